@@ -1,0 +1,1 @@
+"""Export: the trained network as a bundle of ONNX subgraphs."""

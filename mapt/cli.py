@@ -1,0 +1,52 @@
+"""The `mapt` command line: registers the commands and turns a user's mistake into one line and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from mapt.errors import InputError
+
+app = typer.Typer(
+    name="mapt",
+    help="Motion and appearance-aware panoptic tracking: train, export, track, evaluate, benchmark.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _register() -> None:
+    """Attach every command; the modules import nothing heavy until one of them runs."""
+    from mapt.commands import COMMANDS
+
+    for name, module in COMMANDS.items():
+        module.register(app, name)
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 done, 1 failed, 2 bad input."""
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    _register()
+    try:
+        app()
+    except InputError as error:
+        if debug:
+            raise
+        print(f"mapt: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("mapt: interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
+    except Exception as error:
+        if debug:
+            raise
+        print(f"mapt: failed: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Configuration: frozen pydantic models, three presets, and TOML files that only fill them."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mapt.contract import Thresholds
+from mapt.errors import InputError
+
+Preset = Literal["base", "small", "nano"]
+MAX_TOP_K = 3840  # TensorRT's limit for TopK
+
+
+class Frozen(BaseModel):
+    """Base of every configuration: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelConfig(Frozen):
+    """The network. Widths in channels, sizes in pixels.
+
+    Deployability is checked here, when the configuration is read: input a multiple of 32, top-k within TensorRT's limit.
+    """
+
+    preset: Preset
+    backbone: Literal["regnet_y_8gf", "regnet_y_1_6gf", "efficientnet_lite0"]
+    classes: int = 19
+    things: tuple[int, ...] = (11, 13)
+    height: int = 384
+    width: int = 1248
+    fpn_channels: int = 256
+    semantic_channels: int = 128
+    dpc_channels: int = 256
+    head_channels: int = 256
+    box_hidden: int = 1024
+    motion_filters: int = 16
+    embedding: int = 256
+    activation: Literal["leaky_relu", "relu"] = "leaky_relu"
+    rpn_top_k: int = Field(1000, ge=1, le=MAX_TOP_K, description="anchors kept per level before NMS")
+    proposals: int = Field(300, ge=1, le=MAX_TOP_K, description="proposals kept after NMS, at inference")
+    detections: int = Field(100, ge=1, le=MAX_TOP_K, description="detection slots D")
+    motion_batch: int = Field(16, ge=1, description="instances per motion and appearance call, N")
+    anchor_sizes: tuple[float, float, float, float] = (16.0, 40.0, 96.0, 224.0)
+    anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.5)
+    min_box: float = Field(2.0, gt=0, description="proposals and detections smaller than this are dropped, pixels")
+    nms_iou: float = 0.5
+    rpn_nms_iou: float = 0.7
+    thresholds: Thresholds = Thresholds()
+
+    @model_validator(mode="after")
+    def _deployable(self) -> ModelConfig:
+        for name, value in (("height", self.height), ("width", self.width)):
+            if value % 32 or value <= 0:
+                raise ValueError(f"{name} = {value} is not a positive multiple of 32; use {max(32, round(value / 32) * 32)}")
+        if any(not 0 <= c < self.classes for c in self.things):
+            raise ValueError(f"things = {self.things} must lie in 0..{self.classes - 1}")
+        return self
+
+    @property
+    def stuff(self) -> tuple[int, ...]:
+        """Train ids without instances."""
+        return tuple(c for c in range(self.classes) if c not in self.things)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "base": {"backbone": "regnet_y_8gf"},
+    "small": {
+        "backbone": "regnet_y_1_6gf", "fpn_channels": 128, "dpc_channels": 128, "head_channels": 128, "box_hidden": 512,
+    },
+    "nano": {
+        "backbone": "efficientnet_lite0", "fpn_channels": 64, "dpc_channels": 64, "head_channels": 64, "box_hidden": 256,
+        "motion_filters": 8, "activation": "relu", "rpn_top_k": 400, "proposals": 150, "detections": 48,
+        "height": 192, "width": 624, "anchor_sizes": (12.0, 28.0, 64.0, 144.0),
+    },
+}  # fmt: skip
+
+
+def preset(name: str, **overrides: Any) -> ModelConfig:
+    """The named preset with `overrides`.
+
+    Raises:
+        InputError: unknown preset or key, or a value the deployment rules refuse.
+    """
+    if name not in PRESETS:
+        raise InputError(f"preset {name!r} does not exist; choose one of {', '.join(PRESETS)}")
+    return parse(ModelConfig, {"preset": name, **PRESETS[name], **overrides}, f"preset {name}")
+
+
+C = TypeVar("C", bound=Frozen)
+
+
+def parse(model: type[C], values: dict[str, Any], where: str) -> C:
+    """Build `model` from plain values; a mistake becomes one InputError line naming `where` and the nearest valid key."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "value"
+        if first["type"] == "extra_forbidden":
+            known = _fields_at(model, first["loc"][:-1])
+            near = difflib.get_close_matches(str(first["loc"][-1]), known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
+            raise InputError(f"{where}: unknown key {key!r}; {hint}") from None
+        raise InputError(f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """The keys allowed at `path` inside `model`."""
+    for part in path:
+        field = model.model_fields.get(str(part))
+        inner = field.annotation if field else None
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            model = inner
+    return list(model.model_fields)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        InputError: the file is missing or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is not valid TOML ({error}); correct it") from None

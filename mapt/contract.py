@@ -1,0 +1,147 @@
+"""What the exported network promises its runtime, without torch: the subgraphs, their tensors and their shapes.
+
+Shape symbols: H, W the network's input size in pixels (multiples of 32); K classes; D detection slots; N instances per
+motion and appearance call; F pyramid width; S semantic-feature width; C the trunk's stride-16 width; M = 4 * C_m
+propagated-feature width; E embedding width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+SubgraphName = Literal["backbone", "semantic", "instance", "motion", "appearance"]
+Dim = int | str
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output: its name, numpy dtype name, and shape in the symbols above ("H/4" divides)."""
+
+    name: str
+    dtype: str
+    shape: tuple[Dim, ...]
+
+    def resolve(self, sizes: dict[str, int]) -> tuple[int, ...]:
+        """The concrete shape for `sizes`, e.g. {"H": 192, "W": 624, ...}."""
+        return tuple(_resolve(dim, sizes) for dim in self.shape)
+
+
+def _resolve(dim: Dim, sizes: dict[str, int]) -> int:
+    if isinstance(dim, int):
+        return dim
+    symbol, _, divisor = dim.partition("/")
+    return sizes[symbol] // int(divisor or 1)
+
+
+@dataclass(frozen=True)
+class SubgraphSpec:
+    """One exported graph."""
+
+    name: SubgraphName
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+def _f32(name: str, *shape: Dim) -> TensorSpec:
+    return TensorSpec(name, "float32", shape)
+
+
+_PYRAMID = tuple(_f32(f"p{s}", 1, "F", f"H/{s}", f"W/{s}") for s in (4, 8, 16, 32))
+_C16 = _f32("c16", 1, "C", "H/16", "W/16")
+
+SUBGRAPHS: tuple[SubgraphSpec, ...] = (
+    # RGB pixels in, normalisation inside.
+    SubgraphSpec("backbone", (TensorSpec("image", "uint8", (1, "H", "W", 3)),), (*_PYRAMID, _C16)),
+    # `labels` is the arg-max over stuff classes only, at input resolution: thing pixels are painted by the fusion.
+    SubgraphSpec(
+        "semantic",
+        (_C16, _PYRAMID[0], _PYRAMID[1]),
+        (
+            _f32("s", 1, "S", "H/8", "W/8"),
+            _f32("logits", 1, "K", "H/4", "W/4"),
+            TensorSpec("labels", "uint8", (1, "H", "W")),
+        ),
+    ),
+    # Detections sorted by falling score; rows from `count` on are zero. `classes` holds train ids.
+    SubgraphSpec(
+        "instance",
+        _PYRAMID,
+        (
+            _f32("boxes", "D", 4),
+            _f32("scores", "D"),
+            TensorSpec("classes", "int32", ("D",)),
+            _f32("mask_logits", "D", 28, 28),
+            _f32("masks8", "D", 1, "H/8", "W/8"),
+            TensorSpec("count", "int32", (1,)),
+        ),
+    ),
+    # Row i of `masks_prev` is a live track, row i of `masks`/`boxes` a detection: the two lists are independent.
+    # `propagated` are logits.
+    SubgraphSpec(
+        "motion",
+        (
+            _f32("s_prev", 1, "S", "H/8", "W/8"),
+            _f32("s", 1, "S", "H/8", "W/8"),
+            _f32("masks_prev", "N", 1, "H/8", "W/8"),
+            _f32("masks", "N", 1, "H/8", "W/8"),
+            _f32("boxes", "N", 4),
+        ),
+        (_f32("propagated", "N", 1, "H/8", "W/8"), _f32("f_p", "N", "M", 7, 7)),
+    ),
+    SubgraphSpec(
+        "appearance",
+        (*_PYRAMID, _f32("boxes", "N", 4), _f32("mask_logits", "N", 28, 28), _f32("f_p", "N", "M", 7, 7)),
+        (_f32("embeddings", "N", "E"),),
+    ),
+)
+
+BY_NAME: dict[str, SubgraphSpec] = {spec.name: spec for spec in SUBGRAPHS}
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Decision limits of fusion and association; a bundle's manifest carries them.
+
+    Attributes:
+        score: detections below it are dropped.
+        overlap: a detection keeps its place when at least this fraction of its mask is not yet taken.
+        min_area: pixels (at network resolution) a fused instance must keep.
+        propagation_iou: stage 1 accepts a pair at or above this soft mask IoU.
+        similarity: stage 2 accepts a pair at or above this cosine.
+        max_lost: seconds a lost track is kept for stage 2.
+        max_gap: seconds between frames beyond which masks are not propagated.
+        embedding_momentum: share of the old embedding kept when a track is updated.
+    """
+
+    score: float = 0.5
+    overlap: float = 0.5
+    min_area: int = 32
+    propagation_iou: float = 0.3
+    similarity: float = 0.6
+    max_lost: float = 1.5
+    max_gap: float = 0.6
+    embedding_momentum: float = 0.7
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What the runtime must know of a network, from a bundle's manifest or a model's configuration.
+
+    Attributes:
+        preset: "base", "small" or "nano".
+        height: input height H in pixels.
+        width: input width W in pixels.
+        classes: class names by train id.
+        things: train ids of thing classes.
+        sizes: every shape symbol of this module with its value.
+        thresholds: decision limits.
+    """
+
+    preset: str
+    height: int
+    width: int
+    classes: tuple[str, ...]
+    things: tuple[int, ...]
+    sizes: dict[str, int]
+    thresholds: Thresholds

@@ -1,0 +1,1 @@
+"""Datasets, synthetic scenes and the pair loader."""

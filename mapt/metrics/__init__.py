@@ -1,0 +1,1 @@
+"""PQ, SQ, AQ, STQ, TQ and PAT."""

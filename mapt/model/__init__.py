@@ -1,0 +1,1 @@
+"""The MAPT network: backbone, pyramid and four heads."""

@@ -1,0 +1,1 @@
+"""Operators with a fixed name and meaning, whatever implements them."""

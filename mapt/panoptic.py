@@ -1,0 +1,131 @@
+"""Label maps and the KITTI-STEP PNG format, without torch.
+
+A panoptic frame is a pair `semantic (H,W) uint8` (class, 255 void) and `instance (H,W) int32` (track id, 0 none). On disk it
+is a PNG with R = class and G * 256 + B = instance, named `<sequence>/<frame:06d>.png`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.errors import InputError
+from mapt.files import atomic_file
+
+VOID = 255
+MAX_INSTANCE = 65535
+
+Semantic = NDArray[np.uint8]
+Instance = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """The classes of a dataset.
+
+    Attributes:
+        name: the dataset's name as the command line spells it.
+        classes: class names; the index is the train id.
+        things: train ids of the classes with instances, ascending.
+        palette: one RGB colour per class.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    things: tuple[int, ...]
+    palette: tuple[tuple[int, int, int], ...]
+
+    @property
+    def stuff(self) -> tuple[int, ...]:
+        """Train ids of the classes without instances."""
+        return tuple(c for c in range(len(self.classes)) if c not in self.things)
+
+
+_CITYSCAPES_CLASSES = (
+    "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation", "terrain",
+    "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
+)  # fmt: skip
+_CITYSCAPES_PALETTE = (
+    (128, 64, 128), (244, 35, 232), (70, 70, 70), (102, 102, 156), (190, 153, 153), (153, 153, 153), (250, 170, 30),
+    (220, 220, 0), (107, 142, 35), (152, 251, 152), (70, 130, 180), (220, 20, 60), (255, 0, 0), (0, 0, 142), (0, 0, 70),
+    (0, 60, 100), (0, 80, 100), (0, 0, 230), (119, 11, 32),
+)  # fmt: skip
+
+KITTI_STEP = LabelMap("kitti-step", _CITYSCAPES_CLASSES, (11, 13), _CITYSCAPES_PALETTE)
+CITYSCAPES_VPS = LabelMap("cityscapes-vps", _CITYSCAPES_CLASSES, tuple(range(11, 19)), _CITYSCAPES_PALETTE)
+MOTCHALLENGE_STEP = LabelMap(
+    "motchallenge-step",
+    ("sidewalk", "building", "vegetation", "sky", "person", "rider", "bicycle"),
+    (4,),
+    tuple(_CITYSCAPES_PALETTE[c] for c in (1, 2, 8, 10, 11, 12, 18)),
+)
+LABEL_MAPS = {m.name: m for m in (KITTI_STEP, MOTCHALLENGE_STEP, CITYSCAPES_VPS)}
+
+
+def encode_step(semantic: Semantic, instance: Instance) -> NDArray[np.uint8]:
+    """Pack a panoptic frame into STEP's RGB pixels.
+
+    Args:
+        semantic: (H,W) uint8 classes, 255 void.
+        instance: (H,W) int32 ids in 0..65535.
+
+    Returns:
+        (H,W,3) uint8, R = class, G = id // 256, B = id % 256.
+
+    Raises:
+        InputError: an id is outside 0..65535.
+    """
+    low, high = int(instance.min(initial=0)), int(instance.max(initial=0))
+    if low < 0 or high > MAX_INSTANCE:
+        raise InputError(f"instance id {low if low < 0 else high} does not fit STEP's 16 bits; renumber ids per sequence")
+    ids = instance.astype(np.uint16)
+    return np.dstack((semantic, (ids >> 8).astype(np.uint8), (ids & 255).astype(np.uint8)))
+
+
+def decode_step(pixels: NDArray[np.uint8]) -> tuple[Semantic, Instance]:
+    """Unpack STEP pixels (H,W,3) uint8 RGB into (semantic (H,W) uint8, instance (H,W) int32)."""
+    instance = pixels[..., 1].astype(np.int32) << 8 | pixels[..., 2]
+    return np.ascontiguousarray(pixels[..., 0]), instance
+
+
+def write_step(path: Path, semantic: Semantic, instance: Instance) -> None:
+    """Write a panoptic frame as a STEP PNG; the file appears whole or not at all."""
+    bgr = np.ascontiguousarray(encode_step(semantic, instance)[..., ::-1])
+    with atomic_file(path) as temporary:
+        if not cv2.imwrite(str(temporary), bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1]):
+            raise OSError(f"{path}: could not be written")
+
+
+def read_step(path: Path) -> tuple[Semantic, Instance]:
+    """Read a STEP PNG into (semantic (H,W) uint8, instance (H,W) int32).
+
+    Raises:
+        InputError: the file is missing, truncated, or not an 8-bit RGB PNG.
+    """
+    return decode_step(read_png_rgb(path))
+
+
+def read_png_rgb(path: Path) -> NDArray[np.uint8]:
+    """Read an 8-bit, 3-channel, non-palette PNG as (H,W,3) uint8 RGB, refusing what OpenCV would silently convert.
+
+    Raises:
+        InputError: the file is missing, truncated, or of another kind.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    if data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR" or len(data) < 33:
+        raise InputError(f"{path}: is not a PNG; labels are 8-bit RGB PNGs")
+    depth, colour = data[24], data[25]
+    if depth != 8 or colour != 2:
+        kind = {0: "grey", 2: "RGB", 3: "palette", 4: "grey+alpha", 6: "RGBA"}.get(colour, f"type {colour}")
+        raise InputError(f"{path}: is a {depth}-bit {kind} PNG; STEP labels are 8-bit RGB, convert it")
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if b"IEND" in data[-12:] else None
+    if image is None:
+        raise InputError(f"{path}: is truncated or damaged; write it again")
+    return np.ascontiguousarray(image[..., ::-1])

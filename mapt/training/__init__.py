@@ -1,0 +1,1 @@
+"""The training loop and evaluation with the PyTorch reference."""
