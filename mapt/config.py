@@ -76,7 +76,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "nano": {
         "backbone": "efficientnet_lite0", "fpn_channels": 64, "dpc_channels": 64, "head_channels": 64, "box_hidden": 256,
         "motion_filters": 8, "activation": "relu", "rpn_top_k": 400, "proposals": 150, "detections": 48,
-        "height": 192, "width": 624, "anchor_sizes": (12.0, 28.0, 64.0, 144.0),
+        "height": 192, "width": 640, "anchor_sizes": (12.0, 28.0, 64.0, 144.0),
     },
 }  # fmt: skip
 
