@@ -46,8 +46,10 @@ class ModelConfig(Frozen):
     proposals: int = Field(300, ge=1, le=MAX_TOP_K, description="proposals kept after NMS, at inference")
     detections: int = Field(100, ge=1, le=MAX_TOP_K, description="detection slots D")
     motion_batch: int = Field(16, ge=1, description="instances per motion and appearance call, N")
-    anchor_sizes: tuple[float, float, float, float] = (16.0, 40.0, 96.0, 224.0)
-    anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.5)
+    anchor_sizes: tuple[float, float, float, float] = (16.0, 40.0, 96.0, 240.0)
+    anchor_scales: tuple[float, ...] = (1.0, 1.6)
+    anchor_ratios: tuple[float, ...] = Field((0.5, 1.0, 2.4), description="height / width")
+    roi_samples: int = Field(128, ge=4, description="boxes sampled per image in training, a quarter positive")
     min_box: float = Field(2.0, gt=0, description="proposals and detections smaller than this are dropped, pixels")
     nms_iou: float = 0.5
     rpn_nms_iou: float = 0.7
@@ -75,8 +77,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "nano": {
         "backbone": "efficientnet_lite0", "fpn_channels": 64, "dpc_channels": 64, "head_channels": 64, "box_hidden": 256,
-        "motion_filters": 8, "activation": "relu", "rpn_top_k": 400, "proposals": 150, "detections": 48,
-        "height": 192, "width": 640, "anchor_sizes": (12.0, 28.0, 64.0, 144.0),
+        "motion_filters": 8, "activation": "relu", "rpn_top_k": 150, "proposals": 100, "detections": 48,
+        "height": 192, "width": 640, "anchor_sizes": (10.0, 28.0, 72.0, 180.0),
     },
 }  # fmt: skip
 

@@ -1,0 +1,94 @@
+"""The shared backbone: RegNetY (paper III-A) or, for `nano`, EfficientNet-Lite0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import timm
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from mapt.config import ModelConfig
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """Trunk features at strides 4, 8, 16, 32: each (B,C_s,H/s,W/s)."""
+
+    c4: Tensor
+    c8: Tensor
+    c16: Tensor
+    c32: Tensor
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Per-channel (pixel - mean) / std in 0..255 units."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+IMAGENET = Normalisation((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+LITE = Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
+
+
+class Backbone(nn.Module):
+    """Pixels to trunk features; `channels` are the widths at strides 4, 8, 16, 32."""
+
+    channels: tuple[int, int, int, int]
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, normalisation: Normalisation) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(normalisation.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("scale", 1 / torch.tensor(normalisation.std).view(1, 3, 1, 1), persistent=False)
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Images (B,H,W,3) uint8 RGB -> (B,3,H,W) float32."""
+        return (images.permute(0, 3, 1, 2).float() - self.mean) * self.scale
+
+    def forward(self, images: Tensor) -> Trunk:
+        """Images (B,H,W,3) uint8 RGB, H and W multiples of 32, to trunk features."""
+        raise NotImplementedError
+
+
+class RegNetY(Backbone):
+    """torchvision's RegNetY (Radosavovic et al., 2020)."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(IMAGENET)
+        net = torchvision.models.get_model(name, weights=None)
+        self.stem, blocks = net.stem, net.trunk_output
+        self.block1, self.block2, self.block3, self.block4 = blocks.block1, blocks.block2, blocks.block3, blocks.block4
+        widths = [block[0].proj[0].out_channels for block in blocks]
+        self.channels = (widths[0], widths[1], widths[2], widths[3])
+
+    def forward(self, images: Tensor) -> Trunk:
+        """See `Backbone.forward`."""
+        c4 = self.block1(self.stem(self.normalise(images)))
+        c8 = self.block2(c4)
+        c16 = self.block3(c8)
+        return Trunk(c4, c8, c16, self.block4(c16))
+
+
+class EfficientNetLite(Backbone):
+    """timm's EfficientNet-Lite0 with TensorFlow's padding, which its public ImageNet weights were trained with."""
+
+    def __init__(self) -> None:
+        super().__init__(LITE)
+        self.net = timm.create_model("tf_efficientnet_lite0", features_only=True, out_indices=(1, 2, 3, 4))
+        a, b, c, d = self.net.feature_info.channels()
+        self.channels = (a, b, c, d)
+
+    def forward(self, images: Tensor) -> Trunk:
+        """See `Backbone.forward`."""
+        c4, c8, c16, c32 = self.net(self.normalise(images))
+        return Trunk(c4, c8, c16, c32)
+
+
+def build_backbone(config: ModelConfig) -> Backbone:
+    """The backbone of a configuration, randomly initialised."""
+    return EfficientNetLite() if config.backbone == "efficientnet_lite0" else RegNetY(config.backbone)

@@ -1,0 +1,45 @@
+"""The building blocks the heads share."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+Activation = Literal["leaky_relu", "relu"]
+
+
+def activation(kind: Activation) -> nn.Module:
+    """The paper's iABN uses leaky ReLU(0.01); `nano` uses ReLU, which fuses under int8."""
+    return nn.LeakyReLU(0.01, inplace=True) if kind == "leaky_relu" else nn.ReLU(inplace=True)
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution, batch norm and, unless `act` is None, an activation; keeps the spatial size at stride 1."""
+
+    def __init__(
+        self, inputs: int, outputs: int, act: Activation | None, kernel: int = 1, stride: int = 1, dilation: int = 1
+    ) -> None:
+        padding = (kernel - 1) // 2 * dilation
+        conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False)
+        parts: list[nn.Module] = [conv, nn.BatchNorm2d(outputs)]
+        super().__init__(*parts, *([activation(act)] if act else []))
+
+
+class SeparableConv(nn.Sequential):
+    """Depthwise 3x3 then pointwise convolution, batch norm, activation (paper III-A: in place of standard ones)."""
+
+    def __init__(
+        self, inputs: int, outputs: int, act: Activation, stride: int = 1, dilation: int | tuple[int, int] = 1
+    ) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, inputs, 3, stride, dilation, dilation, groups=inputs, bias=False),
+            nn.Conv2d(inputs, outputs, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            activation(act),
+        )
+
+
+def upsample(x: Tensor, factor: int) -> Tensor:
+    """Bilinear upsampling, half-pixel centres."""
+    return nn.functional.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)

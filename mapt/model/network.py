@@ -1,0 +1,149 @@
+"""The whole MAPT network on one screen: a shared backbone and pyramid, four heads, and the sum of their losses."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mapt.config import ModelConfig
+from mapt.model.appearance import AppearanceHead, appearance_loss, pool_mask
+from mapt.model.backbone import build_backbone
+from mapt.model.boxes import paste_masks, with_batch_index
+from mapt.model.fpn import STRIDES, Pyramid, TwoWayPyramid
+from mapt.model.instance import (
+    BOX_ROI, MASK_ROI, InstanceHead, Samples, box_losses, mask_loss, positive_rois, sample_boxes, thing_index,
+)  # fmt: skip
+from mapt.model.motion import MotionHead, motion_loss
+from mapt.model.rpn import RegionProposals, rpn_losses
+from mapt.model.semantic import Semantic, SemanticHead, semantic_loss
+from mapt.model.targets import FrameTargets, PairBatch
+from mapt.ops import multiscale_roi_align
+
+PROPOSALS = 300  # per image in training
+
+
+class Network(nn.Module):
+    """Motion and appearance-aware panoptic tracking (paper III)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = build_backbone(config)
+        self.fpn = TwoWayPyramid(self.backbone.channels, config)
+        self.semantic = SemanticHead(self.backbone.channels[2], config)
+        self.rpn = RegionProposals(config)
+        self.instance = InstanceHead(config)
+        self.motion = MotionHead(config)
+        self.appearance = AppearanceHead(config)
+
+    def train(self, mode: bool = True) -> Network:
+        """Training mode; the pretrained backbone keeps its batch-norm statistics (batches here are small)."""
+        super().train(mode)
+        for module in self.backbone.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
+
+    def features(self, images: Tensor) -> tuple[Pyramid, Semantic]:
+        """Images (B,H,W,3) uint8 -> pyramid and semantic outputs."""
+        trunk = self.backbone(images)
+        pyramid = self.fpn(trunk)
+        return pyramid, self.semantic(trunk.c16, pyramid)
+
+    def losses(self, batch: PairBatch) -> dict[str, Tensor]:
+        """Every loss of Eq. 1-7 by name; the training loss is their sum."""
+        images, targets = torch.cat((batch.images_prev, batch.images)), [*batch.prev, *batch.now]
+        height, width = images.shape[1:3]
+        with torch.no_grad():
+            s_before = self.features(batch.images_before)[1].s
+        pyramid, semantic = self.features(images)
+        output = self.rpn(pyramid)
+        score_loss, proposal_loss = rpn_losses(output, targets)
+        proposals = self.rpn.sample_proposals(output, height, width, PROPOSALS)
+        samples = [
+            sample_boxes(p, target, self.config.roi_samples) for p, target in zip(proposals, targets, strict=True)
+        ]
+        roi = multiscale_roi_align(
+            pyramid.levels(), with_batch_index([s.boxes for s in samples]), BOX_ROI, STRIDES
+        )  # (R,F,7,7), shared by the box and appearance branches
+        class_loss, box_loss = box_losses(*self.instance.box(roi), samples, targets, self.instance.things)
+        mask_logits = self._mask_logits(pyramid, samples, targets)
+        s_prev = torch.cat((s_before, semantic.s[: len(batch.prev)]))
+        offsets = self.motion.offset_fields(s_prev, semantic.s)  # (2B,4,18,h,w)
+        embeddings = self._embeddings(roi, mask_logits.detach(), samples, offsets, height, width)
+        return {
+            "semantic": semantic_loss(semantic.logits, torch.stack([t.semantic for t in targets])),
+            "rpn_score": score_loss,
+            "rpn_box": proposal_loss,
+            "class": class_loss,
+            "box": box_loss,
+            "mask": mask_loss(mask_logits, samples, targets),
+            "motion": self._motion_loss(batch, offsets[len(batch.prev) :]),
+            "appearance": self._appearance_loss(embeddings, samples, targets),
+        }
+
+    def _mask_logits(self, pyramid: Pyramid, samples: list[Samples], targets: list[FrameTargets]) -> Tensor:
+        """Mask logits (sum of positives,28,28)."""
+        roi = multiscale_roi_align(pyramid.levels(), positive_rois(samples), MASK_ROI, STRIDES)
+        labels = torch.cat([t.labels[s.rows[: s.positives]] for s, t in zip(samples, targets, strict=True)])
+        logits: Tensor = self.instance.mask(roi, thing_index(labels, self.instance.things))
+        return logits
+
+    def _embeddings(
+        self, roi: Tensor, mask_logits: Tensor, samples: list[Samples], offsets: Tensor, height: int, width: int
+    ) -> Tensor:
+        """Embeddings (R,E) of all sampled boxes; only positives are masked and have propagated features."""
+        masks = roi.new_ones(len(roi), BOX_ROI, BOX_ROI)
+        f_p = roi.new_zeros(len(roi), len(self.motion.projection), BOX_ROI, BOX_ROI)
+        start = first = 0
+        for sample, field in zip(samples, offsets, strict=True):
+            count, boxes = sample.positives, sample.boxes[: sample.positives]
+            if count:
+                logits = mask_logits[first : first + count]
+                own = paste_masks(logits.sigmoid(), boxes, height, width)
+                masks[start : start + count] = pool_mask(logits)
+                f_p = f_p.index_copy(
+                    0,
+                    torch.arange(start, start + count, device=roi.device),
+                    self.motion.features(own, field, boxes).to(f_p.dtype),
+                )
+            start, first = start + len(sample.boxes), first + count
+        embeddings: Tensor = self.appearance(roi, masks, f_p)
+        return embeddings
+
+    def _motion_loss(self, batch: PairBatch, offsets: Tensor) -> Tensor:
+        """Eq. 4 over the instances seen in both frames; offsets (B,4,18,h,w)."""
+        logits, goals = [offsets.sum() * 0 + self.motion.projection.sum() * 0], []
+        carried = []
+        for prev, now, field in zip(batch.prev, batch.now, offsets, strict=True):
+            pairs = torch.nonzero(prev.track_ids[:, None] == now.track_ids[None])
+            if len(pairs):
+                carried.append(self.motion.propagate(_coarse(prev.masks()[pairs[:, 0]]), field))
+                goals.append(_coarse(now.masks()[pairs[:, 1]]))
+        if not goals:
+            return logits[0]
+        return motion_loss(torch.cat(carried), torch.cat(goals))
+
+    def _appearance_loss(self, embeddings: Tensor, samples: list[Samples], targets: list[FrameTargets]) -> Tensor:
+        """Eq. 6-7: rows are positives at t, columns all sampled boxes at t - tau of every pair."""
+        half = len(samples) // 2
+        ids, offset = [], 1 << 32
+        for i, (sample, target) in enumerate(zip(samples, targets, strict=True)):
+            key = embeddings.new_full((len(sample.boxes),), -1, dtype=torch.long)
+            key[: sample.positives] = target.track_ids[sample.rows[: sample.positives]] + offset * (i % half)
+            ids.append(key)
+        previous = sum(len(s.boxes) for s in samples[:half])
+        now = torch.cat(ids[half:])
+        positive = now >= 0
+        return appearance_loss(
+            embeddings[previous:][positive],
+            now[positive],
+            embeddings[:previous],
+            torch.cat(ids[:half]),
+            self.appearance.log_scale,
+        )
+
+
+def _coarse(masks: Tensor) -> Tensor:
+    """Masks (n,H,W) bool to area averages (n,1,H/8,W/8) in [0,1]."""
+    return nn.functional.avg_pool2d(masks[:, None].float(), 8)

@@ -1,0 +1,152 @@
+"""Region proposal network: object scores and box deltas on every pyramid level, their losses, and the proposals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from mapt.config import ModelConfig
+from mapt.model.anchors import anchors_per_cell, make_anchors
+from mapt.model.boxes import clip, decode, encode, intersection_over, large_enough
+from mapt.model.fpn import STRIDES, Pyramid
+from mapt.model.layers import SeparableConv
+from mapt.model.targets import FrameTargets
+from mapt.ops import greedy_nms, top_k
+
+DELTA_WEIGHTS = (1.0, 1.0, 1.0, 1.0)
+FOREGROUND_IOU, BACKGROUND_IOU = 0.6, 0.3
+SAMPLES = 256  # anchors per image in the loss, at most half positive
+
+
+@dataclass(frozen=True)
+class RpnOutput:
+    """Flattened over levels (P4 first) and cells.
+
+    Attributes:
+        scores: object logits (B,n).
+        deltas: (B,n,4).
+        anchors: (n,4) xyxy pixels.
+        counts: anchors of each level.
+    """
+
+    scores: Tensor
+    deltas: Tensor
+    anchors: Tensor
+    counts: tuple[int, ...]
+
+
+class RegionProposals(nn.Module):
+    """One small head on all levels."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        count = anchors_per_cell(config)
+        self.conv = SeparableConv(config.fpn_channels, config.fpn_channels, config.activation)
+        self.score = nn.Conv2d(config.fpn_channels, count, 1)
+        self.delta = nn.Conv2d(config.fpn_channels, count * 4, 1)
+        nn.init.constant_(self.score.bias, -4.0)  # type: ignore[arg-type]  # objects are rare
+        nn.init.normal_(self.delta.weight, std=0.01)
+
+    def forward(self, pyramid: Pyramid) -> RpnOutput:
+        """See `RpnOutput`."""
+        scores, deltas, anchors = [], [], []
+        for level, (feature, stride) in enumerate(zip(pyramid.levels(), STRIDES, strict=True)):
+            x = self.conv(feature)
+            scores.append(self.score(x).permute(0, 2, 3, 1).flatten(1))
+            deltas.append(self.delta(x).permute(0, 2, 3, 1).reshape(x.shape[0], -1, 4))
+            anchors.append(make_anchors(self.config, level, x.shape[2], x.shape[3], stride, x.device))
+        counts = tuple(len(a) for a in anchors)
+        return RpnOutput(torch.cat(scores, 1).float(), torch.cat(deltas, 1).float(), torch.cat(anchors), counts)
+
+    def propose(self, output: RpnOutput, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """Proposals of one image with static shapes and exact greedy suppression, for inference and export.
+
+        Returns:
+            Boxes (P,4) in falling order of score, zero where there are fewer, and (P,) bool valid.
+        """
+        boxes, scores, levels = [], [], []
+        start = 0
+        for level, count in enumerate(output.counts):
+            part = slice(start, start + count)
+            start += count
+            score = output.scores[0, part].sigmoid()
+            keep = top_k(score, self.config.rpn_top_k)
+            decoded = decode(output.deltas[0, part][keep], output.anchors[part][keep], DELTA_WEIGHTS)
+            boxes.append(clip(decoded, height, width))
+            scores.append(score[keep])
+            levels.append(torch.full_like(keep, level))
+        box, score, group = torch.cat(boxes), torch.cat(scores), torch.cat(levels)
+        valid = large_enough(box, self.config.min_box)
+        order = top_k(score, score.shape[0])
+        box, valid = box[order], valid[order]
+        survivors = greedy_nms(box, group[order], valid, self.config.rpn_nms_iou)
+        first = top_k(score[order] * survivors, self.config.proposals)
+        kept = survivors[first]
+        return box[first] * kept[:, None], kept
+
+    @torch.no_grad()
+    def sample_proposals(self, output: RpnOutput, height: int, width: int, limit: int) -> list[Tensor]:
+        """Proposals per image (at most `limit`, 4) for training: the same rule with torchvision's faster NMS."""
+        proposals = []
+        for scores, deltas in zip(output.scores.detach(), output.deltas.detach(), strict=True):
+            kept, group, start = [], [], 0
+            for level, count in enumerate(output.counts):
+                best = scores[start : start + count].topk(min(400, count)).indices + start
+                kept.append(best)
+                group.append(torch.full_like(best, level))
+                start += count
+            index, level_of = torch.cat(kept), torch.cat(group)
+            boxes = clip(decode(deltas[index], output.anchors[index], DELTA_WEIGHTS), height, width)
+            large = large_enough(boxes, self.config.min_box)
+            boxes, index, level_of = boxes[large], index[large], level_of[large]
+            keep = torchvision.ops.batched_nms(boxes, scores[index], level_of, self.config.rpn_nms_iou)
+            proposals.append(boxes[keep[:limit]])
+        return proposals
+
+
+def rpn_losses(output: RpnOutput, targets: list[FrameTargets]) -> tuple[Tensor, Tensor]:
+    """L_os and L_op of Eq. 1: object score (cross entropy) and proposal (smooth L1) losses over sampled anchors."""
+    score_loss, box_loss, total = output.scores.sum() * 0, output.deltas.sum() * 0, 0
+    for scores, deltas, target in zip(output.scores, output.deltas, targets, strict=True):
+        positive, negative, matched = _sample_anchors(output.anchors, target)
+        chosen = torch.cat((positive, negative))
+        wanted = (torch.arange(len(chosen), device=scores.device) < len(positive)).float()
+        score_loss = score_loss + nn.functional.binary_cross_entropy_with_logits(
+            scores[chosen], wanted, reduction="sum"
+        )
+        if len(positive):
+            goal = encode(target.boxes[matched], output.anchors[positive], DELTA_WEIGHTS)
+            box_loss = box_loss + nn.functional.smooth_l1_loss(deltas[positive], goal, beta=1 / 9, reduction="sum")
+        total += len(chosen)
+    return score_loss / max(total, 1), box_loss / max(total, 1)
+
+
+def _sample_anchors(anchors: Tensor, target: FrameTargets) -> tuple[Tensor, Tensor, Tensor]:
+    """Positive anchor indices, negative anchor indices, and the target row of each positive."""
+    if len(target.boxes):
+        iou = torchvision.ops.box_iou(target.boxes, anchors)  # (n,anchors)
+        best, row = iou.max(0)
+        # Every object keeps the anchors that fit it best, however badly (Ren et al., 2015).
+        top = iou.max(1, keepdim=True).values
+        forced = (iou >= top - 1e-6) & (top > 0.1)
+        is_positive = best >= FOREGROUND_IOU
+        row = torch.where(forced.any(0) & ~is_positive, forced.long().argmax(0), row)
+        is_positive |= forced.any(0)
+    else:
+        best, row = anchors.new_zeros(len(anchors)), anchors.new_zeros(len(anchors), dtype=torch.long)
+        is_positive = torch.zeros_like(best, dtype=torch.bool)
+    is_negative = (best < BACKGROUND_IOU) & ~is_positive
+    if len(target.ignore_boxes):
+        is_negative &= intersection_over(anchors, target.ignore_boxes).amax(1) < 0.5
+    positive = _choose(is_positive, SAMPLES // 2)
+    return positive, _choose(is_negative, SAMPLES - len(positive)), row[positive]
+
+
+def _choose(mask: Tensor, limit: int) -> Tensor:
+    """At most `limit` random indices where `mask` holds."""
+    index = torch.nonzero(mask)[:, 0]
+    return index[torch.randperm(len(index), device=index.device)[:limit]]

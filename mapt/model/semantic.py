@@ -1,0 +1,92 @@
+"""The semantic head: dilated block, Dense Prediction Cell, and a decoder that also gives the semantic features S."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mapt.config import ModelConfig
+from mapt.model.fpn import Pyramid
+from mapt.model.layers import ConvNorm, SeparableConv, upsample
+from mapt.panoptic import VOID
+
+HARD_SHARE = 4  # Eq. 3: the worst 1/4 of the pixels
+
+
+@dataclass(frozen=True)
+class Semantic:
+    """What the head gives.
+
+    Attributes:
+        s: semantic features (B,S,H/8,W/8), the quarter-resolution ones area-averaged: what the motion head compares.
+        logits: class logits (B,K,H/4,W/4).
+    """
+
+    s: Tensor
+    logits: Tensor
+
+
+class DensePredictionCell(nn.Module):
+    """Five 3x3 branches with dilations (1,6), (1,1), (6,21), (18,15), (6,3) (Chen et al., 2018, the cell of Fig. 5).
+
+    The first feeds the next three, the (18,15) branch feeds the last; all five are concatenated and mixed by a 1x1.
+    """
+
+    def __init__(self, inputs: int, width: int, config: ModelConfig) -> None:
+        super().__init__()
+        act = config.activation
+        self.first = SeparableConv(inputs, width, act, dilation=(1, 6))
+        self.near = SeparableConv(width, width, act, dilation=(1, 1))
+        self.wide = SeparableConv(width, width, act, dilation=(6, 21))
+        self.far = SeparableConv(width, width, act, dilation=(18, 15))
+        self.last = SeparableConv(width, width, act, dilation=(6, 3))
+        self.mix = ConvNorm(5 * width, width, act)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B,inputs,h,w) -> (B,width,h,w)."""
+        first = self.first(x)
+        far = self.far(first)
+        mixed: Tensor = self.mix(torch.cat((first, self.near(first), self.wide(first), far, self.last(far)), 1))
+        return mixed
+
+
+class SemanticHead(nn.Module):
+    """c16, P4 and P8 to class logits and semantic features (paper III-A)."""
+
+    def __init__(self, c16_channels: int, config: ModelConfig) -> None:
+        super().__init__()
+        act, width, features = config.activation, config.dpc_channels, config.semantic_channels
+        self.dilated = nn.Sequential(
+            ConvNorm(c16_channels, width, act),
+            SeparableConv(width, width, act, dilation=2),
+            SeparableConv(width, width, act, dilation=4),
+        )
+        self.dpc = DensePredictionCell(width, width, config)
+        self.merge8 = SeparableConv(width + config.fpn_channels, features, act)
+        self.merge4 = SeparableConv(features + config.fpn_channels, features, act)
+        self.classify = nn.Conv2d(features, config.classes, 1)
+
+    def forward(self, c16: Tensor, pyramid: Pyramid) -> Semantic:
+        """See `Semantic`."""
+        x = self.dpc(self.dilated(c16))
+        x = self.merge8(torch.cat((upsample(x, 2), pyramid.p8), 1))
+        x = self.merge4(torch.cat((upsample(x, 2), pyramid.p4), 1))
+        return Semantic(nn.functional.avg_pool2d(x, 2), self.classify(x))
+
+
+def semantic_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Eq. 2-3: the log-loss of each image's worst quarter of pixels with weight 4/WH, averaged over images.
+
+    Args:
+        logits: (B,K,H/4,W/4) float.
+        labels: (B,H,W) uint8 train ids, 255 void (no loss).
+
+    Returns:
+        Scalar.
+    """
+    full = upsample(logits.float(), 4)
+    pixel = nn.functional.cross_entropy(full, labels.long(), ignore_index=VOID, reduction="none").flatten(1)
+    hard = pixel.shape[1] // HARD_SHARE
+    return pixel.topk(hard, sorted=False).values.sum(1).mean() * HARD_SHARE / pixel.shape[1]

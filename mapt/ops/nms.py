@@ -1,0 +1,79 @@
+"""Ranking and greedy suppression as tensor operations with one explicit tie break, so that every backend agrees."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+INDEX_BITS = 20
+
+
+def rank_keys(scores: Tensor) -> Tensor:
+    """Ranking keys (n,) int64 of scores (n,) float32 in [0,1]: higher score first, then lower index.
+
+    No two keys are equal, so any top-k gives the same order: 2^24 keeps all a float32's 24 bits near 1.
+    """
+    count = scores.shape[0]
+    index = torch.arange(count, device=scores.device, dtype=torch.int64)
+    quantised = torch.floor(scores.double() * float(1 << 24)).to(torch.int64)
+    return quantised * (1 << INDEX_BITS) + ((1 << INDEX_BITS) - 1 - index)
+
+
+def top_k(scores: Tensor, k: int) -> Tensor:
+    """Indices (min(k,n),) int64 of the highest scores (n,), ties broken by the lowest index."""
+    k = min(k, scores.shape[0])
+    return torch.topk(rank_keys(scores), k).indices
+
+
+def pairwise_iou(boxes: Tensor) -> Tensor:
+    """IoU (n,n) of boxes (n,4) xyxy with themselves; the four coordinates stay separate vectors, which is faster."""
+    x1, y1, x2, y2 = boxes.unbind(1)
+    width = (torch.minimum(x2[:, None], x2[None]) - torch.maximum(x1[:, None], x1[None])).clamp(min=0)
+    height = (torch.minimum(y2[:, None], y2[None]) - torch.maximum(y1[:, None], y1[None])).clamp(min=0)
+    inter = width * height
+    area = (x2 - x1) * (y2 - y1)
+    return inter / (area[:, None] + area[None] - inter).clamp(min=1e-6)
+
+
+def greedy_nms(boxes: Tensor, groups: Tensor, valid: Tensor, iou: float) -> Tensor:
+    """Greedy non-maximum suppression of boxes already in falling order of score.
+
+    Args:
+        boxes: (n,4) float32 xyxy.
+        groups: (n,) integer class or level; only boxes of one group suppress each other.
+        valid: (n,) bool; others neither survive nor suppress.
+        iou: overlap above which the lower box is dropped.
+
+    Returns:
+        (n,) bool, the survivors.
+    """
+    over = (pairwise_iou(boxes) > iou) & (groups[:, None] == groups[None]) & valid[:, None]
+    suppresses = torch.triu(over, 1).to(boxes.dtype)  # [i,j]: i comes first and overlaps j
+    return greedy_keep(suppresses) & valid
+
+
+@torch.library.custom_op("mapt::greedy_keep", mutates_args=())
+def greedy_keep(suppresses: Tensor) -> Tensor:
+    """Who survives when, in order, each survivor drops those it suppresses.
+
+    Iterates keep <- no survivor suppresses me, from all ones, until nothing changes: after i rounds the first i entries
+    are final, so at most n rounds, and in practice as many as the longest chain of overlaps.
+
+    Args:
+        suppresses: (n,n) float32, strictly upper triangular, 0 or 1.
+
+    Returns:
+        (n,) bool.
+    """
+    keep = torch.ones(suppresses.shape[0], device=suppresses.device, dtype=suppresses.dtype)
+    for _ in range(suppresses.shape[0]):
+        updated = (keep @ suppresses < 0.5).to(suppresses.dtype)
+        if torch.equal(updated, keep):
+            break
+        keep = updated
+    return keep > 0.5
+
+
+@greedy_keep.register_fake
+def _(suppresses: Tensor) -> Tensor:
+    return suppresses.new_empty(suppresses.shape[0], dtype=torch.bool)

@@ -1,0 +1,81 @@
+"""RoIAlign over a feature pyramid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torchvision
+from torch import Tensor
+
+LEVEL_AREAS = (112.0**2, 224.0**2, 448.0**2)
+
+
+def roi_levels(boxes: Tensor) -> Tensor:
+    """The pyramid level (R,) int64 in 0..3 of boxes (R,4) xyxy pixels.
+
+    The FPN rule (Lin et al., 2017, Eq. 1) as comparisons of areas: no logarithm, so no backend can flip a level.
+    """
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    first, second, third = LEVEL_AREAS
+    return (area >= first).long() + (area >= second).long() + (area >= third).long()
+
+
+def multiscale_roi_align(
+    features: Sequence[Tensor],
+    boxes: Tensor,
+    output_size: int,
+    strides: Sequence[int],
+    sampling_ratio: int = 2,
+) -> Tensor:
+    """RoIAlign (He et al., 2017), each box on the pyramid level of its area, half-pixel aligned.
+
+    Args:
+        features: P4..P32, each (B,F,h,w) float.
+        boxes: (R,5) float32, [batch index, x1, y1, x2, y2] in input pixels.
+        output_size: side of the square output.
+        strides: pixels per cell of each feature map.
+        sampling_ratio: samples per output cell and axis.
+
+    Returns:
+        (R,F,output_size,output_size), torchvision's `roi_align(aligned=True)` on the box's level.
+    """
+    if torch.compiler.is_exporting():
+        return _on_atlas(features, boxes, output_size, strides, sampling_ratio)
+    out = features[0].new_zeros(len(boxes), features[0].shape[1], output_size, output_size)
+    levels = roi_levels(boxes[:, 1:])
+    for level, (feature, stride) in enumerate(zip(features, strides, strict=True)):
+        rows = torch.nonzero(levels == level)[:, 0]
+        if len(rows):
+            aligned = torchvision.ops.roi_align(
+                feature, boxes[rows], output_size, 1.0 / stride, sampling_ratio, aligned=True
+            )
+            out = out.index_put((rows,), aligned.to(out.dtype))
+    return out
+
+
+def _on_atlas(
+    features: Sequence[Tensor], boxes: Tensor, output_size: int, strides: Sequence[int], sampling_ratio: int
+) -> Tensor:
+    """The same with one RoIAlign on all levels packed into one map: static shapes, for export.
+
+    P4 lies on top, P8 | P16 | P32 below, each with one pixel of replicated border, which is all that a box inside the
+    image can reach. Exact for boxes clipped to the image.
+    """
+    padded = [torch.nn.functional.pad(f, (1, 1, 1, 1), mode="replicate") for f in features]
+    width = max(padded[0].shape[-1], sum(p.shape[-1] for p in padded[1:]))
+    height = padded[1].shape[-2]
+    row = [torch.nn.functional.pad(p, (0, 0, 0, height - p.shape[-2])) for p in padded[1:]]
+    below = torch.cat(row, -1)
+    atlas = torch.cat([torch.nn.functional.pad(part, (0, width - part.shape[-1])) for part in (padded[0], below)], -2)
+    left, corners = 0, [(1.0, 1.0)]
+    for part in padded[1:]:
+        corners.append((left + 1.0, padded[0].shape[-2] + 1.0))
+        left += part.shape[-1]
+    level = roi_levels(boxes[:, 1:])
+    scale = boxes.new_tensor([1.0 / s for s in strides])[level][:, None]  # (R,1)
+    corner = boxes.new_tensor(corners)[level]  # (R,2) x, y
+    placed = boxes[:, 1:] * scale + torch.cat((corner, corner), -1)
+    rois = torch.cat((boxes[:, :1], placed), -1)
+    out: Tensor = torchvision.ops.roi_align(atlas, rois, output_size, 1.0, sampling_ratio, aligned=True)
+    return out
