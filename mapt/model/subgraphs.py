@@ -1,0 +1,133 @@
+"""The five subgraphs as modules from plain tensors to plain tensors: what is exported, and what the reference runs.
+
+One module per entry of `mapt.contract.SUBGRAPHS`, with its inputs and outputs in that order.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mapt.config import ModelConfig
+from mapt.contract import ModelInfo
+from mapt.model.appearance import pool_mask
+from mapt.model.fpn import STRIDES, Pyramid
+from mapt.model.instance import BOX_ROI
+from mapt.model.layers import upsample
+from mapt.model.network import Network
+from mapt.ops import multiscale_roi_align
+from mapt.panoptic import CITYSCAPES_VPS, MOTCHALLENGE_STEP
+
+
+class BackboneGraph(nn.Module):
+    """image -> p4 p8 p16 p32, c16."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.backbone, self.fpn = network.backbone, network.fpn
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """See `mapt.contract`."""
+        trunk = self.backbone(image)
+        p = self.fpn(trunk)
+        return p.p4, p.p8, p.p16, p.p32, trunk.c16
+
+
+class SemanticGraph(nn.Module):
+    """c16, p4, p8 -> s, logits, labels (arg-max over stuff classes at input resolution)."""
+
+    stuff: Tensor
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.semantic = network.semantic
+        self.register_buffer("stuff", torch.tensor(network.config.stuff), persistent=False)
+
+    def forward(self, c16: Tensor, p4: Tensor, p8: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See `mapt.contract`."""
+        out = self.semantic(c16, Pyramid(p4, p8, p8, p8))
+        full = upsample(out.logits[:, self.stuff], 4)
+        labels = self.stuff[full.argmax(1)].to(torch.uint8)
+        return out.s, out.logits, labels
+
+
+class InstanceGraph(nn.Module):
+    """p4..p32 -> boxes, scores, classes, mask_logits, masks8, count."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.rpn, self.instance = network.rpn, network.instance
+
+    def forward(
+        self, p4: Tensor, p8: Tensor, p16: Tensor, p32: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """See `mapt.contract`."""
+        height, width = p4.shape[2] * STRIDES[0], p4.shape[3] * STRIDES[0]
+        pyramid = Pyramid(p4, p8, p16, p32)
+        proposals, valid = self.rpn.propose(self.rpn(pyramid), height, width)
+        d = self.instance.detect(pyramid, proposals, valid, height, width)
+        return d.boxes, d.scores, d.classes, d.mask_logits, d.masks8, d.count
+
+
+class MotionGraph(nn.Module):
+    """s_prev, s, masks_prev, masks, boxes -> propagated, f_p."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.motion = network.motion
+
+    def forward(
+        self, s_prev: Tensor, s: Tensor, masks_prev: Tensor, masks: Tensor, boxes: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """See `mapt.contract`."""
+        offsets = self.motion.offset_fields(s_prev, s)[0]
+        return self.motion.propagate(masks_prev, offsets), self.motion.features(masks, offsets, boxes)
+
+
+class AppearanceGraph(nn.Module):
+    """p4..p32, boxes, mask_logits, f_p -> embeddings."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.appearance = network.appearance
+
+    def forward(
+        self, p4: Tensor, p8: Tensor, p16: Tensor, p32: Tensor, boxes: Tensor, mask_logits: Tensor, f_p: Tensor
+    ) -> Tensor:
+        """See `mapt.contract`."""
+        rois = nn.functional.pad(boxes, (1, 0))
+        roi = multiscale_roi_align([p4, p8, p16, p32], rois, BOX_ROI, STRIDES)
+        embeddings: Tensor = self.appearance(roi, pool_mask(mask_logits), f_p)
+        return embeddings
+
+
+def build_subgraphs(network: Network) -> dict[str, nn.Module]:
+    """Every subgraph of a network in evaluation mode, by its name in the contract; they share its parameters."""
+    network.eval()
+    return {
+        "backbone": BackboneGraph(network),
+        "semantic": SemanticGraph(network),
+        "instance": InstanceGraph(network),
+        "motion": MotionGraph(network),
+        "appearance": AppearanceGraph(network),
+    }
+
+
+def model_info(config: ModelConfig, c16_channels: int) -> ModelInfo:
+    """What the runtime must know of a network of this configuration."""
+    names = MOTCHALLENGE_STEP.classes if config.classes == len(MOTCHALLENGE_STEP.classes) else CITYSCAPES_VPS.classes
+    sizes = {
+        "H": config.height,
+        "W": config.width,
+        "K": config.classes,
+        "D": config.detections,
+        "N": config.motion_batch,
+        "F": config.fpn_channels,
+        "S": config.semantic_channels,
+        "C": c16_channels,
+        "M": 4 * config.motion_filters,
+        "E": config.embedding,
+    }
+    return ModelInfo(
+        config.preset, config.height, config.width, names[: config.classes], config.things, sizes, config.thresholds
+    )

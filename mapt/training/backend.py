@@ -1,0 +1,56 @@
+"""The PyTorch reference behind the runtime's backend protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mapt.contract import BY_NAME
+from mapt.model.network import Network
+from mapt.model.subgraphs import build_subgraphs, model_info
+from mapt.model.weights import load_weights
+
+
+class TorchBackend:
+    """Runs each subgraph eagerly; the same fusion and tracker as the deployed runtime work on top of it.
+
+    Attributes:
+        name: "torch".
+        info: what the runtime must know of the network.
+    """
+
+    name = "torch"
+
+    def __init__(self, network: Network) -> None:
+        self.graphs = build_subgraphs(network)
+        self.info = model_info(network.config, network.backbone.channels[2])
+
+    @classmethod
+    def load(cls, path: Path, size: tuple[int, int] | None = None, threads: int | None = None) -> TorchBackend:
+        """Read a weight file.
+
+        Args:
+            path: `.safetensors` written by `mapt train`.
+            size: network input (height, width) in pixels instead of the stored one, multiples of 32.
+            threads: PyTorch's threads, a setting of the whole process.
+
+        Raises:
+            InputError: the file or the size is bad.
+        """
+        if threads is not None:
+            torch.set_num_threads(threads)
+        overrides = {"height": size[0], "width": size[1]} if size else {}
+        return cls(load_weights(path, **overrides))
+
+    @torch.inference_mode()
+    def run(self, subgraph: str, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+        """Run one subgraph on numpy tensors named as in `mapt.contract`."""
+        spec = BY_NAME[subgraph]
+        arguments = [torch.from_numpy(np.ascontiguousarray(inputs[t.name])) for t in spec.inputs]
+        outputs = self.graphs[subgraph](*arguments)
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        return {t.name: value.numpy() for t, value in zip(spec.outputs, outputs, strict=True)}
