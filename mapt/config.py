@@ -59,7 +59,9 @@ class ModelConfig(Frozen):
     def _deployable(self) -> ModelConfig:
         for name, value in (("height", self.height), ("width", self.width)):
             if value % 32 or value <= 0:
-                raise ValueError(f"{name} = {value} is not a positive multiple of 32; use {max(32, round(value / 32) * 32)}")
+                raise ValueError(
+                    f"{name} = {value} is not a positive multiple of 32; use {max(32, round(value / 32) * 32)}"
+                )
         if any(not 0 <= c < self.classes for c in self.things):
             raise ValueError(f"things = {self.things} must lie in 0..{self.classes - 1}")
         return self
@@ -102,7 +104,8 @@ def parse(model: type[C], values: dict[str, Any], where: str) -> C:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
+        # An unknown key is named first: it is usually the cause of what else is missing.
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"]) or "value"
         if first["type"] == "extra_forbidden":
             known = _fields_at(model, first["loc"][:-1])

@@ -81,7 +81,9 @@ def encode_step(semantic: Semantic, instance: Instance) -> NDArray[np.uint8]:
     """
     low, high = int(instance.min(initial=0)), int(instance.max(initial=0))
     if low < 0 or high > MAX_INSTANCE:
-        raise InputError(f"instance id {low if low < 0 else high} does not fit STEP's 16 bits; renumber ids per sequence")
+        raise InputError(
+            f"instance id {low if low < 0 else high} does not fit STEP's 16 bits; renumber ids per sequence"
+        )
     ids = instance.astype(np.uint16)
     return np.dstack((semantic, (ids >> 8).astype(np.uint8), (ids & 255).astype(np.uint8)))
 

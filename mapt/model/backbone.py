@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import timm
 import torch
@@ -79,8 +80,9 @@ class EfficientNetLite(Backbone):
 
     def __init__(self) -> None:
         super().__init__(LITE)
-        self.net = timm.create_model("tf_efficientnet_lite0", features_only=True, out_indices=(1, 2, 3, 4))
-        a, b, c, d = self.net.feature_info.channels()
+        net: Any = timm.create_model("tf_efficientnet_lite0", features_only=True, out_indices=(1, 2, 3, 4))
+        a, b, c, d = net.feature_info.channels()
+        self.net: nn.Module = net
         self.channels = (a, b, c, d)
 
     def forward(self, images: Tensor) -> Trunk:

@@ -1,4 +1,4 @@
-"""The motion head (paper III-B): offsets from the change of semantic features, masks carried by deformable convolutions."""
+"""The motion head (paper III-B): offsets from the change of semantic features carry masks by deformable convolution."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class MotionHead(nn.Module):
 
 
 def soft_iou(masks: Tensor, others: Tensor) -> Tensor:
-    """sum min / sum max of masks in [0,1]: (N,1,h,w) twice -> (N,). Both empty: 0."""
+    """Sum min / sum max of masks in [0,1]: (N,1,h,w) twice -> (N,). Both empty: 0."""
     low = torch.minimum(masks, others).flatten(1).sum(1)
     high = torch.maximum(masks, others).flatten(1).sum(1)
     return low / high.clamp(min=1e-6)

@@ -11,7 +11,15 @@ from mapt.model.backbone import build_backbone
 from mapt.model.boxes import paste_masks, with_batch_index
 from mapt.model.fpn import STRIDES, Pyramid, TwoWayPyramid
 from mapt.model.instance import (
-    BOX_ROI, MASK_ROI, InstanceHead, Samples, box_losses, mask_loss, positive_rois, sample_boxes, thing_index,
+    BOX_ROI,
+    MASK_ROI,
+    InstanceHead,
+    Samples,
+    box_losses,
+    mask_loss,
+    positive_rois,
+    sample_boxes,
+    thing_index,
 )  # fmt: skip
 from mapt.model.motion import MotionHead, motion_loss
 from mapt.model.rpn import RegionProposals, rpn_losses
@@ -66,7 +74,8 @@ class Network(nn.Module):
         roi = multiscale_roi_align(
             pyramid.levels(), with_batch_index([s.boxes for s in samples]), BOX_ROI, STRIDES
         )  # (R,F,7,7), shared by the box and appearance branches
-        class_loss, box_loss = box_losses(*self.instance.box(roi), samples, targets, self.instance.things)
+        class_logits, deltas = self.instance.box(roi)
+        class_loss, box_loss = box_losses(class_logits, deltas, samples, targets, self.instance.things)
         mask_logits = self._mask_logits(pyramid, samples, targets)
         s_prev = torch.cat((s_before, semantic.s[: len(batch.prev)]))
         offsets = self.motion.offset_fields(s_prev, semantic.s)  # (2B,4,18,h,w)

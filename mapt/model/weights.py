@@ -66,7 +66,7 @@ def _open(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: is not a readable safetensors file ({error}); fetch or train it again") from None
     if "config" not in metadata:

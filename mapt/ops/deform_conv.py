@@ -35,7 +35,8 @@ def deform_conv2d(
         return _shared_single_channel(input, offset, weight, bias, padding, dilation)
     if shared:
         offset = offset.expand(input.shape[0], -1, -1, -1)
-    return torchvision.ops.deform_conv2d(input, offset, weight, bias, stride, padding, dilation)
+    out: Tensor = torchvision.ops.deform_conv2d(input, offset, weight, bias, stride, padding, dilation)
+    return out
 
 
 def _shared_single_channel(

@@ -49,7 +49,8 @@ def greedy_nms(boxes: Tensor, groups: Tensor, valid: Tensor, iou: float) -> Tens
     """
     over = (pairwise_iou(boxes) > iou) & (groups[:, None] == groups[None]) & valid[:, None]
     suppresses = torch.triu(over, 1).to(boxes.dtype)  # [i,j]: i comes first and overlaps j
-    return greedy_keep(suppresses) & valid
+    survivors: Tensor = greedy_keep(suppresses) & valid
+    return survivors
 
 
 @torch.library.custom_op("mapt::greedy_keep", mutates_args=())

@@ -1,0 +1,60 @@
+"""The losses of Eq. 2-7 by hand."""
+
+import math
+
+import pytest
+import torch
+
+from mapt.model.appearance import appearance_loss
+from mapt.model.motion import motion_loss, soft_iou
+from mapt.model.semantic import semantic_loss
+
+
+def test_semantic_loss_averages_the_worst_quarter() -> None:
+    """8x8 pixels, two classes, one quarter of each image wrong by a margin of 2, the rest right by 2."""
+    logits = torch.zeros(2, 2, 2, 2)
+    logits[:, 0], logits[:, 1] = 2.0, 0.0
+    labels = torch.zeros(2, 8, 8, dtype=torch.uint8)
+    labels[:, :4, :4] = 1
+    wrong = math.log(1 + math.exp(2.0))
+    assert semantic_loss(logits, labels).item() == pytest.approx(wrong, rel=1e-5)
+
+
+def test_void_pixels_have_no_semantic_loss() -> None:
+    labels = torch.full((1, 8, 8), 255, dtype=torch.uint8)
+    assert semantic_loss(torch.randn(1, 3, 2, 2), labels).item() == 0
+
+
+def test_soft_iou_by_hand() -> None:
+    a, b = torch.tensor([[[[0.5, 1.0, 0.0]]]]), torch.tensor([[[[1.0, 0.25, 0.0]]]])
+    assert soft_iou(a, b).item() == pytest.approx(0.75 / 2.0)
+    assert soft_iou(a * 0, b * 0).item() == 0
+    assert motion_loss(torch.tensor([[[[30.0, -30.0]]]]), torch.tensor([[[[1.0, 0.0]]]])).item() == pytest.approx(
+        0, abs=1e-6
+    )
+
+
+def test_appearance_loss_by_hand() -> None:
+    """One row, one matching and one other column at right angles: softmax of (1, 0) at scale 2."""
+    rows, columns = torch.tensor([[3.0, 0.0]]), torch.tensor([[5.0, 0.0], [0.0, 0.1]])
+    scale = torch.tensor(math.log(2.0))
+    got = appearance_loss(rows, torch.tensor([7]), columns, torch.tensor([7, -1]), scale)
+    assert got.item() == pytest.approx(math.log(1 + math.exp(-2.0)), rel=1e-5)
+
+
+def test_rows_without_a_column_do_not_count_but_keep_a_gradient() -> None:
+    rows = torch.randn(2, 4, requires_grad=True)
+    scale = torch.zeros((), requires_grad=True)
+    loss = appearance_loss(rows, torch.tensor([1, 2]), torch.randn(3, 4), torch.tensor([-1, -1, 5]), scale)
+    loss.backward()
+    assert loss.item() == 0
+    assert rows.grad is not None and scale.grad is not None
+
+
+def test_no_rows_at_all() -> None:
+    columns = torch.randn(3, 4, requires_grad=True)
+    loss = appearance_loss(
+        columns[:0], torch.zeros(0, dtype=torch.long), columns, torch.tensor([-1, 1, 2]), torch.zeros(())
+    )
+    loss.backward()
+    assert loss.item() == 0

@@ -1,0 +1,113 @@
+"""The assembled network: contract shapes, sizes of the paper, losses with and without objects."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from mapt.config import ModelConfig, preset
+from mapt.contract import SUBGRAPHS
+from mapt.model.network import Network
+from mapt.model.subgraphs import build_subgraphs, model_info
+from mapt.model.targets import PairBatch
+
+Scenes = Callable[..., PairBatch]
+
+
+def tiny(**overrides: object) -> ModelConfig:
+    return preset("nano", **{"height": 64, "width": 128, "detections": 8, "roi_samples": 16, **overrides})
+
+
+def run_all(network: Network) -> dict[str, torch.Tensor]:
+    """Run the subgraphs in order, feeding each from the ones before."""
+    info = model_info(network.config, network.backbone.channels[2])
+    torch.manual_seed(0)
+    known: dict[str, torch.Tensor] = {}
+    for spec in SUBGRAPHS:
+        inputs = []
+        for tensor in spec.inputs:
+            shape = tensor.resolve(info.sizes)
+            if tensor.name == "image":
+                inputs.append(torch.randint(0, 256, shape, dtype=torch.uint8))
+            elif tensor.name in known and known[tensor.name].shape == shape:
+                inputs.append(known[tensor.name])
+            else:
+                inputs.append(torch.rand(shape))
+        with torch.inference_mode():
+            outputs = build_subgraphs(network)[spec.name](*inputs)
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        for tensor, value in zip(spec.outputs, outputs, strict=True):
+            assert value.shape == tensor.resolve(info.sizes), tensor.name
+            assert str(value.dtype) == f"torch.{tensor.dtype}", tensor.name
+            known[tensor.name] = value
+    return known
+
+
+@pytest.mark.parametrize("name", ["nano", "small", "base"])
+def test_subgraphs_keep_the_contract(name: str) -> None:
+    known = run_all(Network(preset(name, height=64, width=128, detections=8)))
+    count = int(known["count"])
+    assert (known["scores"][:count] > 0).all()
+    assert (known["scores"][:-1] >= known["scores"][1:]).all()
+    assert known["boxes"][count:].abs().sum() == 0
+    assert known["masks8"].min() >= 0 and known["masks8"].max() <= 1
+
+
+def test_the_motion_head_of_base_has_the_papers_size() -> None:
+    motion = Network(preset("base")).motion
+    assert sum(p.numel() for p in motion.parameters()) / 1e6 == pytest.approx(0.38, abs=0.005)
+
+
+def test_an_untrained_motion_head_carries_masks_to_where_they_were() -> None:
+    motion = Network(tiny()).eval().motion
+    masks = torch.zeros(2, 1, 8, 16)
+    masks[0, 0, 2:5, 3:9], masks[1, 0, 5:, :4] = 1.0, 1.0
+    s = torch.rand(1, 128, 8, 16)
+    carried = motion.propagate(masks, motion.offset_fields(s, s)[0]).sigmoid()
+    assert ((carried > 0.5) == (masks > 0.5)).all()
+
+
+def test_labels_are_stuff_only() -> None:
+    labels = run_all(Network(tiny()))["labels"]
+    assert not set(labels.unique().tolist()) & {11, 13}
+
+
+def test_losses_are_finite_and_reach_every_parameter(moving_rectangles: Scenes) -> None:
+    torch.manual_seed(0)
+    network = Network(tiny()).train()
+    losses = network.losses(moving_rectangles(2, 64, 128))
+    assert set(losses) == {"semantic", "rpn_score", "rpn_box", "class", "box", "mask", "motion", "appearance"}
+    torch.stack(list(losses.values())).sum().backward()
+    missing = [name for name, p in network.named_parameters() if p.grad is None]
+    assert not missing
+    assert all(bool(p.grad is not None and p.grad.isfinite().all()) for p in network.parameters())
+
+
+def test_frames_without_objects_train(moving_rectangles: Scenes) -> None:
+    torch.manual_seed(0)
+    network = Network(tiny()).train()
+    losses = network.losses(moving_rectangles(2, 64, 128, objects=0))
+    torch.stack(list(losses.values())).sum().backward()
+    assert all(bool(loss.isfinite()) for loss in losses.values())
+    assert losses["motion"].item() == losses["appearance"].item() == losses["mask"].item() == 0
+
+
+def test_training_keeps_the_backbones_statistics(moving_rectangles: Scenes) -> None:
+    network = Network(tiny()).train()
+    before = {n: b.clone() for n, b in network.backbone.named_buffers()}
+    network.losses(moving_rectangles(1, 64, 128))
+    assert all(torch.equal(b, before[n]) for n, b in network.backbone.named_buffers())
+
+
+@pytest.mark.slow
+def test_four_pairs_are_learned_by_heart(moving_rectangles: Scenes) -> None:
+    torch.manual_seed(0)
+    network, batch = Network(preset("nano", height=96, width=192)).train(), moving_rectangles(4, 96, 192)
+    optimiser = torch.optim.SGD(network.parameters(), 0.01, 0.9)
+    for _ in range(200):
+        losses = network.losses(batch)
+        optimiser.zero_grad()
+        torch.stack(list(losses.values())).sum().backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
+        optimiser.step()
+    assert losses["semantic"] < 0.15 and losses["appearance"] < 0.1 and losses["motion"] < 0.5 and losses["mask"] < 0.4

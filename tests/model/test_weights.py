@@ -1,0 +1,99 @@
+"""Weight files: what is written comes back, what is damaged is refused in one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from mapt.config import preset
+from mapt.errors import InputError
+from mapt.model.network import Network
+from mapt.model.weights import load_imagenet, load_weights, read_config, save_weights
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "nano.safetensors"
+    save_weights(path, Network(preset("nano", height=64, width=128)), {"licence": "test"})
+    return path
+
+
+def rewrite(source: Path, path: Path, change: dict[str, torch.Tensor | None], config: str | None = None) -> Path:
+    tensors = load_file(source)
+    with safe_open(source, framework="pt") as file:
+        metadata = dict(file.metadata())
+    for name, value in change.items():
+        if value is None:
+            del tensors[name]
+        else:
+            tensors[name] = value
+    save_file(tensors, path, {**metadata, **({"config": config} if config is not None else {})})
+    return path
+
+
+def test_round_trip(weights: Path) -> None:
+    torch.manual_seed(0)
+    want = Network(preset("nano", height=64, width=128)).state_dict()
+    got = load_weights(weights)
+    assert not got.training
+    assert all(torch.equal(want[n], t) for n, t in got.state_dict().items())
+    assert read_config(weights) == got.config
+
+
+def test_the_input_size_may_change(weights: Path) -> None:
+    assert load_weights(weights, height=128, width=256).config.width == 256
+    with pytest.raises(InputError, match="multiple of 32"):
+        load_weights(weights, height=100)
+
+
+def test_weights_of_another_preset_are_refused(weights: Path, tmp_path: Path) -> None:
+    config = preset("small", height=64, width=128).model_dump_json()
+    path = rewrite(weights, tmp_path / "x.safetensors", {}, config)
+    with pytest.raises(InputError, match="another preset"):
+        load_weights(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"motion.bias": None}, "motion.bias is nothing"), ({"more": torch.zeros(1)}, "tensor more is unknown")],
+)
+def test_missing_and_unknown_tensors(
+    weights: Path, tmp_path: Path, change: dict[str, torch.Tensor | None], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        load_weights(rewrite(weights, tmp_path / "x.safetensors", change))
+
+
+def test_damaged_files(weights: Path, tmp_path: Path) -> None:
+    short = tmp_path / "short.safetensors"
+    short.write_bytes(weights.read_bytes()[:1000])
+    bare = tmp_path / "bare.safetensors"
+    save_file({"x": torch.zeros(1)}, bare)
+    for path, message in (
+        (short, "not a readable safetensors"),
+        (bare, "no model configuration"),
+        (tmp_path / "none", "no such weight file"),
+        (rewrite(weights, tmp_path / "bad", {}, "{"), "damaged"),
+        (
+            rewrite(weights, tmp_path / "key", {}, json.dumps({"preset": "nano", "backbones": 1})),
+            "did you mean 'backbone'",
+        ),
+    ):
+        with pytest.raises(InputError, match=message) as error:
+            load_weights(path)
+        assert "\n" not in str(error.value)
+
+
+def test_imagenet_weights_fill_the_backbone() -> None:
+    torch.manual_seed(0)
+    network = Network(preset("nano"))
+    before = {n: t.clone() for n, t in network.backbone.state_dict().items()}
+    load_imagenet(network)
+    changed = [
+        n for n, t in network.backbone.state_dict().items() if "num_batches" not in n and torch.equal(t, before[n])
+    ]
+    assert not changed
