@@ -25,7 +25,8 @@ class Frozen(BaseModel):
 class ModelConfig(Frozen):
     """The network. Widths in channels, sizes in pixels.
 
-    Deployability is checked here, when the configuration is read: input a multiple of 32, top-k within TensorRT's limit.
+    Deployability is checked here, when the configuration is read: input a multiple of 32, top-k within TensorRT's
+    limit.
     """
 
     preset: Preset
@@ -41,6 +42,10 @@ class ModelConfig(Frozen):
     box_hidden: int = 1024
     motion_filters: int = 16
     embedding: int = 256
+    semantic_loss_stride: int = Field(1, ge=1, le=4, description="pixels between the semantic loss's samples")
+    frozen_stages: int = Field(
+        0, ge=0, le=2, description="trunk stages up to stride 2 * n that keep their pretrained weights"
+    )
     activation: Literal["leaky_relu", "relu"] = "leaky_relu"
     rpn_top_k: int = Field(1000, ge=1, le=MAX_TOP_K, description="anchors kept per level before NMS")
     proposals: int = Field(300, ge=1, le=MAX_TOP_K, description="proposals kept after NMS, at inference")
@@ -78,8 +83,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "backbone": "regnet_y_1_6gf", "fpn_channels": 128, "dpc_channels": 128, "head_channels": 128, "box_hidden": 512,
     },
     "nano": {
-        "backbone": "efficientnet_lite0", "fpn_channels": 64, "dpc_channels": 64, "head_channels": 64, "box_hidden": 256,
-        "motion_filters": 8, "activation": "relu", "rpn_top_k": 150, "proposals": 100, "detections": 48,
+        "backbone": "efficientnet_lite0", "fpn_channels": 64, "dpc_channels": 64, "head_channels": 64,
+        "box_hidden": 256, "motion_filters": 8, "activation": "relu", "roi_samples": 64, "semantic_loss_stride": 2, "frozen_stages": 2,
+        "rpn_top_k": 150, "proposals": 100, "detections": 48,
         "height": 192, "width": 640, "anchor_sizes": (10.0, 28.0, 72.0, 180.0),
     },
 }  # fmt: skip
@@ -100,7 +106,7 @@ C = TypeVar("C", bound=Frozen)
 
 
 def parse(model: type[C], values: dict[str, Any], where: str) -> C:
-    """Build `model` from plain values; a mistake becomes one InputError line naming `where` and the nearest valid key."""
+    """Build `model` from plain values; a mistake becomes one InputError line with `where` and the nearest valid key."""
     try:
         return model.model_validate(values)
     except ValidationError as error:

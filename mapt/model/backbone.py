@@ -51,6 +51,15 @@ class Backbone(nn.Module):
         """Images (B,H,W,3) uint8 RGB -> (B,3,H,W) float32."""
         return (images.permute(0, 3, 1, 2).float() - self.mean) * self.scale
 
+    def freeze(self, stages: int) -> None:
+        """Stop training the stem (stage 1, stride 2) and, for 2, the stride-4 stage too."""
+        for part in self.early()[:stages]:
+            part.requires_grad_(False)
+
+    def early(self) -> tuple[nn.Module, nn.Module]:
+        """The parts up to stride 2 and from there to stride 4."""
+        raise NotImplementedError
+
     def forward(self, images: Tensor) -> Trunk:
         """Images (B,H,W,3) uint8 RGB, H and W multiples of 32, to trunk features."""
         raise NotImplementedError
@@ -66,6 +75,10 @@ class RegNetY(Backbone):
         self.block1, self.block2, self.block3, self.block4 = blocks.block1, blocks.block2, blocks.block3, blocks.block4
         widths = [block[0].proj[0].out_channels for block in blocks]
         self.channels = (widths[0], widths[1], widths[2], widths[3])
+
+    def early(self) -> tuple[nn.Module, nn.Module]:
+        """See `Backbone.early`."""
+        return self.stem, self.block1
 
     def forward(self, images: Tensor) -> Trunk:
         """See `Backbone.forward`."""
@@ -85,6 +98,11 @@ class EfficientNetLite(Backbone):
         self.net: nn.Module = net
         self.channels = (a, b, c, d)
 
+    def early(self) -> tuple[nn.Module, nn.Module]:
+        """See `Backbone.early`."""
+        net: Any = self.net
+        return nn.ModuleList([net.conv_stem, net.bn1, net.blocks[0]]), net.blocks[1]
+
     def forward(self, images: Tensor) -> Trunk:
         """See `Backbone.forward`."""
         c4, c8, c16, c32 = self.net(self.normalise(images))
@@ -93,4 +111,6 @@ class EfficientNetLite(Backbone):
 
 def build_backbone(config: ModelConfig) -> Backbone:
     """The backbone of a configuration, randomly initialised."""
-    return EfficientNetLite() if config.backbone == "efficientnet_lite0" else RegNetY(config.backbone)
+    backbone = EfficientNetLite() if config.backbone == "efficientnet_lite0" else RegNetY(config.backbone)
+    backbone.freeze(config.frozen_stages)
+    return backbone

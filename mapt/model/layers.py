@@ -42,4 +42,6 @@ class SeparableConv(nn.Sequential):
 
 def upsample(x: Tensor, factor: int) -> Tensor:
     """Bilinear upsampling, half-pixel centres."""
+    if factor == 1:
+        return x
     return nn.functional.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)

@@ -81,7 +81,9 @@ class Network(nn.Module):
         offsets = self.motion.offset_fields(s_prev, semantic.s)  # (2B,4,18,h,w)
         embeddings = self._embeddings(roi, mask_logits.detach(), samples, offsets, height, width)
         return {
-            "semantic": semantic_loss(semantic.logits, torch.stack([t.semantic for t in targets])),
+            "semantic": semantic_loss(
+                semantic.logits, torch.stack([t.semantic for t in targets]), self.config.semantic_loss_stride
+            ),
             "rpn_score": score_loss,
             "rpn_box": proposal_loss,
             "class": class_loss,

@@ -134,8 +134,10 @@ def _sample_anchors(anchors: Tensor, target: FrameTargets) -> tuple[Tensor, Tens
         top = iou.max(1, keepdim=True).values
         forced = (iou >= top - 1e-6) & (top > 0.1)
         is_positive = best >= FOREGROUND_IOU
-        row = torch.where(forced.any(0) & ~is_positive, forced.long().argmax(0), row)
-        is_positive |= forced.any(0)
+        best_row, anchor = torch.nonzero(forced, as_tuple=True)
+        free = ~is_positive[anchor]
+        row[anchor[free]] = best_row[free]
+        is_positive[anchor] = True
     else:
         best, row = anchors.new_zeros(len(anchors)), anchors.new_zeros(len(anchors), dtype=torch.long)
         is_positive = torch.zeros_like(best, dtype=torch.bool)
