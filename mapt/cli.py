@@ -10,11 +10,15 @@ from mapt.errors import InputError
 
 app = typer.Typer(
     name="mapt",
-    help="Motion and appearance-aware panoptic tracking: train, export, track, evaluate, benchmark.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def _root() -> None:
+    """Motion and appearance-aware panoptic tracking: train, export, track, evaluate, benchmark."""
 
 
 def _register() -> None:

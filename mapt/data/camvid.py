@@ -1,0 +1,120 @@
+"""CamVid's stills as moving triplets: real pixels for every head, with a motion that is known because it is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.data.kitti_step import read_image
+from mapt.data.triplet import Triplet
+from mapt.errors import InputError
+
+# sky, building, pole, road, pavement, tree, sign, fence, car, pedestrian, bicyclist, unlabelled -> Cityscapes.
+TRAIN_IDS = np.full(256, 255, np.uint8)
+TRAIN_IDS[:12] = (10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12, 255)
+CAR, PERSON = 13, 11
+MIN_PIXELS = 40
+
+
+class CamVid:
+    """A folder with `images` and `labels`; `read` warps a still into three frames of an approaching camera."""
+
+    def __init__(self, root: Path, split: str = "train") -> None:
+        folder = root / split
+        self.labels = sorted((folder / "labels").glob("*.png"))
+        self.images = [next(iter(sorted((folder / "images").glob(f"{p.stem}.*"))), None) for p in self.labels]
+        if not self.labels:
+            raise InputError(
+                f"{folder}: no labels/*.png; give the folder that holds CamVid's {split}/images and labels"
+            )
+        missing = next((str(p) for p, i in zip(self.labels, self.images, strict=True) if i is None), None)
+        if missing:
+            raise InputError(f"{missing}: this label has no image; copy it into {folder / 'images'}")
+
+    def __len__(self) -> int:
+        """Labelled stills."""
+        return len(self.labels)
+
+    def read(self, index: int, rng: np.random.Generator) -> Triplet:
+        """See `Source.read`."""
+        path = self.images[index]
+        assert path is not None
+        image = read_image(path)
+        label = cv2.imread(str(self.labels[index]), cv2.IMREAD_UNCHANGED)
+        if label is None or label.ndim != 2 or label.shape != image.shape[:2]:
+            raise InputError(
+                f"{self.labels[index]}: is not a grey label of its image's size {image.shape[:2]}; replace it"
+            )
+        semantic = TRAIN_IDS[label]
+        instance = instances_from_components(semantic)
+        moves = ego_motions(rng, semantic.shape[0], semantic.shape[1])
+        images = tuple(warp(image, m, cv2.INTER_LINEAR, 0) for m in moves)
+        semantics = [warp(semantic, m, cv2.INTER_NEAREST, 255) for m in moves[1:]]
+        ids = [warp(instance.astype(np.int16), m, cv2.INTER_NEAREST, 0).astype(np.int32) for m in moves[1:]]
+        return Triplet((images[0], images[1], images[2]), (semantics[0], semantics[1]), (ids[0], ids[1]), str(path))
+
+
+def instances_from_components(semantic: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Instance ids (H,W) int32 from connected components of cars and people.
+
+    Touching objects merge, so a component that does not look like one object keeps id 0: a crowd, which is ignored.
+    """
+    instance = np.zeros(semantic.shape, np.int32)
+    next_id = 1
+    for train_id in (CAR, PERSON):
+        count, parts, stats, _ = cv2.connectedComponentsWithStats(
+            (semantic == train_id).astype(np.uint8), connectivity=4
+        )
+        for part in range(1, count):
+            x, y, width, height, area = (int(v) for v in stats[part])
+            window = parts[y : y + height, x : x + width] == part
+            if _is_one_object(train_id, window, area):
+                instance[y : y + height, x : x + width][window] = next_id
+                next_id += 1
+    return instance
+
+
+def _is_one_object(train_id: int, mask: NDArray[np.bool_], area: int) -> bool:
+    """Plausible size, aspect and convexity for a single car or person."""
+    height, width = mask.shape
+    if area < MIN_PIXELS:
+        return False
+    aspect = width / height
+    points = cv2.findNonZero(mask.astype(np.uint8))
+    solidity = area / max(float(cv2.contourArea(cv2.convexHull(points))), 1.0)
+    if train_id == CAR:
+        return 0.6 < aspect < 3.2 and solidity > 0.8
+    return 0.2 < aspect < 0.75 and solidity > 0.6
+
+
+def ego_motions(rng: np.random.Generator, height: int, width: int) -> list[NDArray[np.float64]]:
+    """Three affine maps (2,3), still to frame, of a camera that drives, turns and shakes; some scenes stand still.
+
+    Each frame zooms about a vanishing point, pans and rolls a little more than the one before.
+    """
+    point = np.array([width * rng.uniform(0.35, 0.65), height * rng.uniform(0.35, 0.55)])
+    still = rng.random() < 0.15
+    zoom = 1.0 if still else float(np.exp(rng.normal(0.03, 0.04)))
+    pan = np.zeros(2) if still else rng.normal(0, [0.025 * width, 0.006 * height])
+    roll = 0.0 if still else float(rng.normal(0, 0.006))
+    maps = []
+    for step in (0.0, 1.0, 2.0):
+        scale, angle = zoom**step, roll * step
+        rotation = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        shake = rng.normal(0, 0.6, 2) * (0 if still else 1)
+        offset = point - rotation @ point + pan * (step - 1) + shake
+        maps.append(np.hstack((rotation, offset[:, None])))
+    return maps
+
+
+def warp(image: NDArray[np.generic], matrix: NDArray[np.float64], interpolation: int, border: int) -> NDArray[np.uint8]:
+    """Apply an affine map to an image or label, filling what comes from outside with `border`."""
+    height, width = image.shape[:2]
+    value = (border, border, border)
+    warped: NDArray[np.uint8] = cv2.warpAffine(
+        image, matrix, (width, height), flags=interpolation, borderMode=cv2.BORDER_CONSTANT, borderValue=value
+    )  # type: ignore[call-overload]
+    return warped

@@ -1,0 +1,94 @@
+"""KITTI-STEP's layout, as KITTI publishes it and `mapt synth` writes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mapt.data.triplet import Image, Triplet
+from mapt.errors import InputError
+from mapt.panoptic import read_step
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One sequence: its name and, frame by frame, image and label files."""
+
+    name: str
+    images: tuple[Path, ...]
+    labels: tuple[Path, ...]
+
+
+def list_sequences(root: Path, split: str) -> list[Sequence]:
+    """The sequences of `panoptic_maps/<split>` with their images of `training/image_02`.
+
+    Raises:
+        InputError: a folder is missing or empty, or a label has no image.
+    """
+    labels = root / "panoptic_maps" / split
+    if not labels.is_dir():
+        raise InputError(f"{labels}: no such folder; {root} must hold KITTI-STEP's panoptic_maps/{split}/<sequence>")
+    found = []
+    for folder in sorted(p for p in labels.iterdir() if p.is_dir()):
+        files = tuple(sorted(folder.glob("*.png")))
+        images = tuple(root / "training" / "image_02" / folder.name / f.name for f in files)
+        missing = next((i for i in images if not i.is_file()), None)
+        if missing:
+            raise InputError(f"{missing}: image of a labelled frame is missing; copy it or remove its label")
+        if files:
+            found.append(Sequence(folder.name, images, files))
+    if not found:
+        raise InputError(f"{labels}: holds no sequence with PNG labels; check the dataset's path")
+    return found
+
+
+def read_image(path: Path) -> Image:
+    """An image file as (H,W,3) uint8 RGB.
+
+    Raises:
+        InputError: missing, truncated or not an image.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise InputError(f"{path}: is not a readable image; copy it again")
+    return np.ascontiguousarray(image[..., ::-1])
+
+
+class KittiStep:
+    """Triplets of consecutive frames; the interval tau is drawn from `intervals`, in frames."""
+
+    def __init__(self, root: Path, split: str, intervals: tuple[int, ...]) -> None:
+        self.intervals = intervals
+        self.frames = [(s, i) for s in list_sequences(root, split) for i in range(1, len(s.images))]
+        if not self.frames:
+            raise InputError(f"{root}: every sequence of split {split} has a single frame; pairs need two")
+
+    def __len__(self) -> int:
+        """Labelled frames with a predecessor."""
+        return len(self.frames)
+
+    def read(self, index: int, rng: np.random.Generator) -> Triplet:
+        """See `Source.read`; near a sequence's start tau shrinks, and the first frame stands in for t - 2 tau."""
+        sequence, now = self.frames[index]
+        tau = min(int(rng.choice(self.intervals)), now)
+        prev, before = now - tau, max(now - 2 * tau, 0)
+        (semantic_prev, instance_prev), (semantic, instance) = (read_step(sequence.labels[i]) for i in (prev, now))
+        images = (
+            read_image(sequence.images[before]),
+            read_image(sequence.images[prev]),
+            read_image(sequence.images[now]),
+        )
+        for image in images:
+            if image.shape[:2] != semantic.shape or semantic.shape != semantic_prev.shape:
+                raise InputError(
+                    f"{sequence.labels[now]}: label {semantic.shape} and image {image.shape[:2]} differ in size; "
+                    "labels and images of a sequence must share one size"
+                )
+        return Triplet(images, (semantic_prev, semantic), (instance_prev, instance), str(sequence.images[now]))

@@ -1,0 +1,48 @@
+"""What a data source hands over: three frames of a scene with labels for the last two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Triplet:
+    """Frames t - 2 tau, t - tau and t, all of one size.
+
+    Attributes:
+        images: three (H,W,3) uint8 RGB images in the order of time.
+        semantic: (H,W) uint8 train ids of the last two, 255 void.
+        instance: (H,W) int32 ids of the last two; a thing pixel with id 0 is a crowd, to be ignored.
+        name: where it comes from, for error messages.
+    """
+
+    images: tuple[Image, Image, Image]
+    semantic: tuple[NDArray[np.uint8], NDArray[np.uint8]]
+    instance: tuple[NDArray[np.int32], NDArray[np.int32]]
+    name: str
+
+
+class Source(Protocol):
+    """A dataset of triplets."""
+
+    def __len__(self) -> int:
+        """How many triplets there are (by their last frame)."""
+        ...
+
+    def read(self, index: int, rng: np.random.Generator) -> Triplet:
+        """Triplet `index`; `rng` decides what is free (the interval, a still's motion)."""
+        ...
+
+
+def pick(sources: Sequence[Source], weights: Sequence[float], rng: np.random.Generator) -> Triplet:
+    """A random triplet: the source by weight, then uniformly within it."""
+    share = np.asarray(weights, np.float64)
+    source = sources[int(rng.choice(len(sources), p=share / share.sum()))]
+    return source.read(int(rng.integers(len(source))), rng)

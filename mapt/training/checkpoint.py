@@ -1,0 +1,86 @@
+"""Checkpoints: everything a run needs to continue as if it had never stopped; nothing is unpickled but tensors."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from mapt.errors import InputError
+from mapt.files import atomic_file
+from mapt.training.config import TrainConfig
+from mapt.training.optimizer import MovingAverage
+
+
+@dataclass
+class State:
+    """What changes during a run."""
+
+    network: nn.Module
+    average: MovingAverage
+    optimizer: torch.optim.SGD
+    iteration: int = 0
+
+
+def save_checkpoint(folder: Path, state: State, config: TrainConfig) -> Path:
+    """Write `checkpoint-<iteration>.pt` whole, then drop all but the last `config.keep`."""
+    path = folder / f"checkpoint-{state.iteration:07d}.pt"
+    content = {
+        "iteration": state.iteration,
+        "network": state.network.state_dict(),
+        "average": state.average.network.state_dict(),
+        "updates": state.average.updates,
+        "optimizer": state.optimizer.state_dict(),
+        "rng": torch.get_rng_state(),
+        "config": json.dumps(config.model_dump(mode="json"), sort_keys=True),
+    }
+    with atomic_file(path) as temporary:
+        torch.save(content, temporary)
+    for old in checkpoints(folder)[: -config.keep]:
+        old.unlink()
+    return path
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of a run, oldest first."""
+    return sorted(folder.glob("checkpoint-*.pt"))
+
+
+def restore_checkpoint(folder: Path, state: State, config: TrainConfig) -> bool:
+    """Load the newest readable checkpoint into `state`; False where there is none.
+
+    Raises:
+        InputError: the run was made with another configuration, or no checkpoint of it can be read.
+    """
+    found = checkpoints(folder)
+    for path in reversed(found):
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError):
+            continue  # a damaged file: the one before it is whole
+        _same_run(path, json.loads(content["config"]), config)
+        state.network.load_state_dict(content["network"])
+        state.average.network.load_state_dict(content["average"])
+        state.average.updates = content["updates"]
+        state.optimizer.load_state_dict(content["optimizer"])
+        state.iteration = content["iteration"]
+        torch.set_rng_state(content["rng"])
+        return True
+    if found:
+        raise InputError(f"{folder}: none of its {len(found)} checkpoints can be read; start anew with another --out")
+    return False
+
+
+def _same_run(path: Path, stored: dict[str, object], config: TrainConfig) -> None:
+    """A resumed run must be the same run: only how it is executed and reported may change."""
+    free = {"threads", "log_every", "checkpoint_every", "keep"}
+    current = json.loads(json.dumps(config.model_dump(mode="json")))
+    for key in current:
+        if key not in free and stored.get(key) != current[key]:
+            raise InputError(
+                f"{path}: the run's {key!r} differs from the configuration; use the same one, or another --out"
+            )

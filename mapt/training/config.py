@@ -1,0 +1,134 @@
+"""What `mapt train` reads: a TOML file over these defaults, and `--set key=value` over both."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from mapt.config import PRESETS, Frozen, ModelConfig, parse, read_toml
+from mapt.data.transforms import Augmentation
+from mapt.errors import InputError
+
+
+class SyntheticData(Frozen):
+    """Procedural sequences, rendered once into the run's folder when `sequences` is above 0."""
+
+    sequences: int = Field(0, ge=0)
+    frames: int = Field(40, ge=2)
+    height: int = 384
+    width: int = 1248
+    fps: float = Field(10.0, gt=0)
+    seed: int = 1000
+    weight: float = Field(1.0, ge=0, description="share of the samples")
+
+
+class StepData(Frozen):
+    """A folder in KITTI-STEP's layout; empty: not used."""
+
+    root: str = ""
+    split: str = "train"
+    weight: float = Field(1.0, ge=0)
+
+
+class CamVidData(Frozen):
+    """CamVid's folder with train/images and train/labels; empty: not used."""
+
+    root: str = ""
+    weight: float = Field(1.0, ge=0)
+
+
+class DataConfig(Frozen):
+    """Where samples come from and how they are varied."""
+
+    synthetic: SyntheticData = SyntheticData()
+    step: StepData = StepData()
+    camvid: CamVidData = CamVidData()
+    intervals: tuple[int, ...] = Field((1, 2), description="tau, in frames")
+    static: float = Field(0.2, ge=0, le=1, description="probability that t - 2 tau is shown as t - tau (S_prev = S)")
+    augmentation: Augmentation = Augmentation()
+    workers: int = Field(1, ge=0)
+
+
+class Schedule(Frozen):
+    """SGD as the paper has it (III-E)."""
+
+    iterations: int = Field(10_000, ge=1)
+    batch: int = Field(2, ge=1, description="pairs per step")
+    rate: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    warmup: int = Field(200, ge=0, description="iterations from a third of the rate to the rate")
+    milestones: tuple[float, ...] = Field((0.7, 0.9), description="shares of the iterations where the rate is divided")
+    decay: float = Field(10.0, gt=1)
+    clip: float = Field(10.0, gt=0, description="largest gradient norm")
+    ema: float = Field(0.998, ge=0, lt=1, description="momentum of the averaged weights, which are what is shipped")
+
+
+class TrainConfig(Frozen):
+    """One training run."""
+
+    model: ModelConfig
+    imagenet: bool = True
+    data: DataConfig = DataConfig()
+    schedule: Schedule = Schedule()
+    seed: int = 0
+    threads: int = Field(0, ge=0, description="PyTorch threads, 0: as many as there are cores")
+    bf16: bool = False
+    channels_last: bool = True
+    log_every: int = Field(20, ge=1)
+    checkpoint_every: int = Field(500, ge=1)
+    keep: int = Field(3, ge=1, description="checkpoints kept")
+
+
+def find_config(name: str) -> Path:
+    """A path, or the name of a shipped configuration ('-' equals '_').
+
+    Raises:
+        InputError: neither exists.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    folder = Path(__file__).parent.parent / "configs"
+    shipped = folder / f"{name.replace('-', '_')}.toml"
+    if shipped.is_file():
+        return shipped
+    names = ", ".join(sorted(p.stem.replace("_", "-") for p in folder.glob("*.toml")))
+    raise InputError(f"{name}: no such configuration file; give a path or one of the shipped: {names}")
+
+
+def read_config(path: Path, changes: list[str]) -> TrainConfig:
+    """The configuration of a TOML file with `key.path=value` changes; values are TOML, bare words are strings.
+
+    Raises:
+        InputError: unreadable file, unknown key, or a value that does not fit.
+    """
+    values = read_toml(path)
+    for change in changes:
+        key, separator, text = change.partition("=")
+        if not separator:
+            raise InputError(f"--set {change}: has no '='; write key=value, e.g. --set schedule.iterations=100")
+        _assign(values, key.strip().split("."), _value(text.strip()))
+    model = values.get("model", {})
+    if isinstance(model, dict) and model.get("preset") in PRESETS:
+        values["model"] = {**PRESETS[model["preset"]], **model}
+    return parse(TrainConfig, values, str(path))
+
+
+def _assign(values: dict[str, Any], keys: list[str], value: object) -> None:
+    for key in keys[:-1]:
+        inner = values.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise InputError(f"--set {'.'.join(keys)}: {key} is a value, not a table; name a key of the configuration")
+        values = inner
+    values[keys[-1]] = value
+
+
+def _value(text: str) -> object:
+    try:
+        return tomllib.loads(f"x = {text}")["x"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,48 @@
+"""SGD, its schedule, and the moving average of the weights (paper III-E)."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from mapt.training.config import Schedule
+
+
+def build_optimizer(network: nn.Module, schedule: Schedule) -> torch.optim.SGD:
+    """SGD with momentum; weight decay only where it regularises: not on biases, norms and scalars."""
+    decayed = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
+    free = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": schedule.weight_decay}, {"params": free, "weight_decay": 0.0}]
+    return torch.optim.SGD(groups, schedule.rate, schedule.momentum)
+
+
+def rate_at(iteration: int, schedule: Schedule) -> float:
+    """The learning rate: linear warm-up from a third, then divided at each milestone."""
+    if iteration < schedule.warmup:
+        return schedule.rate * (1 + 2 * iteration / schedule.warmup) / 3
+    passed = sum(iteration >= milestone * schedule.iterations for milestone in schedule.milestones)
+    return float(schedule.rate / schedule.decay**passed)
+
+
+class MovingAverage:
+    """Exponential moving average of all floating-point weights and buffers; young averages follow faster."""
+
+    def __init__(self, network: nn.Module, momentum: float) -> None:
+        self.momentum = momentum
+        self.updates = 0
+        self.network = copy.deepcopy(network).eval()
+        self.network.requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Take in the weights after a step."""
+        self.updates += 1
+        momentum = min(self.momentum, self.updates / (self.updates + 10))
+        averaged, current = self.network.state_dict(), network.state_dict()
+        for name, value in current.items():
+            if value.dtype.is_floating_point:
+                averaged[name].lerp_(value, 1 - momentum)
+            else:
+                averaged[name].copy_(value)
