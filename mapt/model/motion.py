@@ -60,5 +60,5 @@ def soft_iou(masks: Tensor, others: Tensor) -> Tensor:
 
 
 def motion_loss(logits: Tensor, masks: Tensor) -> Tensor:
-    """Eq. 4 averaged over instances: 1 - sIoU of propagated logits (N,1,h,w) and the reference frame's masks."""
-    return (1 - soft_iou(logits.sigmoid(), masks)).mean()
+    """Eq. 4: the sum over instances of 1 - sIoU of propagated logits (N,1,h,w) and the reference frame's masks."""
+    return (1 - soft_iou(logits.sigmoid(), masks)).sum()

@@ -79,7 +79,7 @@ class Network(nn.Module):
         mask_logits = self._mask_logits(pyramid, samples, targets)
         s_prev = torch.cat((s_before, semantic.s[: len(batch.prev)]))
         offsets = self.motion.offset_fields(s_prev, semantic.s)  # (2B,4,18,h,w)
-        embeddings = self._embeddings(roi, mask_logits.detach(), samples, offsets, height, width)
+        embeddings = self._embeddings(roi, mask_logits.detach(), samples, offsets.detach(), height, width)
         return {
             "semantic": semantic_loss(
                 semantic.logits, torch.stack([t.semantic for t in targets]), self.config.semantic_loss_stride
@@ -103,7 +103,20 @@ class Network(nn.Module):
     def _embeddings(
         self, roi: Tensor, mask_logits: Tensor, samples: list[Samples], offsets: Tensor, height: int, width: int
     ) -> Tensor:
-        """Embeddings (R,E) of all sampled boxes; only positives are masked and have propagated features."""
+        """Embeddings (R,E) of all sampled boxes; only positives are masked and have propagated features.
+
+        The appearance loss reads the motion head but does not train it: its gradients through the offsets are a
+        hundred times those of Eq. 4 and undo what that learns.
+        """
+        masks, f_p = self._mask_pooling(roi, mask_logits, samples, offsets, height, width)
+        embeddings: Tensor = self.appearance(roi, masks, f_p)
+        return embeddings
+
+    @torch.no_grad()
+    def _mask_pooling(
+        self, roi: Tensor, mask_logits: Tensor, samples: list[Samples], offsets: Tensor, height: int, width: int
+    ) -> tuple[Tensor, Tensor]:
+        """Pooling weights (R,7,7) and propagated features (R,4*C_m,7,7); ones and zeros for negatives."""
         masks = roi.new_ones(len(roi), BOX_ROI, BOX_ROI)
         f_p = roi.new_zeros(len(roi), len(self.motion.projection), BOX_ROI, BOX_ROI)
         start = first = 0
@@ -113,27 +126,21 @@ class Network(nn.Module):
                 logits = mask_logits[first : first + count]
                 own = paste_masks(logits.sigmoid(), boxes, height, width)
                 masks[start : start + count] = pool_mask(logits)
-                f_p = f_p.index_copy(
-                    0,
-                    torch.arange(start, start + count, device=roi.device),
-                    self.motion.features(own, field, boxes).to(f_p.dtype),
-                )
+                f_p[start : start + count] = self.motion.features(own, field, boxes).to(f_p.dtype)
             start, first = start + len(sample.boxes), first + count
-        embeddings: Tensor = self.appearance(roi, masks, f_p)
-        return embeddings
+        return masks, f_p
 
     def _motion_loss(self, batch: PairBatch, offsets: Tensor) -> Tensor:
-        """Eq. 4 over the instances seen in both frames; offsets (B,4,18,h,w)."""
-        logits, goals = [offsets.sum() * 0 + self.motion.projection.sum() * 0], []
-        carried = []
+        """Eq. 4 over the instances seen in both frames, per pair; offsets (B,4,18,h,w)."""
+        carried, goals = [], []
         for prev, now, field in zip(batch.prev, batch.now, offsets, strict=True):
             pairs = torch.nonzero(prev.track_ids[:, None] == now.track_ids[None])
             if len(pairs):
                 carried.append(self.motion.propagate(_coarse(prev.masks()[pairs[:, 0]]), field))
                 goals.append(_coarse(now.masks()[pairs[:, 1]]))
         if not goals:
-            return logits[0]
-        return motion_loss(torch.cat(carried), torch.cat(goals))
+            return offsets.sum() * 0
+        return motion_loss(torch.cat(carried), torch.cat(goals)) / len(offsets)
 
     def _appearance_loss(self, embeddings: Tensor, samples: list[Samples], targets: list[FrameTargets]) -> Tensor:
         """Eq. 6-7: rows are positives at t, columns all sampled boxes at t - tau of every pair."""
