@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -12,11 +13,19 @@ from mapt.data.kitti_step import read_image
 from mapt.data.triplet import Triplet
 from mapt.errors import InputError
 
+Pixel = TypeVar("Pixel", np.uint8, np.int16)
+
 # sky, building, pole, road, pavement, tree, sign, fence, car, pedestrian, bicyclist, unlabelled -> Cityscapes.
 TRAIN_IDS = np.full(256, 255, np.uint8)
-TRAIN_IDS[:12] = (10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12, 255)
+CLASSES = 12
+TRAIN_IDS[:CLASSES] = (10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12, 255)
 CAR, PERSON = 13, 11
 MIN_PIXELS = 40
+# Limits that keep single objects and refuse merged ones, found by looking at the components of fifty stills.
+SOLIDITY = {CAR: 0.86, PERSON: 0.6}  # share of the convex hull that is filled
+ASPECT = {CAR: (0.74, 2.4), PERSON: (0.18, 0.72)}  # width / height
+NOTCH = 0.12  # deepest dent from above, per square root of the area: the gap between two roofs
+LARGE = 0.045  # share of the still; a wide car this large at the border is often a row of parked ones
 
 
 class CamVid:
@@ -48,6 +57,10 @@ class CamVid:
             raise InputError(
                 f"{self.labels[index]}: is not a grey label of its image's size {image.shape[:2]}; replace it"
             )
+        if label.max() >= CLASSES:
+            raise InputError(
+                f"{self.labels[index]}: has label {int(label.max())}, CamVid's are 0..{CLASSES - 1}; convert it"
+            )
         semantic = TRAIN_IDS[label]
         instance = instances_from_components(semantic)
         moves = ego_motions(rng, semantic.shape[0], semantic.shape[1])
@@ -65,29 +78,43 @@ def instances_from_components(semantic: NDArray[np.uint8]) -> NDArray[np.int32]:
     instance = np.zeros(semantic.shape, np.int32)
     next_id = 1
     for train_id in (CAR, PERSON):
-        count, parts, stats, _ = cv2.connectedComponentsWithStats(
-            (semantic == train_id).astype(np.uint8), connectivity=4
-        )
+        same = (semantic == train_id).astype(np.uint8)
+        count, parts, stats, _ = cv2.connectedComponentsWithStats(same, connectivity=4)
         for part in range(1, count):
             x, y, width, height, area = (int(v) for v in stats[part])
-            window = parts[y : y + height, x : x + width] == part
-            if _is_one_object(train_id, window, area):
-                instance[y : y + height, x : x + width][window] = next_id
+            window = np.s_[y : y + height, x : x + width]
+            cut = x == 0 or x + width == semantic.shape[1]
+            row_of_cars = train_id == CAR and cut and area > LARGE * semantic.size and width > 1.2 * height
+            if area >= MIN_PIXELS and not row_of_cars and _is_one_object(train_id, parts[window] == part):
+                instance[window][parts[window] == part] = next_id
                 next_id += 1
     return instance
 
 
-def _is_one_object(train_id: int, mask: NDArray[np.bool_], area: int) -> bool:
-    """Plausible size, aspect and convexity for a single car or person."""
+def _is_one_object(train_id: int, mask: NDArray[np.bool_]) -> bool:
+    """Plausible aspect and outline for a single car or person; mask (h,w) is cut out tightly."""
     height, width = mask.shape
-    if area < MIN_PIXELS:
+    low, high = ASPECT[train_id]
+    if not low < width / height < high:
         return False
-    aspect = width / height
-    points = cv2.findNonZero(mask.astype(np.uint8))
-    solidity = area / max(float(cv2.contourArea(cv2.convexHull(points))), 1.0)
-    if train_id == CAR:
-        return 0.6 < aspect < 3.2 and solidity > 0.8
-    return 0.2 < aspect < 0.75 and solidity > 0.6
+    area = int(mask.sum())
+    pixels = np.argwhere(mask)[:, ::-1]
+    corners = np.concatenate([pixels + corner for corner in ((0, 0), (1, 0), (0, 1), (1, 1))]).astype(np.float32)
+    if area / cv2.contourArea(cv2.convexHull(corners)) < SOLIDITY[train_id]:
+        return False
+    return train_id != CAR or _notch(mask) < NOTCH * area**0.5
+
+
+def _notch(mask: NDArray[np.bool_]) -> float:
+    """The deepest dent of the outline, in pixels, among those that open upwards."""
+    outlines, _ = cv2.findContours(np.pad(mask, 1).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    points = np.asarray(outlines[0]).reshape(-1, 2)
+    defects = np.asarray(cv2.convexityDefects(outlines[0], cv2.convexHull(outlines[0], returnPoints=False)))
+    if not defects.ndim:  # OpenCV's None: the outline is convex
+        return 0.0
+    start, end, far, depth = defects.reshape(-1, 4).T
+    opens_upwards = points[far, 1] > (points[start, 1] + points[end, 1]) / 2
+    return float((depth * opens_upwards).max()) / 256  # OpenCV's fixed point
 
 
 def ego_motions(rng: np.random.Generator, height: int, width: int) -> list[NDArray[np.float64]]:
@@ -110,11 +137,15 @@ def ego_motions(rng: np.random.Generator, height: int, width: int) -> list[NDArr
     return maps
 
 
-def warp(image: NDArray[np.generic], matrix: NDArray[np.float64], interpolation: int, border: int) -> NDArray[np.uint8]:
-    """Apply an affine map to an image or label, filling what comes from outside with `border`."""
+def warp(image: NDArray[Pixel], matrix: NDArray[np.float64], interpolation: int, border: int) -> NDArray[Pixel]:
+    """Apply an affine map to an image or label, filling what comes from outside with `border`.
+
+    The map is in coordinates with pixel centres at .5, OpenCV's has them at whole numbers.
+    """
     height, width = image.shape[:2]
-    value = (border, border, border)
-    warped: NDArray[np.uint8] = cv2.warpAffine(
-        image, matrix, (width, height), flags=interpolation, borderMode=cv2.BORDER_CONSTANT, borderValue=value
-    )  # type: ignore[call-overload]
-    return warped
+    shifted = matrix.copy()
+    shifted[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
+    warped = cv2.warpAffine(
+        image, shifted, (width, height), flags=interpolation, borderMode=cv2.BORDER_CONSTANT, borderValue=(border,) * 3
+    )
+    return np.asarray(warped, image.dtype)

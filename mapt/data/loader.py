@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import signal
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import cv2
@@ -11,9 +12,21 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from mapt.data.targets import frame_targets
-from mapt.data.transforms import Augmentation, augment
-from mapt.data.triplet import Source, pick
+from mapt.data.transforms import Augmentation, View, augment
+from mapt.data.triplet import Source
+from mapt.errors import InputError
 from mapt.model.targets import FrameTargets, PairBatch
+
+PREFETCH = 4  # batches each worker prepares ahead
+
+
+@dataclass(frozen=True)
+class Share:
+    """A dataset, its share of the samples (relative to the others'), and how large its frames are shown."""
+
+    source: Source
+    weight: float
+    view: View
 
 
 @dataclass(frozen=True)
@@ -21,20 +34,14 @@ class SampleRule:
     """How samples are drawn.
 
     Attributes:
-        sources: datasets.
-        weights: their shares.
-        height: crop height, pixels.
-        width: crop width, pixels.
+        shares: datasets.
         things: train ids with instances.
         augmentation: strengths.
         static: probability that t - 2 tau is replaced by t - tau, so that S_prev = S at t - tau.
         seed: of the run.
     """
 
-    sources: Sequence[Source]
-    weights: Sequence[float]
-    height: int
-    width: int
+    shares: tuple[Share, ...]
     things: tuple[int, ...]
     augmentation: Augmentation
     static: float
@@ -51,30 +58,60 @@ class Sample:
     name: str
 
 
+@dataclass(frozen=True)
+class BadData:
+    """What a worker process hands over in place of a batch it could not read."""
+
+    message: str
+
+
 class Samples(Dataset[Sample]):
     """Random access to the endless list of samples."""
 
     def __init__(self, rule: SampleRule) -> None:
         self.rule = rule
+        weights = np.array([share.weight for share in rule.shares])
+        self.chances = weights / weights.sum()
 
     def __getitem__(self, index: int) -> Sample:
-        """Sample `index`, the same at every call."""
+        """Sample `index`, the same at every call.
+
+        Raises:
+            InputError: a file is missing or bad.
+        """
         rule = self.rule
         rng = np.random.default_rng((rule.seed, index))
-        triplet = augment(pick(rule.sources, rule.weights, rng), rule.height, rule.width, rule.augmentation, rng)
-        if rng.random() < rule.static:
+        share = rule.shares[int(rng.choice(len(rule.shares), p=self.chances))]
+        static = bool(rng.random() < rule.static)
+        triplet = share.source.read(int(rng.integers(len(share.source))), rng)
+        triplet = augment(triplet, share.view, rule.augmentation, rng)
+        if static:
             _, prev, now = triplet.images
             triplet = replace(triplet, images=(prev, prev, now))
-        images = torch.from_numpy(np.stack(triplet.images))
         targets = [
             frame_targets(semantic, instance, rule.things)
             for semantic, instance in zip(triplet.semantic, triplet.instance, strict=True)
         ]
-        return Sample(images, targets[0], targets[1], triplet.name)
+        return Sample(torch.from_numpy(np.stack(triplet.images)), targets[0], targets[1], triplet.name)
+
+
+class _Batches(Dataset[PairBatch | BadData]):
+    """Batch i holds samples i * size to (i + 1) * size - 1."""
+
+    def __init__(self, samples: Samples, size: int) -> None:
+        self.samples = samples
+        self.size = size
+
+    def __getitem__(self, index: int) -> PairBatch | BadData:
+        """Batch `index`; an InputError travels as a value, because a worker's exception would arrive as a traceback."""
+        try:
+            return collate([self.samples[i] for i in range(index * self.size, (index + 1) * self.size)])
+        except InputError as error:
+            return BadData(str(error))
 
 
 def collate(samples: list[Sample]) -> PairBatch:
-    """Samples to a batch."""
+    """Samples of one size to a batch."""
     images = torch.stack([s.images for s in samples])  # (B,3,H,W,3)
     return PairBatch(
         images[:, 0], images[:, 1], images[:, 2],
@@ -83,19 +120,29 @@ def collate(samples: list[Sample]) -> PairBatch:
 
 
 def load_batches(rule: SampleRule, batch: int, start: int, stop: int, workers: int) -> Iterator[PairBatch]:
-    """The batches of iterations `start` to `stop`; worker processes prepare them ahead."""
+    """The batches of iterations `start` to `stop` - 1; worker processes prepare them ahead.
+
+    Raises:
+        InputError: a file is missing or bad; its name is in the message.
+    """
     loader = DataLoader(
-        Samples(rule),
-        batch_size=batch,
-        sampler=range(start * batch, stop * batch),
+        _Batches(Samples(rule), batch),
+        batch_size=None,
+        sampler=range(start, stop),
         num_workers=workers,
-        collate_fn=collate,
-        worker_init_fn=_one_thread,
-        prefetch_factor=4 if workers else None,
+        worker_init_fn=_start_worker,
+        prefetch_factor=PREFETCH if workers else None,
+        # Its own generator: drawing the workers' seeds from the global one would change what a resumed run draws.
+        generator=torch.Generator(),
     )
-    return iter(loader)
+    for item in loader:
+        if isinstance(item, BadData):
+            raise InputError(item.message)
+        yield item
 
 
-def _one_thread(_: int) -> None:
+def _start_worker(_: int) -> None:
+    """One thread per worker; signals are for the main process, which stops its workers itself."""
     cv2.setNumThreads(0)
-    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,134 +1,136 @@
-"""Augmentation that treats the frames of a triplet alike and keeps their ids."""
+"""Random views of a triplet: one scale, crop and flip for all its frames, so that ids and motion stay true."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from mapt.config import Frozen
+from mapt.data.photometry import Photometry, vary_colours
 from mapt.data.triplet import Image, Triplet
 from mapt.panoptic import VOID
+
+Label = TypeVar("Label", np.uint8, np.int32)
 
 
 class Augmentation(Frozen):
     """How strongly triplets are varied.
 
-    `heights` is the range the frame's height is scaled into before the crop, pixels; the other numbers are
-    probabilities or relative strengths.
+    Attributes:
+        flip: probability of mirroring.
+        focus: probability that the crop must hold a point of a random object of frame t; else it lies anywhere.
+        colours: strengths of the photometric part.
     """
 
-    heights: tuple[float, float] = (190.0, 420.0)
-    flip: float = 0.5
-    brightness: float = 0.3
-    contrast: float = 0.3
-    saturation: float = 0.4
-    cast: float = 0.08
-    flicker: float = 0.06
-    blur: float = 0.2
-    noise: float = 0.3
-    jpeg: float = 0.3
+    flip: float = Field(0.5, ge=0, le=1)
+    focus: float = Field(0.6, ge=0, le=1)
+    colours: Photometry = Photometry()
 
 
 @dataclass(frozen=True)
-class Crop:
-    """Scale, then cut (height, width) at (y, x) of the scaled frame; what lies outside is padding."""
+class View:
+    """A view's size and the range of heights (pixels) that frames are scaled to before they are cropped."""
 
-    scale: float
+    height: int
+    width: int
+    heights: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of the source frame and the size (height, width) it is resampled to."""
+
     y: int
     x: int
     height: int
     width: int
+    out: tuple[int, int]
+    interpolation: int
+    flip: bool
 
 
-def augment(triplet: Triplet, height: int, width: int, how: Augmentation, rng: np.random.Generator) -> Triplet:
-    """A random view of a triplet, (height, width) pixels; padding is black and void."""
-    crop = draw_crop(triplet.images[0].shape[:2], height, width, how, rng)
-    flip = rng.random() < how.flip
-    images = [cut_image(image, crop) for image in triplet.images]
-    semantic = [cut_label(label, crop, VOID) for label in triplet.semantic]
-    instance = [cut_label(label, crop, 0) for label in triplet.instance]
-    if flip:
-        images, semantic, instance = (
-            [np.ascontiguousarray(frame[:, ::-1]) for frame in frames] for frames in (images, semantic, instance)
-        )
-    images = vary_colours(images, how, rng)
+def augment(triplet: Triplet, view: View, how: Augmentation, rng: np.random.Generator) -> Triplet:
+    """A random view of a triplet, (view.height, view.width) pixels.
+
+    What the frames do not cover is padded on the right and below, as the runtime pads: black, void, no instance.
+    """
+    window = draw_window(triplet, view, how, rng)
+    size = (view.height, view.width)
+    before, prev, now = vary_colours([cut_image(image, window) for image in triplet.images], how.colours, rng)
     return replace(
         triplet,
-        images=(images[0], images[1], images[2]),
-        semantic=(semantic[0], semantic[1]),
-        instance=(instance[0], instance[1]),
+        images=(_pad(before, size, 0), _pad(prev, size, 0), _pad(now, size, 0)),
+        semantic=(
+            _pad(cut_label(triplet.semantic[0], window), size, VOID),
+            _pad(cut_label(triplet.semantic[1], window), size, VOID),
+        ),
+        instance=(
+            _pad(cut_label(triplet.instance[0], window), size, 0),
+            _pad(cut_label(triplet.instance[1], window), size, 0),
+        ),
     )
 
 
-def draw_crop(shape: tuple[int, ...], height: int, width: int, how: Augmentation, rng: np.random.Generator) -> Crop:
-    """A random scale, uniform in its logarithm and large enough to fill the window, and a window at a random place.
+def draw_window(triplet: Triplet, view: View, how: Augmentation, rng: np.random.Generator) -> Window:
+    """A scale, uniform in its logarithm, that fills the view's height, and a window at a random or focused place.
 
-    Rows near the middle, where the horizon is, are kept more often.
+    Shrinking uses area averages or, as the runtime does, bilinear samples: the network must know both.
     """
-    target = float(np.exp(rng.uniform(np.log(how.heights[0]), np.log(how.heights[1]))))
-    scale = max(target / shape[0], height / shape[0], width / shape[1])
-    free_y, free_x = round(shape[0] * scale) - height, round(shape[1] * scale) - width
-    y = round(free_y * float(rng.beta(2, 2))) if free_y > 0 else 0
-    x = round(free_x * float(rng.random())) if free_x > 0 else 0
-    return Crop(scale, y, x, height, width)
+    rows, columns = triplet.semantic[1].shape
+    low, high = np.log(view.heights)
+    scale = max(float(np.exp(rng.uniform(low, high))), view.height) / rows
+    height, width = min(rows, round(view.height / scale)), min(columns, round(view.width / scale))
+    out = (min(view.height, round(height * scale)), min(view.width, round(width * scale)))
+    point = _object_point(triplet.instance[1], rng) if rng.random() < how.focus else None
+    # Without a point, rows near the middle, where the horizon is, are kept more often.
+    y = round((rows - height) * float(rng.beta(2, 2))) if point is None else _offset(point[0], height, rows, rng)
+    x = round((columns - width) * float(rng.random())) if point is None else _offset(point[1], width, columns, rng)
+    interpolation = cv2.INTER_AREA if scale < 1 and rng.random() < 0.5 else cv2.INTER_LINEAR
+    return Window(y, x, height, width, out, interpolation, bool(rng.random() < how.flip))
 
 
-def cut_image(image: Image, crop: Crop) -> Image:
-    """The window of an image; only the pixels needed are resampled."""
-    return _cut(image, crop, cv2.INTER_AREA if crop.scale < 0.7 else cv2.INTER_LINEAR, 0)
+def _object_point(instance: NDArray[np.int32], rng: np.random.Generator) -> tuple[int, int] | None:
+    """A random pixel (y, x) of a random object, sought on every fourth row and column."""
+    coarse = instance[::4, ::4]
+    y, x = np.nonzero(coarse)
+    if not len(y):
+        return None
+    ids = coarse[y, x]
+    chosen = np.flatnonzero(ids == rng.choice(np.unique(ids)))
+    k = int(rng.choice(chosen))
+    return int(y[k]) * 4, int(x[k]) * 4
 
 
-def cut_label(label: NDArray[np.generic], crop: Crop, padding: int) -> NDArray[np.generic]:  # type: ignore[misc]
-    """The window of a label by nearest neighbour."""
-    return _cut(label, crop, cv2.INTER_NEAREST, padding)
+def _offset(point: int, length: int, limit: int, rng: np.random.Generator) -> int:
+    """A random start of a window of `length` within 0..limit that holds `point`."""
+    return int(rng.integers(max(0, point - length + 1), min(point, limit - length) + 1))
 
 
-def _cut(frame, crop: Crop, interpolation: int, padding: int):  # type: ignore[no-untyped-def]
-    rows, columns = frame.shape[:2]
-    y1, x1 = int(crop.y / crop.scale), int(crop.x / crop.scale)
-    y2 = min(rows, y1 + int(np.ceil(crop.height / crop.scale)))
-    x2 = min(columns, x1 + int(np.ceil(crop.width / crop.scale)))
-    size = (min(crop.width, round((x2 - x1) * crop.scale)), min(crop.height, round((y2 - y1) * crop.scale)))
-    part = cv2.resize(frame[y1:y2, x1:x2], size, interpolation=interpolation)
-    if size == (crop.width, crop.height):
-        return part
-    out = np.full((crop.height, crop.width, *frame.shape[2:]), padding, frame.dtype)
-    out[: size[1], : size[0]] = part
-    return out
+def cut_image(image: Image, window: Window) -> Image:
+    """The window of an image (H,W,3), resampled and flipped; only the pixels needed are touched."""
+    height, width = window.out
+    part = image[window.y : window.y + window.height, window.x : window.x + window.width]
+    cut = np.asarray(cv2.resize(part, (width, height), interpolation=window.interpolation), np.uint8)
+    return np.ascontiguousarray(cut[:, ::-1]) if window.flip else cut
 
 
-def vary_colours(images: list[Image], how: Augmentation, rng: np.random.Generator) -> list[Image]:
-    """Brightness, contrast, saturation and cast of the scene, a flicker per frame, blur, noise and JPEG."""
-    gain = 1 + rng.uniform(-how.contrast, how.contrast)
-    lift = 255 * rng.uniform(-how.brightness, how.brightness) * 0.5
-    cast = 1 + rng.uniform(-how.cast, how.cast, 3)
-    saturation = 1 + rng.uniform(-how.saturation, how.saturation)
-    gamma = float(np.exp(rng.uniform(-0.25, 0.25)))
-    mean = float(images[-1].mean())
-    grey = np.array([0.299, 0.587, 0.114])
-    mix = saturation * np.eye(3) + (1 - saturation) * grey[None].repeat(3, 0)
-    blur = rng.uniform(0.4, 1.3) if rng.random() < how.blur else 0.0
-    noise = rng.uniform(2, 9) if rng.random() < how.noise else 0.0
-    quality = int(rng.integers(35, 92)) if rng.random() < how.jpeg else 0
-    curve = 255 * (np.arange(256) / 255) ** gamma
-    varied = []
-    for image in images:
-        flicker = 1 + rng.normal(0, how.flicker)
-        table = np.clip((curve - mean) * gain + mean * flicker + lift, 0, 255).astype(np.uint8)
-        matrix = (mix * cast[:, None]).astype(np.float32)
-        out = cv2.transform(cv2.LUT(image, table), matrix)
-        if blur:
-            out = cv2.GaussianBlur(out, (0, 0), blur)
-        if noise:
-            grain = np.empty(out.shape, np.int16)
-            cv2.setRNGSeed(int(rng.integers(1 << 31)))
-            cv2.randn(grain, (0, 0, 0), (noise, noise, noise))
-            out = cv2.add(out, grain, dtype=cv2.CV_8U)
-        if quality:
-            _, data = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, quality])
-            out = cv2.imdecode(data, cv2.IMREAD_COLOR)
-        varied.append(out)
-    return varied
+def cut_label(label: NDArray[Label], window: Window) -> NDArray[Label]:
+    """The window of a label (H,W) by nearest neighbour with half-pixel centres, aligned with `cut_image`."""
+    height, width = window.out
+    y = window.y + ((np.arange(height) + 0.5) * (window.height / height)).astype(np.intp)
+    x = window.x + ((np.arange(width) + 0.5) * (window.width / width)).astype(np.intp)
+    return label[y][:, x[::-1] if window.flip else x]
+
+
+def _pad(frame: NDArray[Label], size: tuple[int, int], value: int) -> NDArray[Label]:
+    """Extend a frame (h,w,...) to `size` on the right and below."""
+    if frame.shape[:2] == size:
+        return frame
+    padded = np.full((*size, *frame.shape[2:]), value, frame.dtype)
+    padded[: frame.shape[0], : frame.shape[1]] = frame
+    return padded

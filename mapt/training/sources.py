@@ -6,10 +6,11 @@ from pathlib import Path
 
 from mapt.data.camvid import CamVid
 from mapt.data.kitti_step import KittiStep
-from mapt.data.loader import SampleRule
+from mapt.data.loader import SampleRule, Share
+from mapt.data.transforms import View
 from mapt.data.triplet import Source
 from mapt.errors import InputError
-from mapt.training.config import SyntheticData, TrainConfig
+from mapt.training.config import CamVidData, StepData, SyntheticData, TrainConfig
 
 
 def build_samples(config: TrainConfig, folder: Path) -> SampleRule:
@@ -18,25 +19,25 @@ def build_samples(config: TrainConfig, folder: Path) -> SampleRule:
     Raises:
         InputError: no dataset is named, or one is not what it should be.
     """
-    data = config.data
-    sources: list[Source] = []
-    weights: list[float] = []
-    if data.synthetic.sequences:
-        root = render_once(data.synthetic, folder / "synthetic")
-        sources.append(KittiStep(root, "train", data.intervals))
-        weights.append(data.synthetic.weight)
+    data, model = config.data, config.model
+    shares: list[Share] = []
+
+    def add(source: Source, part: SyntheticData | StepData | CamVidData) -> None:
+        shares.append(Share(source, part.weight, View(model.height, model.width, part.heights)))
+
+    # What costs nothing to check comes before what takes minutes to render.
     if data.step.root:
-        sources.append(KittiStep(Path(data.step.root), data.step.split, data.intervals))
-        weights.append(data.step.weight)
+        add(KittiStep(Path(data.step.root), data.step.split, data.intervals), data.step)
     if data.camvid.root:
-        sources.append(CamVid(Path(data.camvid.root)))
-        weights.append(data.camvid.weight)
-    if not sources:
+        add(CamVid(Path(data.camvid.root)), data.camvid)
+    if data.synthetic.sequences:
+        root = Path(data.synthetic.root) if data.synthetic.root else folder / "synthetic"
+        add(KittiStep(render_once(data.synthetic, root), "train", data.intervals), data.synthetic)
+    if not shares:
         raise InputError("no training data: set data.synthetic.sequences, data.step.root or data.camvid.root")
-    model = config.model
-    return SampleRule(
-        sources, weights, model.height, model.width, model.things, data.augmentation, data.static, config.seed
-    )
+    if not sum(share.weight for share in shares):
+        raise InputError("every dataset has weight 0; set data.<dataset>.weight above 0 for one of them")
+    return SampleRule(tuple(shares), model.things, data.augmentation, data.static, config.seed)
 
 
 def render_once(data: SyntheticData, folder: Path) -> Path:

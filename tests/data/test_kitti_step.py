@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mapt.data.kitti_step import KittiStep, list_sequences, read_image
+from mapt.errors import InputError
+
+
+def test_sequences_carry_images_and_labels_frame_by_frame(step_root: Path) -> None:
+    sequences = list_sequences(step_root, "train")
+    assert [s.name for s in sequences] == ["0000", "0001"]
+    assert all(len(s.images) == len(s.labels) == 5 for s in sequences)
+    assert all(i.stem == label.stem for s in sequences for i, label in zip(s.images, s.labels, strict=True))
+
+
+@pytest.mark.parametrize("interval", [1, 2])
+def test_a_triplet_steps_by_tau_and_keeps_ids(step_root: Path, interval: int) -> None:
+    source = KittiStep(step_root, "train", (interval,))
+    found = {}
+    for index in range(len(source)):
+        triplet = source.read(index, np.random.default_rng(0))
+        found[Path(triplet.name).parent.name + Path(triplet.name).stem] = triplet
+    triplet = found["0001000004"]
+    left = [int(np.nonzero(ids == 300)[1].min()) for ids in triplet.instance]
+    assert left == [40 + 12 * (4 - interval), 40 + 12 * 4]
+    assert [int((i[55] == (30, 41, 40)).all(1).argmax()) for i in triplet.images] == [
+        40 + 12 * (4 - 2 * interval), *left,
+    ]  # fmt: skip
+    assert set(np.unique(triplet.instance[1])) == {0, 7, 300}
+
+
+def test_missing_folder_image_and_short_sequences_are_named(step_root: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"panoptic_maps/val: no such folder"):
+        list_sequences(step_root, "val")
+    (step_root / "training" / "image_02" / "0001" / "000003.png").unlink()
+    with pytest.raises(InputError, match=r"0001/000003\.png: image of a labelled frame is missing"):
+        list_sequences(step_root, "train")
+
+
+def test_a_single_frame_gives_no_pair(make_step, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(InputError, match="single frame"):
+        KittiStep(make_step(tmp_path / "one", 1, 1), "train", (1,))
+
+
+def test_label_of_another_size_is_refused(step_root: Path) -> None:
+    path = step_root / "training" / "image_02" / "0000" / "000001.png"
+    assert cv2.imwrite(str(path), np.zeros((50, 60, 3), np.uint8))
+    source = KittiStep(step_root, "train", (1,))
+    with pytest.raises(InputError, match=r"000001\.png.*\(50, 60\)"):
+        for index in range(len(source)):
+            source.read(index, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_truncated_images_are_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"image{suffix}"
+    assert cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8))
+    assert read_image(path).shape == (64, 96, 3)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(InputError, match=f"image{suffix}.*is not a readable image"):
+        read_image(path)
+
+
+def test_images_are_rgb(tmp_path: Path) -> None:
+    bgr = np.zeros((4, 4, 3), np.uint8)
+    bgr[..., 2] = 200
+    assert cv2.imwrite(str(tmp_path / "red.png"), bgr)
+    assert read_image(tmp_path / "red.png")[0, 0].tolist() == [200, 0, 0]
+    (tmp_path / "text.png").write_text("no image")
+    with pytest.raises(InputError, match="is not a readable image"):
+        read_image(tmp_path / "text.png")
