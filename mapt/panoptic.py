@@ -130,4 +130,4 @@ def read_png_rgb(path: Path) -> NDArray[np.uint8]:
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if b"IEND" in data[-12:] else None
     if image is None:
         raise InputError(f"{path}: is truncated or damaged; write it again")
-    return np.ascontiguousarray(image[..., ::-1])
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)  # much faster than a strided copy

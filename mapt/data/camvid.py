@@ -47,7 +47,7 @@ class CamVid:
         """Labelled stills."""
         return len(self.labels)
 
-    def read(self, index: int, rng: np.random.Generator) -> Triplet:
+    def read(self, index: int, rng: np.random.Generator, static: bool = False) -> Triplet:
         """See `Source.read`."""
         path = self.images[index]
         assert path is not None
@@ -64,6 +64,8 @@ class CamVid:
         semantic = TRAIN_IDS[label]
         instance = instances_from_components(semantic)
         moves = ego_motions(rng, semantic.shape[0], semantic.shape[1])
+        if static:
+            moves[0] = moves[1]
         images = tuple(warp(image, m, cv2.INTER_LINEAR, 0) for m in moves)
         semantics = [warp(semantic, m, cv2.INTER_NEAREST, 255) for m in moves[1:]]
         ids = [warp(instance.astype(np.int16), m, cv2.INTER_NEAREST, 0).astype(np.int32) for m in moves[1:]]

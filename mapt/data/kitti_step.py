@@ -58,7 +58,7 @@ def read_image(path: Path) -> Image:
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
         raise InputError(f"{path}: is not a readable image; copy it again")
-    return np.ascontiguousarray(image[..., ::-1])
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 class KittiStep:
@@ -74,21 +74,19 @@ class KittiStep:
         """Labelled frames with a predecessor."""
         return len(self.frames)
 
-    def read(self, index: int, rng: np.random.Generator) -> Triplet:
+    def read(self, index: int, rng: np.random.Generator, static: bool = False) -> Triplet:
         """See `Source.read`; near a sequence's start tau shrinks, and the first frame stands in for t - 2 tau."""
         sequence, now = self.frames[index]
         tau = min(int(rng.choice(self.intervals)), now)
-        prev, before = now - tau, max(now - 2 * tau, 0)
+        prev = now - tau
+        before = prev if static else max(prev - tau, 0)
         (semantic_prev, instance_prev), (semantic, instance) = (read_step(sequence.labels[i]) for i in (prev, now))
-        images = (
-            read_image(sequence.images[before]),
-            read_image(sequence.images[prev]),
-            read_image(sequence.images[now]),
-        )
-        for image in images:
+        images = {i: read_image(sequence.images[i]) for i in {before, prev, now}}
+        for image in images.values():
             if image.shape[:2] != semantic.shape or semantic.shape != semantic_prev.shape:
                 raise InputError(
                     f"{sequence.labels[now]}: label {semantic.shape} and image {image.shape[:2]} differ in size; "
                     "labels and images of a sequence must share one size"
                 )
-        return Triplet(images, (semantic_prev, semantic), (instance_prev, instance), str(sequence.images[now]))
+        frames = (images[before], images[prev], images[now])
+        return Triplet(frames, (semantic_prev, semantic), (instance_prev, instance), str(sequence.images[now]))

@@ -83,9 +83,9 @@ class Samples(Dataset[Sample]):
         rng = np.random.default_rng((rule.seed, index))
         share = rule.shares[int(rng.choice(len(rule.shares), p=self.chances))]
         static = bool(rng.random() < rule.static)
-        triplet = share.source.read(int(rng.integers(len(share.source))), rng)
+        triplet = share.source.read(int(rng.integers(len(share.source))), rng, static)
         triplet = augment(triplet, share.view, rule.augmentation, rng)
-        if static:
+        if static:  # the same pixels, not only the same scene
             _, prev, now = triplet.images
             triplet = replace(triplet, images=(prev, prev, now))
         targets = [

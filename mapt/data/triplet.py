@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,13 +35,9 @@ class Source(Protocol):
         """How many triplets there are (by their last frame)."""
         ...
 
-    def read(self, index: int, rng: np.random.Generator) -> Triplet:
-        """Triplet `index`; `rng` decides what is free (the interval, a still's motion)."""
+    def read(self, index: int, rng: np.random.Generator, static: bool = False) -> Triplet:
+        """Triplet `index`; `rng` decides what is free (the interval, a still's motion).
+
+        With `static`, frame t - tau stands in for t - 2 tau, as at the start of a sequence.
+        """
         ...
-
-
-def pick(sources: Sequence[Source], weights: Sequence[float], rng: np.random.Generator) -> Triplet:
-    """A random triplet: the source by weight, then uniformly within it."""
-    share = np.asarray(weights, np.float64)
-    source = sources[int(rng.choice(len(sources), p=share / share.sum()))]
-    return source.read(int(rng.integers(len(source))), rng)

@@ -19,8 +19,8 @@ def _rising(heights: tuple[float, float]) -> tuple[float, float]:
     return heights
 
 
-# Pixels that a frame's height is scaled to before it is cropped: KITTI's wide frames and CamVid's 4:3 stills show cars at
-# overlapping sizes then.
+# Pixels that a frame's height is scaled to before it is cropped, so that KITTI's wide frames and CamVid's 4:3 stills
+# show cars at overlapping sizes.
 Heights = Annotated[tuple[float, float], AfterValidator(_rising)]
 KITTI_HEIGHTS = (190.0, 420.0)
 CAMVID_HEIGHTS = (360.0, 600.0)

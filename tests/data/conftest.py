@@ -33,7 +33,7 @@ def make_step() -> Callable[..., Path]:
 
 def scene(frame: int, sequence: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int32]]:
     """Image, semantic and instance maps of one frame; ids 300 and 7 move, a crowd of people stands."""
-    height, width = SIZE
+    height = SIZE[0]
     semantic = np.zeros(SIZE, np.uint8)
     semantic[: height // 2] = 10
     instance = np.zeros(SIZE, np.int32)

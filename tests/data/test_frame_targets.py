@@ -18,8 +18,8 @@ def test_boxes_are_tight_around_the_masks(seed: int) -> None:
     rng = np.random.default_rng(seed)
     semantic, instance = _blank()
     for _ in range(12):
-        y, x = rng.integers(0, 50), rng.integers(0, 90)
-        window = np.s_[y : y + rng.integers(2, 20), x : x + rng.integers(2, 30)]
+        top, left = rng.integers(0, 50), rng.integers(0, 90)
+        window = np.s_[top : top + rng.integers(2, 20), left : left + rng.integers(2, 30)]
         semantic[window], instance[window] = rng.choice([11, 13, 2]), rng.integers(0, 70_000)
     targets = frame_targets(semantic, instance, THINGS)
     assert targets.index.dtype.is_floating_point is False and targets.semantic.numpy().tobytes() == semantic.tobytes()
@@ -29,7 +29,7 @@ def test_boxes_are_tight_around_the_masks(seed: int) -> None:
         assert box == [x.min(), y.min(), x.max() + 1, y.max() + 1]
         assert mask.sum() >= MIN_AREA and set(semantic[mask]) == {label} and len(set(instance[mask])) == 1
     # Every thing pixel is in a row's mask or inside an ignore box.
-    covered = masks.any(0)
+    covered = np.logical_or.reduce(masks)
     for x1, y1, x2, y2 in targets.ignore_boxes.int().tolist():
         covered[y1:y2, x1:x2] = True
     assert covered[np.isin(semantic, THINGS)].all()

@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mapt.data.camvid import CamVid
+from mapt.data.kitti_step import KittiStep
+from mapt.data.loader import SampleRule, Samples, Share, load_batches
+from mapt.data.transforms import Augmentation, View
+from mapt.errors import InputError
+from mapt.model.targets import FrameTargets, PairBatch
+
+
+def make_rule(step: Path, camvid: Path | None = None, static: float = 0.2, seed: int = 5) -> SampleRule:
+    shares = [Share(KittiStep(step, "train", (1, 2)), 1.0, View(64, 192, (64, 120)))]
+    if camvid:
+        shares.append(Share(CamVid(camvid), 1.0, View(64, 192, (120, 200))))
+    return SampleRule(tuple(shares), (11, 13), Augmentation(), static, seed)
+
+
+def flat(batch: PairBatch) -> list[torch.Tensor]:
+    """Every tensor of a batch."""
+    frames: list[FrameTargets] = [*batch.prev, *batch.now]
+    parts = [t for f in frames for t in (f.semantic, f.index, f.boxes, f.labels, f.track_ids, f.ignore_boxes)]
+    return [batch.images_before, batch.images_prev, batch.images, *parts]
+
+
+def same(a: PairBatch, b: PairBatch) -> bool:
+    pairs = zip(flat(a), flat(b), strict=True)
+    return a.names == b.names and all(torch.equal(x, y) for x, y in pairs)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+def test_batches_do_not_depend_on_workers_or_on_where_the_run_started(step_root: Path, camvid_root: Path) -> None:
+    rule = make_rule(step_root, camvid_root)
+    alone = list(load_batches(rule, 2, 0, 6, 0))
+    assert len(alone) == 6
+    assert all(same(a, b) for a, b in zip(alone, load_batches(rule, 2, 0, 6, 2), strict=True))
+    assert all(same(a, b) for a, b in zip(alone[4:], load_batches(rule, 2, 4, 6, 1), strict=True))
+    assert not same(alone[0], alone[1])
+    assert not same(alone[0], next(load_batches(make_rule(step_root, camvid_root, seed=6), 2, 0, 1, 0)))
+    sources = {"camvid" in name for batch in alone for name in batch.names}
+    assert sources == {True, False}
+
+
+def test_shapes_types_and_masks(step_root: Path, camvid_root: Path) -> None:
+    seen = 0
+    for batch in load_batches(make_rule(step_root, camvid_root), 2, 0, 8, 0):
+        assert batch.images.shape == batch.images_prev.shape == batch.images_before.shape == (2, 64, 192, 3)
+        assert batch.images.dtype == torch.uint8
+        for prev, now in zip(batch.prev, batch.now, strict=True):
+            for frame in (prev, now):
+                assert frame.boxes.dtype == torch.float32 and frame.labels.dtype == torch.int64
+                assert frame.index.dtype == frame.semantic.dtype == torch.uint8
+                assert frame.masks().flatten(1).any(1).all()
+            seen += len(set(prev.track_ids.tolist()) & set(now.track_ids.tolist()))
+    assert seen > 10  # the same objects in both frames
+
+
+def test_static_samples_repeat_the_previous_frame(step_root: Path, camvid_root: Path) -> None:
+    always = Samples(make_rule(step_root, camvid_root, static=1.0))
+    assert all(torch.equal(always[i].images[0], always[i].images[1]) for i in range(6))
+    never = Samples(make_rule(step_root, static=0.0))
+    assert any(not torch.equal(never[i].images[0], never[i].images[1]) for i in range(6))
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_bad_file_is_one_line_with_its_name(step_root: Path, workers: int) -> None:
+    rule = make_rule(step_root)
+    for path in (step_root / "panoptic_maps" / "train").glob("*/000002.png"):
+        path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(InputError) as caught:
+        list(load_batches(rule, 2, 0, 12, workers))
+    assert "000002.png" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_the_global_generator_is_left_alone(step_root: Path) -> None:
+    """A resumed run restores the generator's state before it opens the loader."""
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    next(load_batches(make_rule(step_root), 1, 0, 2, 0))
+    np.random.default_rng(0)
+    assert torch.equal(torch.rand(4), expected)
