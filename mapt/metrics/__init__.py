@@ -1,1 +1,62 @@
-"""PQ, SQ, AQ, STQ, TQ and PAT."""
+"""PQ, SQ, AQ, STQ, TQ and PAT, streaming and mergeable, from one joint histogram per frame."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.metrics.histogram import joint_histogram
+from mapt.metrics.results import ClassScores, Results, Scores, compute_classes, compute_scores
+from mapt.metrics.sequence import SequenceSums
+from mapt.panoptic import LabelMap
+
+__all__ = ["ClassScores", "PanopticTrackingMetrics", "Results", "Scores"]
+
+Frame = tuple[NDArray[np.uint8], NDArray[np.int32]]
+
+
+class PanopticTrackingMetrics:
+    """Accumulates frames; the definitions are in docs/metrics.md.
+
+    Args:
+        labels: classes and which of them are things.
+        variant: "step", or "nuscenes": void and crowd pixels deleted before PQ's segments are formed, no forgiven false
+            positives, PQ averaged over all classes with absent ones as 0.
+    """
+
+    def __init__(self, labels: LabelMap, variant: Literal["step", "nuscenes"] = "step") -> None:
+        self.labels, self.variant = labels, variant
+        self.sequences: dict[str, SequenceSums] = {}
+
+    def update(self, sequence: str, gt: Frame, pred: Frame) -> None:
+        """Add the next frame of a sequence.
+
+        Args:
+            sequence: its name; ids are scoped to it.
+            gt: semantic (H,W) uint8, 255 void, and instance (H,W) int32 in 0..65535.
+            pred: the same.
+
+        Raises:
+            ValueError: the sizes differ.
+        """
+        if len({a.shape for a in (*gt, *pred)}) != 1:
+            raise ValueError(f"ground truth {gt[0].shape} and prediction {pred[0].shape} differ in size")
+        sums = self.sequences.setdefault(sequence, SequenceSums())
+        histogram = joint_histogram(gt, pred, self.labels.things)
+        sums.add(histogram, frozenset(self.labels.things), self.variant == "nuscenes")
+
+    def merge(self, other: PanopticTrackingMetrics) -> None:
+        """Add what `other` has seen; its frames of a shared sequence come after these."""
+        for name, sums in other.sequences.items():
+            self.sequences.setdefault(name, SequenceSums()).merge(sums)
+
+    def compute(self) -> Results:
+        """All results so far."""
+        parts = list(self.sequences.values())
+        return Results(
+            compute_scores(parts, self.labels, self.variant),
+            {name: compute_scores([part], self.labels, self.variant) for name, part in self.sequences.items()},
+            compute_classes(parts, self.labels),
+        )

@@ -1,0 +1,74 @@
+"""Writes synthetic sequences in KITTI-STEP's layout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mapt.data.synthetic.render import render_sequence
+from mapt.files import atomic_directory
+from mapt.panoptic import encode_step
+
+
+def write_dataset(
+    folder: Path,
+    sequences: int,
+    frames: int,
+    size: tuple[int, int],
+    seed: int,
+    fps: float = 10.0,
+    split: str = "val",
+    workers: int | None = None,
+    done: Callable[[int], None] | None = None,
+) -> None:
+    """Render sequences 0 to `sequences` - 1 of `seed` into a folder, which appears whole or not at all.
+
+    Args:
+        folder: gets `training/image_02/<seq>/<frame>.png` and `panoptic_maps/<split>/<seq>/<frame>.png`.
+        sequences: how many.
+        frames: per sequence.
+        size: (height, width) pixels.
+        seed: of the dataset; the same numbers give the same bytes, whatever `workers`.
+        fps: frames per second.
+        split: name of the label folder.
+        workers: processes; None: as many as there are cores.
+        done: called with the number of finished sequences.
+    """
+    count = min(workers or os.cpu_count() or 1, sequences)
+    with atomic_directory(folder) as root:
+        job = partial(_write_sequence, root, frames, size, seed, fps, split)
+        if count <= 1:
+            for index in range(sequences):
+                job(index)
+                if done:
+                    done(index + 1)
+            return
+        with ProcessPoolExecutor(count, get_context("spawn")) as pool:
+            for finished, _ in enumerate(pool.map(job, range(sequences)), 1):
+                if done:
+                    done(finished)
+
+
+def _write_sequence(
+    root: Path, frames: int, size: tuple[int, int], seed: int, fps: float, split: str, index: int
+) -> None:
+    cv2.setNumThreads(1)
+    name = f"{index:04d}"
+    images, labels = root / "training" / "image_02" / name, root / "panoptic_maps" / split / name
+    images.mkdir(parents=True)
+    labels.mkdir(parents=True)
+    for number, frame in enumerate(render_sequence(seed, index, frames, size, fps)):
+        _write(images / f"{number:06d}.png", frame.image)
+        _write(labels / f"{number:06d}.png", encode_step(frame.semantic, frame.instance))
+
+
+def _write(path: Path, rgb: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
+    if not cv2.imwrite(str(path), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1]):
+        raise OSError(f"{path}: could not be written")
