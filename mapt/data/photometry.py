@@ -34,8 +34,8 @@ class Photometry(Frozen):
         blur: probability; noise: probability; jpeg: probability.
     """
 
-    brightness: float = Field(0.15, ge=0, le=1)
-    contrast: float = Field(0.3, ge=0, lt=1)
+    brightness: float = Field(0.12, ge=0, le=1)
+    contrast: float = Field(0.25, ge=0, lt=1)
     gamma: float = Field(0.25, ge=0)
     saturation: float = Field(0.4, ge=0)
     hue: float = Field(0.03, ge=0, le=0.5)

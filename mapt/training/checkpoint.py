@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,6 +14,8 @@ from mapt.errors import InputError
 from mapt.files import atomic_file
 from mapt.training.config import TrainConfig
 from mapt.training.optimizer import MovingAverage
+
+FREE = {"threads", "log_every", "checkpoint_every", "keep", "data.workers"}  # may differ when a run is resumed
 
 
 @dataclass
@@ -60,8 +62,8 @@ def restore_checkpoint(folder: Path, state: State, config: TrainConfig) -> bool:
     for path in reversed(found):
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError):
-            continue  # a damaged file: the one before it is whole
+        except Exception:  # a damaged file fails in many ways; the one before it is whole
+            continue
         _same_run(path, json.loads(content["config"]), config)
         state.network.load_state_dict(content["network"])
         state.average.network.load_state_dict(content["average"])
@@ -75,12 +77,23 @@ def restore_checkpoint(folder: Path, state: State, config: TrainConfig) -> bool:
     return False
 
 
-def _same_run(path: Path, stored: dict[str, object], config: TrainConfig) -> None:
-    """A resumed run must be the same run: only how it is executed and reported may change."""
-    free = {"threads", "log_every", "checkpoint_every", "keep"}
-    current = json.loads(json.dumps(config.model_dump(mode="json")))
-    for key in current:
-        if key not in free and stored.get(key) != current[key]:
+def _same_run(path: Path, stored: dict[str, Any], config: TrainConfig) -> None:
+    """A resumed run must be the same run: only how it is executed and reported, and where data lie, may change."""
+    old, new = _flatten(stored), _flatten(config.model_dump(mode="json"))
+    for key in sorted(old | new):
+        if key not in FREE and not key.endswith(".root") and old.get(key) != new.get(key):
             raise InputError(
-                f"{path}: the run's {key!r} differs from the configuration; use the same one, or another --out"
+                f"{path}: {key} was {old.get(key)} in this run and is {new.get(key)} now; "
+                "resume with the same configuration, or choose another --out"
             )
+
+
+def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested tables to dotted keys with their values as JSON."""
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = json.dumps(value)
+    return flat

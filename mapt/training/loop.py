@@ -19,6 +19,7 @@ from mapt.training.config import TrainConfig
 from mapt.training.log import RunLog
 from mapt.training.optimizer import MovingAverage, build_optimizer, rate_at
 from mapt.training.sources import build_samples
+from mapt.training.stop import StopRequest
 
 
 def train(config: TrainConfig, folder: Path, resume: bool = False, init: Path | None = None) -> Path:
@@ -35,28 +36,34 @@ def train(config: TrainConfig, folder: Path, resume: bool = False, init: Path | 
 
     Raises:
         InputError: bad data, a run that is already there, or a checkpoint of another configuration.
-        FloatingPointError: the loss is not finite.
+        FloatingPointError: the loss or its gradient is not finite; names the samples.
+        KeyboardInterrupt: stopped by a signal, after a checkpoint.
     """
     if checkpoints(folder) and not resume:
         raise InputError(f"{folder}: already holds a run; continue it with --resume, or choose another --out")
-    folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(config.threads or os.cpu_count() or 1)
     torch.manual_seed(config.seed)
-    samples = build_samples(config, folder)
     state = start_state(config, init)
     if resume:
         restore_checkpoint(folder, state, config)
+    samples = build_samples(config, folder)
+    folder.mkdir(parents=True, exist_ok=True)
     schedule = config.schedule
     batches = load_batches(samples, schedule.batch, state.iteration, schedule.iterations, config.data.workers)
-    with RunLog(folder, state.iteration, schedule.iterations, config.log_every) as log:
+    with StopRequest() as stop, RunLog(folder, state.iteration, schedule.iterations, config.log_every) as log:
+        log.note(f"{'resumed' if state.iteration else 'started'} at iteration {state.iteration} on {describe(config)}")
         for batch in batches:
             losses, norm = step(state, batch, config)
             log.step(losses, rate_at(state.iteration - 1, schedule), norm)
-            if state.iteration % config.checkpoint_every == 0 or state.iteration == schedule.iterations:
+            finished = state.iteration == schedule.iterations
+            if finished or stop.requested or state.iteration % config.checkpoint_every == 0:
                 path = save_checkpoint(folder, state, config)
-                save_average(folder, state)
+                save_average(folder, state, config)
                 log.note(f"wrote {path.name}")
-    save_average(folder, state)
+            if stop.requested and not finished:
+                log.note("stopped; --resume continues")
+                raise KeyboardInterrupt
+    save_average(folder, state, config)
     return folder / "weights.safetensors"
 
 
@@ -92,14 +99,30 @@ def step(state: State, batch: PairBatch, config: TrainConfig) -> tuple[dict[str,
     optimizer.zero_grad(set_to_none=True)
     total.backward()
     norm = nn.utils.clip_grad_norm_(network.parameters(), config.schedule.clip)
+    if not bool(norm.isfinite()):  # before the step: it would carry the damage into weights and average
+        raise FloatingPointError(f"gradient is not finite at iteration {state.iteration}, samples {batch.names}")
     optimizer.step()
     state.average.update(network)
     state.iteration += 1
     return {name: loss.item() for name, loss in losses.items()}, float(norm)
 
 
-def save_average(folder: Path, state: State) -> None:
-    """Write the averaged weights as `weights.safetensors`."""
+def save_average(folder: Path, state: State, config: TrainConfig) -> None:
+    """Write the averaged weights as `weights.safetensors`, with what they were trained on."""
     network = state.average.network
     assert isinstance(network, Network)
-    save_weights(folder / "weights.safetensors", network, {"iterations": str(state.iteration)})
+    card = {"iterations": str(state.iteration), "batch": str(config.schedule.batch), "data": describe(config)}
+    save_weights(folder / "weights.safetensors", network, card)
+
+
+def describe(config: TrainConfig) -> str:
+    """The training data in words, without paths: it is stored in the weights."""
+    data, parts = config.data, []
+    if data.synthetic.sequences:
+        synthetic = data.synthetic
+        parts.append(f"synthetic streets ({synthetic.sequences} x {synthetic.frames} frames, seed {synthetic.seed})")
+    if data.step.root:
+        parts.append(f"a KITTI-STEP folder ({data.step.split})")
+    if data.camvid.root:
+        parts.append("CamVid train (research use only)")
+    return " + ".join(parts)

@@ -41,12 +41,18 @@ def build_samples(config: TrainConfig, folder: Path) -> SampleRule:
 
 
 def render_once(data: SyntheticData, folder: Path) -> Path:
-    """Render the training sequences into `folder` unless a matching set is already there."""
+    """Render the training sequences into `folder` unless a matching set is already there.
+
+    Raises:
+        InputError: a folder that the user named holds something else.
+    """
     from mapt.data.synthetic import write_dataset
 
     stamp = folder / "recipe.json"
-    recipe = data.model_dump_json(exclude={"weight"})
+    recipe = data.model_dump_json(exclude={"weight", "root", "heights"})
     if not (stamp.is_file() and stamp.read_text() == recipe):
+        if data.root and folder.exists() and any(folder.iterdir()):
+            raise InputError(f"{folder}: holds other data than data.synthetic describes; name an empty or new folder")
         write_dataset(
             folder, data.sequences, data.frames, (data.height, data.width), data.seed, fps=data.fps, split="train"
         )
