@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.progress import Progress
+
 from mapt.data.camvid import CamVid
 from mapt.data.kitti_step import KittiStep
 from mapt.data.loader import SampleRule, Share
@@ -52,9 +54,16 @@ def render_once(data: SyntheticData, folder: Path) -> Path:
     recipe = data.model_dump_json(exclude={"weight", "root", "heights"})
     if not (stamp.is_file() and stamp.read_text() == recipe):
         if data.root and folder.exists() and any(folder.iterdir()):
-            raise InputError(f"{folder}: holds other data than data.synthetic describes; name an empty or new folder")
-        write_dataset(
-            folder, data.sequences, data.frames, (data.height, data.width), data.seed, fps=data.fps, split="train"
-        )
+            raise InputError(
+                f"{folder}: holds other data than data.synthetic describes; "
+                "name a new folder, or read this one as it is with data.step.root"
+            )
+        size = (data.height, data.width)
+        with Progress() as progress:
+            task = progress.add_task("rendering sequences", total=data.sequences)
+            write_dataset(
+                folder, data.sequences, data.frames, size, data.seed, data.fps, "train",
+                done=lambda count: progress.update(task, completed=count),
+            )  # fmt: skip
         stamp.write_text(recipe)
     return folder
