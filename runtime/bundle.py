@@ -1,0 +1,178 @@
+"""The bundle's manifest: what export writes and the runtime reads, refusing whatever it does not know.
+
+A bundle is a folder with `manifest.json`, one ONNX file per subgraph and the weights they came from. Every file is
+named in the manifest with its SHA-256; nothing else is ever opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mapt.contract import SUBGRAPHS, ModelInfo, Thresholds
+from mapt.errors import InputError
+from mapt.files import atomic_file
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+_KEYS = {
+    "format": int, "id": str, "preset": str, "height": int, "width": int, "classes": list, "things": list,
+    "sizes": dict, "thresholds": dict, "lowering": str, "precision": str, "subgraphs": dict, "files": dict, "versions": dict,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A checked bundle.
+
+    Attributes:
+        folder: where it lies.
+        id: hash over its ONNX files and configuration.
+        info: what the runtime must know of the network.
+        lowering: how operators were exported.
+        precision: number format of the graphs.
+        graphs: ONNX file of each subgraph.
+        versions: libraries it was exported with.
+    """
+
+    folder: Path
+    id: str
+    info: ModelInfo
+    lowering: str
+    precision: str
+    graphs: dict[str, Path]
+    versions: dict[str, str]
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_manifest(
+    folder: Path,
+    info: ModelInfo,
+    graphs: dict[str, str],
+    files: list[str],
+    *,
+    lowering: str,
+    precision: str,
+    versions: dict[str, str],
+) -> str:
+    """Write `manifest.json` over files that already lie in `folder`.
+
+    Args:
+        folder: the bundle.
+        info: of the network.
+        graphs: file name of each subgraph.
+        files: names of further files (weights).
+        lowering: how operators were exported.
+        precision: number format.
+        versions: library versions.
+
+    Returns:
+        The bundle's id: a hash over the ONNX files and what is configured, engines and weights apart.
+    """
+    subgraphs = {
+        spec.name: {
+            "file": graphs[spec.name],
+            "sha256": sha256(folder / graphs[spec.name]),
+            "inputs": [{"name": t.name, "dtype": t.dtype, "shape": list(t.resolve(info.sizes))} for t in spec.inputs],
+            "outputs": [{"name": t.name, "dtype": t.dtype, "shape": list(t.resolve(info.sizes))} for t in spec.outputs],
+        }
+        for spec in SUBGRAPHS
+    }
+    core = {
+        "format": FORMAT,
+        **{k: v for k, v in asdict(info).items() if k != "thresholds"},
+        "thresholds": asdict(info.thresholds),
+        "lowering": lowering,
+        "precision": precision,
+        "subgraphs": subgraphs,
+    }
+    identity = hashlib.sha256(json.dumps(core, sort_keys=True).encode()).hexdigest()
+    manifest = {**core, "id": identity, "files": {n: sha256(folder / n) for n in sorted(files)}, "versions": versions}
+    with atomic_file(folder / MANIFEST) as temporary:
+        temporary.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+    return identity
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read and check a bundle; every named file is hashed before any is used.
+
+    Raises:
+        InputError: not a bundle, an unknown format or key, a path outside the folder, a missing or changed file.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise InputError(
+            f"{folder}: is not a bundle (no {MANIFEST}); make one with `mapt export WEIGHTS --out {folder}`"
+        )
+    try:
+        manifest = json.loads(path.read_text())
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: is not valid JSON ({error}); export the bundle again") from None
+    _check_keys(path, manifest)
+    try:
+        info = _model_info(manifest)
+        graphs = {name: _inside(path, entry["file"]) for name, entry in manifest["subgraphs"].items()}
+        hashes = {entry["file"]: entry["sha256"] for entry in manifest["subgraphs"].values()} | manifest["files"]
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        raise InputError(f"{path}: is malformed ({type(error).__name__}: {error}); export the bundle again") from None
+    missing = [spec.name for spec in SUBGRAPHS if spec.name not in graphs]
+    if missing:
+        raise InputError(f"{path}: names no subgraph {missing[0]!r}; export the bundle again")
+    for name, digest in hashes.items():
+        file = _inside(path, name)
+        if not file.is_file():
+            raise InputError(f"{file}: is named in the manifest but missing; export or copy the bundle again")
+        if sha256(file) != digest:
+            raise InputError(f"{file}: its SHA-256 differs from the manifest's; the file was changed, export it again")
+    return Bundle(
+        folder, manifest["id"], info, manifest["lowering"], manifest["precision"], graphs, manifest["versions"]
+    )
+
+
+def _check_keys(path: Path, manifest: Any) -> None:
+    if not isinstance(manifest, dict):
+        raise InputError(f"{path}: is not a manifest; export the bundle again")
+    version = manifest.get("format")
+    if version != FORMAT:
+        raise InputError(f"{path}: has format {version!r}, this version reads {FORMAT}; export it with this version")
+    unknown = sorted(set(manifest) - set(_KEYS))
+    if unknown:
+        raise InputError(f"{path}: has the unknown key {unknown[0]!r}; export it with this version")
+    for key, kind in _KEYS.items():
+        if not isinstance(manifest.get(key), kind) or isinstance(manifest.get(key), bool):
+            raise InputError(f"{path}: key {key!r} is missing or not a {kind.__name__}; export the bundle again")
+
+
+def _model_info(manifest: dict[str, Any]) -> ModelInfo:
+    sizes = {str(k): int(v) for k, v in manifest["sizes"].items()}
+    for spec in SUBGRAPHS:
+        for tensor in (*spec.inputs, *spec.outputs):
+            tensor.resolve(sizes)
+    return ModelInfo(
+        manifest["preset"],
+        manifest["height"],
+        manifest["width"],
+        tuple(str(c) for c in manifest["classes"]),
+        tuple(int(c) for c in manifest["things"]),
+        sizes,
+        Thresholds(**{k: type(getattr(Thresholds(), k))(v) for k, v in manifest["thresholds"].items()}),
+    )
+
+
+def _inside(manifest: Path, name: str) -> Path:
+    """The path of a file named in the manifest, which must lie in the bundle's folder."""
+    parts = Path(name).parts
+    if not parts or Path(name).is_absolute() or ".." in parts or "\\" in name:
+        raise InputError(f"{manifest}: names {name!r}, which is outside the bundle; do not use this bundle")
+    path = manifest.parent / name
+    if path.is_symlink():
+        raise InputError(f"{path}: is a link; a bundle holds plain files, export it again")
+    return path

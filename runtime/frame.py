@@ -1,0 +1,78 @@
+"""What a step returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Stage = Literal["propagation", "appearance", "birth", "lost", "removed"]
+
+
+@dataclass(frozen=True)
+class Track:
+    """A track as of this frame.
+
+    Attributes:
+        id: never reused within a tracker's life, from 1.
+        label: train id.
+        score: of its last detection, in [0,1].
+        box: xyxy, pixels of the input image, around the visible mask; of the last sighting where lost.
+        age: frames since its birth.
+        lost: frames since it was last seen, 0 where it is visible now.
+    """
+
+    id: int
+    label: int
+    score: float
+    box: tuple[float, float, float, float]
+    age: int
+    lost: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Why an identity is what it is.
+
+    Attributes:
+        stage: propagation and appearance continue a track, birth starts one, lost and removed end a sighting or track.
+        track: its id.
+        detection: index among the frame's instances, by falling score; -1 where there is none.
+        score: mask IoU, cosine, or for a birth the detection's score.
+        runner_up: the best competing score; None where there was no competitor.
+        threshold: the limit that applied.
+        margin: how much the scores would have to change for another decision.
+    """
+
+    stage: Stage
+    track: int
+    detection: int
+    score: float
+    runner_up: float | None
+    threshold: float
+    margin: float
+
+
+@dataclass(frozen=True)
+class PanopticFrame:
+    """A labelled frame.
+
+    Attributes:
+        semantic: (H,W) uint8 train ids, at the input image's size.
+        instance: (H,W) int32 track ids, 0 = none.
+        tracks: visible ones first, then lost ones, each by id.
+        decisions: one for every change or continuation of an identity.
+        timings_ms: by stage; `frame` is all of the step.
+        stamp_ns: the frame's time.
+        overflow: detections above the score that found no free slot.
+    """
+
+    semantic: NDArray[np.uint8]
+    instance: NDArray[np.int32]
+    tracks: tuple[Track, ...]
+    decisions: tuple[Decision, ...]
+    timings_ms: dict[str, float]
+    stamp_ns: int
+    overflow: int

@@ -1,0 +1,147 @@
+"""Calls the subgraphs in order and keeps their tensors apart from the tracker's logic."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.runtime.backend import Backend, Tensors
+from mapt.runtime.fusion import Detections, sigmoid
+
+Float = NDArray[np.float32]
+
+
+class Clock:
+    """Milliseconds by stage."""
+
+    def __init__(self) -> None:
+        self.ms: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a block; repeated stages add up."""
+        start = time.perf_counter_ns()
+        try:
+            yield
+        finally:
+            self.ms[name] = self.ms.get(name, 0.0) + (time.perf_counter_ns() - start) / 1e6
+
+
+@dataclass(frozen=True)
+class Perception:
+    """What the single-frame heads say.
+
+    Attributes:
+        pyramid: p4..p32, for the appearance head.
+        s: semantic features (1,S,H/8,W/8).
+        logits: semantic logits (K,H/4,W/4).
+        labels: (H,W) uint8, the best stuff class of every pixel.
+        detections: valid rows, in falling order of score.
+        full: every detection slot was used: there may have been more objects.
+    """
+
+    pyramid: Tensors
+    s: Float
+    logits: Float
+    labels: NDArray[np.uint8]
+    detections: Detections
+    full: bool
+
+
+def perceive(backend: Backend, image: NDArray[np.uint8], clock: Clock) -> Perception:
+    """Backbone, semantic and instance heads on an input (1,H,W,3) uint8."""
+    with clock.stage("backbone"):
+        trunk = backend.run("backbone", {"image": image})
+    pyramid = {name: trunk[name] for name in ("p4", "p8", "p16", "p32")}
+    with clock.stage("semantic"):
+        semantic = backend.run("semantic", {"c16": trunk["c16"], "p4": trunk["p4"], "p8": trunk["p8"]})
+    with clock.stage("instance"):
+        instance = backend.run("instance", pyramid)
+    count = int(instance["count"][0])
+    detections = Detections(
+        instance["boxes"][:count],
+        instance["scores"][:count],
+        instance["classes"][:count],
+        instance["mask_logits"][:count],
+        instance["masks8"][:count],
+    )
+    full = count == backend.info.sizes["D"]
+    return Perception(pyramid, semantic["s"], semantic["logits"][0], semantic["labels"][0], detections, full)
+
+
+def carry(
+    backend: Backend, s_prev: Float, s: Float, masks_prev: Float, detections: Detections, clock: Clock
+) -> tuple[Float, Float]:
+    """The motion head on any number of tracks and detections, N rows at a time.
+
+    Args:
+        backend: runs it.
+        s_prev: semantic features of the previous frame (1,S,H/8,W/8).
+        s: of this frame.
+        masks_prev: (T,1,H/8,W/8) masks of the live tracks at t - 1.
+        detections: of this frame; their own masks give f_p.
+        clock: takes the time of stage `motion`.
+
+    Returns:
+        Propagated masks (T,1,H/8,W/8) in [0,1] and propagated features f_p (D,M,7,7).
+    """
+    rows = backend.info.sizes["N"]
+    propagated, features = [], []
+    with clock.stage("motion"):
+        for start in range(0, max(len(masks_prev), len(detections)), rows):
+            part = slice(start, start + rows)
+            out = backend.run(
+                "motion",
+                {
+                    "s_prev": s_prev,
+                    "s": s,
+                    "masks_prev": padded(masks_prev[part], rows),
+                    "masks": padded(detections.masks8[part], rows),
+                    "boxes": padded(detections.boxes[part], rows),
+                },
+            )
+            propagated.append(out["propagated"])
+            features.append(out["f_p"])
+    height, width = s.shape[2:]
+    masks = np.concatenate(propagated)[: len(masks_prev)] if propagated else np.zeros((0, 1, height, width), np.float32)
+    f_p = (
+        np.concatenate(features)[: len(detections)]
+        if features
+        else np.zeros((0, backend.info.sizes["M"], 7, 7), np.float32)
+    )
+    return sigmoid(masks), f_p
+
+
+def embed(backend: Backend, pyramid: Tensors, detections: Detections, f_p: Float, clock: Clock) -> Float:
+    """Unit embeddings (D,E) of the detections."""
+    rows = backend.info.sizes["N"]
+    parts = []
+    with clock.stage("appearance"):
+        for start in range(0, len(detections), rows):
+            part = slice(start, start + rows)
+            inputs: dict[str, NDArray[Any]] = {
+                **pyramid,
+                "boxes": padded(detections.boxes[part], rows),
+                "mask_logits": padded(detections.mask_logits[part], rows),
+                "f_p": padded(f_p[part], rows),
+            }
+            parts.append(backend.run("appearance", inputs)["embeddings"])
+    found = np.concatenate(parts)[: len(detections)] if parts else np.zeros((0, backend.info.sizes["E"]), np.float32)
+    length = np.linalg.norm(found, axis=1, keepdims=True)
+    unit: Float = found / np.maximum(length, np.float32(1e-12))
+    return unit
+
+
+def padded(rows: Float, count: int) -> Float:
+    """Rows (n,...) with zeros behind them up to `count`."""
+    if len(rows) == count:
+        return np.ascontiguousarray(rows)
+    out = np.zeros((count, *rows.shape[1:]), np.float32)
+    out[: len(rows)] = rows
+    return out

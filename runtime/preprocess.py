@@ -1,0 +1,58 @@
+"""The one place where a camera image becomes the network's input, and results come back to its size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How an image lies in the network's input.
+
+    Attributes:
+        height, width: of the image, pixels.
+        inner_height, inner_width: of the part of the input it fills, from the top left corner.
+    """
+
+    height: int
+    width: int
+    inner_height: int
+    inner_width: int
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Image pixels per input pixel, (x, y)."""
+        return self.width / self.inner_width, self.height / self.inner_height
+
+
+def fit(height: int, width: int, input_height: int, input_width: int) -> Fit:
+    """The largest placement that keeps the aspect; an image that fits within 5 % is not resampled at all."""
+    scale = min(input_height / height, input_width / width)
+    if 1 <= scale < 1.05:
+        scale = 1.0
+    inner = max(1, min(input_height, round(height * scale))), max(1, min(input_width, round(width * scale)))
+    return Fit(height, width, *inner)
+
+
+def to_input(image: NDArray[np.uint8], place: Fit, input_height: int, input_width: int) -> NDArray[np.uint8]:
+    """An RGB image (h,w,3) uint8 to the network's input (1,H,W,3): resized bilinearly, zeros on the right and below."""
+    out = np.zeros((1, input_height, input_width, 3), np.uint8)
+    target = out[0, : place.inner_height, : place.inner_width]
+    if image.shape[:2] == target.shape[:2]:
+        target[:] = image
+    else:
+        target[:] = cv2.resize(image, (place.inner_width, place.inner_height), interpolation=cv2.INTER_LINEAR)
+    return out
+
+
+def to_image(labels: NDArray[np.generic], place: Fit) -> NDArray[np.generic]:
+    """A label map (H,W) at the network's resolution to the image's size (h,w), nearest neighbour."""
+    inner = labels[: place.inner_height, : place.inner_width]
+    if inner.shape == (place.height, place.width):
+        return np.ascontiguousarray(inner)
+    resized: NDArray[np.generic] = cv2.resize(inner, (place.width, place.height), interpolation=cv2.INTER_NEAREST_EXACT)  # type: ignore[arg-type]
+    return resized
