@@ -1,0 +1,81 @@
+"""Evaluation with the tracker that is deployed: only the backend differs, so parity is about the networks alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from mapt.data.kitti_step import Sequence, list_sequences, read_image
+from mapt.errors import InputError
+from mapt.metrics import PanopticTrackingMetrics, Results
+from mapt.panoptic import KITTI_STEP, LabelMap, read_step
+from mapt.runtime import PanopticTracker
+from mapt.runtime.backend import Backend
+from mapt.runtime.tracks import Association
+
+
+def evaluate(
+    backend: Backend,
+    root: Path,
+    split: str = "val",
+    *,
+    fps: float = 10.0,
+    association: Association = "full",
+    sequences: Collection[str] = (),
+    labels: LabelMap = KITTI_STEP,
+    done: Callable[[str, int], None] | None = None,
+) -> Results:
+    """Track the sequences of a folder in KITTI-STEP's layout and score them.
+
+    Args:
+        backend: runs the network, e.g. `TorchBackend(network)`.
+        root: holds `training/image_02/<seq>` and `panoptic_maps/<split>/<seq>`.
+        split: the labels' folder.
+        fps: frames per second; a frame's time follows from its number.
+        association: "full", or one of the ablations.
+        sequences: names; empty: all.
+        labels: the dataset's classes.
+        done: called after each frame with the sequence's name and the number of its frames done.
+
+    Returns:
+        PQ, TQ, PAT, STQ and their parts, of the dataset, every sequence and every class.
+
+    Raises:
+        InputError: a folder, frame or label is missing or bad, or a sequence is unknown.
+    """
+    found = {sequence.name: sequence for sequence in list_sequences(root, split)}
+    unknown = sorted(set(sequences) - set(found))
+    if unknown:
+        raise InputError(f"{root}: has no sequence {unknown[0]!r} in {split}; it has {', '.join(found)}")
+    metrics = PanopticTrackingMetrics(labels)
+    for name, sequence in found.items():
+        if not sequences or name in sequences:
+            _track(PanopticTracker(backend, association), sequence, fps, metrics, done)
+    return metrics.compute()
+
+
+def _track(
+    tracker: PanopticTracker,
+    sequence: Sequence,
+    fps: float,
+    metrics: PanopticTrackingMetrics,
+    done: Callable[[str, int], None] | None,
+) -> None:
+    """Feed one sequence to a fresh tracker and its output to the metrics."""
+    for count, (image_path, label_path) in enumerate(zip(sequence.images, sequence.labels, strict=True), 1):
+        image, truth = read_image(image_path), read_step(label_path)
+        if image.shape[:2] != truth[0].shape:
+            raise InputError(
+                f"{label_path}: label {truth[0].shape} and image {image.shape[:2]} differ in size; replace one of them"
+            )
+        frame = tracker.step(image, round(_number(image_path) * 1e9 / fps))
+        metrics.update(sequence.name, truth, (frame.semantic, frame.instance))
+        if done:
+            done(sequence.name, count)
+
+
+def _number(path: Path) -> int:
+    """The frame's number in its name."""
+    if not path.stem.isdigit():
+        raise InputError(f"{path}: is not named by its frame number; name frames 000000.png, 000001.png, ...")
+    return int(path.stem)

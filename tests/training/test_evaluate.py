@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mapt.config import preset
+from mapt.errors import InputError
+from mapt.model.network import Network
+from mapt.training.backend import TorchBackend
+from mapt.training.evaluate import evaluate
+
+
+@pytest.fixture
+def backend() -> TorchBackend:
+    return TorchBackend(Network(preset("nano", height=64, width=160)).eval())
+
+
+@pytest.fixture
+def val_folder(step_folder: Path) -> Path:
+    (step_folder / "panoptic_maps" / "train").rename(step_folder / "panoptic_maps" / "val")
+    return step_folder
+
+
+def test_every_frame_is_tracked_and_scored(backend: TorchBackend, val_folder: Path) -> None:
+    seen: list[tuple[str, int]] = []
+    results = evaluate(backend, val_folder, done=lambda name, count: seen.append((name, count)))
+    assert seen == [("0000", n) for n in (1, 2, 3, 4)]
+    assert results.dataset.num_gt_tracks == 2 and results.dataset.N_IDS == 6
+    assert set(results.sequences) == {"0000"}
+    assert results == evaluate(backend, val_folder, sequences=["0000"])
+
+
+def test_bad_folders_and_frames_are_named(backend: TorchBackend, val_folder: Path) -> None:
+    with pytest.raises(InputError, match="has no sequence '0007' in val; it has 0000"):
+        evaluate(backend, val_folder, sequences=["0007"])
+    with pytest.raises(InputError, match="no such folder"):
+        evaluate(backend, val_folder, "train")
+    image = val_folder / "training" / "image_02" / "0000" / "000002.png"
+    assert cv2.imwrite(str(image), np.zeros((10, 20, 3), np.uint8))
+    with pytest.raises(InputError, match=r"000002\.png: label \(80, 200\) and image \(10, 20\)"):
+        evaluate(backend, val_folder)
