@@ -1,1 +1,1 @@
-"""Export: the trained network as a bundle of ONNX subgraphs."""
+"""Export: a trained network as a bundle of ONNX subgraphs."""

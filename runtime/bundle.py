@@ -20,7 +20,8 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 _KEYS = {
     "format": int, "id": str, "preset": str, "height": int, "width": int, "classes": list, "things": list,
-    "sizes": dict, "thresholds": dict, "lowering": str, "precision": str, "subgraphs": dict, "files": dict, "versions": dict,
+    "sizes": dict, "thresholds": dict, "lowering": str, "precision": str, "subgraphs": dict,
+    "files": dict, "versions": dict,
 }  # fmt: skip
 
 

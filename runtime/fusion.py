@@ -65,8 +65,8 @@ def fuse(detections: Detections, logits: Float, stuff: tuple[int, ...], limits: 
     """Decide which pixel belongs to which detection.
 
     In each box the detection's mask logits A and its class's semantic logits B give FL = (sigmoid(A) + sigmoid(B)) *
-    (A + B) (Eq. 8). B is measured against the best stuff class of the pixel, so that FL's sign compares the instance with
-    the stuff behind it; a pixel goes to the instance of the highest FL where that is positive.
+    (A + B) (Eq. 8). B is measured against the best stuff class of the pixel, so that FL's sign compares the instance
+    with the stuff behind it; a pixel goes to the instance of the highest FL where that is positive.
 
     Args:
         detections: in falling order of score.

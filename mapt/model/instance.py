@@ -118,11 +118,16 @@ class InstanceHead(nn.Module):
         usable = (valid & large_enough(boxes, config.min_box))[:, None] & (scores > MIN_SCORE)
         flat = torch.where(usable, scores, torch.zeros_like(scores)).flatten()
         order = top_k(flat, flat.shape[0])
-        box, thing, score = boxes[order // thing_count], order % thing_count, flat[order]
+        box, thing, score = (
+            boxes.index_select(0, order // thing_count),
+            order % thing_count,
+            flat.index_select(0, order),
+        )
         keep = greedy_nms(box, thing, score > 0, config.nms_iou)
         first = top_k(score * keep, config.detections)
-        kept = keep[first]
-        box, thing, score = box[first] * kept[:, None], thing[first], score[first] * kept
+        kept = keep.index_select(0, first)
+        box, thing = box.index_select(0, first) * kept[:, None], thing.index_select(0, first)
+        score = score.index_select(0, first) * kept
         rois = nn.functional.pad(box, (1, 0))
         mask = self.mask(multiscale_roi_align(pyramid.levels(), rois, MASK_ROI, STRIDES), thing)
         mask = mask * kept[:, None, None]

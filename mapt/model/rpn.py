@@ -75,18 +75,18 @@ class RegionProposals(nn.Module):
             start += count
             score = output.scores[0, part].sigmoid()
             keep = top_k(score, self.config.rpn_top_k)
-            decoded = decode(output.deltas[0, part][keep], output.anchors[part][keep], DELTA_WEIGHTS)
-            boxes.append(clip(decoded, height, width))
-            scores.append(score[keep])
+            deltas, anchors = output.deltas[0, part].index_select(0, keep), output.anchors[part].index_select(0, keep)
+            boxes.append(clip(decode(deltas, anchors, DELTA_WEIGHTS), height, width))
+            scores.append(score.index_select(0, keep))
             levels.append(torch.full_like(keep, level))
         box, score, group = torch.cat(boxes), torch.cat(scores), torch.cat(levels)
         valid = large_enough(box, self.config.min_box)
         order = top_k(score, score.shape[0])
-        box, valid = box[order], valid[order]
-        survivors = greedy_nms(box, group[order], valid, self.config.rpn_nms_iou)
-        first = top_k(score[order] * survivors, self.config.proposals)
-        kept = survivors[first]
-        return box[first] * kept[:, None], kept
+        box, valid, score = box.index_select(0, order), valid.index_select(0, order), score.index_select(0, order)
+        survivors = greedy_nms(box, group.index_select(0, order), valid, self.config.rpn_nms_iou)
+        first = top_k(score * survivors, self.config.proposals)
+        kept = survivors.index_select(0, first)
+        return box.index_select(0, first) * kept[:, None], kept
 
     @torch.no_grad()
     def sample_proposals(self, output: RpnOutput, height: int, width: int, limit: int) -> list[Tensor]:

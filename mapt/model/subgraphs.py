@@ -46,7 +46,7 @@ class SemanticGraph(nn.Module):
     def forward(self, c16: Tensor, p4: Tensor, p8: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `mapt.contract`."""
         out = self.semantic(c16, Pyramid(p4, p8, p8, p8))
-        full = upsample(out.logits[:, self.stuff], 4)
+        full = upsample(out.logits.index_select(1, self.stuff), 4)
         labels = self.stuff[full.argmax(1)].to(torch.uint8)
         return out.s, out.logits, labels
 

@@ -49,11 +49,9 @@ def greedy_nms(boxes: Tensor, groups: Tensor, valid: Tensor, iou: float) -> Tens
     """
     over = (pairwise_iou(boxes) > iou) & (groups[:, None] == groups[None]) & valid[:, None]
     suppresses = torch.triu(over, 1).to(boxes.dtype)  # [i,j]: i comes first and overlaps j
-    survivors: Tensor = greedy_keep(suppresses) & valid
-    return survivors
+    return greedy_keep(suppresses) & valid
 
 
-@torch.library.custom_op("mapt::greedy_keep", mutates_args=())
 def greedy_keep(suppresses: Tensor) -> Tensor:
     """Who survives when, in order, each survivor drops those it suppresses.
 
@@ -64,8 +62,13 @@ def greedy_keep(suppresses: Tensor) -> Tensor:
         suppresses: (n,n) float32, strictly upper triangular, 0 or 1.
 
     Returns:
-        (n,) bool.
+        (n,) bool. In an exported graph it is one node, `mapt::GreedyKeep`, which export turns into an ONNX Loop.
     """
+    if torch.compiler.is_exporting():
+        node: Tensor = torch.onnx.ops.symbolic(
+            "mapt::GreedyKeep", (suppresses,), dtype=torch.bool, shape=(suppresses.shape[0],), version=1
+        )
+        return node
     keep = torch.ones(suppresses.shape[0], device=suppresses.device, dtype=suppresses.dtype)
     for _ in range(suppresses.shape[0]):
         updated = (keep @ suppresses < 0.5).to(suppresses.dtype)
@@ -73,8 +76,3 @@ def greedy_keep(suppresses: Tensor) -> Tensor:
             break
         keep = updated
     return keep > 0.5
-
-
-@greedy_keep.register_fake
-def _(suppresses: Tensor) -> Tensor:
-    return suppresses.new_empty(suppresses.shape[0], dtype=torch.bool)

@@ -73,8 +73,8 @@ def _on_atlas(
         corners.append((left + 1.0, padded[0].shape[-2] + 1.0))
         left += part.shape[-1]
     level = roi_levels(boxes[:, 1:])
-    scale = boxes.new_tensor([1.0 / s for s in strides])[level][:, None]  # (R,1)
-    corner = boxes.new_tensor(corners)[level]  # (R,2) x, y
+    scale = boxes.new_tensor([1.0 / s for s in strides]).index_select(0, level)[:, None]  # (R,1)
+    corner = boxes.new_tensor(corners).index_select(0, level)  # (R,2) x, y
     placed = boxes[:, 1:] * scale + torch.cat((corner, corner), -1)
     rois = torch.cat((boxes[:, :1], placed), -1)
     out: Tensor = torchvision.ops.roi_align(atlas, rois, output_size, 1.0, sampling_ratio, aligned=True)

@@ -1,0 +1,64 @@
+"""The exported graphs beside PyTorch, tensor by tensor, on one picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.contract import SUBGRAPHS
+from mapt.data.synthetic import render_sequence
+from mapt.runtime.backend import Backend, Tensors
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """The largest difference of a subgraph's outputs.
+
+    Attributes:
+        subgraph: its name.
+        tensor: the output that differs most.
+        relative: its largest difference, as a share of the tensor's largest value; for integers the share of elements.
+    """
+
+    subgraph: str
+    tensor: str
+    relative: float
+
+
+def compare(reference: Backend, other: Backend) -> list[Deviation]:
+    """Run both on a synthetic street; each subgraph gets the reference's tensors, so that errors do not add up."""
+    info = reference.info
+    frames = list(render_sequence(7, 0, 2, (info.height, info.width)))
+    known: Tensors = {"image": frames[1].image[None]}
+    before = reference.run("backbone", {"image": frames[0].image[None]})
+    known["s_prev"] = reference.run("semantic", {k: before[k] for k in ("c16", "p4", "p8")})["s"]
+    out = []
+    for spec in SUBGRAPHS:
+        inputs = {t.name: _rows(known, t.name, t.resolve(info.sizes)) for t in spec.inputs}
+        want, got = reference.run(spec.name, inputs), other.run(spec.name, inputs)
+        differences = {t.name: _difference(want[t.name], got[t.name]) for t in spec.outputs}
+        worst = max(differences, key=lambda name: differences[name])
+        out.append(Deviation(spec.name, worst, differences[worst]))
+        known.update(want)
+        known["masks"] = known["masks_prev"] = known.get("masks8", np.zeros((0,), np.float32))
+    return out
+
+
+def _rows(known: Tensors, name: str, shape: tuple[int, ...]) -> NDArray[np.generic]:
+    """The tensor of that name cut, or filled with zeros, to the shape."""
+    tensor = known[name]
+    if tensor.shape == shape:
+        return tensor
+    out = np.zeros(shape, tensor.dtype)
+    rows = min(len(tensor), shape[0])
+    out[:rows] = tensor[:rows]
+    return out
+
+
+def _difference(want: NDArray[np.generic], got: NDArray[np.generic]) -> float:
+    if np.issubdtype(want.dtype, np.integer):
+        return float((want != got).mean())
+    scale = float(np.abs(want).max(initial=0.0)) or 1.0
+    return float(np.abs(want.astype(np.float64) - got.astype(np.float64)).max(initial=0.0)) / scale

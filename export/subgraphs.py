@@ -1,0 +1,51 @@
+"""What is exported: one value per subgraph, so that export is one loop."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from mapt.contract import SUBGRAPHS, ModelInfo, SubgraphSpec, TensorSpec
+from mapt.model.network import Network
+from mapt.model.subgraphs import build_subgraphs
+
+
+@dataclass(frozen=True)
+class Subgraph:
+    """A module ready to be traced.
+
+    Attributes:
+        spec: its name, inputs and outputs.
+        module: in evaluation mode, batch norms folded.
+        examples: one tensor per input, of the shapes it will always have.
+    """
+
+    spec: SubgraphSpec
+    module: nn.Module
+    examples: tuple[Tensor, ...]
+
+
+def list_subgraphs(network: Network, info: ModelInfo) -> list[Subgraph]:
+    """Every subgraph of a network, which stays as it is."""
+    modules = build_subgraphs(fold_batch_norm(copy.deepcopy(network).eval()))
+    return [Subgraph(s, modules[s.name], tuple(_example(t, info) for t in s.inputs)) for s in SUBGRAPHS]
+
+
+def _example(spec: TensorSpec, info: ModelInfo) -> Tensor:
+    """Zeros; tracing depends on shapes only."""
+    return torch.zeros(spec.resolve(info.sizes), dtype=getattr(torch, spec.dtype))
+
+
+def fold_batch_norm(network: Network) -> Network:
+    """Fold every batch norm that directly follows a convolution into it, in place."""
+    for parent in network.modules():
+        if isinstance(parent, nn.Sequential):
+            for i in range(len(parent) - 1):
+                conv, norm = parent[i], parent[i + 1]
+                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    parent[i], parent[i + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
+    return network
