@@ -17,6 +17,7 @@ from mapt.errors import InputError
 from mapt.files import atomic_file
 
 VOID = 255
+BACKGROUND = 254  # KITTI-MOTS ground truth: everything that is neither a labelled thing nor ignored
 MAX_INSTANCE = 65535
 
 Semantic = NDArray[np.uint8]

@@ -12,7 +12,6 @@ from mapt.metrics.histogram import JointHistogram
 from mapt.panoptic import VOID
 
 Key = tuple[int, int]  # class, id
-BACKGROUND = 254  # KITTI-MOTS: everything that is not a labelled thing
 
 
 @dataclass
