@@ -1,1 +1,1 @@
-"""Benchmarks: FLOPs, latency and parity."""
+"""Benchmarks: FLOPs, latency, accuracy and parity with the PyTorch reference, from the bundle that is deployed."""

@@ -58,7 +58,8 @@ def export_bundle(
 
 def _write(network: Network, folder: Path, done: Callable[[str], None] | None) -> tuple[str, list[Exported]]:
     info = model_info(network.config, network.backbone.channels[2])
-    graphs, exported = {}, []
+    graphs: dict[str, str] = {}
+    exported = []
     for subgraph in list_subgraphs(network, info):
         model, name = to_onnx(subgraph, info), subgraph.spec.name
         path = folder / f"{name}.onnx"

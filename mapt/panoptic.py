@@ -1,7 +1,7 @@
 """Label maps and the KITTI-STEP PNG format, without torch.
 
-A panoptic frame is a pair `semantic (H,W) uint8` (class, 255 void) and `instance (H,W) int32` (track id, 0 none). On disk it
-is a PNG with R = class and G * 256 + B = instance, named `<sequence>/<frame:06d>.png`.
+A panoptic frame is a pair `semantic (H,W) uint8` (class, 255 void) and `instance (H,W) int32` (track id, 0 none). On
+disk it is a PNG with R = class and G * 256 + B = instance, named `<sequence>/<frame:06d>.png`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,129 @@
+"""One pass over the frames with several backends in turn: latency, accuracy and parity from the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mapt.data.kitti_step import list_sequences, read_image
+from mapt.metrics import PanopticTrackingMetrics, Scores
+from mapt.panoptic import KITTI_STEP, read_step
+from mapt.runtime import PanopticFrame, PanopticTracker
+from mapt.runtime.backend import Backend
+
+NETWORKS = ("backbone", "semantic", "instance", "motion", "appearance")
+QUANTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "max": 100.0}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A frame in which a backend's ids are not the reference's.
+
+    Attributes:
+        backend: which.
+        sequence: its name.
+        frame: index.
+        pixels: that differ in class or id.
+        margin: the narrowest identity decision of either backend up to there in the sequence.
+    """
+
+    backend: str
+    sequence: str
+    frame: int
+    pixels: int
+    margin: float
+
+
+@dataclass
+class RunResult:
+    """What a pass measured.
+
+    Attributes:
+        timings: milliseconds of every frame, by backend and stage; `networks` is their sum.
+        scores: by backend.
+        differences: frames whose ids differ from the first backend's.
+        frames: how many were measured.
+    """
+
+    timings: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    scores: dict[str, Scores] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
+    frames: int = 0
+
+    def latency(self) -> dict[str, dict[str, dict[str, float]]]:
+        """p50, p95, p99 and max in milliseconds, by backend and stage."""
+        return {
+            backend: {
+                stage: {name: float(np.percentile(values, q)) for name, q in QUANTILES.items()}
+                for stage, values in stages.items()
+            }
+            for backend, stages in self.timings.items()
+        }
+
+
+def run_backends(
+    backends: Sequence[Backend],
+    root: Path,
+    split: str,
+    fps: float,
+    warmup: int = 3,
+    done: Callable[[], None] | None = None,
+) -> RunResult:
+    """Step every backend's tracker through every frame, one frame each in turn.
+
+    Args:
+        backends: the first is the reference.
+        root: a folder in KITTI-STEP's layout.
+        split: its label folder.
+        fps: frames per second.
+        warmup: frames at the start whose times are not kept.
+        done: called after each frame.
+    """
+    result = RunResult(timings={b.name: {} for b in backends})
+    metrics = {b.name: PanopticTrackingMetrics(KITTI_STEP) for b in backends}
+    for sequence in list_sequences(root, split):
+        trackers = {b.name: PanopticTracker(b) for b in backends}
+        margins = {b.name: float("inf") for b in backends}
+        for index, (image_path, label_path) in enumerate(zip(sequence.images, sequence.labels, strict=True)):
+            image, truth = read_image(image_path), read_step(label_path)
+            frames: dict[str, PanopticFrame] = {}
+            order = list(trackers) if index % 2 == 0 else list(reversed(trackers))
+            for name in order:
+                frames[name] = frame = trackers[name].step(image, round(index * 1e9 / fps))
+                metrics[name].update(sequence.name, truth, (frame.semantic, frame.instance))
+                margins[name] = min([margins[name], *(d.margin for d in frame.decisions if d.detection >= 0)])
+                if result.frames >= warmup:
+                    _keep(result.timings[name], frame.timings_ms)
+            result.frames += 1
+            result.differences += _compare(frames, [b.name for b in backends], margins, sequence.name, index)
+            if done:
+                done()
+    result.scores = {name: m.compute().dataset for name, m in metrics.items()}
+    return result
+
+
+def _keep(kept: dict[str, list[float]], timings: dict[str, float]) -> None:
+    networks = sum(timings.get(stage, 0.0) for stage in NETWORKS)
+    for stage, value in {**{s: 0.0 for s in NETWORKS}, **timings, "networks": networks}.items():
+        kept.setdefault(stage, []).append(value)
+
+
+def _compare(
+    frames: dict[str, PanopticFrame], names: list[str], margins: dict[str, float], sequence: str, index: int
+) -> list[Difference]:
+    reference = frames[names[0]]
+    out = []
+    for name in names[1:]:
+        other = frames[name]
+        if _ids(reference) != _ids(other):
+            changed = (reference.instance != other.instance) | (reference.semantic != other.semantic)
+            margin = min(margins[names[0]], margins[name])
+            out.append(Difference(name, sequence, index, int(changed.sum()), margin))
+    return out
+
+
+def _ids(frame: PanopticFrame) -> list[tuple[int, int]]:
+    return sorted((t.id, t.label) for t in frame.tracks if t.lost == 0)

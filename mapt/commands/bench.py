@@ -1,0 +1,137 @@
+"""`mapt bench`: what a bundle costs and what it is worth, beside the PyTorch reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mapt.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mapt.runtime.backend import Backend
+    from mapt.runtime.bundle import Bundle
+
+SPLIT = "val"
+
+
+def register(app: typer.Typer, name: str) -> None:
+    """Attach the command."""
+    app.command(name)(bench)
+
+
+def bench(  # noqa: PLR0917  (the command's options)
+    bundle: Annotated[Path, typer.Argument(help="a bundle of `mapt export`")],
+    suite: Annotated[str, typer.Option("--suite", help="run, ablation, scale or deadline")] = "run",
+    data: Annotated[Path | None, typer.Option("--data", help="KITTI-STEP layout; default: synthetic, seed 7")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the results here")] = None,
+    sequences: Annotated[int, typer.Option("--sequences", min=1, help="synthetic sequences")] = 3,
+    frames: Annotated[int, typer.Option("--frames", min=4, help="frames per synthetic sequence")] = 40,
+    fps: Annotated[float, typer.Option("--fps", min=0.1)] = 10.0,
+    seeds: Annotated[str, typer.Option("--seeds", help="of the synthetic data, by comma")] = "",
+    threads: Annotated[int, typer.Option("--threads", min=0, help="of every backend, 0: one a core")] = 0,
+) -> None:
+    """Measure parameters, FLOPs, latency, accuracy and parity in one run."""
+    import json
+    import os
+    import tempfile
+
+    from rich.console import Console
+
+    from mapt.files import atomic_file
+    from mapt.runtime.bundle import read_bundle
+
+    if suite not in ("run", "ablation"):
+        known = suite in ("scale", "deadline")
+        raise InputError(f"--suite {suite}: {'not in this version' if known else 'unknown'}; choose run or ablation")
+    console, checked, count = Console(), read_bundle(bundle), threads or os.cpu_count() or 1
+    numbers = _seeds(seeds or ("7" if suite == "run" else "7,8,9"))
+    with tempfile.TemporaryDirectory(prefix="mapt-bench-") as folder:
+        roots = {0: data} if data else _render(checked, Path(folder), numbers, sequences, frames, fps, console)
+        measure = _run if suite == "run" else _ablate
+        report = measure(console, checked, roots, fps, count)
+    if json_file:
+        with atomic_file(json_file) as temporary:
+            temporary.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"--seeds {text}: is not a list of whole numbers; write e.g. --seeds 7,8,9") from None
+
+
+def _render(
+    bundle: Bundle, folder: Path, seeds: list[int], sequences: int, frames: int, fps: float, console: Console
+) -> dict[int, Path]:
+    """Synthetic sequences that fill the network's input at KITTI's aspect."""
+    from mapt.data.synthetic import write_dataset
+
+    height = bundle.info.height
+    width = min(bundle.info.width, round(height * 3.25))
+    console.print(
+        f"data: {sequences} synthetic sequences of {frames} frames, {height}x{width}, {fps:g} frames/s, "
+        f"seed {', '.join(map(str, seeds))}",
+        highlight=False,
+    )
+    for seed in seeds:
+        write_dataset(folder / str(seed), sequences, frames, (height, width), seed, fps, SPLIT)
+    return {seed: folder / str(seed) for seed in seeds}
+
+
+def _run(console: Console, bundle: Bundle, roots: dict[int, Path], fps: float, threads: int) -> dict[str, object]:
+    import torch
+    from rich.progress import Progress
+
+    from mapt.bench.flops import count_heads
+    from mapt.bench.machine import describe_machine
+    from mapt.bench.report import print_accuracy, print_heads, print_latency, to_json
+    from mapt.bench.run import run_backends
+    from mapt.data.kitti_step import list_sequences
+    from mapt.model.weights import load_weights
+    from mapt.runtime.ort import OrtBackend
+    from mapt.training.backend import TorchBackend
+
+    torch.set_num_threads(threads)
+    network = load_weights(bundle.folder / "weights.safetensors")
+    heads = count_heads(network)
+    print_heads(console, heads)
+    root = next(iter(roots.values()))
+    total = sum(len(s.images) for s in list_sequences(root, SPLIT))
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(f"measuring, {threads} threads", total=total)
+        backends: list[Backend] = [TorchBackend(network), OrtBackend(bundle, threads)]
+        result = run_backends(backends, root, SPLIT, fps, done=lambda: progress.advance(task))
+    print_latency(console, result)
+    print_accuracy(console, result)
+    return to_json(describe_machine(threads), _described(bundle), heads, result)
+
+
+def _ablate(console: Console, bundle: Bundle, roots: dict[int, Path], fps: float, threads: int) -> dict[str, object]:
+    from rich.progress import Progress
+
+    from mapt.bench.ablation import NAMES, run_ablation
+    from mapt.bench.flops import count_heads
+    from mapt.bench.machine import describe_machine
+    from mapt.bench.report import print_ablation, to_json
+    from mapt.model.weights import load_weights
+    from mapt.runtime.ort import OrtBackend
+
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("ablation", total=len(NAMES) * len(roots))
+        scores = run_ablation(OrtBackend(bundle, threads), roots, SPLIT, fps, lambda: progress.advance(task))
+    print_ablation(console, scores, list(roots))
+    heads = count_heads(load_weights(bundle.folder / "weights.safetensors"))
+    return to_json(describe_machine(threads), _described(bundle), heads, None, scores)
+
+
+def _described(bundle: Bundle) -> dict[str, object]:
+    info = bundle.info
+    return {
+        "id": bundle.id, "preset": info.preset, "height": info.height, "width": info.width,
+        "lowering": bundle.lowering, "precision": bundle.precision,
+    }  # fmt: skip
