@@ -1,0 +1,42 @@
+# `make demo` and `make test` set everything up by themselves.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test test-slow check setup lock clean
+
+demo: $(STAMP)
+	$(BIN)/mapt demo
+
+test: $(STAMP)
+	$(BIN)/pytest -m "not slow"
+
+test-slow: $(STAMP)
+	$(BIN)/pytest -m slow
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+setup: $(STAMP)
+
+# The stamp is written last, so an interrupted installation is finished by the next call.
+$(STAMP): requirements.lock pyproject.toml setup.py
+	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11 or newer; install it, or name one with PYTHON=..." >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $(STAMP)
+
+# Resolve pyproject.toml anew in an empty environment and pin what came out.
+lock:
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet "setuptools>=77" wheel ".[cpu,train,export,dev]"
+	( echo "# Made by \`make lock\`: everything that .[cpu,train,export,dev] resolves to."; \
+	  build/lock/bin/python -m pip freeze --all | grep -v -i -E "^(mapt|pip)\b" ) > requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
