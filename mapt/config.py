@@ -84,7 +84,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "nano": {
         "backbone": "efficientnet_lite0", "fpn_channels": 64, "dpc_channels": 64, "head_channels": 64,
-        "box_hidden": 256, "motion_filters": 8, "activation": "relu", "roi_samples": 64, "semantic_loss_stride": 2, "frozen_stages": 2,
+        "box_hidden": 256, "motion_filters": 8, "activation": "relu", "roi_samples": 64,
+        "semantic_loss_stride": 2, "frozen_stages": 2,
         "rpn_top_k": 150, "proposals": 100, "detections": 48,
         "height": 192, "width": 640, "anchor_sizes": (10.0, 28.0, 72.0, 180.0),
     },

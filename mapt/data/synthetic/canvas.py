@@ -176,8 +176,8 @@ class Canvas:
         mask = np.zeros((height, width), np.uint8)
         cv2.fillConvexPoly(mask, np.round((pixels - low) * (1 << SHIFT)).astype(np.int32), (255.0,), cv2.LINE_8, SHIFT)
         clear = float(np.exp(-float(corners[:, 2].mean()) / self.range))
-        haze = tuple(float(c) * (1 - clear) for c in self.haze)
-        warped = cv2.add(cv2.convertScaleAbs(warped, alpha=gain * clear), (*haze, 0.0))
+        haze = np.array([*(c * (1 - clear) for c in self.haze), 0.0])
+        warped = cv2.add(cv2.convertScaleAbs(warped, alpha=gain * clear), haze)
         window = (slice(low[1], high[1]), slice(low[0], high[0]))
         cv2.copyTo(warped, mask, self.image[window])
         self.label[window][mask > 0] = tag

@@ -17,7 +17,7 @@ from mapt.files import atomic_directory
 from mapt.panoptic import encode_step
 
 
-def write_dataset(
+def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
     folder: Path,
     sequences: int,
     frames: int,

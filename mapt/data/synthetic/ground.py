@@ -1,7 +1,7 @@
 """The ground plane: road, markings, sidewalks, verges and crossings, textured and labelled row by row.
 
-The road runs ahead along a curve; a ground point is (s, d): metres along the road and to the right of its middle. Within
-an image row s is constant, so a row is one lookup of classes and colours by d.
+The road runs ahead along a curve; a ground point is (s, d): metres along the road and to the right of its middle.
+Within an image row s is constant, so a row is one lookup of classes and colours by d.
 """
 
 from __future__ import annotations

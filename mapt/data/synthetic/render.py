@@ -1,9 +1,10 @@
-"""Renders a street frame by frame: sky, ground, houses, then everything else from far to near, then the camera's faults."""
+"""Renders a street frame by frame: sky, ground, houses, everything else from far to near, then the camera's faults."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -106,15 +107,18 @@ class _Scene:
         return self._develop(canvas, frame)
 
     def _bend(self, s0: float) -> NDArray[np.float64]:
-        """x of the road's middle, relative to the tangent at the camera, for each metre ahead."""
+        """The x of the road's middle, relative to the tangent at the camera, for each metre ahead."""
         ahead = np.arange(int(s0), int(s0) + 420)
         heading = self.heading[np.clip(ahead, 0, len(self.heading) - 1)]
-        at = float(np.interp(s0, np.arange(len(self.heading)), self.heading))
-        return np.concatenate(([0.0], np.cumsum(heading - at)))
+        return np.concatenate(([0.0], np.cumsum(heading - self._heading_at(s0))))
+
+    def _heading_at(self, s: float) -> float:
+        """The road's direction at s, radians."""
+        return float(np.interp(s, np.arange(len(self.heading)), self.heading))
 
     def _background(self, canvas: Canvas, s0: float) -> None:
         camera, gain = canvas.camera, self.look.exposure
-        turn = float(np.interp(s0, np.arange(len(self.heading)), self.heading)) * camera.focal
+        turn = self._heading_at(s0) * camera.focal
         horizon = int(np.clip(camera.horizon, 1, camera.height - 1))
         start = int(self.sky.shape[1] / 4 + turn) % (self.sky.shape[1] - camera.width)
         rows = self.sky[max(0, self.sky.shape[0] - horizon - 1) :, start : start + camera.width]
@@ -134,7 +138,7 @@ class _Scene:
         canvas.label[window][seen] = label[seen]
 
     def _things(self, canvas: Canvas, s0: float, bend: NDArray[np.float64], t: float) -> None:
-        """Blocks and what is behind their line first, then the street's furniture and traffic, each from far to near."""
+        """What is at or behind the house fronts first, then furniture and traffic, each from far to near."""
         street = self.street
 
         def place(s: float, d: float) -> Points:
@@ -147,28 +151,22 @@ class _Scene:
         front: list[tuple[float, Callable[[], None]]] = []
         for block in street.blocks:
             if block.s2 - s0 > 1.0 and block.s1 - s0 < FAR:
-                behind.append(
-                    (max(block.s1 - s0, 0) / 2 + (block.s2 - s0) / 2, lambda b=block: self._block(canvas, b, s0, place))
-                )
+                middle = max(block.s1 - s0, 0) / 2 + (block.s2 - s0) / 2
+                behind.append((middle, partial(self._block, canvas, block, s0, place)))
         for post in street.posts:
             if 1.5 < post.s - s0 < FAR:
-                front.append((post.s - s0, lambda p=post: self._post(canvas, p, place(p.s, p.d))))
+                front.append((post.s - s0, partial(self._post, canvas, post, place(post.s, post.d))))
         for tree in street.trees:
             if 2.0 < tree.s - s0 < FAR:
                 layer = behind if abs(tree.d) > line else front
-                layer.append((tree.s - s0, lambda p=tree: self._tree(canvas, p, place(p.s, p.d))))
+                layer.append((tree.s - s0, partial(self._tree, canvas, tree, place(tree.s, tree.d))))
         for mover in street.movers:
             s, d = mover.at(t)
             if -3.0 < s - s0 < FAR:
                 layer = behind if abs(d) > line else front
                 foot = place(s, d)
-                yaw = float(
-                    np.interp(s, np.arange(len(self.heading)), self.heading)
-                    - np.interp(s0, np.arange(len(self.heading)), self.heading)
-                )
-                layer.append(
-                    (float(np.hypot(foot[0], foot[2])), lambda m=mover, f=foot, y=yaw: self._mover(canvas, m, f, y, t))
-                )
+                turn = self._heading_at(s) - self._heading_at(s0)
+                layer.append((float(np.hypot(foot[0], foot[2])), partial(self._mover, canvas, mover, foot, turn, t)))
         for layer in (behind, front):
             for _, draw in sorted(layer, key=lambda item: -item[0]):
                 draw()
@@ -220,10 +218,9 @@ class _Scene:
         gain = self.look.gain
         bare = tree.height * tree.trunk
         canvas.shade(foot + np.array([[-1, 0, -0.6], [1, 0, -0.6], [1, 0, 0.6], [-1, 0, 0.6]]) * tree.width * 0.4, 0.75)
-        canvas.limb(
-            foot, foot + [0, bare * 1.5, 0], 0.06 * tree.height * 0.6, scale((70.0, 58.0, 46.0), gain), VEGETATION
-        )
-        canvas.billboard(tree.crown, foot + [0, bare, 0], (tree.width, tree.height - bare), VEGETATION, gain)
+        top = foot + np.array([0, bare * 1.5, 0])
+        canvas.limb(foot, top, 0.036 * tree.height, scale((70.0, 58.0, 46.0), gain), VEGETATION)
+        canvas.billboard(tree.crown, foot + np.array([0, bare, 0]), (tree.width, tree.height - bare), VEGETATION, gain)
 
     def _mover(self, canvas: Canvas, mover: Mover, foot: Points, yaw: float, t: float) -> None:
         known = foot[2] < REACH.get(mover.label, 0.0)
@@ -251,11 +248,11 @@ class _Scene:
         if look.noise:
             grain = np.empty(image.shape, np.int16)
             cv2.setRNGSeed(self.grain_seed + frame)
-            cv2.randn(grain, (0, 0, 0), (look.noise,) * 3)
+            cv2.randn(grain, np.zeros(3), np.full(3, look.noise))
             image = cv2.add(image, grain, dtype=cv2.CV_8U)
         if look.jpeg:
             _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, look.jpeg])
-            image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+            image = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
         semantic, instance = (canvas.label & 255).astype(np.uint8), canvas.label >> 8
         counts = np.bincount(instance.ravel())
         slivers = (counts > 0) & (counts < MIN_VISIBLE * (canvas.camera.width / 1248) ** 2)

@@ -328,7 +328,6 @@ class _Traffic:
             ridden = rng.random() < 0.65
             d = side * (strip.half - strip.parking - 0.5 if ridden else strip.half + 0.7)
             speed = side * rng.uniform(2.5, 7) if ridden else 0.0
-            self.street.movers.append(
-                Mover(0, 12, rng.uniform(5, 60), d, speed, 0.0, figure=random_figure(rng), motor=bool(rng.random() < 0.35),
-                      ridden=bool(ridden), phase=rng.uniform(0, 6))
-            )  # fmt: skip
+            s, figure, motor = rng.uniform(5, 60), random_figure(rng), bool(rng.random() < 0.35)
+            more = {"motor": motor, "ridden": bool(ridden), "phase": float(rng.uniform(0, 6))}
+            self.street.movers.append(Mover(0, 12, s, d, speed, 0.0, figure=figure, **more))  # type: ignore[arg-type]

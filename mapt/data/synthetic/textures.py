@@ -37,7 +37,8 @@ def noise(
         else:
             total += weight * cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
         weight *= 0.5
-    return (total - total.mean()) / max(float(total.std()), 1e-6)
+    scaled: NDArray[np.float32] = (total - total.mean()) / max(float(total.std()), 1e-6)
+    return scaled
 
 
 def pyramid(texture: Texture, levels: int = 5) -> list[Texture]:
@@ -85,7 +86,7 @@ def facade(rng: np.random.Generator, metres: float, height: float) -> Texture:
                 image[y1:y2, min(max(0, (x + x2) // 2), w - 1)] = frame
     if shop:
         band = slice(max(0, h - round(3.1 * ppm)), max(1, h - round(2.7 * ppm)))
-        image[band] = shaded(tuple(rng.uniform(30, 220, 3)), noise(rng, band.stop - band.start, w, (8, 3)), 0.25)  # type: ignore[arg-type]
+        image[band] = shaded(tuple(rng.uniform(30, 220, 3)), noise(rng, band.stop - band.start, w, (8, 3)), 0.25)
     image[: round(0.25 * ppm)] *= 0.75
     return np.clip(image, 0, 255).astype(np.uint8)
 
@@ -173,4 +174,5 @@ def sky(rng: np.random.Generator, height: int, width: int) -> Texture:
     cover = np.clip(noise(rng, height, width, (128, 48, 16)) * 0.5 + rng.uniform(-0.6, 0.7), 0, 1)[..., None]
     white = rng.uniform(190, 255)
     image = image * (1 - 0.8 * cover) + white * 0.8 * cover
-    return np.clip(image * rng.uniform(0.75, 1.1), 0, 255).astype(np.uint8)
+    out: Texture = np.clip(image * rng.uniform(0.75, 1.1), 0, 255).astype(np.uint8)
+    return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,13 +28,14 @@ _PROFILES: dict[str, tuple[list[tuple[float, float]], int, int]] = {
         [(-2.35, 0.35), (-2.4, 1.1), (-2.35, 1.25), (-2.2, 1.95), (0.9, 2.0), (1.7, 1.2), (2.25, 1.0), (2.4, 0.7),
          (2.4, 0.35)], 2, 4),
     "truck": (
-        [(-4.2, 0.6), (-4.2, 1.4), (-4.2, 3.4), (-4.19, 3.45), (3.3, 3.45), (3.95, 1.6), (4.0, 1.5), (4.05, 0.8), (4.05, 0.5)],
-        -1, 4),
+        [(-4.2, 0.6), (-4.2, 1.4), (-4.2, 3.4), (-4.19, 3.45), (3.3, 3.45), (3.95, 1.6), (4.0, 1.5), (4.05, 0.8),
+         (4.05, 0.5)], -1, 4),
     "bus": (
-        [(-5.8, 0.4), (-5.8, 1.3), (-5.78, 2.6), (-5.6, 3.05), (5.6, 3.05), (5.85, 1.2), (5.88, 1.1), (5.9, 0.7), (5.9, 0.4)],
-        1, 4),
+        [(-5.8, 0.4), (-5.8, 1.3), (-5.78, 2.6), (-5.6, 3.05), (5.6, 3.05), (5.85, 1.2), (5.88, 1.1), (5.9, 0.7),
+         (5.9, 0.4)], 1, 4),
     "tram": (
-        [(-9.0, 0.3), (-9.1, 1.2), (-8.7, 2.8), (-8.4, 3.3), (8.4, 3.3), (9.0, 1.3), (9.1, 1.2), (9.1, 0.7), (9.0, 0.3)], 1, 4),
+        [(-9.0, 0.3), (-9.1, 1.2), (-8.7, 2.8), (-8.4, 3.3), (8.4, 3.3), (9.0, 1.3), (9.1, 1.2), (9.1, 0.7),
+         (9.0, 0.3)], 1, 4),
 }  # fmt: skip
 CAR_KINDS = ("sedan", "hatch", "estate", "suv", "van")
 _WIDTH = {"sedan": 1.78, "hatch": 1.7, "estate": 1.8, "suv": 1.88, "van": 1.92, "truck": 2.45, "bus": 2.5, "tram": 2.5}
@@ -94,7 +96,8 @@ class _Body:
     def at(self, local: list[tuple[float, float, float]]) -> Points:
         """Local points to world (n,3)."""
         u, v, y = np.array(local).T
-        return self.place + u[:, None] * self.forward + v[:, None] * self.right + y[:, None] * self.up
+        world: Points = self.place + u[:, None] * self.forward + v[:, None] * self.right + y[:, None] * self.up
+        return world
 
     def across(self, up: float) -> float:
         """Half the width at a height: the cabin leans inwards."""
@@ -151,7 +154,7 @@ def _draw_side(canvas: Canvas, body: _Body, side: float, light: Light, tag: int)
     if look.kind == "truck":
         back = roof_back = front - 2.0
     posts = np.linspace(0, 1, 4 if look.kind in CAR_KINDS else 9)
-    for a, b in zip(posts, posts[1:], strict=False):
+    for a, b in itertools.pairwise(posts):
         gap = 0.02
         bottom = [back + (windscreen[1, 0] - 0.12 - back) * t for t in (a + gap, b - gap)]
         upper = [roof_back + (windscreen[0, 0] - 0.1 - roof_back) * t for t in (a + gap, b - gap)]
