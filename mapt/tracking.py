@@ -1,0 +1,164 @@
+"""Tracks a source and writes what was asked for, whole sequences or nothing. No torch."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mapt.errors import InputError
+from mapt.frames import Frame, Source
+from mapt.panoptic import KITTI_STEP, LABEL_MAPS, LabelMap, write_step
+from mapt.runtime import PanopticFrame, PanopticTracker
+from mapt.visualise import Image, draw
+
+KINDS = ("step", "video", "json")
+
+
+@dataclass
+class Tracked:
+    """A summary of one sequence.
+
+    Attributes:
+        name: of the sequence.
+        frames: how many.
+        tracks: how many identities it got.
+        ms: milliseconds of every step.
+        samples: some annotated frames with captions, evenly spread, for a contact sheet.
+    """
+
+    name: str
+    frames: int = 0
+    tracks: int = 0
+    ms: list[float] = field(default_factory=list)
+    samples: list[tuple[Image, str]] = field(default_factory=list)
+
+    @property
+    def median_ms(self) -> float:
+        """Median milliseconds of a step."""
+        return statistics.median(self.ms) if self.ms else 0.0
+
+
+def label_map(tracker: PanopticTracker) -> LabelMap:
+    """The colours that belong to a network's classes."""
+    classes = tracker.backend.info.classes
+    return next((m for m in LABEL_MAPS.values() if m.classes == classes), KITTI_STEP)
+
+
+def track_source(
+    tracker: PanopticTracker, source: Source, out: Path, kinds: tuple[str, ...], samples: int = 0,
+    done: Callable[[], None] | None = None,
+) -> Tracked:  # fmt: skip
+    """Track a sequence from its first frame and write its outputs.
+
+    Args:
+        tracker: is reset first.
+        source: the frames.
+        out: gets `step/<seq>/<stem>.png`, `<seq>/video.mp4`, `<seq>/tracks.json` and `<seq>/decisions.jsonl`.
+        kinds: which of step, video and json.
+        samples: annotated frames to keep for a contact sheet.
+        done: called after each frame.
+
+    Raises:
+        InputError: a bad frame; nothing of the sequence is left behind.
+    """
+    tracker.reset()
+    out.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{source.name}-", dir=out))
+    writer = _Writer(work, kinds, label_map(tracker), getattr(source, "fps", 10.0), samples, len(source))
+    result = Tracked(source.name)
+    seen: set[int] = set()
+    try:
+        for frame in source:
+            labelled = tracker.step(frame.image, frame.stamp_ns)
+            writer.write(frame, labelled)
+            seen |= {t.id for t in labelled.tracks}
+            result.frames += 1
+            result.ms.append(labelled.timings_ms["frame"])
+            if done:
+                done()
+        writer.finish()
+        _publish(work, out, source.name)
+    finally:
+        writer.close()
+        shutil.rmtree(work, ignore_errors=True)
+    result.tracks, result.samples = len(seen), writer.samples
+    return result
+
+
+def _publish(work: Path, out: Path, name: str) -> None:
+    """Move finished outputs to their places, replacing older ones."""
+    for part, target in ((work / "step", out / "step" / name), (work / "run", out / name)):
+        if not part.exists():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            shutil.rmtree(target)
+        part.replace(target)
+
+
+class _Writer:
+    """Writes a sequence's files into a working folder."""
+
+    def __init__(
+        self, folder: Path, kinds: tuple[str, ...], labels: LabelMap, fps: float, samples: int, total: int
+    ) -> None:  # fmt: skip
+        self.folder, self.kinds, self.labels, self.fps = folder, kinds, labels, fps
+        self.video: cv2.VideoWriter | None = None
+        self.index = 0
+        self.frames: list[dict[str, Any]] = []
+        self.decisions: list[str] = []
+        self.wanted = {round(i) for i in np.linspace(0, max(total - 1, 0), samples)} if samples else set()
+        self.samples: list[tuple[Image, str]] = []
+        if "video" in kinds or "json" in kinds:
+            (folder / "run").mkdir()
+
+    def write(self, frame: Frame, labelled: PanopticFrame) -> None:
+        if "step" in self.kinds:
+            write_step(self.folder / "step" / f"{frame.stem}.png", labelled.semantic, labelled.instance)
+        if "video" in self.kinds or self.index in self.wanted:
+            caption = f"frame {self.index}  {labelled.stamp_ns / 1e9:.2f} s"
+            picture = draw(frame.image, labelled, self.labels, caption)
+            if self.index in self.wanted:
+                self.samples.append((picture, frame.stem))
+            if "video" in self.kinds:
+                self._add(picture)
+        if "json" in self.kinds:
+            tracks = [asdict(t) for t in labelled.tracks]
+            self.frames.append({"frame": frame.stem, "stamp_ns": labelled.stamp_ns, "tracks": tracks})
+            for decision in labelled.decisions:
+                self.decisions.append(json.dumps({"frame": frame.stem, "index": self.index, **asdict(decision)}))
+        self.index += 1
+
+    def _add(self, picture: Image) -> None:
+        # Encoders want even sizes.
+        even = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
+        if self.video is None:
+            path = str(self.folder / "run" / "video.mp4")
+            size = (even.shape[1], even.shape[0])
+            self.video = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), self.fps, size)
+            if not self.video.isOpened():
+                raise InputError("OpenCV has no MPEG-4 encoder here; run with --save step,json")
+        self.video.write(cv2.cvtColor(np.ascontiguousarray(even), cv2.COLOR_RGB2BGR))
+
+    def finish(self) -> None:
+        """Write the JSON files and close the video."""
+        if "json" in self.kinds:
+            content = {"classes": list(self.labels.classes), "frames": self.frames}
+            (self.folder / "run" / "tracks.json").write_text(json.dumps(content) + "\n")
+            (self.folder / "run" / "decisions.jsonl").write_text("".join(line + "\n" for line in self.decisions))
+        self.close()
+
+    def close(self) -> None:
+        """Close the video."""
+        if self.video is not None:
+            self.video.release()
+            self.video = None
