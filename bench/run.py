@@ -69,7 +69,9 @@ def run_backends(
     root: Path,
     split: str,
     fps: float,
+    *,
     warmup: int = 3,
+    limit: int | None = None,
     done: Callable[[], None] | None = None,
 ) -> RunResult:
     """Step every backend's tracker through every frame, one frame each in turn.
@@ -80,6 +82,7 @@ def run_backends(
         split: its label folder.
         fps: frames per second.
         warmup: frames at the start whose times are not kept.
+        limit: frames of each sequence, None: all.
         done: called after each frame.
     """
     result = RunResult(timings={b.name: {} for b in backends})
@@ -87,7 +90,8 @@ def run_backends(
     for sequence in list_sequences(root, split):
         trackers = {b.name: PanopticTracker(b) for b in backends}
         margins = {b.name: float("inf") for b in backends}
-        for index, (image_path, label_path) in enumerate(zip(sequence.images, sequence.labels, strict=True)):
+        pairs = list(zip(sequence.images, sequence.labels, strict=True))[:limit]
+        for index, (image_path, label_path) in enumerate(pairs):
             image, truth = read_image(image_path), read_step(label_path)
             frames: dict[str, PanopticFrame] = {}
             order = list(trackers) if index % 2 == 0 else list(reversed(trackers))

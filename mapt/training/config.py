@@ -75,6 +75,7 @@ class Schedule(Frozen):
     iterations: int = Field(10_000, ge=1)
     batch: int = Field(2, ge=1, description="pairs per step")
     rate: float = 0.01
+    new_rate: float = Field(1.0, gt=0, description="factor on the rate of what has no pretrained weights")
     momentum: float = 0.9
     weight_decay: float = 1e-4
     warmup: int = Field(200, ge=0, description="iterations from a third of the rate to the rate")

@@ -88,7 +88,7 @@ def step(state: State, batch: PairBatch, config: TrainConfig) -> tuple[dict[str,
     network, optimizer = state.network, state.optimizer
     assert isinstance(network, Network)
     for group in optimizer.param_groups:
-        group["lr"] = rate_at(state.iteration, config.schedule)
+        group["lr"] = rate_at(state.iteration, config.schedule) * group["factor"]
     autocast = torch.autocast("cpu", torch.bfloat16) if config.bf16 else contextlib.nullcontext()
     with autocast:
         losses = network.losses(batch)

@@ -12,9 +12,15 @@ from mapt.training.config import Schedule
 
 def build_optimizer(network: nn.Module, schedule: Schedule) -> torch.optim.SGD:
     """SGD with momentum; weight decay only where it regularises: not on biases, norms and scalars."""
-    decayed = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
-    free = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": schedule.weight_decay}, {"params": free, "weight_decay": 0.0}]
+    groups = []
+    for pretrained in (True, False):
+        named = [(n, p) for n, p in network.named_parameters() if n.startswith("backbone.") == pretrained]
+        factor = 1.0 if pretrained else schedule.new_rate
+        for decayed in (True, False):
+            chosen = [p for _, p in named if p.requires_grad and (p.ndim > 1) == decayed]
+            if chosen:
+                decay = schedule.weight_decay if decayed else 0.0
+                groups.append({"params": chosen, "weight_decay": decay, "factor": factor})
     return torch.optim.SGD(groups, schedule.rate, schedule.momentum)
 
 

@@ -1,0 +1,152 @@
+"""The whole chain on the shipped weights: synth, export, track, eval, bench, and a picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.console import Console
+
+from mapt.bench.report import print_accuracy, print_latency
+from mapt.bench.run import run_backends
+from mapt.commands.eval import show
+from mapt.data.synthetic import write_dataset
+from mapt.errors import InputError
+from mapt.export.bundle import export_bundle
+from mapt.files import atomic_file
+from mapt.frames import open_sources
+from mapt.metrics import PanopticTrackingMetrics, Results
+from mapt.metrics.folders import pair_frames
+from mapt.panoptic import KITTI_STEP
+from mapt.runtime import PanopticTracker
+from mapt.runtime.backend import Backend
+from mapt.runtime.bundle import read_bundle
+from mapt.runtime.ort import OrtBackend
+from mapt.tracking import KINDS, Tracked, track_source
+from mapt.visualise import contact_sheet
+
+SEED = 21  # neither trained nor validated on
+FRAMES, SEQUENCES, BENCH_FRAMES = 50, 2, 16
+SHEET = 8  # pictures
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo left behind: the sequences' summaries, scores where there was ground truth, and the picture."""
+
+    tracked: list[Tracked]
+    results: Results | None
+    sheet: Path
+
+
+class Steps:
+    """Numbered steps on the screen: what, the command that does it alone, how long it took."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.number, self.start = console, 0, time.monotonic()
+
+    @contextmanager
+    def step(self, what: str, command: str) -> Iterator[None]:
+        """Announce a step and time it."""
+        self.number += 1
+        self.console.print(f"[bold]{self.number}. {what}[/bold]\n   {command}", highlight=False, soft_wrap=True)
+        start = time.monotonic()
+        yield
+        self.console.print(f"   {time.monotonic() - start:.1f} s", highlight=False)
+
+
+def shipped_weights() -> Path:
+    """The trained weights that come with the project.
+
+    Raises:
+        InputError: they are not there, as in an installed package.
+    """
+    path = Path(__file__).resolve().parent.parent / "weights" / "nano.safetensors"
+    if not path.is_file():
+        raise InputError(f"{path}: the shipped weights are missing; run from a checkout, or name a --model")
+    return path
+
+
+def run_demo(out: Path, model: Path, source: Path | None, console: Console, frames: int = FRAMES) -> Demo:
+    """Run the chain.
+
+    Args:
+        out: folder of everything it writes.
+        model: weights, or a bundle.
+        source: real frames or a video; None renders a synthetic clip.
+        console: where it speaks.
+        frames: per synthetic sequence.
+    """
+    steps, bundle = Steps(console), model
+    if model.is_file():
+        bundle = out / "bundle"
+        with steps.step("Export the weights to ONNX", f"mapt export {model} --out {bundle}"):
+            export_bundle(model, bundle)
+    info = read_bundle(bundle).info
+    clip = out / "clip"
+    if source is None:
+        size = (info.height, min(info.width, round(info.height * 3.25)))
+        options = f"--sequences {SEQUENCES} --frames {frames} --size {size[0]}x{size[1]} --seed {SEED}"
+        with steps.step("Render street sequences never trained on", f"mapt synth {clip} {options}"):
+            write_dataset(clip, SEQUENCES, frames, size, SEED)
+    tracked = _track(steps, source or clip, bundle, out)
+    results = None
+    if source is None:
+        results = _score(steps, clip, out, console)
+        _measure(steps, clip, bundle, console)
+    sheet = out / "contact_sheet.png"
+    pictures = [sample for t in tracked for sample in t.samples]
+    image = contact_sheet([p for p, _ in pictures], [c for _, c in pictures])
+    with atomic_file(sheet) as temporary:
+        cv2.imwrite(str(temporary), cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2BGR))
+    _summarise(console, tracked, results, sheet, out, time.monotonic() - steps.start)
+    return Demo(tracked, results, sheet)
+
+
+def _track(steps: Steps, source: Path, bundle: Path, out: Path) -> list[Tracked]:
+    with steps.step("Track it with ONNX Runtime, without PyTorch", f"mapt track {source} --model {bundle} --out {out}"):
+        sources = open_sources(source, 10.0)
+        tracker = PanopticTracker.load(bundle)
+        return [track_source(tracker, s, out, KINDS, samples=max(2, SHEET // len(sources))) for s in sources]
+
+
+def _score(steps: Steps, clip: Path, out: Path, console: Console) -> Results:
+    metrics = PanopticTrackingMetrics(KITTI_STEP)
+    with steps.step("Score it", f"mapt eval {clip} {out} --dataset kitti-step"):
+        for pair in pair_frames(clip, out, "kitti-step"):
+            truth, guess = pair.read("kitti-step")
+            metrics.update(pair.sequence, truth, guess)
+        results = metrics.compute()
+        show(console, results, {})
+    return results
+
+
+def _measure(steps: Steps, clip: Path, bundle: Path, console: Console) -> None:
+    from mapt.training.backend import TorchBackend
+
+    checked = read_bundle(bundle)
+    command = f"mapt bench {bundle} --data {clip}"
+    with steps.step(f"Compare with the PyTorch reference, {BENCH_FRAMES} frames a sequence", command):
+        backends: list[Backend] = [TorchBackend.load(bundle / "weights.safetensors"), OrtBackend(checked)]
+        result = run_backends(backends, clip, "val", 10.0, limit=BENCH_FRAMES)
+        print_latency(console, result)
+        print_accuracy(console, result)
+
+
+def _summarise(
+    console: Console, tracked: list[Tracked], results: Results | None, sheet: Path, out: Path, seconds: float
+) -> None:
+    console.print(f"\n[bold]Done in {seconds:.0f} s.[/bold]", highlight=False)
+    if results:
+        s = results.dataset
+        shown = [f"{n} {100 * (v or 0):.1f}" for n, v in (("PAT", s.PAT), ("PQ", s.PQ), ("TQ", s.TQ), ("STQ", s.STQ))]
+        console.print(f"{', '.join(shown)} (percent)", highlight=False)
+    for t in tracked:
+        text = f"{t.name}: {t.frames} frames, {t.tracks} tracks, {t.median_ms:.1f} ms a frame"
+        console.print(f"{text}; {out / t.name / 'video.mp4'}", highlight=False, soft_wrap=True)
+    console.print(f"picture: {sheet}", highlight=False, soft_wrap=True)
