@@ -16,7 +16,6 @@ from mapt.bench.report import print_accuracy, print_latency
 from mapt.bench.run import run_backends
 from mapt.commands.eval import show
 from mapt.data.synthetic import write_dataset
-from mapt.errors import InputError
 from mapt.export.bundle import export_bundle
 from mapt.files import atomic_file
 from mapt.frames import open_sources
@@ -58,18 +57,6 @@ class Steps:
         start = time.monotonic()
         yield
         self.console.print(f"   {time.monotonic() - start:.1f} s", highlight=False)
-
-
-def shipped_weights() -> Path:
-    """The trained weights that come with the project.
-
-    Raises:
-        InputError: they are not there, as in an installed package.
-    """
-    path = Path(__file__).resolve().parent.parent / "weights" / "nano.safetensors"
-    if not path.is_file():
-        raise InputError(f"{path}: the shipped weights are missing; run from a checkout, or name a --model")
-    return path
 
 
 def run_demo(out: Path, model: Path, source: Path | None, console: Console, frames: int = FRAMES) -> Demo:

@@ -22,8 +22,9 @@ def demo(
     """Render, export, track, score, compare with PyTorch, and leave a video and a contact sheet."""
     from rich.console import Console
 
-    from mapt.demo import run_demo, shipped_weights
+    from mapt.demo import run_demo
     from mapt.errors import InputError
+    from mapt.shipped import shipped_weights
 
     chosen = model or shipped_weights()
     if not chosen.exists():

@@ -1,0 +1,39 @@
+"""`mapt doctor`: what works on this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer, name: str) -> None:
+    """Attach the command."""
+    app.command(name)(doctor)
+
+
+def doctor(
+    json_file: Annotated[Path | None, typer.Option("--json", help="write it here too")] = None,
+) -> None:
+    """Say what is built, found and missing here, and what to do; exit code 1 if the runtime cannot work."""
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from mapt.doctor import examine
+    from mapt.files import atomic_file
+
+    findings = examine()
+    table = Table("", "state", "found", "what to do")
+    colours = {"ok": "green", "missing": "yellow", "broken": "red"}
+    for f in findings:
+        table.add_row(f.what, f"[{colours[f.state]}]{f.state}", f.detail, f.advice)
+    Console().print(table)
+    if json_file:
+        with atomic_file(json_file) as path:
+            path.write_text(json.dumps([asdict(f) for f in findings], indent=1) + "\n")
+    if any(f.needed and f.state != "ok" for f in findings):
+        raise typer.Exit(1)

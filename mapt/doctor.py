@@ -1,0 +1,187 @@
+"""What is built, found and missing on this machine: `mapt doctor`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mapt.errors import InputError
+from mapt.shipped import shipped_weights
+
+State = Literal["ok", "missing", "broken"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        what: the thing looked for.
+        state: ok, missing (a part of MAPT that needs it cannot run) or broken (it is there and does not work).
+        detail: a version or what was seen.
+        advice: what to do about it; empty where nothing is to be done.
+        needed: the runtime cannot work without it.
+    """
+
+    what: str
+    state: State
+    detail: str
+    advice: str = ""
+    needed: bool = False
+
+
+@dataclass(frozen=True)
+class Package:
+    """A distribution, the module it installs, the extra that asks for it, and what it is for."""
+
+    distribution: str
+    module: str
+    extra: str
+    purpose: str
+
+
+PACKAGES = (
+    Package("numpy", "numpy", "", "runtime"),
+    Package("scipy", "scipy", "", "runtime"),
+    Package("opencv-python-headless", "cv2", "", "runtime"),
+    Package("pydantic", "pydantic", "", "runtime"),
+    Package("torch", "torch", "train", "training"),
+    Package("torchvision", "torchvision", "train", "training"),
+    Package("timm", "timm", "train", "training"),
+    Package("safetensors", "safetensors", "train", "training"),
+    Package("onnx", "onnx", "export", "export"),
+    Package("onnxscript", "onnxscript", "export", "export"),
+)
+
+
+def examine() -> list[Finding]:
+    """Every check, in the order in which a user meets the parts."""
+    return [
+        _python(), _onnxruntime(), *(_package(p) for p in PACKAGES), _processor(), _gpu(), _tensorrt(),
+        _attempt("video", _video, "install opencv-python-headless from PyPI: its wheel holds the encoder"),
+        _attempt("shipped weights", _weights, "run in a checkout of the project, or train: mapt train nano-street"),
+    ]  # fmt: skip
+
+
+def _attempt(what: str, check: Callable[[], str], advice: str, needed: bool = False) -> Finding:
+    """Run a check; whatever it raises is the finding."""
+    try:
+        return Finding(what, "ok", check(), needed=needed)
+    except InputError as error:
+        return Finding(what, "missing", str(error), advice, needed)
+    except Exception as error:
+        return Finding(what, "broken", f"{type(error).__name__}: {error}", advice, needed)
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    good = sys.version_info >= (3, 11)
+    return Finding(
+        "Python", "ok" if good else "broken", version, "" if good else "install Python 3.11 or newer", needed=True
+    )
+
+
+def _onnxruntime() -> Finding:
+    found = [name for name in ("onnxruntime", "onnxruntime-gpu") if _version(name)]
+    if not found:
+        return Finding("ONNX Runtime", "missing", "", "pip install 'mapt[cpu]' (or mapt[gpu])", needed=True)
+    if len(found) > 1:
+        return Finding(
+            "ONNX Runtime", "broken", " and ".join(found) + " overwrite each other",
+            "pip uninstall both, then install one: mapt[cpu] or mapt[gpu]", needed=True,
+        )  # fmt: skip
+
+    def providers() -> str:
+        import onnxruntime
+
+        names = ", ".join(name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers())
+        return f"{found[0]} {_version(found[0])}: {names}"
+
+    return _attempt("ONNX Runtime", providers, f"pip install --force-reinstall {found[0]}", needed=True)
+
+
+def _package(package: Package) -> Finding:
+    what, needed = package.distribution, not package.extra
+    version = _version(what)
+    install = f"{package.purpose} needs it: pip install mapt" + (f"[{package.extra}]" if package.extra else "")
+    if version is None:
+        return Finding(what, "missing", "", install, needed)
+    # A module that is there and does not import (a missing system library, another package's ABI) kills later runs.
+    probe = subprocess.run(
+        [sys.executable, "-c", f"import {package.module}"], capture_output=True, text=True, check=False
+    )
+    if probe.returncode:
+        last = (probe.stderr.strip().splitlines() or ["no message"])[-1]
+        return Finding(what, "broken", f"{version}: {last}", f"pip install --force-reinstall {what}", needed)
+    return Finding(what, "ok", version, needed=needed)
+
+
+def _processor() -> Finding:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    flags = Path("/proc/cpuinfo").read_text().split() if Path("/proc/cpuinfo").is_file() else []
+    known = [name for name in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimd") if name in flags]
+    return Finding("processor", "ok", f"{cores} cores this process may use; {', '.join(known) or 'features unknown'}")
+
+
+def _gpu() -> Finding:
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return Finding("NVIDIA GPU", "missing", "no nvidia-smi", "not needed on a CPU; a GPU needs NVIDIA's driver")
+    query = [tool, "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    answer = subprocess.run(query, capture_output=True, text=True, check=False, timeout=30)
+    if answer.returncode:
+        return Finding("NVIDIA GPU", "broken", answer.stdout.strip() or answer.stderr.strip(), "repair NVIDIA's driver")
+    return Finding("NVIDIA GPU", "ok", "; ".join(answer.stdout.strip().splitlines()))
+
+
+def _tensorrt() -> Finding:
+    found = [f"{name} {_version(name)}" for name in ("tensorrt", "tensorrt-rtx", "pycuda") if _version(name)]
+    if found:
+        return Finding("TensorRT", "ok", f"{', '.join(found)}; this version of mapt does not use it yet")
+    return Finding("TensorRT", "missing", "", "not used by this version: mapt runs on ONNX Runtime")
+
+
+def _video() -> str:
+    """Write and read back four frames."""
+    import tempfile
+
+    import cv2
+    import numpy as np
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "probe.mp4")
+        writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 64))
+        if not writer.isOpened():
+            raise OSError("OpenCV cannot write mp4 files")
+        for level in range(4):
+            writer.write(np.full((64, 64, 3), 50 * level, np.uint8))
+        writer.release()
+        reader = cv2.VideoCapture(path)
+        count = 0
+        while reader.read()[0]:
+            count += 1
+    if count != 4:
+        raise OSError(f"wrote 4 frames of mp4 and read {count}")
+    return "mp4 written and read back"
+
+
+def _weights() -> str:
+    from safetensors import safe_open
+
+    path = shipped_weights()
+    with safe_open(path, "numpy") as file:
+        return f"{path.name}, {path.stat().st_size / 1e6:.1f} MB, {len(file.keys())} tensors"
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
