@@ -164,7 +164,7 @@ def sigmoid(x: Float) -> Float:
 def _visible(detections: Detections, index: NDArray[np.int32], limits: Thresholds) -> Fused:
     """Drop instances of which too little is visible, and renumber the rest."""
     areas = np.bincount(index.ravel(), minlength=len(detections) + 1)[1:]
-    keep = np.flatnonzero(areas >= limits.min_area)
+    keep = np.flatnonzero(areas >= max(limits.min_area, 1))
     if len(keep) < len(detections):
         table = np.zeros(len(detections) + 1, np.int32)
         table[keep + 1] = np.arange(1, len(keep) + 1)

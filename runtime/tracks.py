@@ -82,7 +82,8 @@ class TrackTable:
         if self.association in ("full", "appearance"):
             rest = [i for i in range(count) if not ids[i]]
             taken = set(ids)
-            free = [track for track in self.tracks if track.id not in taken]
+            oldest = stamp_ns - self.limits.max_lost * 1e9
+            free = [track for track in self.tracks if track.id not in taken and track.seen_ns >= oldest]
             if rest and free:
                 scores = cosine(np.stack([track.embedding for track in free]), embeddings[rest])
                 limit = self.limits.similarity

@@ -24,10 +24,13 @@ class PanopticTrackingMetrics:
         labels: classes and which of them are things.
         variant: "step", or "nuscenes": void and crowd pixels deleted before PQ's segments are formed, no forgiven false
             positives, PQ averaged over all classes with absent ones as 0.
+        void_pred_as_class: SQ counts predicted void as one more class, of IoU 0, where ground truth is not void.
     """
 
-    def __init__(self, labels: LabelMap, variant: Literal["step", "nuscenes"] = "step") -> None:
-        self.labels, self.variant = labels, variant
+    def __init__(
+        self, labels: LabelMap, variant: Literal["step", "nuscenes"] = "step", void_pred_as_class: bool = True
+    ) -> None:
+        self.labels, self.variant, self.void_pred_as_class = labels, variant, void_pred_as_class
         self.sequences: dict[str, SequenceSums] = {}
 
     def update(self, sequence: str, gt: Frame, pred: Frame) -> None:
@@ -55,8 +58,9 @@ class PanopticTrackingMetrics:
     def compute(self) -> Results:
         """All results so far."""
         parts = list(self.sequences.values())
+        options = (self.labels, self.variant, self.void_pred_as_class)
         return Results(
-            compute_scores(parts, self.labels, self.variant),
-            {name: compute_scores([part], self.labels, self.variant) for name, part in self.sequences.items()},
+            compute_scores(parts, *options),
+            {name: compute_scores([part], *options) for name, part in self.sequences.items()},
             compute_classes(parts, self.labels),
         )

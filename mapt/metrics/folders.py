@@ -139,7 +139,9 @@ def _texts(root: Path) -> dict[str, Path]:
 def _chosen(
     wanted: list[str] | None, gt: dict[str, Path], pred: dict[str, Path], gt_root: Path, pred_root: Path
 ) -> list[str]:
-    names = wanted if wanted is not None else sorted(gt)
+    names = list(dict.fromkeys(wanted)) if wanted is not None else sorted(gt)  # twice would count its frames twice
+    if not names:
+        raise InputError(f"{gt_root}: no sequence is chosen; name some, or leave --sequences out")
     for name in names:
         if name not in gt:
             raise InputError(f"{gt_root}: has no sequence {name}; it has {', '.join(gt)}")

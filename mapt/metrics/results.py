@@ -55,7 +55,9 @@ class Results:
         return asdict(self)
 
 
-def compute_scores(parts: Sequence[SequenceSums], labels: LabelMap, variant: str) -> Scores:
+def compute_scores(
+    parts: Sequence[SequenceSums], labels: LabelMap, variant: str, void_pred_as_class: bool = True
+) -> Scores:
     """Scores over sequences taken together."""
     pq = class_pq(parts)
     defined = {c: v for c, v in pq.items() if c != BACKGROUND}
@@ -66,7 +68,7 @@ def compute_scores(parts: Sequence[SequenceSums], labels: LabelMap, variant: str
     tracks = [(track_quality(part, g), track) for part in parts for g, track in part.tracks.items()]
     tq = _mean(value for value, _ in tracks)
     aq = _association(parts)
-    ious = class_iou(parts, labels, with_void=True)
+    ious = class_iou(parts, labels, with_void=void_pred_as_class)
     sq = _mean(ious.values())
     return Scores(
         PAT=harmonic(overall, tq),

@@ -1,0 +1,45 @@
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mapt import doctor
+from mapt.doctor import Package, _onnxruntime, _package
+
+Run = Callable[..., Any]
+
+
+def test_it_lists_what_is_here(mapt: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "PACKAGES", doctor.PACKAGES[:1])
+    ran = mapt("doctor", "--json", tmp_path / "doctor.json")
+    assert ran.code == 0, ran.out
+    findings = {f["what"]: f for f in json.loads((tmp_path / "doctor.json").read_text())}
+    assert findings["Python"]["detail"] == ".".join(map(str, sys.version_info[:3]))
+    assert findings["numpy"]["state"] == findings["ONNX Runtime"]["state"] == findings["video"]["state"] == "ok"
+    assert all(f["advice"] for f in findings.values() if f["state"] != "ok")
+
+
+def test_a_missing_package_names_its_extra() -> None:
+    found = _package(Package("no-such-thing", "no_such_thing", "train", "training"))
+    assert (found.state, found.advice) == ("missing", "training needs it: pip install mapt[train]")
+
+
+def test_a_package_that_does_not_import_is_broken() -> None:
+    found = _package(Package("numpy", "numpy_but_misspelt", "", "runtime"))
+    assert found.state == "broken" and "numpy_but_misspelt" in found.detail and found.needed
+
+
+def test_two_runtimes_in_one_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_version", lambda name: "1.0")
+    assert _onnxruntime().state == "broken"
+
+
+def test_no_runtime_fails(mapt: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "PACKAGES", ())
+    monkeypatch.setattr(doctor, "_version", lambda name: None)
+    assert mapt("doctor", "--json", tmp_path / "doctor.json").code == 1
+    findings = {f["what"]: f for f in json.loads((tmp_path / "doctor.json").read_text())}
+    assert findings["ONNX Runtime"]["state"] == "missing" and "mapt[cpu]" in findings["ONNX Runtime"]["advice"]

@@ -1,0 +1,140 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from mapt.panoptic import read_step
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def frames(street: Path, tmp_path: Path) -> Path:
+    """A folder of four frames."""
+    folder = tmp_path / "drive"
+    folder.mkdir()
+    for path in sorted((street / "training" / "image_02" / "0000").glob("*.png"))[:4]:
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def test_a_folder_gives_labels_video_and_json(mapt: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    ran = mapt("track", frames, "--model", bundle, "--out", out, "--threads", 1)
+    assert ran.code == 0, ran.err
+    assert sorted(p.name for p in (out / "step" / "drive").iterdir()) == sorted(p.name for p in frames.iterdir())
+    semantic, instance = read_step(out / "step" / "drive" / "000003.png")
+    assert semantic.shape == (192, 624) and set(np.unique(semantic)) <= {*range(19), 255}
+    tracks = json.loads((out / "drive" / "tracks.json").read_text())
+    last = tracks["frames"][-1]
+    assert last["frame"] == "000003" and {"id", "label", "score", "box", "age", "lost"} <= set(last["tracks"][0])
+    assert {t["id"] for t in last["tracks"] if not t["lost"]} >= set(np.unique(instance)) - {0}
+    video = cv2.VideoCapture(str(out / "drive" / "video.mp4"))
+    assert int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == 4
+    number = last["tracks"][0]["id"]
+    explained = mapt("explain", out / "drive", "--track", number)
+    assert explained.code == 0 and "threshold" in explained.out
+    assert mapt("explain", out / "drive", "--track", 9999).code == 2
+
+
+def test_a_video_gives_the_same_ids_twice(mapt: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (624, 192))
+    for image in sorted(frames.iterdir()):
+        writer.write(cv2.imread(str(image)))
+    writer.release()
+    for out in ("a", "b"):
+        assert mapt("track", path, "--model", bundle, "--out", tmp_path / out, "--save", "step,json").code == 0
+    names = sorted(p.name for p in (tmp_path / "a" / "step" / "clip").iterdir())
+    assert len(names) == 4 and not (tmp_path / "a" / "clip" / "video.mp4").exists()
+    for name in names:
+        first, second = ((tmp_path / out / "step" / "clip" / name).read_bytes() for out in ("a", "b"))
+        assert first == second
+
+
+def test_a_dataset_is_tracked_and_scored(mapt: Run, bundle: Path, street: Path, tmp_path: Path) -> None:
+    out, scores = tmp_path / "out", tmp_path / "scores.json"
+    assert mapt("track", street, "--model", bundle, "--out", out, "--save", "step", "--sequences", "0001").code == 0
+    ran = mapt("eval", street, out, "--dataset", "kitti-step", "--sequences", "0001", "--json", scores)
+    assert ran.code == 0, ran.err
+    report = json.loads(scores.read_text())
+    assert set(report["sequences"]) == {"0001"} and 0 < report["dataset"]["PAT"] < 1
+    assert {"PAT", "PQ", "PQ_things", "PQ_stuff", "TQ", "STQ", "AQ", "SQ", "IDS", "N_IDS", "num_gt_tracks"} <= set(
+        report["dataset"]
+    )
+    assert {"PQ", "IoU", "TQ", "PAT", "IDS"} <= set(report["classes"]["car"])
+
+
+def _truncate(folder: Path) -> str:
+    path = folder / "000002.png"
+    path.write_bytes(path.read_bytes()[:700])
+    return "000002.png"
+
+
+def _empty_file(folder: Path) -> str:
+    (folder / "000001.png").write_bytes(b"")
+    return "000001.png"
+
+
+def _other_size(folder: Path) -> str:
+    assert cv2.imwrite(str(folder / "000003.png"), np.zeros((100, 300, 3), np.uint8))
+    return "000003.png"
+
+
+def _no_frames(folder: Path) -> str:
+    for path in folder.iterdir():
+        path.unlink()
+    return "drive"
+
+
+@pytest.mark.parametrize("damage", [_truncate, _empty_file, _other_size, _no_frames])
+def test_bad_frames_are_named_and_nothing_is_left(
+    mapt: Run, bundle: Path, frames: Path, tmp_path: Path, damage: Callable[[Path], str]
+) -> None:
+    name = damage(frames)
+    ran = mapt("track", frames, "--model", bundle, "--out", tmp_path / "out", "--threads", 1)
+    assert ran.code == 2 and name in ran.err and ran.err.count("\n") == 1, ran.err
+    assert not [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
+
+
+def test_a_file_that_is_no_video(mapt: Run, bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"this is not a video" * 100)
+    ran = mapt("track", path, "--model", bundle, "--out", tmp_path / "out")
+    assert ran.code == 2 and "clip.mp4" in ran.err and ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--save", "gif"), "--save gif: gif is unknown"),
+        (("--save", ""), "nothing is unknown"),
+        (("--association", "magic"), "--association magic: unknown"),
+        (("--size", "64x64"), "a bundle has one size"),
+        (("--model", "nowhere"), "nowhere: no such bundle or weights"),
+    ],
+)
+def test_wrong_options(
+    mapt: Run, bundle: Path, frames: Path, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    model = () if "--model" in arguments else ("--model", bundle)
+    ran = mapt("track", frames, *model, "--out", tmp_path / "out", *arguments)
+    assert ran.code == 2 and words in ran.err and ran.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_changed_byte_in_the_bundle_is_refused(mapt: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "bundle"
+    shutil.copytree(bundle, copy)
+    content = bytearray((copy / "motion.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / "motion.onnx").write_bytes(content)
+    ran = mapt("track", frames, "--model", copy, "--out", tmp_path / "out")
+    assert ran.code == 2 and "motion.onnx" in ran.err and ran.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()

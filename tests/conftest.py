@@ -1,0 +1,57 @@
+"""What tests of several packages share: the shipped network as a bundle, a short street, the command line."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mapt.cli import main
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left: exit code, standard output and standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def mapt(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Runs `mapt` with arguments in this process, as the entry point does."""
+
+    def run(*arguments: object) -> Ran:
+        monkeypatch.setattr("sys.argv", ["mapt", *map(str, arguments)])
+        capfd.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capfd.readouterr()
+        return Ran(code, out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped weights exported at their own size."""
+    from mapt.export.bundle import export_bundle
+    from mapt.shipped import shipped_weights
+
+    folder = tmp_path_factory.mktemp("export") / "bundle"
+    export_bundle(shipped_weights(), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two synthetic sequences of six frames 192x624 in KITTI-STEP's layout, split val."""
+    from mapt.data.synthetic import write_dataset
+
+    folder = tmp_path_factory.mktemp("street") / "data"
+    write_dataset(folder, 2, 6, (192, 624), seed=33)
+    return folder

@@ -1,0 +1,133 @@
+"""A scripted scene played by a fake network: the red of the image's first pixel tells the frame."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mapt.contract import BY_NAME, ModelInfo, Thresholds
+from mapt.runtime.backend import Backend, Tensors
+
+HEIGHT, WIDTH = 64, 96
+SIZES = {"H": HEIGHT, "W": WIDTH, "K": 4, "D": 4, "N": 2, "F": 1, "S": 1, "C": 1, "M": 1, "E": 8}
+INFO = ModelInfo("nano", HEIGHT, WIDTH, ("road", "sky", "car", "person"), (2, 3), SIZES, Thresholds())
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A rectangle that moves evenly; `look` is the axis of its embedding, `hidden` the frames without a detection."""
+
+    x: int
+    y: int
+    dx: int = 0
+    label: int = 2
+    look: int = 0
+    hidden: tuple[int, ...] = ()
+    size: int = 16
+    score: float = 0.9
+
+    def box(self, frame: int) -> tuple[int, int, int, int]:
+        """Integer xyxy pixels."""
+        x = self.x + self.dx * frame
+        return x, self.y, x + self.size, self.y + self.size
+
+    def mask(self, frame: int) -> NDArray[np.float32]:
+        """(H,W) of 0 and 1."""
+        x1, y1, x2, y2 = self.box(frame)
+        out = np.zeros((HEIGHT, WIDTH), np.float32)
+        out[y1:y2, x1:x2] = 1
+        return out
+
+    def mask8(self, frame: int) -> NDArray[np.float32]:
+        """(H/8,W/8) area averages."""
+        return self.mask(frame).reshape(HEIGHT // 8, 8, WIDTH // 8, 8).mean((1, 3))
+
+
+class SceneBackend:
+    """A perfect network without state: exact masks, exact motion, one embedding per look."""
+
+    name = "scene"
+
+    def __init__(self, actors: tuple[Actor, ...], info: ModelInfo) -> None:
+        self.info, self.actors = info, sorted(actors, key=lambda actor: -actor.score)
+        self.calls: list[str] = []
+        self.fail: str | None = None
+
+    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+        """Check the shapes, answer with the scripted outputs."""
+        self.calls.append(subgraph)
+        if subgraph == self.fail:
+            raise RuntimeError(f"{subgraph} fails")
+        spec = BY_NAME[subgraph]
+        for tensor in spec.inputs:
+            found = inputs[tensor.name]
+            assert (found.dtype, found.shape) == (tensor.dtype, tensor.resolve(self.info.sizes)), tensor.name
+        out = {t.name: np.zeros(t.resolve(self.info.sizes), t.dtype) for t in spec.outputs}
+        getattr(self, f"_{subgraph}")(inputs, out)
+        return out
+
+    def _backbone(self, inputs: Mapping[str, NDArray[Any]], out: Tensors) -> None:
+        for features in out.values():
+            features[:] = inputs["image"][0, 0, 0, 0]
+
+    def _semantic(self, inputs: Mapping[str, NDArray[Any]], out: Tensors) -> None:
+        frame = int(inputs["c16"].flat[0])
+        out["s"][:] = frame
+        out["logits"][0, 2:] = -4
+        out["labels"][0, : HEIGHT // 2] = 1
+        for actor in self._seen(frame):
+            out["logits"][0, actor.label][actor.mask(frame)[2::4, 2::4] > 0] = 4
+
+    def _instance(self, inputs: Mapping[str, NDArray[Any]], out: Tensors) -> None:
+        frame = int(inputs["p4"].flat[0])
+        seen = self._seen(frame)[: SIZES["D"]]
+        out["count"][0] = len(seen)
+        for row, actor in enumerate(seen):
+            out["boxes"][row], out["scores"][row], out["classes"][row] = actor.box(frame), actor.score, actor.label
+            out["mask_logits"][row], out["masks8"][row, 0] = 4, actor.mask8(frame)
+
+    def _motion(self, inputs: Mapping[str, NDArray[Any]], out: Tensors) -> None:
+        before, now = int(inputs["s_prev"].flat[0]), int(inputs["s"].flat[0])
+        out["propagated"][:] = -9
+        for row, mask in enumerate(inputs["masks_prev"][:, 0]):
+            if mask.any():
+                actor = max(self.actors, key=lambda a, m=mask: np.minimum(a.mask8(before), m).sum())  # type: ignore[misc]
+                share = actor.mask8(now).clip(1e-4, 1 - 1e-4)
+                out["propagated"][row, 0] = np.log(share / (1 - share))
+
+    def _appearance(self, inputs: Mapping[str, NDArray[Any]], out: Tensors) -> None:
+        frame = int(inputs["p4"].flat[0])
+        for actor in self._seen(frame):
+            rows = (inputs["boxes"] == np.float32(actor.box(frame))).all(1)
+            out["embeddings"][rows, actor.look] = 3  # the runtime makes it unit length
+
+    def _seen(self, frame: int) -> list[Actor]:
+        return [actor for actor in self.actors if frame not in actor.hidden]
+
+
+@pytest.fixture
+def actor() -> type[Actor]:
+    """What a scene is made of."""
+    return Actor
+
+
+@pytest.fixture
+def scene() -> Callable[..., SceneBackend]:
+    """Builds the fake network of some actors; keywords change thresholds."""
+
+    def build(*actors: Actor, **limits: float) -> SceneBackend:
+        backend = SceneBackend(actors, replace(INFO, thresholds=replace(INFO.thresholds, **limits)))  # type: ignore[arg-type]
+        protocol: Backend = backend
+        assert protocol.name == "scene"
+        return backend
+
+    return build
+
+
+@pytest.fixture
+def info() -> ModelInfo:
+    """The fake network's description."""
+    return INFO
