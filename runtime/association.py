@@ -26,7 +26,7 @@ class Match:
 
 
 def assign(scores: NDArray[np.float64], allowed: NDArray[np.bool_], threshold: float) -> list[Match]:
-    """The pairs of the highest total score, none below `threshold`.
+    """The pairs that exceed `threshold` by the most in total, none below it.
 
     Args:
         scores: (n,m).

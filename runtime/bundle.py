@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mapt.contract import SUBGRAPHS, ModelInfo, Thresholds
+from mapt.contract import BY_NAME, SUBGRAPHS, ModelInfo, Thresholds
 from mapt.errors import InputError
 from mapt.files import atomic_file
 
@@ -127,6 +127,9 @@ def read_bundle(folder: Path) -> Bundle:
     missing = [spec.name for spec in SUBGRAPHS if spec.name not in graphs]
     if missing:
         raise InputError(f"{path}: names no subgraph {missing[0]!r}; export the bundle again")
+    unknown = sorted(graphs.keys() - BY_NAME.keys())
+    if unknown:
+        raise InputError(f"{path}: has the unknown subgraph {unknown[0]!r}; export it with this version")
     for name, digest in hashes.items():
         file = _inside(path, name)
         if not file.is_file():
@@ -174,6 +177,6 @@ def _inside(manifest: Path, name: str) -> Path:
     if not parts or Path(name).is_absolute() or ".." in parts or "\\" in name:
         raise InputError(f"{manifest}: names {name!r}, which is outside the bundle; do not use this bundle")
     path = manifest.parent / name
-    if path.is_symlink():
+    if any(part.is_symlink() for part in (path, *path.parents[: len(parts) - 1])):
         raise InputError(f"{path}: is a link; a bundle holds plain files, export it again")
     return path

@@ -145,6 +145,6 @@ class PanopticTracker:
 
 def _public(track: TrackState, place: Fit) -> Track:
     sx, sy = place.scale
-    x1, y1, x2, y2 = (float(v) for v in track.box)
-    box = (x1 * sx, y1 * sy, min(x2 * sx, place.width), min(y2 * sy, place.height))
-    return Track(track.id, track.label, track.score, box, track.age, track.lost)
+    x1, x2 = (min(float(v) * sx, place.width) for v in track.box[::2])
+    y1, y2 = (min(float(v) * sy, place.height) for v in track.box[1::2])
+    return Track(track.id, track.label, track.score, (x1, y1, x2, y2), track.age, track.lost)

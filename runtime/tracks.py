@@ -82,8 +82,7 @@ class TrackTable:
         if self.association in ("full", "appearance"):
             rest = [i for i in range(count) if not ids[i]]
             taken = set(ids)
-            oldest = stamp_ns - self.limits.max_lost * 1e9
-            free = [track for track in self.tracks if track.id not in taken and track.seen_ns >= oldest]
+            free = [t for t in self.tracks if t.id not in taken and _gone(t, stamp_ns) <= self.limits.max_lost]
             if rest and free:
                 scores = cosine(np.stack([track.embedding for track in free]), embeddings[rest])
                 limit = self.limits.similarity
@@ -133,7 +132,7 @@ class TrackTable:
         for track in self.tracks:
             track.age += 1
             track.lost = 0 if track.id in seen else track.lost + 1
-            gone = (stamp_ns - track.seen_ns) / 1e9
+            gone = _gone(track, stamp_ns)
             if gone > self.limits.max_lost:
                 decisions.append(_ended("removed", track.id, gone, self.limits.max_lost))
                 continue
@@ -141,6 +140,11 @@ class TrackTable:
                 decisions.append(_ended("lost", track.id, gone, self.limits.max_lost))
             kept.append(track)
         self.tracks = kept
+
+
+def _gone(track: TrackState, stamp_ns: int) -> float:
+    """Seconds since its last sighting."""
+    return (stamp_ns - track.seen_ns) / 1e9
 
 
 def _ended(stage: Stage, number: int, seconds: float, limit: float) -> Decision:

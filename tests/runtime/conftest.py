@@ -43,7 +43,8 @@ class Actor:
 
     def mask8(self, frame: int) -> NDArray[np.float32]:
         """(H/8,W/8) area averages."""
-        return self.mask(frame).reshape(HEIGHT // 8, 8, WIDTH // 8, 8).mean((1, 3))
+        share: NDArray[np.float32] = self.mask(frame).reshape(HEIGHT // 8, 8, WIDTH // 8, 8).mean((1, 3))
+        return share
 
 
 class SceneBackend:
@@ -64,7 +65,7 @@ class SceneBackend:
         spec = BY_NAME[subgraph]
         for tensor in spec.inputs:
             found = inputs[tensor.name]
-            assert (found.dtype, found.shape) == (tensor.dtype, tensor.resolve(self.info.sizes)), tensor.name
+            assert found.dtype == tensor.dtype and found.shape == tensor.resolve(self.info.sizes), tensor.name
         out = {t.name: np.zeros(t.resolve(self.info.sizes), t.dtype) for t in spec.outputs}
         getattr(self, f"_{subgraph}")(inputs, out)
         return out
@@ -101,7 +102,7 @@ class SceneBackend:
     def _appearance(self, inputs: Mapping[str, NDArray[Any]], out: Tensors) -> None:
         frame = int(inputs["p4"].flat[0])
         for actor in self._seen(frame):
-            rows = (inputs["boxes"] == np.float32(actor.box(frame))).all(1)
+            rows = (inputs["boxes"] == np.array(actor.box(frame))).all(1)
             out["embeddings"][rows, actor.look] = 3  # the runtime makes it unit length
 
     def _seen(self, frame: int) -> list[Actor]:

@@ -46,7 +46,9 @@ def test_limits_are_inclusive(limits: dict[str, float], kept: int) -> None:
 def test_what_loses_its_pixels_to_better_masks_disappears_and_ids_close_up() -> None:
     boxes: Boxes = [(0, 0, 9, 9), (0, 0, 16, 9), (20, 20, 30, 30)]
     got = fused(detections(boxes, [0.9, 0.8, 0.7], [2, 2, 3], 1, 5, 1), overlap=0.4)
-    assert got.detections.scores.tolist() == np.float32([0.8, 0.7]).tolist() and set(np.unique(got.index)) == {0, 1, 2}
+    assert got.detections.scores.tolist() == np.array([0.8, 0.7], np.float32).tolist() and set(
+        np.unique(got.index)
+    ) == {0, 1, 2}
     assert got.boxes.tolist() == [[0, 0, 16, 9], [20, 20, 30, 30]]
 
 

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from mapt.data.synthetic import render_sequence
+from mapt.data.synthetic.render import SyntheticFrame
+from mapt.panoptic import KITTI_STEP
+
+SIZE = (192, 624)
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[SyntheticFrame]:
+    """Three sequences of four frames."""
+    return [frame for index in range(3) for frame in render_sequence(5, index, 4, SIZE)]
+
+
+def test_labels_are_complete_and_consistent(frames: list[SyntheticFrame]) -> None:
+    for frame in frames:
+        assert frame.image.shape == (*SIZE, 3) and frame.image.dtype == np.uint8
+        assert frame.semantic.shape == frame.instance.shape == SIZE
+        assert set(np.unique(frame.semantic)) <= set(range(19)), "every pixel has one of the 19 classes"
+        thing = np.isin(frame.semantic, KITTI_STEP.things)
+        assert not frame.instance[~thing].any(), "only cars and people have ids"
+        assert frame.instance.max() <= 65535
+        for identity in np.unique(frame.instance[frame.instance > 0]):
+            assert len(np.unique(frame.semantic[frame.instance == identity])) == 1
+
+
+def test_all_classes_occur() -> None:
+    seen: set[int] = set()
+    for index in range(24):
+        seen |= set(np.unique(next(iter(render_sequence(5, index, 1, SIZE))).semantic).tolist())
+    assert seen == set(range(19))
+
+
+def test_an_id_keeps_its_class_and_moves_smoothly() -> None:
+    """Between frames at 10 Hz an object's centre stays within a tenth of the width."""
+    previous: dict[int, tuple[int, float]] = {}
+    moved = 0
+    for frame in render_sequence(5, 1, 8, SIZE):
+        current = {}
+        for identity in np.unique(frame.instance[frame.instance > 0]):
+            mask = frame.instance == identity
+            x = np.flatnonzero(mask.any(0))
+            whole = x[0] > 0 and x[-1] < SIZE[1] - 1
+            current[int(identity)] = (int(frame.semantic[mask][0]), float(x.mean()) if whole else np.nan)
+        for identity in previous.keys() & current.keys():
+            assert previous[identity][0] == current[identity][0]
+            step = abs(previous[identity][1] - current[identity][1])
+            if np.isfinite(step) and (frame.instance == identity).sum() > 100:
+                assert step < SIZE[1] / 10
+                moved += 1
+        previous = current
+    assert moved > 5
+
+
+def test_a_higher_rate_means_smaller_steps() -> None:
+    """The second of two frames at 2 frames/s is the sixth of ten at 10: same street, same time."""
+    first, slow = render_sequence(5, 2, 2, SIZE, fps=2.0)
+    fast = list(render_sequence(5, 2, 10, SIZE, fps=10.0))
+    later = (slow.semantic == fast[5].semantic).mean()
+    assert later > 0.98
+    assert (first.semantic == slow.semantic).mean() < (first.semantic == fast[1].semantic).mean()
+
+
+def test_two_sequences_differ_and_one_repeats() -> None:
+    a, b = (next(iter(render_sequence(5, index, 1, SIZE))) for index in (0, 1))
+    again = next(iter(render_sequence(5, 0, 1, SIZE)))
+    assert np.array_equal(a.image, again.image) and np.array_equal(a.instance, again.instance)
+    assert (a.semantic != b.semantic).mean() > 0.05

@@ -1,0 +1,163 @@
+"""What is in a manifest, and that nothing is loaded from a bundle that is not exactly what was written."""
+
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mapt.contract import SUBGRAPHS, ModelInfo, Thresholds
+from mapt.errors import InputError
+from mapt.runtime import PanopticTracker
+from mapt.runtime.bundle import MANIFEST, read_bundle, sha256, write_manifest
+
+Edit = Callable[[dict[str, Any]], object]
+
+
+def write(folder: Path, info: ModelInfo) -> str:
+    """A bundle whose graphs are a few bytes each."""
+    folder.mkdir(exist_ok=True)
+    graphs: dict[str, str] = {spec.name: f"{spec.name}.onnx" for spec in SUBGRAPHS}
+    for name in graphs.values():
+        (folder / name).write_bytes(name.encode() * 100)
+    (folder / "weights.safetensors").write_bytes(b"weights")
+    return write_manifest(
+        folder, info, graphs, ["weights.safetensors"], lowering="standard", precision="fp32",
+        versions={"onnx": "1.0"},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, info: ModelInfo) -> Path:
+    write(tmp_path / "bundle", info)
+    return tmp_path / "bundle"
+
+
+@pytest.fixture(autouse=True)
+def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reaching the backend is a failure."""
+
+    def load(*_: object) -> None:
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr("mapt.runtime.ort.OrtBackend", load)
+
+
+def edit(bundle: Path, change: Edit) -> None:
+    manifest = json.loads((bundle / MANIFEST).read_text())
+    change(manifest)
+    (bundle / MANIFEST).write_text(json.dumps(manifest))
+
+
+def refusal(bundle: Path, named: Path) -> str:
+    """The message: one line that begins with the file at fault."""
+    with pytest.raises(InputError) as error:
+        PanopticTracker.load(bundle)
+    message = str(error.value)
+    assert message.startswith(f"{named}: ") and "\n" not in message and ";" in message
+    return message
+
+
+def test_a_manifest_reads_as_it_was_written(tmp_path: Path, info: ModelInfo) -> None:
+    info = replace(info, thresholds=Thresholds(score=0.4, min_area=7, max_lost=2.25))
+    identity = write(tmp_path / "b", info)
+    bundle = read_bundle(tmp_path / "b")
+    assert bundle.info == info and bundle.id == identity and bundle.folder == tmp_path / "b"
+    assert (bundle.lowering, bundle.precision, bundle.versions) == ("standard", "fp32", {"onnx": "1.0"})
+    assert bundle.graphs == {spec.name: tmp_path / "b" / f"{spec.name}.onnx" for spec in SUBGRAPHS}
+
+
+def test_a_manifest_lists_every_file_and_every_shape(bundle: Path, info: ModelInfo) -> None:
+    manifest = json.loads((bundle / MANIFEST).read_text())
+    listed = {g["file"]: g["sha256"] for g in manifest["subgraphs"].values()} | manifest["files"]
+    assert listed == {p.name: sha256(p) for p in bundle.iterdir() if p.name != MANIFEST}
+    for spec in SUBGRAPHS:
+        for key, tensors in (("inputs", spec.inputs), ("outputs", spec.outputs)):
+            want = [{"name": t.name, "dtype": t.dtype, "shape": list(t.resolve(info.sizes))} for t in tensors]
+            assert manifest["subgraphs"][spec.name][key] == want
+
+
+def test_the_id_follows_graphs_and_configuration_only(tmp_path: Path, info: ModelInfo) -> None:
+    first = write(tmp_path / "a", info)
+    assert write(tmp_path / "b", info) == first
+    assert (tmp_path / "a" / MANIFEST).read_bytes() == (tmp_path / "b" / MANIFEST).read_bytes()
+    assert write(tmp_path / "c", replace(info, thresholds=Thresholds(score=0.4))) != first
+
+
+@pytest.mark.parametrize("name", [*(f"{spec.name}.onnx" for spec in SUBGRAPHS), "weights.safetensors"])
+def test_a_changed_or_missing_file_is_named(bundle: Path, name: str) -> None:
+    content = bytearray((bundle / name).read_bytes())
+    content[-1] ^= 1
+    (bundle / name).write_bytes(content)
+    assert "SHA-256" in refusal(bundle, bundle / name)
+    (bundle / name).unlink()
+    assert "missing" in refusal(bundle, bundle / name)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "..", "/etc/hostname", "..\\x", ""])
+def test_a_path_outside_the_bundle_is_refused(bundle: Path, name: str) -> None:
+    (bundle.parent / "x").write_bytes(b"x")
+    digest = sha256(bundle.parent / "x")
+    backup = (bundle / MANIFEST).read_text()
+    changes: tuple[Edit, ...] = (
+        lambda m: m["files"].update({name: digest}),
+        lambda m: m["subgraphs"]["motion"].update(file=name, sha256=digest),
+    )
+    for change in changes:
+        (bundle / MANIFEST).write_text(backup)
+        edit(bundle, change)
+        assert repr(name) in refusal(bundle, bundle / MANIFEST)
+
+
+@pytest.mark.parametrize("name", ["link", "folder/x"])
+def test_a_link_out_of_the_bundle_is_refused(bundle: Path, name: str) -> None:
+    (bundle.parent / "x").write_bytes(b"x")
+    os.symlink(bundle.parent / "x", bundle / "link")
+    os.symlink(bundle.parent, bundle / "folder")
+    edit(bundle, lambda m: m["files"].update({name: sha256(bundle.parent / "x")}))
+    assert "link" in refusal(bundle, bundle / name)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda m: m.update(format=2), "format 2"),
+        (lambda m: m.update(format="1"), "format '1'"),
+        (lambda m: m.pop("format"), "format None"),
+        (lambda m: m.update(plugin="x.so"), "unknown key 'plugin'"),
+        (lambda m: m.pop("sizes"), "'sizes'"),
+        (lambda m: m.update(height="64"), "'height'"),
+        (lambda m: m.update(width=True), "'width'"),
+        (lambda m: m["sizes"].pop("E"), "'E'"),
+        (lambda m: m["thresholds"].update(scroe=0.5), "scroe"),
+        (lambda m: m["thresholds"].update(score="high"), "high"),
+        (lambda m: m["subgraphs"].pop("motion"), "'motion'"),
+        (lambda m: m["subgraphs"].update(extra=m["subgraphs"]["motion"]), "'extra'"),
+        (lambda m: m["subgraphs"].update(motion=3), "malformed"),
+        (lambda m: m["subgraphs"]["motion"].update(file=3), "malformed"),
+        (lambda m: m["subgraphs"]["motion"].pop("sha256"), "sha256"),
+    ],
+)
+def test_a_wrong_manifest_is_refused(bundle: Path, change: Edit, says: str) -> None:
+    edit(bundle, change)
+    assert says in refusal(bundle, bundle / MANIFEST)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b"7"])
+def test_what_is_not_a_manifest_is_refused(bundle: Path, content: bytes) -> None:
+    (bundle / MANIFEST).write_bytes(content)
+    refusal(bundle, bundle / MANIFEST)
+
+
+def test_what_is_not_a_bundle_is_refused(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        assert "is not a bundle" in refusal(folder, folder)
+
+
+def test_an_unknown_backend_is_refused_before_the_bundle_is_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=re.escape("backend 'trt' is not available")):
+        PanopticTracker.load(tmp_path / "nowhere", "trt")  # type: ignore[arg-type]
