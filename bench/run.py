@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mapt.data.kitti_step import list_sequences, read_image
+from mapt.data.kitti_step import list_sequences
+from mapt.frames import read_rgb
 from mapt.metrics import PanopticTrackingMetrics, Scores
 from mapt.panoptic import KITTI_STEP, read_step
 from mapt.runtime import PanopticFrame, PanopticTracker
@@ -92,7 +93,7 @@ def run_backends(
         margins = {b.name: float("inf") for b in backends}
         pairs = list(zip(sequence.images, sequence.labels, strict=True))[:limit]
         for index, (image_path, label_path) in enumerate(pairs):
-            image, truth = read_image(image_path), read_step(label_path)
+            image, truth = read_rgb(image_path), read_step(label_path)
             frames: dict[str, PanopticFrame] = {}
             order = list(trackers) if index % 2 == 0 else list(reversed(trackers))
             for name in order:

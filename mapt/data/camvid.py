@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.data.kitti_step import read_image
 from mapt.data.triplet import Triplet
 from mapt.errors import InputError
+from mapt.frames import read_rgb
 
 Pixel = TypeVar("Pixel", np.uint8, np.int16)
 
@@ -51,7 +51,7 @@ class CamVid:
         """See `Source.read`."""
         path = self.images[index]
         assert path is not None
-        image = read_image(path)
+        image = read_rgb(path)
         label = cv2.imread(str(self.labels[index]), cv2.IMREAD_UNCHANGED)
         if label is None or label.ndim != 2 or label.shape != image.shape[:2]:
             raise InputError(

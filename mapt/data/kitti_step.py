@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from mapt.data.triplet import Image, Triplet
+from mapt.data.triplet import Triplet
 from mapt.errors import InputError
+from mapt.frames import read_rgb
 from mapt.panoptic import read_step
 
 
@@ -45,22 +45,6 @@ def list_sequences(root: Path, split: str) -> list[Sequence]:
     return found
 
 
-def read_image(path: Path) -> Image:
-    """An image file as (H,W,3) uint8 RGB.
-
-    Raises:
-        InputError: missing, truncated or not an image.
-    """
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise InputError(f"{path}: is not a readable image; copy it again")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-
-
 class KittiStep:
     """Triplets of consecutive frames; the interval tau is drawn from `intervals`, in frames."""
 
@@ -81,7 +65,7 @@ class KittiStep:
         prev = now - tau
         before = prev if static else max(prev - tau, 0)
         (semantic_prev, instance_prev), (semantic, instance) = (read_step(sequence.labels[i]) for i in (prev, now))
-        images = {i: read_image(sequence.images[i]) for i in {before, prev, now}}
+        images = {i: read_rgb(sequence.images[i]) for i in {before, prev, now}}
         for image in images.values():
             if image.shape[:2] != semantic.shape or semantic.shape != semantic_prev.shape:
                 raise InputError(

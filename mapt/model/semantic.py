@@ -88,7 +88,8 @@ def semantic_loss(logits: Tensor, labels: Tensor, stride: int = 1) -> Tensor:
         Scalar.
     """
     full = upsample(logits.float(), 4 // stride)
-    wanted = labels[:, ::stride, ::stride].long()
+    near = (stride - 1) // 2  # the label pixel nearest to the middle of each cell
+    wanted = labels[:, near::stride, near::stride].long()
     pixel = nn.functional.cross_entropy(full, wanted, ignore_index=VOID, reduction="none").flatten(1)
     hard = pixel.shape[1] // HARD_SHARE
     return pixel.topk(hard, sorted=False).values.sum(1).mean() * HARD_SHARE / pixel.shape[1]

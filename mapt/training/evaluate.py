@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from mapt.data.kitti_step import Sequence, list_sequences, read_image
+from mapt.data.kitti_step import Sequence, list_sequences
 from mapt.errors import InputError
+from mapt.frames import read_rgb
 from mapt.metrics import PanopticTrackingMetrics, Results
 from mapt.panoptic import KITTI_STEP, LabelMap, read_step
 from mapt.runtime import PanopticTracker
@@ -63,7 +64,7 @@ def _track(
 ) -> None:
     """Feed one sequence to a fresh tracker and its output to the metrics."""
     for count, (image_path, label_path) in enumerate(zip(sequence.images, sequence.labels, strict=True), 1):
-        image, truth = read_image(image_path), read_step(label_path)
+        image, truth = read_rgb(image_path), read_step(label_path)
         if image.shape[:2] != truth[0].shape:
             raise InputError(
                 f"{label_path}: label {truth[0].shape} and image {image.shape[:2]} differ in size; replace one of them"

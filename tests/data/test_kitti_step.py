@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mapt.data.kitti_step import KittiStep, list_sequences, read_image
+from mapt.data.kitti_step import KittiStep, list_sequences
 from mapt.errors import InputError
 
 
@@ -51,23 +51,3 @@ def test_label_of_another_size_is_refused(step_root: Path) -> None:
     with pytest.raises(InputError, match=r"000001\.png.*\(50, 60\)"):
         for index in range(len(source)):
             source.read(index, np.random.default_rng(0))
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_truncated_images_are_refused(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"image{suffix}"
-    assert cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8))
-    assert read_image(path).shape == (64, 96, 3)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
-    with pytest.raises(InputError, match=f"image{suffix}.*is not a readable image"):
-        read_image(path)
-
-
-def test_images_are_rgb(tmp_path: Path) -> None:
-    bgr = np.zeros((4, 4, 3), np.uint8)
-    bgr[..., 2] = 200
-    assert cv2.imwrite(str(tmp_path / "red.png"), bgr)
-    assert read_image(tmp_path / "red.png")[0, 0].tolist() == [200, 0, 0]
-    (tmp_path / "text.png").write_text("no image")
-    with pytest.raises(InputError, match="is not a readable image"):
-        read_image(tmp_path / "text.png")

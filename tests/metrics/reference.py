@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 VOID, BACKGROUND = 255, 254
 Key = tuple[int, int]
@@ -76,9 +77,8 @@ def class_pq(sequences: Iterable[Frames], rules: Rules) -> dict[int, Fraction]:
         for gt, pred in frames:
             for c, counts in frame_pq(gt, pred, rules).items():
                 total[c] = [a + b for a, b in zip(total[c], counts, strict=True)]
-    pq = {c: iou / (tp + fp / 2 + fn / 2) for c, (iou, tp, fp, fn) in total.items() if tp + fp + fn}
-    absent = dict.fromkeys(range(rules.num_classes), Fraction(0)) if rules.nuscenes else {}
-    return absent | {c: value for c, value in pq.items() if c < rules.num_classes}
+    counted = {c: n for c, n in total.items() if c < rules.num_classes and any(n[1:])}  # not the background
+    return {c: iou / (tp + fp / 2 + fn / 2) for c, (iou, tp, fp, fn) in counted.items()}
 
 
 def class_iou(sequences: Iterable[Frames], rules: Rules) -> dict[int, Fraction]:
@@ -133,22 +133,23 @@ def _track_score(label: int, series: list[Key | None], visible: Counter[Key]) ->
     size, association = len(series), Fraction(0)
     for p, hits in Counter(m for m in series if m is not None).items():
         association += Fraction(hits * hits, size + visible[p] - hits) / size
-    kept = sum(a == b and a is not None for a, b in zip(series, series[1:], strict=False))
+    kept = sum(a == b and a is not None for a, b in pairwise(series))
     changes = size - 1 - kept
     factor = 1 - Fraction(changes, size - 1) if size > 1 else Fraction(1)
     return TrackScore(label, math.sqrt(factor * association), changes, size - 1)
 
 
-def harmonic(pq: Number, tq: Number) -> Number:
+def harmonic(pq: Fraction | Number, tq: Number) -> Number:
     if pq is None or tq is None:
         return None
-    return 2 * pq * tq / (pq + tq) if pq or tq else 0.0
+    return float(2 * pq * tq / (pq + tq)) if pq or tq else 0.0
 
 
 def scores(sequences: Iterable[Frames], rules: Rules) -> dict[str, Number]:
     """Every number of a dataset by its name in `Scores`."""
     parts = list(sequences)
-    pq, sq = class_pq(parts, rules), mean(class_iou(parts, rules).values())
+    absent = dict.fromkeys(range(rules.num_classes), Fraction(0)) if rules.nuscenes else {}
+    pq, sq = absent | class_pq(parts, rules), mean(class_iou(parts, rules).values())
     tubes = [value for frames in parts for value in tube_scores(frames, rules)]
     tracks = [track for frames in parts for track in track_scores(frames, rules)]
     aq = mean(tubes) or 0.0

@@ -55,6 +55,7 @@ class SceneBackend:
     def __init__(self, actors: tuple[Actor, ...], info: ModelInfo) -> None:
         self.info, self.actors = info, sorted(actors, key=lambda actor: -actor.score)
         self.calls: list[str] = []
+        self.carried: list[tuple[int, int]] = []  # frames between which the motion head ran
         self.fail: str | None = None
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
@@ -92,6 +93,7 @@ class SceneBackend:
 
     def _motion(self, inputs: Mapping[str, NDArray[Any]], out: Tensors) -> None:
         before, now = int(inputs["s_prev"].flat[0]), int(inputs["s"].flat[0])
+        self.carried.append((before, now))
         out["propagated"][:] = -9
         for row, mask in enumerate(inputs["masks_prev"][:, 0]):
             if mask.any():

@@ -52,6 +52,12 @@ def test_what_loses_its_pixels_to_better_masks_disappears_and_ids_close_up() -> 
     assert got.boxes.tolist() == [[0, 0, 16, 9], [20, 20, 30, 30]]
 
 
+def test_a_mask_that_is_too_small_takes_no_pixels_from_others() -> None:
+    found = detections([(4, 4, 8, 8), (0, 0, 16, 16)], [0.9, 0.8], [2, 2], 5, 1)
+    got = fused(found, min_area=17)
+    assert len(got.detections) == 1 and (got.index[:16, :16] == 1).all()
+
+
 @pytest.mark.parametrize(("semantic", "visible"), [(-2.9, True), (-3.1, False), (3.0, True)])
 def test_the_better_stuff_behind_decides_what_stays_void(semantic: float, visible: bool) -> None:
     """A + B > 0 is needed: the mask says 3."""

@@ -36,12 +36,12 @@ def same(a: PanopticFrame, b: PanopticFrame) -> bool:
 
 @pytest.fixture
 def street(actor: Make) -> tuple[Any, ...]:
-    """Two cars that pass each other, a person, and a car that is hidden in frames 2 and 3."""
+    """Two cars that pass each other, a car that is hidden in frames 2 and 3, and a person."""
     return (
         actor(0, 8, dx=8, look=0, score=0.95),
         actor(80, 24, dx=-8, look=1, score=0.9),
-        actor(40, 44, label=3, look=2, score=0.8),
-        actor(64, 44, dx=2, look=3, hidden=(2, 3), score=0.7),
+        actor(64, 44, dx=2, look=3, hidden=(2, 3), score=0.8),
+        actor(40, 44, label=3, look=2, score=0.7),
     )
 
 
@@ -65,9 +65,31 @@ def test_labels_ids_and_tracks_of_a_sequence(scene: Make, street: tuple[Any, ...
 
 def test_occlusion_is_told_by_stages(scene: Make, street: tuple[Any, ...]) -> None:
     frames = play(PanopticTracker(scene(*street)), range(5))
-    told = [[d.stage for d in frame.decisions if d.track == 4] for frame in frames]
+    told = [[d.stage for d in frame.decisions if d.track == 3] for frame in frames]
     assert told == [["birth"], ["propagation"], ["lost"], [], ["appearance"]]
-    assert [frames[3].tracks[-1].id, frames[3].tracks[-1].lost] == [4, 2]
+    assert [(track.id, track.lost) for track in frames[3].tracks] == [(1, 0), (2, 0), (4, 0), (3, 2)]
+    assert [d.score for d in frames[4].decisions if d.track == 3] == pytest.approx([1.0])
+
+
+@pytest.mark.parametrize("mode", ["full", "motion", "iou"])
+def test_masks_are_those_of_the_previous_frame(scene: Make, actor: Make, mode: Any) -> None:
+    frames = play(PanopticTracker(scene(actor(0, 8, dx=4)), mode), range(15))  # far from where it began
+    assert [track.id for track in frames[-1].tracks] == [1]
+
+
+@pytest.mark.parametrize(("mode", "ids"), [("full", [1, 2]), ("motion", [1, 2]), ("iou", [2, 3])])
+def test_in_a_convoy_each_takes_the_place_of_the_next(scene: Make, actor: Make, mode: Any, ids: list[int]) -> None:
+    cars = actor(0, 8, dx=16), actor(16, 8, dx=16, score=0.8)
+    frame = play(PanopticTracker(scene(*cars), mode), range(2))[1]
+    assert [id_at(frame, car, 1) for car in cars] == ids
+
+
+def test_more_tracks_than_detections_and_more_of_both_than_a_call_takes(scene: Make, actor: Make) -> None:
+    cars = [actor(20 * i, 8, look=i, hidden=(1,) * (i < 2), score=0.9 - 0.1 * i) for i in range(3)]
+    backend = scene(*cars)  # two rows a call
+    frames = play(PanopticTracker(backend), range(3))
+    assert [[track.id for track in frame.tracks if track.lost == 0] for frame in frames] == [[1, 2, 3], [3], [1, 2, 3]]
+    assert backend.calls.count("motion") == 2 * 3 and backend.calls.count("appearance") == 2 + 1 + 2
 
 
 def test_two_runs_and_two_trackers_side_by_side_agree(scene: Make, street: tuple[Any, ...]) -> None:
@@ -112,10 +134,12 @@ def test_a_failing_network_changes_nothing(scene: Make, street: tuple[Any, ...],
 
 def test_a_gap_ends_propagation_and_only_looks_remain(scene: Make, actor: Make) -> None:
     actors = actor(0, 8, look=0), actor(40, 8, look=1, score=0.8)
-    for period, stage in ((600_000_000, "propagation"), (600_000_001, "appearance")):
-        frames = play(PanopticTracker(scene(*actors, max_gap=0.6)), range(3), period)
-        assert {d.stage for d in frames[2].decisions} == {stage}
-        assert [track.id for track in frames[2].tracks] == [1, 2]
+    for period, stage, before in ((600_000_000, "propagation", 1), (600_000_001, "appearance", 2)):
+        backend = scene(*actors, max_gap=0.6)
+        frames = play(PanopticTracker(backend), range(1, 3), period)
+        assert {d.stage for d in frames[1].decisions} == {stage}
+        assert [track.id for track in frames[1].tracks] == [1, 2]
+        assert backend.carried == [(1, 1), (before, 2)]  # without a previous frame, the same one twice
 
 
 @pytest.mark.parametrize(
@@ -125,8 +149,8 @@ def test_modes_run_only_the_heads_they_need(scene: Make, street: tuple[Any, ...]
     backend = scene(*street)
     frames = play(PanopticTracker(backend, mode), range(5))
     assert {"backbone", "semantic", "instance", "motion", "appearance"} - set(backend.calls) == unused
-    returned = id_at(frames[4], street[3], 4)
-    assert (returned == 4) == (mode == "full")  # only a look can bring the hidden car back
+    returned = id_at(frames[4], street[2], 4)
+    assert (returned == 3) == (mode == "full")  # only a look can bring the hidden car back
 
 
 def test_reset_forgets_tracks_but_counts_on(scene: Make, street: tuple[Any, ...]) -> None:

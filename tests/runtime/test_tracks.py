@@ -114,6 +114,18 @@ def test_a_lost_track_is_found_within_max_lost_whatever_the_frame_rate(
     assert (("removed", 1) in seq.stages()) == (identity == 2)
 
 
+def test_max_lost_counts_from_the_last_sighting() -> None:
+    seq = Sequencer(max_lost=1.5)
+    seq.step(0, [(0, A)])
+    assert seq.step(1.0, [(0, A)]) == [1]
+    seq.step(2.4, [])
+    assert seq.step(2.5, [(0, A)]) == [1]
+    seq.step(4.0, [])
+    assert [track.id for track in seq.table.tracks] == [1]
+    seq.step(4.1, [])
+    assert seq.table.tracks == [] and seq.stages() == [("removed", 1)]
+
+
 def test_ids_are_never_used_again() -> None:
     seq = Sequencer(max_lost=0.1)
     seen: set[int] = set()

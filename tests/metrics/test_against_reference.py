@@ -1,0 +1,145 @@
+"""Random sequences: the package equals the slow reference, whatever order and parts the frames come in."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mapt.metrics import ClassScores, PanopticTrackingMetrics
+from mapt.metrics.folders import things_only
+from mapt.metrics.histogram import joint_histogram
+from mapt.panoptic import BACKGROUND, CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP, VOID, LabelMap
+from tests.metrics import reference
+from tests.metrics.drawing import Frame, Pools, Sequence, draw, random_sequence
+
+seeds = st.integers(0, 2**32 - 1)
+Dataset = dict[str, Sequence]
+MOTS_POOL = Pools(gt=((254, 0), (254, 0), (255, 0), (11, 7), (11, 300), (13, 7), (13, 300)))
+PERSON_POOL = Pools(
+    gt=((0, 0), (3, 2), (5, 1), (255, 0), (4, 0), (4, 1), (4, 256), (4, 65535)),
+    pred=((0, 0), (3, 0), (6, 0), (255, 0), (4, 0), (4, 1), (4, 2), (4, 256)),
+)
+
+
+def dataset(seed: int, pools: Pools | None = None) -> Dataset:
+    rng = np.random.default_rng(seed)
+    return {f"{s:04d}": random_sequence(rng, int(rng.integers(1, 6)), pools) for s in range(rng.integers(1, 4))}
+
+
+def measure(data: Dataset, labels: LabelMap = KITTI_STEP, **options: object) -> PanopticTrackingMetrics:
+    metrics = PanopticTrackingMetrics(labels, **options)  # type: ignore[arg-type]
+    for name, frames in data.items():
+        for gt, pred in frames:
+            metrics.update(name, gt, pred)
+    return metrics
+
+
+def plain(frame: Frame, things: frozenset[int]) -> reference.Side:
+    pairs = zip(frame[0].ravel().tolist(), frame[1].ravel().tolist(), strict=True)
+    return [(c, i if c in things else 0) for c, i in pairs]
+
+
+def check(data: Dataset, labels: LabelMap, **options: bool) -> None:
+    rules = reference.Rules(len(labels.classes), frozenset(labels.things), **options)
+    slow = [[(plain(gt, rules.things), plain(pred, rules.things)) for gt, pred in s] for s in data.values()]
+    variant = "nuscenes" if rules.nuscenes else "step"
+    result = measure(data, labels, variant=variant, void_pred_as_class=rules.void_pred_as_class).compute()
+    assert asdict(result.dataset) == pytest.approx(reference.scores(slow, rules), abs=1e-12)
+    for scores, frames in zip(result.sequences.values(), slow, strict=True):
+        assert asdict(scores) == pytest.approx(reference.scores([frames], rules), abs=1e-12)
+    check_classes(result.classes, slow, labels, rules)
+
+
+def check_classes(
+    classes: dict[str, ClassScores], slow: list[reference.Frames], labels: LabelMap, rules: reference.Rules
+) -> None:
+    pq, iou = reference.class_pq(slow, rules), reference.class_iou(slow, rules)
+    assert set(classes) == {labels.classes[c] for c in {*pq, *iou} - {VOID}}
+    tracks = [track for frames in slow for track in reference.track_scores(frames, rules)]
+    for name, found in classes.items():
+        c = labels.classes.index(name)
+        own = [track for track in tracks if track.label == c]
+        tq = reference.mean(track.value for track in own)
+        assert (found.PQ, found.IoU, found.TQ) == pytest.approx((pq.get(c), iou.get(c), tq), abs=1e-12)
+        assert found.PAT == pytest.approx(reference.harmonic(pq.get(c), tq), abs=1e-12)
+        assert found.IDS == (sum(track.changes for track in own) if c in rules.things else None)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=seeds, nuscenes=st.booleans(), void_as_class=st.booleans())
+def test_kitti_step_equals_the_reference(seed: int, nuscenes: bool, void_as_class: bool) -> None:
+    check(dataset(seed), KITTI_STEP, nuscenes=nuscenes, void_pred_as_class=void_as_class)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=seeds)
+def test_other_label_maps_equal_the_reference(seed: int) -> None:
+    check(dataset(seed, PERSON_POOL), MOTCHALLENGE_STEP)
+    check(dataset(seed), CITYSCAPES_VPS)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=seeds, nuscenes=st.booleans())
+def test_background_stays_out_of_the_class_means(seed: int, nuscenes: bool) -> None:
+    data = dataset(seed, MOTS_POOL)
+    things = {name: [(gt, things_only(pred)) for gt, pred in frames] for name, frames in data.items()}
+    assert {int(c) for frames in things.values() for _, pred in frames for c in np.unique(pred[0])} <= {
+        11, 13, 255, BACKGROUND,
+    }  # fmt: skip
+    check(things, KITTI_STEP, nuscenes=nuscenes)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=seeds, cuts=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=3))
+def test_merged_accumulators_equal_one(seed: int, cuts: list[tuple[int, int]]) -> None:
+    data = dataset(seed)
+    bounds = {name: (0, *sorted(cut), 5) for name, cut in zip(data, cuts, strict=False)}
+    parts = [measure({n: frames[bounds[n][k] : bounds[n][k + 1]] for n, frames in data.items()}) for k in range(3)]
+    before = [part.compute() for part in parts]
+    merged = PanopticTrackingMetrics(KITTI_STEP)
+    for part in parts:
+        merged.merge(part)
+    whole, found = measure(data).compute(), merged.compute()
+    assert asdict(found.dataset) == pytest.approx(asdict(whole.dataset), abs=1e-12)
+    assert set(found.sequences) == set(whole.sequences)
+    for name, scores in whole.sequences.items():
+        assert asdict(found.sequences[name]) == pytest.approx(asdict(scores), abs=1e-12)
+    assert [part.compute() for part in parts] == before  # merging changes only the receiver
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=seeds)
+def test_renaming_predicted_ids_changes_nothing(seed: int) -> None:
+    data = dataset(seed)
+    names = np.append(0, np.random.default_rng(seed).permutation(65535) + 1).astype(np.int32)
+    renamed = {name: [(gt, (c, names[i])) for gt, (c, i) in frames] for name, frames in data.items()}
+    assert asdict(measure(renamed).compute().dataset) == pytest.approx(asdict(measure(data).compute().dataset))
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=seeds)
+def test_the_histogram_counts_every_pixel_once(seed: int) -> None:
+    (gt, pred), things = random_sequence(np.random.default_rng(seed), 1)[0], frozenset(KITTI_STEP.things)
+    pairs = list(zip(plain(gt, things), plain(pred, things), strict=True))
+    h = joint_histogram(gt, pred, KITTI_STEP.things)
+    rows = list(zip(h.gt_class, h.gt_id, h.pred_class, h.pred_id, h.count, strict=True))
+    assert rows == [(*g, *p, pairs.count((g, p))) for g, p in sorted(set(pairs))]
+
+
+def test_ids_of_stuff_are_dropped_even_where_every_pixel_has_one() -> None:
+    h = joint_histogram(draw("DRR"), draw("RPR"), KITTI_STEP.things)
+    assert list(zip(h.gt_class, h.gt_id, h.pred_class, h.pred_id, h.count, strict=True)) == [
+        (0, 0, 0, 0, 1), (0, 0, 11, 1, 1), (13, 300, 0, 0, 1),
+    ]  # fmt: skip
+
+
+def test_random_sequences_reach_every_rule() -> None:
+    """The comparisons above mean something: all kinds of outcomes occur in a few dozen seeds."""
+    results = [measure(dataset(seed)).compute() for seed in range(40)]
+    assert sum(0 < (r.dataset.PQ_things or 0) < 1 for r in results) > 10
+    assert sum(0 < (r.dataset.TQ or 0) < 1 for r in results) > 10
+    assert sum(0 < r.dataset.IDS < r.dataset.N_IDS for r in results) > 10
+    forgiven = [measure(dataset(seed), variant="nuscenes").compute().classes for seed in range(40)]
+    assert sum(r.classes["car"].PQ != f["car"].PQ for r, f in zip(results, forgiven, strict=True)) > 5

@@ -1,0 +1,147 @@
+"""Which files belong together: everything is paired, or the first that is not is named."""
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pycocotools import mask as coco
+
+from mapt.errors import InputError
+from mapt.metrics import PanopticTrackingMetrics
+from mapt.metrics.folders import pair_frames
+from mapt.panoptic import BACKGROUND, KITTI_STEP, write_step
+from tests.metrics.conftest import GT, PRED
+from tests.metrics.drawing import draw, score_all
+
+
+def test_files_score_like_the_arrays_they_were_written_from(gt: Path, pred: Path) -> None:
+    metrics = PanopticTrackingMetrics(KITTI_STEP)
+    pairs = pair_frames(gt, pred, "kitti-step")
+    assert [(p.sequence, Path(p.pred_name).name) for p in pairs] == [
+        ("0000", "000000.png"), ("0000", "000001.png"), ("0000", "000002.png"),
+        ("0001", "000000.png"), ("0001", "000001.png"),
+    ]  # fmt: skip
+    for pair in pairs:
+        metrics.update(pair.sequence, *pair.read("kitti-step"))
+    assert metrics.compute() == score_all({name: (GT[name], PRED[name]) for name in GT})
+
+
+def test_labels_are_found_below_the_usual_folders(gt: Path, pred: Path, tmp_path: Path) -> None:
+    root, out = tmp_path / "dataset", tmp_path / "out"
+    shutil.copytree(gt, root / "panoptic_maps" / "val")
+    shutil.copytree(pred, out / "step")
+    assert len(pair_frames(root, out, "kitti-step")) == 5
+    shutil.copytree(gt, root / "panoptic_maps" / "train")
+    with pytest.raises(InputError, match=r"panoptic_maps: has the splits train, val; name one"):
+        pair_frames(root, out, "kitti-step")
+
+
+def test_a_single_sequence_folder_is_enough(gt: Path, pred: Path) -> None:
+    assert [p.sequence for p in pair_frames(gt / "0001", pred / "0001", "kitti-step")] == ["0001"] * 2
+
+
+def test_sequences_restrict_both_sides_and_count_once(gt: Path, pred: Path) -> None:
+    shutil.rmtree(pred / "0001")
+    assert len(pair_frames(gt, pred, "kitti-step", ["0000", "0000"])) == 3
+    with pytest.raises(InputError, match=r"gt: has no sequence 0007; it has 0000, 0001"):
+        pair_frames(gt, pred, "kitti-step", ["0007"])
+    with pytest.raises(InputError, match=r"gt: no sequence is chosen"):
+        pair_frames(gt, pred, "kitti-step", [])
+
+
+@pytest.mark.parametrize("frame", ["000000.png", "000001.png", "000002.png"])
+def test_a_missing_frame_is_named(gt: Path, pred: Path, frame: str) -> None:
+    (pred / "0000" / frame).unlink()
+    with pytest.raises(InputError, match=rf"pred/0000/{frame}: is missing"):
+        pair_frames(gt, pred, "kitti-step")
+
+
+def test_a_frame_without_ground_truth_is_named(gt: Path, pred: Path) -> None:
+    (gt / "0001" / "000001.png").unlink()
+    with pytest.raises(InputError, match=r"pred/0001/000001\.png: has no ground truth"):
+        pair_frames(gt, pred, "kitti-step")
+
+
+def test_unpaired_sequences_are_named(gt: Path, pred: Path, tmp_path: Path) -> None:
+    shutil.move(pred / "0001", tmp_path / "0001")
+    with pytest.raises(InputError, match=r"pred: has no prediction of sequence 0001"):
+        pair_frames(gt, pred, "kitti-step")
+    shutil.move(tmp_path / "0001", pred / "0001")
+    shutil.rmtree(gt / "0001")
+    with pytest.raises(InputError, match=r"pred: sequence 0001 has no ground truth"):
+        pair_frames(gt, pred, "kitti-step")
+
+
+def test_missing_and_empty_folders_are_named(gt: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere: no such file or folder"):
+        pair_frames(gt, tmp_path / "nowhere", "kitti-step")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"empty: holds no <sequence>/<frame>\.png"):
+        pair_frames(gt, tmp_path / "empty", "kitti-step")
+    with pytest.raises(InputError, match=r"000000\.png: is not a folder"):
+        pair_frames(gt, gt / "0000" / "000000.png", "kitti-step")
+
+
+def test_another_size_is_named(gt: Path, pred: Path) -> None:
+    write_step(pred / "0000" / "000001.png", *draw("AAr"))
+    pair = pair_frames(gt, pred, "kitti-step")[1]
+    with pytest.raises(InputError, match=r"pred/0000/000001\.png: is 1x3, its ground truth 1x6"):
+        pair.read("kitti-step")
+
+
+@pytest.mark.parametrize("side", ["gt", "pred"])
+def test_an_unknown_class_is_named(gt: Path, pred: Path, side: str) -> None:
+    semantic = np.full((1, 6), 19, np.uint8)
+    write_step((gt if side == "gt" else pred) / "0000" / "000000.png", semantic, np.zeros((1, 6), np.int32))
+    with pytest.raises(InputError, match=rf"{side}/0000/000000\.png: has class 19, kitti-step knows 0\.\.18 and 255"):
+        pair_frames(gt, pred, "kitti-step")[0].read("kitti-step")
+
+
+def test_damaged_and_grey_files_are_named(gt: Path, pred: Path) -> None:
+    path = pred / "0000" / "000000.png"
+    pair = pair_frames(gt, pred, "kitti-step")[0]
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match=r"pred/0000/000000\.png: is truncated or damaged"):
+        pair.read("kitti-step")
+    assert cv2.imwrite(str(path), np.zeros((1, 6), np.uint8))
+    with pytest.raises(InputError, match=r"pred/0000/000000\.png: is a 8-bit grey PNG"):
+        pair.read("kitti-step")
+
+
+@pytest.fixture
+def mots(tmp_path: Path) -> Path:
+    """KITTI-MOTS text of frames 0 and 2, 1x6: car 1003 in pixels 0-1, an ignored region in 4-5."""
+    lines = []
+    for frame in (0, 2):
+        for identity, label, pixels in ((1003, 1, (0, 1)), (10000, 10, (4, 5))):
+            mask = np.zeros((1, 6), np.uint8, order="F")
+            mask[0, list(pixels)] = 1
+            lines.append(f"{frame} {identity} {label} 1 6 {coco.encode(mask)['counts'].decode()}")
+    (tmp_path / "mots").mkdir()
+    (tmp_path / "mots" / "0000.txt").write_text("\n".join(lines) + "\n")
+    return tmp_path / "mots"
+
+
+def test_mots_text_knows_only_things(mots: Path, pred: Path) -> None:
+    shutil.rmtree(pred / "0001")
+    pairs = pair_frames(mots, pred, "kitti-mots")
+    (gt_class, gt_id), (pred_class, _) = pairs[0].read("kitti-mots")
+    assert gt_class.tolist() == [[13, 13, BACKGROUND, BACKGROUND, 255, 255]]
+    assert gt_id.tolist() == [[4, 4, 0, 0, 0, 0]]
+    assert pred_class.tolist() == [[13, 13, *[BACKGROUND] * 4]]
+    assert set(np.unique(pairs[1].read("kitti-mots")[0][0])) == {BACKGROUND}  # a frame without objects
+    assert len(pair_frames(mots / "0000.txt", pred, "kitti-mots")) == 3
+
+
+def test_unpaired_mots_frames_are_named(mots: Path, pred: Path) -> None:
+    shutil.rmtree(pred / "0001")
+    (pred / "0000" / "000001.png").unlink()  # no object there
+    assert len(pair_frames(mots, pred, "kitti-mots")) == 2
+    (pred / "0000" / "000002.png").rename(pred / "0000" / "000003.png")
+    with pytest.raises(InputError, match=r"pred/0000/000002\.png: is missing, .*0000\.txt has objects"):
+        pair_frames(mots, pred, "kitti-mots")
+    (pred / "0000" / "000003.png").rename(pred / "0000" / "last.png")
+    with pytest.raises(InputError, match=r"pred/0000/last\.png: is not named by its frame's number"):
+        pair_frames(mots, pred, "kitti-mots")

@@ -1,0 +1,38 @@
+"""Recall of masks by area."""
+
+import numpy as np
+
+from mapt.metrics.recall import RecallByArea
+from mapt.panoptic import KITTI_STEP
+from tests.metrics.drawing import Frame
+
+
+def bars(*objects: tuple[int, int, int]) -> Frame:
+    """Objects (class, id, pixels), each at the left of its own row of 3000 pixels, on road."""
+    semantic, instance = np.zeros((len(objects), 3000), np.uint8), np.zeros((len(objects), 3000), np.int32)
+    for row, (label, identity, pixels) in enumerate(objects):
+        semantic[row, :pixels], instance[row, :pixels] = label, identity
+    return semantic, instance
+
+
+def test_masks_are_counted_by_class_and_area() -> None:
+    recall = RecallByArea(KITTI_STEP)
+    gt = bars((13, 1, 499), (13, 2, 500), (13, 300, 1999), (13, 4, 2500), (11, 1, 40))
+    pred = bars((13, 9, 400), (13, 8, 250), (13, 7, 1000), (13, 6, 2400), (13, 5, 40))
+    recall.update(gt, pred)
+    recall.update(gt, gt)
+    assert recall.to_json() == {
+        "person": {"below 500": {"masks": 2, "found": 1}},  # a car there is no person
+        "car": {
+            "below 500": {"masks": 2, "found": 2},
+            "500 to 2000": {"masks": 4, "found": 3},  # 250 of 500 is exactly one half
+            "above 2000": {"masks": 2, "found": 2},
+        },
+    }
+
+
+def test_crowds_and_empty_frames_count_nothing() -> None:
+    recall = RecallByArea(KITTI_STEP)
+    recall.update(bars((13, 0, 100)), bars((13, 1, 100)))
+    recall.update(bars((0, 0, 1)), bars((0, 0, 1)))
+    assert recall.to_json() == {}

@@ -1,0 +1,33 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+Run = Callable[..., Any]
+
+
+def test_the_chain_on_synthetic_streets(mapt: Run, bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    ran = mapt("demo", "--frames", 4, "--model", bundle, "--out", out)
+    assert ran.code == 0, ran.err
+    for words in ("mapt synth", "mapt track", "mapt eval", "mapt bench", "PAT", "identities", "contact_sheet.png"):
+        assert words in ran.out, words
+    sheet = cv2.imread(str(out / "contact_sheet.png"))
+    assert sheet is not None and sheet.std() > 10
+    for sequence in ("0000", "0001"):
+        video = cv2.VideoCapture(str(out / sequence / "video.mp4"))
+        assert int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == 4
+
+
+def test_real_frames_are_tracked_without_scores(mapt: Run, bundle: Path, street: Path, tmp_path: Path) -> None:
+    source = street / "training" / "image_02" / "0000"
+    ran = mapt("demo", "--input", source, "--model", bundle, "--out", tmp_path / "out")
+    assert ran.code == 0 and "mapt eval" not in ran.out, ran.err
+    assert (tmp_path / "out" / "0000" / "video.mp4").is_file()
+    assert len(list((tmp_path / "out" / "step" / "0000").iterdir())) == 6
+
+
+def test_a_wrong_model(mapt: Run, tmp_path: Path) -> None:
+    ran = mapt("demo", "--model", tmp_path / "none.safetensors", "--out", tmp_path / "out")
+    assert ran.code == 2 and "none.safetensors" in ran.err and not (tmp_path / "out").exists()
