@@ -114,11 +114,11 @@ class Thresholds:
         embedding_momentum: share of the old embedding kept when a track is updated.
     """
 
-    score: float = 0.5
+    score: float = 0.4
     overlap: float = 0.5
     min_area: int = 32
     propagation_iou: float = 0.3
-    similarity: float = 0.6
+    similarity: float = 0.94
     max_lost: float = 1.5
     max_gap: float = 0.6
     embedding_momentum: float = 0.7

@@ -57,7 +57,7 @@ def _grouped_single_channel(
     n, filters = input.shape[0], weight.shape[0]
     grouped = weight.repeat(n, 1, 1, 1)  # (N*O,1,k,k)
     channels = input.transpose(0, 1)  # (1,N,h,w)
-    out = torchvision.ops.deform_conv2d(channels, offset, grouped, None, 1, padding, dilation)  # (1,N*O,oh,ow)
+    out: Tensor = torchvision.ops.deform_conv2d(channels, offset, grouped, None, 1, padding, dilation)  # (1,N*O,oh,ow)
     out = out.view(n, filters, *out.shape[2:])
     return out if bias is None else out + bias[None, :, None, None]
 

@@ -59,7 +59,7 @@ def test_quantiles_are_of_the_kept_times() -> None:
 
 
 def test_undefined_scores_count_as_zero() -> None:
-    assert mean_and_spread([0.5, None]) == (0.25, pytest.approx(0.35355, abs=1e-5))
+    assert mean_and_spread([0.5, None]) == pytest.approx((0.25, 0.35355), abs=1e-5)
     assert mean_and_spread([0.3]) == (0.3, 0.0)
 
 

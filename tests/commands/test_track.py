@@ -45,7 +45,7 @@ def test_a_video_gives_the_same_ids_twice(mapt: Run, bundle: Path, frames: Path,
     path = tmp_path / "clip.mp4"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (624, 192))
     for image in sorted(frames.iterdir()):
-        writer.write(cv2.imread(str(image)))
+        writer.write(np.asarray(cv2.imread(str(image))))
     writer.release()
     for out in ("a", "b"):
         assert mapt("track", path, "--model", bundle, "--out", tmp_path / out, "--save", "step,json").code == 0

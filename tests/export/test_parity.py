@@ -1,13 +1,17 @@
 from pathlib import Path
 
 from mapt.bench.run import run_backends
+from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend
 from mapt.training.backend import TorchBackend
 
 
 def test_the_bundle_tracks_as_pytorch_does(bundle: Path, street: Path) -> None:
-    backends = [TorchBackend.load(bundle / "weights.safetensors"), OrtBackend(read_bundle(bundle), threads=2)]
+    backends: list[Backend] = [
+        TorchBackend.load(bundle / "weights.safetensors"),
+        OrtBackend(read_bundle(bundle), threads=2),
+    ]
     result = run_backends(backends, street, "val", 10.0)
     assert result.differences == []
     torch_scores, ort_scores = (result.scores[b.name] for b in backends)
