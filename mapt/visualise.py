@@ -78,5 +78,8 @@ def _window(mask: NDArray[np.uint8]) -> tuple[int, int, int, int]:
 
 def _text(image: Image, text: str, at: tuple[int, int], scale: float) -> None:
     """White letters with a dark rim, readable on everything."""
-    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-        cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA)
+    # The rim is the same text shifted: a thicker pen would draw wider letters, which do not lie under the white ones.
+    shifts = [(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1) if dx or dy]
+    for (dx, dy), colour in (*((shift, (0, 0, 0)) for shift in shifts), ((0, 0), (255, 255, 255))):
+        place = (at[0] + dx, at[1] + dy)
+        cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)
