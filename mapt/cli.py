@@ -9,6 +9,12 @@ import typer
 
 from mapt.errors import InputError
 
+# Which extra brings a module that the bare runtime does not have.
+EXTRAS = {
+    "onnxruntime": "cpu", "torch": "train", "torchvision": "train", "timm": "train", "safetensors": "train",
+    "tensorboard": "train", "onnx": "export", "onnxscript": "export",
+}  # fmt: skip
+
 app = typer.Typer(
     name="mapt",
     no_args_is_help=True,
@@ -31,7 +37,7 @@ def _register() -> None:
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 done, 1 failed, 2 bad input."""
+    """Run the command line. Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: a bad video gets our one line, not FFmpeg's too
     debug = "--debug" in sys.argv
     if debug:
@@ -50,6 +56,10 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
+        extra = EXTRAS.get((error.name or "").partition(".")[0]) if isinstance(error, ModuleNotFoundError) else None
+        if extra:
+            print(f"mapt: {error}, which this command needs; pip install 'mapt[{extra}]'", file=sys.stderr)
+            raise SystemExit(2) from None
         print(f"mapt: failed: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
         raise SystemExit(1) from None
 

@@ -21,6 +21,7 @@ def doctor(
     from dataclasses import asdict
 
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from mapt.doctor import examine
@@ -30,7 +31,7 @@ def doctor(
     table = Table("", "state", "found", "what to do")
     colours = {"ok": "green", "missing": "yellow", "broken": "red"}
     for f in findings:
-        table.add_row(f.what, f"[{colours[f.state]}]{f.state}", f.detail, f.advice)
+        table.add_row(f.what, f"[{colours[f.state]}]{f.state}", escape(f.detail), escape(f.advice))
     Console().print(table)
     if json_file:
         with atomic_file(json_file) as path:

@@ -85,7 +85,7 @@ def test_the_id_follows_graphs_and_configuration_only(tmp_path: Path, info: Mode
     first = write(tmp_path / "a", info)
     assert write(tmp_path / "b", info) == first
     assert (tmp_path / "a" / MANIFEST).read_bytes() == (tmp_path / "b" / MANIFEST).read_bytes()
-    assert write(tmp_path / "c", replace(info, thresholds=Thresholds(score=0.4))) != first
+    assert write(tmp_path / "c", replace(info, thresholds=Thresholds(score=0.45))) != first
 
 
 @pytest.mark.parametrize("name", [*(f"{spec.name}.onnx" for spec in SUBGRAPHS), "weights.safetensors"])
