@@ -47,7 +47,8 @@ class ModelConfig(Frozen):
         0, ge=0, le=2, description="trunk stages up to stride 2 * n that keep their pretrained weights"
     )
     activation: Literal["leaky_relu", "relu"] = "leaky_relu"
-    rpn_top_k: int = Field(1000, ge=1, le=MAX_TOP_K, description="anchors kept per level before NMS")
+    # The four levels are ranked together before NMS.
+    rpn_top_k: int = Field(960, ge=1, le=MAX_TOP_K // 4, description="anchors kept per level before NMS")
     proposals: int = Field(300, ge=1, le=MAX_TOP_K, description="proposals kept after NMS, at inference")
     detections: int = Field(100, ge=1, le=MAX_TOP_K, description="detection slots D")
     motion_batch: int = Field(16, ge=1, description="instances per motion and appearance call, N")

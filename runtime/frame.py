@@ -66,7 +66,7 @@ class PanopticFrame:
         decisions: one for every change or continuation of an identity.
         timings_ms: by stage; `frame` is all of the step.
         stamp_ns: the frame's time.
-        overflow: detections above the score that found no free slot.
+        overflow: 1 where every detection slot is filled above the score, so that objects may be missing; else 0.
     """
 
     semantic: NDArray[np.uint8]

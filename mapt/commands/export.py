@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mapt.errors import InputError
+
+if TYPE_CHECKING:
+    from mapt.export.check import Deviation
+
+TOLERANCE = 2e-4  # of each tensor's largest value; for integers the share of elements that differ
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -42,8 +47,16 @@ def export(
     differences = _differences(out) if check else {}
     for graph in graphs:
         row = [graph.name, f"{graph.parameters / 1e6:.3f} M", str(graph.nodes), f"{graph.size / 2**20:.1f} MiB"]
-        table.add_row(*row, *([differences[graph.name]] if check else []))
+        if check:
+            row.append(f"{differences[graph.name].relative:.1e} ({differences[graph.name].tensor})")
+        table.add_row(*row)
     console.print(table)
+    worst = max(differences.values(), key=lambda d: d.relative, default=None)
+    if worst and worst.relative > TOLERANCE:
+        raise RuntimeError(
+            f"{out}: {worst.subgraph} differs from PyTorch by {worst.relative:.1e} of {worst.tensor}'s largest value, "
+            f"more than {TOLERANCE:g}; do not deploy this bundle"
+        )
     console.print(f"bundle: {out} (id {identity[:12]})", highlight=False, soft_wrap=True)
 
 
@@ -61,7 +74,7 @@ def _available(trt: bool, precision: str, ops: str) -> None:
         raise InputError(f"--precision {precision} --ops {ops}: this version exports fp32 with standard operators only")
 
 
-def _differences(out: Path) -> dict[str, str]:
+def _differences(out: Path) -> dict[str, Deviation]:
     from mapt.export.check import compare
     from mapt.runtime.bundle import read_bundle
     from mapt.runtime.ort import OrtBackend
@@ -69,4 +82,4 @@ def _differences(out: Path) -> dict[str, str]:
 
     bundle = read_bundle(out)
     found = compare(TorchBackend.load(out / "weights.safetensors"), OrtBackend(bundle))
-    return {d.subgraph: f"{d.relative:.1e} ({d.tensor})" for d in found}
+    return {d.subgraph: d for d in found}

@@ -90,7 +90,7 @@ class RegionProposals(nn.Module):
 
     @torch.no_grad()
     def sample_proposals(self, output: RpnOutput, height: int, width: int, limit: int) -> list[Tensor]:
-        """Proposals per image (at most `limit`, 4) for training: the same rule with torchvision's faster NMS."""
+        """Proposals per image (at most `limit`, 4) for training: fixed limits and torchvision's faster NMS."""
         proposals = []
         for scores, deltas in zip(output.scores.detach(), output.deltas.detach(), strict=True):
             kept, group, start = [], [], 0

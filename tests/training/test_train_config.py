@@ -41,6 +41,7 @@ def test_a_file_is_only_filled_over_the_preset(config_file: Path) -> None:
         ("model.proposal=5", "unknown key 'model.proposal'; did you mean 'proposals'"),
         ("data.augmentation.colours.blurr=1", "did you mean 'blur'"),
         ("model.width=100", "not a positive multiple of 32"),
+        ("model.rpn_top_k=961", "less than or equal to 960"),
         ("data.step.heights=[100,50]", "must be positive and rising"),
         ("data.intervals=[0]", "data.intervals.0"),
         ("schedule.iterations=many", "schedule.iterations"),

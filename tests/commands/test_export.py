@@ -1,0 +1,45 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mapt.export import check
+from mapt.runtime.bundle import read_bundle
+from mapt.shipped import shipped_weights
+
+Run = Callable[..., Any]
+
+
+def test_another_size_is_exported_and_checked(mapt: Run, tmp_path: Path) -> None:
+    ran = mapt("export", shipped_weights(), "--out", tmp_path / "bundle", "--size", "90x300")
+    assert ran.code == 0 and "using 96x320" in ran.out, ran.err
+    info = read_bundle(tmp_path / "bundle").info
+    assert (info.height, info.width) == (96, 320)
+
+
+def test_a_bundle_that_differs_is_called_bad(mapt: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "compare", lambda *_: [check.Deviation(n, "s", 0.01) for n in _NAMES])
+    ran = mapt("export", shipped_weights(), "--out", tmp_path / "bundle", "--size", "96x320")
+    assert ran.code == 1 and "do not deploy this bundle" in ran.err and ran.err.count("\n") == 1
+
+
+_NAMES = ("backbone", "semantic", "instance", "motion", "appearance")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--trt",), "TensorRT engines are not available"),
+        (("--precision", "int4"), "--precision int4: unknown"),
+        (("--precision", "int8"), "fp32 with standard operators only"),
+        (("--ops", "magic"), "--ops magic: unknown"),
+        (("--size", "wide"), "is not HEIGHTxWIDTH"),
+    ],
+)
+def test_what_is_not_there_is_said_before_any_work(
+    mapt: Run, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    ran = mapt("export", shipped_weights(), "--out", tmp_path / "bundle", *arguments)
+    assert ran.code == 2 and words in ran.err and ran.err.count("\n") == 1
+    assert not (tmp_path / "bundle").exists()
