@@ -160,6 +160,10 @@ def _model_info(manifest: dict[str, Any]) -> ModelInfo:
     for spec in SUBGRAPHS:
         for tensor in (*spec.inputs, *spec.outputs):
             tensor.resolve(sizes)
+    stated = {"H": manifest["height"], "W": manifest["width"], "K": len(manifest["classes"])}
+    for symbol, value in stated.items():
+        if sizes[symbol] != value:
+            raise ValueError(f"sizes say {symbol} = {sizes[symbol]}, the rest of it {value}")
     return ModelInfo(
         manifest["preset"],
         manifest["height"],

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt.contract import Thresholds
+from mapt.errors import InputError
 from mapt.runtime.affinity import cosine, soft_iou
 from mapt.runtime.association import Match, assign
 from mapt.runtime.frame import Decision, Stage
@@ -47,6 +48,10 @@ class TrackTable:
     """All tracks of a tracker, live and lost."""
 
     def __init__(self, limits: Thresholds, association: Association) -> None:
+        if association not in get_args(Association):
+            raise InputError(
+                f"association {association!r} is unknown; choose one of {', '.join(get_args(Association))}"
+            )
         self.limits, self.association = limits, association
         self.tracks: list[TrackState] = []
         self.next_id = 1

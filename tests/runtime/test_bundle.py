@@ -133,6 +133,8 @@ def test_a_link_out_of_the_bundle_is_refused(bundle: Path, name: str) -> None:
         (lambda m: m.update(height="64"), "'height'"),
         (lambda m: m.update(width=True), "'width'"),
         (lambda m: m["sizes"].pop("E"), "'E'"),
+        (lambda m: m.update(height=m["height"] * 2), "sizes say H"),
+        (lambda m: m["classes"].append("boat"), "sizes say K"),
         (lambda m: m["thresholds"].update(scroe=0.5), "scroe"),
         (lambda m: m["thresholds"].update(score="high"), "high"),
         (lambda m: m["subgraphs"].pop("motion"), "'motion'"),

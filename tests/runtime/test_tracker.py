@@ -119,6 +119,12 @@ def test_a_stamp_that_does_not_rise_is_refused_and_changes_nothing(
     assert all(same(a, b) for a, b in zip(play(tracker, range(2, 4)), alone[2:], strict=True))
 
 
+def test_an_unknown_association_is_refused(scene: Make, street: tuple[Any, ...]) -> None:
+    unknown: Any = "magic"
+    with pytest.raises(InputError, match="association 'magic' is unknown; choose one of full, motion"):
+        PanopticTracker(scene(*street), unknown)
+
+
 @pytest.mark.parametrize("subgraph", ["backbone", "instance", "motion", "appearance"])
 def test_a_failing_network_changes_nothing(scene: Make, street: tuple[Any, ...], subgraph: str) -> None:
     alone = play(PanopticTracker(scene(*street)), range(4))
