@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from mapt.config import ModelConfig, parse
@@ -23,7 +23,17 @@ def save_weights(path: Path, network: Network, card: dict[str, str] | None = Non
     tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")}
     metadata = {"format": "pt", "config": network.config.model_dump_json(), **(card or {})}
     with atomic_file(path) as temporary:
-        save_file(tensors, temporary, metadata)
+        temporary.write_bytes(_ordered(save(tensors, metadata)))
+
+
+def _ordered(content: bytes) -> bytes:
+    """A safetensors file with its metadata in the order of the keys; the library's order differs from run to run."""
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors stay aligned
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def read_config(path: Path) -> ModelConfig:

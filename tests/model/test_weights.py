@@ -97,3 +97,13 @@ def test_imagenet_weights_fill_the_backbone() -> None:
         n for n, t in network.backbone.state_dict().items() if "num_batches" not in n and torch.equal(t, before[n])
     ]
     assert not changed
+
+
+def test_metadata_is_in_the_order_of_its_keys(tmp_path: Path) -> None:
+    """The same weights give the same bytes: the library alone shuffles the keys from run to run."""
+    config = preset("nano", height=64, width=128)
+    save_weights(tmp_path / "w.safetensors", Network(config), {key: key for key in "zyxwvutsrq"})
+    content = (tmp_path / "w.safetensors").read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    assert list(header["__metadata__"]) == sorted(header["__metadata__"])
+    assert load_weights(tmp_path / "w.safetensors").config == config
