@@ -9,12 +9,6 @@ import typer
 
 from mapt.errors import InputError
 
-# Which extra brings a module that the bare runtime does not have.
-EXTRAS = {
-    "onnxruntime": "cpu", "torch": "train", "torchvision": "train", "timm": "train", "safetensors": "train",
-    "tensorboard": "train", "onnx": "export", "onnxscript": "export",
-}  # fmt: skip
-
 app = typer.Typer(
     name="mapt",
     no_args_is_help=True,
@@ -56,7 +50,9 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        extra = EXTRAS.get((error.name or "").partition(".")[0]) if isinstance(error, ModuleNotFoundError) else None
+        from mapt.doctor import extra_of
+
+        extra = extra_of(error.name) if isinstance(error, ModuleNotFoundError) else None
         if extra:
             print(f"mapt: {error}, which this command needs; pip install 'mapt[{extra}]'", file=sys.stderr)
             raise SystemExit(2) from None

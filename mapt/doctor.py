@@ -62,6 +62,12 @@ PACKAGES = (
 )
 
 
+def extra_of(module: str | None) -> str | None:
+    """The extra that brings a module which the bare runtime does not have; None for all others."""
+    extras = {p.module: p.extra for p in PACKAGES if p.extra} | {"onnxruntime": "cpu", "tensorboard": "train"}
+    return extras.get((module or "").partition(".")[0])
+
+
 def examine() -> list[Finding]:
     """Every check, in the order in which a user meets the parts."""
     return [

@@ -35,13 +35,12 @@ def bench(  # noqa: PLR0917  (the command's options)
     threads: Annotated[int, typer.Option("--threads", min=0, help="of every backend, 0: one a core")] = 0,
 ) -> None:
     """Measure parameters, FLOPs, latency, accuracy and parity in one run."""
-    import json
     import os
     import tempfile
 
     from rich.console import Console
 
-    from mapt.files import atomic_file
+    from mapt.files import write_json
     from mapt.runtime.bundle import read_bundle
 
     if suite not in ("run", "ablation"):
@@ -54,8 +53,7 @@ def bench(  # noqa: PLR0917  (the command's options)
         measure = _run if suite == "run" else _ablate
         report = measure(console, checked, roots, fps, count)
     if json_file:
-        with atomic_file(json_file) as temporary:
-            temporary.write_text(json.dumps(report, indent=1) + "\n")
+        write_json(json_file, report)
 
 
 def _seeds(text: str) -> list[int]:

@@ -10,7 +10,7 @@ import typer
 
 def register(app: typer.Typer, name: str) -> None:
     """Attach the command group."""
-    group = typer.Typer(help="Look at datasets.", no_args_is_help=True)
+    group = typer.Typer(no_args_is_help=True)
     group.command("stats")(stats)
     group.callback()(_group)
     app.add_typer(group, name=name)
@@ -31,7 +31,7 @@ def stats(
     from rich.table import Table
 
     from mapt.data.statistics import REFERENCE, dataset_statistics
-    from mapt.files import atomic_file
+    from mapt.files import write_json
 
     found, reference = dataset_statistics(root), json.loads(REFERENCE.read_text())
     console = Console()
@@ -42,8 +42,7 @@ def stats(
         console.print(table)
     console.print("quantiles are p10 / p25 / p50 / p75 / p90; pixels at the dataset's own size", highlight=False)
     if json_file:
-        with atomic_file(json_file) as temporary:
-            temporary.write_text(json.dumps(found, indent=1) + "\n")
+        write_json(json_file, found)
 
 
 def _cell(value: Any) -> str:

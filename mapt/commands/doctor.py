@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +24,7 @@ def doctor(
     from rich.table import Table
 
     from mapt.doctor import examine
-    from mapt.files import atomic_file
+    from mapt.files import write_json
 
     findings = examine()
     table = Table("", "state", "found", "what to do")
@@ -34,7 +33,6 @@ def doctor(
         table.add_row(f.what, f"[{colours[f.state]}]{f.state}", escape(f.detail), escape(f.advice))
     Console().print(table)
     if json_file:
-        with atomic_file(json_file) as path:
-            path.write_text(json.dumps([asdict(f) for f in findings], indent=1) + "\n")
+        write_json(json_file, [asdict(f) for f in findings])
     if any(f.needed and f.state != "ok" for f in findings):
         raise typer.Exit(1)

@@ -33,6 +33,7 @@ def evaluate(
     """Compute PAT, PQ, TQ, STQ, AQ and SQ; every frame counts or the command stops."""
     from rich.console import Console
 
+    from mapt.files import write_json
     from mapt.metrics.folders import LABELS
 
     if dataset not in LABELS:
@@ -43,7 +44,7 @@ def evaluate(
     results, recall = _count(gt, pred, dataset, sequences, variant, console)
     show(console, results, recall)
     if json_file:
-        _write(json_file, {**results.to_json(), **({"recall_by_area": recall} if recall else {})})
+        write_json(json_file, {**results.to_json(), **({"recall_by_area": recall} if recall else {})})
 
 
 def _count(
@@ -89,12 +90,3 @@ def show(console: Console, results: Results, recall: dict[str, Any]) -> None:
 
 def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.2f}"
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    import json
-
-    from mapt.files import atomic_file
-
-    with atomic_file(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -11,8 +11,6 @@ from mapt.errors import InputError
 
 if TYPE_CHECKING:
     from mapt.runtime import PanopticTracker
-
-ASSOCIATIONS = ("full", "motion", "appearance", "iou")
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -64,9 +62,11 @@ def open_tracker(
     """
     from mapt.commands._size import network_size
     from mapt.runtime import PanopticTracker
+    from mapt.runtime.tracks import Association
 
-    if association not in ASSOCIATIONS:
-        raise InputError(f"--association {association}: unknown; choose one of {', '.join(ASSOCIATIONS)}")
+    known = get_args(Association)
+    if association not in known:
+        raise InputError(f"--association {association}: unknown; choose one of {', '.join(known)}")
     if model.is_dir():
         if size:
             raise InputError("--size: a bundle has one size; export another with `mapt export WEIGHTS --size`")
