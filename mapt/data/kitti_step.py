@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mapt.data.triplet import Triplet
 from mapt.errors import InputError
 from mapt.frames import read_rgb
-from mapt.panoptic import read_step
+from mapt.panoptic import VOID, read_step
+
+MIN_PIXELS = 100  # of a class, before a frame counts as showing it
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,27 @@ class KittiStep:
     def __len__(self) -> int:
         """Labelled frames with a predecessor."""
         return len(self.frames)
+
+    def repeat_factors(self, share: float) -> NDArray[np.float64]:
+        """How often each triplet is shown relative to the others (Gupta et al., LVIS, 2019).
+
+        Args:
+            share: f(c) being the share of frames that show class c, the factor of a frame is the largest
+                max(1, sqrt(share / f(c))) of its classes. All labels are read once.
+
+        Returns:
+            (len(self),) float64, at least 1.
+
+        Raises:
+            InputError: a label cannot be read.
+        """
+        labels = [sequence.labels[now] for sequence, now in self.frames]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            counts = pool.map(lambda path: np.bincount(read_step(path)[0].ravel(), minlength=VOID + 1), labels)
+            shown = np.array([count[:VOID] > MIN_PIXELS for count in counts])  # (n,255)
+        frequency = np.maximum(shown.mean(0), 1 / len(labels))
+        factors: NDArray[np.float64] = np.where(shown, np.sqrt(share / frequency), 1.0).clip(min=1.0).max(1)
+        return factors
 
     def read(self, index: int, rng: np.random.Generator, static: bool = False) -> Triplet:
         """See `Source.read`; near a sequence's start tau shrinks, and the first frame stands in for t - 2 tau."""

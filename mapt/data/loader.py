@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from mapt.data.targets import frame_targets
@@ -22,11 +23,15 @@ PREFETCH = 4  # batches each worker prepares ahead
 
 @dataclass(frozen=True)
 class Share:
-    """A dataset, its share of the samples (relative to the others'), and how large its frames are shown."""
+    """A dataset, its share of the samples (relative to the others'), and how large its frames are shown.
+
+    `chances` (len(source),) sums to 1 and says how often each triplet is drawn; None: all alike.
+    """
 
     source: Source
     weight: float
     view: View
+    chances: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ class Samples(Dataset[Sample]):
         rng = np.random.default_rng((rule.seed, index))
         share = rule.shares[int(rng.choice(len(rule.shares), p=self.chances))]
         static = bool(rng.random() < rule.static)
-        triplet = share.source.read(int(rng.integers(len(share.source))), rng, static)
+        triplet = share.source.read(int(rng.choice(len(share.source), p=share.chances)), rng, static)
         triplet = augment(triplet, share.view, rule.augmentation, rng)
         if static:  # the same pixels, not only the same scene
             _, prev, now = triplet.images

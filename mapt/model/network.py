@@ -82,7 +82,11 @@ class Network(nn.Module):
         embeddings = self._embeddings(roi, mask_logits.detach(), samples, offsets.detach(), height, width)
         return {
             "semantic": semantic_loss(
-                semantic.logits, torch.stack([t.semantic for t in targets]), self.config.semantic_loss_stride
+                semantic.logits,
+                torch.stack([t.semantic for t in targets]),
+                self.config.semantic_loss_stride,
+                self.config.semantic_hard_share,
+                self.config.semantic_balance,
             ),
             "rpn_score": score_loss,
             "rpn_box": proposal_loss,

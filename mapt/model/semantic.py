@@ -12,8 +12,6 @@ from mapt.model.fpn import Pyramid
 from mapt.model.layers import ConvNorm, SeparableConv, upsample
 from mapt.panoptic import VOID
 
-HARD_SHARE = 4  # Eq. 3: the worst 1/4 of the pixels
-
 
 @dataclass(frozen=True)
 class Semantic:
@@ -76,13 +74,17 @@ class SemanticHead(nn.Module):
         return Semantic(nn.functional.avg_pool2d(x, 2), self.classify(x))
 
 
-def semantic_loss(logits: Tensor, labels: Tensor, stride: int = 1) -> Tensor:
+def semantic_loss(
+    logits: Tensor, labels: Tensor, stride: int = 1, hard_share: float = 0.25, balance: float = 0.0
+) -> Tensor:
     """Eq. 2-3: the log-loss of each image's worst quarter of pixels with weight 4/WH, averaged over images.
 
     Args:
         logits: (B,K,H/4,W/4) float.
         labels: (B,H,W) uint8 train ids, 255 void (no loss).
         stride: 1 for every pixel, 2 or 4 for a regular sample of them, which costs a quarter or a sixteenth.
+        hard_share: the share of worst pixels that count; 1 is the plain mean of the log-loss.
+        balance: pixels weigh as (their class's share of the batch)^-balance, 1 on average; 0 weighs all alike.
 
     Returns:
         Scalar.
@@ -91,5 +93,15 @@ def semantic_loss(logits: Tensor, labels: Tensor, stride: int = 1) -> Tensor:
     near = (stride - 1) // 2  # the label pixel nearest to the middle of each cell
     wanted = labels[:, near::stride, near::stride].long()
     pixel = nn.functional.cross_entropy(full, wanted, ignore_index=VOID, reduction="none").flatten(1)
-    hard = pixel.shape[1] // HARD_SHARE
-    return pixel.topk(hard, sorted=False).values.sum(1).mean() * HARD_SHARE / pixel.shape[1]
+    if balance:
+        pixel = pixel * _class_weights(wanted, logits.shape[1], balance).flatten(1)
+    hard = max(1, int(pixel.shape[1] * hard_share))
+    return pixel.topk(hard, sorted=False).values.mean()
+
+
+def _class_weights(labels: Tensor, classes: int, balance: float) -> Tensor:
+    """A weight per pixel (B,h,w), share^-balance of its class, with mean 1 over the pixels that are not void."""
+    counts = torch.bincount(labels.flatten(), minlength=VOID + 1)[:classes].float()
+    weights = counts.clamp(min=1).pow(-balance)
+    weights = weights * (counts.sum() / (weights * counts).sum().clamp(min=1))
+    return torch.cat((weights, weights.new_zeros(VOID + 1 - classes)))[labels]

@@ -24,7 +24,7 @@ class State:
 
     network: nn.Module
     average: MovingAverage
-    optimizer: torch.optim.SGD
+    optimizer: torch.optim.Optimizer
     iteration: int = 0
 
 

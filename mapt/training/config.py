@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt
 
@@ -64,14 +64,18 @@ class DataConfig(Frozen):
     step: StepData = StepData()
     camvid: CamVidData = CamVidData()
     intervals: tuple[PositiveInt, ...] = Field((1, 2), min_length=1, description="tau, in frames")
+    repeat: float = Field(
+        0.0, ge=0, le=1, description="classes in less than this share of a STEP dataset's frames are shown more often"
+    )
     static: float = Field(0.2, ge=0, le=1, description="probability that t - 2 tau is shown as t - tau (S_prev = S)")
     augmentation: Augmentation = Augmentation()
     workers: int = Field(1, ge=0)
 
 
 class Schedule(Frozen):
-    """SGD as the paper has it (III-E)."""
+    """SGD as the paper has it (III-E), or AdamW, which gets further in a short schedule."""
 
+    optimizer: Literal["sgd", "adamw"] = "sgd"
     iterations: int = Field(10_000, ge=1)
     batch: int = Field(2, ge=1, description="pairs per step")
     rate: float = 0.01

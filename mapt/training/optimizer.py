@@ -1,4 +1,4 @@
-"""SGD, its schedule, and the moving average of the weights (paper III-E)."""
+"""SGD or AdamW, the schedule, and the moving average of the weights (paper III-E)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from torch import nn
 from mapt.training.config import Schedule
 
 
-def build_optimizer(network: nn.Module, schedule: Schedule) -> torch.optim.SGD:
-    """SGD with momentum; weight decay only where it regularises: not on biases, norms and scalars."""
+def build_optimizer(network: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
+    """SGD with momentum, or AdamW with it as its first beta.
+
+    Weight decay only where it regularises: not on biases, norms and scalars.
+    """
     groups = []
     for pretrained in (True, False):
         named = [(n, p) for n, p in network.named_parameters() if n.startswith("backbone.") == pretrained]
@@ -21,6 +24,8 @@ def build_optimizer(network: nn.Module, schedule: Schedule) -> torch.optim.SGD:
             if chosen:
                 decay = schedule.weight_decay if decayed else 0.0
                 groups.append({"params": chosen, "weight_decay": decay, "factor": factor})
+    if schedule.optimizer == "adamw":
+        return torch.optim.AdamW(groups, schedule.rate, (schedule.momentum, 0.999))
     return torch.optim.SGD(groups, schedule.rate, schedule.momentum)
 
 

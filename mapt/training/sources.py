@@ -25,7 +25,11 @@ def build_samples(config: TrainConfig, folder: Path) -> SampleRule:
     shares: list[Share] = []
 
     def add(source: Source, part: SyntheticData | StepData | CamVidData) -> None:
-        shares.append(Share(source, part.weight, View(model.height, model.width, part.heights)))
+        chances = None
+        if data.repeat and isinstance(source, KittiStep):
+            factors = source.repeat_factors(data.repeat)
+            chances = factors / factors.sum()
+        shares.append(Share(source, part.weight, View(model.height, model.width, part.heights), chances))
 
     # What costs nothing to check comes before what takes minutes to render.
     if data.step.root:

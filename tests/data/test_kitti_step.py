@@ -6,6 +6,7 @@ import pytest
 
 from mapt.data.kitti_step import KittiStep, list_sequences
 from mapt.errors import InputError
+from mapt.panoptic import read_step, write_step
 
 
 def test_sequences_carry_images_and_labels_frame_by_frame(step_root: Path) -> None:
@@ -29,6 +30,18 @@ def test_a_triplet_steps_by_tau_and_keeps_ids(step_root: Path, interval: int) ->
         40 + 12 * (4 - 2 * interval), *left,
     ]  # fmt: skip
     assert set(np.unique(triplet.instance[1])) == {0, 7, 300}
+
+
+def test_frames_with_rare_classes_repeat(step_root: Path) -> None:
+    """A bus in one of eight frames that can be drawn: f = 1/8; what every frame shows has factor 1."""
+    path = step_root / "panoptic_maps" / "train" / "0001" / "000003.png"
+    semantic, instance = read_step(path)
+    semantic[:10, :20] = 15
+    write_step(path, semantic, instance)
+    source = KittiStep(step_root, "train", (1,))
+    factors = source.repeat_factors(0.5)
+    rare = [sequence.labels[now] == path for sequence, now in source.frames]
+    assert factors[rare] == pytest.approx([2.0]) and np.delete(factors, rare) == pytest.approx(np.ones(7))
 
 
 def test_missing_folder_image_and_short_sequences_are_named(step_root: Path, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,15 @@ def test_batches_do_not_depend_on_workers_or_on_where_the_run_started(step_root:
     assert not same(alone[0], next(load_batches(make_rule(step_root, camvid_root, seed=6), 2, 0, 1, 0)))
     sources = {"camvid" in name for batch in alone for name in batch.names}
     assert sources == {True, False}
+
+
+def test_triplets_are_drawn_by_their_chances(step_root: Path) -> None:
+    rule = make_rule(step_root)
+    (share,) = rule.shares
+    chances = np.eye(len(share.source))[3]
+    only = replace(rule, shares=(replace(share, chances=chances),))
+    names = {name for batch in load_batches(only, 2, 0, 4, 0) for name in batch.names}
+    assert names == {share.source.read(3, np.random.default_rng(0)).name}
 
 
 def test_shapes_types_and_masks(step_root: Path, camvid_root: Path) -> None:

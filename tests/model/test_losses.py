@@ -25,6 +25,23 @@ def test_void_pixels_have_no_semantic_loss() -> None:
     assert semantic_loss(torch.randn(1, 3, 2, 2), labels).item() == 0
 
 
+def test_every_pixel_may_count_and_rare_classes_may_weigh_more() -> None:
+    """64 pixels, eight of class 1: at balance 1 each class weighs one half, whatever its size."""
+    logits = torch.zeros(1, 2, 1, 4)
+    logits[:, 0], logits[:, 1] = 2.0, 0.0
+    labels = torch.zeros(1, 4, 16, dtype=torch.uint8)
+    labels[:, 0, :8] = 1  # 8 of 64
+    right, wrong = math.log(1 + math.exp(-2.0)), math.log(1 + math.exp(2.0))
+    mean = semantic_loss(logits, labels, hard_share=1.0)
+    assert mean.item() == pytest.approx((56 * right + 8 * wrong) / 64, rel=1e-5)
+    balanced = semantic_loss(logits, labels, hard_share=1.0, balance=1.0)
+    assert balanced.item() == pytest.approx((right + wrong) / 2, rel=1e-5)
+    labels[:, 1:] = 255  # void stays in the count, but not in the weights
+    assert semantic_loss(logits, labels, hard_share=1.0, balance=1.0).item() == pytest.approx(
+        (right + wrong) / 2 / 4, rel=1e-5
+    )
+
+
 def test_soft_iou_by_hand() -> None:
     a, b = torch.tensor([[[[0.5, 1.0, 0.0]]]]), torch.tensor([[[[1.0, 0.25, 0.0]]]])
     assert soft_iou(a, b).item() == pytest.approx(0.75 / 2.0)

@@ -18,6 +18,15 @@ def test_no_warm_up() -> None:
     assert rate_at(0, Schedule(warmup=0)) == 0.01
 
 
+def test_adamw_takes_the_same_groups() -> None:
+    groups = {}
+    for name in ("sgd", "adamw"):
+        optimizer = build_optimizer(nn.Conv2d(3, 4, 3), Schedule(optimizer=name, new_rate=3.0, momentum=0.8))
+        groups[name] = [(g["factor"], g["weight_decay"], len(g["params"])) for g in optimizer.param_groups]
+    assert groups["sgd"] == groups["adamw"] == [(3.0, 1e-4, 1), (3.0, 0.0, 1)]
+    assert isinstance(optimizer, torch.optim.AdamW) and optimizer.param_groups[0]["betas"] == (0.8, 0.999)
+
+
 def test_decay_spares_norms_and_biases_and_frozen_weights_stay_out() -> None:
     conv, norm, frozen = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1, bias=False)
     network = nn.Sequential(conv, norm, frozen)
