@@ -19,9 +19,9 @@ from mapt.data.synthetic import write_dataset
 from mapt.export.bundle import export_bundle
 from mapt.files import atomic_file
 from mapt.frames import open_sources
-from mapt.metrics import PanopticTrackingMetrics, Results
+from mapt.metrics import Results
+from mapt.metrics.evaluate import evaluate_pairs, usable_cores
 from mapt.metrics.folders import pair_frames
-from mapt.panoptic import KITTI_STEP
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import read_bundle
@@ -103,12 +103,9 @@ def _track(steps: Steps, source: Path, bundle: Path, out: Path) -> list[Tracked]
 
 
 def _score(steps: Steps, clip: Path, out: Path, console: Console) -> Results:
-    metrics = PanopticTrackingMetrics(KITTI_STEP)
     with steps.step("Score it", f"mapt eval {clip} {out} --dataset kitti-step"):
-        for pair in pair_frames(clip, out, "kitti-step"):
-            truth, guess = pair.read("kitti-step")
-            metrics.update(pair.sequence, truth, guess)
-        results = metrics.compute()
+        pairs = pair_frames(clip, out, "kitti-step")
+        results = evaluate_pairs(pairs, "kitti-step", workers=usable_cores()).metrics.compute()
         show(console, results, {})
     return results
 

@@ -22,6 +22,8 @@ MAX_INSTANCE = 65535
 
 Semantic = NDArray[np.uint8]
 Instance = NDArray[np.int32]
+Packed = NDArray[np.uint32]
+ID_BITS = 16  # a packed frame (H,W) holds class << 16 | id: a STEP pixel as one number
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,23 @@ def encode_step(semantic: Semantic, instance: Instance) -> NDArray[np.uint8]:
     return np.dstack((semantic, (ids >> 8).astype(np.uint8), (ids & 255).astype(np.uint8)))
 
 
-def decode_step(pixels: NDArray[np.uint8]) -> tuple[Semantic, Instance]:
-    """Unpack STEP pixels (H,W,3) uint8 RGB into (semantic (H,W) uint8, instance (H,W) int32)."""
-    instance = pixels[..., 1].astype(np.int32) << 8 | pixels[..., 2]
-    return np.ascontiguousarray(pixels[..., 0]), instance
+def pack(semantic: Semantic, instance: Instance) -> Packed:
+    """One number a pixel, class << 16 | id, of (H,W) uint8 classes and (H,W) int32 ids.
+
+    Raises:
+        ValueError: an id is outside 0..65535.
+    """
+    if instance.size and (int(instance.min()) < 0 or int(instance.max()) > MAX_INSTANCE):
+        raise ValueError(f"ids {int(instance.min())}..{int(instance.max())} are not within 0..{MAX_INSTANCE}")
+    packed = semantic.astype(np.uint32)
+    packed <<= ID_BITS
+    packed |= instance.astype(np.uint32)
+    return packed
+
+
+def unpack(packed: Packed) -> tuple[Semantic, Instance]:
+    """Classes (H,W) uint8 and ids (H,W) int32 of a packed frame."""
+    return (packed >> ID_BITS).astype(np.uint8), (packed & np.uint32(MAX_INSTANCE)).astype(np.int32)
 
 
 def write_step(path: Path, semantic: Semantic, instance: Instance) -> None:
@@ -109,14 +124,14 @@ def read_step(path: Path) -> tuple[Semantic, Instance]:
     Raises:
         InputError: the file is missing, truncated, or not an 8-bit RGB PNG.
     """
-    return decode_step(read_png_rgb(path))
+    return unpack(read_packed(path))
 
 
-def read_png_rgb(path: Path) -> NDArray[np.uint8]:
-    """Read an 8-bit, 3-channel, non-palette PNG as (H,W,3) uint8 RGB, refusing what OpenCV would silently convert.
+def read_packed(path: Path) -> Packed:
+    """Read a STEP PNG into a packed frame (H,W) uint32.
 
     Raises:
-        InputError: the file is missing, truncated, or of another kind.
+        InputError: the file is missing, truncated, or not an 8-bit RGB PNG, which OpenCV would silently convert.
     """
     try:
         data = path.read_bytes()
@@ -129,6 +144,8 @@ def read_png_rgb(path: Path) -> NDArray[np.uint8]:
         kind = {0: "grey", 2: "RGB", 3: "palette", 4: "grey+alpha", 6: "RGBA"}.get(colour, f"type {colour}")
         raise InputError(f"{path}: is a {depth}-bit {kind} PNG; STEP labels are 8-bit RGB, convert it")
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if b"IEND" in data[-12:] else None
-    if image is None:
+    if image is None or image.dtype != np.uint8 or image.ndim != 3:
         raise InputError(f"{path}: is truncated or damaged; write it again")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)  # much faster than a strided copy
+    # B, G, R and an alpha of 255, read as one little-endian number: 255 << 24 | class << 16 | id.
+    packed = cv2.cvtColor(image, cv2.COLOR_BGR2BGRA).view("<u4")[..., 0]
+    return np.asarray(packed & np.uint32(0xFFFFFF), np.uint32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mapt.metrics import Results
+    from mapt.metrics.evaluate import Evaluation, Variant
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -29,8 +31,12 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="write the results here")] = None,
     sequences: Annotated[str | None, typer.Option("--sequences", help="only these, by comma")] = None,
     variant: Annotated[str, typer.Option("--variant", help="step or nuscenes")] = "step",
+    workers: Annotated[int, typer.Option("--workers", min=0, help="threads; 0: one per core")] = 0,
 ) -> None:
-    """Compute PAT, PQ, TQ, STQ, AQ and SQ; every frame counts or the command stops."""
+    """Compute PAT, PQ, TQ, STQ, AQ and SQ; every frame counts or the command stops.
+
+    Under torchrun the sequences are shared among the processes.
+    """
     from rich.console import Console
 
     from mapt.files import write_json
@@ -41,31 +47,33 @@ def evaluate(
     if variant not in ("step", "nuscenes"):
         raise InputError(f"--variant {variant}: unknown; choose step or nuscenes")
     console = Console()
-    results, recall = _count(gt, pred, dataset, sequences, variant, console)
-    show(console, results, recall)
+    names = [s.strip() for s in sequences.split(",") if s.strip()] if sequences else None
+    evaluation = _count(gt, pred, dataset, names, "nuscenes" if variant == "nuscenes" else "step", workers, console)
+    if evaluation is None:  # another rank shows the results
+        return
+    show(console, evaluation.metrics.compute(), evaluation.recall.to_json() if evaluation.recall else {})
     if json_file:
-        write_json(json_file, {**results.to_json(), **({"recall_by_area": recall} if recall else {})})
+        write_json(json_file, evaluation.to_json())
 
 
 def _count(
-    gt: Path, pred: Path, dataset: str, sequences: str | None, variant: str, console: Console
-) -> tuple[Results, dict[str, Any]]:
-    from rich.progress import track
+    gt: Path, pred: Path, dataset: str, names: list[str] | None, variant: Variant, workers: int, console: Console
+) -> Evaluation | None:
+    from rich.progress import Progress
 
-    from mapt.metrics import PanopticTrackingMetrics
-    from mapt.metrics.folders import LABELS, pair_frames
-    from mapt.metrics.recall import RecallByArea
+    from mapt.metrics.evaluate import evaluate_pairs, usable_cores
+    from mapt.metrics.folders import pair_frames
+    from mapt.metrics.ranks import evaluate_on_ranks, world_size
 
-    names = [s.strip() for s in sequences.split(",") if s.strip()] if sequences else None
+    if world_size() > 1:
+        local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        return evaluate_on_ranks(
+            lambda: pair_frames(gt, pred, dataset, names), dataset, variant, workers or max(1, usable_cores() // local)
+        )
     pairs = pair_frames(gt, pred, dataset, names)
-    metrics = PanopticTrackingMetrics(LABELS[dataset], "nuscenes" if variant == "nuscenes" else "step")
-    recall = RecallByArea(LABELS[dataset]) if dataset == "kitti-mots" else None
-    for pair in track(pairs, "evaluating", console=console, transient=True):
-        truth, guess = pair.read(dataset)
-        metrics.update(pair.sequence, truth, guess)
-        if recall:
-            recall.update(truth, guess)
-    return metrics.compute(), recall.to_json() if recall else {}
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("evaluating", total=len(pairs))
+        return evaluate_pairs(pairs, dataset, variant, workers or usable_cores(), lambda: progress.advance(task))
 
 
 def show(console: Console, results: Results, recall: dict[str, Any]) -> None:

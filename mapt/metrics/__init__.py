@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.metrics.histogram import joint_histogram
+from mapt.metrics.histogram import JointHistogram, joint_histogram
 from mapt.metrics.results import ClassScores, Results, Scores, compute_classes, compute_scores
 from mapt.metrics.sequence import SequenceSums
-from mapt.panoptic import LabelMap
+from mapt.panoptic import LabelMap, pack
 
 __all__ = ["ClassScores", "PanopticTrackingMetrics", "Results", "Scores"]
 
@@ -42,12 +42,15 @@ class PanopticTrackingMetrics:
             pred: the same.
 
         Raises:
-            ValueError: the sizes differ.
+            ValueError: the sizes differ, or an id is outside 0..65535.
         """
         if len({a.shape for a in (*gt, *pred)}) != 1:
             raise ValueError(f"ground truth {gt[0].shape} and prediction {pred[0].shape} differ in size")
+        self.add(sequence, joint_histogram(pack(*gt), pack(*pred), self.labels.things))
+
+    def add(self, sequence: str, histogram: JointHistogram) -> None:
+        """Add the next frame of a sequence, given by its joint histogram."""
         sums = self.sequences.setdefault(sequence, SequenceSums())
-        histogram = joint_histogram(gt, pred, self.labels.things)
         sums.add(histogram, frozenset(self.labels.things), self.variant == "nuscenes")
 
     def merge(self, other: PanopticTrackingMetrics) -> None:

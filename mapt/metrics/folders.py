@@ -8,26 +8,35 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.data.mots_text import read_mots_text, to_panoptic
+from mapt.data.mots_text import MotsObject, read_mots_text, to_panoptic
 from mapt.errors import InputError
-from mapt.panoptic import BACKGROUND, CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP, VOID, read_step
+from mapt.metrics.histogram import JointHistogram, joint_histogram
+from mapt.panoptic import (
+    BACKGROUND,
+    CITYSCAPES_VPS,
+    KITTI_STEP,
+    MOTCHALLENGE_STEP,
+    VOID,
+    Packed,
+    pack,
+    read_packed,
+)  # fmt: skip
 
-Panoptic = tuple[NDArray[np.uint8], NDArray[np.int32]]
 LABELS = {
     "kitti-step": KITTI_STEP, "motchallenge-step": MOTCHALLENGE_STEP, "cityscapes-vps": CITYSCAPES_VPS,
     "kitti-mots": KITTI_STEP,
 }  # fmt: skip
+THINGS_ONLY = "kitti-mots"  # its ground truth knows things, ignored regions and background
 
 
 class Reader(Protocol):
     """Reads one side of a frame."""
 
-    def __call__(self) -> Panoptic:
-        """Semantic (H,W) uint8 and instance (H,W) int32."""
+    def __call__(self) -> Packed:
+        """A packed frame (H,W) uint32."""
         ...
 
 
@@ -41,38 +50,33 @@ class FramePair:
     read_gt: Reader
     read_pred: Reader
 
-    def read(self, dataset: str) -> tuple[Panoptic, Panoptic]:
-        """Both sides, checked.
+    def count(self, dataset: str) -> JointHistogram:
+        """Read both sides and count them against each other.
 
         Raises:
             InputError: unreadable files, differing sizes, or a class the dataset does not have.
         """
         gt, pred = self.read_gt(), self.read_pred()
-        if gt[0].shape != pred[0].shape:
+        if gt.shape != pred.shape:
             raise InputError(
-                f"{self.pred_name}: is {pred[0].shape[0]}x{pred[0].shape[1]}, its ground truth "
-                f"{gt[0].shape[0]}x{gt[0].shape[1]}; predict at the input's size"
+                f"{self.pred_name}: is {pred.shape[0]}x{pred.shape[1]}, its ground truth "
+                f"{gt.shape[0]}x{gt.shape[1]}; predict at the input's size"
             )
-        for name, (semantic, _) in ((self.gt_name, gt), (self.pred_name, pred)):
-            _check_classes(name, semantic, dataset)
-        if dataset == "kitti-mots":
-            pred = things_only(pred)
-        return gt, pred
+        histogram = joint_histogram(gt, pred, LABELS[dataset].things)
+        _check_classes(self.gt_name, histogram.gt_class, dataset)
+        _check_classes(self.pred_name, histogram.pred_class, dataset)
+        return histogram.map_pred_classes(_STUFF_TO_BACKGROUND) if dataset == THINGS_ONLY else histogram
 
 
-def things_only(frame: Panoptic) -> Panoptic:
-    """Every stuff pixel as background, for ground truth that knows only things; void stays."""
-    semantic, instance = frame
-    table = np.full(256, BACKGROUND, np.uint8)
-    table[[*KITTI_STEP.things, VOID]] = [*KITTI_STEP.things, VOID]
-    return np.asarray(cv2.LUT(semantic, table), np.uint8), instance
+# Every stuff pixel as background, for ground truth that knows only things; void stays.
+_STUFF_TO_BACKGROUND = np.full(256, BACKGROUND, np.uint8)
+_STUFF_TO_BACKGROUND[[*KITTI_STEP.things, VOID]] = [*KITTI_STEP.things, VOID]
 
 
-def _check_classes(name: str, semantic: NDArray[np.uint8], dataset: str) -> None:
-    counts = np.bincount(semantic.ravel(), minlength=256)
-    allowed = {VOID} | ({BACKGROUND} if dataset == "kitti-mots" else set())
+def _check_classes(name: str, classes: NDArray[np.int64], dataset: str) -> None:
+    allowed = {VOID} | ({BACKGROUND} if dataset == THINGS_ONLY else set())
     known = len(LABELS[dataset].classes)
-    unknown = next((int(c) for c in np.flatnonzero(counts) if c >= known and c not in allowed), None)
+    unknown = next((int(c) for c in np.unique(classes) if c >= known and c not in allowed), None)
     if unknown is not None:
         raise InputError(f"{name}: has class {unknown}, {dataset} knows 0..{known - 1} and 255; check --dataset")
 
@@ -81,7 +85,7 @@ def pair_frames(gt: Path, pred: Path, dataset: str, sequences: list[str] | None 
     """Every frame of both sides, matched by sequence and number.
 
     Args:
-        gt: ground truth: `<seq>/<frame>.png` in the folder or under its panoptic_maps/<split>; for kitti-mots
+        gt: ground truth: `<seq>/<frame>.png` in the folder or under its panoptic_maps/<split>; for kitti-mots also
             `<seq>.txt` files or one such file.
         pred: `<seq>/<frame>.png` in the folder or under its `step`.
         dataset: name.
@@ -91,8 +95,8 @@ def pair_frames(gt: Path, pred: Path, dataset: str, sequences: list[str] | None 
         InputError: nothing there, or a sequence or frame that only one side has.
     """
     predicted = _folders(_inner(pred, "step"))
-    if dataset == "kitti-mots":
-        texts = _texts(gt)
+    texts = mots_texts(gt) if dataset == THINGS_ONLY else {}
+    if texts:
         names = _chosen(sequences, texts, predicted, gt, pred)
         return [p for name in names for p in _pair_text(name, texts[name], predicted[name])]
     truth = _folders(_inner(gt, "panoptic_maps"))
@@ -127,12 +131,11 @@ def _folders(root: Path) -> dict[str, Path]:
     return found
 
 
-def _texts(root: Path) -> dict[str, Path]:
+def mots_texts(root: Path) -> dict[str, Path]:
+    """The KITTI-MOTS texts by sequence: `root` itself, in it, or in its instances_txt; empty where there is none."""
     if root.is_file():
         return {root.stem: root}
     found = sorted(root.glob("*.txt")) or sorted((root / "instances_txt").glob("*.txt"))
-    if not found:
-        raise InputError(f"{root}: holds no <sequence>.txt of KITTI-MOTS; check the path")
     return {p.stem: p for p in found}
 
 
@@ -160,7 +163,7 @@ def _pair_folders(name: str, gt: Path, pred: Path) -> Iterator[FramePair]:
             raise InputError(f"{pred / frame}: is missing, the ground truth has this frame; predict every frame")
         if frame not in truth:
             raise InputError(f"{pred / frame}: has no ground truth; remove it, or check the sequence")
-        reads = (partial(read_step, truth[frame]), partial(read_step, found[frame]))
+        reads = (partial(read_packed, truth[frame]), partial(read_packed, found[frame]))
         yield FramePair(name, str(truth[frame]), str(found[frame]), *reads)
 
 
@@ -177,5 +180,10 @@ def _pair_text(name: str, text: Path, pred: Path) -> Iterator[FramePair]:
     if missing:
         raise InputError(f"{pred / f'{missing[0]:06d}.png'}: is missing, {text} has objects in this frame; predict it")
     for number, path in sorted(found.items()):
-        read = partial(to_panoptic, objects.get(number, []), (first.height, first.width))
-        yield FramePair(name, f"{text} frame {number}", str(path), read, partial(read_step, path))
+        where = f"{text} frame {number}"
+        read = partial(_read_objects, objects.get(number, []), (first.height, first.width), where)
+        yield FramePair(name, where, str(path), read, partial(read_packed, path))
+
+
+def _read_objects(objects: list[MotsObject], shape: tuple[int, int], where: str) -> Packed:
+    return pack(*to_panoptic(objects, shape, where))

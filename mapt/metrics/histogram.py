@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt.panoptic import ID_BITS, MAX_INSTANCE, Packed
+
 Counts = NDArray[np.int64]
+SIDE_BITS = 24  # of a packed pixel: 8 of the class, 16 of the id
 
 
 @dataclass(frozen=True)
@@ -20,51 +24,50 @@ class JointHistogram:
     pred_id: Counts
     count: Counts
 
+    def map_pred_classes(self, table: NDArray[np.uint8]) -> JointHistogram:
+        """The histogram after predicted class c became table[c], table (256,); ids of changed classes become 0."""
+        mapped = table[self.pred_class].astype(np.int64)
+        ids = np.where(mapped == self.pred_class, self.pred_id, 0)
+        return _merge(self.gt_class << ID_BITS | self.gt_id, mapped << ID_BITS | ids, self.count)
 
-def joint_histogram(
-    gt: tuple[NDArray[np.uint8], NDArray[np.int32]],
-    pred: tuple[NDArray[np.uint8], NDArray[np.int32]],
-    things: tuple[int, ...],
-) -> JointHistogram:
+
+def joint_histogram(gt: Packed, pred: Packed, things: Collection[int]) -> JointHistogram:
     """Count (gt class, gt id, predicted class, predicted id) over a frame; ids count only in thing classes.
 
-    Sorting half a million pixels is what makes the plain version slow. Here each side is first mapped to a small dense
-    index by tables, and the pairs of indices are counted in one pass.
+    Label maps are made of runs of equal pixels: only where either side changes along a row is a key formed and sorted,
+    weighted by the run's length, which is ten times less than sorting every pixel.
 
     Args:
-        gt: semantic (H,W) uint8 and instance (H,W) int32, ids in 0..65535.
-        pred: likewise.
+        gt: packed frame (H,W) uint32.
+        pred: the same, of the same size.
         things: classes whose ids count.
 
     Returns:
         The combinations with at least one pixel, ordered by ground truth, then prediction.
     """
-    gt_index, gt_class, gt_id = _dense(*gt, things)
-    pred_index, pred_class, pred_id = _dense(*pred, things)
-    width = len(pred_class)
-    counts = np.bincount(gt_index.ravel() * np.int32(width) + pred_index.ravel(), minlength=len(gt_class) * width)
-    seen = np.flatnonzero(counts)
-    g, p = seen // width, seen % width
-    return JointHistogram(gt_class[g], gt_id[g], pred_class[p], pred_id[p], counts[seen])
+    g, p = gt.ravel(), pred.ravel()
+    changes = g[1:] != g[:-1]
+    changes |= p[1:] != p[:-1]
+    starts = np.concatenate(([0], np.flatnonzero(changes) + 1))[: g.size]
+    keys, counts = _count_keys(
+        g[starts].astype(np.int64) << SIDE_BITS | p[starts], np.diff(starts, append=g.size).astype(np.int64)
+    )
+    sides = keys >> SIDE_BITS, keys & (1 << SIDE_BITS) - 1
+    is_thing = np.zeros(256, np.bool_)
+    is_thing[list(things)] = True
+    without_ids = [np.where(is_thing[side >> ID_BITS], side, side & ~MAX_INSTANCE) for side in sides]
+    return _merge(without_ids[0], without_ids[1], counts)
 
 
-def _dense(
-    semantic: NDArray[np.uint8], instance: NDArray[np.int32], things: tuple[int, ...]
-) -> tuple[NDArray[np.int32], Counts, Counts]:
-    """A dense index (H,W) int32 of the frame's segments, and the class and id of each index."""
-    is_thing = np.zeros(256, np.int32)
-    is_thing[list(things)] = 1
-    ids = np.flatnonzero(np.bincount(instance.ravel()))
-    column = np.zeros(int(ids[-1]) + 1 if len(ids) else 1, np.int32)
-    column[ids] = np.arange(len(ids))
-    if not len(ids) or ids[0] != 0:  # column 0 must mean "no id", also where every pixel has one
-        ids, column = np.concatenate(([0], ids)), column + 1
-    width = np.int32(len(ids))
-    key = column[instance]
-    key *= is_thing[semantic]
-    key += semantic * width  # class * width + column
-    present = np.bincount(key.ravel(), minlength=int(256 * width)) > 0
-    keys = np.flatnonzero(present)
-    table = np.zeros(len(present), np.int32)
-    table[keys] = np.arange(len(keys))
-    return table[key], keys // int(width), ids[keys % int(width)].astype(np.int64)
+def _merge(gt: Counts, pred: Counts, count: Counts) -> JointHistogram:
+    """A histogram of packed pairs that may repeat."""
+    keys, counts = _count_keys(gt << SIDE_BITS | pred, count)
+    g, p = keys >> SIDE_BITS, keys & (1 << SIDE_BITS) - 1
+    return JointHistogram(g >> ID_BITS, g & MAX_INSTANCE, p >> ID_BITS, p & MAX_INSTANCE, counts)
+
+
+def _count_keys(keys: Counts, weights: Counts) -> tuple[Counts, Counts]:
+    """The keys that occur, ascending, and the sum of each one's weights."""
+    unique, inverse = np.unique(keys, return_inverse=True)
+    # As floats the sums are exact: a frame has far less than 2^53 pixels.
+    return unique, np.bincount(inverse, weights, minlength=len(unique)).astype(np.int64)

@@ -6,14 +6,12 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mapt.metrics.histogram import joint_histogram
+from mapt.metrics.histogram import JointHistogram
 from mapt.panoptic import LabelMap
 
 LIMITS = (500, 2000)  # pixels
 NAMES = ("below 500", "500 to 2000", "above 2000")
-Frame = tuple[NDArray[np.uint8], NDArray[np.int32]]
 
 
 @dataclass
@@ -24,9 +22,8 @@ class RecallByArea:
     masks: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
     found: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
 
-    def update(self, gt: Frame, pred: Frame) -> None:
+    def add(self, h: JointHistogram) -> None:
         """Add a frame: a mask is found when a prediction of its class has an IoU above one half with it."""
-        h = joint_histogram(gt, pred, self.labels.things)
         for c in self.labels.things:
             for i in np.unique(h.gt_id[(h.gt_class == c) & (h.gt_id > 0)]):
                 own = (h.gt_class == c) & (h.gt_id == i)
@@ -38,6 +35,12 @@ class RecallByArea:
                 key = (c, int(np.searchsorted(LIMITS, area, side="right")))
                 self.masks[key] += 1
                 self.found[key] += best > 0.5
+
+    def merge(self, other: RecallByArea) -> None:
+        """Add what `other` has seen."""
+        for key, count in other.masks.items():
+            self.masks[key] += count
+            self.found[key] += other.found[key]
 
     def to_json(self) -> dict[str, dict[str, dict[str, int]]]:
         """Class name -> area -> masks and found."""

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.metrics import PanopticTrackingMetrics, Results
-from mapt.panoptic import KITTI_STEP
+from mapt.metrics.histogram import JointHistogram, joint_histogram
+from mapt.panoptic import KITTI_STEP, pack
 
 Frame = tuple[NDArray[np.uint8], NDArray[np.int32]]
 LEGEND = {
@@ -20,6 +21,11 @@ def draw(pixels: str) -> Frame:
     """A frame of one row, a letter a pixel."""
     keys = np.array([LEGEND[letter] for letter in pixels]).reshape(1, -1, 2)
     return keys[..., 0].astype(np.uint8), keys[..., 1].astype(np.int32)
+
+
+def count(gt: Frame, pred: Frame) -> JointHistogram:
+    """The joint histogram of two frames."""
+    return joint_histogram(pack(*gt), pack(*pred), KITTI_STEP.things)
 
 
 def score_all(sequences: dict[str, tuple[list[str], list[str]]], **options: object) -> Results:

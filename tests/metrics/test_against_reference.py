@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapt.metrics import ClassScores, PanopticTrackingMetrics
-from mapt.metrics.folders import things_only
-from mapt.metrics.histogram import joint_histogram
+from mapt.metrics.histogram import JointHistogram
 from mapt.panoptic import BACKGROUND, CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP, VOID, LabelMap
 from tests.metrics import reference
-from tests.metrics.drawing import Frame, Pools, Sequence, draw, random_sequence
+from tests.metrics.drawing import Frame, Pools, Sequence, count, draw, random_sequence
 
 seeds = st.integers(0, 2**32 - 1)
 Dataset = dict[str, Sequence]
@@ -80,6 +79,12 @@ def test_other_label_maps_equal_the_reference(seed: int) -> None:
     check(dataset(seed), CITYSCAPES_VPS)
 
 
+def things_only(frame: Frame) -> Frame:
+    """Stuff as background; void stays."""
+    keep = np.isin(frame[0], [*KITTI_STEP.things, VOID])
+    return np.where(keep, frame[0], BACKGROUND).astype(np.uint8), np.where(keep, frame[1], 0)
+
+
 @settings(max_examples=15, deadline=None)
 @given(seed=seeds, nuscenes=st.booleans())
 def test_background_stays_out_of_the_class_means(seed: int, nuscenes: bool) -> None:
@@ -123,16 +128,71 @@ def test_renaming_predicted_ids_changes_nothing(seed: int) -> None:
 def test_the_histogram_counts_every_pixel_once(seed: int) -> None:
     (gt, pred), things = random_sequence(np.random.default_rng(seed), 1)[0], frozenset(KITTI_STEP.things)
     pairs = list(zip(plain(gt, things), plain(pred, things), strict=True))
-    h = joint_histogram(gt, pred, KITTI_STEP.things)
-    rows = list(zip(h.gt_class, h.gt_id, h.pred_class, h.pred_id, h.count, strict=True))
+    rows = rows_of(count(gt, pred))
     assert rows == [(*g, *p, pairs.count((g, p))) for g, p in sorted(set(pairs))]
 
 
+@settings(max_examples=15, deadline=None)
+@given(seed=seeds)
+def test_mapping_a_histogram_is_mapping_the_frame(seed: int) -> None:
+    gt, pred = random_sequence(np.random.default_rng(seed), 1, MOTS_POOL)[0]
+    table = np.full(256, BACKGROUND, np.uint8)
+    table[[*KITTI_STEP.things, VOID]] = [*KITTI_STEP.things, VOID]
+    assert rows_of(count(gt, pred).map_pred_classes(table)) == rows_of(count(gt, things_only(pred)))
+
+
+def rows_of(h: JointHistogram) -> list[tuple[int, ...]]:
+    return list(zip(h.gt_class, h.gt_id, h.pred_class, h.pred_id, h.count, strict=True))
+
+
 def test_ids_of_stuff_are_dropped_even_where_every_pixel_has_one() -> None:
-    h = joint_histogram(draw("DRR"), draw("RPR"), KITTI_STEP.things)
-    assert list(zip(h.gt_class, h.gt_id, h.pred_class, h.pred_id, h.count, strict=True)) == [
-        (0, 0, 0, 0, 1), (0, 0, 11, 1, 1), (13, 300, 0, 0, 1),
-    ]  # fmt: skip
+    assert rows_of(count(draw("DRR"), draw("RPR"))) == [(0, 0, 0, 0, 1), (0, 0, 11, 1, 1), (13, 300, 0, 0, 1)]
+
+
+def test_a_frame_without_pixels_counts_nothing() -> None:
+    assert rows_of(count(draw(""), draw(""))) == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=seeds)
+def test_the_truth_itself_scores_one(seed: int) -> None:
+    """As a prediction the truth is perfect, whatever its ids; crowds and void cost nothing."""
+    names = np.append(0, np.random.default_rng(seed).permutation(65535) + 1).astype(np.int32)
+    data = dataset(seed)
+    perfect = {name: [(gt, (gt[0], names[gt[1]])) for gt, _ in frames] for name, frames in data.items()}
+    found = measure(perfect).compute()
+    for scores in (found.dataset, *found.sequences.values()):
+        assert {scores.PQ, scores.SQ, scores.TQ, scores.PAT} <= {1.0, None}
+        assert scores.AQ == pytest.approx(1 if scores.num_gt_tracks else 0)
+        assert scores.IDS == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds)
+def test_pat_is_zero_where_tq_is(seed: int) -> None:
+    """Predicted things without an id match no track; PQ does not care."""
+    data = dataset(seed)
+    nameless = {
+        n: [(gt, (c, np.where(np.isin(c, KITTI_STEP.things), 0, i))) for gt, (c, i) in f] for n, f in data.items()
+    }
+    scores = measure(nameless).compute().dataset
+    assert scores.TQ in (0, None)
+    assert scores.PAT in ((0,) if scores.TQ == 0 and scores.PQ is not None else (None,))
+
+
+@settings(max_examples=25, deadline=None)
+@given(frames=st.integers(2, 12), cut=st.integers(1, 11), widths=st.tuples(st.integers(1, 9), st.integers(1, 9)))
+def test_a_swap_of_ids_lowers_association_and_nothing_else(frames: int, cut: int, widths: tuple[int, int]) -> None:
+    """Two cars, perfectly segmented, exchange their ids after `cut` frames."""
+    first = draw("A" * widths[0] + "s" + "B" * widths[1])
+    second = draw("B" * widths[0] + "s" + "A" * widths[1])
+    cut = min(cut, frames - 1)
+    kept = measure({"one": [(first, first)] * frames}).compute().dataset
+    swapped = measure({"one": [(first, first)] * cut + [(first, second)] * (frames - cut)}).compute().dataset
+    assert (kept.PQ, kept.SQ, kept.TQ, kept.AQ) == (1, 1, 1, 1)
+    assert (swapped.PQ, swapped.SQ) == (1, 1)
+    assert swapped.TQ is not None and swapped.AQ is not None and swapped.TQ < 1 and swapped.AQ < 1
+    assert swapped.IDS == 2
 
 
 def test_random_sequences_reach_every_rule() -> None:

@@ -11,7 +11,7 @@ from pycocotools import mask as coco
 from mapt.errors import InputError
 from mapt.metrics import PanopticTrackingMetrics
 from mapt.metrics.folders import pair_frames
-from mapt.panoptic import BACKGROUND, KITTI_STEP, write_step
+from mapt.panoptic import BACKGROUND, KITTI_STEP, unpack, write_step
 from tests.metrics.conftest import GT, PRED
 from tests.metrics.drawing import draw, score_all
 
@@ -24,7 +24,7 @@ def test_files_score_like_the_arrays_they_were_written_from(gt: Path, pred: Path
         ("0001", "000000.png"), ("0001", "000001.png"),
     ]  # fmt: skip
     for pair in pairs:
-        metrics.update(pair.sequence, *pair.read("kitti-step"))
+        metrics.add(pair.sequence, pair.count("kitti-step"))
     assert metrics.compute() == score_all({name: (GT[name], PRED[name]) for name in GT})
 
 
@@ -88,7 +88,7 @@ def test_another_size_is_named(gt: Path, pred: Path) -> None:
     write_step(pred / "0000" / "000001.png", *draw("AAr"))
     pair = pair_frames(gt, pred, "kitti-step")[1]
     with pytest.raises(InputError, match=r"pred/0000/000001\.png: is 1x3, its ground truth 1x6"):
-        pair.read("kitti-step")
+        pair.count("kitti-step")
 
 
 @pytest.mark.parametrize("side", ["gt", "pred"])
@@ -96,7 +96,7 @@ def test_an_unknown_class_is_named(gt: Path, pred: Path, side: str) -> None:
     semantic = np.full((1, 6), 19, np.uint8)
     write_step((gt if side == "gt" else pred) / "0000" / "000000.png", semantic, np.zeros((1, 6), np.int32))
     with pytest.raises(InputError, match=rf"{side}/0000/000000\.png: has class 19, kitti-step knows 0\.\.18 and 255"):
-        pair_frames(gt, pred, "kitti-step")[0].read("kitti-step")
+        pair_frames(gt, pred, "kitti-step")[0].count("kitti-step")
 
 
 def test_damaged_and_grey_files_are_named(gt: Path, pred: Path) -> None:
@@ -104,10 +104,10 @@ def test_damaged_and_grey_files_are_named(gt: Path, pred: Path) -> None:
     pair = pair_frames(gt, pred, "kitti-step")[0]
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(InputError, match=r"pred/0000/000000\.png: is truncated or damaged"):
-        pair.read("kitti-step")
+        pair.count("kitti-step")
     assert cv2.imwrite(str(path), np.zeros((1, 6), np.uint8))
     with pytest.raises(InputError, match=r"pred/0000/000000\.png: is a 8-bit grey PNG"):
-        pair.read("kitti-step")
+        pair.count("kitti-step")
 
 
 @pytest.fixture
@@ -127,11 +127,14 @@ def mots(tmp_path: Path) -> Path:
 def test_mots_text_knows_only_things(mots: Path, pred: Path) -> None:
     shutil.rmtree(pred / "0001")
     pairs = pair_frames(mots, pred, "kitti-mots")
-    (gt_class, gt_id), (pred_class, _) = pairs[0].read("kitti-mots")
+    gt_class, gt_id = unpack(pairs[0].read_gt())
     assert gt_class.tolist() == [[13, 13, BACKGROUND, BACKGROUND, 255, 255]]
     assert gt_id.tolist() == [[4, 4, 0, 0, 0, 0]]
-    assert pred_class.tolist() == [[13, 13, *[BACKGROUND] * 4]]
-    assert set(np.unique(pairs[1].read("kitti-mots")[0][0])) == {BACKGROUND}  # a frame without objects
+    counted = pairs[0].count("kitti-mots")  # the prediction is AArr..
+    assert list(zip(counted.gt_class, counted.pred_class, counted.pred_id, counted.count, strict=True)) == [
+        (13, 13, 1, 2), (BACKGROUND, BACKGROUND, 0, 2), (255, BACKGROUND, 0, 2),
+    ]  # fmt: skip
+    assert set(np.unique(unpack(pairs[1].read_gt())[0])) == {BACKGROUND}  # a frame without objects
     assert len(pair_frames(mots / "0000.txt", pred, "kitti-mots")) == 3
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from mapt.metrics.recall import RecallByArea
 from mapt.panoptic import KITTI_STEP
-from tests.metrics.drawing import Frame
+from tests.metrics.drawing import Frame, count
 
 
 def bars(*objects: tuple[int, int, int]) -> Frame:
@@ -19,8 +19,10 @@ def test_masks_are_counted_by_class_and_area() -> None:
     recall = RecallByArea(KITTI_STEP)
     gt = bars((13, 1, 499), (13, 2, 500), (13, 300, 1999), (13, 4, 2500), (11, 1, 40))
     pred = bars((13, 9, 400), (13, 8, 250), (13, 7, 1000), (13, 6, 2400), (13, 5, 40))
-    recall.update(gt, pred)
-    recall.update(gt, gt)
+    recall.add(count(gt, pred))
+    other = RecallByArea(KITTI_STEP)
+    other.add(count(gt, gt))
+    recall.merge(other)
     assert recall.to_json() == {
         "person": {"below 500": {"masks": 2, "found": 1}},  # a car there is no person
         "car": {
@@ -33,6 +35,6 @@ def test_masks_are_counted_by_class_and_area() -> None:
 
 def test_crowds_and_empty_frames_count_nothing() -> None:
     recall = RecallByArea(KITTI_STEP)
-    recall.update(bars((13, 0, 100)), bars((13, 1, 100)))
-    recall.update(bars((0, 0, 1)), bars((0, 0, 1)))
+    recall.add(count(bars((13, 0, 100)), bars((13, 1, 100))))
+    recall.add(count(bars((0, 0, 1)), bars((0, 0, 1))))
     assert recall.to_json() == {}

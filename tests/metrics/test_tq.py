@@ -106,3 +106,10 @@ def test_nuscenes_changes_pq_not_tq() -> None:
 def test_frames_of_two_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(1, 2\).*\(1, 3\) differ in size"):
         PanopticTrackingMetrics(KITTI_STEP).update("one", draw("AA"), draw("AAA"))
+
+
+@pytest.mark.parametrize("identity", [-1, 65536])
+def test_ids_beyond_sixteen_bits_are_refused(identity: int) -> None:
+    semantic, instance = draw("AA")
+    with pytest.raises(ValueError, match=rf"{identity}.* not within 0\.\.65535"):
+        PanopticTrackingMetrics(KITTI_STEP).update("one", (semantic, instance), (semantic, instance * 0 + identity))

@@ -1,0 +1,78 @@
+"""Evaluation under torchrun: sequences are shared out among the ranks, and their sums are merged."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from mapt.errors import InputError
+from mapt.metrics.evaluate import Evaluation, Variant, evaluate_pairs
+from mapt.metrics.folders import FramePair
+
+
+def world_size() -> int:
+    """Processes that torchrun started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def share_sequences(pairs: Sequence[FramePair], rank: int, world: int) -> list[FramePair]:
+    """The frames of a rank's sequences: longest first, each to the rank with the fewest frames so far."""
+    frames = Counter(pair.sequence for pair in pairs)
+    loads, owner = [0] * world, {}
+    for name, count in sorted(frames.items(), key=lambda item: (-item[1], item[0])):
+        owner[name] = loads.index(min(loads))
+        loads[owner[name]] += count
+    return [pair for pair in pairs if owner[pair.sequence] == rank]
+
+
+def evaluate_on_ranks(
+    find: Callable[[], list[FramePair]],
+    dataset: str,
+    variant: Variant = "step",
+    workers: int = 1,
+    done: Callable[[], None] | None = None,
+) -> Evaluation | None:
+    """`evaluate_pairs` shared among the processes of torchrun, which talk by gloo.
+
+    Args:
+        find: gives all frames, the same on every rank.
+        dataset: name.
+        variant: see `PanopticTrackingMetrics`.
+        workers: threads of this rank.
+        done: called after each of this rank's frames.
+
+    Returns:
+        On rank 0 everything, as one process would have computed it; None on the others.
+
+    Raises:
+        InputError: on rank 0, whichever rank met the mistake; the others exit with code 2 in silence.
+    """
+    from torch import distributed
+
+    distributed.init_process_group("gloo", timeout=timedelta(days=1))  # the longest wait for the slowest rank
+    try:
+        rank, world = distributed.get_rank(), distributed.get_world_size()
+        names: list[str] = []
+        outcome: Evaluation | InputError
+        try:
+            pairs = find()
+            names = list(dict.fromkeys(pair.sequence for pair in pairs))
+            outcome = evaluate_pairs(share_sequences(pairs, rank, world), dataset, variant, workers, done)
+        except InputError as error:
+            outcome = error
+        gathered: list[Evaluation | InputError] = [outcome] * world
+        distributed.all_gather_object(gathered, outcome)
+    finally:
+        distributed.destroy_process_group()
+    merged = Evaluation.empty(dataset, variant)
+    for part in gathered:
+        if isinstance(part, InputError):
+            if rank:
+                raise SystemExit(2)
+            raise part
+        merged.merge(part)
+    sequences = merged.metrics.sequences
+    merged.metrics.sequences = {name: sequences[name] for name in names}  # in one process's order: the same last bit
+    return None if rank else merged

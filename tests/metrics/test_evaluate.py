@@ -1,0 +1,104 @@
+"""Folders to results: neither threads nor ranks nor the number of frames may show."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mapt.errors import InputError
+from mapt.metrics.evaluate import Evaluation, evaluate_pairs
+from mapt.metrics.folders import FramePair, pair_frames
+from mapt.metrics.ranks import share_sequences
+from mapt.panoptic import pack, write_step
+from tests.metrics.drawing import random_sequence
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> tuple[Path, Path]:
+    """Three random sequences of 7, 12 and 3 frames."""
+    rng = np.random.default_rng(3)
+    for name, frames in (("0000", 7), ("0001", 12), ("0002", 3)):
+        for side in ("gt", "pred"):
+            (tmp_path / side / name).mkdir(parents=True)
+        for number, (gt, pred) in enumerate(random_sequence(rng, frames)):
+            write_step(tmp_path / "gt" / name / f"{number:06d}.png", *gt)
+            write_step(tmp_path / "pred" / name / f"{number:06d}.png", *pred)
+    return tmp_path / "gt", tmp_path / "pred"
+
+
+@pytest.mark.parametrize("variant", ["step", "nuscenes"])
+def test_workers_change_no_bit(many: tuple[Path, Path], variant: str) -> None:
+    pairs = pair_frames(*many, "kitti-step")
+    alone = evaluate_pairs(pairs, "kitti-step", variant).to_json()  # type: ignore[arg-type]
+    for workers in (2, 3, 16):
+        assert evaluate_pairs(pairs, "kitti-step", variant, workers).to_json() == alone  # type: ignore[arg-type]
+
+
+def test_a_bad_frame_stops_all_workers(many: tuple[Path, Path]) -> None:
+    path = many[1] / "0001" / "000007.png"
+    path.write_bytes(path.read_bytes()[:-30])
+    counted = []
+    with pytest.raises(InputError, match=r"0001/000007\.png: is truncated"):
+        evaluate_pairs(pair_frames(*many, "kitti-step"), "kitti-step", workers=2, done=lambda: counted.append(1))
+    assert len(counted) <= 14
+
+
+def test_sequences_are_shared_by_their_length(many: tuple[Path, Path]) -> None:
+    pairs = pair_frames(*many, "kitti-step")
+    shares = [share_sequences(pairs, rank, 2) for rank in range(2)]
+    assert [[p.sequence for p in share][:: max(1, len(share) - 1)] for share in shares] == [
+        ["0001", "0001"], ["0000", "0002"],
+    ]  # fmt: skip
+    assert sorted(id(p) for share in shares for p in share) == sorted(id(p) for p in pairs)
+    assert share_sequences(pairs, 3, 4) == []
+
+
+def torchrun(gt: Path, pred: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "mapt.cli"]
+    command += ["eval", str(gt), str(pred), "--dataset", "kitti-step", "--json", str(out)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, env=environment)
+
+
+def test_two_ranks_write_what_one_process_writes(many: tuple[Path, Path], tmp_path: Path) -> None:
+    done = torchrun(*many, tmp_path / "two.json")
+    assert done.returncode == 0, done.stderr
+    alone = [sys.executable, "-m", "mapt.cli", "eval", *map(str, many), "--dataset", "kitti-step"]
+    subprocess.run([*alone, "--json", str(tmp_path / "one.json")], check=True, capture_output=True, timeout=120)
+    assert (tmp_path / "two.json").read_bytes() == (tmp_path / "one.json").read_bytes()
+    assert done.stdout.count("all ") == 1  # one table, of one rank
+
+
+def test_a_mistake_on_either_rank_is_one_line_and_no_result(many: tuple[Path, Path], tmp_path: Path) -> None:
+    (many[1] / "0002" / "000001.png").write_bytes(b"no picture")
+    done = torchrun(*many, tmp_path / "two.json")
+    assert done.returncode != 0 and not (tmp_path / "two.json").exists()
+    assert [line for line in done.stderr.splitlines() if line.startswith("mapt: ")] == [
+        f"mapt: {many[1]}/0002/000001.png: is not a PNG; labels are 8-bit RGB PNGs"
+    ]
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
+def test_ten_thousand_frames_take_no_more_memory_than_a_thousand() -> None:
+    frames = random_sequence(np.random.default_rng(1), 50)
+    packed = [tuple(np.kron(pack(*side), np.ones((8, 8), np.uint32)) for side in frame) for frame in frames]
+
+    def pairs() -> Iterator[FramePair]:
+        for number in range(10_000):
+            gt, pred = packed[number % 50]
+            yield FramePair("0000", "gt", "pred", gt.copy, pred.copy)
+
+    sizes: list[int] = []
+    evaluation = evaluate_pairs(pairs(), "kitti-step", workers=2, done=lambda: sizes.append(resident()))
+    assert len(sizes) == 10_000 and evaluation.metrics.compute().dataset.N_IDS > 10_000
+    assert sizes[-1] - sizes[1_000] < 4 << 20
+    assert isinstance(evaluation, Evaluation)
