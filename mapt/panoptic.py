@@ -144,7 +144,7 @@ def read_packed(path: Path) -> Packed:
         kind = {0: "grey", 2: "RGB", 3: "palette", 4: "grey+alpha", 6: "RGBA"}.get(colour, f"type {colour}")
         raise InputError(f"{path}: is a {depth}-bit {kind} PNG; STEP labels are 8-bit RGB, convert it")
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if b"IEND" in data[-12:] else None
-    if image is None or image.dtype != np.uint8 or image.ndim != 3:
+    if image is None or image.dtype != np.uint8 or image.shape[2:] != (3,):
         raise InputError(f"{path}: is truncated or damaged; write it again")
     # B, G, R and an alpha of 255, read as one little-endian number: 255 << 24 | class << 16 | id.
     packed = cv2.cvtColor(image, cv2.COLOR_BGR2BGRA).view("<u4")[..., 0]

@@ -1,4 +1,4 @@
-"""`mapt data`: looks at datasets."""
+"""`mapt data`: looks at datasets, checks and converts them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,103 @@ from typing import Annotated, Any
 
 import typer
 
+from mapt.errors import InputError
+
 
 def register(app: typer.Typer, name: str) -> None:
     """Attach the command group."""
     group = typer.Typer(no_args_is_help=True)
+    group.command("check")(check)
+    group.command("convert")(convert)
     group.command("stats")(stats)
     group.callback()(_group)
     app.add_typer(group, name=name)
 
 
 def _group() -> None:
-    """Look at datasets."""
+    """Check datasets, convert them, look at their statistics."""
+
+
+def check(
+    root: Annotated[
+        Path, typer.Argument(help="panoptic_maps/<split>/<seq>/<frame>.png, or <seq>/<frame>.png, or texts")
+    ],
+    dataset: Annotated[
+        str, typer.Option("--dataset", help="kitti-step, motchallenge-step, kitti-mots, cityscapes-vps")
+    ],
+    json_file: Annotated[Path | None, typer.Option("--json", help="write what was found here")] = None,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="threads; 0: one per core")] = 0,
+) -> None:
+    """Read every label and image, count what is wrong and name the first files; exit code 2 if anything is."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress
+    from rich.table import Table
+
+    from mapt.data.check import FIRST, check_dataset
+    from mapt.files import write_json
+    from mapt.metrics.evaluate import usable_cores
+    from mapt.metrics.folders import LABELS
+
+    if dataset not in LABELS:
+        raise InputError(f"--dataset {dataset}: unknown; choose one of {', '.join(LABELS)}")
+    console = Console()
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("checking", total=None)
+        findings = check_dataset(root, dataset, workers or usable_cores(), lambda: progress.advance(task))
+    if json_file:
+        write_json(json_file, findings.to_json())
+    for title, kinds in (("problem", findings.problems), ("note", findings.notes)):
+        table = Table(title, "count", "first")
+        for kind, files in kinds.items():
+            if files:
+                table.add_row(kind, str(len(files)), escape("\n".join(files[:FIRST])))
+        if table.row_count:
+            console.print(table)
+    tracks = ", ".join(f"{len(t)} {findings.labels.classes[c]}" for c, t in sorted(findings.tracks.items())) or "no"
+    frames = sum(findings.frames.values())
+    console.print(f"{len(findings.frames)} sequences, {frames} frames, {tracks} tracks", highlight=False)
+    count = sum(map(len, findings.problems.values()))
+    if count:
+        raise InputError(
+            f"{root}: {count} problem{'s' * (count > 1)}, see the table; correct the files or take them anew"
+        )
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(help="KITTI-MOTS <seq>.txt, or <seq>/<frame>.png of STEP")],
+    out: Annotated[Path, typer.Argument(help="a new folder")],
+    images: Annotated[
+        Path | None, typer.Option("--images", help="<seq>/<frame>.*: which frames there are, for texts")
+    ] = None,
+) -> None:
+    """KITTI-MOTS run-length text to STEP PNGs, and STEP PNGs to text."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from mapt.data.check import label_folders
+    from mapt.data.convert import mots_to_step, step_to_mots
+    from mapt.data.mots_text import mots_texts
+
+    if not source.exists():
+        raise InputError(f"{source}: no such file or folder; check the path")
+    texts = mots_texts(source)
+    folders = {} if texts else label_folders(source)
+    console = Console()
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("converting", total=None)
+
+        def done() -> None:
+            progress.advance(task)
+
+        if texts:
+            message = f"{mots_to_step(texts, out, images, done)} PNGs"
+        elif images:
+            raise InputError(f"--images {images}: is for texts, {source} holds none; leave it out")
+        else:
+            message = f"{step_to_mots(folders, out, done)} masks"
+    count = len(texts or folders)
+    console.print(f"{out}: {message} of {count} sequence{'s' * (count > 1)}", highlight=False, soft_wrap=True)
 
 
 def stats(

@@ -31,6 +31,14 @@ class MotsObject:
         return decode_mask(self.rle, self.height, self.width)
 
 
+def mots_texts(root: Path) -> dict[str, Path]:
+    """The KITTI-MOTS texts by sequence: `root` itself, in it, or in its instances_txt; empty where there is none."""
+    if root.is_file():
+        return {root.stem: root}
+    found = sorted(root.glob("*.txt")) or sorted((root / "instances_txt").glob("*.txt"))
+    return {p.stem: p for p in found}
+
+
 def read_mots_text(path: Path) -> dict[int, list[MotsObject]]:
     """The objects of each frame that has any.
 

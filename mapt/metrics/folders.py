@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.data.mots_text import MotsObject, read_mots_text, to_panoptic
+from mapt.data.mots_text import MotsObject, mots_texts, read_mots_text, to_panoptic
 from mapt.errors import InputError
 from mapt.metrics.histogram import JointHistogram, joint_histogram
 from mapt.panoptic import (
@@ -74,11 +74,17 @@ _STUFF_TO_BACKGROUND[[*KITTI_STEP.things, VOID]] = [*KITTI_STEP.things, VOID]
 
 
 def _check_classes(name: str, classes: NDArray[np.int64], dataset: str) -> None:
+    unknown = unknown_class(classes, dataset)
+    if unknown is not None:
+        last = len(LABELS[dataset].classes) - 1
+        raise InputError(f"{name}: has class {unknown}, {dataset} knows 0..{last} and 255; check --dataset")
+
+
+def unknown_class(classes: NDArray[np.int64], dataset: str) -> int | None:
+    """The lowest of `classes` (n,) that the dataset does not have; None: it knows all."""
     allowed = {VOID} | ({BACKGROUND} if dataset == THINGS_ONLY else set())
     known = len(LABELS[dataset].classes)
-    unknown = next((int(c) for c in np.unique(classes) if c >= known and c not in allowed), None)
-    if unknown is not None:
-        raise InputError(f"{name}: has class {unknown}, {dataset} knows 0..{known - 1} and 255; check --dataset")
+    return next((int(c) for c in np.unique(classes) if c >= known and c not in allowed), None)
 
 
 def pair_frames(gt: Path, pred: Path, dataset: str, sequences: list[str] | None = None) -> list[FramePair]:
@@ -129,14 +135,6 @@ def _folders(root: Path) -> dict[str, Path]:
     if not found:
         raise InputError(f"{root}: holds no <sequence>/<frame>.png; check the path")
     return found
-
-
-def mots_texts(root: Path) -> dict[str, Path]:
-    """The KITTI-MOTS texts by sequence: `root` itself, in it, or in its instances_txt; empty where there is none."""
-    if root.is_file():
-        return {root.stem: root}
-    found = sorted(root.glob("*.txt")) or sorted((root / "instances_txt").glob("*.txt"))
-    return {p.stem: p for p in found}
 
 
 def _chosen(

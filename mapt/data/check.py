@@ -1,0 +1,263 @@
+"""Is a labelled dataset what it should be? Every file is read; what is wrong is counted and the first files named."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mapt.data.mots_text import CLASSES, MotsObject, mots_texts, read_mots_text, to_panoptic
+from mapt.errors import InputError
+from mapt.frames import read_rgb
+from mapt.metrics.evaluate import AHEAD
+from mapt.metrics.folders import LABELS, unknown_class
+from mapt.metrics.histogram import joint_histogram
+from mapt.panoptic import VOID, LabelMap, Packed, pack, read_packed
+
+FIRST = 3  # files named per kind
+
+
+@dataclass
+class Findings:
+    """What was found.
+
+    Attributes:
+        labels: the dataset's classes.
+        frames: read, by sequence.
+        problems: by kind, every "file: detail"; any of them makes the data bad.
+        notes: the same, of what is odd and harmless.
+        pixels: by class, of all frames.
+        tracks: by thing class, distinct (sequence, id).
+    """
+
+    labels: LabelMap
+    frames: dict[str, int] = field(default_factory=dict)
+    problems: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    notes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    pixels: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    tracks: dict[int, set[tuple[str, int]]] = field(default_factory=lambda: defaultdict(set))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        total = max(1, sum(self.pixels.values()))
+        names = self.labels.classes
+        classes: dict[str, dict[str, Any]] = {
+            names[c] if c < len(names) else str(c): {"pixels": n / total} for c, n in sorted(self.pixels.items())
+        }
+        for c, tracks in self.tracks.items():
+            classes[names[c]]["tracks"] = len(tracks)
+        return {
+            "sequences": self.frames,
+            "problems": {
+                kind: {"count": len(files), "first": files[:FIRST]} for kind, files in self.problems.items() if files
+            },
+            "notes": {
+                kind: {"count": len(files), "first": files[:FIRST]} for kind, files in self.notes.items() if files
+            },
+            "classes": classes,
+        }
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A label that is to be read, with its image where one should be."""
+
+    label: Path
+    name: str
+    read: Callable[[], Packed]
+    image: Path | None
+
+
+def check_dataset(root: Path, dataset: str, workers: int = 1, done: Callable[[], None] | None = None) -> Findings:
+    """Read every label and image of a dataset.
+
+    Args:
+        root: holds panoptic_maps/<split>/<seq>/<frame>.png, or <seq>/<frame>.png itself; for kitti-mots <seq>.txt.
+            Images are looked for in its training/image_02/<seq> and image_02/<seq>.
+        dataset: name, as `mapt eval` knows it.
+        workers: threads.
+        done: called after each frame.
+
+    Returns:
+        Everything that was found; bad files do not stop it.
+
+    Raises:
+        InputError: there is nothing to check.
+    """
+    findings = Findings(LABELS[dataset])
+    texts = mots_texts(root) if dataset == "kitti-mots" else {}
+    sequences = {name: partial(_text_frames, name, text, root) for name, text in texts.items()} or {
+        name: partial(_png_frames, folder, root) for name, folder in label_folders(root).items()
+    }
+    for name, list_frames in sequences.items():
+        frames = list_frames(findings)
+        findings.frames[name] = len(frames)
+        check = _SequenceCheck(name, dataset, findings)
+        for frame, packed in _read_ahead(frames, findings, workers):
+            check.add(frame, packed)
+            if done:
+                done()
+    return findings
+
+
+def label_folders(root: Path) -> dict[str, Path]:
+    """The folders of STEP PNGs by sequence, below panoptic_maps as <split>/<sequence>.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; check the path")
+    maps = root / "panoptic_maps"
+    base, pattern = (maps, "*/*") if maps.is_dir() else (root, "*")
+    folders = [p for p in sorted(base.glob(pattern)) if p.is_dir() and any(p.glob("*.png"))]
+    if not folders and any(root.glob("*.png")):
+        return {root.name: root}
+    if not folders:
+        raise InputError(f"{base}: holds no <sequence>/<frame>.png; check the path and --dataset")
+    return {p.relative_to(base).as_posix(): p for p in folders}
+
+
+def _image_folder(root: Path, sequence: str) -> Path | None:
+    places = (root / "training" / "image_02" / sequence, root / "image_02" / sequence)
+    return next((p for p in places if p.is_dir()), None)
+
+
+def _png_frames(folder: Path, root: Path, findings: Findings) -> list[_Frame]:
+    """The frames of a folder; gaps in their numbers and frames that only labels or only images have are problems."""
+    labels = sorted(folder.glob("*.png"))
+    odd = [p for p in labels if not p.stem.isdigit()]
+    findings.problems["not named by a frame number"] += map(str, odd)
+    labels = [p for p in labels if p.stem.isdigit()]
+    for before, after in pairwise(labels):
+        for number in range(int(before.stem) + 1, int(after.stem)):
+            findings.problems["frame missing"].append(str(folder / f"{number:0{len(before.stem)}d}.png"))
+    images = _images(root, folder.name, {p.stem for p in labels}, findings)
+    return [_Frame(p, str(p), partial(read_packed, p), images.get(p.stem)) for p in labels]
+
+
+def _images(root: Path, sequence: str, stems: set[str], findings: Findings) -> dict[str, Path]:
+    folder = _image_folder(root, sequence)
+    if folder is None:
+        findings.notes["no images beside the labels"].append(sequence)
+        return {}
+    images = {p.stem: p for p in sorted(folder.iterdir()) if p.is_file()}
+    findings.problems["label without image"] += [str(folder / stem) for stem in sorted(stems - set(images))]
+    findings.problems["image without label"] += [str(images[stem]) for stem in sorted(set(images) - stems)]
+    return images
+
+
+def _text_frames(name: str, text: Path, root: Path, findings: Findings) -> list[_Frame]:
+    """The frames with objects of a KITTI-MOTS text; ids that contradict the class or repeat are problems."""
+    try:
+        objects = read_mots_text(text)
+    except InputError as error:
+        findings.problems["unreadable"].append(str(error))
+        return []
+    folder = _image_folder(root, name)
+    if folder is None:
+        findings.notes["no images beside the labels"].append(name)
+    frames = []
+    for number, things in sorted(objects.items()):
+        where = f"{text} frame {number}"
+        ids = [thing.id for thing in things if thing.label in CLASSES]
+        for thing in things:
+            if thing.label in CLASSES and thing.id // 1000 != thing.label:
+                findings.problems["id of another class"].append(f"{where}: class {thing.label} has id {thing.id}")
+        if len(set(ids)) < len(ids):
+            findings.problems["id twice in a frame"].append(where)
+        image = next(iter(sorted(folder.glob(f"{number:06d}.*"))), None) if folder else None
+        if folder and image is None:
+            findings.problems["label without image"].append(where)
+        frames.append(_Frame(text, where, partial(_pack_objects, things, where), image))
+    return frames
+
+
+def _pack_objects(things: list[MotsObject], where: str) -> Packed:
+    return pack(*to_panoptic(things, (things[0].height, things[0].width), where))
+
+
+def _read_ahead(frames: list[_Frame], findings: Findings, workers: int) -> Iterator[tuple[_Frame, Packed | None]]:
+    """Labels in their order, a bounded number read ahead; None where one cannot be read, which is a problem."""
+    waiting: deque[tuple[_Frame, Future[tuple[Packed | None, list[tuple[str, str]]]]]] = deque()
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        for frame in [*frames, None]:
+            if frame:
+                waiting.append((frame, pool.submit(_read, frame)))
+            while waiting and (frame is None or len(waiting) > AHEAD * workers):
+                done, future = waiting.popleft()
+                packed, problems = future.result()
+                for kind, detail in problems:
+                    findings.problems[kind].append(detail)
+                yield done, packed
+
+
+def _read(frame: _Frame) -> tuple[Packed | None, list[tuple[str, str]]]:
+    """A frame's label and the problems of its files."""
+    problems, packed, shape = [], None, None
+    try:
+        packed = frame.read()
+    except InputError as error:
+        problems.append(("unreadable", str(error)))
+    if frame.image:
+        try:
+            shape = read_rgb(frame.image).shape[:2]
+        except InputError as error:
+            problems.append(("unreadable", str(error)))
+    if packed is not None and shape not in (None, packed.shape):
+        problems.append(("size differs", f"{frame.name}: {packed.shape}, its image {shape}"))
+    return packed, problems
+
+
+class _SequenceCheck:
+    """What needs the frames of a sequence in their order."""
+
+    def __init__(self, name: str, dataset: str, findings: Findings) -> None:
+        self.name, self.dataset, self.findings = name, dataset, findings
+        self.first: tuple[int, ...] | None = None
+        self.before: Packed | None = None
+
+    def add(self, frame: _Frame, packed: Packed | None) -> None:
+        """Check the next frame; None: it could not be read."""
+        before, self.before = self.before, packed
+        if packed is None:
+            return
+        self.first = self.first or packed.shape
+        problems, things = self.findings.problems, self.findings.labels.things
+        if packed.shape != self.first:
+            detail = f"{frame.name}: {packed.shape}, the sequence's first {self.first}"
+            problems["size differs"].append(detail)
+        all_ids = joint_histogram(packed, packed, range(256))  # ids of every class, also where they do not count
+        unknown = unknown_class(all_ids.gt_class, self.dataset)
+        if unknown is not None:
+            problems["unknown class"].append(f"{frame.name}: class {unknown}")
+        if bool((all_ids.gt_id[~np.isin(all_ids.gt_class, [*things])] > 0).any()):
+            self.findings.notes["ids on stuff or void, which do not count"].append(frame.name)
+        for c, i, n in zip(all_ids.gt_class, all_ids.gt_id, all_ids.count, strict=True):
+            if c != VOID:
+                self.findings.pixels[int(c)] += int(n)
+            if c in things and i:
+                self.findings.tracks[int(c)].add((self.name, int(i)))
+        if before is not None and before.shape == packed.shape:
+            self._changes(frame, before, packed)
+
+    def _changes(self, frame: _Frame, before: Packed, now: Packed) -> None:
+        """An id that keeps more than half of its pixels from one frame to the next and is of another class then."""
+        things = self.findings.labels.things
+        h = joint_histogram(before, now, things)
+        suspects = (h.gt_id == h.pred_id) & (h.gt_id > 0) & (h.gt_class != h.pred_class)
+        for k in np.flatnonzero(suspects & np.isin(h.gt_class, things) & np.isin(h.pred_class, things)):
+            sizes = (
+                int(h.count[(h.gt_class == h.gt_class[k]) & (h.gt_id == h.gt_id[k])].sum()),
+                int(h.count[(h.pred_class == h.pred_class[k]) & (h.pred_id == h.pred_id[k])].sum()),
+            )
+            if 2 * int(h.count[k]) > min(sizes):
+                old, new = (self.findings.labels.classes[c] for c in (h.gt_class[k], h.pred_class[k]))
+                self.findings.problems["id changes class"].append(f"{frame.name}: {old} {h.gt_id[k]} becomes {new}")
