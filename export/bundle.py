@@ -10,6 +10,7 @@ from pathlib import Path
 import onnx
 
 from mapt.errors import InputError
+from mapt.export.lowering import Lowering
 from mapt.export.onnx import to_onnx
 from mapt.export.subgraphs import list_subgraphs
 from mapt.files import atomic_directory
@@ -33,14 +34,19 @@ class Exported:
 
 
 def export_bundle(
-    weights: Path, out: Path, size: tuple[int, int] | None = None, done: Callable[[str], None] | None = None
+    weights: Path,
+    out: Path,
+    size: tuple[int, int] | None = None,
+    lowering: Lowering = "standard",
+    done: Callable[[str], None] | None = None,
 ) -> tuple[str, list[Exported]]:
-    """Export a weight file with standard operators in float32.
+    """Export a weight file in float32.
 
     Args:
         weights: `.safetensors` written by `mapt train`.
         out: the bundle's folder; a bundle that is there is replaced.
         size: network input (height, width), multiples of 32; None: the weights' own.
+        lowering: how operators are written, see `mapt.export.lowering.lower`.
         done: called with each finished subgraph's name.
 
     Returns:
@@ -53,15 +59,17 @@ def export_bundle(
         raise InputError(f"{out}: exists and is not a bundle; choose another --out")
     network = load_weights(weights, **({"height": size[0], "width": size[1]} if size else {}))
     with atomic_directory(out) as folder:
-        return _write(network, folder, done)
+        return _write(network, folder, lowering, done)
 
 
-def _write(network: Network, folder: Path, done: Callable[[str], None] | None) -> tuple[str, list[Exported]]:
+def _write(
+    network: Network, folder: Path, lowering: Lowering, done: Callable[[str], None] | None
+) -> tuple[str, list[Exported]]:
     info = model_info(network.config, network.backbone.channels[2])
     graphs: dict[str, str] = {}
     exported = []
     for subgraph in list_subgraphs(network, info):
-        model, name = to_onnx(subgraph, info), subgraph.spec.name
+        model, name = to_onnx(subgraph, info, lowering), subgraph.spec.name
         path = folder / f"{name}.onnx"
         onnx.save(model, path)
         graphs[name] = path.name
@@ -71,5 +79,5 @@ def _write(network: Network, folder: Path, done: Callable[[str], None] | None) -
             done(name)
     save_weights(folder / WEIGHTS, network)
     versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
-    identity = write_manifest(folder, info, graphs, [WEIGHTS], lowering="standard", precision="fp32", versions=versions)
+    identity = write_manifest(folder, info, graphs, [WEIGHTS], lowering=lowering, precision="fp32", versions=versions)
     return identity, exported

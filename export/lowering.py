@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import onnx
 from onnx import TensorProto, helper
 
+from mapt.export.gridsample import lower_gridsample
+
+Lowering = Literal["standard", "gridsample"]
 DOMAIN = "mapt"
+
+
+def lower(model: onnx.ModelProto, lowering: Lowering) -> None:
+    """Rewrite a traced graph in place.
+
+    Args:
+        model: as traced, with MAPT's nodes.
+        lowering: "standard" for ONNX's own operators; "gridsample" for those of them that every runtime builds without
+            a plugin: GridSample and MatMul in place of DeformConv and RoiAlign.
+    """
+    lower_standard(model)
+    if lowering == "gridsample":
+        lower_gridsample(model)
 
 
 def lower_standard(model: onnx.ModelProto) -> None:
     """Replace MAPT's nodes by operators that every runtime knows, in place."""
+    values = (*model.graph.value_info, *model.graph.input, *model.graph.output)
+    shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
     for node in [n for n in model.graph.node if n.domain == DOMAIN]:
         place = list(model.graph.node).index(node)
-        replacement = _LOWERINGS[node.op_type](node)
+        replacement = _LOWERINGS[node.op_type](node, shapes)
         del model.graph.node[place]
         for offset, new in enumerate(replacement):
             model.graph.node.insert(place + offset, new)
@@ -21,12 +41,13 @@ def lower_standard(model: onnx.ModelProto) -> None:
     model.opset_import.extend(kept)
 
 
-def _greedy_keep(node: onnx.NodeProto) -> list[onnx.NodeProto]:
+def _greedy_keep(node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]) -> list[onnx.NodeProto]:
     """GreedyKeep as a Loop: keep <- (keep . S < 0.5) until nothing changes, at most n times.
 
     The body carries `keep` (n,) float32 and stops when a round leaves it unchanged: exactly the greedy result.
     """
     (suppresses,), (result,), at = node.input, node.output, node.output[0]
+    (count,) = shapes[result]
 
     def name(part: str) -> str:
         return f"{at}_{part}"
@@ -45,21 +66,22 @@ def _greedy_keep(node: onnx.NodeProto) -> list[onnx.NodeProto]:
         [
             helper.make_tensor_value_info(name("round"), TensorProto.INT64, []),
             helper.make_tensor_value_info(name("go"), TensorProto.BOOL, []),
-            helper.make_tensor_value_info(name("keep_in"), TensorProto.FLOAT, None),
+            helper.make_tensor_value_info(name("keep_in"), TensorProto.FLOAT, [count]),
         ],
         [
             helper.make_tensor_value_info(name("again"), TensorProto.BOOL, []),
-            helper.make_tensor_value_info(name("keep_out"), TensorProto.FLOAT, None),
+            helper.make_tensor_value_info(name("keep_out"), TensorProto.FLOAT, [count]),
         ],
     )
-    one = helper.make_tensor("value", TensorProto.FLOAT, [1], [1.0])
     return [
-        helper.make_node("Shape", [suppresses], [name("size")], start=0, end=1),
-        helper.make_node("ConstantOfShape", [name("size")], [name("all")], value=one),
+        helper.make_node("Constant", [], [name("all")], value_floats=[1.0] * count),
         helper.make_node("Constant", [], [name("half")], value_float=0.5),
-        helper.make_node("Squeeze", [name("size")], [name("bound")]),
+        helper.make_node("Constant", [], [name("bound")], value_int=count),
         helper.make_node("Loop", [name("bound"), "", name("all")], [name("keep")], body=body),
-        helper.make_node("Greater", [name("keep"), name("half")], [result]),
+        # Shape inference takes a Loop's results to be of any shape; the lowerings behind this one need theirs.
+        helper.make_node("Constant", [], [name("shape")], value_ints=[count]),
+        helper.make_node("Reshape", [name("keep"), name("shape")], [name("kept")]),
+        helper.make_node("Greater", [name("kept"), name("half")], [result]),
     ]
 
 

@@ -11,14 +11,14 @@ import onnx
 import torch
 
 from mapt.contract import ModelInfo, TensorSpec
-from mapt.export.lowering import lower_standard
+from mapt.export.lowering import Lowering, lower
 from mapt.export.subgraphs import Subgraph
 
 OPSET = 20  # DeformConv needs 19, half-pixel RoiAlign 16
 
 
-def to_onnx(subgraph: Subgraph, info: ModelInfo) -> onnx.ModelProto:
-    """Trace a subgraph with static shapes and lower it to standard operators.
+def to_onnx(subgraph: Subgraph, info: ModelInfo, lowering: Lowering = "standard") -> onnx.ModelProto:
+    """Trace a subgraph with static shapes and lower it.
 
     The same weights and library versions give the same bytes.
 
@@ -37,7 +37,7 @@ def to_onnx(subgraph: Subgraph, info: ModelInfo) -> onnx.ModelProto:
         )
     assert program is not None
     model = program.model_proto
-    lower_standard(model)
+    lower(model, lowering)
     _strip(model)
     _check(model, subgraph, info)
     return model

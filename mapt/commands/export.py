@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -11,6 +11,7 @@ from mapt.errors import InputError
 
 if TYPE_CHECKING:
     from mapt.export.check import Deviation
+    from mapt.export.lowering import Lowering
 
 TOLERANCE = 2e-4  # of each tensor's largest value; for integers the share of elements that differ
 
@@ -42,7 +43,9 @@ def export(
     console = Console()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("exporting", total=len(SUBGRAPHS))
-        identity, graphs = export_bundle(weights, out, network_size(size), lambda _: progress.advance(task))
+        identity, graphs = export_bundle(
+            weights, out, network_size(size), cast("Lowering", ops), lambda _: progress.advance(task)
+        )
     table = Table("subgraph", "parameters", "nodes", "size", *(["largest difference from PyTorch"] if check else []))
     differences = _differences(out) if check else {}
     for graph in graphs:
@@ -70,8 +73,10 @@ def _available(trt: bool, precision: str, ops: str) -> None:
         raise InputError(
             "--trt: TensorRT engines are not available in this version; export without it and run on ONNX Runtime"
         )
-    if precision != "fp32" or ops != "standard":
-        raise InputError(f"--precision {precision} --ops {ops}: this version exports fp32 with standard operators only")
+    if precision != "fp32" or ops == "custom":
+        raise InputError(
+            f"--precision {precision} --ops {ops}: this version exports fp32 with standard or gridsample operators only"
+        )
 
 
 def _differences(out: Path) -> dict[str, Deviation]:

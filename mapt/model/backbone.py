@@ -49,7 +49,8 @@ class Backbone(nn.Module):
 
     def normalise(self, images: Tensor) -> Tensor:
         """Images (B,H,W,3) uint8 RGB -> (B,3,H,W) float32."""
-        return (images.permute(0, 3, 1, 2).float() - self.mean) * self.scale
+        # Cast first: TensorRT moves no uint8 tensors.
+        return (images.float().permute(0, 3, 1, 2) - self.mean) * self.scale
 
     def freeze(self, stages: int) -> None:
         """Stop training the stem (stage 1, stride 2) and, for 2, the stride-4 stage too."""
