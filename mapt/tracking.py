@@ -7,7 +7,7 @@ import shutil
 import statistics
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,15 @@ import cv2
 import numpy as np
 
 from mapt.errors import InputError
+from mapt.formats import CocoResults, mot_lines
 from mapt.frames import Frame, Source
-from mapt.panoptic import KITTI_STEP, LABEL_MAPS, LabelMap, write_step
-from mapt.runtime import PanopticFrame, PanopticTracker
+from mapt.panoptic import KITTI_STEP, LABEL_MAPS, MAX_INSTANCE, LabelMap, write_step
+from mapt.runtime import BackendError, PanopticFrame, PanopticTracker
+from mapt.runtime.record import Difference, Recorder, Replayer
 from mapt.visualise import Image, draw
 
 KINDS = ("step", "video", "json")
+MORE_KINDS = ("coco", "mot")
 
 
 @dataclass
@@ -57,20 +60,23 @@ def track_source(
     tracker: PanopticTracker, source: Source, out: Path, kinds: tuple[str, ...], samples: int = 0,
     done: Callable[[], None] | None = None,
 ) -> Tracked:  # fmt: skip
-    """Track a sequence from its first frame and write its outputs.
+    """Track a sequence from its first frame and write its outputs, in which ids count from 1.
 
     Args:
-        tracker: is reset first.
+        tracker: is reset first; where its backend records or replays, every frame is announced to it.
         source: the frames.
-        out: gets `step/<seq>/<stem>.png`, `<seq>/video.mp4`, `<seq>/tracks.json` and `<seq>/decisions.jsonl`.
-        kinds: which of step, video and json.
+        out: gets `step/<seq>/<stem>.png`, `<seq>/video.mp4`, `<seq>/tracks.json` and `<seq>/decisions.jsonl`,
+            `<seq>/coco.json`, `<seq>/mot.txt`.
+        kinds: which of step, video, json, coco and mot.
         samples: annotated frames to keep for a contact sheet.
         done: called after each frame.
 
     Raises:
-        InputError: a bad frame; nothing of the sequence is left behind.
+        InputError: a bad frame, or more tracks than STEP has ids; nothing of the sequence is left behind.
+        Difference: a replayed run left its record; nothing of the sequence is left behind.
     """
     tracker.reset()
+    before = tracker.next_id - 1
     out.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{source.name}-", dir=out))
     writer = _Writer(work, kinds, label_map(tracker), getattr(source, "fps", 10.0), samples, len(source))
@@ -78,7 +84,7 @@ def track_source(
     seen: set[int] = set()
     try:
         for frame in source:
-            labelled = tracker.step(frame.image, frame.stamp_ns)
+            labelled = renumbered(_step(tracker, source.name, frame), before)
             writer.write(frame, labelled)
             seen |= {t.id for t in labelled.tracks}
             result.frames += 1
@@ -92,6 +98,34 @@ def track_source(
         shutil.rmtree(work, ignore_errors=True)
     result.tracks, result.samples = len(seen), writer.samples
     return result
+
+
+def renumbered(frame: PanopticFrame, before: int) -> PanopticFrame:
+    """The frame with `before` taken off every id, so that a sequence's ids do not depend on the sequences before it."""
+    if not before:
+        return frame
+    return replace(
+        frame,
+        instance=np.where(frame.instance > 0, frame.instance - np.int32(before), 0),
+        tracks=tuple(replace(t, id=t.id - before) for t in frame.tracks),
+        decisions=tuple(replace(d, track=d.track - before) for d in frame.decisions),
+    )
+
+
+def _step(tracker: PanopticTracker, sequence: str, frame: Frame) -> PanopticFrame:
+    """One step; a backend that records or replays is told which frame it is and what came of it."""
+    backend = tracker.backend
+    if not isinstance(backend, Recorder | Replayer):
+        return tracker.step(frame.image, frame.stamp_ns)
+    backend.begin(sequence, frame.stem, frame.stamp_ns)
+    try:
+        labelled = tracker.step(frame.image, frame.stamp_ns)
+    except BackendError as error:
+        if isinstance(error.__cause__, Difference | InputError):
+            raise error.__cause__ from None
+        raise
+    backend.end(labelled)
+    return labelled
 
 
 def _publish(work: Path, out: Path, name: str) -> None:
@@ -116,13 +150,19 @@ class _Writer:
         self.index = 0
         self.frames: list[dict[str, Any]] = []
         self.decisions: list[str] = []
+        self.coco, self.mot = CocoResults(labels), list[str]()
         self.wanted = {round(i) for i in np.linspace(0, max(total - 1, 0), samples)} if samples else set()
         self.samples: list[tuple[Image, str]] = []
-        if "video" in kinds or "json" in kinds:
+        if {*kinds} - {"step"}:
             (folder / "run").mkdir()
 
     def write(self, frame: Frame, labelled: PanopticFrame) -> None:
         if "step" in self.kinds:
+            most = max((t.id for t in labelled.tracks), default=0)
+            if most > MAX_INSTANCE:
+                raise InputError(
+                    f"frame {frame.stem}: track {most} is beyond STEP's {MAX_INSTANCE}; split the sequence"
+                )
             write_step(self.folder / "step" / f"{frame.stem}.png", labelled.semantic, labelled.instance)
         if "video" in self.kinds or self.index in self.wanted:
             caption = f"frame {self.index}  {labelled.stamp_ns / 1e9:.2f} s"
@@ -136,6 +176,10 @@ class _Writer:
             self.frames.append({"frame": frame.stem, "stamp_ns": labelled.stamp_ns, "tracks": tracks})
             for decision in labelled.decisions:
                 self.decisions.append(json.dumps({"frame": frame.stem, "index": self.index, **asdict(decision)}))
+        if "coco" in self.kinds:
+            self.coco.add(frame.stem, labelled)
+        if "mot" in self.kinds:
+            self.mot += mot_lines(self.index, labelled)
         self.index += 1
 
     def _add(self, picture: Image) -> None:
@@ -155,6 +199,10 @@ class _Writer:
             content = {"classes": list(self.labels.classes), "frames": self.frames}
             (self.folder / "run" / "tracks.json").write_text(json.dumps(content) + "\n")
             (self.folder / "run" / "decisions.jsonl").write_text("".join(line + "\n" for line in self.decisions))
+        if "coco" in self.kinds:
+            (self.folder / "run" / "coco.json").write_text(json.dumps(self.coco.content()) + "\n")
+        if "mot" in self.kinds:
+            (self.folder / "run" / "mot.txt").write_text("".join(line + "\n" for line in self.mot))
         self.close()
 
     def close(self) -> None:

@@ -10,7 +10,11 @@ import typer
 from mapt.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mapt.frames import Source
     from mapt.runtime import PanopticTracker
+    from mapt.tracking import Tracked
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -20,36 +24,88 @@ def register(app: typer.Typer, name: str) -> None:
 
 def track(  # noqa: PLR0917  (the command's options)
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="a folder of frames, a video, or a dataset")],
-    model: Annotated[Path, typer.Option("--model", help="a bundle, or weights for the PyTorch reference")],
     out: Annotated[Path, typer.Option("--out", help="folder of the outputs")],
-    save: Annotated[str, typer.Option("--save", help="any of step,video,json")] = "step,video,json",
+    model: Annotated[
+        Path | None, typer.Option("--model", help="a bundle, or weights for the PyTorch reference")
+    ] = None,
+    save: Annotated[str, typer.Option("--save", help="any of step,video,json,coco,mot")] = "step,video,json",
     fps: Annotated[float, typer.Option("--fps", min=0.1, help="of a folder of frames")] = 10.0,
     threads: Annotated[int | None, typer.Option("--threads", min=1)] = None,
     association: Annotated[str, typer.Option("--association", help="full, motion, appearance or iou")] = "full",
     sequences: Annotated[str | None, typer.Option("--sequences", help="of a dataset, by comma")] = None,
     size: Annotated[str | None, typer.Option("--size", help="network input HxW, with weights only")] = None,
+    record: Annotated[Path | None, typer.Option("--record", help="write the networks' outputs here")] = None,
+    replay: Annotated[Path | None, typer.Option("--replay", help="take them from here instead of a model")] = None,
 ) -> None:
     """Label every pixel and give every car and person an id that lasts."""
-    from rich.progress import Progress
-
     from mapt.frames import open_sources
-    from mapt.tracking import KINDS, track_source
+    from mapt.runtime.record import Difference, Replayer
+    from mapt.tracking import KINDS, MORE_KINDS
 
-    kinds = tuple(part.strip() for part in save.split(",") if part.strip())
-    wrong = next((kind for kind in kinds if kind not in KINDS), None)
+    kinds, known = tuple(part.strip() for part in save.split(",") if part.strip()), (*KINDS, *MORE_KINDS)
+    wrong = next((kind for kind in kinds if kind not in known), None)
     if wrong or not kinds:
-        raise InputError(f"--save {save}: {wrong or 'nothing'} is unknown; choose any of {','.join(KINDS)}")
+        raise InputError(f"--save {save}: {wrong or 'nothing'} is unknown; choose any of {','.join(known)}")
     names = [part.strip() for part in sequences.split(",")] if sequences else None
     sources = open_sources(source, fps, names)
-    tracker = open_tracker(model, threads, association, size)
-    results = []
-    with Progress(transient=True) as progress:
-        for entry in sources:
-            task = progress.add_task(entry.name, total=len(entry) or None)
-            results.append(track_source(tracker, entry, out, kinds, done=lambda t=task: progress.advance(t)))  # type: ignore[misc]
+    if replay and (model or record):
+        raise InputError(f"--replay {replay}: a record stands in for a model; leave out --model and --record")
+    if replay:
+        tracker = replaying(replay)
+    elif model:
+        tracker = open_tracker(model, threads, association, size)
+    else:
+        raise InputError("--model: is missing; give a bundle or weights, or a record with --replay")
+    try:
+        results = _track_all(tracker, sources, out, kinds, record)
+        if isinstance(tracker.backend, Replayer):
+            tracker.backend.close()
+    except Difference as difference:
+        typer.echo(f"first difference from {replay}: {difference}", err=True)
+        raise typer.Exit(1) from None
+    if replay:
+        typer.echo(f"replayed {replay}: every frame as recorded, bit for bit")
     for r in results:
         typer.echo(f"{r.name}: {r.frames} frames, {r.tracks} tracks, {r.median_ms:.1f} ms a frame (median)")
     typer.echo(f"outputs: {out}")
+
+
+def _track_all(
+    tracker: PanopticTracker, sources: Sequence[Source], out: Path, kinds: tuple[str, ...], record: Path | None
+) -> list[Tracked]:
+    """Every source in turn, written down in `record` where it is given; the record appears when all are done."""
+    from contextlib import ExitStack
+
+    from rich.progress import Progress
+
+    from mapt.files import atomic_file
+    from mapt.runtime import PanopticTracker
+    from mapt.runtime.record import Recorder
+    from mapt.tracking import track_source
+
+    results = []
+    with ExitStack() as stack:
+        if record:
+            file = stack.enter_context(stack.enter_context(atomic_file(record)).open("wb"))
+            tracker = PanopticTracker(Recorder(tracker.backend, file, tracker.association), tracker.association)
+        progress = stack.enter_context(Progress(transient=True))
+        for entry in sources:
+            task = progress.add_task(entry.name, total=len(entry) or None)
+            results.append(track_source(tracker, entry, out, kinds, done=lambda t=task: progress.advance(t)))  # type: ignore[misc]
+    return results
+
+
+def replaying(path: Path) -> PanopticTracker:
+    """A tracker whose network is a record.
+
+    Raises:
+        InputError: no record, or a damaged one.
+    """
+    from mapt.runtime import PanopticTracker
+    from mapt.runtime.record import Replayer
+
+    backend = Replayer(path)
+    return PanopticTracker(backend, backend.association)  # type: ignore[arg-type]
 
 
 def open_tracker(

@@ -138,3 +138,37 @@ def test_a_changed_byte_in_the_bundle_is_refused(mapt: Run, bundle: Path, frames
     ran = mapt("track", frames, "--model", copy, "--out", tmp_path / "out")
     assert ran.code == 2 and "motion.onnx" in ran.err and ran.err.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_ids_do_not_depend_on_the_sequences_before(mapt: Run, bundle: Path, street: Path, tmp_path: Path) -> None:
+    options = ("--model", bundle, "--save", "step,json,mot,coco")
+    assert mapt("track", street, *options, "--out", tmp_path / "all").code == 0
+    assert mapt("track", street, *options, "--out", tmp_path / "one", "--sequences", "0001").code == 0
+    names = [p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.is_file()]
+    assert {"tracks.json", "decisions.jsonl", "mot.txt", "coco.json"} <= {n.name for n in names}
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "all" / name).read_bytes()
+    assert json.loads((tmp_path / "one" / "0001" / "tracks.json").read_text())["frames"][0]["tracks"][0]["id"] == 1
+
+
+def test_a_recorded_run_is_replayed_without_a_model(mapt: Run, bundle: Path, street: Path, tmp_path: Path) -> None:
+    run, save = tmp_path / "run.record", ("--save", "step,json")
+    ran = mapt("track", street, "--model", bundle, "--out", tmp_path / "a", "--record", run, "--threads", 1, *save)
+    assert ran.code == 0, ran.err
+    ran = mapt("track", street, "--replay", run, "--out", tmp_path / "b", *save)
+    assert ran.code == 0 and "every frame as recorded" in ran.out, ran.err
+    for path in (tmp_path / "a").rglob("*.*"):
+        assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
+    ran = mapt("track", street, "--replay", run, "--out", tmp_path / "c", "--sequences", "0001", *save)
+    assert ran.code == 1 and "0001 frame 000000: sequence is 0001, recorded was 0000" in ran.err
+    assert not [p for p in (tmp_path / "c").rglob("*") if p.is_file()]
+    run.write_bytes(run.read_bytes()[:100_000])
+    ran = mapt("track", street, "--replay", run, "--out", tmp_path / "c", *save)
+    assert ran.code == 2 and ran.err.startswith(f"mapt: {run}: ") and ran.err.count("\n") == 1
+
+
+def test_a_model_or_a_record_but_not_both(mapt: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
+    ran = mapt("track", frames, "--out", tmp_path / "out")
+    assert ran.code == 2 and "--model: is missing" in ran.err
+    ran = mapt("track", frames, "--out", tmp_path / "out", "--model", bundle, "--replay", "run")
+    assert ran.code == 2 and "leave out --model" in ran.err
