@@ -4,8 +4,9 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SOURCES := $(wildcard csrc/*/*.h csrc/*/*.cpp csrc/*/*.inc)
 
-.PHONY: demo test test-slow check setup lock clean
+.PHONY: demo test test-slow check setup kernels lock clean
 
 demo: $(STAMP)
 	$(BIN)/mapt demo
@@ -20,16 +21,21 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run --Werror $(SOURCES)
 
 setup: $(STAMP)
 
 # The stamp is written last, so an interrupted installation is finished by the next call.
-$(STAMP): requirements.lock pyproject.toml setup.py
+$(STAMP): requirements.lock pyproject.toml setup.py $(SOURCES)
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11 or newer; install it, or name one with PYTHON=..." >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $(STAMP)
+
+# Everything that can be compiled, incrementally; fails where `make setup` would leave a part out.
+kernels: $(STAMP)
+	MAPT_BUILD=torch $(BIN)/python setup.py --quiet build_ext --inplace
 
 # Resolve pyproject.toml anew in an empty environment and pin what came out.
 lock:

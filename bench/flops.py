@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mapt.model.network import Network
 from mapt.model.subgraphs import build_subgraphs, model_info
+from mapt.ops import disabled
 
 BILINEAR = 4
 
@@ -44,7 +45,7 @@ def count_heads(network: Network) -> dict[str, HeadCost]:
     graphs, rows = build_subgraphs(network), info.sizes["N"]
     image = torch.zeros(1, config.height, config.width, 3, dtype=torch.uint8)
     h8, w8 = config.height // 8, config.width // 8
-    with torch.inference_mode():
+    with torch.inference_mode(), disabled():  # counted on torchvision's operators, whatever computes them here
         trunk, backbone = _count(network.backbone, image)
         pyramid, fpn = _count(network.fpn, trunk)
         semantic, semantic_flops = _count(network.semantic, trunk.c16, pyramid)

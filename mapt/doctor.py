@@ -71,7 +71,7 @@ def extra_of(module: str | None) -> str | None:
 def examine() -> list[Finding]:
     """Every check, in the order in which a user meets the parts."""
     return [
-        _python(), _onnxruntime(), *(_package(p) for p in PACKAGES), _processor(), _gpu(), _tensorrt(),
+        _python(), _onnxruntime(), *(_package(p) for p in PACKAGES), _processor(), _operators(), _gpu(), _tensorrt(),
         _attempt("video", _video, "install opencv-python-headless from PyPI: its wheel holds the encoder"),
         _attempt("shipped weights", _weights, "run in a checkout of the project, or train: mapt train nano-street"),
     ]  # fmt: skip
@@ -135,6 +135,26 @@ def _processor() -> Finding:
     flags = Path("/proc/cpuinfo").read_text().split() if Path("/proc/cpuinfo").is_file() else []
     known = [name for name in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimd") if name in flags]
     return Finding("processor", "ok", f"{cores} cores this process may use; {', '.join(known) or 'features unknown'}")
+
+
+def _operators() -> Finding:
+    """What computes the network's own operators in PyTorch; the runtime does not need them."""
+    what, build = "compiled operators", "MAPT_BUILD=torch pip install --no-build-isolation -e . (in a checkout)"
+    record = Path(__file__).parent / "build.json"
+    built: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
+    left_out = built.get("torch", "mapt was not installed with its own setup.py")
+    if _version("torch") is None or _version("torchvision") is None:
+        return Finding(what, "missing", "no PyTorch", "training needs it: pip install mapt[train]")
+    question = "from mapt.ops import compiled; print(compiled.implementation(), compiled.MISSING, sep='|')"
+    probe = subprocess.run([sys.executable, "-c", question], capture_output=True, text=True, check=False)
+    if probe.returncode:
+        return Finding(what, "broken", (probe.stderr.strip().splitlines() or ["no message"])[-1], build)
+    uses, missing = probe.stdout.strip().split("|", 1)
+    if not missing:
+        return Finding(what, "ok", uses)
+    if left_out != "ok":
+        return Finding(what, "missing", f"{uses} instead, which is slower: {left_out}", build)
+    return Finding(what, "broken", f"{uses} instead, which is slower: {missing}", build)
 
 
 def _gpu() -> Finding:

@@ -1,6 +1,21 @@
-"""The torch-free runtime: `PanopticTracker` and what it returns."""
+"""The torch-free runtime: `PanopticTracker`, what it returns, what it raises and how it is."""
 
+from mapt.runtime.errors import BackendError, BusyError, OutputError, StampError, StateError, StepError
 from mapt.runtime.frame import Decision, PanopticFrame, Track
+from mapt.runtime.health import Health, Status
 from mapt.runtime.tracker import PanopticTracker
 
-__all__ = ["Decision", "PanopticFrame", "PanopticTracker", "Track"]
+__all__ = [
+    "BackendError",
+    "BusyError",
+    "Decision",
+    "Health",
+    "OutputError",
+    "PanopticFrame",
+    "PanopticTracker",
+    "StampError",
+    "StateError",
+    "Status",
+    "StepError",
+    "Track",
+]

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Stage = Literal["propagation", "appearance", "birth", "lost", "removed"]
+Stage = Literal["propagation", "appearance", "birth", "lost", "removed", "overflow"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Decision:
     """Why an identity is what it is.
 
     Attributes:
-        stage: propagation and appearance continue a track, birth starts one, lost and removed end a sighting or track.
+        stage: propagation and appearance continue a track, birth starts one, lost and removed end a sighting or track,
+            overflow ends a lost track before its time because the table is full.
         track: its id.
         detection: index among the frame's instances, by falling score; -1 where there is none.
         score: mask IoU, cosine, or for a birth the detection's score.
@@ -66,7 +67,12 @@ class PanopticFrame:
         decisions: one for every change or continuation of an identity.
         timings_ms: by stage; `frame` is all of the step.
         stamp_ns: the frame's time.
-        overflow: 1 where every detection slot is filled above the score, so that objects may be missing; else 0.
+        overflow: how many objects above the score were left out because there were too many, those of the lowest
+            score first; one more where every detection slot of the network is filled, as there may be others.
+        degraded: heads left out for the deadline, of "appearance" and "motion".
+        alarms: what the monitor finds wrong: "blind" (an image of one colour; identities stay as they were), "frozen"
+            (the pixels of the frame before), "saturated" (objects were left out), "empty" (one class everywhere),
+            "churn" (most of what was visible lately was new).
     """
 
     semantic: NDArray[np.uint8]
@@ -76,3 +82,5 @@ class PanopticFrame:
     timings_ms: dict[str, float]
     stamp_ns: int
     overflow: int
+    degraded: tuple[str, ...] = ()
+    alarms: tuple[str, ...] = ()

@@ -43,6 +43,13 @@ class Detections:
             self.boxes[rows], self.scores[rows], self.classes[rows], self.mask_logits[rows], self.masks8[rows]
         )
 
+    def first(self, count: int, score: float = 0.0) -> tuple[Detections, int]:
+        """The first `count` of them, and how many of the others reach `score`."""
+        if len(self) <= count:
+            return self, 0
+        dropped = int((self.scores[count:] >= score).sum())
+        return self.take(np.arange(count)), dropped
+
 
 @dataclass(frozen=True)
 class Fused:

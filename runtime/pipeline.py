@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mapt.runtime.backend import Backend, Tensors
 from mapt.runtime.fusion import Detections, sigmoid
+from mapt.runtime.monitor import check_instances, check_outputs, failed
 
 Float = NDArray[np.float32]
 
@@ -21,7 +22,12 @@ class Clock:
     """Milliseconds by stage."""
 
     def __init__(self) -> None:
+        self.start = time.perf_counter_ns()
         self.ms: dict[str, float] = {}
+
+    def elapsed_ms(self) -> float:
+        """Since the clock was made."""
+        return (time.perf_counter_ns() - self.start) / 1e6
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -54,25 +60,54 @@ class Perception:
     full: bool
 
 
+def run(backend: Backend, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+    """Run one subgraph and check what comes out.
+
+    Raises:
+        BackendError: the backend raised.
+        OutputError: the output breaks the contract.
+    """
+    try:
+        outputs = backend.run(subgraph, inputs)
+    except Exception as error:
+        raise failed(subgraph, error) from error
+    check_outputs(subgraph, outputs, backend.info)
+    return outputs
+
+
 def perceive(backend: Backend, image: NDArray[np.uint8], clock: Clock) -> Perception:
-    """Backbone, semantic and instance heads on an input (1,H,W,3) uint8."""
+    """Backbone, semantic and instance heads on an input (1,H,W,3) uint8.
+
+    Raises:
+        StepError: the backend raised or its output breaks the contract.
+    """
     with clock.stage("backbone"):
-        trunk = backend.run("backbone", {"image": image})
+        trunk = run(backend, "backbone", {"image": image})
     pyramid = {name: trunk[name] for name in ("p4", "p8", "p16", "p32")}
     with clock.stage("semantic"):
-        semantic = backend.run("semantic", {"c16": trunk["c16"], "p4": trunk["p4"], "p8": trunk["p8"]})
+        semantic = run(backend, "semantic", {"c16": trunk["c16"], "p4": trunk["p4"], "p8": trunk["p8"]})
     with clock.stage("instance"):
-        instance = backend.run("instance", pyramid)
+        instance = run(backend, "instance", pyramid)
+        check_instances(instance, backend.info)
     count = int(instance["count"][0])
-    detections = Detections(
-        instance["boxes"][:count],
-        instance["scores"][:count],
-        instance["classes"][:count],
-        instance["mask_logits"][:count],
-        instance["masks8"][:count],
+    detections = in_order(
+        Detections(
+            instance["boxes"][:count],
+            instance["scores"][:count],
+            instance["classes"][:count],
+            instance["mask_logits"][:count],
+            instance["masks8"][:count],
+        )
     )
     full = count == backend.info.sizes["D"]
     return Perception(pyramid, semantic["s"], semantic["logits"][0], semantic["labels"][0], detections, full)
+
+
+def in_order(detections: Detections) -> Detections:
+    """By falling score, whatever order they come in, so that ids do not depend on it; equals go by their boxes."""
+    if (np.diff(detections.scores) <= 0).all():
+        return detections
+    return detections.take(np.lexsort((*detections.boxes.T, -detections.scores)))
 
 
 def carry(
@@ -96,7 +131,8 @@ def carry(
     with clock.stage("motion"):
         for start in range(0, max(len(masks_prev), len(detections)), rows):
             part = slice(start, start + rows)
-            out = backend.run(
+            out = run(
+                backend,
                 "motion",
                 {
                     "s_prev": s_prev,
@@ -131,7 +167,7 @@ def embed(backend: Backend, pyramid: Tensors, detections: Detections, f_p: Float
                 "mask_logits": padded(detections.mask_logits[part], rows),
                 "f_p": padded(f_p[part], rows),
             }
-            parts.append(backend.run("appearance", inputs)["embeddings"])
+            parts.append(run(backend, "appearance", inputs)["embeddings"])
     found = np.concatenate(parts)[: len(detections)] if parts else np.zeros((0, backend.info.sizes["E"]), np.float32)
     length = np.linalg.norm(found, axis=1, keepdims=True)
     unit: Float = found / np.maximum(length, np.float32(1e-12))

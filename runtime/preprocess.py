@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt.errors import InputError
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -27,6 +29,19 @@ class Fit:
     def scale(self) -> tuple[float, float]:
         """Image pixels per input pixel, (x, y)."""
         return self.width / self.inner_width, self.height / self.inner_height
+
+
+def check_image(image: object) -> None:
+    """Refuse what is not uint8 (h,w,3) with at least one pixel.
+
+    Raises:
+        InputError: wrong type, dtype or shape.
+    """
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        found = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise InputError(f"image is {found}; step() needs uint8 (height, width, 3) RGB")
+    if 0 in image.shape:
+        raise InputError(f"image is empty {image.shape}; step() needs at least one pixel")
 
 
 def fit(height: int, width: int, input_height: int, input_width: int) -> Fit:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,32 +15,56 @@ from numpy.typing import NDArray
 from mapt.errors import InputError
 from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import read_bundle
-from mapt.runtime.frame import Decision, PanopticFrame, Track
-from mapt.runtime.fusion import Fused, fuse
-from mapt.runtime.pipeline import Clock, Perception, carry, embed, perceive
-from mapt.runtime.preprocess import Fit, fit, to_image, to_input
-from mapt.runtime.tracks import Association, TrackState, TrackTable
+from mapt.runtime.cues import gather
+from mapt.runtime.deadline import Estimates, check_deadline
+from mapt.runtime.errors import BusyError, OutputError
+from mapt.runtime.frame import PanopticFrame
+from mapt.runtime.fusion import fuse
+from mapt.runtime.health import Health, HealthRecord, Status
+from mapt.runtime.monitor import alarms, look_at
+from mapt.runtime.output import Identified, label_frame
+from mapt.runtime.pipeline import Clock, perceive
+from mapt.runtime.preprocess import check_image, fit, to_input
+from mapt.runtime.stamps import check_stamp
+from mapt.runtime.state import TrackerState, model_id, restore, save
+from mapt.runtime.tracks import Association, TrackTable
 
-Float = NDArray[np.float32]
+LOST_PER_SLOT = 4  # tracks kept for every object there may be in a frame
 
 
 class PanopticTracker:
     """Motion and appearance-aware panoptic tracking of one camera.
 
-    State belongs to the instance; several trackers in a process do not disturb each other.
+    State belongs to the instance; several trackers in a process do not disturb each other. One thread at a time may
+    call `step`, `reset` or `restore_state`; a second one gets a `BusyError`. `health` and `save_state` may be called
+    from any thread at any time.
 
     Args:
         backend: runs the network; `load` makes one from a bundle.
         association: "full", or for ablations "motion" (propagated masks only), "appearance" (embeddings only), "iou"
             (the previous masks where they were).
+        max_objects: most objects in a frame, the best scores win; None: as many as the network has slots.
+        model: what saved states belong to; empty: derived from what the backend says of its network.
+
+    Raises:
+        InputError: an unknown association, or less than one object.
     """
 
-    def __init__(self, backend: Backend, association: Association = "full") -> None:
+    def __init__(
+        self, backend: Backend, association: Association = "full", max_objects: int | None = None, model: str = ""
+    ) -> None:
+        slots = backend.info.sizes["D"]
+        if max_objects is not None and max_objects < 1:
+            raise InputError(f"max_objects is {max_objects}; give at least 1, or None for all {slots}")
         self.backend, self.association = backend, association
         self.stuff = tuple(c for c in range(len(backend.info.classes)) if c not in backend.info.things)
-        self.table = TrackTable(backend.info.thresholds, association)
-        self._s: Float | None = None
-        self._stamp_ns: int | None = None
+        self.max_objects = min(max_objects or slots, slots)
+        self.model = model_id(backend.info, model)
+        limits = backend.info.thresholds
+        self._empty = TrackTable(limits, association, LOST_PER_SLOT * self.max_objects)
+        self._state = TrackerState(self._empty)
+        self._turn = threading.Lock()
+        self._estimates, self._record = Estimates(), HealthRecord(limits.max_gap)
 
     @classmethod
     def load(
@@ -45,14 +73,16 @@ class PanopticTracker:
         backend: Literal["auto", "ort"] = "auto",
         threads: int | None = None,
         association: Association = "full",
+        max_objects: int | None = None,
     ) -> PanopticTracker:
-        """Open a bundle written by `mapt export`.
+        """Open a bundle written by `mapt export`; it is read whole, so the folder may change afterwards.
 
         Args:
             bundle_dir: its folder; every file is checked against the manifest's SHA-256 first.
             backend: "ort"; "auto" takes the best one that bundle and machine have.
             threads: of the network; None: as many as there are cores.
             association: see the class.
+            max_objects: see the class.
 
         Raises:
             InputError: not a bundle, a changed file, or a backend that is not available.
@@ -61,90 +91,119 @@ class PanopticTracker:
             raise InputError(f"backend {backend!r} is not available in this version; use 'ort' or 'auto'")
         from mapt.runtime.ort import OrtBackend
 
-        return cls(OrtBackend(read_bundle(Path(bundle_dir)), threads), association)
+        bundle = read_bundle(Path(bundle_dir))
+        return cls(OrtBackend(bundle, threads), association, max_objects, bundle.id)
+
+    @property
+    def next_id(self) -> int:
+        """The id that the next new track gets."""
+        return self._state.table.next_id
 
     def reset(self) -> None:
-        """Forget all tracks, as after a camera cut; ids go on counting."""
-        self.table.tracks = []
-        self._s = self._stamp_ns = None
+        """Forget all tracks, as after a camera cut; ids go on counting.
 
-    def step(self, image: NDArray[np.uint8], stamp_ns: int) -> PanopticFrame:
+        Raises:
+            BusyError: another thread is in `step`.
+        """
+        with self._alone():
+            self._state = self._state.cut()
+
+    def save_state(self) -> bytes:
+        """All that the next step depends on, as bytes; during a step, as it was before that step."""
+        return save(self._state, self.model)
+
+    def restore_state(self, data: bytes) -> None:
+        """Go on where `save_state` was called, with the same ids as if it had never stopped.
+
+        Args:
+            data: from a tracker of the same bundle and association, in this or another process.
+
+        Raises:
+            StateError: damaged or foreign bytes; the state is as before.
+            BusyError: another thread is in `step`.
+        """
+        with self._alone():
+            self._state = restore(data, self.model, self.backend.info, self._empty)
+
+    def health(self) -> Health:
+        """How the tracker is now; any thread may ask, and never waits for a step."""
+        return self._record.read()
+
+    def step(self, image: NDArray[np.uint8], stamp_ns: int, deadline_ms: float | None = None) -> PanopticFrame:
         """Label the next frame.
 
         Args:
             image: (h,w,3) uint8 RGB, any size.
-            stamp_ns: its time in nanoseconds, above the previous frame's.
+            stamp_ns: its time in nanoseconds, above the previous frame's by at most an hour.
+            deadline_ms: milliseconds from the call within which the frame is wanted: appearance, then motion are left
+                out where they would not fit, by what they cost lately; the frame says so. None: never.
 
         Returns:
             Labels at the image's size, tracks, decisions and timings.
 
         Raises:
-            InputError: wrong shape or type, or a stamp that does not rise; the state is as before.
+            InputError: wrong shape or type of the image, or a deadline that is none.
+            StampError: a stamp that does not rise, or is absurd.
+            StepError: the backend raised, its output is invalid, or another thread is in `step`.
+
+        Whatever is raised, the state is exactly as before.
         """
-        self._check(image, stamp_ns)
-        clock, info = Clock(), self.backend.info
+        with self._alone():
+            self._record.begin()
+            try:
+                check_image(image)
+                stamp, limit_ms = check_stamp(stamp_ns, self._state.stamp_ns), check_deadline(deadline_ms)
+                self._record.expect(limit_ms)
+                frame, self._state = self._next(image, stamp, limit_ms)
+            except InputError as error:
+                self._record.refused(error)
+                raise
+            except BaseException as error:
+                self._record.failed(error, Status.INVALID if isinstance(error, OutputError) else Status.FAULT)
+                raise
+            self._record.labelled(frame)
+            return frame
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._turn.acquire(blocking=False):
+            raise BusyError("another thread is in this tracker; give each thread its own, or take turns")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def _next(
+        self, image: NDArray[np.uint8], stamp: int, deadline_ms: float | None
+    ) -> tuple[PanopticFrame, TrackerState]:
+        """The frame and the state after it; nothing of the tracker changes but its running estimates."""
+        before, clock, info = self._state, Clock(), self.backend.info
+        limits, size = info.thresholds, (image.shape[0], image.shape[1])
         with clock.stage("frame"):
             with clock.stage("preprocess"):  # 1. one place where pixels become the network's input
-                place = fit(image.shape[0], image.shape[1], info.height, info.width)
+                place = fit(*size, info.height, info.width)
                 pixels = to_input(image, place, info.height, info.width)
+                look = look_at(pixels, place)
             seen = perceive(self.backend, pixels, clock)  # 2. backbone, semantic and instance heads
             with clock.stage("fusion"):  # 3. which pixel belongs to which detection
-                fused = fuse(seen.detections, seen.logits, self.stuff, info.thresholds)
-            propagated, embeddings = self._cues(seen, fused, stamp_ns, clock)  # 4. motion and appearance heads
+                found, overflow = seen.detections.first(self.max_objects, limits.score)
+                fused = fuse(found.first(0)[0] if look.blind else found, seen.logits, self.stuff, limits)
+            after = before.next(seen.s, stamp, look.pixels, size)
+            follows = not look.blind and after.follows(before, limits.max_gap)
+            cues = gather(  # 4. motion and appearance heads
+                self.backend, self.association, seen, fused, before if follows else None, clock, self._estimates,
+                deadline_ms,
+            )  # fmt: skip
             with clock.stage("association"):  # 5. propagated masks first, embeddings for the rest
-                ids, decisions = self.table.update(fused, propagated, embeddings, stamp_ns)
-            self._s, self._stamp_ns = seen.s, stamp_ns
+                table, ids, decisions = before.table.update(fused, cues.propagated, cues.embeddings, stamp)
             with clock.stage("output"):  # 6. back to the camera's pixels
-                frame = self._frame(seen, fused, ids, decisions, place, stamp_ns)
+                identified = Identified(fused, ids, [] if look.blind else decisions, table)
+                overflow += int(seen.full and seen.detections.scores[-1] >= limits.score)
+                frame = label_frame(seen.labels, identified, place, stamp, overflow, cues.degraded)
         frame.timings_ms.update(clock.ms)
-        return frame
-
-    def _check(self, image: NDArray[np.uint8], stamp_ns: int) -> None:
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            found = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-            raise InputError(f"image is {found}; step() needs uint8 (height, width, 3) RGB")
-        if 0 in image.shape:
-            raise InputError(f"image is empty {image.shape}; step() needs at least one pixel")
-        if self._stamp_ns is not None and stamp_ns <= self._stamp_ns:
-            raise InputError(f"stamp {stamp_ns} ns is not after {self._stamp_ns} ns; stamps must rise, or call reset()")
-
-    def _cues(self, seen: Perception, fused: Fused, stamp_ns: int, clock: Clock) -> tuple[Float, Float]:
-        """The live tracks' masks in this frame and the instances' embeddings."""
-        info = self.backend.info
-        gap = (stamp_ns - self._stamp_ns) / 1e9 if self._stamp_ns is not None else np.inf
-        follows = self._s is not None and gap <= info.thresholds.max_gap
-        live = self.table.live() if follows else []
-        masks = np.stack([t.mask8 for t in live]) if live else np.zeros((0, *fused.masks8.shape[1:]), np.float32)
-        if self.association == "iou":
-            return masks, np.zeros((len(fused.detections), info.sizes["E"]), np.float32)
-        s_prev = self._s if follows and self._s is not None else seen.s
-        propagated, f_p = carry(self.backend, s_prev, seen.s, masks, fused.detections, clock)
-        if self.association == "motion":
-            return propagated, np.zeros((len(fused.detections), info.sizes["E"]), np.float32)
-        return propagated, embed(self.backend, seen.pyramid, fused.detections, f_p, clock)
-
-    def _frame(
-        self, seen: Perception, fused: Fused, ids: list[int], decisions: list[Decision], place: Fit, stamp_ns: int
-    ) -> PanopticFrame:
-        table = np.array([0, *ids], np.int32)
-        classes = np.concatenate((np.zeros(1, np.uint8), fused.detections.classes.astype(np.uint8)))
-        semantic = np.where(fused.index > 0, classes[fused.index], seen.labels)
-        tracks = sorted((t for t in self.table.tracks), key=lambda t: (t.lost > 0, t.id))
-        limit = self.backend.info.thresholds.score
-        overflow = int(seen.full and seen.detections.scores[-1] >= limit)
-        return PanopticFrame(
-            semantic=to_image(semantic, place).astype(np.uint8, copy=False),
-            instance=to_image(table[fused.index], place).astype(np.int32, copy=False),
-            tracks=tuple(_public(t, place) for t in tracks),
-            decisions=tuple(decisions),
-            timings_ms={},
-            stamp_ns=stamp_ns,
-            overflow=overflow,
-        )
-
-
-def _public(track: TrackState, place: Fit) -> Track:
-    sx, sy = place.scale
-    x1, x2 = (min(float(v) * sx, place.width) for v in track.box[::2])
-    y1, y2 = (min(float(v) * sy, place.height) for v in track.box[1::2])
-    return Track(track.id, track.label, track.score, (x1, y1, x2, y2), track.age, track.lost)
+        self._estimates.learn_from(clock.ms, cues.calls, cues.degraded)
+        if look.blind:
+            return replace(frame, alarms=("blind",)), before
+        births, visible = sum(d.stage == "birth" for d in decisions), len(ids)
+        after = replace(after, table=table, recent=before.counted(births, visible) if follows else before.recent)
+        return replace(frame, alarms=alarms(after.frozen, overflow, frame.semantic, after.recent)), after

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -12,22 +12,24 @@ from mapt.contract import Thresholds
 from mapt.errors import InputError
 from mapt.runtime.affinity import cosine, soft_iou
 from mapt.runtime.association import Match, assign
+from mapt.runtime.errors import StepError
 from mapt.runtime.frame import Decision, Stage
 from mapt.runtime.fusion import Fused
 
 Association = Literal["full", "motion", "appearance", "iou"]
 Float = NDArray[np.float32]
+MAX_ID = 2**31 - 1
 
 
-@dataclass
+@dataclass(frozen=True)
 class TrackState:
     """What is remembered of a track.
 
     Attributes:
         id, label, score: as in `Track`.
         box: (4,) float32, network pixels.
-        mask8: (1,H/8,W/8) float32, its fused mask when last seen.
-        embedding: (E,) float32, unit length, averaged over sightings.
+        mask8: (1,H/8,W/8) float32, its fused mask; of a lost track (1,0,0), as it is never used again.
+        embedding: (E,) float32, unit length, averaged over sightings; zeros where no look was ever computed.
         age: frames since birth.
         lost: frames since last seen.
         seen_ns: time of the last sighting.
@@ -44,17 +46,29 @@ class TrackState:
     seen_ns: int
 
 
+@dataclass(frozen=True)
 class TrackTable:
-    """All tracks of a tracker, live and lost."""
+    """All tracks of a tracker, live and lost. Never changed: an update gives the next table.
 
-    def __init__(self, limits: Thresholds, association: Association) -> None:
-        if association not in get_args(Association):
+    Attributes:
+        limits: thresholds.
+        association: which cues decide.
+        capacity: tracks kept at most; beyond it those lost for longest go first.
+        tracks: by rising id.
+        next_id: of the next birth.
+    """
+
+    limits: Thresholds
+    association: Association
+    capacity: int = 1024
+    tracks: tuple[TrackState, ...] = ()
+    next_id: int = 1
+
+    def __post_init__(self) -> None:
+        if self.association not in get_args(Association):
             raise InputError(
-                f"association {association!r} is unknown; choose one of {', '.join(get_args(Association))}"
+                f"association {self.association!r} is unknown; choose one of {', '.join(get_args(Association))}"
             )
-        self.limits, self.association = limits, association
-        self.tracks: list[TrackState] = []
-        self.next_id = 1
 
     def live(self) -> list[TrackState]:
         """Tracks seen in the previous frame."""
@@ -62,89 +76,122 @@ class TrackTable:
 
     def update(
         self, fused: Fused, propagated: Float, embeddings: Float, stamp_ns: int
-    ) -> tuple[list[int], list[Decision]]:
+    ) -> tuple[TrackTable, list[int], list[Decision]]:
         """Give every instance of a frame its identity.
 
         Args:
             fused: the frame's instances.
             propagated: (L,1,H/8,W/8), the live tracks' masks carried into this frame; empty where that is not possible.
-            embeddings: (n,E) unit embeddings of the instances.
+            embeddings: (n,E) unit embeddings of the instances; zeros where none was computed.
             stamp_ns: the frame's time.
 
         Returns:
-            The track id of each instance, and the decisions.
+            The table after this frame, the track id of each instance, and the decisions.
+
+        Raises:
+            StepError: all ids of 31 bits are used up.
         """
-        count = len(fused.detections)
-        ids: list[int] = [0] * count
         decisions: list[Decision] = []
-        labels = fused.detections.classes
+        ids = self._associate(fused, propagated, embeddings, stamp_ns, decisions)
+        seen = {number: i for i, number in enumerate(ids) if number}
+        tracks = [
+            self._seen(track, fused, embeddings, seen[track.id], stamp_ns) if track.id in seen else _missed(track)
+            for track in self.tracks
+        ]
+        number = self.next_id
+        for i in range(len(ids)):
+            if not ids[i]:
+                tracks.append(self._born(number, fused, embeddings, i, stamp_ns, decisions))
+                ids[i] = number
+                number += 1
+        tracks = self._within(self._kept(tracks, stamp_ns, decisions), stamp_ns, decisions)
+        return replace(self, tracks=tuple(tracks), next_id=number), ids, decisions
+
+    def _associate(
+        self, fused: Fused, propagated: Float, embeddings: Float, stamp_ns: int, decisions: list[Decision]
+    ) -> list[int]:
+        """The id of each instance that continues a track, 0 for the others (III-D)."""
+        count, labels = len(fused.detections), fused.detections.classes
+        ids: list[int] = [0] * count
         live = self.live() if len(propagated) else []
         if self.association != "appearance" and live:
             scores = soft_iou(propagated[:, 0], fused.masks8[:, 0])
             limit = self.limits.propagation_iou
             for match in assign(scores, _same_class(live, labels), limit):
-                self._continue(live[match.row], match, match.column, "propagation", limit, ids, decisions)
+                _continue(live[match.row], match, match.column, "propagation", limit, ids, decisions)
         if self.association in ("full", "appearance"):
-            rest = [i for i in range(count) if not ids[i]]
             taken = set(ids)
-            free = [t for t in self.tracks if t.id not in taken and _gone(t, stamp_ns) <= self.limits.max_lost]
+            rest = [i for i in range(count) if not ids[i] and embeddings[i].any()]
+            free = [t for t in self.tracks if t.id not in taken and self._findable(t, stamp_ns)]
             if rest and free:
                 scores = cosine(np.stack([track.embedding for track in free]), embeddings[rest])
                 limit = self.limits.similarity
                 for match in assign(scores, _same_class(free, labels[rest]), limit):
-                    self._continue(free[match.row], match, rest[match.column], "appearance", limit, ids, decisions)
-        self._refresh(fused, embeddings, ids, stamp_ns)
-        for i in range(count):
-            if not ids[i]:
-                ids[i] = self._begin(fused, embeddings, i, stamp_ns, decisions)
-        self._age(set(ids), stamp_ns, decisions)
-        return ids, decisions
+                    _continue(free[match.row], match, rest[match.column], "appearance", limit, ids, decisions)
+        return ids
 
-    def _continue(
-        self, track: TrackState, match: Match, detection: int, stage: Stage, limit: float, ids: list[int],
-        decisions: list[Decision],
-    ) -> None:  # fmt: skip
-        ids[detection] = track.id
-        runner_up = match.runner_up if np.isfinite(match.runner_up) else None
-        margin = match.score - max(limit, runner_up if runner_up is not None else limit)
-        decisions.append(Decision(stage, track.id, detection, match.score, runner_up, limit, abs(margin)))
+    def _findable(self, track: TrackState, stamp_ns: int) -> bool:
+        return _gone(track, stamp_ns) <= self.limits.max_lost and bool(track.embedding.any())
 
-    def _refresh(self, fused: Fused, embeddings: Float, ids: list[int], stamp_ns: int) -> None:
-        """Write what this frame saw into the continued tracks."""
-        by_id = {track.id: track for track in self.tracks}
-        keep = np.float32(self.limits.embedding_momentum)
-        for i, number in enumerate(ids):
-            if number:
-                track = by_id[number]
-                mixed = keep * track.embedding + (1 - keep) * embeddings[i]
-                track.embedding = mixed / max(float(np.linalg.norm(mixed)), 1e-12)
-                track.mask8, track.box, track.score = fused.masks8[i], fused.boxes[i], float(fused.detections.scores[i])
-                track.lost, track.seen_ns = 0, stamp_ns
+    def _seen(self, track: TrackState, fused: Fused, embeddings: Float, i: int, stamp_ns: int) -> TrackState:
+        """A continued track with what instance i shows of it."""
+        embedding = track.embedding
+        if embeddings[i].any():
+            keep = np.float32(self.limits.embedding_momentum)
+            mixed = keep * embedding + (1 - keep) * embeddings[i]
+            embedding = mixed / max(float(np.linalg.norm(mixed)), 1e-12)
+        return TrackState(
+            track.id, track.label, float(fused.detections.scores[i]), fused.boxes[i], fused.masks8[i], embedding,
+            track.age + 1, 0, stamp_ns,
+        )  # fmt: skip
 
-    def _begin(self, fused: Fused, embeddings: Float, i: int, stamp_ns: int, decisions: list[Decision]) -> int:
-        number, score = self.next_id, float(fused.detections.scores[i])
-        self.next_id += 1
-        label, embedding = int(fused.detections.classes[i]), embeddings[i].copy()
-        track = TrackState(number, label, score, fused.boxes[i], fused.masks8[i], embedding, -1, 0, stamp_ns)
-        self.tracks.append(track)
-        limit = self.limits.score
+    def _born(
+        self, number: int, fused: Fused, embeddings: Float, i: int, stamp_ns: int, decisions: list[Decision]
+    ) -> TrackState:
+        if number > MAX_ID:
+            raise StepError(f"ids are used up after {MAX_ID}; start a new tracker")
+        score, limit, label = float(fused.detections.scores[i]), self.limits.score, int(fused.detections.classes[i])
         decisions.append(Decision("birth", number, i, score, None, limit, abs(score - limit)))
-        return number
+        return TrackState(number, label, score, fused.boxes[i], fused.masks8[i], embeddings[i].copy(), 0, 0, stamp_ns)
 
-    def _age(self, seen: set[int], stamp_ns: int, decisions: list[Decision]) -> None:
-        """Count frames; forget what has been lost for too long."""
-        kept = []
-        for track in self.tracks:
-            track.age += 1
-            track.lost = 0 if track.id in seen else track.lost + 1
+    def _kept(self, tracks: list[TrackState], stamp_ns: int, decisions: list[Decision]) -> list[TrackState]:
+        """Without what has been lost for too long."""
+        kept, limit = [], self.limits.max_lost
+        for track in tracks:
             gone = _gone(track, stamp_ns)
-            if gone > self.limits.max_lost:
-                decisions.append(_ended("removed", track.id, gone, self.limits.max_lost))
+            if gone > limit:
+                decisions.append(_ended("removed", track.id, gone, limit))
                 continue
             if track.lost == 1:
-                decisions.append(_ended("lost", track.id, gone, self.limits.max_lost))
+                decisions.append(_ended("lost", track.id, gone, limit))
             kept.append(track)
-        self.tracks = kept
+        return kept
+
+    def _within(self, tracks: list[TrackState], stamp_ns: int, decisions: list[Decision]) -> list[TrackState]:
+        """At most `capacity` tracks: those lost for longest go first, of equals the oldest."""
+        surplus = len(tracks) - self.capacity
+        if surplus <= 0:
+            return tracks
+        lost = sorted((t for t in tracks if t.lost), key=lambda t: (t.seen_ns, t.id))[:surplus]
+        decisions += [_ended("overflow", t.id, _gone(t, stamp_ns), self.limits.max_lost) for t in lost]
+        gone = {track.id for track in lost}
+        return [track for track in tracks if track.id not in gone]
+
+
+def _continue(
+    track: TrackState, match: Match, detection: int, stage: Stage, limit: float, ids: list[int],
+    decisions: list[Decision],
+) -> None:  # fmt: skip
+    ids[detection] = track.id
+    runner_up = match.runner_up if np.isfinite(match.runner_up) else None
+    margin = match.score - max(limit, runner_up if runner_up is not None else limit)
+    decisions.append(Decision(stage, track.id, detection, match.score, runner_up, limit, abs(margin)))
+
+
+def _missed(track: TrackState) -> TrackState:
+    """A track that no instance continues."""
+    mask = track.mask8 if not track.mask8.size else np.zeros((1, 0, 0), np.float32)
+    return replace(track, mask8=mask, age=track.age + 1, lost=track.lost + 1)
 
 
 def _gone(track: TrackState, stamp_ns: int) -> float:

@@ -1,16 +1,12 @@
 """Operators with a fixed name and meaning, whatever implements them."""
 
+from mapt.ops.compiled import disabled, implementation
 from mapt.ops.deform_conv import deform_conv2d
 from mapt.ops.nms import greedy_nms, top_k
 from mapt.ops.propagate import propagate_masks, propagated_features
 from mapt.ops.roi_align import multiscale_roi_align
 
 __all__ = [
-    "deform_conv2d", "greedy_nms", "implementation", "multiscale_roi_align", "propagate_masks", "propagated_features",
-    "top_k",
+    "deform_conv2d", "disabled", "greedy_nms", "implementation", "multiscale_roi_align", "propagate_masks",
+    "propagated_features", "top_k",
 ]  # fmt: skip
-
-
-def implementation() -> str:
-    """What computes the operators on this machine."""
-    return "torchvision"

@@ -6,6 +6,8 @@ import torch
 import torchvision
 from torch import Tensor
 
+from mapt.ops import compiled
+
 
 def deform_conv2d(
     input: Tensor,
@@ -15,6 +17,8 @@ def deform_conv2d(
     stride: int = 1,
     padding: int = 0,
     dilation: int = 1,
+    *,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Deformable convolution (Dai et al., 2017).
 
@@ -26,10 +30,33 @@ def deform_conv2d(
         stride: step between output pixels.
         padding: zero padding on every side, pixels.
         dilation: distance between taps, pixels.
+        out: (N,O,oh,ow) contiguous, takes the result in place of new memory; without gradients.
 
     Returns:
-        (N,O,oh,ow). Samples outside the input are zero, bilinear in between.
+        (N,O,oh,ow). Samples outside the input, those at NaN and infinite offsets too, are zero, bilinear in between.
+
+    Raises:
+        RuntimeError: shapes or types that do not fit together, or `out` where a gradient is wanted.
     """
+    if out is not None:
+        compiled.refuse_gradients(input, offset, weight, bias)
+    tensors = (input, offset, weight) if bias is None else (input, offset, weight, bias)
+    if not compiled.usable(*tensors):
+        result = _with_torchvision(input, offset, weight, bias, stride, padding, dilation)
+        return result if out is None else out.copy_(result)
+    dtype = compiled.working_type(*tensors)
+    cast = [t.to(dtype) for t in tensors]
+    arguments = (*cast[:3], None if bias is None else cast[3], stride, padding, dilation)
+    if out is not None and out.dtype == dtype:
+        torch.ops.mapt.deform_conv2d_out(*arguments, out)
+        return out
+    result = torch.ops.mapt.deform_conv2d(*arguments).to(input.dtype)
+    return result if out is None else out.copy_(result)
+
+
+def _with_torchvision(
+    input: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int, dilation: int
+) -> Tensor:
     shared = offset.shape[0] == 1 and input.shape[0] != 1
     if shared and input.shape[1] == 1 and stride == 1:
         shared_kernel = _grouped_single_channel if torch.compiler.is_exporting() else _shared_single_channel

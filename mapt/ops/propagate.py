@@ -6,6 +6,7 @@ import torch
 import torchvision
 from torch import Tensor
 
+from mapt.ops import compiled
 from mapt.ops.deform_conv import deform_conv2d
 
 DILATIONS = (1, 3, 6, 12)
@@ -20,6 +21,8 @@ def propagate_masks(
     projection: Tensor,
     bias: Tensor,
     boxes: Tensor | None = None,
+    *,
+    out: tuple[Tensor, Tensor | None] | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """Carry masks into the next frame (paper III-B).
 
@@ -33,10 +36,39 @@ def propagate_masks(
         projection: (4*C,) float, the 1x1 convolution.
         bias: (1,) float.
         boxes: (N,4) float32 xyxy input pixels, or None.
+        out: contiguous (N,1,h,w), and with boxes (N,4*C,7,7), take the results in place of new memory; without
+            gradients.
 
     Returns:
         Propagated mask logits (N,1,h,w), and with boxes their features (N,4*C,7,7), RoIAligned at stride 8.
+
+    Raises:
+        RuntimeError: shapes or types that do not fit together, or `out` where a gradient is wanted.
     """
+    tensors = (masks, offsets, weights, projection, bias)
+    if out is not None:
+        compiled.refuse_gradients(*tensors)
+    if not compiled.usable(*tensors) or compiled.wants_gradient(*tensors):
+        results = _composed(masks, offsets, weights, projection, bias, boxes)
+    else:
+        dtype = compiled.working_type(*tensors)
+        arguments = (*(t.to(dtype) for t in tensors), boxes)
+        if out is not None and all(t is None or t.dtype == dtype for t in out):
+            torch.ops.mapt.propagate_masks_out(*arguments, *out)
+            return out
+        logits, features = torch.ops.mapt.propagate_masks(*arguments)
+        results = logits.to(masks.dtype), None if boxes is None else features.to(masks.dtype)
+    if out is None:
+        return results
+    for target, result in zip(out, results, strict=True):
+        if target is not None and result is not None:
+            target.copy_(result)
+    return out
+
+
+def _composed(
+    masks: Tensor, offsets: Tensor, weights: Tensor, projection: Tensor, bias: Tensor, boxes: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
     collapsed = (weights * projection.view(4, -1, 1, 1, 1)).sum(1, keepdim=True)  # (4,1,1,3,3)
     logits = bias.view(1, 1, 1, 1)
     for i, dilation in enumerate(DILATIONS):
@@ -48,6 +80,11 @@ def propagate_masks(
 
 def propagated_features(masks: Tensor, offsets: Tensor, weights: Tensor, boxes: Tensor) -> Tensor:
     """The propagated features of each mask inside its own box: (N,4*C,7,7); arguments as in `propagate_masks`."""
+    if compiled.usable(masks, offsets, weights) and not compiled.wants_gradient(masks, offsets, weights):
+        dtype = compiled.working_type(masks, offsets, weights)
+        arguments = masks.to(dtype), offsets.to(dtype), weights.to(dtype), boxes
+        found: Tensor = torch.ops.mapt.propagated_features(*arguments).to(masks.dtype)
+        return found
     fields = [
         deform_conv2d(masks, offsets[i : i + 1], weights[i], padding=dilation, dilation=dilation)
         for i, dilation in enumerate(DILATIONS)

@@ -8,6 +8,8 @@ import torch
 import torchvision
 from torch import Tensor
 
+from mapt.ops import compiled
+
 LEVEL_AREAS = (112.0**2, 224.0**2, 448.0**2)
 
 
@@ -27,6 +29,8 @@ def multiscale_roi_align(
     output_size: int,
     strides: Sequence[int],
     sampling_ratio: int = 2,
+    *,
+    out: Tensor | None = None,
 ) -> Tensor:
     """RoIAlign (He et al., 2017), each box on the pyramid level of its area, half-pixel aligned.
 
@@ -36,12 +40,34 @@ def multiscale_roi_align(
         output_size: side of the square output.
         strides: pixels per cell of each feature map.
         sampling_ratio: samples per output cell and axis.
+        out: (R,F,output_size,output_size) contiguous, takes the result in place of new memory; without gradients.
 
     Returns:
-        (R,F,output_size,output_size), torchvision's `roi_align(aligned=True)` on the box's level.
+        (R,F,output_size,output_size), torchvision's `roi_align(aligned=True)` on the box's level. Samples at NaN
+        coordinates are zero.
+
+    Raises:
+        RuntimeError: shapes that do not fit together, a box of no image, or `out` where a gradient is wanted.
     """
     if torch.compiler.is_exporting():
         return _on_atlas(features, boxes, output_size, strides, sampling_ratio)
+    if out is not None:
+        compiled.refuse_gradients(*features)
+    if not compiled.usable(*features, boxes):
+        result = _level_by_level(features, boxes, output_size, strides, sampling_ratio)
+        return result if out is None else out.copy_(result)
+    dtype = compiled.working_type(*features)
+    arguments = [f.to(dtype) for f in features], boxes.detach(), output_size, list(strides), sampling_ratio
+    if out is not None and out.dtype == dtype:
+        torch.ops.mapt.multiscale_roi_align_out(*arguments, out)
+        return out
+    result = torch.ops.mapt.multiscale_roi_align(*arguments).to(features[0].dtype)
+    return result if out is None else out.copy_(result)
+
+
+def _level_by_level(
+    features: Sequence[Tensor], boxes: Tensor, output_size: int, strides: Sequence[int], sampling_ratio: int
+) -> Tensor:
     out = features[0].new_zeros(len(boxes), features[0].shape[1], output_size, output_size)
     levels = roi_levels(boxes[:, 1:])
     for level, (feature, stride) in enumerate(zip(features, strides, strict=True)):

@@ -47,6 +47,14 @@ class Actor:
         return share
 
 
+def picture(frame: int, height: int = HEIGHT, width: int = WIDTH) -> NDArray[np.uint8]:
+    """An image that tells its frame's number and is not of one colour."""
+    out = np.zeros((height, width, 3), np.uint8)
+    out[:, width // 2 :] = 100
+    out[0, 0] = frame
+    return out
+
+
 class SceneBackend:
     """A perfect network without state: exact masks, exact motion, one embedding per look."""
 
@@ -56,19 +64,21 @@ class SceneBackend:
         self.info, self.actors = info, sorted(actors, key=lambda actor: -actor.score)
         self.calls: list[str] = []
         self.carried: list[tuple[int, int]] = []  # frames between which the motion head ran
-        self.fail: str | None = None
+        self.raises: dict[str, BaseException] = {}  # by subgraph
+        self.spoil: dict[str, Callable[[dict[str, Any]], object]] = {}  # what to do to its outputs
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
         """Check the shapes, answer with the scripted outputs."""
         self.calls.append(subgraph)
-        if subgraph == self.fail:
-            raise RuntimeError(f"{subgraph} fails")
+        if subgraph in self.raises:
+            raise self.raises[subgraph]
         spec = BY_NAME[subgraph]
         for tensor in spec.inputs:
             found = inputs[tensor.name]
             assert found.dtype == tensor.dtype and found.shape == tensor.resolve(self.info.sizes), tensor.name
         out = {t.name: np.zeros(t.resolve(self.info.sizes), t.dtype) for t in spec.outputs}
         getattr(self, f"_{subgraph}")(inputs, out)
+        self.spoil.get(subgraph, id)(out)
         return out
 
     def _backbone(self, inputs: Mapping[str, NDArray[Any]], out: Tensors) -> None:
@@ -128,6 +138,51 @@ def scene() -> Callable[..., SceneBackend]:
         return backend
 
     return build
+
+
+class CrowdBackend(SceneBackend):
+    """Many 8x8 squares in a large image, side by side; strangers are elsewhere in every frame."""
+
+    def __init__(self, count: int, strangers: bool) -> None:
+        sizes = {**SIZES, "H": 256, "W": 512, "D": count, "N": 16}
+        super().__init__((), replace(INFO, height=256, width=512, sizes=sizes))
+        self.count, self.strangers = count, strangers
+
+    def _semantic(self, inputs: Mapping[str, NDArray[Any]], out: Tensors) -> None:
+        out["s"][:] = inputs["c16"].flat[0]
+        out["logits"][0, 2] = 4
+        out["labels"][0, :9] = 1
+
+    def _instance(self, inputs: Mapping[str, NDArray[Any]], out: Tensors) -> None:
+        shift = int(inputs["p4"].flat[0]) * self.count if self.strangers else 0
+        out["count"][0] = self.count
+        for row in range(self.count):
+            y, x = divmod(row + shift, 64)
+            out["boxes"][row] = 8 * x, 8 * y, 8 * x + 8, 8 * y + 8
+            out["scores"][row], out["classes"][row] = 0.9 - 1e-4 * row, 2
+            out["mask_logits"][row], out["masks8"][row, 0, y, x] = 4, 1
+
+    def _motion(self, inputs: Mapping[str, NDArray[Any]], out: Tensors) -> None:
+        out["propagated"][:] = np.where(inputs["masks_prev"] > 0, 9, -9)
+
+    def _appearance(self, inputs: Mapping[str, NDArray[Any]], out: Tensors) -> None:
+        pass
+
+
+@pytest.fixture
+def crowd() -> Callable[..., CrowdBackend]:
+    """Builds a network that sees `count` objects; `strangers`: never the same twice."""
+
+    def build(count: int, strangers: bool = False) -> CrowdBackend:
+        return CrowdBackend(count, strangers)
+
+    return build
+
+
+@pytest.fixture(name="picture")
+def _picture() -> Callable[..., NDArray[np.uint8]]:
+    """Images of the scene."""
+    return picture
 
 
 @pytest.fixture

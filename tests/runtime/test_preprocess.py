@@ -91,8 +91,11 @@ def test_a_step_returns_the_input_size(
     assert frame.semantic.dtype == np.uint8 and frame.instance.dtype == np.int32
 
 
-def test_boxes_are_in_image_pixels(scene: Callable[..., Any], actor: Callable[..., Any]) -> None:
-    frame = PanopticTracker(scene(actor(8, 8))).step(np.zeros((128, 160, 3), np.uint8), 0)  # fills 64 x 80
+def test_boxes_are_in_image_pixels(
+    scene: Callable[..., Any], actor: Callable[..., Any], picture: Callable[..., Any]
+) -> None:
+    image = picture(0, 128, 160)  # fills 64 x 80
+    frame = PanopticTracker(scene(actor(8, 8))).step(image, 0)
     assert [*frame.tracks[0].box] == [16, 16, 48, 48]
     assert (frame.instance[16:48, 16:48] == 1).all() and (frame.instance > 0).sum() == 32 * 32
 

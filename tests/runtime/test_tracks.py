@@ -49,7 +49,9 @@ class Sequencer:
         found = Detections(boxes, np.full(count, 0.9, np.float32), labels, np.zeros((count, 28, 28), np.float32), masks)
         propagated = np.stack([mask8(c) for c in carried]) if carried else np.zeros((0, 1, 4, 12), np.float32)
         fused = Fused(found, np.zeros((32, 96), np.int32), masks, boxes)
-        ids, self.decisions = self.table.update(fused, propagated, embeddings, START + round(seconds * SECOND))
+        self.table, ids, self.decisions = self.table.update(
+            fused, propagated, embeddings, START + round(seconds * SECOND)
+        )
         return ids
 
     def stages(self) -> list[tuple[str, int]]:
@@ -123,7 +125,7 @@ def test_max_lost_counts_from_the_last_sighting() -> None:
     seq.step(4.0, [])
     assert [track.id for track in seq.table.tracks] == [1]
     seq.step(4.1, [])
-    assert seq.table.tracks == [] and seq.stages() == [("removed", 1)]
+    assert seq.table.tracks == () and seq.stages() == [("removed", 1)]
 
 
 def test_ids_are_never_used_again() -> None:

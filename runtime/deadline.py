@@ -1,0 +1,78 @@
+"""Which heads fit before the deadline, from what they cost lately."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+from mapt.errors import InputError
+
+Head = Literal["appearance", "motion"]
+ORDER: tuple[Head, ...] = ("appearance", "motion")  # what is left out first
+RISE, FALL = 0.5, 0.25  # weight of a measurement above and below the estimate
+OUTLIER = 2.0  # a measurement counts as at most this many times the estimate
+FORGET = 0.8  # of the estimate of a head that was left out, so that it is tried again
+RESERVE = 1.25  # estimates are multiplied by this
+
+
+def check_deadline(deadline_ms: float | None) -> float | None:
+    """A number of milliseconds above 0, or None.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if deadline_ms is None:
+        return None
+    try:
+        ms = float(deadline_ms)
+    except (TypeError, ValueError):
+        ms = math.nan
+    if not 0 < ms < math.inf:
+        raise InputError(f"deadline_ms is {deadline_ms!r:.40}; give milliseconds above 0, or None")
+    return ms
+
+
+class Estimates:
+    """Running milliseconds: of a call of each head, and of the rest of the step after them."""
+
+    def __init__(self) -> None:
+        self.ms: dict[str, float] = {}
+
+    def learn(self, name: str, ms: float) -> None:
+        """Move an estimate towards a measurement."""
+        old = self.ms.get(name, ms)
+        self.ms[name] = old + (RISE if ms > old else FALL) * (min(ms, OUTLIER * old) - old)
+
+    def forget(self, name: str) -> None:
+        """Lower the estimate of what was not run."""
+        if name in self.ms:
+            self.ms[name] *= FORGET
+
+    def learn_from(self, ms: Mapping[str, float], calls: Mapping[Head, int], degraded: tuple[Head, ...]) -> None:
+        """Take over the stages of a step, of which heads ran `calls` times and `degraded` did not."""
+        for head, number in calls.items():
+            if number:
+                self.learn(head, ms[head] / number)
+        for head in degraded:
+            self.forget(head)
+        self.learn("rest", ms["association"] + ms["output"])
+
+    def left_out(self, calls: Mapping[Head, int], left_ms: float | None) -> tuple[Head, ...]:
+        """The heads that do not fit into the time that is left, in the order in which they are given up.
+
+        Args:
+            calls: how often each head would run.
+            left_ms: until the deadline; None: there is none.
+        """
+        if left_ms is None:
+            return ()
+        rest = self.ms.get("rest", 0.0)
+        out: list[Head] = []
+        for head in ORDER:
+            kept = [h for h in ORDER if h not in out]
+            need = RESERVE * (rest + sum(calls[h] * self.ms.get(h, 0.0) for h in kept))
+            if need <= left_ms:
+                break
+            out.append(head)
+        return tuple(h for h in out if calls[h])

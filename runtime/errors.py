@@ -1,0 +1,29 @@
+"""What can go wrong in a step. Each leaves the tracker's state exactly as it was: skip the frame and go on."""
+
+from __future__ import annotations
+
+from mapt.errors import InputError
+
+
+class StampError(InputError):
+    """A frame's time is repeated, older than the last one, absurdly far ahead, or no time at all."""
+
+
+class StateError(InputError):
+    """Saved state that is damaged, foreign, or of another network, association or version."""
+
+
+class StepError(RuntimeError):
+    """The frame could not be labelled, through no fault of the caller's image and stamp."""
+
+
+class BackendError(StepError):
+    """The backend raised while it ran a subgraph; `__cause__` is what it raised."""
+
+
+class OutputError(StepError):
+    """The network's output breaks its contract: NaN, infinity, wrong shape or type, a class or count out of range."""
+
+
+class BusyError(StepError):
+    """Another thread is in `step`, `reset` or `restore_state` of the same tracker."""

@@ -1,0 +1,135 @@
+"""One frozen struct that says how the tracker is, for another thread to read at any time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+
+from mapt.runtime.frame import PanopticFrame
+
+
+class Status(StrEnum):
+    """From good to bad; the reason is in `Health.reason`."""
+
+    OK = "OK"  # the last frame was labelled in full and in time
+    DEGRADED = "DEGRADED"  # labelled, but a head was left out, or the output is suspicious
+    LATE = "LATE"  # labelled after its deadline, or the running step is already beyond it
+    NO_INPUT = "NO_INPUT"  # no frame yet, none for longer than masks can be carried, or the last one was refused
+    INVALID = "INVALID"  # the image shows nothing or is not a new one, or an output broke its contract
+    FAULT = "FAULT"  # the backend raised
+
+
+@dataclass(frozen=True)
+class Health:
+    """How the tracker is.
+
+    Attributes:
+        status: the worst that holds now.
+        reason: one line; empty where the status is OK.
+        alarms: what the monitor saw in the last labelled frame.
+        degraded: heads left out of the last labelled frame.
+        frames: labelled so far.
+        refused: frames refused for their image or stamp.
+        failed: frames dropped because the backend raised or its output was invalid.
+        stamp_ns: of the last labelled frame; None before the first.
+        age_ms: since the last labelled frame came out; infinite before the first.
+        busy_ms: how long the running step has been at it, 0 between steps.
+        timings_ms: of the last labelled frame by stage; `frame` is all of it.
+    """
+
+    status: Status = Status.NO_INPUT
+    reason: str = "no frame yet"
+    alarms: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
+    frames: int = 0
+    refused: int = 0
+    failed: int = 0
+    stamp_ns: int | None = None
+    age_ms: float = float("inf")
+    busy_ms: float = 0.0
+    timings_ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class _Running:
+    since: float
+    deadline_ms: float | None
+
+
+class HealthRecord:
+    """Written by the stepping thread, read by any: every change is one assignment of an immutable value.
+
+    Args:
+        silence_s: seconds without a labelled frame that count as no input.
+        now: a clock in seconds.
+    """
+
+    def __init__(self, silence_s: float, now: Callable[[], float] = time.monotonic) -> None:
+        self.silence_s, self.now = silence_s, now
+        self._last: tuple[Health, float | None] = Health(), None  # and when its labelled frame came out
+        self._running: _Running | None = None
+
+    def begin(self) -> None:
+        """A step starts."""
+        self._running = _Running(self.now(), None)
+
+    def expect(self, deadline_ms: float | None) -> None:
+        """The running step should be over in so many milliseconds from its start."""
+        if self._running:
+            self._running = replace(self._running, deadline_ms=deadline_ms)
+
+    def labelled(self, frame: PanopticFrame) -> None:
+        """A step gave a frame."""
+        last, running, now = self._last[0], self._running, self.now()
+        took = (now - running.since) * 1e3 if running else 0.0
+        deadline = running.deadline_ms if running else None
+        status, reason = _judge(frame, took, deadline)
+        health = Health(
+            status, reason, frame.alarms, frame.degraded, last.frames + 1, last.refused, last.failed,
+            frame.stamp_ns, timings_ms=MappingProxyType(dict(frame.timings_ms)),
+        )  # fmt: skip
+        self._last, self._running = (health, now), None
+
+    def refused(self, error: Exception) -> None:
+        """The caller's image or stamp was refused."""
+        last, at = self._last
+        self._end(replace(last, status=Status.NO_INPUT, reason=str(error), refused=last.refused + 1), at)
+
+    def failed(self, error: BaseException, status: Status) -> None:
+        """A step raised."""
+        last, at = self._last
+        self._end(replace(last, status=status, reason=str(error), failed=last.failed + 1), at)
+
+    def _end(self, health: Health, at: float | None) -> None:
+        self._last, self._running = (health, at), None
+
+    def read(self) -> Health:
+        """How the tracker is now; never waits."""
+        (health, at), running, now = self._last, self._running, self.now()
+        age = float("inf") if at is None else (now - at) * 1e3
+        busy = (now - running.since) * 1e3 if running else 0.0
+        health = replace(health, age_ms=age, busy_ms=busy)
+        if at is not None and age > self.silence_s * 1e3:
+            before = f"; before that {health.reason}" if health.reason else ""
+            health = replace(health, status=Status.NO_INPUT, reason=f"no frame for {age / 1e3:.1f} s{before}")
+        if running and running.deadline_ms is not None and busy > running.deadline_ms:
+            reason = f"the running step has taken {busy:.0f} ms of {running.deadline_ms:g}"
+            health = replace(health, status=Status.LATE, reason=reason)
+        return health
+
+
+def _judge(frame: PanopticFrame, took: float, deadline_ms: float | None) -> tuple[Status, str]:
+    if "blind" in frame.alarms:
+        return Status.INVALID, "the image is of one colour; identities were left as they are"
+    if "frozen" in frame.alarms:
+        return Status.INVALID, "the image is the one before; check the camera"
+    if deadline_ms is not None and took > deadline_ms:
+        return Status.LATE, f"the last frame took {took:.0f} ms of {deadline_ms:g}"
+    if frame.degraded:
+        return Status.DEGRADED, f"left out for the deadline: {', '.join(frame.degraded)}"
+    if frame.alarms:
+        return Status.DEGRADED, f"the output is suspicious: {', '.join(frame.alarms)}"
+    return Status.OK, ""

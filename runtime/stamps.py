@@ -1,0 +1,35 @@
+"""Time of frames: whole nanoseconds that rise."""
+
+from __future__ import annotations
+
+import operator
+from typing import SupportsIndex
+
+from mapt.runtime.errors import StampError
+
+MAX_STAMP = 2**63 - 1
+MAX_JUMP = 3600 * 10**9  # ns; more is taken for a damaged stamp or a clock that was set
+
+
+def check_stamp(stamp_ns: SupportsIndex, last_ns: int | None) -> int:
+    """A frame's time as a Python integer.
+
+    Args:
+        stamp_ns: any integer type.
+        last_ns: time of the last labelled frame; None where there is none.
+
+    Raises:
+        StampError: no whole number within 0..2^63 - 1, not after `last_ns`, or more than an hour after it.
+    """
+    try:
+        stamp = -1 if isinstance(stamp_ns, bool) else operator.index(stamp_ns)
+    except TypeError:
+        stamp = -1
+    if not 0 <= stamp <= MAX_STAMP:
+        raise StampError(f"stamp {stamp_ns!r:.40} is no time; give whole nanoseconds within 0..2^63 - 1")
+    if last_ns is not None and stamp <= last_ns:
+        raise StampError(f"stamp {stamp} ns is not after {last_ns} ns; stamps must rise, or call reset()")
+    if last_ns is not None and stamp - last_ns > MAX_JUMP:
+        hours = (stamp - last_ns) / MAX_JUMP
+        raise StampError(f"stamp {stamp} ns is {hours:.1f} hours ahead; if the clock was set, call reset()")
+    return stamp

@@ -1,0 +1,171 @@
+"""The compiled operators as PyTorch sees them: schemas, fake tensors, determinism, instruction sets, refusals."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from mapt import ops
+from mapt.ops import compiled
+from tests.ops.conftest import needs_compiled
+
+pytestmark = needs_compiled
+STRIDES = [4, 8, 16, 32]
+
+
+def features(channels: int = 5, dtype: torch.dtype = torch.float32) -> list[Tensor]:
+    random = torch.Generator().manual_seed(0)
+    return [torch.rand(2, channels, 96 // s, 160 // s, generator=random, dtype=dtype) for s in STRIDES]
+
+
+def boxes(count: int = 70) -> Tensor:
+    random = torch.Generator().manual_seed(1)
+    corner = torch.rand(count, 2, generator=random) * 100
+    size = torch.rand(count, 2, generator=random) ** 2 * 600
+    return torch.cat((torch.randint(0, 2, (count, 1), generator=random).float(), corner, corner + size), 1)
+
+
+def convolution(batch: int, channels: int, shared: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    random = torch.Generator().manual_seed(0)
+    return (
+        torch.randn(batch, channels, 23, 37, generator=random),
+        torch.randn(1 if shared else batch, 18, 23, 37, generator=random) * 3,
+        torch.randn(6, channels, 3, 3, generator=random),
+        torch.randn(6, generator=random),
+    )
+
+
+def test_the_operators_pass_pytorchs_own_checks() -> None:
+    leaves = [x.requires_grad_() for x in convolution(3, 2, True)]
+    torch.library.opcheck(torch.ops.mapt.deform_conv2d.default, (*leaves, 1, 1, 1))
+    smaller = (leaves[0], torch.randn(3, 18, 12, 19, requires_grad=True), leaves[2])
+    torch.library.opcheck(torch.ops.mapt.deform_conv2d.default, (*smaller, None, 2, 1, 1))
+    detached = [x.detach() for x in leaves]
+    out = torch.empty(3, 6, 23, 37)
+    torch.library.opcheck(torch.ops.mapt.deform_conv2d_out.default, (*detached, 1, 1, 1, out))
+    wanted = [True, False, True, True]
+    torch.library.opcheck(
+        torch.ops.mapt.deform_conv2d_backward.default, (torch.randn(3, 6, 23, 37), *detached[:3], 1, 1, 1, wanted)
+    )
+    pyramid = [f.requires_grad_() for f in features()]
+    torch.library.opcheck(torch.ops.mapt.multiscale_roi_align.default, (pyramid, boxes(), 7, STRIDES, 2))
+    plain, out = features(), torch.empty(70, 5, 7, 7)
+    torch.library.opcheck(torch.ops.mapt.multiscale_roi_align_out.default, (plain, boxes(), 7, STRIDES, 2, out))
+    sizes = [f.shape[2] for f in plain], [f.shape[3] for f in plain]
+    torch.library.opcheck(
+        torch.ops.mapt.multiscale_roi_align_backward.default, (torch.randn(70, 5, 7, 7), boxes(), *sizes, 2, STRIDES, 2)
+    )
+    motion = torch.rand(3, 1, 9, 11), torch.randn(4, 18, 9, 11), torch.randn(4, 2, 1, 3, 3)
+    head = torch.randn(8), torch.randn(1)
+    rows, logits, found = boxes(3)[:, 1:], torch.empty(3, 1, 9, 11), torch.empty(3, 8, 7, 7)
+    torch.library.opcheck(torch.ops.mapt.propagate_masks.default, (*motion, *head, rows))
+    torch.library.opcheck(torch.ops.mapt.propagate_masks.default, (*motion, *head, None))
+    torch.library.opcheck(torch.ops.mapt.propagate_masks_out.default, (*motion, *head, rows, logits, found))
+    torch.library.opcheck(torch.ops.mapt.propagated_features.default, (*motion, rows))
+    torch.library.opcheck(torch.ops.mapt.propagated_features_out.default, (*motion, rows, found))
+
+
+def everything() -> list[Tensor]:
+    """Results and gradients of every operator, on inputs that fill several blocks, bands and groups of lanes."""
+    results = []
+    for batch, channels, shared in ((20, 1, True), (3, 20, True), (2, 35, False)):
+        leaves = [x.requires_grad_() for x in convolution(batch, channels, shared)]
+        out = ops.deform_conv2d(leaves[0], leaves[1], leaves[2], leaves[3], padding=1)
+        results += [out, *torch.autograd.grad(out.square().sum(), leaves)]
+    pyramid = [f.requires_grad_() for f in features(35)]
+    out = ops.multiscale_roi_align(pyramid, boxes(), 7, STRIDES)
+    results += [out, *torch.autograd.grad(out.square().sum(), pyramid)]
+    random = torch.Generator().manual_seed(2)
+    masks = torch.rand(20, 1, 23, 37, generator=random) * (torch.rand(20, 1, 23, 37, generator=random) > 0.8)
+    offsets, weights = torch.randn(4, 18, 23, 37, generator=random) * 3, torch.randn(4, 3, 1, 3, 3, generator=random)
+    head = torch.randn(12, generator=random), torch.randn(1, generator=random)
+    logits, found = ops.propagate_masks(masks, offsets, weights, *head, boxes(20)[:, 1:])
+    assert found is not None
+    return [x.detach() for x in (*results, logits, found)]
+
+
+def test_same_bits_for_any_number_of_threads_and_on_every_run() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        want = everything()
+        for threads in (2, 1, 2, 3):
+            torch.set_num_threads(threads)
+            assert all(torch.equal(a, b) for a, b in zip(everything(), want, strict=True))
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("isa", ["baseline", "avx2"])
+def test_every_instruction_set_computes_the_same(isa: str, tmp_path: Path) -> None:
+    script = (
+        "import sys, torch; sys.path.insert(0, ''); from mapt import ops; import tests.ops.test_compiled as tests;"
+        "print(ops.implementation()); torch.save(tests.everything(), sys.argv[1])"
+    )
+    root, saved = Path(__file__).parents[2], tmp_path / "results.pt"
+    ran = subprocess.run(
+        [sys.executable, "-c", script, str(saved)], env={**os.environ, "MAPT_ISA": isa}, cwd=root,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.strip() in (f"compiled ({isa})", "compiled (baseline)")
+    for got, want in zip(torch.load(saved), everything(), strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5 * (1 + want.abs().max().item()))
+
+
+def bad(**changes: Tensor) -> Callable[[], Tensor]:
+    names = ("input", "offset", "weight", "bias")
+    arguments: dict[str, Any] = {**dict(zip(names, convolution(3, 2, True), strict=True)), **changes}
+    return lambda: ops.deform_conv2d(**arguments, padding=1)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (bad(offset=torch.zeros(1, 16, 23, 37)), "offset is .*, not"),
+        (bad(offset=torch.zeros(2, 18, 23, 37)), "offset has a batch of 2, not 1 or 3"),
+        (bad(weight=torch.zeros(6, 1, 3, 3)), "weight reads 1 channels, input has 2"),
+        (bad(bias=torch.zeros(5)), "bias is"),
+        (bad(input=torch.zeros(3, 2, 0, 37)), "an empty map"),
+        (lambda: ops.multiscale_roi_align(features()[:3], boxes(), 7, STRIDES[:3]), "3 features and 3 strides, not 4"),
+        (lambda: ops.multiscale_roi_align(features(), boxes()[:, 1:], 7, STRIDES), "boxes is .*, not"),
+        (lambda: ops.multiscale_roi_align(features(), boxes(), 7, STRIDES, 0), "sampling_ratio 0"),
+        (lambda: ops.multiscale_roi_align(features(), boxes(), 7, STRIDES, out=torch.empty(70, 5, 7, 8)), "out is"),
+    ],
+)
+def test_what_does_not_fit_is_refused(call: Callable[[], Tensor], message: str) -> None:
+    with pytest.raises(RuntimeError, match=message):
+        call()
+
+
+def test_it_says_what_computes() -> None:
+    assert ops.implementation() in ("compiled (avx512)", "compiled (avx2)", "compiled (baseline)")
+
+
+def test_the_fallback_is_announced_once() -> None:
+    script = (
+        "import torch; from mapt.ops import compiled, deform_conv2d, implementation; compiled.MISSING = 'no reason';"
+        "x = torch.zeros(1, 1, 4, 4), torch.zeros(1, 18, 4, 4), torch.zeros(1, 1, 3, 3);"
+        "[deform_conv2d(*x, padding=1) for _ in range(3)]; print(implementation())"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "torchvision"
+    lines = [line for line in ran.stderr.splitlines() if "torchvision" in line]
+    assert len(lines) == 1 and "no reason" in lines[0]
+
+
+def test_importing_prints_nothing() -> None:
+    ran = subprocess.run([sys.executable, "-c", "import mapt.ops"], capture_output=True, text=True, check=True)
+    assert ran.stdout == "" and ran.stderr == ""
+
+
+def test_the_record_says_what_was_built() -> None:
+    record = json.loads((Path(compiled.__file__).parents[1] / "build.json").read_text())
+    assert record["torch"] == "ok"
