@@ -62,7 +62,7 @@ def lower_gridsample(model: onnx.ModelProto) -> None:
         RuntimeError: a node of a form that MAPT's graphs do not have; a fault of this program, not of its user.
     """
     graph = model.graph
-    shapes = _shapes(model)
+    shapes = static_shapes(model)
     for node in [n for n in graph.node if n.op_type in _LOWERINGS]:
         builder = _Builder(graph, node)
         _LOWERINGS[node.op_type](builder, node, shapes)
@@ -72,7 +72,8 @@ def lower_gridsample(model: onnx.ModelProto) -> None:
             graph.node.insert(place + offset, new)
 
 
-def _shapes(model: onnx.ModelProto) -> Shapes:
+def static_shapes(model: onnx.ModelProto) -> Shapes:
+    """The shape of every value whose shape is static."""
     inferred = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
     values = (*inferred.value_info, *inferred.input, *inferred.output)
     shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}

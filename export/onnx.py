@@ -17,14 +17,8 @@ from mapt.export.subgraphs import Subgraph
 OPSET = 20  # DeformConv needs 19, half-pixel RoiAlign 16
 
 
-def to_onnx(subgraph: Subgraph, info: ModelInfo, lowering: Lowering = "standard") -> onnx.ModelProto:
-    """Trace a subgraph with static shapes and lower it.
-
-    The same weights and library versions give the same bytes.
-
-    Raises:
-        RuntimeError: the result is not valid ONNX or breaks the contract; a fault of this program, not of its user.
-    """
+def trace(subgraph: Subgraph) -> onnx.ModelProto:
+    """The graph of a subgraph with static shapes and MAPT's own nodes, which `finish` lowers."""
     with _quiet():
         program = torch.onnx.export(
             subgraph.module,
@@ -36,7 +30,19 @@ def to_onnx(subgraph: Subgraph, info: ModelInfo, lowering: Lowering = "standard"
             verbose=False,
         )
     assert program is not None
-    model = program.model_proto
+    return program.model_proto
+
+
+def finish(traced: onnx.ModelProto, subgraph: Subgraph, info: ModelInfo, lowering: Lowering) -> onnx.ModelProto:
+    """A lowered and checked copy of a traced graph.
+
+    The same weights and library versions give the same bytes.
+
+    Raises:
+        RuntimeError: the result is not valid ONNX or breaks the contract; a fault of this program, not of its user.
+    """
+    model = onnx.ModelProto()
+    model.CopyFrom(traced)
     lower(model, lowering)
     _strip(model)
     _check(model, subgraph, info)

@@ -169,10 +169,15 @@ def _gpu() -> Finding:
 
 
 def _tensorrt() -> Finding:
-    found = [f"{name} {_version(name)}" for name in ("tensorrt", "tensorrt-rtx", "pycuda") if _version(name)]
-    if found:
-        return Finding("TensorRT", "ok", f"{', '.join(found)}; this version of mapt does not use it yet")
-    return Finding("TensorRT", "missing", "", "not used by this version: mapt runs on ONNX Runtime")
+    install = "only mapt export --trt needs it: pip install 'mapt[trt-rtx]', or mapt[trt] on a machine with a GPU"
+
+    def engines() -> str:
+        from mapt.export.tensorrt import find_targets
+
+        library, targets = find_targets()
+        return f"{library} builds engines for {', '.join(targets)}; the runtime of this version runs none"
+
+    return _attempt("TensorRT", engines, install)
 
 
 def _video() -> str:

@@ -1,28 +1,50 @@
 """The bundle's manifest: what export writes and the runtime reads, refusing whatever it does not know.
 
-A bundle is a folder with `manifest.json`, one ONNX file per subgraph and the weights they came from. Every file is
-named in the manifest with its SHA-256; nothing else is ever opened.
+A bundle is a folder with `manifest.json`, one ONNX file per subgraph, the weights they came from, a picture with the
+outputs it must give, and TensorRT engines where they were asked for. Every file is named in the manifest with its
+SHA-256, the manifest may be signed; nothing else is ever opened.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from mapt.contract import BY_NAME, SUBGRAPHS, ModelInfo, Thresholds
 from mapt.errors import InputError
 from mapt.files import atomic_file
+from mapt.runtime.signature import check_signature
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
+SIGNATURE = "manifest.sig"
+GOLDEN = "golden.npz"
 _KEYS = {
     "format": int, "id": str, "preset": str, "height": int, "width": int, "classes": list, "things": list,
     "sizes": dict, "thresholds": dict, "lowering": str, "precision": str, "subgraphs": dict,
-    "files": dict, "versions": dict,
+    "files": dict, "versions": dict, "engines": dict,
 }  # fmt: skip
+EngineStatus = Literal["built", "ran", "unproven"]
+
+
+@dataclass(frozen=True)
+class EngineFile:
+    """A TensorRT engine of a bundle.
+
+    Attributes:
+        path: the file.
+        library: what built it, with its version; no other loads it.
+        status: built (it was, and never ran), ran (on a GPU of its target), unproven (neither was checked).
+        layers: layers of the parsed network by kind and output type.
+    """
+
+    path: Path
+    library: str
+    status: EngineStatus
+    layers: dict[str, dict[str, int]]
 
 
 @dataclass(frozen=True)
@@ -37,6 +59,8 @@ class Bundle:
         precision: number format of the graphs.
         graphs: ONNX file of each subgraph.
         versions: libraries it was exported with.
+        engines: TensorRT engines by target ("sm86") and subgraph.
+        golden: a picture and the outputs it must give, or None.
     """
 
     folder: Path
@@ -46,6 +70,8 @@ class Bundle:
     precision: str
     graphs: dict[str, Path]
     versions: dict[str, str]
+    engines: dict[str, dict[str, EngineFile]] = field(default_factory=dict)
+    golden: Path | None = None
 
 
 def sha256(path: Path) -> str:
@@ -63,6 +89,7 @@ def write_manifest(
     lowering: str,
     precision: str,
     versions: dict[str, str],
+    engines: dict[str, dict[str, EngineFile]] | None = None,
 ) -> str:
     """Write `manifest.json` over files that already lie in `folder`.
 
@@ -74,6 +101,7 @@ def write_manifest(
         lowering: how operators were exported.
         precision: number format.
         versions: library versions.
+        engines: TensorRT engines in the folder, by target and subgraph.
 
     Returns:
         The bundle's id: a hash over the ONNX files and what is configured, engines and weights apart.
@@ -96,23 +124,46 @@ def write_manifest(
         "subgraphs": subgraphs,
     }
     identity = hashlib.sha256(json.dumps(core, sort_keys=True).encode()).hexdigest()
-    manifest = {**core, "id": identity, "files": {n: sha256(folder / n) for n in sorted(files)}, "versions": versions}
+    manifest = {
+        **core,
+        "id": identity,
+        "files": {n: sha256(folder / n) for n in sorted(files)},
+        "versions": versions,
+        "engines": {t: {n: _engine_entry(e, folder) for n, e in own.items()} for t, own in (engines or {}).items()},
+    }
     with atomic_file(folder / MANIFEST) as temporary:
         temporary.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
     return identity
 
 
-def read_bundle(folder: Path) -> Bundle:
+def _engine_entry(engine: EngineFile, folder: Path) -> dict[str, Any]:
+    return {
+        "file": engine.path.relative_to(folder).as_posix(),
+        "sha256": sha256(engine.path),
+        "library": engine.library,
+        "status": engine.status,
+        "layers": engine.layers,
+    }
+
+
+def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
     """Read and check a bundle; every named file is hashed before any is used.
 
+    Args:
+        folder: the bundle.
+        trust: public Ed25519 key (PEM) that must have signed the manifest; None: signatures are not looked at.
+
     Raises:
-        InputError: not a bundle, an unknown format or key, a path outside the folder, a missing or changed file.
+        InputError: not a bundle, a missing or wrong signature, an unknown format or key, a path outside the folder, a
+            missing or changed file.
     """
     path = folder / MANIFEST
     if not path.is_file():
         raise InputError(
             f"{folder}: is not a bundle (no {MANIFEST}); make one with `mapt export WEIGHTS --out {folder}`"
         )
+    if trust:
+        check_signature(path, trust, folder / SIGNATURE)
     try:
         manifest = json.loads(path.read_text())
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
@@ -122,6 +173,8 @@ def read_bundle(folder: Path) -> Bundle:
         info = _model_info(manifest)
         graphs = {name: _inside(path, entry["file"]) for name, entry in manifest["subgraphs"].items()}
         hashes = {entry["file"]: entry["sha256"] for entry in manifest["subgraphs"].values()} | manifest["files"]
+        engines = {t: {n: _engine(path, e) for n, e in own.items()} for t, own in manifest["engines"].items()}
+        hashes |= {entry["file"]: entry["sha256"] for own in manifest["engines"].values() for entry in own.values()}
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise InputError(f"{path}: is malformed ({type(error).__name__}: {error}); export the bundle again") from None
     missing = [spec.name for spec in SUBGRAPHS if spec.name not in graphs]
@@ -137,8 +190,16 @@ def read_bundle(folder: Path) -> Bundle:
         if sha256(file) != digest:
             raise InputError(f"{file}: its SHA-256 differs from the manifest's; the file was changed, export it again")
     return Bundle(
-        folder, manifest["id"], info, manifest["lowering"], manifest["precision"], graphs, manifest["versions"]
-    )
+        folder, manifest["id"], info, manifest["lowering"], manifest["precision"], graphs, manifest["versions"],
+        engines, folder / GOLDEN if GOLDEN in manifest["files"] else None,
+    )  # fmt: skip
+
+
+def _engine(manifest: Path, entry: dict[str, Any]) -> EngineFile:
+    if entry["status"] not in get_args(EngineStatus):
+        raise ValueError(f"an engine's status is {entry['status']!r}")
+    layers = {str(k): {str(t): int(n) for t, n in v.items()} for k, v in entry["layers"].items()}
+    return EngineFile(_inside(manifest, entry["file"]), str(entry["library"]), entry["status"], layers)
 
 
 def _check_keys(path: Path, manifest: Any) -> None:

@@ -25,6 +25,7 @@ from mapt.runtime.monitor import alarms, look_at
 from mapt.runtime.output import Identified, label_frame
 from mapt.runtime.pipeline import Clock, perceive
 from mapt.runtime.preprocess import check_image, fit, to_input
+from mapt.runtime.selftest import self_test
 from mapt.runtime.stamps import check_stamp
 from mapt.runtime.state import TrackerState, model_id, restore, save
 from mapt.runtime.tracks import Association, TrackTable
@@ -74,6 +75,8 @@ class PanopticTracker:
         threads: int | None = None,
         association: Association = "full",
         max_objects: int | None = None,
+        trust: Path | None = None,
+        test: bool = True,
     ) -> PanopticTracker:
         """Open a bundle written by `mapt export`; it is read whole, so the folder may change afterwards.
 
@@ -83,16 +86,22 @@ class PanopticTracker:
             threads: of the network; None: as many as there are cores.
             association: see the class.
             max_objects: see the class.
+            trust: public Ed25519 key (PEM) that must have signed the bundle; None: signatures are not looked at.
+            test: run the bundle's golden picture first, which takes as long as a frame.
 
         Raises:
-            InputError: not a bundle, a changed file, or a backend that is not available.
+            InputError: not a bundle, a changed file, a missing or wrong signature, a backend that is not available, or
+                outputs that differ from what the bundle gave when it was exported.
         """
         if backend not in ("auto", "ort"):
             raise InputError(f"backend {backend!r} is not available in this version; use 'ort' or 'auto'")
         from mapt.runtime.ort import OrtBackend
 
-        bundle = read_bundle(Path(bundle_dir))
-        return cls(OrtBackend(bundle, threads), association, max_objects, bundle.id)
+        bundle = read_bundle(Path(bundle_dir), trust)
+        chosen = OrtBackend(bundle, threads)
+        if test and bundle.golden:
+            self_test(chosen, bundle.golden, bundle.precision)
+        return cls(chosen, association, max_objects, bundle.id)
 
     @property
     def next_id(self) -> int:

@@ -10,8 +10,11 @@ import typer
 from mapt.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from mapt.export.check import Deviation
     from mapt.export.lowering import Lowering
+    from mapt.export.tensorrt import Engine
 
 TOLERANCE = 2e-4  # of each tensor's largest value; for integers the share of elements that differ
 
@@ -21,30 +24,38 @@ def register(app: typer.Typer, name: str) -> None:
     app.command(name)(export)
 
 
-def export(
+def export(  # noqa: PLR0917
     weights: Annotated[Path, typer.Argument(help="weights written by `mapt train`")],
     out: Annotated[Path, typer.Option("--out", help="the bundle's folder")],
-    trt: Annotated[bool, typer.Option("--trt", help="also build TensorRT engines")] = False,
+    trt: Annotated[
+        bool, typer.Option("--trt", help="also build TensorRT engines; without a GPU by TensorRT-RTX")
+    ] = False,
     precision: Annotated[str, typer.Option("--precision", help="fp32, fp16 or int8")] = "fp32",
     ops: Annotated[str, typer.Option("--ops", help="custom, standard or gridsample")] = "standard",
     size: Annotated[str | None, typer.Option("--size", help="network input HxW, pixels")] = None,
+    targets: Annotated[str | None, typer.Option("--targets", help="GPU generations for --trt: sm75,sm80,...")] = None,
+    timing_cache: Annotated[Path | None, typer.Option("--timing-cache", help="TensorRT's measurements, kept")] = None,
+    sign: Annotated[Path | None, typer.Option("--sign", help="sign with this private Ed25519 key (PEM)")] = None,
     check: Annotated[bool, typer.Option("--check/--no-check", help="compare with PyTorch on one picture")] = True,
 ) -> None:
     """Trace every subgraph to ONNX, check it, and write a bundle that the runtime loads without PyTorch."""
-    _available(trt, precision, ops)
+    _available(precision, ops)
+    if not trt and (targets or timing_cache):
+        raise InputError("--targets and --timing-cache are for TensorRT engines; add --trt")
     from rich.console import Console
     from rich.progress import Progress
     from rich.table import Table
 
     from mapt.commands._size import network_size
-    from mapt.contract import SUBGRAPHS
-    from mapt.export.bundle import export_bundle
+    from mapt.export.bundle import Request, export_bundle
 
+    wanted = tuple(t.strip() for t in (targets or "").split(",") if t.strip()) if trt else None
+    request = Request(network_size(size), cast("Lowering", ops), wanted, timing_cache, sign)
     console = Console()
     with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("exporting", total=len(SUBGRAPHS))
-        identity, graphs = export_bundle(
-            weights, out, network_size(size), cast("Lowering", ops), lambda _: progress.advance(task)
+        task = progress.add_task("exporting", total=None)
+        identity, graphs, engines = export_bundle(
+            weights, out, request, lambda name: progress.update(task, advance=1, description=name)
         )
     table = Table("subgraph", "parameters", "nodes", "size", *(["largest difference from PyTorch"] if check else []))
     differences = _differences(out) if check else {}
@@ -54,6 +65,8 @@ def export(
             row.append(f"{differences[graph.name].relative:.1e} ({differences[graph.name].tensor})")
         table.add_row(*row)
     console.print(table)
+    if engines:
+        _show_engines(console, engines, out)
     worst = max(differences.values(), key=lambda d: d.relative, default=None)
     if worst and worst.relative > TOLERANCE:
         raise RuntimeError(
@@ -63,16 +76,27 @@ def export(
     console.print(f"bundle: {out} (id {identity[:12]})", highlight=False, soft_wrap=True)
 
 
-def _available(trt: bool, precision: str, ops: str) -> None:
+def _show_engines(console: Console, engines: list[Engine], out: Path) -> None:
+    """One row per target; what was not proven is said."""
+    from rich.table import Table
+
+    table = Table("target", "engines", "size", "seconds", "layers")
+    for target in dict.fromkeys(e.target for e in engines):
+        own = [e for e in engines if e.target == target]
+        size = sum((out / e.file).stat().st_size for e in own)
+        layers = sum(n for e in own for types in e.layers.values() for n in types.values())
+        row = (str(len(own)), f"{size / 2**20:.1f} MiB", f"{sum(e.seconds for e in own):.1f}", str(layers))
+        table.add_row(target, *row)
+    console.print(table)
+    console.print(f"{engines[0].library} built them; they were not run here, which needs such a GPU", highlight=False)
+
+
+def _available(precision: str, ops: str) -> None:
     """Refuse what this version does not build yet, before any work."""
     for option, value, known in (("--precision", precision, ("fp32", "fp16", "int8")),
                                  ("--ops", ops, ("custom", "standard", "gridsample"))):  # fmt: skip
         if value not in known:
             raise InputError(f"{option} {value}: unknown; choose one of {', '.join(known)}")
-    if trt:
-        raise InputError(
-            "--trt: TensorRT engines are not available in this version; export without it and run on ONNX Runtime"
-        )
     if precision != "fp32" or ops == "custom":
         raise InputError(
             f"--precision {precision} --ops {ops}: this version exports fp32 with standard or gridsample operators only"

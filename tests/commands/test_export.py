@@ -30,9 +30,8 @@ _NAMES = ("backbone", "semantic", "instance", "motion", "appearance")
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--trt",), "TensorRT engines are not available"),
         (("--precision", "int4"), "--precision int4: unknown"),
-        (("--precision", "int8"), "fp32 with standard operators only"),
+        (("--precision", "int8"), "fp32 with standard or gridsample operators only"),
         (("--ops", "magic"), "--ops magic: unknown"),
         (("--size", "wide"), "is not HEIGHTxWIDTH"),
     ],

@@ -2,19 +2,87 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from numpy.typing import NDArray
 
 from mapt.contract import SUBGRAPHS
 from mapt.errors import InputError
-from mapt.export.bundle import export_bundle
+from mapt.export.bundle import Request, export_bundle
 from mapt.export.check import compare
+from mapt.runtime.backend import Tensors
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend
+from mapt.runtime.selftest import self_test
+from mapt.runtime.signature import check_signature
 from mapt.shipped import shipped_weights
 from mapt.training.backend import TorchBackend
+
+
+def make_keys(folder: Path) -> tuple[Path, Path]:
+    """A private and a public Ed25519 key as PEM files; always the same."""
+    private = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    encoded = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (folder / "key.pem").write_bytes(encoded)
+    (folder / "trusted.pem").write_bytes(public)
+    return folder / "key.pem", folder / "trusted.pem"
+
+
+def test_a_signed_bundle_is_trusted_until_a_byte_changes(gridsample: Path, tmp_path: Path) -> None:
+    bundle = shutil.copytree(gridsample, tmp_path / "bundle", ignore=shutil.ignore_patterns("engines"))
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    key, trusted = make_keys(tmp_path)
+    check_signature(bundle / "manifest.json", trusted, bundle / "manifest.sig")
+    read_bundle(gridsample, trusted)
+    manifest["thresholds"]["score"] = 0.1  # no file's hash changes
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=r"manifest\.json: was not signed by the owner of .*trusted\.pem"):
+        read_bundle(bundle, trusted)
+    (bundle / "manifest.sig").unlink()
+    with pytest.raises(InputError, match=r"manifest\.sig: is missing, the bundle is not signed"):
+        read_bundle(bundle, trusted)
+    with pytest.raises(InputError, match=r"key\.pem: is not a public key"):
+        read_bundle(bundle, key)
+    with pytest.raises(InputError, match=r"trusted\.pem: is not a private key"):
+        export_bundle(shipped_weights(), tmp_path / "out", Request(sign=trusted))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_golden_picture_proves_the_bundle(gridsample: Path) -> None:
+    bundle = read_bundle(gridsample)
+    assert bundle.golden == gridsample / "golden.npz"
+    self_test(OrtBackend(bundle, threads=1), bundle.golden, bundle.precision)
+
+
+@pytest.mark.parametrize(("name", "tensor"), [("backbone", "p4"), ("semantic", "s"), ("appearance", "embeddings")])
+def test_a_network_that_computes_otherwise_is_refused(gridsample: Path, name: str, tensor: str) -> None:
+    bundle = read_bundle(gridsample)
+    backend = OrtBackend(bundle)
+
+    class Skewed:
+        info, name = backend.info, "skewed"
+
+        def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+            out = backend.run(subgraph, inputs)
+            return {k: v * 1.01 if (subgraph, k) == (name, tensor) else v for k, v in out.items()}
+
+    assert bundle.golden
+    with pytest.raises(InputError, match=r"golden\.npz: .* differs by .*; update ONNX Runtime"):
+        self_test(Skewed(), bundle.golden, "fp32")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x93NUMPY"])
+def test_a_damaged_golden_file_is_named(gridsample: Path, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "golden.npz").write_bytes(content)
+    with pytest.raises(InputError, match=r"golden\.npz: cannot be compared"):
+        self_test(OrtBackend(read_bundle(gridsample)), tmp_path / "golden.npz", "fp32")
 
 
 def test_every_subgraph_equals_pytorch(bundle: Path) -> None:

@@ -1,5 +1,6 @@
 """The gridsample lowering against ONNX Runtime's DeformConv and RoiAlign, and against PyTorch on the network."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from mapt.contract import SUBGRAPHS
-from mapt.export.bundle import export_bundle
 from mapt.export.check import compare
-from mapt.export.gridsample import lower_gridsample
+from mapt.export.gridsample import lower_gridsample, static_shapes
+from mapt.export.turing import remove_products
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend
-from mapt.shipped import shipped_weights
 from mapt.training.backend import TorchBackend
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -104,14 +104,6 @@ def test_roi_align_of_one_box_an_image() -> None:
         both(roi_node("i"), inputs, {"i": np.zeros(9, np.int64)}, (9, 3, 7, 7))
 
 
-@pytest.fixture(scope="session")
-def gridsample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped weights in the gridsample lowering."""
-    folder = tmp_path_factory.mktemp("gridsample") / "bundle"
-    export_bundle(shipped_weights(), folder, lowering="gridsample")
-    return folder
-
-
 def test_the_network_is_the_same(gridsample: Path) -> None:
     bundle = read_bundle(gridsample)
     assert bundle.lowering == "gridsample"
@@ -120,3 +112,24 @@ def test_the_network_is_the_same(gridsample: Path) -> None:
     found = compare(TorchBackend.load(gridsample / "weights.safetensors"), OrtBackend(bundle))
     assert [d.subgraph for d in found] == [s.name for s in SUBGRAPHS]
     assert max(d.relative for d in found) < 2e-4
+
+
+def test_without_matrix_products_it_is_the_same_too(gridsample: Path, tmp_path: Path) -> None:
+    """What TensorRT gets for Turing."""
+    bundle = read_bundle(gridsample)
+    graphs = {}
+    for name, path in bundle.graphs.items():
+        model = onnx.load(path)
+        remove_products(model, static_shapes(model))
+        onnx.checker.check_model(model, full_check=True)
+        assert not all_kinds(model.graph) & {"Gemm", "MatMul"}
+        graphs[name] = tmp_path / f"{name}.onnx"
+        onnx.save(model, graphs[name])
+    found = compare(TorchBackend.load(gridsample / "weights.safetensors"), OrtBackend(replace(bundle, graphs=graphs)))
+    assert max(d.relative for d in found) < 2e-4
+
+
+def all_kinds(graph: onnx.GraphProto) -> set[str]:
+    """Operators of a graph and of the graphs in it."""
+    inner = [a.g for n in graph.node for a in n.attribute if a.type == onnx.AttributeProto.GRAPH]
+    return {n.op_type for n in graph.node}.union(*map(all_kinds, inner))

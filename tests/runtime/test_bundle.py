@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mapt.contract import SUBGRAPHS, ModelInfo, Thresholds
 from mapt.errors import InputError
 from mapt.runtime import PanopticTracker
-from mapt.runtime.bundle import MANIFEST, read_bundle, sha256, write_manifest
+from mapt.runtime.bundle import MANIFEST, EngineFile, read_bundle, sha256, write_manifest
 
 Edit = Callable[[dict[str, Any]], object]
 
@@ -25,9 +27,13 @@ def write(folder: Path, info: ModelInfo) -> str:
     for name in graphs.values():
         (folder / name).write_bytes(name.encode() * 100)
     (folder / "weights.safetensors").write_bytes(b"weights")
+    engine = folder / "engines" / "sm86" / "motion.engine"
+    engine.parent.mkdir(parents=True, exist_ok=True)
+    engine.write_bytes(b"engine")
+    engines = {"sm86": {"motion": EngineFile(engine, "tensorrt_rtx 1.7", "built", {"CONVOLUTION": {"FLOAT": 3}})}}
     return write_manifest(
         folder, info, graphs, ["weights.safetensors"], lowering="standard", precision="fp32",
-        versions={"onnx": "1.0"},
+        versions={"onnx": "1.0"}, engines=engines,
     )  # fmt: skip
 
 
@@ -68,13 +74,21 @@ def test_a_manifest_reads_as_it_was_written(tmp_path: Path, info: ModelInfo) -> 
     bundle = read_bundle(tmp_path / "b")
     assert bundle.info == info and bundle.id == identity and bundle.folder == tmp_path / "b"
     assert (bundle.lowering, bundle.precision, bundle.versions) == ("standard", "fp32", {"onnx": "1.0"})
+    (engine,) = bundle.engines["sm86"].values()
+    assert (engine.status, engine.layers, engine.path.read_bytes()) == (
+        "built",
+        {"CONVOLUTION": {"FLOAT": 3}},
+        b"engine",
+    )
     assert bundle.graphs == {spec.name: tmp_path / "b" / f"{spec.name}.onnx" for spec in SUBGRAPHS}
 
 
 def test_a_manifest_lists_every_file_and_every_shape(bundle: Path, info: ModelInfo) -> None:
     manifest = json.loads((bundle / MANIFEST).read_text())
-    listed = {g["file"]: g["sha256"] for g in manifest["subgraphs"].values()} | manifest["files"]
-    assert listed == {p.name: sha256(p) for p in bundle.iterdir() if p.name != MANIFEST}
+    entries = [*manifest["subgraphs"].values(), *(e for own in manifest["engines"].values() for e in own.values())]
+    listed = {e["file"]: e["sha256"] for e in entries} | manifest["files"]
+    files = [p for p in bundle.rglob("*") if p.is_file() and p.name != MANIFEST]
+    assert listed == {p.relative_to(bundle).as_posix(): sha256(p) for p in files}
     for spec in SUBGRAPHS:
         for key, tensors in (("inputs", spec.inputs), ("outputs", spec.outputs)):
             want = [{"name": t.name, "dtype": t.dtype, "shape": list(t.resolve(info.sizes))} for t in tensors]
@@ -88,7 +102,10 @@ def test_the_id_follows_graphs_and_configuration_only(tmp_path: Path, info: Mode
     assert write(tmp_path / "c", replace(info, thresholds=Thresholds(score=0.45))) != first
 
 
-@pytest.mark.parametrize("name", [*(f"{spec.name}.onnx" for spec in SUBGRAPHS), "weights.safetensors"])
+FILES = [*(f"{spec.name}.onnx" for spec in SUBGRAPHS), "weights.safetensors", "engines/sm86/motion.engine"]
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_a_changed_or_missing_file_is_named(bundle: Path, name: str) -> None:
     content = bytearray((bundle / name).read_bytes())
     content[-1] ^= 1
@@ -106,6 +123,7 @@ def test_a_path_outside_the_bundle_is_refused(bundle: Path, name: str) -> None:
     changes: tuple[Edit, ...] = (
         lambda m: m["files"].update({name: digest}),
         lambda m: m["subgraphs"]["motion"].update(file=name, sha256=digest),
+        lambda m: m["engines"]["sm86"]["motion"].update(file=name, sha256=digest),
     )
     for change in changes:
         (bundle / MANIFEST).write_text(backup)
@@ -125,7 +143,8 @@ def test_a_link_out_of_the_bundle_is_refused(bundle: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda m: m.update(format=2), "format 2"),
+        (lambda m: m.update(format=1), "format 1"),
+        (lambda m: m.update(format=3), "format 3"),
         (lambda m: m.update(format="1"), "format '1'"),
         (lambda m: m.pop("format"), "format None"),
         (lambda m: m.update(plugin="x.so"), "unknown key 'plugin'"),
@@ -142,6 +161,9 @@ def test_a_link_out_of_the_bundle_is_refused(bundle: Path, name: str) -> None:
         (lambda m: m["subgraphs"].update(motion=3), "malformed"),
         (lambda m: m["subgraphs"]["motion"].update(file=3), "malformed"),
         (lambda m: m["subgraphs"]["motion"].pop("sha256"), "sha256"),
+        (lambda m: m["engines"]["sm86"]["motion"].update(status="proven"), "'proven'"),
+        (lambda m: m["engines"]["sm86"]["motion"].pop("layers"), "layers"),
+        (lambda m: m["engines"].update(sm86=[]), "malformed"),
     ],
 )
 def test_a_wrong_manifest_is_refused(bundle: Path, change: Edit, says: str) -> None:
@@ -163,3 +185,39 @@ def test_what_is_not_a_bundle_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_backend_is_refused_before_the_bundle_is_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=re.escape("backend 'trt' is not available")):
         PanopticTracker.load(tmp_path / "nowhere", "trt")  # type: ignore[arg-type]
+
+
+LEAVES = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=8)
+VALUES = st.recursive(LEAVES, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=6), v, max_size=3))
+
+
+def nodes(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The place of every value in a JSON document."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(p for k, v in inner for p in nodes(v, (*path, k)))]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_manifest_with_any_value_anywhere_is_read_or_refused(bundle: Path, data: st.DataObject) -> None:
+    """Never another error, and never a file outside the bundle."""
+    original = (bundle / MANIFEST).read_text()
+    manifest = json.loads(original)
+    path = data.draw(st.sampled_from(nodes(manifest)[1:]))
+    place = manifest
+    for key in path[:-1]:
+        place = place[key]
+    if data.draw(st.booleans()):
+        place[path[-1]] = data.draw(VALUES)
+    elif isinstance(place, dict):
+        place[data.draw(st.text(max_size=6))] = place.pop(path[-1])
+    else:
+        place.pop(path[-1])
+    (bundle / MANIFEST).write_text(json.dumps(manifest))
+    try:
+        read = read_bundle(bundle)
+        assert all(p.resolve().is_relative_to(bundle.resolve()) for p in read.graphs.values())
+    except InputError as error:
+        assert "\n" not in str(error)
+    finally:
+        (bundle / MANIFEST).write_text(original)

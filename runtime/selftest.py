@@ -1,0 +1,111 @@
+"""A bundle's own proof: a picture and the outputs it gave when it was exported, compared with what it gives here."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.contract import BY_NAME
+from mapt.errors import InputError
+from mapt.runtime.backend import Backend, Tensors
+
+SAMPLES = 4096  # values kept of each tensor
+# Largest difference as a share of a tensor's largest value: kernels differ from processor to processor.
+TOLERANCE = {"fp32": 2e-3, "fp16": 3e-2, "int8": 0.15}
+# What the heads behind the detections are given, so that two nearly equal scores may change places.
+GIVEN = ("boxes", "mask_logits", "masks")
+
+
+def run_golden(backend: Backend, image: NDArray[np.uint8], given: Tensors | None = None) -> tuple[Tensors, Tensors]:
+    """Run every subgraph once.
+
+    Args:
+        backend: of the bundle.
+        image: (1,H,W,3) uint8.
+        given: boxes, mask logits and masks of N detections; None: this run's own.
+
+    Returns:
+        Samples of what every subgraph gave, by "subgraph.output", and `given`.
+    """
+    known: Tensors = {"image": image}
+    found: dict[str, Tensors] = {}
+
+    def run(name: str) -> None:
+        found[name] = backend.run(name, {t.name: known[t.name] for t in BY_NAME[name].inputs})
+        known.update(found[name])
+
+    for name in ("backbone", "semantic", "instance"):
+        run(name)
+    slots = backend.info.sizes["N"]
+    own = found["instance"]
+    given = given or {
+        "boxes": _rows(own["boxes"], slots), "mask_logits": _rows(own["mask_logits"], slots),
+        "masks": _rows(own["masks8"], slots),
+    }  # fmt: skip
+    known |= given | {"masks_prev": given["masks"], "s_prev": np.ascontiguousarray(np.roll(known["s"], 1, -1))}
+    for name in ("motion", "appearance"):
+        run(name)
+    ordered = {"instance": ("scores", "count")}  # the other outputs follow the order of detections
+    samples = {
+        f"{name}.{output}": _sample(tensor)
+        for name, outputs in found.items()
+        for output, tensor in outputs.items()
+        if output in ordered.get(name, outputs)
+    }
+    return samples, given
+
+
+def write_golden(path: Path, backend: Backend, image: NDArray[np.uint8]) -> None:
+    """Write the picture, what it gave and what the later heads were given; the same arrays give the same bytes."""
+    samples, given = run_golden(backend, image)
+    np.savez_compressed(path, image=image, **given, **samples)  # type: ignore[arg-type]
+
+
+def self_test(backend: Backend, golden: Path, precision: str) -> None:
+    """Run the picture and compare.
+
+    Raises:
+        InputError: the file is not what it should be, or an output differs by more than the precision explains.
+    """
+    try:
+        with np.load(golden) as stored:
+            wanted = {name: stored[name] for name in stored.files}
+        image, given = wanted.pop("image"), {name: wanted.pop(name) for name in GIVEN}
+        samples, _ = run_golden(backend, image, given)
+        differences = {name: _difference(wanted[name], samples[name]) for name in samples}
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{golden}: cannot be compared ({type(error).__name__}: {error}); export it again") from None
+    worst = max(differences, key=lambda name: differences[name])
+    limit = TOLERANCE.get(precision, 0.0)
+    if not differences[worst] <= limit:
+        raise InputError(
+            f"{golden}: {worst} differs by {differences[worst]:.1e} of its largest value from what the bundle gave "
+            f"when it was exported, more than {limit:g}; update ONNX Runtime, or export the bundle with this one"
+        )
+
+
+def _rows(tensor: NDArray[np.generic], rows: int) -> NDArray[np.generic]:
+    """The first rows, zeros where there are fewer."""
+    out = np.zeros((rows, *tensor.shape[1:]), tensor.dtype)
+    count = min(rows, len(tensor))
+    out[:count] = tensor[:count]
+    return out
+
+
+def _sample(tensor: NDArray[np.generic]) -> NDArray[np.generic]:
+    flat = tensor.ravel()
+    return flat[:: max(1, len(flat) // SAMPLES)][:SAMPLES]
+
+
+def _difference(want: NDArray[np.generic], got: NDArray[np.generic]) -> float:
+    """Of floats the largest as a share of the largest value, of integers the share that differs."""
+    if want.shape != got.shape:
+        return float("inf")
+    if np.issubdtype(want.dtype, np.integer):
+        return float((want != got).mean())
+    scale = float(np.abs(want).max(initial=0.0)) or 1.0
+    return float(np.abs(want.astype(np.float64) - got.astype(np.float64)).max(initial=0.0)) / scale

@@ -1,0 +1,72 @@
+"""Ed25519 signatures of a bundle's manifest, which names the hash of every other file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mapt.errors import InputError
+
+INSTALL = "signatures need the package cryptography; pip install 'mapt[sign]'"
+
+
+def sign_file(path: Path, key: Path, signature: Path) -> None:
+    """Write the signature (64 bytes) of a file by a private Ed25519 key (PEM, not encrypted).
+
+    Raises:
+        InputError: not such a key, or cryptography is not installed.
+    """
+    signature.write_bytes(load_private_key(key).sign(path.read_bytes()))
+
+
+def load_private_key(key: Path) -> Any:
+    """The private key of a PEM file.
+
+    Raises:
+        InputError: not such a key, or cryptography is not installed.
+    """
+    try:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    except ImportError:
+        raise InputError(f"{key}: {INSTALL}") from None
+    try:
+        loaded = load_pem_private_key(key.read_bytes(), None)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{key}: is not a private key ({error}); make one: {HOW_TO_MAKE}") from None
+    if not isinstance(loaded, Ed25519PrivateKey):
+        raise InputError(f"{key}: is not an Ed25519 key; make one: {HOW_TO_MAKE}")
+    return loaded
+
+
+HOW_TO_MAKE = "openssl genpkey -algorithm ed25519 -out key.pem; openssl pkey -in key.pem -pubout -out trusted.pem"
+
+
+def check_signature(path: Path, trust: Path, signature: Path) -> None:
+    """Check that the owner of a public Ed25519 key (PEM) signed a file.
+
+    Raises:
+        InputError: no signature, another's or a damaged one, not a key, or cryptography is not installed.
+    """
+    try:
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+        from cryptography.hazmat.primitives.serialization import load_pem_public_key
+    except ImportError:
+        raise InputError(f"{trust}: {INSTALL}") from None
+    try:
+        key = load_pem_public_key(trust.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{trust}: is not a public key ({error}); make one: {HOW_TO_MAKE}") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise InputError(f"{trust}: is not an Ed25519 key; make one: {HOW_TO_MAKE}")
+    if not signature.is_file():
+        raise InputError(
+            f"{signature}: is missing, the bundle is not signed; export it with --sign, or leave out --trust"
+        )
+    try:
+        key.verify(signature.read_bytes(), path.read_bytes())
+    except InvalidSignature:
+        raise InputError(
+            f"{path}: was not signed by the owner of {trust}, or was changed since; do not use this bundle"
+        ) from None
