@@ -71,6 +71,31 @@ def contact_sheet(images: Sequence[Image], captions: Sequence[str], columns: int
     return np.vstack(rows)
 
 
+def strip(cells: Sequence[tuple[Image, Sequence[str]]], columns: int = 6, width: int = 260) -> Image:
+    """Pictures with lines of text under each, left to right and top to bottom.
+
+    Args:
+        cells: (h,w,3) uint8 RGB of any size, and its lines; every cell has the same number of lines.
+        columns: cells a row.
+        width: of a cell, pixels.
+
+    Returns:
+        (h,w,3) uint8 RGB.
+    """
+    drawn = []
+    for picture, lines in cells:
+        shrinks = picture.shape[0] > width
+        resized = cv2.resize(picture, (width, width), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        below = np.zeros((20 * len(lines) + 8, width, 3), np.uint8)
+        for number, line in enumerate(lines):
+            _text(below, line, (6, 18 + 20 * number), 0.4)
+        drawn.append(np.pad(np.vstack((np.asarray(resized, np.uint8), below)), ((2, 2), (2, 2), (0, 0))))
+    columns = min(columns, len(drawn))
+    while len(drawn) % columns:
+        drawn.append(np.zeros_like(drawn[0]))
+    return np.vstack([np.hstack(drawn[i : i + columns]) for i in range(0, len(drawn), columns)])
+
+
 def _window(mask: NDArray[np.uint8]) -> tuple[int, int, int, int]:
     x, y, w, h = cv2.boundingRect(mask)
     return x, y, x + w, y + h

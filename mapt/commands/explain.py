@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mapt.errors import InputError
+if TYPE_CHECKING:
+    from mapt.visualise import Image
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -19,25 +19,40 @@ def register(app: typer.Typer, name: str) -> None:
 def explain(
     run: Annotated[Path, typer.Argument(metavar="OUT/<seq>", help="a sequence's folder written by `mapt track`")],
     track: Annotated[int, typer.Option("--track", help="the track's id")],
+    images: Annotated[
+        Path | None, typer.Option("--images", help="the tracked frames; default: the run's video")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="the picture; default: in the run's folder")] = None,
 ) -> None:
-    """Print every identity decision of a track with its scores and margins."""
+    """Print every identity decision of a track with its scores and margins, and draw its life as a strip of crops."""
     from rich.console import Console
     from rich.table import Table
 
-    path = run / "decisions.jsonl"
-    try:
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
-    except OSError:
-        raise InputError(f"{path}: no such file; run `mapt track ... --save json` first") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}:{error.lineno}: is damaged; run `mapt track` again") from None
-    own = [row for row in rows if row["track"] == track]
-    if not own:
-        ids = sorted({row["track"] for row in rows})
-        raise InputError(f"{path}: has no track {track}; it has {', '.join(map(str, ids)) or 'none'}")
+    from mapt.life import choose_moments, draw_life, read_decisions
+
+    rows = read_decisions(run, track)
     table = Table("frame", "decision", "score", "runner-up", "threshold", "margin")
-    for row in own:
+    for row in rows:
         runner_up = "-" if row["runner_up"] is None else f"{row['runner_up']:.3f}"
         numbers = [f"{row[key]:.3f}" for key in ("score", "threshold", "margin")]
         table.add_row(row["frame"], row["stage"], numbers[0], runner_up, *numbers[1:])
     Console().print(table)
+    path = out or run / f"track_{track}.png"
+    if images is None and not (run / "video.mp4").exists():
+        typer.echo("no picture: the run has no video.mp4; give the tracked frames with --images")
+        return
+    _write(path, draw_life(run, track, choose_moments(run, track, rows), images))
+    typer.echo(f"picture: {path}")
+
+
+def _write(path: Path, picture: Image) -> None:
+    import cv2
+
+    from mapt.errors import InputError
+    from mapt.files import atomic_file
+
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise InputError(f"--out {path}: is no picture's name; end it in .png")
+    with atomic_file(path) as temporary:
+        if not cv2.imwrite(str(temporary), picture[..., ::-1]):
+            raise OSError(f"{path}: could not be written")

@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from mapt.panoptic import read_step
 
 Run = Callable[..., Any]
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # as `mapt` sets it; FFmpeg looks at it once in a process
 
 
 @pytest.fixture

@@ -1,0 +1,153 @@
+"""A track's life from a run's files: its decisions, and a strip of crops with the reason under each. No torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mapt.errors import InputError
+from mapt.frames import open_sources
+from mapt.visualise import Image, strip, track_colour
+
+MOMENTS = 12  # crops in a strip at most
+CONTEXT = 0.25  # of a box's longer side around it
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A decision worth seeing.
+
+    Attributes:
+        index: of the frame in the sequence.
+        frame: its name.
+        box: xyxy pixels of the image, of the track's last sighting.
+        lines: why, in words.
+    """
+
+    index: int
+    frame: str
+    box: tuple[float, float, float, float]
+    lines: tuple[str, ...]
+
+
+def read_decisions(run: Path, track: int) -> list[Row]:
+    """A track's rows of `decisions.jsonl`, in order.
+
+    Raises:
+        InputError: no such file, a damaged one, or no such track.
+    """
+    path = run / "decisions.jsonl"
+    try:
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+    except OSError:
+        raise InputError(f"{path}: no such file; run `mapt track ... --save json` first") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}:{error.lineno}: is damaged; run `mapt track` again") from None
+    own = [row for row in rows if row["track"] == track]
+    if not own:
+        ids = sorted({row["track"] for row in rows})
+        raise InputError(f"{path}: has no track {track}; it has {', '.join(map(str, ids)) or 'none'}")
+    return own
+
+
+def choose_moments(run: Path, track: int, rows: list[Row], most: int = MOMENTS) -> list[Moment]:
+    """The decisions to draw: births, losses and finds first, then the narrowest, then what is far from the others.
+
+    Args:
+        run: a sequence's folder, for the boxes in its `tracks.json`.
+        track: the id.
+        rows: of `read_decisions`.
+        most: how many.
+
+    Raises:
+        InputError: `tracks.json` is missing, damaged or another run's.
+    """
+    boxes = _boxes(run / "tracks.json", track)
+    chosen = [i for i, row in enumerate(rows) if row["stage"] != "propagation"]
+    chosen = chosen[:1] + sorted(chosen[1:], key=lambda i: rows[i]["stage"] == "removed")[: most - 1]
+    narrow = [i for i in range(len(rows)) if i not in chosen]
+    if narrow and len(chosen) < most:
+        chosen.append(min(narrow, key=lambda i: rows[i]["margin"]))
+    while len(chosen) < min(most, len(rows)):
+        rest = (i for i in range(len(rows)) if i not in chosen)
+        chosen.append(max(rest, key=lambda i: min(abs(rows[i]["index"] - rows[j]["index"]) for j in chosen)))
+    moments = []
+    for row in (rows[i] for i in sorted(chosen)):
+        box = next((boxes[n] for n in range(row["index"], -1, -1) if n in boxes), None)
+        if box is None:
+            raise InputError(f"{run / 'tracks.json'}: lacks track {track}; it is another run's, run `mapt track` again")
+        moments.append(Moment(row["index"], row["frame"], box, _reason(row)))
+    return moments
+
+
+def _boxes(path: Path, track: int) -> dict[int, tuple[float, float, float, float]]:
+    """The track's box by index of the frame."""
+    try:
+        frames = json.loads(path.read_text())["frames"]
+        found = {n: t["box"] for n, frame in enumerate(frames) for t in frame["tracks"] if t["id"] == track}
+        return {n: (float(b[0]), float(b[1]), float(b[2]), float(b[3])) for n, b in found.items()}
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise InputError(f"{path}: cannot be read ({type(error).__name__}); run `mapt track` again") from None
+
+
+def _reason(row: Row) -> tuple[str, ...]:
+    stage, score, limit = row["stage"], row["score"], row["threshold"]
+    if stage in ("lost", "removed", "overflow"):
+        return (stage, f"unseen for {score:.2f} s", f"of {limit:.2f} s" if stage != "overflow" else "the table is full")
+    kind = {"propagation": "mask IoU", "appearance": "cosine", "birth": "score"}[stage]
+    runner_up = "no runner-up" if row["runner_up"] is None else f"runner-up {row['runner_up']:.3f}"
+    return (stage, f"{kind} {score:.3f} >= {limit:.2f}", f"{runner_up}, margin {row['margin']:.3f}")
+
+
+def draw_life(run: Path, track: int, moments: list[Moment], images: Path | None) -> Image:
+    """The strip.
+
+    Args:
+        run: a sequence's folder; its annotated `video.mp4` is used where `images` is None.
+        track: its colour frames the box.
+        moments: what to draw.
+        images: the frames that were tracked: a folder, a video, or a dataset with the sequence in it.
+
+    Raises:
+        InputError: no frames, or not those that were tracked.
+    """
+    source = images or run / "video.mp4"
+    if not source.exists():
+        raise InputError(f"{source}: no such file; run `mapt track ... --save video,json`, or give --images")
+    wanted = {m.index for m in moments}
+    frames = {n: image for n, image in _pictures(source, run.name, max(wanted)) if n in wanted}
+    missing = sorted(wanted - set(frames))
+    if missing:
+        raise InputError(f"{source}: has no frame {missing[0]}; give the frames that were tracked with --images")
+    cells = [(_crop(frames[m.index], m.box, track), (f"frame {m.frame}", *m.lines)) for m in moments]
+    return strip(cells)
+
+
+def _pictures(source: Path, sequence: str, last: int) -> Iterator[tuple[int, Image]]:
+    found = open_sources(source, 10.0)
+    if len(found) > 1:
+        found = open_sources(source, 10.0, [sequence])
+    for index, frame in enumerate(found[0]):
+        yield index, frame.image
+        if index == last:
+            return
+
+
+def _crop(image: Image, box: tuple[float, float, float, float], track: int) -> Image:
+    """A square around a box with its outline; what lies outside the image is black."""
+    import cv2
+
+    x1, y1, x2, y2 = (round(v) for v in box)
+    side = max(8, round(max(x2 - x1, y2 - y1) * (1 + 2 * CONTEXT)))
+    left, top = (x1 + x2 - side) // 2, (y1 + y2 - side) // 2
+    drawn = cv2.rectangle(image.copy(), (x1 - 1, y1 - 1), (x2, y2), track_colour(track), 1)
+    padded = np.pad(np.asarray(drawn, np.uint8), ((side, side), (side, side), (0, 0)))
+    y, x = np.clip(top + side, 0, padded.shape[0] - side), np.clip(left + side, 0, padded.shape[1] - side)
+    return padded[y : y + side, x : x + side]
