@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := $(wildcard csrc/*/*.h csrc/*/*.cpp csrc/*/*.inc)
 
-.PHONY: demo test test-slow check setup kernels lock clean
+.PHONY: demo test test-slow check setup kernels sanitize lock clean
 
 demo: $(STAMP)
 	$(BIN)/mapt demo
@@ -36,6 +36,18 @@ $(STAMP): requirements.lock pyproject.toml setup.py $(SOURCES)
 # Everything that can be compiled, incrementally; fails where `make setup` would leave a part out.
 kernels: $(STAMP)
 	MAPT_BUILD=torch $(BIN)/python setup.py --quiet build_ext --inplace
+
+# The kernels' attack under AddressSanitizer and UBSan, once per instruction set.
+SANITIZE := -std=c++17 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
+	-fsanitize=address,undefined,float-cast-overflow
+sanitize: build/attack
+	MAPT_ISA=baseline build/attack
+	MAPT_ISA=avx2 build/attack
+	build/attack
+
+build/attack: $(SOURCES)
+	@mkdir -p build
+	$(CXX) $(SANITIZE) csrc/kernels/*.cpp csrc/tests/attack.cpp -o $@ -pthread
 
 # Resolve pyproject.toml anew in an empty environment and pin what came out.
 lock:

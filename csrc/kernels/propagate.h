@@ -14,39 +14,32 @@ MAPT_INLINE int64_t tap_shift_x(int64_t field, int64_t tap) { return (tap % 3 - 
 
 // --- Mask logits: kLanes masks at once ---
 
-// Sums over rectangles of a bordered map: how many of its cells hold anything in any of a group's masks.
+// Which groups of kLanes masks hold anything in the four cells that a sample at a cell reads: bit g for group g.
 template <class T>
 class Occupancy {
  public:
-  Occupancy(const T* cells, int64_t cell_step, Border border)
-      : pitch_(border.pitch() + 1), counts_((border.height + 4) * pitch_) {
-    for (int64_t x = 0; x < pitch_; ++x) counts_[x] = 0;
-    for (int64_t y = 0; y < border.height + 3; ++y) {
-      int32_t row = 0;
-      counts_[(y + 1) * pitch_] = 0;
-      for (int64_t x = 0; x < border.pitch(); ++x) {
-        row += holds(cells + (y * border.pitch() + x) * cell_step);
-        counts_[(y + 1) * pitch_ + x + 1] = counts_[y * pitch_ + x + 1] + row;
-      }
+  Occupancy(const T* cells, int64_t groups, Border border) : near_(border.cells()) {
+    const int64_t count = border.cells(), pitch = border.pitch();
+    Scratch<uint32_t> here(count + pitch + 1);
+    for (int64_t i = 0; i < count + pitch + 1; ++i) {
+      here[i] = 0;
+      for (int64_t g = 0; g < groups && i < count; ++g) here[i] |= holds(cells + (g * count + i) * kLanes<T>) << g;
     }
+    for (int64_t i = 0; i < count; ++i) near_[i] = here[i] | here[i + 1] | here[i + pitch] | here[i + pitch + 1];
   }
 
-  // Is anything in rows y0 ... y1 and columns x0 ... x1, ends included?
-  MAPT_INLINE bool any(int64_t y0, int64_t x0, int64_t y1, int64_t x1) const {
-    const int32_t* c = counts_.get();
-    return c[(y1 + 1) * pitch_ + x1 + 1] - c[y0 * pitch_ + x1 + 1] - c[(y1 + 1) * pitch_ + x0] + c[y0 * pitch_ + x0];
-  }
+  MAPT_INLINE uint32_t near(int64_t cell) const { return near_.get()[cell]; }
 
  private:
-  static MAPT_INLINE bool holds(const T* cell) {
+  static MAPT_INLINE uint32_t holds(const T* cell) {
     const auto full = load(cell) != Vec<T>{};
-    Int<T> any = 0;
-    for (int i = 0; i < kLanes<T>; ++i) any |= full[i];
+    uint64_t words[MAPT_VECTOR_BYTES / 8], any = 0;
+    __builtin_memcpy(words, &full, sizeof(words));
+    for (const uint64_t word : words) any |= word;
     return any != 0;
   }
 
-  int64_t pitch_;
-  Scratch<int32_t> counts_;
+  Scratch<uint32_t> near_;
 };
 
 // The samples of kLanes neighbouring pixels at one tap, their weights times the tap's filter.
@@ -54,11 +47,14 @@ template <class T>
 struct TapSamples {
   Int<T> index[kLanes<T>];
   T w00[kLanes<T>], w01[kLanes<T>], w10[kLanes<T>], w11[kLanes<T>];
+  uint32_t groups;  // which groups they touch
 };
 
 template <class T>
 class MaskLogits {
  public:
+  static constexpr int64_t kMost = 32 * kLanes<T>;  // masks at once
+
   // `masks`: indices of the masks that hold anything, `count` of them.
   MaskLogits(const Propagate<T>& p, const int64_t* masks, int64_t count, const Parallel& parallel)
       : p_(p),
@@ -66,13 +62,8 @@ class MaskLogits {
         count_(count),
         border_{p.height, p.width},
         groups_(divide_up(count, lanes)),
-        cells_(groups_ * border_.cells() * lanes),
-        packed_(count * p.height * p.width) {
-    const int64_t pixels = p.height * p.width;
-    for (int64_t i = 0; i < count; ++i) {
-      std::memcpy(packed_.get() + i * pixels, p.masks + masks[i] * pixels, pixels * sizeof(T));
-    }
-    to_lanes(packed_.get(), count, border_, cells_.get(), lanes, border_.cells() * lanes, parallel);
+        cells_(groups_ * border_.cells() * lanes) {
+    pack(parallel);
     for (int64_t field = 0; field < kFields; ++field) {
       for (int64_t tap = 0; tap < kFieldTaps; ++tap) {
         T weight = 0;
@@ -85,23 +76,39 @@ class MaskLogits {
   }
 
   void run(const Parallel& parallel) {
-    for (int64_t group = 0; group < groups_; ++group) {
-      const T* cells = cells_.get() + group * border_.cells() * lanes;
-      const Occupancy<T> occupied(cells, lanes, border_);
-      parallel_for(parallel, divide_up(p_.height * p_.width, lanes),
-                   [this, group, cells, &occupied](int64_t begin, int64_t end) {
-                     TapSamples<T> samples[kAllTaps];
-                     for (int64_t block = begin; block < end; ++block) {
-                       const int64_t first = block * lanes;
-                       const int used = locate(first, occupied, samples);
-                       add(cells, group, first, samples, used);
-                     }
-                   });
-    }
+    const Occupancy<T> occupied(cells_.get(), groups_, border_);
+    parallel_for(parallel, divide_up(p_.height * p_.width, lanes), [this, &occupied](int64_t begin, int64_t end) {
+      TapSamples<T> samples[kAllTaps];
+      for (int64_t block = begin; block < end; ++block) {
+        const int64_t first = block * lanes;
+        const int used = locate(first, occupied, samples);
+        for (int64_t group = 0; group < groups_; ++group) {
+          const TapSamples<T>* of_group[kAllTaps];
+          int count = 0;
+          for (int k = 0; k < used; ++k) {
+            if (samples[k].groups >> group & 1) of_group[count++] = samples + k;
+          }
+          add(group, first, of_group, count);
+        }
+      }
+    });
   }
 
  private:
   static constexpr int64_t lanes = kLanes<T>;
+
+  void pack(const Parallel& parallel) {
+    const int64_t pixels = p_.height * p_.width, group_step = border_.cells() * lanes;
+    if (masks_[count_ - 1] - masks_[0] == count_ - 1) {  // no empty one in between
+      to_lanes(p_.masks + masks_[0] * pixels, count_, border_, cells_.get(), lanes, group_step, parallel);
+      return;
+    }
+    Scratch<T> packed(count_ * pixels);
+    for (int64_t i = 0; i < count_; ++i) {
+      std::memcpy(packed.get() + i * pixels, p_.masks + masks_[i] * pixels, pixels * sizeof(T));
+    }
+    to_lanes(packed.get(), count_, border_, cells_.get(), lanes, group_step, parallel);
+  }
 
   // The taps at which any of the pixels first ... first + kLanes - 1 reads anything.
   int locate(int64_t first, const Occupancy<T>& occupied, TapSamples<T>* samples) {
@@ -128,22 +135,12 @@ class MaskLogits {
 
   MAPT_INLINE bool place(const Sample<Vec<T>, Vec<Int<T>>>& s, const Occupancy<T>& occupied, T weight,
                          TapSamples<T>& out) {
-    Int<T> ys[lanes], xs[lanes], inside[lanes];
-    store(ys, s.y);
-    store(xs, s.x);
-    store(inside, s.inside);
-    Int<T> y0 = 0, x0 = 0, y1 = 0, x1 = 0;
-    bool some = false;
-    for (int64_t i = 0; i < lanes; ++i) {
-      if (!inside[i]) continue;
-      y0 = some ? smaller(y0, ys[i]) : ys[i], y1 = some ? larger(y1, ys[i]) : ys[i];
-      x0 = some ? smaller(x0, xs[i]) : xs[i], x1 = some ? larger(x1, xs[i]) : xs[i];
-      some = true;
-    }
-    if (!some || !occupied.any(y0 + 1, x0 + 1, y1 + 2, x1 + 2)) return false;
     const Int<T> pitch = static_cast<Int<T>>(border_.pitch()), outside = static_cast<Int<T>>(border_.outside());
     const Vec<Int<T>> cell = (s.y + 1) * pitch + (s.x + 1);
     store(out.index, s.inside ? cell : Vec<Int<T>>{} + outside);
+    out.groups = 0;
+    for (int64_t i = 0; i < lanes; ++i) out.groups |= occupied.near(out.index[i]);
+    if (out.groups == 0) return false;
     const Vec<T> hy = (T(1) - s.ly) * weight, ly = s.ly * weight, hx = T(1) - s.lx;
     store(out.w00, hy * hx);
     store(out.w01, hy * s.lx);
@@ -152,13 +149,14 @@ class MaskLogits {
     return true;
   }
 
-  MAPT_INLINE void add(const T* cells, int64_t group, int64_t first, const TapSamples<T>* samples, int used) {
+  MAPT_INLINE void add(int64_t group, int64_t first, const TapSamples<T>* const* samples, int used) {
     const int64_t pixels = p_.height * p_.width, below = border_.pitch() * lanes;
+    const T* cells = cells_.get() + group * border_.cells() * lanes;
     Vec<T> logits[lanes];
     for (int64_t i = 0; i < lanes; ++i) {
       Vec<T> s00{}, s01{}, s10{}, s11{};
       for (int k = 0; k < used; ++k) {
-        const TapSamples<T>& s = samples[k];
+        const TapSamples<T>& s = *samples[k];
         const T* cell = cells + s.index[i] * lanes;
         s00 += s.w00[i] * load(cell);
         s01 += s.w01[i] * load(cell + lanes);
@@ -178,7 +176,7 @@ class MaskLogits {
   const int64_t count_;
   const Border border_;
   const int64_t groups_;
-  Scratch<T> cells_, packed_;
+  Scratch<T> cells_;
   T weights_[kAllTaps];
 };
 
@@ -287,18 +285,24 @@ class BoxFeatures {
     const int64_t pixels = p_.height * p_.width, field = i / kFieldTaps, tap = i % kFieldTaps;
     const T* dy = p_.offsets + 2 * i * pixels + y * p_.width;
     const T shift_y = static_cast<T>(y + tap_shift_y(field, tap)), shift_x = static_cast<T>(tap_shift_x(field, tap));
-    T at_y[kWidth], at_x[kWidth];
+    T at_y[kWidth] = {}, at_x[kWidth] = {};
     for (int c = 0; c < xs.count; ++c) {
       at_y[c] = shift_y + dy[xs.cells[c]];
       at_x[c] = static_cast<T>(xs.cells[c]) + shift_x + dy[pixels + xs.cells[c]];
     }
+    using I = Int<T>;
+    const I low_y = static_cast<I>(extent.y0 - 1), high_y = static_cast<I>(extent.y1);
+    const I low_x = static_cast<I>(extent.x0 - 1), high_x = static_cast<I>(extent.x1);
     bool some = false;
-    for (int c = 0; c < xs.count; ++c) {
-      const auto s = sample_at<T, T, Int<T>>(at_y[c], at_x[c], p_.height, p_.width);
-      samples[c] = 0;
-      if (!s.inside || s.y > extent.y1 || s.y + 1 < extent.y0 || s.x > extent.x1 || s.x + 1 < extent.x0) continue;
-      samples[c] = bilinear_at(mask, s, p_.height, p_.width);
-      some = true;
+    for (int c = 0; c < xs.count; c += lanes) {
+      const auto s = sample_at<T, Vec<T>, Vec<I>>(load(at_y + c), load(at_x + c), p_.height, p_.width);
+      const Vec<I> near = s.inside & (s.y >= low_y) & (s.y <= high_y) & (s.x >= low_x) & (s.x <= high_x);
+      for (int i = 0; i < lanes; ++i) {
+        samples[c + i] = 0;
+        if (!near[i] || c + i >= xs.count) continue;
+        samples[c + i] = bilinear_at(mask, Sample<T, I>{s.y[i], s.x[i], s.ly[i], s.lx[i], 1}, p_.height, p_.width);
+        some = true;
+      }
     }
     return some;
   }
@@ -323,7 +327,9 @@ void propagate(const Propagate<T>& p, const Parallel& parallel) {
         for (i = 0; i < pixels; ++i) p.logits[n * pixels + i] = p.bias[0];
       }
     }
-    if (used) MaskLogits<T>(p, full.get(), used, parallel).run(parallel);
+    for (int64_t i = 0; i < used; i += MaskLogits<T>::kMost) {
+      MaskLogits<T>(p, full.get() + i, smaller(MaskLogits<T>::kMost, used - i), parallel).run(parallel);
+    }
   }
   if (p.features) {
     parallel_for(parallel, p.count, [&p](int64_t begin, int64_t end) {

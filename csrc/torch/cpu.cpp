@@ -5,7 +5,9 @@
 #include <ATen/ops/empty_like.h>
 #include <torch/library.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <optional>
 #include <string>
@@ -18,12 +20,20 @@ namespace {
 
 using at::Tensor;
 
+// PyTorch's threads take pieces as they get done, so that one which has to wait for its core holds up little.
+void run_on_torch_threads(void*, int64_t tasks, mapt::Parallel::Body body, void* context) {
+  const int64_t threads = std::min<int64_t>(at::get_num_threads(), tasks);
+  const int64_t piece = std::max<int64_t>(1, tasks / (4 * threads));
+  std::atomic<int64_t> next{0};
+  at::parallel_for(0, threads, 1, [&](int64_t, int64_t) {
+    for (int64_t begin = next.fetch_add(piece); begin < tasks; begin = next.fetch_add(piece)) {
+      body(context, begin, std::min(begin + piece, tasks));
+    }
+  });
+}
+
 const mapt::Parallel& torch_threads() {
-  static const mapt::Parallel parallel = {
-      [](void*, int64_t tasks, mapt::Parallel::Body body, void* context) {
-        at::parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) { body(context, begin, end); });
-      },
-      nullptr};
+  static const mapt::Parallel parallel = {run_on_torch_threads, nullptr};
   return parallel;
 }
 
