@@ -6,35 +6,73 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.float32]
+Index = NDArray[np.intp]
+TAIL = 1e-4
+CELLS = 2**17  # compared at once
 
 
-def soft_iou(masks: Float, others: Float) -> NDArray[np.float64]:
-    """Sum min / sum max of every pair of masks, computed only where their boxes meet.
+def soft_iou(masks: Float, others: Float, windows: Index | None = None) -> NDArray[np.float64]:
+    """Sum min / sum max of every pair of masks, compared only where their windows meet.
+
+    A mask's window holds all of it that is above `TAIL`: what a network leaves everywhere else meets nothing, though it
+    counts in the mask's own sum.
 
     Args:
         masks: (n,h,w) float32 in [0,1].
         others: (m,h,w) float32 in [0,1].
+        windows: of the others, outside of which they are zero, (m,4) y1, x1, y2, x2; None: look for them.
 
     Returns:
-        (n,m) float64 in [0,1]; 0 where both are empty.
+        (n,m) float64 in [0,1]; 0 where both are empty or their windows do not meet.
     """
-    out = np.zeros((len(masks), len(others)))
-    sums, other_sums = masks.sum((1, 2), dtype=np.float64), others.sum((1, 2), dtype=np.float64)
-    spans, other_spans = [_span(m) for m in masks], [_span(m) for m in others]
-    for i, a in enumerate(spans):
-        for j, b in enumerate(other_spans):
-            y1, x1, y2, x2 = max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])
-            if y1 < y2 and x1 < x2:
-                low = float(np.minimum(masks[i, y1:y2, x1:x2], others[j, y1:y2, x1:x2]).sum(dtype=np.float64))
-                union = sums[i] + other_sums[j] - low
-                out[i, j] = low / union if union > 0 else 0.0
-    return out
+    low = np.zeros((len(masks), len(others)))
+    if not low.size:
+        return low
+    own = find_windows(masks)
+    windows = find_windows(others) if windows is None else windows
+    first = np.maximum(own[:, None, :2], windows[None, :, :2])
+    last = np.minimum(own[:, None, 2:], windows[None, :, 2:])
+    rows, columns = np.nonzero((first < last).all(2))
+    size = (last - first)[rows, columns]
+    portion = size.prod(1).cumsum() // CELLS
+    for part in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(portion)) + 1) if len(rows) else []:
+        i, j = rows[part], columns[part]
+        low[i, j] = _sums_of_minima(masks, others, i, j, first[i, j], size[part])
+    areas, other_areas = masks.sum((1, 2), dtype=np.float64), np.zeros(len(others))
+    filled = np.flatnonzero(windows[:, 2] > windows[:, 0])
+    if len(filled):
+        window = windows[filled]
+        other_areas[filled] = _sums_of_minima(
+            others, others, filled, filled, window[:, :2], window[:, 2:] - window[:, :2]
+        )
+    union = areas[:, None] + other_areas[None] - low
+    np.divide(low, union, out=low, where=union > 0)
+    return low
 
 
-def _span(mask: Float) -> tuple[int, int, int, int]:
-    """The rows and columns (y1, x1, y2, x2) with anything in them; empty: zeros."""
-    ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return (int(ys[0]), int(xs[0]), int(ys[-1]) + 1, int(xs[-1]) + 1) if len(ys) else (0, 0, 0, 0)
+def _sums_of_minima(masks: Float, others: Float, i: Index, j: Index, corner: Index, size: Index) -> NDArray[np.float64]:
+    """Sum min(masks[i], others[j]) over a window (y,x) `corner` and (height,width) `size` for each of k pairs (k,)."""
+    height, width = masks.shape[1:]
+    lines, wide = (
+        np.repeat(np.arange(len(i)), size[:, 0]),
+        np.repeat(size[:, 1], size[:, 0]),
+    )  # a line: a row of a window
+    y = np.arange(len(lines)) - np.repeat(size[:, 0].cumsum() - size[:, 0], size[:, 0])
+    begins = ((i * height + corner[:, 0]) * width + corner[:, 1])[lines] + y * width
+    place = np.repeat(begins - wide.cumsum() + wide, wide) + np.arange(wide.sum())  # of each cell in `masks`
+    cells = size.prod(1)
+    lower = np.minimum(masks.take(place), others.take(place + np.repeat((j - i) * (height * width), cells)))
+    sums: NDArray[np.float64] = np.add.reduceat(lower, cells.cumsum() - cells, dtype=np.float64)
+    return sums
+
+
+def find_windows(masks: Float) -> Index:
+    """Rows and columns (n,4) y1, x1, y2, x2 of masks (n,h,w) with anything above `TAIL`; where nothing is, zeros."""
+    height, width = masks.shape[1:]
+    held = masks > TAIL
+    ys, xs = np.logical_or.reduce(held, 2), np.logical_or.reduce(held, 1)
+    out = np.stack((ys.argmax(1), xs.argmax(1), height - ys[:, ::-1].argmax(1), width - xs[:, ::-1].argmax(1)), 1)
+    return np.where(ys.any(1, keepdims=True), out, 0)
 
 
 def cosine(rows: Float, columns: Float) -> NDArray[np.float64]:

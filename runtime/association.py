@@ -44,14 +44,19 @@ def assign(scores: NDArray[np.float64], allowed: NDArray[np.bool_], threshold: f
     # Pairs that may not be cost nothing and gain nothing, so that they never displace a real one.
     gain = np.where(usable, scores - threshold + 1e-9, 0.0)
     rows, columns = linear_sum_assignment(gain, maximize=True)
+    real = usable[rows, columns]
+    rows, columns = rows[real], columns[real]
+    rivals = _runners_up(np.where(allowed, scores, -np.inf), rows, columns)
     return [
-        Match(int(r), int(c), float(scores[r, c]), _runner_up(scores, allowed, int(r), int(c)))
-        for r, c in zip(rows, columns, strict=True)
-        if usable[r, c]
+        Match(*pair)
+        for pair in zip(rows.tolist(), columns.tolist(), scores[rows, columns].tolist(), rivals.tolist(), strict=True)
     ]
 
 
-def _runner_up(scores: NDArray[np.float64], allowed: NDArray[np.bool_], row: int, column: int) -> float:
-    others = np.where(allowed, scores, -np.inf)
-    in_row, in_column = np.delete(others[row], column), np.delete(others[:, column], row)
-    return float(max(in_row.max(initial=-np.inf), in_column.max(initial=-np.inf)))
+def _runners_up(scores: NDArray[np.float64], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
+    """The best score in the row or the column of each pair besides its own; -inf where there is none."""
+    others = np.concatenate((scores[rows], scores[:, columns].T), 1)  # a row per pair: its row, then its column
+    pair = np.arange(len(rows))
+    others[pair, columns] = others[pair, scores.shape[1] + rows] = -np.inf
+    best: NDArray[np.float64] = others.max(1)
+    return best

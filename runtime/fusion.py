@@ -67,6 +67,11 @@ class Fused:
     masks8: Float
     boxes: Float
 
+    def windows(self) -> NDArray[np.intp]:
+        """The cells (n,4) y1, x1, y2, x2 of `masks8` that the boxes touch: nothing of a mask lies outside."""
+        low, high = np.floor(self.boxes[:, :2] / COARSE), np.ceil(self.boxes[:, 2:] / COARSE)
+        return np.concatenate((low[:, ::-1], high[:, ::-1]), 1).astype(np.intp)
+
 
 def fuse(detections: Detections, logits: Float, stuff: tuple[int, ...], limits: Thresholds) -> Fused:
     """Decide which pixel belongs to which detection.

@@ -93,11 +93,12 @@ class TrackTable:
         """
         decisions: list[Decision] = []
         ids = self._associate(fused, propagated, embeddings, stamp_ns, decisions)
-        seen = {number: i for i, number in enumerate(ids) if number}
-        tracks = [
-            self._seen(track, fused, embeddings, seen[track.id], stamp_ns) if track.id in seen else _missed(track)
-            for track in self.tracks
-        ]
+        seen, known = {number: i for i, number in enumerate(ids) if number}, np.logical_or.reduce(embeddings, 1)
+        tracks = []
+        for track in self.tracks:
+            i = seen.get(track.id)
+            look = embeddings[i] if i is not None and known[i] else None
+            tracks.append(_missed(track) if i is None else self._seen(track, fused, i, look, stamp_ns))
         number = self.next_id
         for i in range(len(ids)):
             if not ids[i]:
@@ -115,13 +116,13 @@ class TrackTable:
         ids: list[int] = [0] * count
         live = self.live() if len(propagated) else []
         if self.association != "appearance" and live:
-            scores = soft_iou(propagated[:, 0], fused.masks8[:, 0])
+            scores = soft_iou(propagated[:, 0], fused.masks8[:, 0], fused.windows())
             limit = self.limits.propagation_iou
             for match in assign(scores, _same_class(live, labels), limit):
                 _continue(live[match.row], match, match.column, "propagation", limit, ids, decisions)
         if self.association in ("full", "appearance"):
             taken = set(ids)
-            rest = [i for i in range(count) if not ids[i] and embeddings[i].any()]
+            rest = [i for i in np.flatnonzero(embeddings.any(1)).tolist() if not ids[i]]
             free = [t for t in self.tracks if t.id not in taken and self._findable(t, stamp_ns)]
             if rest and free:
                 scores = cosine(np.stack([track.embedding for track in free]), embeddings[rest])
@@ -133,13 +134,13 @@ class TrackTable:
     def _findable(self, track: TrackState, stamp_ns: int) -> bool:
         return _gone(track, stamp_ns) <= self.limits.max_lost and bool(track.embedding.any())
 
-    def _seen(self, track: TrackState, fused: Fused, embeddings: Float, i: int, stamp_ns: int) -> TrackState:
-        """A continued track with what instance i shows of it."""
+    def _seen(self, track: TrackState, fused: Fused, i: int, look: Float | None, stamp_ns: int) -> TrackState:
+        """A continued track with what instance i and its look, where there is one, show of it."""
         embedding = track.embedding
-        if embeddings[i].any():
+        if look is not None:
             keep = np.float32(self.limits.embedding_momentum)
-            mixed = keep * embedding + (1 - keep) * embeddings[i]
-            embedding = mixed / max(float(np.linalg.norm(mixed)), 1e-12)
+            mixed = keep * embedding + (1 - keep) * look
+            embedding = mixed / np.maximum(np.sqrt(mixed.dot(mixed)), np.float32(1e-12))
         return TrackState(
             track.id, track.label, float(fused.detections.scores[i]), fused.boxes[i], fused.masks8[i], embedding,
             track.age + 1, 0, stamp_ns,
