@@ -43,15 +43,15 @@ def bench(  # noqa: PLR0917  (the command's options)
     from mapt.files import write_json
     from mapt.runtime.bundle import read_bundle
 
-    if suite not in ("run", "ablation"):
-        known = suite in ("scale", "deadline")
-        raise InputError(f"--suite {suite}: {'not in this version' if known else 'unknown'}; choose run or ablation")
+    suites = {"run": _run, "ablation": _ablate, "deadline": _deadline}
+    if suite not in suites:
+        reason = "not in this version" if suite == "scale" else "unknown"
+        raise InputError(f"--suite {suite}: {reason}; choose one of {', '.join(suites)}")
     console, checked, count = Console(), read_bundle(bundle), threads or os.cpu_count() or 1
-    numbers = _seeds(seeds or ("7" if suite == "run" else "7,8,9"))
+    numbers = _seeds(seeds or ("7,8,9" if suite == "ablation" else "7"))
     with tempfile.TemporaryDirectory(prefix="mapt-bench-") as folder:
         roots = {0: data} if data else _render(checked, Path(folder), numbers, sequences, frames, fps, console)
-        measure = _run if suite == "run" else _ablate
-        report = measure(console, checked, roots, fps, count)
+        report = suites[suite](console, checked, roots, fps, count)
     if json_file:
         write_json(json_file, report)
 
@@ -125,6 +125,21 @@ def _ablate(console: Console, bundle: Bundle, roots: dict[int, Path], fps: float
     print_ablation(console, scores, list(roots))
     heads = count_heads(load_weights(bundle.folder / "weights.safetensors"))
     return to_json(describe_machine(threads), _described(bundle), heads, None, scores)
+
+
+def _deadline(console: Console, bundle: Bundle, roots: dict[int, Path], fps: float, threads: int) -> dict[str, object]:
+    from rich.progress import Progress
+
+    from mapt.bench.deadline import SHARES, print_deadlines, run_deadlines, to_json
+    from mapt.bench.machine import describe_machine
+    from mapt.runtime.ort import OrtBackend
+
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("deadlines", total=len(SHARES) + 1)
+        root = next(iter(roots.values()))
+        points = run_deadlines(OrtBackend(bundle, threads), root, SPLIT, fps, lambda: progress.advance(task))
+    print_deadlines(console, points)
+    return to_json(describe_machine(threads), _described(bundle), points)
 
 
 def _described(bundle: Bundle) -> dict[str, object]:

@@ -177,3 +177,29 @@ def test_importing_the_runtime_loads_neither_torch_nor_scipy() -> None:
     code = "import sys, mapt.runtime; print({'torch', 'scipy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "set()"
+
+
+def test_importing_the_runtime_stays_under_150_mb() -> None:
+    """Resident memory of a fresh process; the model comes on top."""
+    code = "import mapt.runtime, resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert 10_000 < int(done.stdout) < 150_000  # KiB
+
+
+@pytest.mark.slow
+def test_memory_is_flat_over_20000_frames(scene: Make, street: tuple[Any, ...]) -> None:
+    """Resident memory after 2,000 and after 20,000 frames."""
+    from pathlib import Path
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1])
+
+    backend = scene(*street)
+    tracker = PanopticTracker(backend)
+    for number in range(20_000):
+        tracker.step(image(number % 8), number * PERIOD)
+        backend.calls.clear()  # what the fake network itself keeps
+        backend.carried.clear()
+        if number == 2_000:
+            before = resident()
+    assert resident() <= before * 1.02
