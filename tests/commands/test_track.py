@@ -174,3 +174,15 @@ def test_a_model_or_a_record_but_not_both(mapt: Run, bundle: Path, frames: Path,
     assert ran.code == 2 and "--model: is missing" in ran.err
     ran = mapt("track", frames, "--out", tmp_path / "out", "--model", bundle, "--replay", "run")
     assert ran.code == 2 and "leave out --model" in ran.err
+
+
+def test_the_files_do_not_depend_on_the_number_of_threads(
+    mapt: Run, bundle: Path, street: Path, tmp_path: Path
+) -> None:
+    for threads in (1, 2):
+        options = ("--model", bundle, "--out", tmp_path / str(threads), "--save", "step,json", "--threads", threads)
+        assert mapt("track", street, *options).code == 0
+    names = [p.relative_to(tmp_path / "1") for p in (tmp_path / "1").rglob("*") if p.is_file()]
+    assert len(names) == 2 * (6 + 2)
+    for name in names:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()

@@ -73,11 +73,16 @@ def test_restoring_goes_back_in_time_as_well(scene: Make, street: tuple[Any, ...
 
 
 def test_a_frozen_camera_is_remembered(scene: Make, street: tuple[Any, ...], picture: Make) -> None:
-    backend = scene(*street)
-    tracker, other = PanopticTracker(backend), PanopticTracker(backend)
-    tracker.step(picture(0), 0)
-    other.restore_state(tracker.save_state())
-    assert other.step(picture(0), PERIOD).alarms == ("frozen",)
+    """Which picture it was, and since when."""
+    backend = scene(*street, max_gap=0.25)
+    tracker = PanopticTracker(backend)
+    for number in range(3):
+        tracker.step(picture(1), number * PERIOD)
+        other = PanopticTracker(backend)
+        other.restore_state(tracker.save_state())
+        tracker = other
+    assert tracker.step(picture(1), 3 * PERIOD).alarms == ("frozen",)
+    assert {d.stage for d in tracker.step(picture(5), 4 * PERIOD).decisions} <= {"appearance", "birth", "lost"}
 
 
 RESUME = """
