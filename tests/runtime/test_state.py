@@ -81,7 +81,7 @@ def test_a_frozen_camera_is_remembered(scene: Make, street: tuple[Any, ...], pic
         other = PanopticTracker(backend)
         other.restore_state(tracker.save_state())
         tracker = other
-    assert tracker.step(picture(1), 3 * PERIOD).alarms == ("frozen",)
+    assert "frozen" in tracker.step(picture(1), 3 * PERIOD).alarms
     assert {d.stage for d in tracker.step(picture(5), 4 * PERIOD).decisions} <= {"appearance", "birth", "lost"}
 
 
