@@ -57,4 +57,4 @@ lock:
 	  build/lock/bin/python -m pip freeze --all | grep -v -i -E "^(mapt|pip)\b" ) > requirements.lock
 
 clean:
-	rm -rf $(VENV) build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) mapt/build.json mapt/ops/_kernels*.so build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

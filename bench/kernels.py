@@ -306,21 +306,26 @@ def training_cases() -> list[Case]:
         with ops.disabled():
             return ops.multiscale_roi_align(levels, boxes, 7, STRIDES)
 
-    def shared(x: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-        expanded = offset.expand(count, -1, -1, -1)
-        out: Tensor = torchvision.ops.deform_conv2d(x, expanded, weight, padding=1)
+    def ours(x: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
+        return ops.deform_conv2d(x, offset, weight, padding=1)
+
+    def theirs(x: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
+        out: Tensor = torchvision.ops.deform_conv2d(x, offset, weight, padding=1)
         return out
+
+    def shared(x: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
+        return theirs(x, offset.expand(count, -1, -1, -1), weight)
 
     masks = [torch.rand(count, 1, h, w), normal(1, 18, h, w), normal(filters, 1, 3, 3)]
     plain = [normal(1, c, 94, 311), normal(1, 18, 94, 311), normal(c, c, 3, 3, scale=0.1)]
     return [
         training_case(
-            f"shared deform_conv2d, {count} x 1 -> {filters}", lambda *t: ops.deform_conv2d(*t, padding=1), shared,
+            f"shared deform_conv2d, {count} x 1 -> {filters}", ours, shared,
             masks, count * h * w * 9 * (6 * filters + 40),
         ),
         training_case(
-            f"deform_conv2d, {c} -> {c}", lambda *t: ops.deform_conv2d(*t, padding=1),
-            lambda *t: torchvision.ops.deform_conv2d(*t, padding=1), plain, 94 * 311 * 9 * c * (6 * c + 40),
+            f"deform_conv2d, {c} -> {c}", ours,
+            theirs, plain, 94 * 311 * 9 * c * (6 * c + 40),
         ),
         training_case(
             "multiscale_roi_align, 1000 x 256 x 7x7", lambda *f: ops.multiscale_roi_align(f, boxes, 7, STRIDES),
