@@ -1,7 +1,9 @@
 """Training with the compiled operators beside training with torchvision's: `python -m mapt.bench.kernel_training`.
 
-Two copies of one network see the same batches, step by step in turn; printed are how far their losses drift apart and
-the steps per second of each.
+Copies of one network see the same batches, step by step in turn; printed are how far their losses drift apart and the
+steps per second of each. In float32 any other rounding is soon another run: a proposal's rank flips, another box is
+sampled. So a third copy runs on torchvision's operators from weights that differ by a rounding, to compare with, and
+`--double` trains in float64, where the curves can only differ by a fault.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ import contextlib
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+import unittest.mock
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -24,37 +27,61 @@ from mapt.training.config import TrainConfig, find_config, read_config
 from mapt.training.loop import start_state, step
 from mapt.training.sources import build_samples
 
+COPIES = ("compiled", "torchvision", "torchvision, weights rounded otherwise")
+SAME = 1e-4
 
-def compare(config: TrainConfig, folder: Path) -> tuple[list[tuple[float, float]], tuple[list[float], list[float]]]:
-    """Train two copies in turn.
+
+def compare(config: TrainConfig, folder: Path, double: bool) -> dict[str, list[tuple[float, float]]]:
+    """Train one copy per contender, in turn.
 
     Args:
         config: the run; its iterations are the number of steps.
         folder: where synthetic data goes.
+        double: in float64, and without the third copy.
 
     Returns:
-        The losses of each step, compiled and torchvision's, and the seconds of each step of both.
+        The loss and the seconds of each step, by contender.
     """
     torch.manual_seed(config.seed)
-    ours = start_state(config, None)
-    theirs = start_state(config, None)
-    theirs.network.load_state_dict(ours.network.state_dict())
-    samples = build_samples(config, folder)
-    losses: list[tuple[float, float]] = []
-    seconds: tuple[list[float], list[float]] = ([], [])
-    for number, batch in enumerate(
-        load_batches(samples, config.schedule.batch, 0, config.schedule.iterations, config.data.workers)
-    ):
-        pair = []
-        for k, state in enumerate((ours, theirs)):
-            torch.manual_seed(number)  # both draw the same boxes
-            with ops.disabled() if k else contextlib.nullcontext():
+    first = start_state(config, None)
+    states = {COPIES[0]: first}
+    for name in COPIES[1:2] if double else COPIES[1:]:
+        states[name] = start_state(config, None)
+        states[name].network.load_state_dict(first.network.state_dict())
+    if double:
+        for state in states.values():
+            state.network.double(), state.average.network.double()
+    else:
+        with torch.no_grad():
+            for parameter in states[COPIES[2]].network.parameters():
+                parameter.mul_(1 + torch.finfo(torch.float32).eps)
+    rule, schedule = build_samples(config, folder), config.schedule
+    steps: dict[str, list[tuple[float, float]]] = {name: [] for name in states}
+    for number, batch in enumerate(load_batches(rule, schedule.batch, 0, schedule.iterations, config.data.workers)):
+        for name, state in states.items():
+            torch.manual_seed(number)  # all draw the same boxes
+            with contextlib.nullcontext() if name == COPIES[0] else ops.disabled():
                 begin = time.perf_counter()
                 parts, _ = step(state, batch, config)
-                seconds[k].append(time.perf_counter() - begin)
-            pair.append(sum(parts.values()))
-        losses.append((pair[0], pair[1]))
-    return losses, seconds
+                steps[name].append((sum(parts.values()), time.perf_counter() - begin))
+    return steps
+
+
+@contextlib.contextmanager
+def in_double() -> Iterator[None]:
+    """New tensors are float64, and so is what the network asks to be `float()`."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        with unittest.mock.patch.object(torch.Tensor, "float", torch.Tensor.double):
+            yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def drift(steps: dict[str, list[tuple[float, float]]], name: str) -> list[float]:
+    """How far a contender's losses lie from torchvision's, relatively, by step."""
+    pairs = zip(steps[name], steps[COPIES[1]], strict=True)
+    return [abs(a[0] - b[0]) / abs(b[0]) for a, b in pairs]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -62,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m mapt.bench.kernel_training", description=__doc__)
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--double", action="store_true", help="in float64")
     parser.add_argument("--set", action="append", default=[], help="key=value of the training configuration")
     parser.add_argument("--json", type=Path, help="write the results here")
     options = parser.parse_args(arguments)
@@ -71,19 +99,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]  # fmt: skip
     torch.set_num_threads(options.threads)
     config = read_config(find_config("nano-street"), changes)
-    with tempfile.TemporaryDirectory(prefix="mapt-bench-") as folder:
-        losses, seconds = compare(config, Path(folder))
-    drift = [abs(a - b) / max(abs(b), 1e-9) for a, b in losses]
-    rates = [1 / statistics.median(s) for s in seconds]
-    for i in sorted({0, len(losses) // 2, len(losses) - 1}):
-        print(f"step {i + 1}: loss {losses[i][0]:.6f} compiled, {losses[i][1]:.6f} torchvision")
-    print(f"largest relative difference of the losses over {len(losses)} steps: {max(drift):.1e}")
-    print(
-        f"steps/s: {rates[0]:.3f} {ops.implementation()}, {rates[1]:.3f} torchvision ({rates[0] / rates[1]:.2f} times)"
-    )
+    precision = in_double() if options.double else contextlib.nullcontext()
+    with tempfile.TemporaryDirectory(prefix="mapt-bench-") as folder, precision:
+        steps = compare(config, Path(folder), options.double)
+    rates = {name: 1 / statistics.median(s for _, s in of) for name, of in steps.items()}
+    drifts = {name: drift(steps, name) for name in steps if name != COPIES[1]}
+    for name, of in steps.items():
+        print(f"{name}: loss {of[0][0]:.6f} to {of[-1][0]:.6f}, {rates[name]:.3f} steps/s")
+    for name, of_name in drifts.items():
+        first = next((i + 1 for i, d in enumerate(of_name) if d > SAME), None)
+        same = f"from step {first} on not within {SAME:g}" if first else f"within {SAME:g} throughout"
+        print(f"{name} against torchvision: largest relative difference {max(of_name):.1e}, {same}")
     if options.json:
         machine = describe_machine(options.threads)
-        write_json(options.json, {"machine": machine, "losses": losses, "drift": max(drift), "steps_per_second": rates})
+        write_json(options.json, {"machine": machine, "steps": steps, "drift": drifts, "steps_per_second": rates})
 
 
 if __name__ == "__main__":

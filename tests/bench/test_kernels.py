@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from mapt import ops
-from mapt.bench import kernels
+from mapt.bench import kernel_training, kernels
 from mapt.ops import compiled
+from mapt.training.config import find_config, read_config
 
 
 def test_medians_of_interleaved_rounds() -> None:
@@ -42,3 +43,12 @@ def test_the_report_names_the_machine(tmp_path: Path) -> None:
     content = json.loads(path.read_text())
     assert content["implementation"] == ops.implementation() and content["machine"]["gflops"] == pytest.approx(2e-9)
     assert content["cases"][0]["times"] == {"torchvision": 9.0} and content["cases"][0]["share"] == 0.5
+
+
+def test_copies_train_alike_for_a_step(tmp_path: Path) -> None:
+    changes = ["model.height=64", "model.width=128", "data.synthetic.sequences=1", "data.synthetic.frames=4"]
+    changes += ["data.workers=0", "threads=1", "schedule.iterations=2", "schedule.batch=1", "imagenet=false"]
+    config = read_config(find_config("nano-street"), changes)
+    steps = kernel_training.compare(config, tmp_path, double=False)
+    assert set(steps) == set(kernel_training.COPIES) and all(len(of) == 2 for of in steps.values())
+    assert kernel_training.drift(steps, "compiled")[0] < 1e-5
