@@ -45,7 +45,7 @@ def torch_extension() -> tuple[list[Any], type[build_ext]]:
         )
         return [], build_ext
     sources = [str(p.relative_to(ROOT)) for folder in ("kernels", "torch") for p in ROOT.glob(f"csrc/{folder}/*.cpp")]
-    headers = [str(p.relative_to(ROOT)) for p in ROOT.glob("csrc/kernels/*") if p.suffix != ".cpp"]
+    headers = [str(p.relative_to(ROOT)) for p in ROOT.glob("csrc/*/*") if p.suffix in (".h", ".inc")]
     flags = ["-O3", "-g0", "-fopenmp", "-ffp-contract=fast", "-fvisibility=hidden", "-DAT_PER_OPERATOR_HEADERS"]
     extension = CppExtension(
         "mapt.ops._kernels", sorted(sources), depends=headers, extra_compile_args=flags, optional=ASKED == "auto",

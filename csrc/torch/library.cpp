@@ -1,5 +1,10 @@
-// The operators' schemas; the CPU's implementation lies in cpu.cpp, fake tensors and gradients in mapt/ops/compiled.py.
+// The operators' schemas; the CPU's implementations lie beside this file, fake tensors and gradients in
+// mapt/ops/compiled.py.
 #include <torch/library.h>
+
+#include <string>
+
+#include "../kernels/kernels.h"
 
 TORCH_LIBRARY(mapt, m) {
   m.def(
@@ -29,4 +34,5 @@ TORCH_LIBRARY(mapt, m) {
       "Tensor? boxes, Tensor(a!) logits, Tensor(b!)? features) -> ()");
   m.def("propagated_features(Tensor masks, Tensor offsets, Tensor weights, Tensor boxes) -> Tensor");
   m.def("propagated_features_out(Tensor masks, Tensor offsets, Tensor weights, Tensor boxes, Tensor(a!) out) -> ()");
+  m.def("cpu_isa() -> str", [] { return std::string(mapt::cpu_isa()); });
 }
