@@ -57,15 +57,21 @@ def multiscale_roi_align(
     levels = roi_levels(boxes[:, 1:]).tolist()
     rows = []
     for box, level in zip(boxes, levels, strict=True):
-        feature, (x1, y1, x2, y2) = features[level][int(box[0])], (box[1:] / strides[level] - 0.5).tolist()
-        y = _samples(y1, y2, output_size, sampling_ratio, feature.shape[1])
-        x = _samples(x1, x2, output_size, sampling_ratio, feature.shape[2])
-        inside = torch.outer(y[1], x[1]).to(feature.dtype)
-        grid = torch.meshgrid(y[0].to(feature.dtype), x[0].to(feature.dtype), indexing="ij")
-        values = bilinear(feature, *grid) * inside  # (F,size*ratio,size*ratio)
-        rows.append(torch.nn.functional.avg_pool2d(values[None], sampling_ratio)[0])
+        feature = features[level][int(box[0])]
+        rows.append(_aligned(feature, box[1:] / strides[level], output_size, sampling_ratio))
     shape = (0, features[0].shape[1], output_size, output_size)
     return torch.stack(rows) if rows else features[0].new_zeros(shape)
+
+
+def _aligned(feature: Tensor, box: Tensor, size: int, ratio: int) -> Tensor:
+    """RoIAlign (F,size,size) of one box (4,) xyxy in cells on one map (F,h,w)."""
+    x1, y1, x2, y2 = (box - 0.5).tolist()
+    y = _samples(y1, y2, size, ratio, feature.shape[1])
+    x = _samples(x1, x2, size, ratio, feature.shape[2])
+    inside = torch.outer(y[1], x[1]).to(feature.dtype)
+    grid = torch.meshgrid(y[0].to(feature.dtype), x[0].to(feature.dtype), indexing="ij")
+    values = bilinear(feature, *grid) * inside  # (F,size*ratio,size*ratio)
+    return torch.nn.functional.avg_pool2d(values[None], ratio)[0]
 
 
 def _samples(low: float, high: float, size: int, ratio: int, cells: int) -> tuple[Tensor, Tensor]:
@@ -86,10 +92,5 @@ def propagate_masks(
     logits = (features * projection[:, None, None]).sum(1, keepdim=True) + bias
     rows = []
     for feature, box in zip(features, boxes, strict=True):
-        x1, y1, x2, y2 = (box / STRIDE - 0.5).tolist()
-        y = _samples(y1, y2, ROI_SIZE, 2, feature.shape[1])
-        x = _samples(x1, x2, ROI_SIZE, 2, feature.shape[2])
-        grid = torch.meshgrid(y[0].to(feature.dtype), x[0].to(feature.dtype), indexing="ij")
-        values = bilinear(feature, *grid) * torch.outer(y[1], x[1]).to(feature.dtype)
-        rows.append(torch.nn.functional.avg_pool2d(values[None], 2)[0])
+        rows.append(_aligned(feature, box / STRIDE, ROI_SIZE, 2))
     return logits, torch.stack(rows) if rows else features.new_zeros(0, features.shape[1], ROI_SIZE, ROI_SIZE)

@@ -83,7 +83,14 @@ def _level_by_level(
 def _on_atlas(
     features: Sequence[Tensor], boxes: Tensor, output_size: int, strides: Sequence[int], sampling_ratio: int
 ) -> Tensor:
-    """The same with one RoIAlign on all levels packed into one map: static shapes, for export.
+    """The same with one RoIAlign on all levels packed into one map: static shapes, for export."""
+    atlas, rois = pack_atlas(features, boxes, strides)
+    out: Tensor = torchvision.ops.roi_align(atlas, rois, output_size, 1.0, sampling_ratio, aligned=True)
+    return out
+
+
+def pack_atlas(features: Sequence[Tensor], boxes: Tensor, strides: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """All levels as one map (B,F,h,w), and the boxes (R,5) as they lie in it, in its cells.
 
     P4 lies on top, P8 | P16 | P32 below, each with one pixel of replicated border, which is all that a box inside the
     image can reach. Exact for boxes clipped to the image.
@@ -102,6 +109,4 @@ def _on_atlas(
     scale = boxes.new_tensor([1.0 / s for s in strides]).index_select(0, level)[:, None]  # (R,1)
     corner = boxes.new_tensor(corners).index_select(0, level)  # (R,2) x, y
     placed = boxes[:, 1:] * scale + torch.cat((corner, corner), -1)
-    rois = torch.cat((boxes[:, :1], placed), -1)
-    out: Tensor = torchvision.ops.roi_align(atlas, rois, output_size, 1.0, sampling_ratio, aligned=True)
-    return out
+    return atlas, torch.cat((boxes[:, :1], placed), -1)

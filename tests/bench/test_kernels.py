@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from mapt import ops
-from mapt.bench import kernel_training, kernels
+from mapt.bench import kernel_cases, kernel_training, kernels
 from mapt.ops import compiled
 from mapt.training.config import find_config, read_config
 
 
 def test_medians_of_interleaved_rounds() -> None:
     calls: list[str] = []
-    case = kernels.Case("work", lambda: calls.append("ours"), {"theirs": lambda: calls.append("theirs")}, 2e6, 1e3)
+    case = kernel_cases.Case("work", lambda: calls.append("ours"), {"theirs": lambda: calls.append("theirs")}, 2e6, 1e3)
     kernels.measure([case], 3)
     assert set(case.seconds) == {"ours", "theirs"} and all(s > 0 for s in case.seconds.values())
     assert calls.count("ours") > 4 and calls.count("theirs") > 4
@@ -25,7 +25,7 @@ def test_the_contenders_compute_the_same() -> None:
     """torchvision's, ONNX Runtime's and ours, on the convolution and on RoIAlign."""
     torch.manual_seed(0)
     with torch.no_grad():
-        for case in (kernels.convolution_case(1), kernels.roi_cases(1)[1]):
+        for case in (kernel_cases.convolution_case(1), kernel_cases.roi_cases(1)[1]):
             ours = case.ours()
             assert isinstance(ours, torch.Tensor)
             exported = np.asarray(case.others["ONNX Runtime"]()[0])  # type: ignore[index]
@@ -35,7 +35,7 @@ def test_the_contenders_compute_the_same() -> None:
 
 
 def test_the_report_names_the_machine(tmp_path: Path) -> None:
-    case = kernels.Case(
+    case = kernel_cases.Case(
         "work", lambda: None, {"torchvision": lambda: None}, 1.0, 1.0, {"ours": 1.0, "torchvision": 9.0}
     )
     path = tmp_path / "kernels.json"
