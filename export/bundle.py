@@ -14,7 +14,7 @@ import onnx
 from mapt.contract import ModelInfo
 from mapt.data.synthetic import render_sequence
 from mapt.errors import InputError
-from mapt.export.gridsample import static_shapes
+from mapt.export.graph import static_shapes
 from mapt.export.lowering import Lowering
 from mapt.export.onnx import finish, trace
 from mapt.export.subgraphs import list_subgraphs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from mapt.contract import SUBGRAPHS
 from mapt.data.synthetic import render_sequence
 from mapt.runtime.backend import Backend, Tensors
+from mapt.runtime.pipeline import padded
+from mapt.runtime.selftest import difference
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,9 @@ def compare(reference: Backend, other: Backend) -> list[Deviation]:
     known["s_prev"] = reference.run("semantic", {k: before[k] for k in ("c16", "p4", "p8")})["s"]
     out = []
     for spec in SUBGRAPHS:
-        inputs = {t.name: _rows(known, t.name, t.resolve(info.sizes)) for t in spec.inputs}
+        inputs = {t.name: _rows(known[t.name], t.resolve(info.sizes)) for t in spec.inputs}
         want, got = reference.run(spec.name, inputs), other.run(spec.name, inputs)
-        differences = {t.name: _difference(want[t.name], got[t.name]) for t in spec.outputs}
+        differences = {t.name: difference(want[t.name], got[t.name]) for t in spec.outputs}
         worst = max(differences, key=lambda name: differences[name])
         out.append(Deviation(spec.name, worst, differences[worst]))
         known.update(want)
@@ -46,19 +49,6 @@ def compare(reference: Backend, other: Backend) -> list[Deviation]:
     return out
 
 
-def _rows(known: Tensors, name: str, shape: tuple[int, ...]) -> NDArray[np.generic]:
-    """The tensor of that name cut, or filled with zeros, to the shape."""
-    tensor = known[name]
-    if tensor.shape == shape:
-        return tensor
-    out = np.zeros(shape, tensor.dtype)
-    rows = min(len(tensor), shape[0])
-    out[:rows] = tensor[:rows]
-    return out
-
-
-def _difference(want: NDArray[np.generic], got: NDArray[np.generic]) -> float:
-    if np.issubdtype(want.dtype, np.integer):
-        return float((want != got).mean())
-    scale = float(np.abs(want).max(initial=0.0)) or 1.0
-    return float(np.abs(want.astype(np.float64) - got.astype(np.float64)).max(initial=0.0)) / scale
+def _rows(tensor: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """The tensor cut, or filled with zeros, to as many rows as `shape` has."""
+    return tensor if tensor.shape == shape else padded(tensor[: shape[0]], shape[0])

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import ArrayLike
-from onnx import helper, numpy_helper, shape_inference
+from onnx import helper, numpy_helper
 
-Shapes = dict[str, tuple[int, ...]]
+from mapt.export.graph import Shapes, replace_node, static_shapes
 
 
 class _Builder:
@@ -66,18 +66,7 @@ def lower_gridsample(model: onnx.ModelProto) -> None:
     for node in [n for n in graph.node if n.op_type in _LOWERINGS]:
         builder = _Builder(graph, node)
         _LOWERINGS[node.op_type](builder, node, shapes)
-        place = list(graph.node).index(node)
-        del graph.node[place]
-        for offset, new in enumerate(builder.nodes):
-            graph.node.insert(place + offset, new)
-
-
-def static_shapes(model: onnx.ModelProto) -> Shapes:
-    """The shape of every value whose shape is static."""
-    inferred = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
-    values = (*inferred.value_info, *inferred.input, *inferred.output)
-    shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
-    return shapes | {t.name: tuple(t.dims) for t in inferred.initializer}
+        replace_node(graph, node, builder.nodes)
 
 
 def _attributes(node: onnx.NodeProto, **defaults: Any) -> dict[str, Any]:

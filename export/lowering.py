@@ -7,6 +7,7 @@ from typing import Literal
 import onnx
 from onnx import TensorProto, helper
 
+from mapt.export.graph import Shapes, known_shapes, replace_node
 from mapt.export.gridsample import lower_gridsample
 
 Lowering = Literal["standard", "gridsample"]
@@ -28,20 +29,15 @@ def lower(model: onnx.ModelProto, lowering: Lowering) -> None:
 
 def lower_standard(model: onnx.ModelProto) -> None:
     """Replace MAPT's nodes by operators that every runtime knows, in place."""
-    values = (*model.graph.value_info, *model.graph.input, *model.graph.output)
-    shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
+    shapes = known_shapes(model.graph)
     for node in [n for n in model.graph.node if n.domain == DOMAIN]:
-        place = list(model.graph.node).index(node)
-        replacement = _LOWERINGS[node.op_type](node, shapes)
-        del model.graph.node[place]
-        for offset, new in enumerate(replacement):
-            model.graph.node.insert(place + offset, new)
+        replace_node(model.graph, node, _LOWERINGS[node.op_type](node, shapes))
     kept = [opset for opset in model.opset_import if opset.domain != DOMAIN]
     del model.opset_import[:]
     model.opset_import.extend(kept)
 
 
-def _greedy_keep(node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]) -> list[onnx.NodeProto]:
+def _greedy_keep(node: onnx.NodeProto, shapes: Shapes) -> list[onnx.NodeProto]:
     """GreedyKeep as a Loop: keep <- (keep . S < 0.5) until nothing changes, at most n times.
 
     The body carries `keep` (n,) float32 and stops when a round leaves it unchanged: exactly the greedy result.

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-Shapes = dict[str, tuple[int, ...]]
+from mapt.export.graph import Shapes, replace_node
 
 
 def remove_products(model: onnx.ModelProto, shapes: Shapes) -> None:
@@ -25,20 +25,13 @@ def remove_products(model: onnx.ModelProto, shapes: Shapes) -> None:
     graph = model.graph
     for node in list(graph.node):
         if node.op_type == "Gemm":
-            _replace(graph, node, _gemm(graph, node))
+            replace_node(graph, node, _gemm(graph, node))
         elif node.op_type == "MatMul":
-            _replace(graph, node, _matmul(graph, node, shapes))
+            replace_node(graph, node, _matmul(graph, node, shapes))
         elif node.op_type == "Loop":
             body = next(a.g for a in node.attribute if a.name == "body")
             for inner in [n for n in body.node if n.op_type == "MatMul"]:
-                _replace(body, inner, _any(graph, inner))
-
-
-def _replace(graph: onnx.GraphProto, node: onnx.NodeProto, new: list[onnx.NodeProto]) -> None:
-    place = list(graph.node).index(node)
-    del graph.node[place]
-    for offset, other in enumerate(new):
-        graph.node.insert(place + offset, other)
+                replace_node(body, inner, _any(graph, inner))
 
 
 def _constant(graph: onnx.GraphProto, name: str, value: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:

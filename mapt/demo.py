@@ -20,7 +20,7 @@ from mapt.export.bundle import export_bundle
 from mapt.files import atomic_file
 from mapt.frames import open_sources
 from mapt.metrics import Results
-from mapt.metrics.evaluate import evaluate_pairs, usable_cores
+from mapt.metrics.evaluate import evaluate_pairs
 from mapt.metrics.folders import pair_frames
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Backend
@@ -28,6 +28,7 @@ from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend
 from mapt.tracking import KINDS, Tracked, track_source
 from mapt.visualise import contact_sheet
+from mapt.workers import usable_cores
 
 SEED = 21  # neither trained nor validated on
 FRAMES, SEQUENCES, BENCH_FRAMES = 50, 2, 16

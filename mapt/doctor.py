@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Literal
 
 from mapt.errors import InputError
 from mapt.shipped import shipped_weights
+from mapt.workers import usable_cores
 
 State = Literal["ok", "missing", "broken"]
 
@@ -131,10 +131,11 @@ def _package(package: Package) -> Finding:
 
 
 def _processor() -> Finding:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     flags = Path("/proc/cpuinfo").read_text().split() if Path("/proc/cpuinfo").is_file() else []
     known = [name for name in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimd") if name in flags]
-    return Finding("processor", "ok", f"{cores} cores this process may use; {', '.join(known) or 'features unknown'}")
+    return Finding(
+        "processor", "ok", f"{usable_cores()} cores this process may use; {', '.join(known) or 'features unknown'}"
+    )
 
 
 def _operators() -> Finding:

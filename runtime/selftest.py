@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mapt.contract import BY_NAME
 from mapt.errors import InputError
 from mapt.runtime.backend import Backend, Tensors
+from mapt.runtime.pipeline import padded
 
 SAMPLES = 4096  # values kept of each tensor
 # Largest difference as a share of a tensor's largest value: kernels differ from processor to processor.
@@ -43,8 +44,8 @@ def run_golden(backend: Backend, image: NDArray[np.uint8], given: Tensors | None
     slots = backend.info.sizes["N"]
     own = found["instance"]
     given = given or {
-        "boxes": _rows(own["boxes"], slots), "mask_logits": _rows(own["mask_logits"], slots),
-        "masks": _rows(own["masks8"], slots),
+        "boxes": padded(own["boxes"][:slots], slots), "mask_logits": padded(own["mask_logits"][:slots], slots),
+        "masks": padded(own["masks8"][:slots], slots),
     }  # fmt: skip
     known |= given | {"masks_prev": given["masks"], "s_prev": np.ascontiguousarray(np.roll(known["s"], 1, -1))}
     for name in ("motion", "appearance"):
@@ -76,7 +77,7 @@ def self_test(backend: Backend, golden: Path, precision: str) -> None:
             wanted = {name: stored[name] for name in stored.files}
         image, given = wanted.pop("image"), {name: wanted.pop(name) for name in GIVEN}
         samples, _ = run_golden(backend, image, given)
-        differences = {name: _difference(wanted[name], samples[name]) for name in samples}
+        differences = {name: difference(wanted[name], samples[name]) for name in samples}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{golden}: cannot be compared ({type(error).__name__}: {error}); export it again") from None
     worst = max(differences, key=lambda name: differences[name])
@@ -88,20 +89,12 @@ def self_test(backend: Backend, golden: Path, precision: str) -> None:
         )
 
 
-def _rows(tensor: NDArray[np.generic], rows: int) -> NDArray[np.generic]:
-    """The first rows, zeros where there are fewer."""
-    out = np.zeros((rows, *tensor.shape[1:]), tensor.dtype)
-    count = min(rows, len(tensor))
-    out[:count] = tensor[:count]
-    return out
-
-
 def _sample(tensor: NDArray[np.generic]) -> NDArray[np.generic]:
     flat = tensor.ravel()
     return flat[:: max(1, len(flat) // SAMPLES)][:SAMPLES]
 
 
-def _difference(want: NDArray[np.generic], got: NDArray[np.generic]) -> float:
+def difference(want: NDArray[np.generic], got: NDArray[np.generic]) -> float:
     """Of floats the largest as a share of the largest value, of integers the share that differs."""
     if want.shape != got.shape:
         return float("inf")

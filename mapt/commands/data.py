@@ -42,11 +42,10 @@ def check(
 
     from mapt.data.check import FIRST, check_dataset
     from mapt.files import write_json
-    from mapt.metrics.evaluate import usable_cores
-    from mapt.metrics.folders import LABELS
+    from mapt.metrics.folders import check_dataset_name
+    from mapt.workers import usable_cores
 
-    if dataset not in LABELS:
-        raise InputError(f"--dataset {dataset}: unknown; choose one of {', '.join(LABELS)}")
+    check_dataset_name(dataset)
     console = Console()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("checking", total=None)

@@ -40,10 +40,9 @@ def evaluate(
     from rich.console import Console
 
     from mapt.files import write_json
-    from mapt.metrics.folders import LABELS
+    from mapt.metrics.folders import check_dataset_name
 
-    if dataset not in LABELS:
-        raise InputError(f"--dataset {dataset}: unknown; choose one of {', '.join(LABELS)}")
+    check_dataset_name(dataset)
     if variant not in ("step", "nuscenes"):
         raise InputError(f"--variant {variant}: unknown; choose step or nuscenes")
     console = Console()
@@ -61,9 +60,10 @@ def _count(
 ) -> Evaluation | None:
     from rich.progress import Progress
 
-    from mapt.metrics.evaluate import evaluate_pairs, usable_cores
+    from mapt.metrics.evaluate import evaluate_pairs
     from mapt.metrics.folders import pair_frames
     from mapt.metrics.ranks import evaluate_on_ranks, world_size
+    from mapt.workers import usable_cores
 
     if world_size() > 1:
         local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -13,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from mapt.data.mots_text import CLASSES, MotsObject, mots_texts, read_mots_text, to_panoptic
+from mapt.data.mots_text import CLASSES, mots_texts, pack_objects, read_mots_text
 from mapt.errors import InputError
 from mapt.frames import read_rgb
-from mapt.metrics.evaluate import AHEAD
-from mapt.metrics.folders import LABELS, unknown_class
+from mapt.metrics.folders import LABELS, THINGS_ONLY, png_folders, unknown_class
 from mapt.metrics.histogram import joint_histogram
-from mapt.panoptic import VOID, LabelMap, Packed, pack, read_packed
+from mapt.panoptic import VOID, LabelMap, Packed, read_packed
+from mapt.workers import map_ahead
 
 FIRST = 3  # files named per kind
 
@@ -69,7 +68,6 @@ class Findings:
 class _Frame:
     """A label that is to be read, with its image where one should be."""
 
-    label: Path
     name: str
     read: Callable[[], Packed]
     image: Path | None
@@ -92,7 +90,7 @@ def check_dataset(root: Path, dataset: str, workers: int = 1, done: Callable[[],
         InputError: there is nothing to check.
     """
     findings = Findings(LABELS[dataset])
-    texts = mots_texts(root) if dataset == "kitti-mots" else {}
+    texts = mots_texts(root) if dataset == THINGS_ONLY else {}
     sequences = {name: partial(_text_frames, name, text, root) for name, text in texts.items()} or {
         name: partial(_png_frames, folder, root) for name, folder in label_folders(root).items()
     }
@@ -100,7 +98,9 @@ def check_dataset(root: Path, dataset: str, workers: int = 1, done: Callable[[],
         frames = list_frames(findings)
         findings.frames[name] = len(frames)
         check = _SequenceCheck(name, dataset, findings)
-        for frame, packed in _read_ahead(frames, findings, workers):
+        for frame, (packed, problems) in map_ahead(_read, frames, workers):
+            for kind, detail in problems:
+                findings.problems[kind].append(detail)
             check.add(frame, packed)
             if done:
                 done()
@@ -117,12 +117,10 @@ def label_folders(root: Path) -> dict[str, Path]:
         raise InputError(f"{root}: no such folder; check the path")
     maps = root / "panoptic_maps"
     base, pattern = (maps, "*/*") if maps.is_dir() else (root, "*")
-    folders = [p for p in sorted(base.glob(pattern)) if p.is_dir() and any(p.glob("*.png"))]
-    if not folders and any(root.glob("*.png")):
-        return {root.name: root}
+    folders = png_folders(base, pattern)
     if not folders:
         raise InputError(f"{base}: holds no <sequence>/<frame>.png; check the path and --dataset")
-    return {p.relative_to(base).as_posix(): p for p in folders}
+    return folders
 
 
 def _image_folder(root: Path, sequence: str) -> Path | None:
@@ -140,7 +138,7 @@ def _png_frames(folder: Path, root: Path, findings: Findings) -> list[_Frame]:
         for number in range(int(before.stem) + 1, int(after.stem)):
             findings.problems["frame missing"].append(str(folder / f"{number:0{len(before.stem)}d}.png"))
     images = _images(root, folder.name, {p.stem for p in labels}, findings)
-    return [_Frame(p, str(p), partial(read_packed, p), images.get(p.stem)) for p in labels]
+    return [_Frame(str(p), partial(read_packed, p), images.get(p.stem)) for p in labels]
 
 
 def _images(root: Path, sequence: str, stems: set[str], findings: Findings) -> dict[str, Path]:
@@ -176,31 +174,12 @@ def _text_frames(name: str, text: Path, root: Path, findings: Findings) -> list[
         image = next(iter(sorted(folder.glob(f"{number:06d}.*"))), None) if folder else None
         if folder and image is None:
             findings.problems["label without image"].append(where)
-        frames.append(_Frame(text, where, partial(_pack_objects, things, where), image))
+        frames.append(_Frame(where, partial(pack_objects, things, (things[0].height, things[0].width), where), image))
     return frames
 
 
-def _pack_objects(things: list[MotsObject], where: str) -> Packed:
-    return pack(*to_panoptic(things, (things[0].height, things[0].width), where))
-
-
-def _read_ahead(frames: list[_Frame], findings: Findings, workers: int) -> Iterator[tuple[_Frame, Packed | None]]:
-    """Labels in their order, a bounded number read ahead; None where one cannot be read, which is a problem."""
-    waiting: deque[tuple[_Frame, Future[tuple[Packed | None, list[tuple[str, str]]]]]] = deque()
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        for frame in [*frames, None]:
-            if frame:
-                waiting.append((frame, pool.submit(_read, frame)))
-            while waiting and (frame is None or len(waiting) > AHEAD * workers):
-                done, future = waiting.popleft()
-                packed, problems = future.result()
-                for kind, detail in problems:
-                    findings.problems[kind].append(detail)
-                yield done, packed
-
-
 def _read(frame: _Frame) -> tuple[Packed | None, list[tuple[str, str]]]:
-    """A frame's label and the problems of its files."""
+    """A frame's label, None where it cannot be read, and the problems of its files."""
     problems, packed, shape = [], None, None
     try:
         packed = frame.read()

@@ -13,7 +13,6 @@ from mapt.errors import InputError
 from mapt.files import atomic_directory
 from mapt.panoptic import VOID, Instance, Semantic, read_step, write_step
 
-LABELS = {train_id: label for label, train_id in CLASSES.items()}
 PER_CLASS = 1000  # KITTI-MOTS' id is class * 1000 + number
 
 
@@ -99,7 +98,7 @@ def step_to_mots(folders: dict[str, Path], out: Path, done: Callable[[], None] |
 def _lines(semantic: Semantic, instance: Instance, path: Path) -> Iterator[str]:
     """The objects of a frame, `id class height width rle`, by id."""
     height, width = semantic.shape
-    things = np.isin(semantic, list(LABELS))
+    things = np.isin(semantic, list(CLASSES.values()))
     ignored = (semantic == VOID) | (things & (instance == 0))
     for label, train_id in sorted(CLASSES.items()):
         own = np.where(semantic == train_id, instance, 0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from mapt.data.triplet import Triplet
 from mapt.errors import InputError
 from mapt.frames import read_rgb
 from mapt.panoptic import VOID, read_step
+from mapt.workers import map_ahead, usable_cores
 
 MIN_PIXELS = 100  # of a class, before a frame counts as showing it
 
@@ -77,9 +76,8 @@ class KittiStep:
             InputError: a label cannot be read.
         """
         labels = [sequence.labels[now] for sequence, now in self.frames]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            counts = pool.map(lambda path: np.bincount(read_step(path)[0].ravel(), minlength=VOID + 1), labels)
-            shown = np.array([count[:VOID] > MIN_PIXELS for count in counts])  # (n,255)
+        counts = map_ahead(_count_classes, labels, usable_cores())
+        shown = np.array([count[:VOID] > MIN_PIXELS for _, count in counts])  # (n,255)
         frequency = np.maximum(shown.mean(0), 1 / len(labels))
         factors: NDArray[np.float64] = np.where(shown, np.sqrt(share / frequency), 1.0).clip(min=1.0).max(1)
         return factors
@@ -100,3 +98,8 @@ class KittiStep:
                 )
         frames = (images[before], images[prev], images[now])
         return Triplet(frames, (semantic_prev, semantic), (instance_prev, instance), str(sequence.images[now]))
+
+
+def _count_classes(label: Path) -> NDArray[np.int64]:
+    """Pixels of each class (256,)."""
+    return np.bincount(read_step(label)[0].ravel(), minlength=VOID + 1)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mapt.data.rle import covering_runs, decode_mask
 from mapt.errors import InputError
-from mapt.panoptic import BACKGROUND, MAX_INSTANCE, VOID, Instance, Semantic
+from mapt.panoptic import BACKGROUND, MAX_INSTANCE, VOID, Instance, Packed, Semantic, pack
 
 CLASSES = {1: 13, 2: 11}  # car, pedestrian
 IGNORE = 10
@@ -106,3 +106,8 @@ def to_panoptic(objects: list[MotsObject], shape: tuple[int, int], where: str) -
         semantic[mask] = CLASSES.get(thing.label, VOID)
         instance[mask] = thing.id % 1000 + 1 if thing.label in CLASSES else 0
     return semantic, instance
+
+
+def pack_objects(objects: list[MotsObject], shape: tuple[int, int], where: str) -> Packed:
+    """The same as a packed frame (H,W) uint32."""
+    return pack(*to_panoptic(objects, shape, where))

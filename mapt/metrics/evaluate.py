@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,9 +10,9 @@ from mapt.metrics import PanopticTrackingMetrics
 from mapt.metrics.folders import LABELS, THINGS_ONLY, FramePair
 from mapt.metrics.histogram import JointHistogram
 from mapt.metrics.recall import RecallByArea
+from mapt.workers import map_ahead
 
 Variant = Literal["step", "nuscenes"]
-AHEAD = 4  # frames in flight per worker: what bounds the memory
 
 
 @dataclass
@@ -70,35 +67,8 @@ def evaluate_pairs(
         InputError: a frame cannot be read or does not fit; nothing is computed then.
     """
     evaluation = Evaluation.empty(dataset, variant)
-    for sequence, histogram in _histograms(pairs, dataset, workers):
-        evaluation.add(sequence, histogram)
+    for pair, histogram in map_ahead(lambda pair: pair.count(dataset), pairs, workers):
+        evaluation.add(pair.sequence, histogram)
         if done:
             done()
     return evaluation
-
-
-def _histograms(pairs: Iterable[FramePair], dataset: str, workers: int) -> Iterator[tuple[str, JointHistogram]]:
-    """Histograms in the order of the frames, a bounded number of them computed ahead."""
-    if workers <= 1:
-        for pair in pairs:
-            yield pair.sequence, pair.count(dataset)
-        return
-    waiting: deque[tuple[str, Future[JointHistogram]]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for pair in pairs:
-                waiting.append((pair.sequence, pool.submit(pair.count, dataset)))
-                if len(waiting) > AHEAD * workers:
-                    sequence, future = waiting.popleft()
-                    yield sequence, future.result()
-            while waiting:
-                sequence, future = waiting.popleft()
-                yield sequence, future.result()
-        finally:
-            for _, future in waiting:
-                future.cancel()
-
-
-def usable_cores() -> int:
-    """Cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.data.mots_text import MotsObject, mots_texts, read_mots_text, to_panoptic
+from mapt.data.mots_text import mots_texts, pack_objects, read_mots_text
 from mapt.errors import InputError
 from mapt.metrics.histogram import JointHistogram, joint_histogram
 from mapt.panoptic import (
@@ -21,7 +21,6 @@ from mapt.panoptic import (
     MOTCHALLENGE_STEP,
     VOID,
     Packed,
-    pack,
     read_packed,
 )  # fmt: skip
 
@@ -30,6 +29,12 @@ LABELS = {
     "kitti-mots": KITTI_STEP,
 }  # fmt: skip
 THINGS_ONLY = "kitti-mots"  # its ground truth knows things, ignored regions and background
+
+
+def check_dataset_name(dataset: str) -> None:
+    """Raise InputError unless `dataset` is one of `LABELS`."""
+    if dataset not in LABELS:
+        raise InputError(f"--dataset {dataset}: unknown; choose one of {', '.join(LABELS)}")
 
 
 class Reader(Protocol):
@@ -129,12 +134,18 @@ def _inner(root: Path, name: str) -> Path:
 def _folders(root: Path) -> dict[str, Path]:
     if not root.is_dir():
         raise InputError(f"{root}: is not a folder of <sequence>/<frame>.png; check the path")
-    found = {p.name: p for p in sorted(root.iterdir()) if p.is_dir() and any(p.glob("*.png"))}
-    if not found and any(root.glob("*.png")):
-        return {root.name: root}
+    found = png_folders(root)
     if not found:
         raise InputError(f"{root}: holds no <sequence>/<frame>.png; check the path")
     return found
+
+
+def png_folders(root: Path, pattern: str = "*") -> dict[str, Path]:
+    """The folders `root/<pattern>` that hold PNGs, by their path below `root`; or `root` itself, by its name."""
+    found = [p for p in sorted(root.glob(pattern)) if p.is_dir() and any(p.glob("*.png"))]
+    if not found and any(root.glob("*.png")):
+        return {root.name: root}
+    return {p.relative_to(root).as_posix(): p for p in found}
 
 
 def _chosen(
@@ -179,9 +190,5 @@ def _pair_text(name: str, text: Path, pred: Path) -> Iterator[FramePair]:
         raise InputError(f"{pred / f'{missing[0]:06d}.png'}: is missing, {text} has objects in this frame; predict it")
     for number, path in sorted(found.items()):
         where = f"{text} frame {number}"
-        read = partial(_read_objects, objects.get(number, []), (first.height, first.width), where)
+        read = partial(pack_objects, objects.get(number, []), (first.height, first.width), where)
         yield FramePair(name, where, str(path), read, partial(read_packed, path))
-
-
-def _read_objects(objects: list[MotsObject], shape: tuple[int, int], where: str) -> Packed:
-    return pack(*to_panoptic(objects, shape, where))

@@ -32,7 +32,6 @@ def evaluate_on_ranks(
     dataset: str,
     variant: Variant = "step",
     workers: int = 1,
-    done: Callable[[], None] | None = None,
 ) -> Evaluation | None:
     """`evaluate_pairs` shared among the processes of torchrun, which talk by gloo.
 
@@ -41,7 +40,6 @@ def evaluate_on_ranks(
         dataset: name.
         variant: see `PanopticTrackingMetrics`.
         workers: threads of this rank.
-        done: called after each of this rank's frames.
 
     Returns:
         On rank 0 everything, as one process would have computed it; None on the others.
@@ -59,7 +57,7 @@ def evaluate_on_ranks(
         try:
             pairs = find()
             names = list(dict.fromkeys(pair.sequence for pair in pairs))
-            outcome = evaluate_pairs(share_sequences(pairs, rank, world), dataset, variant, workers, done)
+            outcome = evaluate_pairs(share_sequences(pairs, rank, world), dataset, variant, workers)
         except InputError as error:
             outcome = error
         gathered: list[Evaluation | InputError] = [outcome] * world

@@ -12,7 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mapt.contract import SUBGRAPHS
 from mapt.export.check import compare
-from mapt.export.gridsample import lower_gridsample, static_shapes
+from mapt.export.graph import static_shapes
+from mapt.export.gridsample import lower_gridsample
 from mapt.export.turing import remove_products
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend

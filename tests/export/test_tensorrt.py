@@ -75,11 +75,16 @@ def test_targets_need_engines(mapt: Run, tmp_path: Path) -> None:
     assert ran.code == 2 and "add --trt" in ran.err
 
 
-def test_without_tensorrt_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> None:
+    """Let a shell script stand in for the child's Python."""
     fake = tmp_path / "python"
-    fake.write_text("#!/bin/sh\necho 'error: tensorrt: No module named tensorrt' >&2\nexit 3\n")
+    fake.write_text(f"#!/bin/sh\n{script}\n")
     fake.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(fake))
+
+
+def test_without_tensorrt_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stand_in(monkeypatch, tmp_path, "echo 'error: tensorrt: No module named tensorrt' >&2\nexit 3")
     with pytest.raises(InputError, match=r"no TensorRT here \(tensorrt: No module.*install mapt\[trt-rtx\]"):
         export_bundle(shipped_weights(), tmp_path / "b", Request(targets=()))
     assert not (tmp_path / "b").exists()
@@ -87,10 +92,7 @@ def test_without_tensorrt_it_is_said_what_to_install(monkeypatch: pytest.MonkeyP
 
 def test_a_process_that_dies_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As TensorRT-RTX does over a node of a domain that it does not know."""
-    fake = tmp_path / "python"
-    fake.write_text("#!/bin/sh\nkill -ABRT $$\n")
-    fake.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(fake))
+    stand_in(monkeypatch, tmp_path, "kill -ABRT $$")
     with pytest.raises(RuntimeError, match=r"motion for sm86: TensorRT ended its process with code -6"):
         build_engines({"motion": tmp_path / "bad.onnx"}, tmp_path, "sm86")
 
