@@ -52,8 +52,8 @@ build/attack: $(SOURCES)
 # Resolve pyproject.toml anew in an empty environment and pin what came out.
 lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet "setuptools>=77" wheel ".[cpu,train,export,dev]"
-	( echo "# Made by \`make lock\`: everything that .[cpu,train,export,dev] resolves to."; \
+	build/lock/bin/python -m pip install --quiet "setuptools>=77" wheel ".[cpu,train,export,trt-rtx,sign,dev]"
+	( echo "# Made by \`make lock\`: everything that .[cpu,train,export,trt-rtx,sign,dev] resolves to."; \
 	  build/lock/bin/python -m pip freeze --all | grep -v -i -E "^(mapt|pip)\b" ) > requirements.lock
 
 clean:
