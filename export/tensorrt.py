@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +17,7 @@ from typing import Any
 from mapt.errors import InputError
 
 INSTALL = "install mapt[trt-rtx], which builds without a GPU, or mapt[trt] on a machine with one"
+PASSED_ON = ("PATH", "HOME", "LD_LIBRARY_PATH", "PYTHONPATH", "CUDA_VISIBLE_DEVICES")
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,7 @@ def build_engines(
     engines = []
     for name, graph in graphs.items():
         file, start = f"engines/{target}/{name}.engine", time.monotonic()
-        job = {"graph": str(graph), "target": target, "out": str(bundle / file)}
-        answer = _ask({**job, "timing_cache": str(timing_cache) if timing_cache else None})
+        answer = _build(graph, target, bundle / file, timing_cache)
         if "error" in answer:
             raise RuntimeError(f"{name} for {target}: TensorRT {answer['error']}")
         engine = Engine(name, target, file, answer["library"], answer["layers"], time.monotonic() - start)
@@ -83,10 +86,32 @@ def find_targets() -> tuple[str, tuple[str, ...]]:
     return answer["library"], tuple(answer["targets"])
 
 
-def _ask(job: dict[str, Any]) -> dict[str, Any]:
-    """The child's answer, or {"error": its last words}."""
-    command = [sys.executable, "-m", "mapt.export.tensorrt_build"]
-    child = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True, check=False)
+def _build(graph: Path, target: str, out: Path, timing_cache: Path | None) -> dict[str, Any]:
+    """Have an engine built in a folder of its own, so that the child's job reads the same every time."""
+    with tempfile.TemporaryDirectory(prefix="mapt-") as name:
+        folder = Path(name)
+        (folder / "graph.onnx").symlink_to(graph.resolve())
+        if timing_cache:
+            (folder / "timing.cache").symlink_to(timing_cache.resolve())
+        cache = "timing.cache" if timing_cache else None
+        job = {"graph": "graph.onnx", "target": target, "out": "engine", "timing_cache": cache}
+        answer = _ask(job, folder)
+        if "error" not in answer:
+            shutil.move(folder / "engine", out)
+        return answer
+
+
+def _ask(job: dict[str, Any], folder: Path | None = None) -> dict[str, Any]:
+    """The child's answer, or {"error": its last words}.
+
+    TensorRT writes some tables in the order of their addresses, which follow from all that the process has allocated
+    before: the same bytes need the same environment, job and hash seed (and the thread that the child builds in).
+    """
+    command = [sys.executable, "-P", "-m", "mapt.export.tensorrt_build"]
+    env = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | {"PYTHONHASHSEED": "0"}
+    child = subprocess.run(
+        command, input=json.dumps(job), capture_output=True, text=True, check=False, cwd=folder, env=env
+    )
     if child.returncode == 0:
         answer: dict[str, Any] = json.loads(child.stdout)
         return answer

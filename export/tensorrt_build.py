@@ -15,6 +15,7 @@ import json
 import os
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -133,11 +134,8 @@ def layer_types(network: Any) -> dict[str, dict[str, int]]:
     return {kind: dict(sorted(counts.items())) for kind, counts in sorted(kinds.items())}
 
 
-def main() -> None:
-    """Do the job on standard input."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print is no answer
-    job = json.loads(sys.stdin.read())
+def work(job: dict[str, Any]) -> dict[str, Any]:
+    """Do a job; returns the answer."""
     library = Library()
     possible = library.targets()
     answer: dict[str, Any] = {"library": library.version, "targets": possible}
@@ -148,12 +146,23 @@ def main() -> None:
         Path(job["out"]).write_bytes(engine)
         if cache_file:
             cache_file.write_bytes(cache)
+    return answer
+
+
+def main() -> int:
+    """Do the job on standard input in a new thread, whose memory is laid out the same way every time."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print is no answer
+    job = json.loads(sys.stdin.read())
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            answer = pool.submit(work, job).result()
+        except (ImportError, ValueError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 3
     print(json.dumps(answer), file=answers, flush=True)
+    return 0
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ImportError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(3) from None
+    raise SystemExit(main())
