@@ -22,6 +22,7 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run --Werror $(SOURCES)
+	$(BIN)/clang-format --dry-run --Werror --style=file:csrc/.clang-format $(wildcard examples/*/*.h examples/*/*.cpp)
 
 setup: $(STAMP)
 

@@ -1,11 +1,12 @@
 """The torch-free runtime: `PanopticTracker`, what it returns, what it raises and how it is."""
 
 from mapt.runtime.errors import BackendError, BusyError, OutputError, StampError, StateError, StepError
-from mapt.runtime.frame import Decision, PanopticFrame, Track
+from mapt.runtime.frame import TRACK_DTYPE, Decision, PanopticFrame, Track
 from mapt.runtime.health import Health, Status
 from mapt.runtime.tracker import PanopticTracker
 
 __all__ = [
+    "TRACK_DTYPE",
     "BackendError",
     "BusyError",
     "Decision",

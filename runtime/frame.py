@@ -9,6 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 Stage = Literal["propagation", "appearance", "birth", "lost", "removed", "overflow"]
+# A track in 36 bytes without padding, for readers in other languages; `examples/cpp_host` has the same as a struct.
+TRACK_DTYPE = np.dtype(
+    [
+        ("id", "i4"),
+        ("label", "i4"),
+        *((name, "f4") for name in ("score", "x1", "y1", "x2", "y2")),
+        ("age", "i4"),
+        ("lost", "i4"),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -84,3 +94,7 @@ class PanopticFrame:
     overflow: int
     degraded: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
+
+    def track_array(self) -> NDArray[np.void]:
+        """The tracks (n,) as one flat block of `TRACK_DTYPE`, in their order."""
+        return np.array([(t.id, t.label, t.score, *t.box, t.age, t.lost) for t in self.tracks], TRACK_DTYPE)
