@@ -1,19 +1,18 @@
-"""CamVid's stills as moving triplets: real pixels for every head, with a motion that is known because it is made."""
+"""CamVid: labels in Cityscapes' classes, and single objects among its components."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.data.triplet import Triplet
+from mapt.data.bad import BadFiles
+from mapt.data.grey import read_grey
+from mapt.data.stills import Stills, pair_files
 from mapt.errors import InputError
-from mapt.frames import read_rgb
-
-Pixel = TypeVar("Pixel", np.uint8, np.int16)
+from mapt.panoptic import Instance, Semantic
 
 # sky, building, pole, road, pavement, tree, sign, fence, car, pedestrian, bicyclist, unlabelled -> Cityscapes.
 TRAIN_IDS = np.full(256, 255, np.uint8)
@@ -28,48 +27,32 @@ NOTCH = 0.12  # deepest dent from above, per square root of the area: the gap be
 LARGE = 0.045  # share of the still; a wide car this large at the border is often a row of parked ones
 
 
-class CamVid:
-    """A folder with `images` and `labels`; `read` warps a still into three frames of an approaching camera."""
+def open_camvid(root: Path, split: str = "train", bad: BadFiles | None = None) -> Stills:
+    """CamVid's stills of a folder with `<split>/images` and `<split>/labels`.
 
-    def __init__(self, root: Path, split: str = "train") -> None:
-        folder = root / split
-        self.labels = sorted((folder / "labels").glob("*.png"))
-        self.images = [next(iter(sorted((folder / "images").glob(f"{p.stem}.*"))), None) for p in self.labels]
-        if not self.labels:
-            raise InputError(
-                f"{folder}: no labels/*.png; give the folder that holds CamVid's {split}/images and labels"
-            )
-        missing = next((str(p) for p, i in zip(self.labels, self.images, strict=True) if i is None), None)
-        if missing:
-            raise InputError(f"{missing}: this label has no image; copy it into {folder / 'images'}")
+    Raises:
+        InputError: the folder is not that, or a label has no image and is not skipped.
+    """
+    bad = bad or BadFiles()
+    folder = root / split
+    labels = sorted((folder / "labels").glob("*.png"))
+    if not labels:
+        raise InputError(f"{folder}: no labels/*.png; give the folder that holds CamVid's {split}/images and labels")
+    images = [next(iter(sorted((folder / "images").glob(f"{p.stem}.*"))), None) for p in labels]
+    return Stills(pair_files(folder / "images", labels, images, bad), read_camvid, bad)
 
-    def __len__(self) -> int:
-        """Labelled stills."""
-        return len(self.labels)
 
-    def read(self, index: int, rng: np.random.Generator, static: bool = False) -> Triplet:
-        """See `Source.read`."""
-        path = self.images[index]
-        assert path is not None
-        image = read_rgb(path)
-        label = cv2.imread(str(self.labels[index]), cv2.IMREAD_UNCHANGED)
-        if label is None or label.ndim != 2 or label.shape != image.shape[:2]:
-            raise InputError(
-                f"{self.labels[index]}: is not a grey label of its image's size {image.shape[:2]}; replace it"
-            )
-        if label.max() >= CLASSES:
-            raise InputError(
-                f"{self.labels[index]}: has label {int(label.max())}, CamVid's are 0..{CLASSES - 1}; convert it"
-            )
-        semantic = TRAIN_IDS[label]
-        instance = instances_from_components(semantic)
-        moves = ego_motions(rng, semantic.shape[0], semantic.shape[1])
-        if static:
-            moves[0] = moves[1]
-        images = tuple(warp(image, m, cv2.INTER_LINEAR, 0) for m in moves)
-        semantics = [warp(semantic, m, cv2.INTER_NEAREST, 255) for m in moves[1:]]
-        ids = [warp(instance.astype(np.int16), m, cv2.INTER_NEAREST, 0).astype(np.int32) for m in moves[1:]]
-        return Triplet((images[0], images[1], images[2]), (semantics[0], semantics[1]), (ids[0], ids[1]), str(path))
+def read_camvid(path: Path) -> tuple[Semantic, Instance]:
+    """A label as Cityscapes train ids (H,W) and ids (H,W) of the components that look like one object.
+
+    Raises:
+        InputError: not a grey 8-bit PNG, or a value above 11.
+    """
+    label = read_grey(path, 8)
+    if label.max() >= CLASSES:
+        raise InputError(f"{path}: has label {int(label.max())}, CamVid's are 0..{CLASSES - 1}; convert it")
+    semantic = TRAIN_IDS[label]
+    return semantic, instances_from_components(semantic)
 
 
 def instances_from_components(semantic: NDArray[np.uint8]) -> NDArray[np.int32]:
@@ -117,37 +100,3 @@ def _notch(mask: NDArray[np.bool_]) -> float:
     start, end, far, depth = defects.reshape(-1, 4).T
     opens_upwards = points[far, 1] > (points[start, 1] + points[end, 1]) / 2
     return float((depth * opens_upwards).max()) / 256  # OpenCV's fixed point
-
-
-def ego_motions(rng: np.random.Generator, height: int, width: int) -> list[NDArray[np.float64]]:
-    """Three affine maps (2,3), still to frame, of a camera that drives, turns and shakes; some scenes stand still.
-
-    Each frame zooms about a vanishing point, pans and rolls a little more than the one before.
-    """
-    point = np.array([width * rng.uniform(0.35, 0.65), height * rng.uniform(0.35, 0.55)])
-    still = rng.random() < 0.15
-    zoom = 1.0 if still else float(np.exp(rng.normal(0.03, 0.04)))
-    pan = np.zeros(2) if still else rng.normal(0, [0.025 * width, 0.006 * height])
-    roll = 0.0 if still else float(rng.normal(0, 0.006))
-    maps = []
-    for step in (0.0, 1.0, 2.0):
-        scale, angle = zoom**step, roll * step
-        rotation = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        shake = rng.normal(0, 0.6, 2) * (0 if still else 1)
-        offset = point - rotation @ point + pan * (step - 1) + shake
-        maps.append(np.hstack((rotation, offset[:, None])))
-    return maps
-
-
-def warp(image: NDArray[Pixel], matrix: NDArray[np.float64], interpolation: int, border: int) -> NDArray[Pixel]:
-    """Apply an affine map to an image or label, filling what comes from outside with `border`.
-
-    The map is in coordinates with pixel centres at .5, OpenCV's has them at whole numbers.
-    """
-    height, width = image.shape[:2]
-    shifted = matrix.copy()
-    shifted[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
-    warped = cv2.warpAffine(
-        image, shifted, (width, height), flags=interpolation, borderMode=cv2.BORDER_CONSTANT, borderValue=(border,) * 3
-    )
-    return np.asarray(warped, image.dtype)

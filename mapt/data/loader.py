@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -19,19 +19,22 @@ from mapt.errors import InputError
 from mapt.model.targets import FrameTargets, PairBatch
 
 PREFETCH = 4  # batches each worker prepares ahead
+TRIES = 20  # draws of a sample before so many bad files are the user's mistake
 
 
 @dataclass(frozen=True)
 class Share:
     """A dataset, its share of the samples (relative to the others'), and how large its frames are shown.
 
-    `chances` (len(source),) sums to 1 and says how often each triplet is drawn; None: all alike.
+    `chances` (len(source),) sums to 1 and says how often each triplet is drawn; None: all alike. `table` (256,) uint8
+    turns the dataset's classes into the network's; None: they are the same.
     """
 
     source: Source
     weight: float
     view: View
     chances: NDArray[np.float64] | None = None
+    table: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class SampleRule:
         augmentation: strengths.
         static: probability that t - 2 tau is replaced by t - tau, so that S_prev = S at t - tau.
         seed: of the run.
+        skip_bad: draw again where a file is bad, instead of stopping.
     """
 
     shares: tuple[Share, ...]
@@ -51,6 +55,7 @@ class SampleRule:
     augmentation: Augmentation
     static: float
     seed: int
+    skip_bad: bool = False
 
 
 @dataclass
@@ -61,6 +66,8 @@ class Sample:
     prev: FrameTargets
     now: FrameTargets
     name: str
+    seed: int
+    skipped: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -82,10 +89,23 @@ class Samples(Dataset[Sample]):
         """Sample `index`, the same at every call.
 
         Raises:
-            InputError: a file is missing or bad.
+            InputError: a file is missing or bad, or with `skip_bad` so many that the dataset must be wrong.
         """
-        rule = self.rule
-        rng = np.random.default_rng((rule.seed, index))
+        skipped: list[str] = []
+        while True:
+            try:
+                # Drawn again only after a bad file, so that a sample without one is what it always was.
+                sample = self._draw((self.rule.seed, index, *([len(skipped)] if skipped else [])))
+                return replace(sample, skipped=skipped, seed=index)
+            except InputError as error:
+                if not self.rule.skip_bad:
+                    raise
+                skipped.append(str(error))
+                if len(skipped) == TRIES:
+                    raise InputError(f"{TRIES} samples in a row are bad; the last: {error}") from None
+
+    def _draw(self, key: tuple[int, ...]) -> Sample:
+        rule, rng = self.rule, np.random.default_rng(key)
         share = rule.shares[int(rng.choice(len(rule.shares), p=self.chances))]
         static = bool(rng.random() < rule.static)
         triplet = share.source.read(int(rng.choice(len(share.source), p=share.chances)), rng, static)
@@ -94,10 +114,10 @@ class Samples(Dataset[Sample]):
             _, prev, now = triplet.images
             triplet = replace(triplet, images=(prev, prev, now))
         targets = [
-            frame_targets(semantic, instance, rule.things)
+            frame_targets(semantic if share.table is None else share.table[semantic], instance, rule.things)
             for semantic, instance in zip(triplet.semantic, triplet.instance, strict=True)
         ]
-        return Sample(torch.from_numpy(np.stack(triplet.images)), targets[0], targets[1], triplet.name)
+        return Sample(torch.from_numpy(np.stack(triplet.images)), targets[0], targets[1], triplet.name, 0)
 
 
 class _Batches(Dataset[PairBatch | BadData]):
@@ -121,6 +141,7 @@ def collate(samples: list[Sample]) -> PairBatch:
     return PairBatch(
         images[:, 0], images[:, 1], images[:, 2],
         [s.prev for s in samples], [s.now for s in samples], [s.name for s in samples],
+        [s.seed for s in samples], [message for s in samples for message in s.skipped],
     )  # fmt: skip
 
 

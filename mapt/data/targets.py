@@ -19,7 +19,8 @@ def frame_targets(semantic: NDArray[np.uint8], instance: NDArray[np.int32], thin
 
     Args:
         semantic: (H,W) uint8 train ids, 255 void.
-        instance: (H,W) int32; with the class it identifies an object. A thing pixel with id 0 is a crowd.
+        instance: (H,W) int32; with the class it identifies an object. A thing pixel with id 0 is a crowd,
+            any pixel with id -1 a region that is ignored like one.
         things: train ids with instances.
 
     Returns:
@@ -41,7 +42,7 @@ def frame_targets(semantic: NDArray[np.uint8], instance: NDArray[np.int32], thin
     boxes = _tight_boxes(ranked)
     kept = min(int((counts >= MIN_AREA).sum()), MAX_INSTANCES)
     keys = keys[order[:kept]]
-    crowds = _component_boxes(thing & (instance <= 0))
+    crowds = _component_boxes((thing & (instance <= 0)) | (instance < 0))
     return FrameTargets(
         semantic=torch.from_numpy(np.ascontiguousarray(semantic)),
         index=torch.from_numpy(np.where(ranked <= kept, ranked, 0).astype(np.uint8)),

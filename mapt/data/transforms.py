@@ -97,7 +97,7 @@ def draw_window(triplet: Triplet, view: View, how: Augmentation, rng: np.random.
 def _object_point(instance: NDArray[np.int32], rng: np.random.Generator) -> tuple[int, int] | None:
     """A random pixel (y, x) of a random object, sought on every fourth row and column."""
     coarse = instance[::4, ::4]
-    y, x = np.nonzero(coarse)
+    y, x = np.nonzero(coarse > 0)
     if not len(y):
         return None
     ids = coarse[y, x]

@@ -8,6 +8,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt.data.bad import BadFiles
+from mapt.panoptic import LabelMap
+
 Image = NDArray[np.uint8]
 
 
@@ -18,7 +21,8 @@ class Triplet:
     Attributes:
         images: three (H,W,3) uint8 RGB images in the order of time.
         semantic: (H,W) uint8 train ids of the last two, 255 void.
-        instance: (H,W) int32 ids of the last two; a thing pixel with id 0 is a crowd, to be ignored.
+        instance: (H,W) int32 ids of the last two; a thing pixel with id 0 is a crowd, to be ignored,
+            and so is any pixel with id -1.
         name: where it comes from, for error messages.
     """
 
@@ -29,7 +33,15 @@ class Triplet:
 
 
 class Source(Protocol):
-    """A dataset of triplets."""
+    """A dataset of triplets.
+
+    Attributes:
+        labels: its classes.
+        bad: what to do with bad files, and those found so far.
+    """
+
+    labels: LabelMap
+    bad: BadFiles
 
     def __len__(self) -> int:
         """How many triplets there are (by their last frame)."""

@@ -113,9 +113,14 @@ def build_subgraphs(network: Network) -> dict[str, nn.Module]:
     }
 
 
+def class_names(config: ModelConfig) -> tuple[str, ...]:
+    """By train id: MOTChallenge-STEP's where there are seven, else Cityscapes' in their order."""
+    names = MOTCHALLENGE_STEP.classes if config.classes == len(MOTCHALLENGE_STEP.classes) else CITYSCAPES_VPS.classes
+    return names[: config.classes]
+
+
 def model_info(config: ModelConfig, c16_channels: int) -> ModelInfo:
     """What the runtime must know of a network of this configuration."""
-    names = MOTCHALLENGE_STEP.classes if config.classes == len(MOTCHALLENGE_STEP.classes) else CITYSCAPES_VPS.classes
     sizes = {
         "H": config.height,
         "W": config.width,
@@ -129,5 +134,5 @@ def model_info(config: ModelConfig, c16_channels: int) -> ModelInfo:
         "E": config.embedding,
     }
     return ModelInfo(
-        config.preset, config.height, config.width, names[: config.classes], config.things, sizes, config.thresholds
+        config.preset, config.height, config.width, class_names(config), config.things, sizes, config.thresholds
     )

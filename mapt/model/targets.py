@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -45,6 +45,8 @@ class PairBatch:
         prev: B targets at t - tau.
         now: B targets at t.
         names: B sample names, for error messages.
+        seeds: B numbers, unique within a run: what the losses draw for a pair depends on them alone.
+        skipped: a line for each bad file that was left out in drawing these samples.
     """
 
     images_before: Tensor
@@ -53,3 +55,5 @@ class PairBatch:
     prev: list[FrameTargets]
     now: list[FrameTargets]
     names: list[str]
+    seeds: list[int] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)

@@ -24,6 +24,8 @@ def _rising(heights: tuple[float, float]) -> tuple[float, float]:
 Heights = Annotated[tuple[float, float], AfterValidator(_rising)]
 KITTI_HEIGHTS = (190.0, 420.0)
 CAMVID_HEIGHTS = (360.0, 600.0)
+CITYSCAPES_HEIGHTS = (256.0, 768.0)
+MOTCHALLENGE_HEIGHTS = (540.0, 1080.0)
 
 
 class SyntheticData(Frozen):
@@ -57,12 +59,32 @@ class CamVidData(Frozen):
     heights: Heights = CAMVID_HEIGHTS
 
 
+class MotStepData(StepData):
+    """A folder in MOTChallenge-STEP's layout; empty: not used."""
+
+    heights: Heights = MOTCHALLENGE_HEIGHTS
+
+
+class KittiMotsData(StepData):
+    """A folder in KITTI-MOTS' layout, things alone; empty: not used."""
+
+
+class CityscapesData(StepData):
+    """Cityscapes' folder with gtFine and leftImg8bit; empty: not used."""
+
+    heights: Heights = CITYSCAPES_HEIGHTS
+
+
 class DataConfig(Frozen):
     """Where samples come from and how they are varied."""
 
     synthetic: SyntheticData = SyntheticData()
     step: StepData = StepData()
+    motchallenge: MotStepData = MotStepData()
+    kitti_mots: KittiMotsData = KittiMotsData()
+    cityscapes: CityscapesData = CityscapesData()
     camvid: CamVidData = CamVidData()
+    skip_bad: bool = Field(False, description="draw another sample where a file is bad, and count, instead of stopping")
     intervals: tuple[PositiveInt, ...] = Field((1, 2), min_length=1, description="tau, in frames")
     repeat: float = Field(
         0.0, ge=0, le=1, description="classes in less than this share of a STEP dataset's frames are shown more often"

@@ -121,8 +121,13 @@ def describe(config: TrainConfig) -> str:
     if data.synthetic.sequences:
         synthetic = data.synthetic
         parts.append(f"synthetic streets ({synthetic.sequences} x {synthetic.frames} frames, seed {synthetic.seed})")
-    if data.step.root:
-        parts.append(f"a KITTI-STEP folder ({data.step.split})")
+    folders = {
+        "a KITTI-STEP folder": data.step,
+        "a MOTChallenge-STEP folder": data.motchallenge,
+        "KITTI-MOTS (research use only)": data.kitti_mots,
+        "Cityscapes (research use only)": data.cityscapes,
+    }
+    parts += [f"{name} ({part.split})" for name, part in folders.items() if part.root]
     if data.camvid.root:
         parts.append("CamVid train (research use only)")
     return " + ".join(parts)

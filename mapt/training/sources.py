@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from rich.progress import Progress
 
-from mapt.data.camvid import CamVid
-from mapt.data.kitti_step import KittiStep
+from mapt.data.bad import BadFiles
+from mapt.data.camvid import open_camvid
+from mapt.data.cityscapes import open_cityscapes
+from mapt.data.classes import translation
+from mapt.data.kitti_mots import open_kitti_mots
+from mapt.data.kitti_step import open_step
 from mapt.data.loader import SampleRule, Share
 from mapt.data.transforms import View
 from mapt.data.triplet import Source
+from mapt.data.video import Video
 from mapt.errors import InputError
-from mapt.training.config import CamVidData, StepData, SyntheticData, TrainConfig
+from mapt.model.subgraphs import class_names
+from mapt.panoptic import MOTCHALLENGE_STEP
+from mapt.training.config import CamVidData, DataConfig, StepData, SyntheticData, TrainConfig
+
+Part = SyntheticData | StepData | CamVidData
+Opener = Callable[[BadFiles], Source]
+NO_DATA = "set data.synthetic.sequences or the root of a dataset, e.g. data.step.root"
 
 
 def build_samples(config: TrainConfig, folder: Path) -> SampleRule:
@@ -21,29 +34,62 @@ def build_samples(config: TrainConfig, folder: Path) -> SampleRule:
     Raises:
         InputError: no dataset is named, or one is not what it should be.
     """
-    data, model = config.data, config.model
-    shares: list[Share] = []
+    found = [(part, opener) for _, part, opener in datasets(config.data, folder)]
+    if not found:
+        raise InputError(f"no training data: {NO_DATA}")
+    if not sum(part.weight for part, _ in found):
+        raise InputError("every dataset has weight 0; set data.<dataset>.weight above 0 for one of them")
+    return sample_rule(config, [(part, opener(BadFiles(config.data.skip_bad))) for part, opener in found])
 
-    def add(source: Source, part: SyntheticData | StepData | CamVidData) -> None:
-        chances = None
-        if data.repeat and isinstance(source, KittiStep):
-            factors = source.repeat_factors(data.repeat)
-            chances = factors / factors.sum()
-        shares.append(Share(source, part.weight, View(model.height, model.width, part.heights), chances))
 
-    # What costs nothing to check comes before what takes minutes to render.
-    if data.step.root:
-        add(KittiStep(Path(data.step.root), data.step.split, data.intervals), data.step)
-    if data.camvid.root:
-        add(CamVid(Path(data.camvid.root)), data.camvid)
+def datasets(data: DataConfig, folder: Path) -> Iterator[tuple[str, Part, Opener]]:
+    """Name, table and opener of every dataset that is used; what costs nothing to check comes before rendering."""
+    tau = data.intervals
+    openers: list[tuple[str, StepData | CamVidData, Opener]] = [
+        ("step", data.step, lambda bad: open_step(Path(data.step.root), data.step.split, tau, bad=bad)),
+        (
+            "motchallenge",
+            data.motchallenge,
+            lambda bad: open_step(Path(data.motchallenge.root), data.motchallenge.split, tau, MOTCHALLENGE_STEP, bad),
+        ),
+        (
+            "kitti_mots",
+            data.kitti_mots,
+            lambda bad: open_kitti_mots(Path(data.kitti_mots.root), data.kitti_mots.split, tau, bad),
+        ),
+        (
+            "cityscapes",
+            data.cityscapes,
+            lambda bad: open_cityscapes(Path(data.cityscapes.root), data.cityscapes.split, bad),
+        ),
+        ("camvid", data.camvid, lambda bad: open_camvid(Path(data.camvid.root), bad=bad)),
+    ]
+    yield from (entry for entry in openers if entry[1].root)
     if data.synthetic.sequences:
         root = Path(data.synthetic.root) if data.synthetic.root else folder / "synthetic"
-        add(KittiStep(render_once(data.synthetic, root), "train", data.intervals), data.synthetic)
-    if not shares:
-        raise InputError("no training data: set data.synthetic.sequences, data.step.root or data.camvid.root")
-    if not sum(share.weight for share in shares):
-        raise InputError("every dataset has weight 0; set data.<dataset>.weight above 0 for one of them")
-    return SampleRule(tuple(shares), model.things, data.augmentation, data.static, config.seed)
+        yield "synthetic", data.synthetic, partial(_open_synthetic, data, root)
+
+
+def _open_synthetic(data: DataConfig, root: Path, bad: BadFiles) -> Source:
+    return open_step(render_once(data.synthetic, root), "train", data.intervals, bad=bad)
+
+
+def sample_rule(config: TrainConfig, sources: list[tuple[Part, Source]]) -> SampleRule:
+    """How samples are drawn from opened datasets.
+
+    Raises:
+        InputError: a dataset shares no class with the network, or labels that are read here are bad.
+    """
+    data, model = config.data, config.model
+    shares = []
+    for part, source in sources:
+        chances = None
+        if data.repeat and isinstance(source, Video):
+            factors = source.repeat_factors(data.repeat)
+            chances = factors / factors.sum()
+        view = View(model.height, model.width, part.heights)
+        shares.append(Share(source, part.weight, view, chances, translation(source.labels, class_names(model))))
+    return SampleRule(tuple(shares), model.things, data.augmentation, data.static, config.seed, data.skip_bad)
 
 
 def render_once(data: SyntheticData, folder: Path) -> Path:

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mapt.data.camvid import CamVid, ego_motions, instances_from_components
+from mapt.data.camvid import instances_from_components, open_camvid
+from mapt.data.stills import ego_motions
 from mapt.errors import InputError
 
 
@@ -23,7 +24,7 @@ def test_doubtful_components_are_crowds(camvid_root: Path) -> None:
 
 
 def test_a_still_moves_and_labels_move_with_it(camvid_root: Path) -> None:
-    source = CamVid(camvid_root)
+    source = open_camvid(camvid_root)
     assert len(source) == 3
     moved = 0
     for seed in range(8):
@@ -46,7 +47,7 @@ def test_the_image_follows_the_same_map_as_its_label(camvid_root: Path) -> None:
     image[label == 8] = 255
     assert cv2.imwrite(str(camvid_root / "train" / "images" / "000.png"), image)
     (camvid_root / "train" / "images" / "000.jpg").unlink()
-    source = CamVid(camvid_root)
+    source = open_camvid(camvid_root)
     for seed in range(5):
         triplet = source.read(0, np.random.default_rng(seed))
         for frame, semantic in zip(triplet.images[1:], triplet.semantic, strict=True):
@@ -65,18 +66,18 @@ def test_motions_continue() -> None:
 def test_a_still_without_image_or_label_is_named(camvid_root: Path, tmp_path: Path) -> None:
     (camvid_root / "train" / "images" / "001.jpg").unlink()
     with pytest.raises(InputError, match=r"001\.png: this label has no image"):
-        CamVid(camvid_root)
+        open_camvid(camvid_root)
     with pytest.raises(InputError, match="no labels"):
-        CamVid(tmp_path / "nothing")
+        open_camvid(tmp_path / "nothing")
 
 
 def test_an_rgb_label_is_refused(camvid_root: Path) -> None:
     assert cv2.imwrite(str(camvid_root / "train" / "labels" / "002.png"), np.zeros((120, 160, 3), np.uint8))
-    with pytest.raises(InputError, match=r"002\.png: is not a grey label"):
-        CamVid(camvid_root).read(2, np.random.default_rng(0))
+    with pytest.raises(InputError, match=r"002\.png: is not a grey PNG of 8 bits"):
+        open_camvid(camvid_root).read(2, np.random.default_rng(0))
 
 
 def test_an_unknown_label_value_is_refused(camvid_root: Path) -> None:
     assert cv2.imwrite(str(camvid_root / "train" / "labels" / "002.png"), np.full((120, 160), 77, np.uint8))
     with pytest.raises(InputError, match=r"002\.png.*77"):
-        CamVid(camvid_root).read(2, np.random.default_rng(0))
+        open_camvid(camvid_root).read(2, np.random.default_rng(0))

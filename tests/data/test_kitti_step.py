@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mapt.data.kitti_step import KittiStep, list_sequences
+from mapt.data.kitti_step import list_sequences, open_step
 from mapt.errors import InputError
 from mapt.panoptic import read_step, write_step
 
@@ -18,7 +18,7 @@ def test_sequences_carry_images_and_labels_frame_by_frame(step_root: Path) -> No
 
 @pytest.mark.parametrize("interval", [1, 2])
 def test_a_triplet_steps_by_tau_and_keeps_ids(step_root: Path, interval: int) -> None:
-    source = KittiStep(step_root, "train", (interval,))
+    source = open_step(step_root, "train", (interval,))
     found = {}
     for index in range(len(source)):
         triplet = source.read(index, np.random.default_rng(0))
@@ -38,9 +38,9 @@ def test_frames_with_rare_classes_repeat(step_root: Path) -> None:
     semantic, instance = read_step(path)
     semantic[:10, :20] = 15
     write_step(path, semantic, instance)
-    source = KittiStep(step_root, "train", (1,))
+    source = open_step(step_root, "train", (1,))
     factors = source.repeat_factors(0.5)
-    rare = [sequence.labels[now] == path for sequence, now in source.frames]
+    rare = [source.clips[c].frames[now].label == str(path) for c, now in source.frames]
     assert factors[rare] == pytest.approx([2.0]) and np.delete(factors, rare) == pytest.approx(np.ones(7))
 
 
@@ -53,14 +53,14 @@ def test_missing_folder_image_and_short_sequences_are_named(step_root: Path, tmp
 
 
 def test_a_single_frame_gives_no_pair(make_step, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(InputError, match="single frame"):
-        KittiStep(make_step(tmp_path / "one", 1, 1), "train", (1,))
+    with pytest.raises(InputError, match="no frame has a predecessor"):
+        open_step(make_step(tmp_path / "one", 1, 1), "train", (1,))
 
 
 def test_label_of_another_size_is_refused(step_root: Path) -> None:
     path = step_root / "training" / "image_02" / "0000" / "000001.png"
     assert cv2.imwrite(str(path), np.zeros((50, 60, 3), np.uint8))
-    source = KittiStep(step_root, "train", (1,))
+    source = open_step(step_root, "train", (1,))
     with pytest.raises(InputError, match=r"000001\.png.*\(50, 60\)"):
         for index in range(len(source)):
             source.read(index, np.random.default_rng(0))

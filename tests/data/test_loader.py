@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from mapt.data.camvid import CamVid
-from mapt.data.kitti_step import KittiStep
+from mapt.data.camvid import open_camvid
+from mapt.data.kitti_step import open_step
 from mapt.data.loader import SampleRule, Samples, Share, load_batches
 from mapt.data.transforms import Augmentation, View
 from mapt.errors import InputError
@@ -14,9 +14,9 @@ from mapt.model.targets import FrameTargets, PairBatch
 
 
 def make_rule(step: Path, camvid: Path | None = None, static: float = 0.2, seed: int = 5) -> SampleRule:
-    shares = [Share(KittiStep(step, "train", (1, 2)), 1.0, View(64, 192, (64, 120)))]
+    shares = [Share(open_step(step, "train", (1, 2)), 1.0, View(64, 192, (64, 120)))]
     if camvid:
-        shares.append(Share(CamVid(camvid), 1.0, View(64, 192, (120, 200))))
+        shares.append(Share(open_camvid(camvid), 1.0, View(64, 192, (120, 200))))
     return SampleRule(tuple(shares), (11, 13), Augmentation(), static, seed)
 
 

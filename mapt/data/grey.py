@@ -1,0 +1,33 @@
+"""Grey PNGs that hold numbers: labels of 8 bits, ids of 16."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.errors import InputError
+
+KINDS = {8: np.dtype(np.uint8), 16: np.dtype(np.uint16)}
+
+
+def read_grey(path: Path, bits: int) -> NDArray[np.int64]:
+    """A grey PNG of 8 or 16 bits a pixel as (H,W) int64.
+
+    Raises:
+        InputError: missing, truncated, or of another kind.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    # OpenCV fills what is missing of a truncated file and only warns.
+    whole = data[:8] == b"\x89PNG\r\n\x1a\n" and b"IEND" in data[-12:]
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if whole else None
+    if image is None:
+        raise InputError(f"{path}: is truncated or not a PNG; copy it again")
+    if image.ndim != 2 or image.dtype != KINDS[bits]:
+        raise InputError(f"{path}: is not a grey PNG of {bits} bits; take the label as it was published")
+    return image.astype(np.int64)
