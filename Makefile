@@ -36,7 +36,7 @@ $(STAMP): requirements.lock pyproject.toml setup.py $(SOURCES)
 
 # Everything that can be compiled, incrementally; fails where `make setup` would leave a part out.
 kernels: $(STAMP)
-	MAPT_BUILD=torch $(BIN)/python setup.py --quiet build_ext --inplace
+	MAPT_BUILD=torch,onnxruntime $(BIN)/python setup.py --quiet build_ext --inplace
 
 # The kernels' attack under AddressSanitizer and UBSan, once per instruction set.
 SANITIZE := -std=c++17 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
@@ -58,4 +58,4 @@ lock:
 	  build/lock/bin/python -m pip freeze --all | grep -v -i -E "^(mapt|pip)\b" ) > requirements.lock
 
 clean:
-	rm -rf $(VENV) mapt/build.json mapt/ops/_kernels*.so build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) mapt/build.json mapt/ops/_kernels*.so runtime/_ort_ops*.so build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -1,8 +1,8 @@
 """Builds the compiled operators where the machine can; pyproject.toml holds the package's description.
 
 MAPT_BUILD says what to build: `auto` (the default) whatever there are tools and headers for, `none` nothing, or parts
-separated by commas, which then have to build: `torch`. What was built, and what was left out for which reason, goes
-into mapt/build.json, where `mapt doctor` reads it.
+separated by commas, which then have to build: `torch`, `onnxruntime`. What was built, and what was left out for which
+reason, goes into mapt/build.json, where `mapt doctor` reads it.
 """
 
 from __future__ import annotations
@@ -13,15 +13,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from setuptools import setup
+from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
+from setuptools.errors import CompileError
 
-PARTS = ("torch",)
+PARTS = {"torch": "mapt.ops._kernels", "onnxruntime": "mapt.runtime._ort_ops"}
 ROOT = Path(__file__).parent
 ASKED = os.environ.get("MAPT_BUILD", "auto")
-WANTED = PARTS if ASKED == "auto" else () if ASKED == "none" else tuple(ASKED.split(","))
+WANTED = tuple(PARTS) if ASKED == "auto" else () if ASKED == "none" else tuple(ASKED.split(","))
 RECORD: dict[str, str] = {part: "ok" if part in WANTED else f"not asked for: MAPT_BUILD={ASKED}" for part in PARTS}
+FLAGS = ["-O3", "-g0", "-ffp-contract=fast", "-fvisibility=hidden"]
+HEADERS = [str(p.relative_to(ROOT)) for p in ROOT.glob("csrc/*/*") if p.suffix in (".h", ".inc")]
 
 
 def leave_out(part: str, why: str) -> None:
@@ -31,33 +34,58 @@ def leave_out(part: str, why: str) -> None:
     RECORD[part] = why
 
 
-def torch_extension() -> tuple[list[Any], type[build_ext]]:
-    """The operators for PyTorch, and the command that builds them; nothing where something is missing."""
+def sources(folder: str) -> list[str]:
+    """The C++ files of a folder of csrc/."""
+    return sorted(str(p.relative_to(ROOT)) for p in ROOT.glob(f"csrc/{folder}/*.cpp"))
+
+
+def extensions() -> tuple[list[Extension], type[build_ext]]:
+    """What can be built here, and the command that builds it."""
     compiler = (os.environ.get("CXX") or "c++").split()[0]
     if shutil.which(compiler) is None:
-        leave_out("torch", f"no C++ compiler: {compiler} is not on the path")
+        for part in WANTED:
+            leave_out(part, f"no C++ compiler: {compiler} is not on the path")
         return [], build_ext
-    try:
-        from torch.utils.cpp_extension import BuildExtension, CppExtension
-    except ImportError:
-        leave_out(
-            "torch", "no PyTorch when mapt was installed; install it, then: pip install --no-build-isolation mapt"
-        )
-        return [], build_ext
-    sources = [str(p.relative_to(ROOT)) for folder in ("kernels", "torch") for p in ROOT.glob(f"csrc/{folder}/*.cpp")]
-    headers = [str(p.relative_to(ROOT)) for p in ROOT.glob("csrc/*/*") if p.suffix in (".h", ".inc")]
-    flags = ["-O3", "-g0", "-fopenmp", "-ffp-contract=fast", "-fvisibility=hidden", "-DAT_PER_OPERATOR_HEADERS"]
-    extension = CppExtension(
-        "mapt.ops._kernels", sorted(sources), depends=headers, extra_compile_args=flags, optional=ASKED == "auto",
-        extra_link_args=["-fopenmp"],
+    found, command = [], build_ext
+    if "onnxruntime" in WANTED:
+        found.append(onnxruntime_extension())
+    if "torch" in WANTED:
+        try:
+            from torch.utils.cpp_extension import BuildExtension
+
+            found.append(torch_extension())
+            command = BuildExtension
+        except ImportError:
+            advice = "install it, then: pip install --no-build-isolation mapt"
+            leave_out("torch", f"no PyTorch when mapt was installed; {advice}")
+    return found, command
+
+
+def torch_extension() -> Extension:
+    """The operators for PyTorch."""
+    from torch.utils.cpp_extension import CppExtension
+
+    return CppExtension(
+        PARTS["torch"], sources("torch"), depends=HEADERS, optional=ASKED == "auto",
+        extra_compile_args=[*FLAGS, "-fopenmp", "-DAT_PER_OPERATOR_HEADERS"], extra_link_args=["-fopenmp"],
     )  # fmt: skip
-    return [extension], BuildExtension
+
+
+def onnxruntime_extension() -> Extension:
+    """The operators for ONNX Runtime; its C interface is stable, and its header comes with us."""
+    return Extension(
+        PARTS["onnxruntime"], sources("onnxruntime"), depends=[*HEADERS, "third_party/onnxruntime/onnxruntime_c_api.h"],
+        extra_compile_args=[*FLAGS, "-std=c++17"], extra_link_args=["-pthread"], language="c++",
+        optional=ASKED == "auto",
+    )  # fmt: skip
 
 
 for part in WANTED:
     if part not in PARTS:
         raise SystemExit(f"setup.py: MAPT_BUILD={ASKED}: no part {part!r}; there are: auto, none, {', '.join(PARTS)}")
-EXTENSIONS, BASE = torch_extension() if "torch" in WANTED else ([], build_ext)
+EXTENSIONS, BASE = extensions()
+# Compiled once, linked into every part.
+KERNELS = ("mapt_kernels", {"sources": sources("kernels"), "obj_deps": {"": HEADERS}, "cflags": [*FLAGS, "-std=c++17"]})
 
 
 class Build(BASE):  # type: ignore[misc, valid-type]
@@ -68,11 +96,18 @@ class Build(BASE):  # type: ignore[misc, valid-type]
         try:
             super().build_extension(extension)
         except Exception as error:
-            leave_out("torch", f"it did not compile: {str(error).splitlines()[0]}")
+            part = next(part for part, name in PARTS.items() if name == extension.name)
+            leave_out(part, f"it did not compile: {str(error).splitlines()[0]}")
 
     def run(self) -> None:
         """Build all, then write the record beside what was built."""
-        super().run()
+        try:
+            if self.extensions:
+                self.run_command("build_clib")
+            super().run()
+        except CompileError as error:
+            for part in WANTED:
+                leave_out(part, f"the kernels did not compile: {str(error).splitlines()[0]}")
         write_record(ROOT / "mapt" if self.inplace else Path(self.build_lib) / "mapt")
 
 
@@ -86,9 +121,16 @@ class Collect(build_py):
 
 
 def write_record(folder: Path) -> None:
-    """What was built and what was not, per part."""
+    """What was built and what was not, per part; of parts not asked for, what an earlier build said."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "build.json").write_text(json.dumps(RECORD, indent=2) + "\n")
+    record = folder / "build.json"
+    before = json.loads(record.read_text()) if record.is_file() else {}
+    kept = {part: before[part] for part in PARTS if part not in WANTED and part in before}
+    record.write_text(json.dumps(RECORD | kept, indent=2) + "\n")
 
 
-setup(ext_modules=EXTENSIONS, cmdclass={"build_ext": Build, "build_py": Collect})
+setup(
+    ext_modules=EXTENSIONS,
+    libraries=[KERNELS] if EXTENSIONS else [],
+    cmdclass={"build_ext": Build, "build_py": Collect},
+)

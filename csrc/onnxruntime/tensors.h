@@ -1,0 +1,190 @@
+// ONNX Runtime's C interface as far as MAPT's operators need it: attributes, tensors, threads, and errors that become a
+// status. Tensors are contiguous float32 on the CPU.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+#include "../../third_party/onnxruntime/onnxruntime_c_api.h"
+#include "../kernels/kernels.h"
+
+namespace mapt_ort {
+
+constexpr uint32_t kApiVersion = 20;  // the oldest ONNX Runtime that is supported: 1.20
+
+using Shape = std::vector<int64_t>;
+
+// Set once, when the library is registered.
+inline const OrtApi* api = nullptr;
+
+template <class... Parts>
+[[noreturn]] void refuse(const Parts&... parts) {
+  std::string text;
+  const auto add = [&](const auto& part) {
+    using Part = std::decay_t<decltype(part)>;
+    if constexpr (std::is_same_v<Part, Shape>) {
+      text += '(';
+      for (size_t i = 0; i < part.size(); ++i) text += (i ? "," : "") + std::to_string(part[i]);
+      text += ')';
+    } else if constexpr (std::is_arithmetic_v<Part>) {
+      text += std::to_string(part);
+    } else {
+      text += part;
+    }
+  };
+  (add(parts), ...);
+  throw std::invalid_argument(text);
+}
+
+inline void check(OrtStatus* status) {
+  if (status == nullptr) return;
+  const std::string text = api->GetErrorMessage(status);
+  api->ReleaseStatus(status);
+  throw std::runtime_error(text);
+}
+
+// Runs a callback of ONNX Runtime's, which must see no exception.
+template <class F>
+OrtStatus* guarded(const char* name, F run) {
+  try {
+    run();
+    return nullptr;
+  } catch (const std::invalid_argument& error) {
+    return api->CreateStatus(ORT_INVALID_ARGUMENT, ("mapt::" + std::string(name) + ": " + error.what()).c_str());
+  } catch (const std::exception& error) {
+    return api->CreateStatus(ORT_FAIL, ("mapt::" + std::string(name) + ": " + error.what()).c_str());
+  }
+}
+
+// A node's attributes; each has to be there, so that no default can differ between exporter and library.
+class Attributes {
+ public:
+  explicit Attributes(const OrtKernelInfo* info) : info_(info) {}
+
+  int64_t integer(const char* name, int64_t lowest) const {
+    int64_t value = 0;
+    need(api->KernelInfoGetAttribute_int64(info_, name, &value), name, "an integer");
+    if (value < lowest) refuse(name, " is ", value, ", below ", lowest);
+    return value;
+  }
+
+  std::vector<int64_t> integers(const char* name, size_t count, int64_t lowest) const {
+    size_t found = 0;
+    need(api->KernelInfoGetAttributeArray_int64(info_, name, nullptr, &found), name, "a list of integers");
+    if (found != count) refuse(name, " has ", found, " entries, not ", count);
+    std::vector<int64_t> values(count);
+    need(api->KernelInfoGetAttributeArray_int64(info_, name, values.data(), &found), name, "a list of integers");
+    for (const int64_t value : values) {
+      if (value < lowest) refuse(name, " holds ", value, ", below ", lowest);
+    }
+    return values;
+  }
+
+ private:
+  void need(OrtStatus* status, const char* name, const char* kind) const {
+    if (status == nullptr) return;
+    api->ReleaseStatus(status);
+    refuse("has no attribute ", name, " that is ", kind);
+  }
+
+  const OrtKernelInfo* info_;
+};
+
+struct Input {
+  const float* data = nullptr;  // null: an optional input that is not there
+  Shape shape;
+
+  int64_t size(size_t axis) const { return shape[axis]; }
+
+  void check_dims(const char* name, size_t dims) const {
+    if (shape.size() != dims) refuse(name, " has ", shape.size(), " dimensions, not ", dims);
+  }
+  void check_shape(const char* name, const Shape& wanted) const {
+    if (shape != wanted) refuse(name, " is ", shape, ", not ", wanted);
+  }
+  // A feature map of (n, channels, height, width).
+  void check_map(const char* name) const {
+    check_dims(name, 4);
+    if (shape[2] < 1 || shape[3] < 1) refuse(name, " is an empty map of ", shape[2], " x ", shape[3]);
+    if ((shape[2] + 4) * (shape[3] + 4) >= int64_t{1} << 31) refuse(name, " has more than 2^31 pixels");
+  }
+};
+
+// One call of a node.
+class Call {
+ public:
+  explicit Call(OrtKernelContext* context) : context_(context) {}
+
+  Input input(size_t index) const {
+    size_t count = 0;
+    check(api->KernelContext_GetInputCount(context_, &count));
+    const OrtValue* value = nullptr;
+    if (index < count) check(api->KernelContext_GetInput(context_, index, &value));
+    if (value == nullptr) return {};
+    Input input;
+    OrtTensorTypeAndShapeInfo* info = nullptr;
+    check(api->GetTensorTypeAndShape(value, &info));
+    size_t dims = 0;
+    OrtStatus* status = api->GetDimensionsCount(info, &dims);
+    if (status == nullptr) {
+      input.shape.resize(dims);
+      status = api->GetDimensions(info, input.shape.data(), dims);
+    }
+    api->ReleaseTensorTypeAndShapeInfo(info);
+    check(status);
+    void* data = nullptr;
+    check(api->GetTensorMutableData(const_cast<OrtValue*>(value), &data));
+    static const float nothing = 0;  // an empty tensor may have no memory, and is there all the same
+    input.data = data ? static_cast<const float*>(data) : &nothing;
+    return input;
+  }
+
+  float* output(size_t index, const Shape& shape) const {
+    OrtValue* value = nullptr;
+    check(api->KernelContext_GetOutput(context_, index, shape.data(), shape.size(), &value));
+    void* data = nullptr;
+    check(api->GetTensorMutableData(value, &data));
+    return static_cast<float*>(data);
+  }
+
+  // The session's own threads, which take pieces as they get done.
+  mapt::Parallel threads() const { return {run_on_session_threads, context_}; }
+
+ private:
+  struct Work {
+    mapt::Parallel::Body body;
+    void* context;
+    int64_t tasks, pieces;
+    std::atomic<bool> failed{false};
+  };
+
+  static void run_piece(void* argument, size_t index) {
+    auto& work = *static_cast<Work*>(argument);
+    const auto i = static_cast<int64_t>(index);
+    try {
+      work.body(work.context, work.tasks * i / work.pieces, work.tasks * (i + 1) / work.pieces);
+    } catch (const std::bad_alloc&) {
+      work.failed = true;  // the session's threads must see no exception
+    }
+  }
+
+  static void run_on_session_threads(void* context, int64_t tasks, mapt::Parallel::Body body, void* argument) {
+    static const int64_t most = 4 * std::max(1u, std::thread::hardware_concurrency());
+    if (tasks == 0) return;
+    Work work{body, argument, tasks, std::min(tasks, most)};
+    const auto pieces = static_cast<size_t>(work.pieces);
+    check(api->KernelContext_ParallelFor(static_cast<OrtKernelContext*>(context), run_piece, pieces, pieces, &work));
+    if (work.failed) throw std::bad_alloc();
+  }
+
+  OrtKernelContext* context_;
+};
+
+}  // namespace mapt_ort
