@@ -19,6 +19,7 @@ from mapt.errors import InputError
 from mapt.model.targets import FrameTargets, PairBatch
 
 PREFETCH = 4  # batches each worker prepares ahead
+SEED_BITS = 40  # of a sample's number in its seed, the run's above them
 TRIES = 20  # draws of a sample before so many bad files are the user's mistake
 
 
@@ -96,7 +97,7 @@ class Samples(Dataset[Sample]):
             try:
                 # Drawn again only after a bad file, so that a sample without one is what it always was.
                 sample = self._draw((self.rule.seed, index, *([len(skipped)] if skipped else [])))
-                return replace(sample, skipped=skipped, seed=index)
+                return replace(sample, skipped=skipped, seed=(self.rule.seed << SEED_BITS) + index)
             except InputError as error:
                 if not self.rule.skip_bad:
                     raise

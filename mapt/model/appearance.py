@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mapt.config import ModelConfig
+from mapt.model.batch import batch_mean, gather_rows
 from mapt.model.instance import BOX_ROI, MASK_SIZE
 from mapt.model.layers import ConvNorm, activation
 from mapt.ops.propagate import DILATIONS
@@ -63,20 +64,22 @@ def appearance_loss(rows: Tensor, row_ids: Tensor, columns: Tensor, column_ids: 
 
     Args:
         rows: (n,E) embeddings of positives at t.
-        row_ids: (n,) int64, identities unique over the batch.
-        columns: (m,E) embeddings of all sampled boxes at t - tau.
+        row_ids: (n,) int64, identities unique over the batch, also over the processes that share it.
+        columns: (m,E) embeddings of all sampled boxes at t - tau; those of other processes are added.
         column_ids: (m,) int64, -1 for negatives.
         log_scale: scalar, logarithm of the inverse temperature.
 
     Returns:
         Scalar; rows whose identity has no column do not count. Without any row: 0 with a gradient path.
     """
-    similarity = nn.functional.normalize(rows, dim=1) @ nn.functional.normalize(columns, dim=1).T  # Eq. 6
+    columns, column_ids = gather_rows(nn.functional.normalize(columns, dim=1), column_ids)
+    similarity = nn.functional.normalize(rows, dim=1) @ columns.T  # Eq. 6
     logits = similarity * log_scale.clamp(max=MAX_SCALE).exp()
     same = row_ids[:, None] == column_ids[None]
     counted = same.any(1)
-    if not bool(counted.any()):
-        return logits.sum() * 0 + log_scale * 0
-    logits, same = logits[counted], same[counted]
-    matching = logits.masked_fill(~same, -1e4).logsumexp(1)
-    return (logits.logsumexp(1) - matching).mean()
+    total = logits.sum() * 0  # every process needs a gradient path, also without a row
+    if bool(counted.any()):
+        logits, same = logits[counted], same[counted]
+        matching = logits.masked_fill(~same, -1e4).logsumexp(1)
+        total = total + (logits.logsumexp(1) - matching).sum()
+    return batch_mean(total, int(counted.sum()))

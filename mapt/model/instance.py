@@ -9,6 +9,7 @@ import torchvision
 from torch import Tensor, nn
 
 from mapt.config import ModelConfig
+from mapt.model.batch import batch_mean, choose
 from mapt.model.boxes import clip, decode, encode, intersection_over, large_enough, paste_masks, with_batch_index
 from mapt.model.fpn import STRIDES, Pyramid
 from mapt.model.layers import ConvNorm, SeparableConv, activation
@@ -137,7 +138,7 @@ class InstanceHead(nn.Module):
         return Detections(box, score, classes, mask, masks8, count)
 
 
-def sample_boxes(proposals: Tensor, target: FrameTargets, count: int) -> Samples:
+def sample_boxes(proposals: Tensor, target: FrameTargets, count: int, generator: torch.Generator) -> Samples:
     """Draw `count` boxes, a quarter with IoU of at least 0.5 with an object (paper III-C); ignored ones never count."""
     boxes = torch.cat((target.boxes, proposals))
     if len(target.boxes):
@@ -147,10 +148,8 @@ def sample_boxes(proposals: Tensor, target: FrameTargets, count: int) -> Samples
     negative = best < POSITIVE_IOU
     if len(target.ignore_boxes):
         negative &= intersection_over(boxes, target.ignore_boxes).amax(1) < 0.5
-    above = torch.nonzero(best >= POSITIVE_IOU)[:, 0]
-    above = above[torch.randperm(len(above), device=boxes.device)[: int(count * POSITIVE_SHARE)]]
-    below = torch.nonzero(negative)[:, 0]
-    below = below[torch.randperm(len(below), device=boxes.device)[: count - len(above)]]
+    above = choose(best >= POSITIVE_IOU, int(count * POSITIVE_SHARE), generator)
+    below = choose(negative, count - len(above), generator)
     chosen = torch.cat((above, below))
     return Samples(boxes[chosen], rows[chosen], len(above))
 
@@ -175,11 +174,13 @@ def box_losses(
         labels.append(label)
         positive.append(is_positive)
     wanted = torch.cat(labels)
-    class_loss = nn.functional.cross_entropy(logits, wanted)
-    if not goals:
-        return class_loss, deltas.sum() * 0
-    box_loss = nn.functional.smooth_l1_loss(deltas[torch.cat(positive)], torch.cat(goals), beta=1.0, reduction="sum")
-    return class_loss, box_loss / len(wanted)
+    class_loss = nn.functional.cross_entropy(logits, wanted, reduction="sum")
+    box_loss = deltas.sum() * 0
+    if goals:
+        box_loss = nn.functional.smooth_l1_loss(
+            deltas[torch.cat(positive)], torch.cat(goals), beta=1.0, reduction="sum"
+        )
+    return batch_mean(class_loss, len(wanted)), batch_mean(box_loss, len(wanted))
 
 
 def mask_loss(logits: Tensor, samples: list[Samples], targets: list[FrameTargets]) -> Tensor:
@@ -197,9 +198,10 @@ def mask_loss(logits: Tensor, samples: list[Samples], targets: list[FrameTargets
             masks = target.masks().float()[:, None]  # (n,1,H,W)
             rois = torch.cat((rows[:, None].float(), boxes), 1)
             goals.append(torchvision.ops.roi_align(masks, rois, MASK_SIZE, 1.0, 2, aligned=True)[:, 0])
-    if not goals:
-        return logits.sum() * 0
-    return nn.functional.binary_cross_entropy_with_logits(logits, torch.cat(goals))
+    total = logits.sum() * 0
+    if goals:
+        total = nn.functional.binary_cross_entropy_with_logits(logits, torch.cat(goals), reduction="sum")
+    return batch_mean(total, logits.numel())
 
 
 def positive_rois(samples: list[Samples]) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from mapt.config import ModelConfig
 from mapt.model.appearance import AppearanceHead, appearance_loss, pool_mask
 from mapt.model.backbone import build_backbone
+from mapt.model.batch import image_generators
 from mapt.model.boxes import paste_masks, with_batch_index
 from mapt.model.fpn import STRIDES, Pyramid, TwoWayPyramid
 from mapt.model.instance import (
@@ -65,11 +66,12 @@ class Network(nn.Module):
         with torch.no_grad():
             s_before = self.features(batch.images_before)[1].s
         pyramid, semantic = self.features(images)
-        output = self.rpn(pyramid)
-        score_loss, proposal_loss = rpn_losses(output, targets)
+        output, draws = self.rpn(pyramid), image_generators(batch)
+        score_loss, proposal_loss = rpn_losses(output, targets, draws)
         proposals = self.rpn.sample_proposals(output, height, width, PROPOSALS)
         samples = [
-            sample_boxes(p, target, self.config.roi_samples) for p, target in zip(proposals, targets, strict=True)
+            sample_boxes(p, target, self.config.roi_samples, draw)
+            for p, target, draw in zip(proposals, targets, draws, strict=True)
         ]
         roi = multiscale_roi_align(
             pyramid.levels(), with_batch_index([s.boxes for s in samples]), BOX_ROI, STRIDES
@@ -94,7 +96,7 @@ class Network(nn.Module):
             "box": box_loss,
             "mask": mask_loss(mask_logits, samples, targets),
             "motion": self._motion_loss(batch, offsets[len(batch.prev) :]),
-            "appearance": self._appearance_loss(embeddings, samples, targets),
+            "appearance": self._appearance_loss(embeddings, samples, batch),
         }
 
     def _mask_logits(self, pyramid: Pyramid, samples: list[Samples], targets: list[FrameTargets]) -> Tensor:
@@ -142,17 +144,18 @@ class Network(nn.Module):
             if len(pairs):
                 carried.append(self.motion.propagate(_coarse(prev.masks()[pairs[:, 0]]), field))
                 goals.append(_coarse(now.masks()[pairs[:, 1]]))
-        if not goals:
-            return offsets.sum() * 0
+        if not goals:  # a gradient path to every parameter: other processes may have pairs
+            return sum((p.sum() * 0 for p in self.motion.parameters()), offsets.sum() * 0)
         return motion_loss(torch.cat(carried), torch.cat(goals)) / len(offsets)
 
-    def _appearance_loss(self, embeddings: Tensor, samples: list[Samples], targets: list[FrameTargets]) -> Tensor:
+    def _appearance_loss(self, embeddings: Tensor, samples: list[Samples], batch: PairBatch) -> Tensor:
         """Eq. 6-7: rows are positives at t, columns all sampled boxes at t - tau of every pair."""
-        half = len(samples) // 2
-        ids, offset = [], 1 << 32
-        for i, (sample, target) in enumerate(zip(samples, targets, strict=True)):
+        half, ids = len(batch.seeds), []
+        for i, (sample, target) in enumerate(zip(samples, [*batch.prev, *batch.now], strict=True)):
             key = embeddings.new_full((len(sample.boxes),), -1, dtype=torch.long)
-            key[: sample.positives] = target.track_ids[sample.rows[: sample.positives]] + offset * (i % half)
+            # Track ids have 24 bits; the number of the pair makes them unique over the batch.
+            pair = batch.seeds[i % half] % (1 << 32) << 24
+            key[: sample.positives] = target.track_ids[sample.rows[: sample.positives]] + pair
             ids.append(key)
         previous = sum(len(s.boxes) for s in samples[:half])
         now = torch.cat(ids[half:])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mapt.config import ModelConfig
 from mapt.model.anchors import anchors_per_cell, make_anchors
+from mapt.model.batch import batch_mean, choose
 from mapt.model.boxes import clip, decode, encode, intersection_over, large_enough
 from mapt.model.fpn import STRIDES, Pyramid
 from mapt.model.layers import SeparableConv
@@ -108,11 +109,13 @@ class RegionProposals(nn.Module):
         return proposals
 
 
-def rpn_losses(output: RpnOutput, targets: list[FrameTargets]) -> tuple[Tensor, Tensor]:
+def rpn_losses(
+    output: RpnOutput, targets: list[FrameTargets], generators: list[torch.Generator]
+) -> tuple[Tensor, Tensor]:
     """L_os and L_op of Eq. 1: object score (cross entropy) and proposal (smooth L1) losses over sampled anchors."""
     score_loss, box_loss, total = output.scores.sum() * 0, output.deltas.sum() * 0, 0
-    for scores, deltas, target in zip(output.scores, output.deltas, targets, strict=True):
-        positive, negative, matched = _sample_anchors(output.anchors, target)
+    for scores, deltas, target, generator in zip(output.scores, output.deltas, targets, generators, strict=True):
+        positive, negative, matched = _sample_anchors(output.anchors, target, generator)
         chosen = torch.cat((positive, negative))
         wanted = (torch.arange(len(chosen), device=scores.device) < len(positive)).float()
         score_loss = score_loss + nn.functional.binary_cross_entropy_with_logits(
@@ -122,10 +125,10 @@ def rpn_losses(output: RpnOutput, targets: list[FrameTargets]) -> tuple[Tensor, 
             goal = encode(target.boxes[matched], output.anchors[positive], DELTA_WEIGHTS)
             box_loss = box_loss + nn.functional.smooth_l1_loss(deltas[positive], goal, beta=1 / 9, reduction="sum")
         total += len(chosen)
-    return score_loss / max(total, 1), box_loss / max(total, 1)
+    return batch_mean(score_loss, total), batch_mean(box_loss, total)
 
 
-def _sample_anchors(anchors: Tensor, target: FrameTargets) -> tuple[Tensor, Tensor, Tensor]:
+def _sample_anchors(anchors: Tensor, target: FrameTargets, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Positive anchor indices, negative anchor indices, and the target row of each positive."""
     if len(target.boxes):
         iou = torchvision.ops.box_iou(target.boxes, anchors)  # (n,anchors)
@@ -144,11 +147,5 @@ def _sample_anchors(anchors: Tensor, target: FrameTargets) -> tuple[Tensor, Tens
     is_negative = (best < BACKGROUND_IOU) & ~is_positive
     if len(target.ignore_boxes):
         is_negative &= intersection_over(anchors, target.ignore_boxes).amax(1) < 0.5
-    positive = _choose(is_positive, SAMPLES // 2)
-    return positive, _choose(is_negative, SAMPLES - len(positive)), row[positive]
-
-
-def _choose(mask: Tensor, limit: int) -> Tensor:
-    """At most `limit` random indices where `mask` holds."""
-    index = torch.nonzero(mask)[:, 0]
-    return index[torch.randperm(len(index), device=index.device)[:limit]]
+    positive = choose(is_positive, SAMPLES // 2, generator)
+    return positive, choose(is_negative, SAMPLES - len(positive), generator), row[positive]

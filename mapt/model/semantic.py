@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mapt.config import ModelConfig
+from mapt.model.batch import batch_sum
 from mapt.model.fpn import Pyramid
 from mapt.model.layers import ConvNorm, SeparableConv, upsample
 from mapt.panoptic import VOID
@@ -101,7 +102,7 @@ def semantic_loss(
 
 def _class_weights(labels: Tensor, classes: int, balance: float) -> Tensor:
     """A weight per pixel (B,h,w), share^-balance of its class, with mean 1 over the pixels that are not void."""
-    counts = torch.bincount(labels.flatten(), minlength=VOID + 1)[:classes].float()
+    counts = batch_sum(torch.bincount(labels.flatten(), minlength=VOID + 1)[:classes].float())
     weights = counts.clamp(min=1).pow(-balance)
     weights = weights * (counts.sum() / (weights * counts).sum().clamp(min=1))
     return torch.cat((weights, weights.new_zeros(VOID + 1 - classes)))[labels]

@@ -55,5 +55,5 @@ class PairBatch:
     prev: list[FrameTargets]
     now: list[FrameTargets]
     names: list[str]
-    seeds: list[int] = field(default_factory=list)
+    seeds: list[int]
     skipped: list[str] = field(default_factory=list)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from mapt.config import parse
 from mapt.errors import InputError
 from mapt.files import atomic_file
 from mapt.training.config import TrainConfig
@@ -79,7 +80,9 @@ def restore_checkpoint(folder: Path, state: State, config: TrainConfig) -> bool:
 
 def _same_run(path: Path, stored: dict[str, Any], config: TrainConfig) -> None:
     """A resumed run must be the same run: only how it is executed and reported, and where data lie, may change."""
-    old, new = _flatten(stored), _flatten(config.model_dump(mode="json"))
+    # Keys that came later have their default in an older run: they must not change what it computes.
+    before = parse(TrainConfig, stored, f"{path} (its configuration)")
+    old, new = (_flatten(c.model_dump(mode="json")) for c in (before, config))
     for key in sorted(old | new):
         if key not in FREE and not key.endswith(".root") and old.get(key) != new.get(key):
             raise InputError(

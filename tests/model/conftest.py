@@ -38,7 +38,7 @@ def _moving_rectangles(batch: int, height: int, width: int, objects: int = 4, se
             targets[k].append(_targets(semantic, index, labels))
     names = [f"scene {i}" for i in range(batch)]
     before, prev, now = (torch.stack(frames) for frames in images)
-    return PairBatch(before, prev, now, targets[1], targets[2], names)
+    return PairBatch(before, prev, now, targets[1], targets[2], names, list(range(batch)))
 
 
 def _targets(semantic: np.ndarray, index: np.ndarray, labels: np.ndarray) -> FrameTargets:

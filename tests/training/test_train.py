@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -81,6 +82,19 @@ def test_a_second_run_does_not_overwrite_and_a_changed_one_is_not_resumed(tiny: 
     with pytest.raises(InputError, match=r"schedule\.rate was 0\.001 in this run and is 0\.5 now"):
         train(tiny("schedule.iterations=1", "schedule.rate=0.5"), out, resume=True)
     train(tiny("schedule.iterations=1", "data.workers=1", "threads=2"), out, resume=True)
+
+
+def test_a_run_from_before_a_key_existed_is_resumed(tiny: Tiny, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train(tiny("schedule.iterations=1"), out)
+    path = checkpoints(out)[-1]
+    content = torch.load(path, weights_only=True)
+    stored = json.loads(content["config"])
+    del stored["data"]["cityscapes"], stored["data"]["skip_bad"]
+    torch.save({**content, "config": json.dumps(stored)}, path)
+    train(tiny("schedule.iterations=1"), out, resume=True)
+    with pytest.raises(InputError, match=r"data\.skip_bad was false in this run and is true now"):
+        train(tiny("schedule.iterations=1", "data.skip_bad=true"), out, resume=True)
 
 
 @pytest.mark.parametrize("where", ["loss", "gradient"])
