@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SOURCES := $(wildcard csrc/*/*.h csrc/*/*.cpp csrc/*/*.inc)
+SOURCES := $(foreach kind,h cpp inc cu cuh,$(wildcard csrc/*/*.$(kind)))
 
 .PHONY: demo test test-slow check setup kernels sanitize lock clean
 
@@ -38,7 +38,7 @@ $(STAMP): requirements.lock pyproject.toml setup.py $(SOURCES)
 kernels: $(STAMP)
 	MAPT_BUILD=torch,onnxruntime $(BIN)/python setup.py --quiet build_ext --inplace
 
-# The kernels' attack under AddressSanitizer and UBSan, once per instruction set.
+# The kernels' attack under AddressSanitizer and UBSan, once per instruction set; those for CUDA run as loops.
 SANITIZE := -std=c++17 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
 	-fsanitize=address,undefined,float-cast-overflow
 sanitize: build/attack
@@ -48,7 +48,7 @@ sanitize: build/attack
 
 build/attack: $(SOURCES)
 	@mkdir -p build
-	$(CXX) $(SANITIZE) csrc/kernels/*.cpp csrc/tests/attack.cpp -o $@ -pthread
+	$(CXX) $(SANITIZE) csrc/kernels/*.cpp csrc/tests/attack.cpp -x c++ csrc/kernels/*.cu -o $@ -pthread
 
 # Resolve pyproject.toml anew in an empty environment and pin what came out.
 lock:

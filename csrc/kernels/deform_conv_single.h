@@ -37,10 +37,10 @@ MAPT_INLINE void sample_gradient(const DeformConv<T>& p, const T* grad, int64_t 
 template <class T>
 MAPT_INLINE void sample_derivatives(const T* cell, int64_t right, int64_t below, T ly, T lx, Vec<T> gradient, Vec<T>& y,
                                     Vec<T>& x) {
-  const Vec<T> c00 = load(cell), c01 = load(cell + right), c10 = load(cell + below), c11 = load(cell + below + right);
-  const Vec<T> upper = c01 - c00, lower = c11 - c10, left = c10 - c00;
-  y = gradient * (left + lx * (lower - upper));
-  x = gradient * (upper + ly * (lower - upper));
+  bilinear_slopes(Corners<Vec<T>>{load(cell), load(cell + right), load(cell + below), load(cell + below + right)}, ly,
+                  lx, y, x);
+  y *= gradient;
+  x *= gradient;
 }
 
 template <class T>

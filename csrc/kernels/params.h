@@ -1,5 +1,6 @@
 // One struct of plain pointers and sizes per operator. Tensors are contiguous, in the order of the shapes given here;
-// sizes are checked by the caller. T is float or double. Pixel counts of a map stay below 2^31.
+// sizes are checked by the caller. T is what values are stored as, C what coordinates are, and what is added up in:
+// float or double, on a GPU also Half or BFloat16 with coordinates in float. Pixel counts of a map stay below 2^31.
 #pragma once
 
 #include "portable.h"
@@ -7,10 +8,10 @@
 namespace mapt {
 
 // Deformable convolution, torchvision's meaning. k = kernel_h * kernel_w taps.
-template <class T>
+template <class T, class C = T>
 struct DeformConv {
   const T* input;   // (batch, channels, height, width)
-  const T* offset;  // (shared ? 1 : batch, 2 * k, out_height, out_width), pairs (dy, dx)
+  const C* offset;  // (shared ? 1 : batch, 2 * k, out_height, out_width), pairs (dy, dx)
   const T* weight;  // (filters, channels, kernel_h, kernel_w)
   const T* bias;    // (filters) or null
   T* out;           // (batch, filters, out_height, out_width)
@@ -38,10 +39,10 @@ struct DeformConvGrad {
 constexpr int kLevels = 4;
 
 // RoIAlign over the pyramid: each box on the level of its area, half-pixel aligned.
-template <class T>
+template <class T, class C = T>
 struct RoiAlign {
   const T* features[kLevels];  // (batch, channels, heights[l], widths[l]); not read by the backward kernel
-  const T* boxes;              // (count, 5): batch index, x1, y1, x2, y2 in input pixels
+  const C* boxes;              // (count, 5): batch index, x1, y1, x2, y2 in input pixels
   T* out;                      // (count, channels, size, size)
   int64_t heights[kLevels], widths[kLevels], strides[kLevels];
   int64_t batch, channels, count, size, sampling_ratio;
@@ -54,22 +55,26 @@ struct RoiAlignGrad {
   T* grads[kLevels];    // as features
 };
 
-constexpr int kDilations[4] = {1, 3, 6, 12};
 constexpr int kFields = 4;
 constexpr int kFieldTaps = 9;
 constexpr int kMaskStride = 8;
 constexpr int kFeatureSize = 7;
 constexpr int kFeatureRatio = 2;
 
+MAPT_INLINE int64_t dilation_of(int64_t field) {
+  const int64_t dilations[kFields] = {1, 3, 6, 12};
+  return dilations[field];
+}
+
 // The collapsed motion step (mapt/ops/propagate.py). `logits` or `features` may be null.
-template <class T>
+template <class T, class C = T>
 struct Propagate {
   const T* masks;       // (count, 1, height, width)
-  const T* offsets;     // (4, 18, height, width)
+  const C* offsets;     // (4, 18, height, width)
   const T* weights;     // (4, filters, 1, 3, 3)
   const T* projection;  // (4 * filters), read for `logits`
   const T* bias;        // (1), read for `logits`
-  const T* boxes;       // (count, 4) in input pixels, read for `features`
+  const C* boxes;       // (count, 4) in input pixels, read for `features`
   T* logits;            // (count, 1, height, width)
   T* features;          // (count, 4 * filters, 7, 7)
   int64_t count, height, width, filters;

@@ -8,11 +8,6 @@ MAPT_BEGIN
 
 // --- Features inside the boxes: one mask after the other ---
 
-// The part of a mask that holds anything.
-struct Extent {
-  int64_t y0, x0, y1, x1;  // ends included; y1 < y0: nothing
-};
-
 template <class T>
 Extent extent_of(const T* mask, int64_t height, int64_t width) {
   Extent e{height, width, -1, -1};
@@ -35,11 +30,10 @@ struct BoxAxis {
   int count = 0;
 
   BoxAxis(T low, T high, int64_t size) {
-    const T scale = T(1) / T(kMaskStride), start = low * scale - T(0.5), end = high * scale - T(0.5);
-    const T step = (end - start) / T(kFeatureSize);
+    const BoxSide<T> side = box_side(low, high, kMaskStride, kFeatureSize);
     for (int bin = 0; bin < kFeatureSize; ++bin) {
       for (int i = 0; i < kFeatureRatio; ++i) {
-        const AxisSample<T> s = axis_sample(start, step, bin, i, kFeatureRatio, size);
+        const AxisSample<T> s = axis_sample(side, bin, i, kFeatureRatio, size);
         add(bin, s.low, s.low_weight);
         add(bin, s.high, s.high_weight);
       }

@@ -2,14 +2,9 @@
 #pragma once
 
 #include "pixel_block.h"
+#include "taps.h"
 
 MAPT_BEGIN
-
-constexpr int64_t kAllTaps = kFields * kFieldTaps;
-
-// Where the tap of a field samples for output pixel (0, 0) and offset zero.
-MAPT_INLINE int64_t tap_shift_y(int64_t field, int64_t tap) { return (tap / 3 - 1) * kDilations[field]; }
-MAPT_INLINE int64_t tap_shift_x(int64_t field, int64_t tap) { return (tap % 3 - 1) * kDilations[field]; }
 
 // --- Mask logits: kLanes masks at once ---
 

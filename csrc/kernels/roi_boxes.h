@@ -53,17 +53,15 @@ class Boxes {
   void add(int64_t r) {
     const T* box = p_.boxes + r * 5 + 1;
     const int level = level_of(box[0], box[1], box[2], box[3]);
-    const T scale = T(1) / static_cast<T>(p_.strides[level]);
     level_[r] = level;
     for (int axis = 0; axis < 2; ++axis) {
-      const T start = box[1 - axis] * scale - T(0.5), end = box[3 - axis] * scale - T(0.5);
-      const T step = (end - start) / static_cast<T>(p_.size);
+      const BoxSide<T> side = box_side(box[1 - axis], box[3 - axis], p_.strides[level], p_.size);
       const int64_t size = axis == 0 ? p_.heights[level] : p_.widths[level];
-      for (int64_t bin = 0; bin < p_.size; ++bin) add_bin(r, axis, start, step, bin, size);
+      for (int64_t bin = 0; bin < p_.size; ++bin) add_bin(r, axis, side, bin, size);
     }
   }
 
-  void add_bin(int64_t r, int axis, T start, T step, int64_t bin, int64_t size) {
+  void add_bin(int64_t r, int axis, BoxSide<T> side, int64_t bin, int64_t size) {
     AxisEntry<T>* entries = entries_.get() + ((r * 2 + axis) * p_.size + bin) * slots_;
     int32_t used = 0;
     const T share = T(1) / static_cast<T>(p_.sampling_ratio);
@@ -78,7 +76,7 @@ class Boxes {
       entries[used++] = {cell, weight * share};
     };
     for (int64_t i = 0; i < p_.sampling_ratio; ++i) {
-      const AxisSample<T> s = axis_sample(start, step, bin, i, p_.sampling_ratio, size);
+      const AxisSample<T> s = axis_sample(side, bin, i, p_.sampling_ratio, size);
       put(s.low, s.low_weight);
       put(s.high, s.high_weight);
     }

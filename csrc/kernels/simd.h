@@ -150,17 +150,6 @@ MAPT_INLINE T sum(Vec<T> v) {
   return total;
 }
 
-MAPT_INLINE int64_t round_up(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
-MAPT_INLINE int64_t divide_up(int64_t value, int64_t step) { return (value + step - 1) / step; }
-template <class N>
-MAPT_INLINE N smaller(N a, N b) {
-  return b < a ? b : a;
-}
-template <class N>
-MAPT_INLINE N larger(N a, N b) {
-  return a < b ? b : a;
-}
-
 // Working memory, aligned to 64 bytes, not initialised.
 template <class N>
 class Scratch {

@@ -1,5 +1,6 @@
-// Runs every CPU kernel on awkward sizes and hostile numbers, for AddressSanitizer and UBSan (`make sanitize`). All
-// buffers have exactly the size that params.h names. Also: the same bits from one thread and from three.
+// Runs every kernel on awkward sizes and hostile numbers, for AddressSanitizer and UBSan (`make sanitize`): the CPU's,
+// and those for CUDA as loops. All buffers have exactly the size that params.h names or the kernel asks for. Also: the
+// same bits from one thread and from three, and from a grid run first to last and last to first.
 #include <cstdio>
 #include <cstring>
 #include <limits>
@@ -7,7 +8,9 @@
 #include <thread>
 #include <vector>
 
+#include "../kernels/cuda_kernels.h"
 #include "../kernels/kernels.h"
+#include "../shim/grid.h"
 
 namespace {
 
@@ -25,6 +28,46 @@ void three_threads(void*, int64_t tasks, Parallel::Body body, void* context) {
 }
 
 const Parallel kSerial = {serial, nullptr}, kThreads = {three_threads, nullptr};
+
+// Who computes: results of the first two have the same bits, and so have those of the last two.
+enum Way { kOneThread, kThreeThreads, kGrid, kGridBackwards, kWays };
+
+template <class T>
+class Kernels {
+ public:
+  explicit Kernels(int way) : way_(way) { shim::backwards = way == kGridBackwards; }
+
+  void deform_conv2d(const mapt::DeformConv<T>& p) const {
+    on_cpu() ? mapt::cpu_kernels<T>().deform_conv2d(p, threads()) : fail(mapt::cuda_deform_conv2d(p, nullptr));
+  }
+  void deform_conv2d_backward(const mapt::DeformConvGrad<T>& g) const {
+    if (on_cpu()) return mapt::cpu_kernels<T>().deform_conv2d_backward(g, threads());
+    std::vector<char> space(mapt::cuda_deform_conv2d_backward_bytes(g), '\xff');
+    fail(mapt::cuda_deform_conv2d_backward(g, space.data(), nullptr));
+  }
+  void roi_align(const mapt::RoiAlign<T>& p) const {
+    on_cpu() ? mapt::cpu_kernels<T>().roi_align(p, threads()) : fail(mapt::cuda_roi_align(p, nullptr));
+  }
+  void roi_align_backward(const mapt::RoiAlignGrad<T>& g) const {
+    if (on_cpu()) return mapt::cpu_kernels<T>().roi_align_backward(g, threads());
+    std::vector<char> space(mapt::cuda_roi_align_backward_bytes(g), '\xff');
+    fail(mapt::cuda_roi_align_backward(g, space.data(), nullptr));
+  }
+  void propagate(const mapt::Propagate<T>& p) const {
+    if (on_cpu()) return mapt::cpu_kernels<T>().propagate(p, threads());
+    std::vector<char> space(mapt::cuda_propagate_bytes(p), '\xff');
+    fail(mapt::cuda_propagate(p, space.data(), nullptr));
+  }
+
+ private:
+  bool on_cpu() const { return way_ < kGrid; }
+  const Parallel& threads() const { return way_ == kOneThread ? kSerial : kThreads; }
+  static void fail(const char* error) {
+    if (error) std::abort();
+  }
+
+  int way_;
+};
 
 template <class T>
 class Numbers {
@@ -57,10 +100,19 @@ class Numbers {
 int failures = 0;
 
 template <class T>
-void check_same(const char* what, const std::vector<T>& a, const std::vector<T>& b) {
+void check_pair(const char* what, const std::vector<T>& a, const std::vector<T>& b) {
   if (a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0)) return;
   std::printf("%s: other bits with other threads\n", what);
   ++failures;
+}
+
+// `results` of each way, one vector of numbers per output.
+template <class T, int COUNT>
+void check_same(const char* what, const std::vector<T> (&results)[kWays][COUNT]) {
+  for (int i = 0; i < COUNT; ++i) {
+    check_pair(what, results[kOneThread][i], results[kThreeThreads][i]);
+    check_pair(what, results[kGrid][i], results[kGridBackwards][i]);
+  }
 }
 
 template <class T>
@@ -82,22 +134,21 @@ void attack_deform_conv2d(bool wild) {
     const auto offset = numbers.make((s.shared ? 1 : s.batch) * 2 * taps * out_height * out_width, 4, wild);
     const auto weight = numbers.make(s.filters * s.channels * taps, 1, false);
     const auto bias = numbers.make(s.filters, 1, false), grad = numbers.make(outputs, 1, false);
-    std::vector<T> results[2][5];
-    for (int k = 0; k < 2; ++k) {
+    std::vector<T> results[kWays][5];
+    for (int k = 0; k < kWays; ++k) {
+      const Kernels<T> kernels(k);
       std::vector<T>* r = results[k];
       r[0].resize(outputs), r[1].resize(input.size()), r[2].resize(offset.size()), r[3].resize(weight.size());
       r[4].resize(bias.size());
       mapt::DeformConv<T> p = {input.data(), offset.data(), weight.data(), bias.data(), r[0].data(), s.batch,
                                s.channels,   s.height,      s.width,       s.filters,   s.kernel,    s.kernel,
                                out_height,   out_width,     s.stride,      s.padding,   s.dilation,  s.shared};
-      mapt::cpu_kernels<T>().deform_conv2d(p, k ? kThreads : kSerial);
+      kernels.deform_conv2d(p);
       p.bias = nullptr, p.out = nullptr;
-      mapt::cpu_kernels<T>().deform_conv2d_backward(
-          {p, grad.data(), r[1].data(), r[2].data(), r[3].data(), r[4].data()}, k ? kThreads : kSerial);
-      mapt::cpu_kernels<T>().deform_conv2d_backward({p, grad.data(), nullptr, r[2].data(), nullptr, nullptr},
-                                                    k ? kThreads : kSerial);
+      kernels.deform_conv2d_backward({p, grad.data(), r[1].data(), r[2].data(), r[3].data(), r[4].data()});
+      kernels.deform_conv2d_backward({p, grad.data(), nullptr, r[2].data(), nullptr, nullptr});
     }
-    for (int i = 0; i < 5; ++i) check_same("deform_conv2d", results[0][i], results[1][i]);
+    check_same("deform_conv2d", results);
   }
 }
 
@@ -114,7 +165,7 @@ void attack_roi_align(bool wild) {
   for (const Size& s : sizes) {
     Numbers<T> numbers;
     mapt::RoiAlign<T> p{};
-    std::vector<T> features[mapt::kLevels], results[2][1 + mapt::kLevels];
+    std::vector<T> features[mapt::kLevels], results[kWays][1 + mapt::kLevels];
     for (int l = 0; l < mapt::kLevels; ++l) {
       p.strides[l] = int64_t{4} << l;
       p.heights[l] = (s.height + p.strides[l] - 1) / p.strides[l],
@@ -128,18 +179,19 @@ void attack_roi_align(bool wild) {
     const auto grad = numbers.make(s.count * s.channels * s.size * s.size, 1, false);
     p.boxes = boxes.data(), p.batch = s.batch, p.channels = s.channels, p.count = s.count, p.size = s.size;
     p.sampling_ratio = s.ratio;
-    for (int k = 0; k < 2; ++k) {
+    for (int k = 0; k < kWays; ++k) {
+      const Kernels<T> kernels(k);
       results[k][0].resize(grad.size());
       p.out = results[k][0].data();
-      mapt::cpu_kernels<T>().roi_align(p, k ? kThreads : kSerial);
+      kernels.roi_align(p);
       mapt::RoiAlignGrad<T> g{p, grad.data(), {}};
       for (int l = 0; l < mapt::kLevels; ++l) {
         results[k][1 + l].resize(features[l].size());
         g.grads[l] = results[k][1 + l].data();
       }
-      mapt::cpu_kernels<T>().roi_align_backward(g, k ? kThreads : kSerial);
+      kernels.roi_align_backward(g);
     }
-    for (int i = 0; i < 1 + mapt::kLevels; ++i) check_same("roi_align", results[0][i], results[1][i]);
+    check_same("roi_align", results);
   }
 }
 
@@ -159,16 +211,14 @@ void attack_propagate(bool wild) {
     const auto offsets = numbers.make(4 * 18 * pixels, 4, wild), weights = numbers.make(4 * s.filters * 9, 1, false);
     const auto projection = numbers.make(4 * s.filters, 1, false), bias = numbers.make(1, 1, false);
     const auto boxes = numbers.make(s.count * 4, 200, wild);
-    std::vector<T> results[2][2];
-    for (int k = 0; k < 2; ++k) {
+    std::vector<T> results[kWays][2];
+    for (int k = 0; k < kWays; ++k) {
       results[k][0].resize(masks.size()), results[k][1].resize(s.count * 4 * s.filters * 49);
-      mapt::cpu_kernels<T>().propagate(
-          {masks.data(), offsets.data(), weights.data(), projection.data(), bias.data(), boxes.data(),
-           results[k][0].data(), results[k][1].data(), s.count, s.height, s.width, s.filters},
-          k ? kThreads : kSerial);
+      Kernels<T>(k).propagate({masks.data(), offsets.data(), weights.data(), projection.data(), bias.data(),
+                               boxes.data(), results[k][0].data(), results[k][1].data(), s.count, s.height, s.width,
+                               s.filters});
     }
-    check_same("propagate: logits", results[0][0], results[1][0]);
-    check_same("propagate: features", results[0][1], results[1][1]);
+    check_same("propagate", results);
   }
 }
 

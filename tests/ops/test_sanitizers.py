@@ -15,7 +15,8 @@ SANITIZERS = "-fsanitize=address,undefined,float-cast-overflow"
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
 def test_hostile_inputs_never_leave_their_memory(tmp_path: Path) -> None:
-    sources = [*ROOT.glob("csrc/kernels/*.cpp"), ROOT / "csrc/tests/attack.cpp"]
+    sources = [*ROOT.glob("csrc/kernels/*.cpp"), ROOT / "csrc/tests/attack.cpp", "-x", "c++"]
+    sources += ROOT.glob("csrc/kernels/*.cu")
     subprocess.run(["g++", *FLAGS, SANITIZERS, *map(str, sources), "-o", str(tmp_path / "attack")], check=True)
     for isa in ("baseline", "avx2", "avx512"):
         environment = {**os.environ, "MAPT_ISA": isa}
