@@ -24,8 +24,9 @@ from mapt.bench.machine import describe_machine
 from mapt.data.loader import load_batches
 from mapt.files import write_json
 from mapt.training.config import TrainConfig, find_config, read_config
-from mapt.training.loop import start_state, step
 from mapt.training.sources import build_samples
+from mapt.training.state import start_state
+from mapt.training.steps import step
 
 COPIES = ("compiled", "torchvision", "torchvision, weights rounded otherwise")
 SAME = 1e-4

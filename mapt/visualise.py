@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt.files import atomic_file
 from mapt.panoptic import VOID, LabelMap
 from mapt.runtime import PanopticFrame
 
@@ -94,6 +96,13 @@ def strip(cells: Sequence[tuple[Image, Sequence[str]]], columns: int = 6, width:
     while len(drawn) % columns:
         drawn.append(np.zeros_like(drawn[0]))
     return np.vstack([np.hstack(drawn[i : i + columns]) for i in range(0, len(drawn), columns)])
+
+
+def write_picture(path: Path, image: Image) -> None:
+    """Write (H,W,3) uint8 RGB as the suffix says; the file appears whole or not at all."""
+    with atomic_file(path) as temporary:
+        if not cv2.imwrite(str(temporary), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
+            raise OSError(f"{path}: could not be written")
 
 
 def _window(mask: NDArray[np.uint8]) -> tuple[int, int, int, int]:

@@ -122,16 +122,16 @@ class Samples(Dataset[Sample]):
 
 
 class _Batches(Dataset[PairBatch | BadData]):
-    """Batch i holds samples i * size to (i + 1) * size - 1."""
+    """Batch i holds samples i * size to (i + 1) * size - 1; of them each of `world` processes has an equal part."""
 
-    def __init__(self, samples: Samples, size: int) -> None:
-        self.samples = samples
-        self.size = size
+    def __init__(self, samples: Samples, size: int, rank: int, world: int) -> None:
+        self.samples, self.size = samples, size
+        self.part = range(rank * (size // world), (rank + 1) * (size // world))
 
     def __getitem__(self, index: int) -> PairBatch | BadData:
         """Batch `index`; an InputError travels as a value, because a worker's exception would arrive as a traceback."""
         try:
-            return collate([self.samples[i] for i in range(index * self.size, (index + 1) * self.size)])
+            return collate([self.samples[index * self.size + i] for i in self.part])
         except InputError as error:
             return BadData(str(error))
 
@@ -146,14 +146,29 @@ def collate(samples: list[Sample]) -> PairBatch:
     )  # fmt: skip
 
 
-def load_batches(rule: SampleRule, batch: int, start: int, stop: int, workers: int) -> Iterator[PairBatch]:
+def load_batches(
+    rule: SampleRule, batch: int, start: int, stop: int, workers: int, rank: int = 0, world: int = 1
+) -> Iterator[PairBatch]:
     """The batches of iterations `start` to `stop` - 1; worker processes prepare them ahead.
 
+    Args:
+        rule: how samples are drawn.
+        batch: pairs a step, over all processes.
+        start: first iteration.
+        stop: the one after the last.
+        workers: of this process.
+        rank: of this process; it gets its part of every batch.
+        world: processes.
+
     Raises:
-        InputError: a file is missing or bad; its name is in the message.
+        InputError: a file is missing or bad; its name is in the message; or the processes cannot share a batch equally.
     """
+    if batch % world:
+        raise InputError(
+            f"schedule.batch = {batch}: cannot be shared equally by {world} processes; use a multiple of {world}"
+        )
     loader = DataLoader(
-        _Batches(Samples(rule), batch),
+        _Batches(Samples(rule), batch, rank, world),
         batch_size=None,
         sampler=range(start, stop),
         num_workers=workers,

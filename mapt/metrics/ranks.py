@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from mapt.errors import InputError
@@ -19,12 +19,17 @@ def world_size() -> int:
 
 def share_sequences(pairs: Sequence[FramePair], rank: int, world: int) -> list[FramePair]:
     """The frames of a rank's sequences: longest first, each to the rank with the fewest frames so far."""
-    frames = Counter(pair.sequence for pair in pairs)
+    owner = owners(Counter(pair.sequence for pair in pairs), world)
+    return [pair for pair in pairs if owner[pair.sequence] == rank]
+
+
+def owners(frames: Mapping[str, int], world: int) -> dict[str, int]:
+    """The rank of each sequence, given their numbers of frames."""
     loads, owner = [0] * world, {}
     for name, count in sorted(frames.items(), key=lambda item: (-item[1], item[0])):
         owner[name] = loads.index(min(loads))
         loads[owner[name]] += count
-    return [pair for pair in pairs if owner[pair.sequence] == rank]
+    return owner
 
 
 def evaluate_on_ranks(

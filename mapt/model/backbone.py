@@ -35,6 +35,12 @@ IMAGENET = Normalisation((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 LITE = Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
 
 
+def _channels(values: tuple[float, float, float]) -> Tensor:
+    """(1,3,1,1), or one number where the channels share it: a graph with a scalar is faster."""
+    shared = len(set(values)) == 1
+    return torch.tensor(values[0]) if shared else torch.tensor(values).view(1, 3, 1, 1)
+
+
 class Backbone(nn.Module):
     """Pixels to trunk features; `channels` are the widths at strides 4, 8, 16, 32."""
 
@@ -44,8 +50,8 @@ class Backbone(nn.Module):
 
     def __init__(self, normalisation: Normalisation) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(normalisation.mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("scale", 1 / torch.tensor(normalisation.std).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", _channels(normalisation.mean), persistent=False)
+        self.register_buffer("scale", 1 / _channels(normalisation.std), persistent=False)
 
     def normalise(self, images: Tensor) -> Tensor:
         """Images (B,H,W,3) uint8 RGB -> (B,3,H,W) float32."""
@@ -59,6 +65,10 @@ class Backbone(nn.Module):
 
     def early(self) -> tuple[nn.Module, nn.Module]:
         """The parts up to stride 2 and from there to stride 4."""
+        raise NotImplementedError
+
+    def stages(self) -> list[nn.Module]:
+        """The parts after the stem, each from one feature map to the next."""
         raise NotImplementedError
 
     def forward(self, images: Tensor) -> Trunk:
@@ -80,6 +90,10 @@ class RegNetY(Backbone):
     def early(self) -> tuple[nn.Module, nn.Module]:
         """See `Backbone.early`."""
         return self.stem, self.block1
+
+    def stages(self) -> list[nn.Module]:
+        """See `Backbone.stages`."""
+        return [self.block1, self.block2, self.block3, self.block4]
 
     def forward(self, images: Tensor) -> Trunk:
         """See `Backbone.forward`."""
@@ -103,6 +117,11 @@ class EfficientNetLite(Backbone):
         """See `Backbone.early`."""
         net: Any = self.net
         return nn.ModuleList([net.conv_stem, net.bn1, net.blocks[0]]), net.blocks[1]
+
+    def stages(self) -> list[nn.Module]:
+        """See `Backbone.stages`."""
+        net: Any = self.net
+        return list(net.blocks)
 
     def forward(self, images: Tensor) -> Trunk:
         """See `Backbone.forward`."""

@@ -42,7 +42,7 @@ def gather_rows(rows: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
     """
     if processes() == 1:
         return rows, ids
-    from torch.distributed.nn.functional import all_gather  # type: ignore[attr-defined]
+    from torch.distributed.nn.functional import all_gather
 
     counts = [torch.zeros(1, dtype=torch.long, device=rows.device) for _ in range(processes())]
     distributed.all_gather(counts, torch.tensor([len(rows)], device=rows.device))

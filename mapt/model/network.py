@@ -59,6 +59,10 @@ class Network(nn.Module):
         pyramid = self.fpn(trunk)
         return pyramid, self.semantic(trunk.c16, pyramid)
 
+    def forward(self, batch: PairBatch) -> dict[str, Tensor]:
+        """See `losses`; what spreads a network over processes calls this."""
+        return self.losses(batch)
+
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
         """Every loss of Eq. 1-7 by name; the training loss is their sum."""
         images, targets = torch.cat((batch.images_prev, batch.images)), [*batch.prev, *batch.now]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 from torch import Tensor
@@ -33,6 +33,10 @@ class FrameTargets:
         rows = torch.arange(1, len(self.boxes) + 1, dtype=self.index.dtype, device=self.index.device)
         return self.index[None] == rows[:, None, None]
 
+    def to(self, device: torch.device) -> FrameTargets:
+        """The same on a device."""
+        return FrameTargets(*(getattr(self, f.name).to(device) for f in fields(self)))
+
 
 @dataclass
 class PairBatch:
@@ -57,3 +61,9 @@ class PairBatch:
     names: list[str]
     seeds: list[int]
     skipped: list[str] = field(default_factory=list)
+
+    def to(self, device: torch.device) -> PairBatch:
+        """The same on a device."""
+        images = (self.images_before.to(device), self.images_prev.to(device), self.images.to(device))
+        prev, now = ([target.to(device) for target in frames] for frames in (self.prev, self.now))
+        return replace(self, images_before=images[0], images_prev=images[1], images=images[2], prev=prev, now=now)

@@ -16,7 +16,7 @@ from mapt.model.weights import load_weights
 
 
 class TorchBackend:
-    """Runs each subgraph eagerly; the same fusion and tracker as the deployed runtime work on top of it.
+    """Runs each subgraph eagerly on the network's device, under the same fusion and tracker as when it is deployed.
 
     Attributes:
         name: "torch".
@@ -28,6 +28,7 @@ class TorchBackend:
     def __init__(self, network: Network) -> None:
         self.graphs = build_subgraphs(network)
         self.info = model_info(network.config, network.backbone.channels[2])
+        self.device = next(network.parameters()).device
 
     @classmethod
     def load(cls, path: Path, size: tuple[int, int] | None = None, threads: int | None = None) -> TorchBackend:
@@ -50,7 +51,7 @@ class TorchBackend:
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
         """Run one subgraph on numpy tensors named as in `mapt.contract`."""
         spec = BY_NAME[subgraph]
-        arguments = [torch.from_numpy(np.ascontiguousarray(inputs[t.name])) for t in spec.inputs]
+        arguments = [torch.from_numpy(np.ascontiguousarray(inputs[t.name])).to(self.device) for t in spec.inputs]
         outputs = self.graphs[subgraph](*arguments)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-        return {t.name: value.numpy() for t, value in zip(spec.outputs, outputs, strict=True)}
+        return {t.name: value.cpu().numpy() for t, value in zip(spec.outputs, outputs, strict=True)}

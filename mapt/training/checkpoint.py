@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from mapt.config import parse
 from mapt.errors import InputError
 from mapt.files import atomic_file
 from mapt.training.config import TrainConfig
-from mapt.training.optimizer import MovingAverage
+from mapt.training.state import State
 
-FREE = {"threads", "log_every", "checkpoint_every", "keep", "data.workers"}  # may differ when a run is resumed
-
-
-@dataclass
-class State:
-    """What changes during a run."""
-
-    network: nn.Module
-    average: MovingAverage
-    optimizer: torch.optim.Optimizer
-    iteration: int = 0
+# What may differ when a run is resumed: where and how it is executed, what is reported.
+FREE = {"device", "threads", "log_every", "picture_every", "checkpoint_every", "keep", "data.workers", "recompute"}
 
 
 def save_checkpoint(folder: Path, state: State, config: TrainConfig) -> Path:
@@ -38,6 +27,8 @@ def save_checkpoint(folder: Path, state: State, config: TrainConfig) -> Path:
         "average": state.average.network.state_dict(),
         "updates": state.average.updates,
         "optimizer": state.optimizer.state_dict(),
+        "scaler": state.scaler.state_dict(),
+        "best": state.best,
         "rng": torch.get_rng_state(),
         "config": json.dumps(config.model_dump(mode="json"), sort_keys=True),
     }
@@ -70,6 +61,9 @@ def restore_checkpoint(folder: Path, state: State, config: TrainConfig) -> bool:
         state.average.network.load_state_dict(content["average"])
         state.average.updates = content["updates"]
         state.optimizer.load_state_dict(content["optimizer"])
+        if "scaler" in content:  # older checkpoints know neither
+            state.scaler.load_state_dict(content["scaler"])
+            state.best = content["best"]
         state.iteration = content["iteration"]
         torch.set_rng_state(content["rng"])
         return True
@@ -84,7 +78,12 @@ def _same_run(path: Path, stored: dict[str, Any], config: TrainConfig) -> None:
     before = parse(TrainConfig, stored, f"{path} (its configuration)")
     old, new = (_flatten(c.model_dump(mode="json")) for c in (before, config))
     for key in sorted(old | new):
-        if key not in FREE and not key.endswith(".root") and old.get(key) != new.get(key):
+        if (
+            key not in FREE
+            and not key.endswith(".root")
+            and not key.startswith("evaluation.")
+            and old.get(key) != new.get(key)
+        ):
             raise InputError(
                 f"{path}: {key} was {old.get(key)} in this run and is {new.get(key)} now; "
                 "resume with the same configuration, or choose another --out"

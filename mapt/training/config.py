@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
 from mapt.config import PRESETS, Frozen, ModelConfig, parse, read_toml
 from mapt.data.transforms import Augmentation
@@ -106,9 +106,20 @@ class Schedule(Frozen):
     weight_decay: float = 1e-4
     warmup: int = Field(200, ge=0, description="iterations from a third of the rate to the rate")
     milestones: tuple[float, ...] = Field((0.7, 0.9), description="shares of the iterations where the rate is divided")
+    extra_epochs: float = Field(0.0, ge=0, description="passes over the data after `iterations`, at the last rate")
     decay: float = Field(10.0, gt=1)
     clip: float = Field(10.0, gt=0, description="largest gradient norm")
     ema: float = Field(0.998, ge=0, lt=1, description="momentum of the averaged weights, which are what is shipped")
+
+
+class EvaluationConfig(Frozen):
+    """Tracking a validation set with the averaged weights during the run; the best weights are kept."""
+
+    root: str = Field("", description="a folder in the layout of KITTI-STEP or MOTChallenge-STEP; empty: no evaluation")
+    split: str = "val"
+    every: int = Field(1000, ge=1, description="iterations; the last one is always evaluated")
+    sequences: tuple[str, ...] = Field((), description="empty: all")
+    fps: float = Field(10.0, gt=0)
 
 
 class TrainConfig(Frozen):
@@ -118,13 +129,26 @@ class TrainConfig(Frozen):
     imagenet: bool = True
     data: DataConfig = DataConfig()
     schedule: Schedule = Schedule()
-    seed: int = 0
+    evaluation: EvaluationConfig = EvaluationConfig()
+    seed: int = Field(0, ge=0, lt=1 << 20)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = Field(0, ge=0, description="PyTorch threads, 0: as many as there are cores")
     bf16: bool = False
+    fp16: bool = Field(False, description="with a scaled loss; on a GPU only")
     channels_last: bool = True
+    compile: bool = Field(False, description="torch.compile for trunk, pyramid and semantic head")
+    recompute: bool = Field(False, description="activation checkpointing: the trunk's are computed again backwards")
+    frozen_norm: bool = Field(False, description="batch norms outside the trunk keep their statistics too")
     log_every: int = Field(20, ge=1)
+    picture_every: int = Field(500, ge=1)
     checkpoint_every: int = Field(500, ge=1)
     keep: int = Field(3, ge=1, description="checkpoints kept")
+
+    @model_validator(mode="after")
+    def _one_precision(self) -> TrainConfig:
+        if self.bf16 and self.fp16:
+            raise ValueError("bf16 and fp16 are both true; choose one")
+        return self
 
 
 def find_config(name: str) -> Path:

@@ -44,15 +44,36 @@ def evaluate(
     Raises:
         InputError: a folder, frame or label is missing or bad, or a sequence is unknown.
     """
+    chosen = choose_sequences(root, split, sequences)
+    return track_sequences(backend, chosen, fps, association, labels, done).compute()
+
+
+def choose_sequences(root: Path, split: str, names: Collection[str]) -> list[Sequence]:
+    """The named sequences of a folder; all where `names` is empty.
+
+    Raises:
+        InputError: a folder or image is missing, or a sequence is unknown.
+    """
     found = {sequence.name: sequence for sequence in list_sequences(root, split)}
-    unknown = sorted(set(sequences) - set(found))
+    unknown = sorted(set(names) - set(found))
     if unknown:
         raise InputError(f"{root}: has no sequence {unknown[0]!r} in {split}; it has {', '.join(found)}")
+    return [sequence for name, sequence in found.items() if not names or name in names]
+
+
+def track_sequences(
+    backend: Backend,
+    sequences: Collection[Sequence],
+    fps: float,
+    association: Association = "full",
+    labels: LabelMap = KITTI_STEP,
+    done: Callable[[str, int], None] | None = None,
+) -> PanopticTrackingMetrics:
+    """Track sequences and count, see `evaluate`."""
     metrics = PanopticTrackingMetrics(labels)
-    for name, sequence in found.items():
-        if not sequences or name in sequences:
-            _track(PanopticTracker(backend, association), sequence, fps, metrics, done)
-    return metrics.compute()
+    for sequence in sequences:
+        _track(PanopticTracker(backend, association), sequence, fps, metrics, done)
+    return metrics
 
 
 def _track(

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
+import math
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from mapt.data.loader import load_batches
+from mapt.data.loader import SampleRule, load_batches
 from mapt.errors import InputError
-from mapt.model.network import Network
 from mapt.model.targets import PairBatch
-from mapt.model.weights import load_imagenet, load_weights, save_weights
-from mapt.training.checkpoint import State, checkpoints, restore_checkpoint, save_checkpoint
+from mapt.model.weights import save_weights
+from mapt.training.backend import TorchBackend
+from mapt.training.checkpoint import checkpoints, restore_checkpoint, save_checkpoint
 from mapt.training.config import TrainConfig
-from mapt.training.log import RunLog
-from mapt.training.optimizer import MovingAverage, build_optimizer, rate_at
+from mapt.training.log import RunLog, SilentLog
+from mapt.training.optimizer import rate_at
+from mapt.training.pictures import draw_batch, draw_predictions
+from mapt.training.processes import average, default_threads, first_process_first, join
+from mapt.training.sanity import check_deployable, describe_batch, save_batch
 from mapt.training.sources import build_samples
+from mapt.training.state import State, start_state
+from mapt.training.steps import NotFiniteError, step
 from mapt.training.stop import StopRequest
+from mapt.training.validation import Validation, improves, labels_of
 
 
 def train(config: TrainConfig, folder: Path, resume: bool = False, init: Path | None = None) -> Path:
-    """Train a network as configured.
+    """Train a network as configured; under torchrun on every process together.
 
     Args:
         config: the run.
-        folder: where checkpoints, logs and `weights.safetensors` go.
+        folder: where checkpoints, logs and `weights.safetensors` go; all processes see it.
         resume: continue from the newest checkpoint in `folder`; begins anew where there is none.
         init: weights to start from instead of ImageNet's.
 
@@ -36,83 +43,141 @@ def train(config: TrainConfig, folder: Path, resume: bool = False, init: Path | 
 
     Raises:
         InputError: bad data, a run that is already there, or a checkpoint of another configuration.
-        FloatingPointError: the loss or its gradient is not finite; names the samples.
+        NotFiniteError: the loss or its gradient is not finite; names the samples, and they are written down.
         KeyboardInterrupt: stopped by a signal, after a checkpoint.
     """
     if checkpoints(folder) and not resume:
         raise InputError(f"{folder}: already holds a run; continue it with --resume, or choose another --out")
-    torch.set_num_threads(config.threads or os.cpu_count() or 1)
-    torch.manual_seed(config.seed)
-    state = start_state(config, init)
-    if resume:
-        restore_checkpoint(folder, state, config)
-    samples = build_samples(config, folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    schedule = config.schedule
-    batches = load_batches(samples, schedule.batch, state.iteration, schedule.iterations, config.data.workers)
-    with StopRequest() as stop, RunLog(folder, state.iteration, schedule.iterations, config.log_every) as log:
-        log.note(f"{'resumed' if state.iteration else 'started'} at iteration {state.iteration} on {describe(config)}")
-        for batch in batches:
-            losses, norm = step(state, batch, config)
-            log.step(losses, rate_at(state.iteration - 1, schedule), norm)
-            finished = state.iteration == schedule.iterations
-            if finished or stop.requested or state.iteration % config.checkpoint_every == 0:
-                path = save_checkpoint(folder, state, config)
-                save_average(folder, state, config)
-                log.note(f"wrote {path.name}")
-            if stop.requested and not finished:
-                log.note("stopped; --resume continues")
-                raise KeyboardInterrupt
-    save_average(folder, state, config)
+    with join(config.device) as place:
+        torch.set_num_threads(config.threads or default_threads())
+        torch.manual_seed(config.seed)
+        validation = Validation(config, place)
+        state = start_state(config, init, place)
+        if resume:
+            restore_checkpoint(folder, state, config)
+        with first_process_first(place):
+            samples = build_samples(config, folder)
+        if place.first:
+            folder.mkdir(parents=True, exist_ok=True)
+        Run(config, folder, state, samples, validation).finish()
     return folder / "weights.safetensors"
 
 
-def start_state(config: TrainConfig, init: Path | None) -> State:
-    """A network at the start of a run, with its optimiser and moving average."""
-    if init:
-        network = load_weights(init, **{k: v for k, v in config.model.model_dump().items() if k != "thresholds"})
-    else:
-        network = Network(config.model)
-        if config.imagenet:
-            load_imagenet(network)
-    if config.channels_last:
-        for module in network.modules():
-            if isinstance(module, nn.Conv2d):
-                module.to(memory_format=torch.channels_last)
-    network.train()
-    return State(network, MovingAverage(network, config.schedule.ema), build_optimizer(network, config.schedule))
+class Run:
+    """A run from the state it is given to its last iteration."""
+
+    def __init__(
+        self, config: TrainConfig, folder: Path, state: State, samples: SampleRule, validation: Validation
+    ) -> None:
+        self.config, self.folder, self.state, self.samples = config, folder, state, samples
+        self.validation, self.place = validation, state.place
+        self.total = total_iterations(config, samples)
+        self.skipped = 0
+        self.log = SilentLog()
+        if self.place.first:
+            self.log = RunLog(folder, state.iteration, self.total, config.log_every)
+
+    def finish(self) -> None:
+        """Every iteration that is left; raises as `train` does."""
+        config, state = self.config, self.state
+        batches = load_batches(
+            self.samples, config.schedule.batch, state.iteration, self.total, config.data.workers,
+            self.place.rank, self.place.world,
+        )  # fmt: skip
+        with ExitStack() as stack:
+            stop, log = stack.enter_context(StopRequest()), stack.enter_context(self.log)
+            self._begin()
+            for batch, waited in timed(batches):
+                if self._iterate(batch, waited, stop):
+                    log.note("stopped; --resume continues")
+                    raise KeyboardInterrupt
+            self._save_weights("weights")
+            best = {} if state.best is None else {"best_score": round(state.best, 4)}
+            log.summary(config.schedule.batch, {"skipped": self.skipped, **best})
+
+    def _begin(self) -> None:
+        """What is known, and what is worth checking, before the first step."""
+        state, log = self.state, self.log
+        verb = "resumed" if state.iteration else "started"
+        where = f"{self.place.world} x {self.place.device.type}"
+        log.note(f"{verb} at iteration {state.iteration} of {self.total} on {where}: {describe(self.config)}")
+        for share in self.samples.shares:
+            self._note_skipped(share.source.bad.messages)
+        if not state.iteration:
+            check_deployable(state)
+
+    def _iterate(self, batch: PairBatch, waited: float, stop: StopRequest) -> bool:
+        """One step and what is due after it; True: the run was asked to stop."""
+        config, state, log = self.config, self.state, self.log
+        if not state.iteration:
+            line, odd = describe_batch(batch, labels_of(config))
+            log.note(f"first batch: {line}; drawn in first_batch.jpg")
+            for text in odd:
+                log.note(f"warning: {text}")
+            log.picture("first_batch", draw_batch(batch, labels_of(config)), 0)
+        self._note_skipped(batch.skipped)
+        try:
+            losses, norm = step(state, batch, config)
+        except NotFiniteError as error:
+            path = self.folder / f"not_finite-{self.place.rank}.pt"
+            save_batch(path, batch)
+            raise NotFiniteError(f"{error}; the batch is in {path}") from None
+        log.step(losses, rate_at(state.iteration - 1, config.schedule), norm, waited)
+        done = state.iteration
+        if self.validation.due(done, self.total):
+            self._validate()
+        # Processes get signals at different steps: they stop together.
+        stopping = bool(average(torch.tensor(float(stop.requested), device=self.place.device), self.place) > 0)
+        if done == self.total or stopping or done % config.checkpoint_every == 0:
+            self._save()
+        if self.place.first and (done == self.total or done % config.picture_every == 0):
+            backend = TorchBackend(state.averaged)
+            log.picture("predictions", draw_predictions(batch, backend, labels_of(config)), done)
+        return stopping and done < self.total
+
+    def _validate(self) -> None:
+        scores = self.validation.run(self.state)
+        self.log.evaluation(self.state.iteration, scores)
+        if improves(self.state, scores):
+            self._save_weights("best")
+
+    def _save(self) -> None:
+        if self.place.first:
+            path = save_checkpoint(self.folder, self.state, self.config)
+            self._save_weights("weights")
+            self.log.note(f"wrote {path.name}")
+
+    def _save_weights(self, name: str) -> None:
+        """The averaged weights with what they were trained on."""
+        if self.place.first:
+            schedule = self.config.schedule
+            card = {
+                "iterations": str(self.state.iteration),
+                "batch": str(schedule.batch),
+                "data": describe(self.config),
+            }
+            save_weights(self.folder / f"{name}.safetensors", self.state.averaged, card)
+
+    def _note_skipped(self, messages: list[str]) -> None:
+        for message in messages:
+            self.skipped += 1
+            self.log.note(f"skipped ({self.skipped}): {message}")
 
 
-def step(state: State, batch: PairBatch, config: TrainConfig) -> tuple[dict[str, float], float]:
-    """One iteration; returns the losses and the gradient norm before clipping."""
-    network, optimizer = state.network, state.optimizer
-    assert isinstance(network, Network)
-    for group in optimizer.param_groups:
-        group["lr"] = rate_at(state.iteration, config.schedule) * group["factor"]
-    autocast = torch.autocast("cpu", torch.bfloat16) if config.bf16 else contextlib.nullcontext()
-    with autocast:
-        losses = network.losses(batch)
-    total = torch.stack([loss.float() for loss in losses.values()]).sum()
-    if not bool(total.isfinite()):
-        values = {name: round(loss.item(), 3) for name, loss in losses.items()}
-        raise FloatingPointError(f"loss is not finite at iteration {state.iteration}: {values}, samples {batch.names}")
-    optimizer.zero_grad(set_to_none=True)
-    total.backward()
-    norm = nn.utils.clip_grad_norm_(network.parameters(), config.schedule.clip)
-    if not bool(norm.isfinite()):  # before the step: it would carry the damage into weights and average
-        raise FloatingPointError(f"gradient is not finite at iteration {state.iteration}, samples {batch.names}")
-    optimizer.step()
-    state.average.update(network)
-    state.iteration += 1
-    return {name: loss.item() for name, loss in losses.items()}, float(norm)
+def total_iterations(config: TrainConfig, samples: SampleRule) -> int:
+    """Those of the schedule, and its extra passes over all pairs of all datasets."""
+    pairs = sum(len(share.source) for share in samples.shares if share.weight)
+    return config.schedule.iterations + math.ceil(config.schedule.extra_epochs * pairs / config.schedule.batch)
 
 
-def save_average(folder: Path, state: State, config: TrainConfig) -> None:
-    """Write the averaged weights as `weights.safetensors`, with what they were trained on."""
-    network = state.average.network
-    assert isinstance(network, Network)
-    card = {"iterations": str(state.iteration), "batch": str(config.schedule.batch), "data": describe(config)}
-    save_weights(folder / "weights.safetensors", network, card)
+def timed(batches: Iterator[PairBatch]) -> Iterator[tuple[PairBatch, float]]:
+    """Batches with the seconds that were waited for each."""
+    while True:
+        start = time.monotonic()
+        batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch, time.monotonic() - start
 
 
 def describe(config: TrainConfig) -> str:

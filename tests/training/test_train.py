@@ -13,10 +13,10 @@ from mapt.errors import InputError
 from mapt.model.network import Network
 from mapt.model.targets import PairBatch
 from mapt.model.weights import load_weights
-from mapt.training import loop
 from mapt.training.checkpoint import checkpoints
 from mapt.training.config import TrainConfig
 from mapt.training.loop import train
+from mapt.training.state import start_state
 
 Tiny = Callable[..., TrainConfig]
 Losses = Callable[[Network, PairBatch], dict[str, torch.Tensor]]
@@ -114,13 +114,13 @@ def test_what_is_not_finite_stops_with_the_samples(
 
 def test_init_starts_from_given_weights(tiny: Tiny, tmp_path: Path) -> None:
     first = train(tiny("schedule.iterations=1"), tmp_path / "first")
-    state = loop.start_state(tiny(), first)
+    state = start_state(tiny(), first)
     loaded = load_weights(first).state_dict()
     live = state.network.state_dict()
     assert all(torch.equal(live[name], loaded[name]) for name in loaded)
     assert state.network.training
     with pytest.raises(InputError, match="belong to another preset"):
-        loop.start_state(tiny("model.fpn_channels=32"), first)
+        start_state(tiny("model.fpn_channels=32"), first)
 
 
 def test_no_data_is_refused_before_anything_is_written(tiny: Tiny, tmp_path: Path) -> None:
@@ -140,7 +140,8 @@ def test_the_command_trains_and_writes_whole_files(config_file: Path, tmp_path: 
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0 and "weights.safetensors" in result.output
     assert sorted(p.name for p in out.iterdir()) == [
-        "checkpoint-0000001.pt", "log.txt", "losses.csv", "tensorboard", "weights.safetensors",
+        "checkpoint-0000001.pt", "first_batch.jpg", "log.txt", "losses.csv", "predictions.jpg", "summary.json",
+        "tensorboard", "weights.safetensors",
     ]  # fmt: skip
     network = load_weights(out / "weights.safetensors")
     assert network.config.height == 64

@@ -1,0 +1,110 @@
+"""What changes during a run, and how it is at the start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.checkpoint import checkpoint
+
+from mapt.errors import InputError
+from mapt.model.network import Network
+from mapt.model.weights import load_imagenet, load_weights
+from mapt.training.config import TrainConfig
+from mapt.training.optimizer import MovingAverage, build_optimizer
+from mapt.training.processes import Place
+
+
+@dataclass
+class State:
+    """What changes during a run.
+
+    Attributes:
+        network: the weights.
+        module: gives the losses: the network itself, or what spreads it over processes.
+        average: their moving average.
+        optimizer: its momenta.
+        scaler: of the loss, for fp16; else idle.
+        place: where it runs.
+        iteration: steps done.
+        best: the best evaluation so far, None before the first.
+    """
+
+    network: Network
+    module: nn.Module
+    average: MovingAverage
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    place: Place
+    iteration: int = 0
+    best: float | None = None
+
+    @property
+    def averaged(self) -> Network:
+        """The network with the averaged weights, in evaluation mode."""
+        assert isinstance(self.average.network, Network)
+        return self.average.network
+
+
+def start_state(config: TrainConfig, init: Path | None, place: Place | None = None) -> State:
+    """A network at the start of a run, with its optimiser and moving average.
+
+    Raises:
+        InputError: weights to start from are missing or do not fit, or fp16 without a GPU.
+    """
+    place = place or Place()
+    if config.fp16 and place.device.type != "cuda":
+        raise InputError("fp16 = true: needs a GPU; use bf16 on a CPU")
+    network = start_network(config, init).to(place.device)
+    average = MovingAverage(network, config.schedule.ema)
+    optimizer = build_optimizer(network, config.schedule)
+    scaler = torch.amp.GradScaler(place.device.type, enabled=config.fp16)
+    return State(network, spread(network, config, place), average, optimizer, scaler, place)
+
+
+def start_network(config: TrainConfig, init: Path | None) -> Network:
+    """The weights a run begins with, in training mode."""
+    if init:
+        network = load_weights(init, **{k: v for k, v in config.model.model_dump().items() if k != "thresholds"})
+    else:
+        network = Network(config.model)
+        if config.imagenet:
+            load_imagenet(network)
+    if config.channels_last:
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d):
+                module.to(memory_format=torch.channels_last)
+    network.train()
+    if config.frozen_norm:
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+    return network
+
+
+def spread(network: Network, config: TrainConfig, place: Place) -> nn.Module:
+    """The network with what saves time or memory in training, shared by the processes; its own weights stay in it."""
+    if config.recompute:
+        for stage in network.backbone.stages():
+            # The trunk's norms are frozen: running a stage twice changes nothing but the time.
+            stage.forward = partial(checkpoint, stage.forward, use_reentrant=False)
+    if config.compile:
+        for part in (network.backbone, network.fpn, network.semantic):
+            part.compile()
+    if place.world == 1:
+        return network
+    gpu = place.device.type == "cuda"
+    if gpu:  # in place: names of weights and the optimiser's parameters stay
+        _synchronise_norms(network)
+    return DistributedDataParallel(network, device_ids=[place.device.index] if gpu else None)
+
+
+def _synchronise_norms(network: Network) -> None:
+    """Batch norms outside the trunk use the statistics of all processes; the trunk's are frozen."""
+    for name, child in network.named_children():
+        if name != "backbone":
+            setattr(network, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))

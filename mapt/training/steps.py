@@ -1,0 +1,55 @@
+"""One step of training: losses, gradients, weights, moving average."""
+
+from __future__ import annotations
+
+import contextlib
+
+import torch
+from torch import nn
+
+from mapt.model.targets import PairBatch
+from mapt.training.config import TrainConfig
+from mapt.training.optimizer import rate_at
+from mapt.training.processes import average
+from mapt.training.state import State
+
+
+class NotFiniteError(FloatingPointError):
+    """A loss or gradient is NaN or infinite; nothing of the step reached the weights."""
+
+
+def step(state: State, batch: PairBatch, config: TrainConfig) -> tuple[dict[str, float], float]:
+    """One iteration; returns the losses of the whole batch and the gradient norm before clipping.
+
+    Raises:
+        NotFiniteError: a loss or the gradient is not finite; names the samples.
+    """
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate_at(state.iteration, config.schedule) * group["factor"]
+    with autocast(state, config):
+        losses: dict[str, torch.Tensor] = state.module(batch.to(state.place.device))
+    parts = torch.stack([loss.float() for loss in losses.values()])
+    values = dict(zip(losses, average(parts.detach(), state.place).tolist(), strict=True))
+    # Of the mean over processes, so that all of them stop.
+    if not all(abs(value) < float("inf") for value in values.values()):
+        shown = {name: round(value, 3) for name, value in values.items()}
+        raise NotFiniteError(f"loss is not finite at iteration {state.iteration}: {shown}, samples {batch.names}")
+    state.optimizer.zero_grad(set_to_none=True)
+    state.scaler.scale(parts.sum()).backward()
+    state.scaler.unscale_(state.optimizer)
+    norm = nn.utils.clip_grad_norm_(state.network.parameters(), config.schedule.clip)
+    # Before the step: it would carry the damage into weights and average. The scaler skips such a step by itself.
+    if not bool(norm.isfinite()) and not config.fp16:
+        raise NotFiniteError(f"gradient is not finite at iteration {state.iteration}, samples {batch.names}")
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
+    state.average.update(state.network)
+    state.iteration += 1
+    return values, float(norm)
+
+
+def autocast(state: State, config: TrainConfig) -> contextlib.AbstractContextManager[object]:
+    """Half precision where it is configured."""
+    if not (config.bf16 or config.fp16):
+        return contextlib.nullcontext()
+    return torch.autocast(state.place.device.type, torch.float16 if config.fp16 else torch.bfloat16)
