@@ -8,9 +8,6 @@ on) and `tensorrt_rtx` (for any of its targets, without a GPU).
 
 from __future__ import annotations
 
-import ctypes
-import importlib
-import importlib.metadata
 import json
 import os
 import sys
@@ -19,38 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-# Where NVIDIA's bindings come without their libraries, ONNX Runtime's plugin package brings them.
-RTX_LIBRARIES = "onnxruntime-ep-nv-tensorrt-rtx-cu13"
-RTX_LOAD_ORDER = ("libcudart.so", "libtensorrt_rtx.so", "libtensorrt_onnxparser_rtx.so")
-
-
-def load_library() -> tuple[Any, str]:
-    """The first of `tensorrt`, `tensorrt_rtx` and the bare RTX bindings that imports, and its name.
-
-    Raises:
-        ImportError: none does.
-    """
-    reasons = []
-    for name in ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings"):
-        try:
-            if name == "tensorrt_rtx_bindings":
-                _preload_rtx()
-            return importlib.import_module(name), name.removesuffix("_bindings")
-        except (ImportError, OSError) as error:
-            reasons.append(f"{name}: {error}")
-    raise ImportError("; ".join(reasons))
-
-
-def _preload_rtx() -> None:
-    try:
-        files = importlib.metadata.files(RTX_LIBRARIES) or []
-    except importlib.metadata.PackageNotFoundError:
-        raise ImportError(f"its libraries come with {RTX_LIBRARIES}, which is not installed") from None
-    for start in RTX_LOAD_ORDER:
-        path = next((str(f.locate()) for f in files if f.name.startswith(start)), None)
-        if path is None:
-            raise ImportError(f"{RTX_LIBRARIES} holds no {start}")
-        ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
+from mapt.tensorrt_library import device_target, load_library, versioned
 
 
 class Library:
@@ -63,7 +29,7 @@ class Library:
     @property
     def version(self) -> str:
         """Name and version, as the manifest has it."""
-        return f"{self.name} {self.trt.__version__}"
+        return versioned(self.trt, self.name)
 
     def parse(self, path: Path) -> tuple[Any, Any]:
         """A builder and the strongly typed network of an ONNX file.
@@ -108,20 +74,10 @@ class Library:
         """
         if self.name == "tensorrt_rtx":
             return tuple(sorted(k.lower() for k in dir(self.trt.ComputeCapability) if k.startswith("SM")))
-        return (_device_target(),)
-
-
-def _device_target() -> str:
-    """The GPU's compute capability as a target, by the CUDA driver."""
-    major, minor = ctypes.c_int(), ctypes.c_int()
-    try:
-        cuda = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        raise ValueError("needs an NVIDIA GPU and its driver; TensorRT-RTX builds without one") from None
-    if cuda.cuInit(0) or cuda.cuDeviceGetAttribute(ctypes.byref(major), 75, 0):  # COMPUTE_CAPABILITY_MAJOR
-        raise ValueError("finds no GPU; TensorRT-RTX builds without one")
-    cuda.cuDeviceGetAttribute(ctypes.byref(minor), 76, 0)
-    return f"sm{major.value}{minor.value}"
+        try:
+            return (device_target(),)
+        except ValueError as error:
+            raise ValueError(f"{error}; TensorRT-RTX builds without one") from None
 
 
 def layer_types(network: Any) -> dict[str, dict[str, int]]:

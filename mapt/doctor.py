@@ -170,13 +170,13 @@ def _gpu() -> Finding:
 
 
 def _tensorrt() -> Finding:
-    install = "only mapt export --trt needs it: pip install 'mapt[trt-rtx]', or mapt[trt] on a machine with a GPU"
+    install = "only TensorRT engines need it: pip install 'mapt[trt-rtx]', or mapt[trt] on a machine with a GPU"
 
     def engines() -> str:
         from mapt.export.tensorrt import find_targets
 
         library, targets = find_targets()
-        return f"{library} builds engines for {', '.join(targets)}; the runtime of this version runs none"
+        return f"{library} builds engines for {', '.join(targets)}"
 
     return _attempt("TensorRT", engines, install)
 

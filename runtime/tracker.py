@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from mapt.errors import InputError
 from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import read_bundle
+from mapt.runtime.choice import BackendName, check_name, open_backend
 from mapt.runtime.cues import gather
 from mapt.runtime.deadline import Estimates, check_deadline
 from mapt.runtime.errors import BusyError, OutputError
@@ -71,7 +71,7 @@ class PanopticTracker:
     def load(
         cls,
         bundle_dir: str | Path,
-        backend: Literal["auto", "ort"] = "auto",
+        backend: BackendName = "auto",
         threads: int | None = None,
         association: Association = "full",
         max_objects: int | None = None,
@@ -82,7 +82,8 @@ class PanopticTracker:
 
         Args:
             bundle_dir: its folder; every file is checked against the manifest's SHA-256 first.
-            backend: "ort"; "auto" takes the best one that bundle and machine have.
+            backend: "ort", "tensorrt", or "auto": TensorRT where bundle and machine have all it needs, else ONNX
+                Runtime; what it chose is logged once.
             threads: of the network; None: as many as there are cores.
             association: see the class.
             max_objects: see the class.
@@ -93,12 +94,9 @@ class PanopticTracker:
             InputError: not a bundle, a changed file, a missing or wrong signature, a backend that is not available, or
                 outputs that differ from what the bundle gave when it was exported.
         """
-        if backend not in ("auto", "ort"):
-            raise InputError(f"backend {backend!r} is not available in this version; use 'ort' or 'auto'")
-        from mapt.runtime.ort import OrtBackend
-
+        check_name(backend)
         bundle = read_bundle(Path(bundle_dir), trust)
-        chosen = OrtBackend(bundle, threads)
+        chosen = open_backend(bundle, backend, threads)
         if test and bundle.golden:
             self_test(chosen, bundle.golden, bundle.precision)
         return cls(chosen, association, max_objects, bundle.id)

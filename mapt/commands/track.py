@@ -31,6 +31,7 @@ def track(  # noqa: PLR0917  (the command's options)
     save: Annotated[str, typer.Option("--save", help="any of step,video,json,coco,mot")] = "step,video,json",
     fps: Annotated[float, typer.Option("--fps", min=0.1, help="of a folder of frames")] = 10.0,
     threads: Annotated[int | None, typer.Option("--threads", min=1)] = None,
+    backend: Annotated[str, typer.Option("--backend", help="of a bundle: auto, ort or tensorrt")] = "auto",
     association: Annotated[str, typer.Option("--association", help="full, motion, appearance or iou")] = "full",
     sequences: Annotated[str | None, typer.Option("--sequences", help="of a dataset, by comma")] = None,
     size: Annotated[str | None, typer.Option("--size", help="network input HxW, with weights only")] = None,
@@ -53,7 +54,7 @@ def track(  # noqa: PLR0917  (the command's options)
     if replay:
         tracker = replaying(replay)
     elif model:
-        tracker = open_tracker(model, threads, association, size)
+        tracker = open_tracker(model, threads, association, size, backend)
     else:
         raise InputError("--model: is missing; give a bundle or weights, or a record with --replay")
     try:
@@ -109,7 +110,7 @@ def replaying(path: Path) -> PanopticTracker:
 
 
 def open_tracker(
-    model: Path, threads: int | None = None, association: str = "full", size: str | None = None
+    model: Path, threads: int | None = None, association: str = "full", size: str | None = None, backend: str = "auto"
 ) -> PanopticTracker:
     """A tracker on a bundle's folder or, with PyTorch, on a weight file.
 
@@ -126,12 +127,14 @@ def open_tracker(
     if model.is_dir():
         if size:
             raise InputError("--size: a bundle has one size; export another with `mapt export WEIGHTS --size`")
-        return PanopticTracker.load(model, threads=threads, association=association)  # type: ignore[arg-type]
+        return PanopticTracker.load(model, backend, threads, association)  # type: ignore[arg-type]
+    if backend != "auto":
+        raise InputError(f"--backend {backend}: weights run in PyTorch; make a bundle with `mapt export`")
     if not model.exists():
         raise InputError(f"{model}: no such bundle or weights; make a bundle with `mapt export`")
     try:
         from mapt.training.backend import TorchBackend
     except ImportError:
         raise InputError(f"{model}: weights need PyTorch; install mapt[train], or track with a bundle") from None
-    backend = TorchBackend.load(model, network_size(size), threads)
-    return PanopticTracker(backend, association)  # type: ignore[arg-type]
+    reference = TorchBackend.load(model, network_size(size), threads)
+    return PanopticTracker(reference, association)  # type: ignore[arg-type]

@@ -118,6 +118,8 @@ def test_a_file_that_is_no_video(mapt: Run, bundle: Path, tmp_path: Path) -> Non
         (("--association", "magic"), "--association magic: unknown"),
         (("--size", "64x64"), "a bundle has one size"),
         (("--model", "nowhere"), "nowhere: no such bundle or weights"),
+        (("--backend", "magic"), "backend 'magic' is unknown; choose one of auto, ort, tensorrt"),
+        (("--model", "weights/nano.safetensors", "--backend", "ort"), "--backend ort: weights run in PyTorch"),
     ],
 )
 def test_wrong_options(

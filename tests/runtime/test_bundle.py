@@ -183,7 +183,7 @@ def test_what_is_not_a_bundle_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_backend_is_refused_before_the_bundle_is_read(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=re.escape("backend 'trt' is not available")):
+    with pytest.raises(InputError, match=re.escape("backend 'trt' is unknown; choose one of auto, ort, tensorrt")):
         PanopticTracker.load(tmp_path / "nowhere", "trt")  # type: ignore[arg-type]
 
 

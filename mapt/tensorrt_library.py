@@ -1,0 +1,64 @@
+"""Which TensorRT there is, and which GPU: for building engines and for running them."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import importlib.metadata
+from typing import Any
+
+# Where NVIDIA's bindings come without their libraries, ONNX Runtime's plugin package brings them.
+RTX_LIBRARIES = "onnxruntime-ep-nv-tensorrt-rtx-cu13"
+RTX_LOAD_ORDER = ("libcudart.so", "libtensorrt_rtx.so", "libtensorrt_onnxparser_rtx.so")
+CAPABILITY_MAJOR, CAPABILITY_MINOR = 75, 76  # CUdevice_attribute
+
+
+def load_library() -> tuple[Any, str]:
+    """The first of `tensorrt`, `tensorrt_rtx` and the bare RTX bindings that imports, and its name.
+
+    Raises:
+        ImportError: none does.
+    """
+    reasons = []
+    for name in ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings"):
+        try:
+            if name == "tensorrt_rtx_bindings":
+                _preload_rtx()
+            return importlib.import_module(name), name.removesuffix("_bindings")
+        except (ImportError, OSError) as error:
+            reasons.append(f"{name}: {error}")
+    raise ImportError("; ".join(reasons))
+
+
+def versioned(trt: Any, name: str) -> str:
+    """Name and version, as a bundle's manifest has it."""
+    return f"{name} {trt.__version__}"
+
+
+def device_target() -> str:
+    """The first GPU's compute capability as a target ("sm86"), by the CUDA driver.
+
+    Raises:
+        ValueError: there is no driver or no GPU.
+    """
+    major, minor = ctypes.c_int(), ctypes.c_int()
+    try:
+        cuda = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        raise ValueError("needs an NVIDIA GPU and its driver") from None
+    if cuda.cuInit(0) or cuda.cuDeviceGetAttribute(ctypes.byref(major), CAPABILITY_MAJOR, 0):
+        raise ValueError("finds no GPU")
+    cuda.cuDeviceGetAttribute(ctypes.byref(minor), CAPABILITY_MINOR, 0)
+    return f"sm{major.value}{minor.value}"
+
+
+def _preload_rtx() -> None:
+    try:
+        files = importlib.metadata.files(RTX_LIBRARIES) or []
+    except importlib.metadata.PackageNotFoundError:
+        raise ImportError(f"its libraries come with {RTX_LIBRARIES}, which is not installed") from None
+    for start in RTX_LOAD_ORDER:
+        path = next((str(f.locate()) for f in files if f.name.startswith(start)), None)
+        if path is None:
+            raise ImportError(f"{RTX_LIBRARIES} holds no {start}")
+        ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)

@@ -1,0 +1,93 @@
+"""Memory of a GPU, page-locked memory of the host, and one stream, by NVIDIA's `cuda-bindings`."""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from mapt.errors import InputError
+
+
+def bindings() -> Any:
+    """NVIDIA's CUDA runtime API for Python.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        from cuda.bindings import runtime
+    except ImportError as error:
+        raise InputError(f"CUDA's Python bindings cannot be used ({error}); install mapt[trt]") from None
+    return runtime
+
+
+class CudaMemory:
+    """What one backend holds on the current device; freed with it.
+
+    Args:
+        api: `cuda.bindings.runtime`.
+
+    Raises:
+        RuntimeError: from any method, CUDA reports an error.
+    """
+
+    def __init__(self, api: Any) -> None:
+        self.api = api
+        self._device: list[int] = []
+        self._host: list[int] = []
+        self._stream = _call(api, "cudaStreamCreateWithFlags", api.cudaStreamNonBlocking)
+        weakref.finalize(self, _free, api, self._stream, self._device, self._host)
+
+    @property
+    def stream(self) -> int:
+        """The stream's handle."""
+        return int(self._stream)
+
+    def allocate(self, size: int) -> int:
+        """The address of `size` bytes on the device."""
+        self._device.append(int(_call(self.api, "cudaMalloc", size)))
+        return self._device[-1]
+
+    def allocate_host(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """A page-locked array, which the device reads and writes without a copy in between."""
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        self._host.append(int(_call(self.api, "cudaHostAlloc", size, self.api.cudaHostAllocDefault)))
+        memory = (ctypes.c_uint8 * size).from_address(self._host[-1])
+        return np.ctypeslib.as_array(memory).view(dtype).reshape(shape)
+
+    def upload(self, address: int, array: NDArray[Any]) -> None:
+        """Queue a copy of a page-locked array to the device."""
+        kind = self.api.cudaMemcpyKind.cudaMemcpyHostToDevice
+        _call(self.api, "cudaMemcpyAsync", address, array.ctypes.data, array.nbytes, kind, self._stream)
+
+    def download(self, array: NDArray[Any], address: int) -> None:
+        """Queue a copy from the device to a page-locked array."""
+        kind = self.api.cudaMemcpyKind.cudaMemcpyDeviceToHost
+        _call(self.api, "cudaMemcpyAsync", array.ctypes.data, address, array.nbytes, kind, self._stream)
+
+    def wait(self) -> None:
+        """Until all that was queued is done."""
+        _call(self.api, "cudaStreamSynchronize", self._stream)
+
+
+def _call(api: Any, name: str, *arguments: object) -> Any:
+    """What a function of CUDA's gives besides its status."""
+    status, *result = getattr(api, name)(*arguments)
+    if int(status):
+        text = api.cudaGetErrorString(status)[1]
+        raise RuntimeError(f"{name}: {text.decode() if isinstance(text, bytes) else text}")
+    return result[0] if result else None
+
+
+def _free(api: Any, stream: Any, device: list[int], host: list[int]) -> None:
+    # Nobody is left to be told of an error here.
+    api.cudaStreamSynchronize(stream)
+    for address in device:
+        api.cudaFree(address)
+    for address in host:
+        api.cudaFreeHost(address)
+    api.cudaStreamDestroy(stream)
