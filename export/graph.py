@@ -28,3 +28,17 @@ def known_shapes(graph: onnx.GraphProto) -> Shapes:
 def static_shapes(model: onnx.ModelProto) -> Shapes:
     """The shape of every value whose shape is static."""
     return known_shapes(shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph)
+
+
+def reads(node: onnx.NodeProto) -> set[str]:
+    """Every name a node reads, in its inner graphs too."""
+    inner = [a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
+    own = set(node.input)
+    return own.union(*(reads(n) for g in inner for n in g.node), *({o.name for o in g.output} for g in inner))
+
+
+def drop_unused(graph: onnx.GraphProto) -> None:
+    """Remove constants that nothing reads, in place."""
+    used = {name for node in graph.node for name in reads(node)}
+    for tensor in [t for t in graph.initializer if t.name not in used]:
+        graph.initializer.remove(tensor)

@@ -47,7 +47,9 @@ class SemanticGraph(nn.Module):
         """See `mapt.contract`."""
         out = self.semantic(c16, Pyramid(p4, p8, p8, p8))
         full = upsample(out.logits.index_select(1, self.stuff), 4)
-        labels = self.stuff[full.argmax(1)].to(torch.uint8)
+        best = full.argmax(1)
+        # A flat look-up exports as Gather; indexing would as GatherND, which runtimes are slow at.
+        labels = self.stuff.to(torch.uint8).index_select(0, best.flatten()).reshape(best.shape)
         return out.s, out.logits, labels
 
 
