@@ -58,7 +58,7 @@ namespace mapt {
 
 template <class T, class C>
 const char* cuda_deform_conv2d(const DeformConv<T, C>& p, Stream stream) {
-  return p.shared ? cuda::convolve<4, 8>(p, stream) : cuda::convolve<1, 16>(p, stream);
+  return p.shared ? cuda::convolve<2, 16>(p, stream) : cuda::convolve<1, 16>(p, stream);
 }
 
 template const char* cuda_deform_conv2d(const DeformConv<float, float>&, Stream);

@@ -22,7 +22,7 @@ MAPT_BEGIN
 constexpr int kThreads = 128;
 
 template <class F>
-__global__ void __launch_bounds__(kThreads) run_grid(const F f, int64_t rows, int64_t columns) {
+__global__ void __launch_bounds__(kThreads, 4) run_grid(const F f, int64_t rows, int64_t columns) {
   for (int64_t row = blockIdx.y; row < rows; row += gridDim.y) {
     const int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
     for (int64_t column = first; column < columns; column += static_cast<int64_t>(gridDim.x) * blockDim.x) {

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #define __global__
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 
 struct dim3 {
   unsigned x, y, z;

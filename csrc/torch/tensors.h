@@ -1,45 +1,32 @@
-// Checks, pointers and threads that all operators on CPU tensors share.
+// Checks and pointers that all operators share, on whichever device their tensors lie.
 #pragma once
 
-#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
+#include <torch/library.h>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cmath>
 #include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
 
-#include "../kernels/kernels.h"
+#include "../kernels/params.h"
 
 namespace mapt_torch {
 
 using at::Tensor;
 
-// PyTorch's threads take pieces as they get done, so that one which has to wait for its core holds up little.
-inline void run_on_torch_threads(void*, int64_t tasks, mapt::Parallel::Body body, void* context) {
-  const int64_t threads = std::min<int64_t>(at::get_num_threads(), tasks);
-  const int64_t piece = std::max<int64_t>(1, tasks / (4 * threads));
-  std::atomic<int64_t> next{0};
-  at::parallel_for(0, threads, 1, [&](int64_t, int64_t) {
-    for (int64_t begin = next.fetch_add(piece); begin < tasks; begin = next.fetch_add(piece)) {
-      body(context, begin, std::min(begin + piece, tasks));
-    }
-  });
-}
-
-inline const mapt::Parallel& torch_threads() {
-  static const mapt::Parallel parallel = {run_on_torch_threads, nullptr};
-  return parallel;
+inline void check_device(const Tensor& tensor, const char* name, const Tensor& first) {
+  TORCH_CHECK(tensor.device() == first.device(), "mapt: ", name, " is on ", tensor.device(), ", the first argument on ",
+              first.device());
 }
 
 inline void check_like(const Tensor& tensor, const char* name, const Tensor& first, int64_t dims) {
   TORCH_CHECK(tensor.dim() == dims, "mapt: ", name, " has ", tensor.dim(), " dimensions, not ", dims);
-  TORCH_CHECK(tensor.device().is_cpu(), "mapt: ", name, " is on ", tensor.device(), ", not on the CPU");
+  check_device(tensor, name, first);
   TORCH_CHECK(tensor.scalar_type() == first.scalar_type(), "mapt: ", name, " is ", tensor.scalar_type(),
               ", the first argument ", first.scalar_type());
 }
@@ -50,8 +37,8 @@ inline void check_shape(const Tensor& tensor, const char* name, at::IntArrayRef 
 
 inline void check_out(const Tensor& out, const char* name, at::IntArrayRef shape, const Tensor& first) {
   check_shape(out, name, shape);
-  TORCH_CHECK(out.is_contiguous() && out.scalar_type() == first.scalar_type() && out.device().is_cpu(), "mapt: ", name,
-              " is not a contiguous ", first.scalar_type(), " tensor on the CPU");
+  TORCH_CHECK(out.is_contiguous() && out.scalar_type() == first.scalar_type() && out.device() == first.device(),
+              "mapt: ", name, " is not a contiguous ", first.scalar_type(), " tensor on ", first.device());
 }
 
 inline void check_map(int64_t height, int64_t width) {

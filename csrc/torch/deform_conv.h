@@ -1,11 +1,9 @@
-// deform_conv2d on CPU tensors: checks, sizes and memory around the kernels.
-#include <torch/library.h>
+// deform_conv2d as PyTorch calls it: checks, sizes and memory around the kernels of a device.
+#pragma once
 
 #include "tensors.h"
 
-namespace {
-
-using namespace mapt_torch;
+namespace mapt_torch {
 
 struct Convolution {
   Tensor input, offset, weight, bias;
@@ -75,29 +73,33 @@ struct Convolution {
   }
 };
 
+template <class Device>
 void run_convolution(const Convolution& c, const Tensor& out) {
   for_float_type(c.input, [&](auto zero) {
     using T = decltype(zero);
-    mapt::cpu_kernels<T>().deform_conv2d(c.params<T>(mutable_data<T>(out)), torch_threads());
+    Device::template deform_conv2d<T>(c.params<T>(mutable_data<T>(out)), out);
   });
 }
 
+template <class Device>
 Tensor deform_conv2d(const Tensor& input, const Tensor& offset, const Tensor& weight, const std::optional<Tensor>& bias,
                      int64_t stride, int64_t padding, int64_t dilation) {
   const Convolution c(input, offset, weight, bias, stride, padding, dilation);
   Tensor out = at::empty(c.out_shape(), c.input.options());
-  run_convolution(c, out);
+  run_convolution<Device>(c, out);
   return out;
 }
 
+template <class Device>
 void deform_conv2d_out(const Tensor& input, const Tensor& offset, const Tensor& weight,
                        const std::optional<Tensor>& bias, int64_t stride, int64_t padding, int64_t dilation,
                        const Tensor& out) {
   const Convolution c(input, offset, weight, bias, stride, padding, dilation);
   check_out(out, "out", c.out_shape(), c.input);
-  run_convolution(c, out);
+  run_convolution<Device>(c, out);
 }
 
+template <class Device>
 std::tuple<Tensor, Tensor, Tensor, Tensor> deform_conv2d_backward(const Tensor& grad, const Tensor& input,
                                                                   const Tensor& offset, const Tensor& weight,
                                                                   int64_t stride, int64_t padding, int64_t dilation,
@@ -114,16 +116,17 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> deform_conv2d_backward(const Tensor& 
   for_float_type(c.input, [&](auto zero) {
     using T = decltype(zero);
     const auto target = [&](int which) { return wanted[which] ? mutable_data<T>(grads[which]) : nullptr; };
-    mapt::cpu_kernels<T>().deform_conv2d_backward(
-        {c.params<T>(nullptr), data<T>(from), target(0), target(1), target(2), target(3)}, torch_threads());
+    Device::template deform_conv2d_backward<T>(
+        {c.params<T>(nullptr), data<T>(from), target(0), target(1), target(2), target(3)}, from);
   });
   return {grads[0], grads[1], grads[2], grads[3]};
 }
 
-}  // namespace
-
-TORCH_LIBRARY_IMPL(mapt, CPU, m) {
-  m.impl("deform_conv2d", &deform_conv2d);
-  m.impl("deform_conv2d_out", &deform_conv2d_out);
-  m.impl("deform_conv2d_backward", &deform_conv2d_backward);
+template <class Device>
+void add_deform_conv(torch::Library& m) {
+  m.impl("deform_conv2d", &deform_conv2d<Device>);
+  m.impl("deform_conv2d_out", &deform_conv2d_out<Device>);
+  m.impl("deform_conv2d_backward", &deform_conv2d_backward<Device>);
 }
+
+}  // namespace mapt_torch

@@ -1,11 +1,9 @@
-// multiscale_roi_align on CPU tensors: checks, sizes and memory around the kernels.
-#include <torch/library.h>
+// multiscale_roi_align as PyTorch calls it: checks, sizes and memory around the kernels of a device.
+#pragma once
 
 #include "tensors.h"
 
-namespace {
-
-using namespace mapt_torch;
+namespace mapt_torch {
 
 // Sizes, strides and boxes; `boxes` is in the features' type.
 template <class T>
@@ -20,6 +18,7 @@ mapt::RoiAlign<T> roi_params(const Tensor& boxes, at::IntArrayRef heights, at::I
   return p;
 }
 
+template <class Device>
 void check_roi(const Tensor& boxes, size_t levels, at::IntArrayRef strides, int64_t batch, int64_t size,
                int64_t ratio) {
   TORCH_CHECK(levels == mapt::kLevels && strides.size() == mapt::kLevels, "mapt: ", levels, " features and ",
@@ -28,17 +27,10 @@ void check_roi(const Tensor& boxes, size_t levels, at::IntArrayRef strides, int6
               ": positive ones are needed");
   for (const int64_t stride : strides) TORCH_CHECK(stride > 0, "mapt: a stride of ", stride);
   TORCH_CHECK(boxes.dim() == 2 && boxes.size(1) == 5, "mapt: boxes is ", boxes.sizes(), ", not (R, 5)");
-  for_float_type(boxes, [&](auto zero) {
-    using T = decltype(zero);
-    const T* rows = data<T>(boxes);
-    for (int64_t r = 0; r < boxes.size(0); ++r) {
-      const T image = rows[r * 5];
-      TORCH_CHECK(image >= 0 && image < static_cast<T>(batch) && image == std::floor(image), "mapt: box ", r,
-                  " lies in image ", image, " of a batch of ", batch);
-    }
-  });
+  Device::check_images(boxes, batch);
 }
 
+template <class Device>
 struct Pyramid {
   std::vector<Tensor> levels;
   std::vector<int64_t> heights, widths;
@@ -55,47 +47,54 @@ struct Pyramid {
       heights.push_back(feature.size(2));
       widths.push_back(feature.size(3));
     }
+    check_device(boxes, "boxes", levels[0]);
     this->boxes = boxes.to(levels[0].scalar_type()).contiguous();
-    check_roi(this->boxes, levels.size(), strides, batch(), size, ratio);
+    check_roi<Device>(this->boxes, levels.size(), strides, batch(), size, ratio);
   }
 
   int64_t batch() const { return levels[0].size(0); }
   int64_t channels() const { return levels[0].size(1); }
 };
 
-void run_roi_align(const Pyramid& pyramid, at::IntArrayRef strides, int64_t size, int64_t ratio, const Tensor& out) {
+template <class Device>
+void run_roi_align(const Pyramid<Device>& pyramid, at::IntArrayRef strides, int64_t size, int64_t ratio,
+                   const Tensor& out) {
   for_float_type(out, [&](auto zero) {
     using T = decltype(zero);
     auto p = roi_params<T>(pyramid.boxes, pyramid.heights, pyramid.widths, strides, pyramid.batch(), pyramid.channels(),
                            size, ratio);
     for (int l = 0; l < mapt::kLevels; ++l) p.features[l] = data<T>(pyramid.levels[l]);
     p.out = mutable_data<T>(out);
-    mapt::cpu_kernels<T>().roi_align(p, torch_threads());
+    Device::template roi_align<T>(p, out);
   });
 }
 
+template <class Device>
 Tensor multiscale_roi_align(at::TensorList features, const Tensor& boxes, int64_t output_size, at::IntArrayRef strides,
                             int64_t sampling_ratio) {
-  const Pyramid pyramid(features, boxes, strides, output_size, sampling_ratio);
+  const Pyramid<Device> pyramid(features, boxes, strides, output_size, sampling_ratio);
   Tensor out = at::empty({boxes.size(0), pyramid.channels(), output_size, output_size}, pyramid.levels[0].options());
   run_roi_align(pyramid, strides, output_size, sampling_ratio, out);
   return out;
 }
 
+template <class Device>
 void multiscale_roi_align_out(at::TensorList features, const Tensor& boxes, int64_t output_size,
                               at::IntArrayRef strides, int64_t sampling_ratio, const Tensor& out) {
-  const Pyramid pyramid(features, boxes, strides, output_size, sampling_ratio);
+  const Pyramid<Device> pyramid(features, boxes, strides, output_size, sampling_ratio);
   check_out(out, "out", {boxes.size(0), pyramid.channels(), output_size, output_size}, pyramid.levels[0]);
   run_roi_align(pyramid, strides, output_size, sampling_ratio, out);
 }
 
+template <class Device>
 std::vector<Tensor> multiscale_roi_align_backward(const Tensor& grad, const Tensor& boxes, at::IntArrayRef heights,
                                                   at::IntArrayRef widths, int64_t batch, at::IntArrayRef strides,
                                                   int64_t sampling_ratio) {
   const Tensor from = grad.contiguous(), rows = boxes.to(grad.scalar_type()).contiguous();
   check_like(from, "grad", from, 4);
   TORCH_CHECK(widths.size() == heights.size(), "mapt: ", widths.size(), " widths and ", heights.size(), " heights");
-  check_roi(rows, heights.size(), strides, batch, from.size(2), sampling_ratio);
+  check_device(boxes, "boxes", from);
+  check_roi<Device>(rows, heights.size(), strides, batch, from.size(2), sampling_ratio);
   check_shape(from, "grad", {rows.size(0), from.size(1), from.size(2), from.size(2)});
   std::vector<Tensor> grads;
   for (size_t l = 0; l < heights.size(); ++l) {
@@ -109,15 +108,16 @@ std::vector<Tensor> multiscale_roi_align_backward(const Tensor& grad, const Tens
         data<T>(from),
         {}};
     for (int l = 0; l < mapt::kLevels; ++l) g.grads[l] = mutable_data<T>(grads[l]);
-    mapt::cpu_kernels<T>().roi_align_backward(g, torch_threads());
+    Device::template roi_align_backward<T>(g, from);
   });
   return grads;
 }
 
-}  // namespace
-
-TORCH_LIBRARY_IMPL(mapt, CPU, m) {
-  m.impl("multiscale_roi_align", &multiscale_roi_align);
-  m.impl("multiscale_roi_align_out", &multiscale_roi_align_out);
-  m.impl("multiscale_roi_align_backward", &multiscale_roi_align_backward);
+template <class Device>
+void add_roi_align(torch::Library& m) {
+  m.impl("multiscale_roi_align", &multiscale_roi_align<Device>);
+  m.impl("multiscale_roi_align_out", &multiscale_roi_align_out<Device>);
+  m.impl("multiscale_roi_align_backward", &multiscale_roi_align_backward<Device>);
 }
+
+}  // namespace mapt_torch

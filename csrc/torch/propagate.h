@@ -1,11 +1,9 @@
-// propagate_masks on CPU tensors: checks, sizes and memory around the kernels.
-#include <torch/library.h>
+// propagate_masks as PyTorch calls it: checks, sizes and memory around the kernels of a device.
+#pragma once
 
 #include "tensors.h"
 
-namespace {
-
-using namespace mapt_torch;
+namespace mapt_torch {
 
 struct Motion {
   Tensor masks, offsets, weights, projection, bias, boxes;
@@ -31,7 +29,7 @@ struct Motion {
   }
 
   void set_boxes(const Tensor& boxes) {
-    TORCH_CHECK(boxes.device().is_cpu(), "mapt: boxes is on ", boxes.device(), ", not on the CPU");
+    check_device(boxes, "boxes", masks);
     check_shape(boxes, "boxes", {masks.size(0), 4});
     this->boxes = boxes.to(masks.scalar_type()).contiguous();
   }
@@ -41,18 +39,19 @@ struct Motion {
   }
 
   // Undefined `logits` or `features` are not computed.
+  template <class Device>
   void run(const Tensor& logits, const Tensor& features) const {
     for_float_type(masks, [&](auto zero) {
       using T = decltype(zero);
-      mapt::cpu_kernels<T>().propagate(
-          {data<T>(masks), data<T>(offsets), data<T>(weights), data<T>(projection), data<T>(bias), data<T>(boxes),
-           mutable_data<T>(logits), mutable_data<T>(features), masks.size(0), masks.size(2), masks.size(3),
-           weights.size(1)},
-          torch_threads());
+      Device::template propagate<T>({data<T>(masks), data<T>(offsets), data<T>(weights), data<T>(projection),
+                                     data<T>(bias), data<T>(boxes), mutable_data<T>(logits), mutable_data<T>(features),
+                                     masks.size(0), masks.size(2), masks.size(3), weights.size(1)},
+                                    masks);
     });
   }
 };
 
+template <class Device>
 std::tuple<Tensor, Tensor> propagate_masks(const Tensor& masks, const Tensor& offsets, const Tensor& weights,
                                            const Tensor& projection, const Tensor& bias,
                                            const std::optional<Tensor>& boxes) {
@@ -63,10 +62,11 @@ std::tuple<Tensor, Tensor> propagate_masks(const Tensor& masks, const Tensor& of
     motion.set_boxes(*boxes);
     features = at::empty(motion.features_shape(), motion.masks.options());
   }
-  motion.run(logits, features);
+  motion.run<Device>(logits, features);
   return {logits, features.defined() ? features : at::empty({0}, motion.masks.options())};
 }
 
+template <class Device>
 void propagate_masks_out(const Tensor& masks, const Tensor& offsets, const Tensor& weights, const Tensor& projection,
                          const Tensor& bias, const std::optional<Tensor>& boxes, const Tensor& logits,
                          const std::optional<Tensor>& features) {
@@ -78,30 +78,33 @@ void propagate_masks_out(const Tensor& masks, const Tensor& offsets, const Tenso
     motion.set_boxes(*boxes);
     check_out(*features, "features", motion.features_shape(), motion.masks);
   }
-  motion.run(logits, features.value_or(Tensor()));
+  motion.run<Device>(logits, features.value_or(Tensor()));
 }
 
+template <class Device>
 Tensor propagated_features(const Tensor& masks, const Tensor& offsets, const Tensor& weights, const Tensor& boxes) {
   Motion motion(masks, offsets, weights);
   motion.set_boxes(boxes);
   Tensor features = at::empty(motion.features_shape(), motion.masks.options());
-  motion.run(Tensor(), features);
+  motion.run<Device>(Tensor(), features);
   return features;
 }
 
+template <class Device>
 void propagated_features_out(const Tensor& masks, const Tensor& offsets, const Tensor& weights, const Tensor& boxes,
                              const Tensor& out) {
   Motion motion(masks, offsets, weights);
   motion.set_boxes(boxes);
   check_out(out, "out", motion.features_shape(), motion.masks);
-  motion.run(Tensor(), out);
+  motion.run<Device>(Tensor(), out);
 }
 
-}  // namespace
-
-TORCH_LIBRARY_IMPL(mapt, CPU, m) {
-  m.impl("propagate_masks", &propagate_masks);
-  m.impl("propagate_masks_out", &propagate_masks_out);
-  m.impl("propagated_features", &propagated_features);
-  m.impl("propagated_features_out", &propagated_features_out);
+template <class Device>
+void add_propagate(torch::Library& m) {
+  m.impl("propagate_masks", &propagate_masks<Device>);
+  m.impl("propagate_masks_out", &propagate_masks_out<Device>);
+  m.impl("propagated_features", &propagated_features<Device>);
+  m.impl("propagated_features_out", &propagated_features_out<Device>);
 }
+
+}  // namespace mapt_torch
