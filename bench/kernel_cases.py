@@ -15,8 +15,10 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from mapt import ops
+from mapt.export.lowering import lower
+from mapt.ops.nodes import DOMAIN
 from mapt.ops.propagate import DILATIONS
-from mapt.ops.roi_align import LEVEL_AREAS, pack_atlas, roi_levels
+from mapt.ops.roi_align import LEVEL_AREAS, roi_levels
 
 STRIDES = (4, 8, 16, 32)
 HEIGHT, WIDTH = 384, 1248
@@ -61,12 +63,17 @@ def blobs(count: int, height: int, width: int) -> Tensor:
     return torch.stack(inside)[:, None].float()
 
 
-def session(node: onnx.NodeProto, feeds: dict[str, Tensor], constants: dict[str, Tensor], threads: int) -> Call:
-    """One ONNX node on ONNX Runtime's CPU provider."""
+def make_model(node: onnx.NodeProto, feeds: dict[str, Tensor], constants: dict[str, Tensor]) -> onnx.ModelProto:
+    """A graph of one node."""
     inputs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, list(t.shape)) for n, t in feeds.items()]
     values = [onnx.numpy_helper.from_array(t.numpy(), n) for n, t in constants.items()]
     graph = helper.make_graph([node], "one", inputs, [helper.make_empty_tensor_value_info("out")], values)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+def session(node: onnx.NodeProto, feeds: dict[str, Tensor], constants: dict[str, Tensor], threads: int) -> Call:
+    """One ONNX node on ONNX Runtime's CPU provider."""
+    model = make_model(node, feeds, constants)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -154,13 +161,21 @@ def random_boxes(count: int) -> Tensor:
 
 
 def roi_session(features: list[Tensor], boxes: Tensor, size: int, threads: int) -> Call:
-    """ONNX Runtime's RoiAlign on the levels packed into one map, as the exported graphs have it."""
-    atlas, rois = pack_atlas(features, boxes, STRIDES)
+    """ONNX Runtime's RoiAlign on the levels packed into one map, as the exported graphs have it, packed beforehand."""
+    feeds = {f"p{s}": f for s, f in zip(STRIDES, features, strict=True)} | {"boxes": boxes}
     node = helper.make_node(
-        "RoiAlign", ["x", "rois", "image"], ["out"], mode="avg", output_height=size, output_width=size,
-        sampling_ratio=2, spatial_scale=1.0, coordinate_transformation_mode="half_pixel",
-    )  # fmt: skip
-    return session(node, {"x": atlas, "rois": rois[:, 1:]}, {"image": torch.zeros(len(boxes)).long()}, threads)
+        "MultiscaleRoiAlign", list(feeds), ["out"], domain=DOMAIN, output_size=size, strides=STRIDES, sampling_ratio=2
+    )
+    model = make_model(node, feeds, {})
+    lower(model, "standard")
+    pool = model.graph.node.pop()
+    del model.graph.output[:]
+    model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in pool.input)
+    packed = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    arrays = packed.run(None, {n: t.numpy() for n, t in feeds.items()})
+    atlas, rois, image = (torch.from_numpy(a) for a in arrays)
+    pool.input[:], pool.output[:] = ["x", "rois", "image"], ["out"]
+    return session(pool, {"x": atlas, "rois": rois}, {"image": image}, threads)
 
 
 def roi_cases(threads: int) -> list[Case]:

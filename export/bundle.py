@@ -24,7 +24,9 @@ from mapt.files import atomic_directory
 from mapt.model.network import Network
 from mapt.model.subgraphs import model_info
 from mapt.model.weights import load_weights, save_weights
+from mapt.ops.nodes import DOMAIN, VERSION
 from mapt.runtime.bundle import GOLDEN, MANIFEST, SIGNATURE, Bundle, EngineFile, write_manifest
+from mapt.runtime.operators import library_for
 from mapt.runtime.ort import OrtBackend
 from mapt.runtime.selftest import write_golden
 from mapt.runtime.signature import load_private_key, sign_file
@@ -88,6 +90,7 @@ def export_bundle(
         raise InputError(f"{out}: exists and is not a bundle; choose another --out")
     if request.sign:
         load_private_key(request.sign)  # what costs nothing to check comes first
+    library_for(_operators(request.lowering), "--ops custom")
     targets = None if request.targets is None else engine_targets(request.targets)
     size = request.size
     network = load_weights(weights, **({"height": size[0], "width": size[1]} if size else {}))
@@ -123,7 +126,8 @@ def _write(
             done(name)
         engines = [] if targets is None else _engines(Path(scratch), [*graphs], folder, targets, request, done)
     save_weights(folder / WEIGHTS, network)
-    bundle = Bundle(folder, "", info, request.lowering, "fp32", graphs, {})
+    operators = _operators(request.lowering)
+    bundle = Bundle(folder, "", info, request.lowering, "fp32", graphs, {}, operators=operators)
     write_golden(folder / GOLDEN, OrtBackend(bundle), _golden_image(info))
     entries: dict[str, dict[str, EngineFile]] = {}
     for engine in engines:
@@ -133,10 +137,16 @@ def _write(
         folder, info, {name: path.name for name, path in graphs.items()}, [WEIGHTS, GOLDEN],
         lowering=request.lowering, precision="fp32",
         versions={name: importlib.metadata.version(name) for name in LIBRARIES}, engines=entries,
+        operators=operators,
     )  # fmt: skip
     if request.sign:
         sign_file(folder / MANIFEST, request.sign, folder / SIGNATURE)
     return identity, exported, engines
+
+
+def _operators(lowering: Lowering) -> dict[str, int]:
+    """The operators that a bundle's graphs need beyond ONNX's own: domain and version."""
+    return {DOMAIN: VERSION} if lowering == "custom" else {}
 
 
 def _save_for_engines(model: onnx.ModelProto, scratch: Path, name: str) -> None:

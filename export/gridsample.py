@@ -2,57 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import onnx
-from numpy.typing import ArrayLike
-from onnx import helper, numpy_helper
+from onnx import numpy_helper
 
-from mapt.export.graph import Shapes, replace_node, static_shapes
-
-
-class _Builder:
-    """Collects nodes whose values are named after the one they replace."""
-
-    def __init__(self, graph: onnx.GraphProto, node: onnx.NodeProto) -> None:
-        self.graph, self.prefix = graph, node.output[0]
-        self.nodes: list[onnx.NodeProto] = []
-        self.count = 0
-
-    def _name(self) -> str:
-        self.count += 1
-        return f"{self.prefix}_g{self.count}"
-
-    def op(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """Add a node; returns the name of its output."""
-        output = output or self._name()
-        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
-        return output
-
-    def constant(self, value: ArrayLike, dtype: type[np.generic] = np.float32) -> str:
-        """A constant tensor."""
-        name = self._name()
-        self.graph.initializer.append(numpy_helper.from_array(np.asarray(value, dtype), name))
-        return name
-
-    def reshape(self, value: str, shape: tuple[int, ...], output: str = "") -> str:
-        """`value` in another shape."""
-        return self.op("Reshape", value, self.constant(shape, np.int64), output=output)
-
-    def normalise(self, coordinate: str, size: int) -> str:
-        """Pixel centres 0..size-1 to GridSample's -1..1."""
-        scaled = self.op("Mul", coordinate, self.constant(2 / max(size - 1, 1)))
-        return self.op("Sub", scaled, self.constant(1.0))
-
-    def sample(self, image: str, x: str, y: str, grid: tuple[int, ...], padding: str) -> str:
-        """GridSample of `image` at normalised x and y, whose shapes are those of the grid (n,rows,columns)."""
-        last = self.constant([-1], np.int64)
-        pairs = self.op("Concat", self.op("Unsqueeze", x, last), self.op("Unsqueeze", y, last), axis=-1)
-        return self.op(
-            "GridSample", image, self.reshape(pairs, (*grid, 2)), mode="linear", padding_mode=padding, align_corners=1
-        )
+from mapt.export.builder import Builder, Rule, attributes, rewrite
+from mapt.export.graph import Shapes, static_shapes
 
 
 def lower_gridsample(model: onnx.ModelProto) -> None:
@@ -61,24 +16,28 @@ def lower_gridsample(model: onnx.ModelProto) -> None:
     Raises:
         RuntimeError: a node of a form that MAPT's graphs do not have; a fault of this program, not of its user.
     """
-    graph = model.graph
-    shapes = static_shapes(model)
-    for node in [n for n in graph.node if n.op_type in _LOWERINGS]:
-        builder = _Builder(graph, node)
-        _LOWERINGS[node.op_type](builder, node, shapes)
-        replace_node(graph, node, builder.nodes)
+    rewrite(model.graph, _LOWERINGS, static_shapes(model), "g")
 
 
-def _attributes(node: onnx.NodeProto, **defaults: Any) -> dict[str, Any]:
-    return defaults | {a.name: helper.get_attribute_value(a) for a in node.attribute}
+def _normalise(b: Builder, coordinate: str, size: int) -> str:
+    """Pixel centres 0..size-1 to GridSample's -1..1."""
+    scaled = b.op("Mul", coordinate, b.constant(2 / max(size - 1, 1)))
+    return b.op("Sub", scaled, b.constant(1.0))
 
 
-def _deform_conv(b: _Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
+def _sample(b: Builder, image: str, x: str, y: str, grid: tuple[int, ...], padding: str) -> str:
+    """GridSample of `image` at normalised x and y, whose shapes are those of the grid (n,rows,columns)."""
+    last = b.constant([-1], np.int64)
+    pairs = b.op("Concat", b.op("Unsqueeze", x, last), b.op("Unsqueeze", y, last), axis=-1)
+    return b.op("GridSample", image, b.reshape(pairs, (*grid, 2)), mode="linear", padding_mode=padding, align_corners=1)
+
+
+def _deform_conv(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
     """Samples of all taps by one GridSample over (taps * rows, columns), then a product with the filters."""
     image, weight, offset, *rest = node.input
     (n, channels, height, width), (filters, _, kh, kw) = shapes[image], shapes[weight]
     rows, columns = shapes[offset][2:]
-    a = _attributes(node, group=1, offset_group=1, dilations=[1, 1], strides=[1, 1], pads=[0, 0, 0, 0])
+    a = attributes(node, group=1, offset_group=1, dilations=[1, 1], strides=[1, 1], pads=[0, 0, 0, 0])
     if a["offset_group"] != 1 or any(rest[1:]):
         raise RuntimeError(f"{node.name}: offset groups and modulation masks have no lowering")
     (dilation_y, dilation_x), (stride_y, stride_x) = a["dilations"], a["strides"]
@@ -88,10 +47,10 @@ def _deform_conv(b: _Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
     base_y = tap_y * dilation_y - top + np.arange(rows).reshape(1, 1, rows, 1) * stride_y
     base_x = tap_x * dilation_x - left + np.arange(columns) * stride_x
     pairs = b.reshape(offset, (n, taps, 2, rows, columns))
-    dy, dx = (b.op("Gather", pairs, b.constant(k, np.int64), axis=2) for k in (0, 1))
-    x = b.normalise(b.op("Add", dx, b.constant(base_x)), width)
-    y = b.normalise(b.op("Add", dy, b.constant(base_y)), height)
-    samples = b.sample(image, x, y, (n, taps * rows, columns), "zeros")  # (n,C,taps*rows,columns)
+    dy, dx = (b.pick(pairs, k, 2) for k in (0, 1))
+    x = _normalise(b, b.op("Add", dx, b.constant(base_x)), width)
+    y = _normalise(b, b.op("Add", dy, b.constant(base_y)), height)
+    samples = _sample(b, image, x, y, (n, taps * rows, columns), "zeros")  # (n,C,taps*rows,columns)
     per_group = channels // groups * taps
     samples = b.reshape(samples, (n, groups, per_group, rows * columns))
     product = b.op("MatMul", b.reshape(weight, (1, groups, filters // groups, per_group)), samples)
@@ -101,13 +60,11 @@ def _deform_conv(b: _Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
         b.op("Add", out, b.reshape(bias, (1, filters, 1, 1)), output=node.output[0])
 
 
-def _roi_align(b: _Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
+def _roi_align(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
     """All sample points of all boxes by one GridSample, then averages; exact for boxes inside the image."""
     image, boxes, index = node.input
     (n, channels, height, width), count = shapes[image], shapes[boxes][0]
-    a = _attributes(
-        node, coordinate_transformation_mode=b"half_pixel", mode=b"avg", sampling_ratio=0, spatial_scale=1.0
-    )
+    a = attributes(node, coordinate_transformation_mode=b"half_pixel", mode=b"avg", sampling_ratio=0, spatial_scale=1.0)
     size, ratio = int(a["output_height"]), int(a["sampling_ratio"])
     known = (a["coordinate_transformation_mode"], a["mode"], a["output_width"]) == (b"half_pixel", b"avg", size)
     if not known or ratio < 1 or n not in (1, count) or (n > 1 and not _counts_up(b.graph, index, n)):
@@ -116,16 +73,14 @@ def _roi_align(b: _Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
     shares = (np.arange(points) + 0.5) / points
     scaled = b.op("Mul", boxes, b.constant(a["spatial_scale"]))
     scaled = b.op("Sub", scaled, b.constant(0.5))
-    x1, y1, x2, y2 = (
-        b.reshape(b.op("Gather", scaled, b.constant(k, np.int64), axis=1), (count, 1, 1)) for k in range(4)
-    )
+    x1, y1, x2, y2 = (b.reshape(b.pick(scaled, k, 1), (count, 1, 1)) for k in range(4))
     x = b.op("Add", x1, b.op("Mul", b.op("Sub", x2, x1), b.constant(shares.reshape(1, 1, points))))
     y = b.op("Add", y1, b.op("Mul", b.op("Sub", y2, y1), b.constant(shares.reshape(1, points, 1))))
     shape = b.constant((count, points, points), np.int64)
-    x = b.op("Expand", b.normalise(x, width), shape)
-    y = b.op("Expand", b.normalise(y, height), shape)
+    x = b.op("Expand", _normalise(b, x, width), shape)
+    y = b.op("Expand", _normalise(b, y, height), shape)
     grid = (1, count * points, points) if n == 1 else (count, points, points)
-    samples = b.sample(image, x, y, grid, "border")
+    samples = _sample(b, image, x, y, grid, "border")
     pooled = b.op("AveragePool", samples, kernel_shape=[ratio, ratio], strides=[ratio, ratio])
     if n == 1:
         pooled = b.op("Transpose", b.reshape(pooled, (channels, count, size, size)), perm=[1, 0, 2, 3])
@@ -142,6 +97,4 @@ def _counts_up(graph: onnx.GraphProto, name: str, count: int) -> bool:
 
 
 _FOLLOWED = ("Cast", "Squeeze", "Slice", "Concat")  # through which the first input's first column stays itself
-_LOWERINGS: dict[str, Callable[[_Builder, onnx.NodeProto, Shapes], None]] = {
-    "DeformConv": _deform_conv, "RoiAlign": _roi_align,
-}  # fmt: skip
+_LOWERINGS: dict[str, Rule] = {"DeformConv": _deform_conv, "RoiAlign": _roi_align}

@@ -1,4 +1,4 @@
-"""Rewrites of the traced graph into standard ONNX."""
+"""The lowerings: rewrites of one traced graph, whose nodes of MAPT's own domain they keep or replace."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Literal
 import onnx
 from onnx import TensorProto, helper
 
-from mapt.export.graph import Shapes, known_shapes, replace_node
+from mapt.export.builder import Builder, Rule, rewrite
+from mapt.export.graph import Shapes, known_shapes
 from mapt.export.gridsample import lower_gridsample
+from mapt.export.standard import STANDARD
+from mapt.ops.nodes import DOMAIN
 
-Lowering = Literal["standard", "gridsample"]
-DOMAIN = "mapt"
+Lowering = Literal["custom", "standard", "gridsample"]
 
 
 def lower(model: onnx.ModelProto, lowering: Lowering) -> None:
@@ -19,25 +21,23 @@ def lower(model: onnx.ModelProto, lowering: Lowering) -> None:
 
     Args:
         model: as traced, with MAPT's nodes.
-        lowering: "standard" for ONNX's own operators; "gridsample" for those of them that every runtime builds without
-            a plugin: GridSample and MatMul in place of DeformConv and RoiAlign.
+        lowering: "custom" keeps the operators that csrc/ has kernels for; "standard" has ONNX's DeformConv and RoiAlign
+            in their place; "gridsample" GridSample and MatMul, which every runtime builds without a plugin.
+
+    Raises:
+        RuntimeError: a node of a form that MAPT's graphs do not have; a fault of this program, not of its user.
     """
-    lower_standard(model)
+    rules = _ALWAYS if lowering == "custom" else _ALWAYS | STANDARD
+    rewrite(model.graph, rules, known_shapes(model.graph), "s", DOMAIN)
+    used = {node.domain for node in model.graph.node} | {""}
+    kept = [opset for opset in model.opset_import if opset.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
     if lowering == "gridsample":
         lower_gridsample(model)
 
 
-def lower_standard(model: onnx.ModelProto) -> None:
-    """Replace MAPT's nodes by operators that every runtime knows, in place."""
-    shapes = known_shapes(model.graph)
-    for node in [n for n in model.graph.node if n.domain == DOMAIN]:
-        replace_node(model.graph, node, _LOWERINGS[node.op_type](node, shapes))
-    kept = [opset for opset in model.opset_import if opset.domain != DOMAIN]
-    del model.opset_import[:]
-    model.opset_import.extend(kept)
-
-
-def _greedy_keep(node: onnx.NodeProto, shapes: Shapes) -> list[onnx.NodeProto]:
+def _greedy_keep(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
     """GreedyKeep as a Loop: keep <- (keep . S < 0.5) until nothing changes, at most n times.
 
     The body carries `keep` (n,) float32 and stops when a round leaves it unchanged: exactly the greedy result.
@@ -69,7 +69,7 @@ def _greedy_keep(node: onnx.NodeProto, shapes: Shapes) -> list[onnx.NodeProto]:
             helper.make_tensor_value_info(name("keep_out"), TensorProto.FLOAT, [count]),
         ],
     )
-    return [
+    b.nodes += [
         helper.make_node("Constant", [], [name("all")], value_floats=[1.0] * count),
         helper.make_node("Constant", [], [name("half")], value_float=0.5),
         helper.make_node("Constant", [], [name("bound")], value_int=count),
@@ -81,4 +81,4 @@ def _greedy_keep(node: onnx.NodeProto, shapes: Shapes) -> list[onnx.NodeProto]:
     ]
 
 
-_LOWERINGS = {"GreedyKeep": _greedy_keep}
+_ALWAYS: dict[str, Rule] = {"GreedyKeep": _greedy_keep}

@@ -13,6 +13,7 @@ import torch
 from mapt.contract import ModelInfo, TensorSpec
 from mapt.export.lowering import Lowering, lower
 from mapt.export.subgraphs import Subgraph
+from mapt.ops.nodes import DOMAIN
 
 OPSET = 20  # DeformConv needs 19, half-pixel RoiAlign 16
 
@@ -45,12 +46,12 @@ def finish(traced: onnx.ModelProto, subgraph: Subgraph, info: ModelInfo, lowerin
     model.CopyFrom(traced)
     lower(model, lowering)
     _strip(model)
-    _check(model, subgraph, info)
+    _check(model, subgraph, info, lowering)
     return model
 
 
 def _strip(model: onnx.ModelProto) -> None:
-    """Drop what differs from machine to machine: stack traces, file paths, inferred shapes of inner values."""
+    """Drop what differs from machine to machine: stack traces, file paths, shapes that can be inferred."""
     graphs = [model.graph]
     for graph in graphs:
         for node in graph.node:
@@ -60,17 +61,21 @@ def _strip(model: onnx.ModelProto) -> None:
         for value in (*graph.value_info, *graph.input, *graph.output, *graph.initializer):
             del value.metadata_props[:]
             value.doc_string = ""
+        own = {name for node in graph.node if node.domain == DOMAIN for name in node.output}
+        kept = [value for value in graph.value_info if value.name in own]  # no runtime can infer these
         del graph.value_info[:]
+        graph.value_info.extend(kept)
         del graph.metadata_props[:]
     del model.metadata_props[:]
     model.doc_string = ""
     model.producer_name, model.producer_version = "mapt", ""
 
 
-def _check(model: onnx.ModelProto, subgraph: Subgraph, info: ModelInfo) -> None:
+def _check(model: onnx.ModelProto, subgraph: Subgraph, info: ModelInfo, lowering: Lowering) -> None:
     name = subgraph.spec.name
     onnx.checker.check_model(model, full_check=True)
-    left = {n.op_type for n in model.graph.node} & {"BatchNormalization"} | {n.domain for n in model.graph.node} - {""}
+    domains = {"", DOMAIN} if lowering == "custom" else {""}
+    left = {n.op_type for n in model.graph.node if n.op_type == "BatchNormalization" or n.domain not in domains}
     if left:
         raise RuntimeError(f"{name}: {sorted(left)} left in the graph")
     for expected, found in ((subgraph.spec.inputs, model.graph.input), (subgraph.spec.outputs, model.graph.output)):

@@ -71,7 +71,8 @@ def extra_of(module: str | None) -> str | None:
 def examine() -> list[Finding]:
     """Every check, in the order in which a user meets the parts."""
     return [
-        _python(), _onnxruntime(), *(_package(p) for p in PACKAGES), _processor(), _operators(), _gpu(), _tensorrt(),
+        _python(), _onnxruntime(), *(_package(p) for p in PACKAGES), _processor(), _operators(),
+        _ort_operators(), _gpu(), _tensorrt(),
         _attempt("video", _video, "install opencv-python-headless from PyPI: its wheel holds the encoder"),
         _attempt("shipped weights", _weights, "run in a checkout of the project, or train: mapt train nano-street"),
     ]  # fmt: skip
@@ -141,9 +142,7 @@ def _processor() -> Finding:
 def _operators() -> Finding:
     """What computes the network's own operators in PyTorch; the runtime does not need them."""
     what, build = "compiled operators", "MAPT_BUILD=torch pip install --no-build-isolation -e . (in a checkout)"
-    record = Path(__file__).parent / "build.json"
-    built: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
-    left_out = built.get("torch", "mapt was not installed with its own setup.py")
+    left_out = _left_out("torch")
     if _version("torch") is None or _version("torchvision") is None:
         return Finding(what, "missing", "no PyTorch", "training needs it: pip install mapt[train]")
     question = "from mapt.ops import compiled; print(compiled.implementation(), compiled.MISSING, sep='|')"
@@ -156,6 +155,28 @@ def _operators() -> Finding:
     if left_out != "ok":
         return Finding(what, "missing", f"{uses} instead, which is slower: {left_out}", build)
     return Finding(what, "broken", f"{uses} instead, which is slower: {missing}", build)
+
+
+def _ort_operators() -> Finding:
+    """What bundles of `mapt export --ops custom` need; no others do."""
+    what, left_out = "operators for ONNX Runtime", _left_out("onnxruntime")
+    from mapt.runtime.operators import DOMAIN, REBUILD, find_library
+
+    try:
+        path, version = find_library()
+    except InputError as error:
+        state: State = "missing" if left_out != "ok" else "broken"
+        return Finding(
+            what, state, left_out if left_out != "ok" else str(error), f"only --ops custom needs them; {REBUILD}"
+        )
+    return Finding(what, "ok", f"{DOMAIN} {version}, {path.name}")
+
+
+def _left_out(part: str) -> str:
+    """Why setup.py did not build a part; "ok" where it did."""
+    record = Path(__file__).parent / "build.json"
+    built: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
+    return built.get(part, "mapt was not installed with its own setup.py")
 
 
 def _gpu() -> Finding:

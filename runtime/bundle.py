@@ -18,13 +18,13 @@ from mapt.errors import InputError
 from mapt.files import atomic_file
 from mapt.runtime.signature import check_signature
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 GOLDEN = "golden.npz"
 _KEYS = {
     "format": int, "id": str, "preset": str, "height": int, "width": int, "classes": list, "things": list,
-    "sizes": dict, "thresholds": dict, "lowering": str, "precision": str, "subgraphs": dict,
+    "sizes": dict, "thresholds": dict, "lowering": str, "operators": dict, "precision": str, "subgraphs": dict,
     "files": dict, "versions": dict, "engines": dict,
 }  # fmt: skip
 EngineStatus = Literal["built", "ran", "unproven"]
@@ -61,6 +61,7 @@ class Bundle:
         versions: libraries it was exported with.
         engines: TensorRT engines by target ("sm86") and subgraph.
         golden: a picture and the outputs it must give, or None.
+        operators: version of every domain of operators in the graphs that is not ONNX's own.
     """
 
     folder: Path
@@ -72,6 +73,7 @@ class Bundle:
     versions: dict[str, str]
     engines: dict[str, dict[str, EngineFile]] = field(default_factory=dict)
     golden: Path | None = None
+    operators: dict[str, int] = field(default_factory=dict)
 
 
 def sha256(path: Path) -> str:
@@ -90,6 +92,7 @@ def write_manifest(
     precision: str,
     versions: dict[str, str],
     engines: dict[str, dict[str, EngineFile]] | None = None,
+    operators: dict[str, int] | None = None,
 ) -> str:
     """Write `manifest.json` over files that already lie in `folder`.
 
@@ -102,6 +105,7 @@ def write_manifest(
         precision: number format.
         versions: library versions.
         engines: TensorRT engines in the folder, by target and subgraph.
+        operators: version of every domain of operators in the graphs that is not ONNX's own.
 
     Returns:
         The bundle's id: a hash over the ONNX files and what is configured, engines and weights apart.
@@ -120,6 +124,7 @@ def write_manifest(
         **{k: v for k, v in asdict(info).items() if k != "thresholds"},
         "thresholds": asdict(info.thresholds),
         "lowering": lowering,
+        "operators": operators or {},
         "precision": precision,
         "subgraphs": subgraphs,
     }
@@ -173,6 +178,7 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
         info = _model_info(manifest)
         graphs = {name: _inside(path, entry["file"]) for name, entry in manifest["subgraphs"].items()}
         hashes = {entry["file"]: entry["sha256"] for entry in manifest["subgraphs"].values()} | manifest["files"]
+        operators = {str(domain): int(version) for domain, version in manifest["operators"].items()}
         engines = {t: {n: _engine(path, e) for n, e in own.items()} for t, own in manifest["engines"].items()}
         hashes |= {entry["file"]: entry["sha256"] for own in manifest["engines"].values() for entry in own.values()}
     except (TypeError, KeyError, AttributeError, ValueError) as error:
@@ -191,7 +197,7 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
             raise InputError(f"{file}: its SHA-256 differs from the manifest's; the file was changed, export it again")
     return Bundle(
         folder, manifest["id"], info, manifest["lowering"], manifest["precision"], graphs, manifest["versions"],
-        engines, folder / GOLDEN if GOLDEN in manifest["files"] else None,
+        engines, folder / GOLDEN if GOLDEN in manifest["files"] else None, operators,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from mapt.contract import BY_NAME
 from mapt.errors import InputError
 from mapt.runtime.backend import Tensors
 from mapt.runtime.bundle import Bundle
+from mapt.runtime.operators import library_for
 
 
 class OrtBackend:
@@ -37,6 +39,9 @@ class OrtBackend:
         options.log_severity_level = 3
         # Without work a pool's threads should sleep: the subgraphs alternate, and spinning ones slow each other down.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        operators = library_for(bundle.operators, bundle.folder)
+        if operators:
+            _register(options, operators)
         wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
         providers = [p for p in wanted if p in onnxruntime.get_available_providers()]
         self.info = bundle.info
@@ -61,3 +66,10 @@ class OrtBackend:
             have = {t.name: list(t.shape) for t in found}
             if want != have:
                 raise InputError(f"{path}: its tensors {have} are not the contract's {want}; export the bundle again")
+
+
+def _register(options: Any, library: Path) -> None:
+    try:
+        options.register_custom_ops_library(str(library))
+    except Exception as error:
+        raise InputError(f"{library}: ONNX Runtime does not take it ({str(error).splitlines()[0]})") from None

@@ -44,8 +44,8 @@ def implementation() -> str:
 def usable(*tensors: Tensor) -> bool:
     """Do the compiled operators take these tensors, here and now?
 
-    Not while a graph is exported, whose nodes are standard operators, and not on a GPU. Where they are missing, the
-    first question is answered aloud.
+    Not while a graph is exported (`mapt.ops.nodes`), and not on a GPU. Where they are missing, the first question is
+    answered aloud.
     """
     if torch.compiler.is_exporting() or not _enabled:
         return False
@@ -94,7 +94,8 @@ def wants_gradient(*tensors: Tensor | None) -> bool:
     return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
 
 
-def _convolution_shape(input: Tensor, weight: Tensor, stride: int, padding: int, dilation: int) -> list[int]:
+def convolution_shape(input: Tensor, weight: Tensor, stride: int, padding: int, dilation: int) -> list[int]:
+    """The shape (N,O,oh,ow) of a convolution's result."""
     sides = [
         (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
         for size, kernel in zip(input.shape[2:], weight.shape[2:], strict=True)
@@ -105,7 +106,7 @@ def _convolution_shape(input: Tensor, weight: Tensor, stride: int, padding: int,
 def _fake_deform_conv2d(
     input: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int, dilation: int
 ) -> Tensor:
-    return input.new_empty(_convolution_shape(input, weight, stride, padding, dilation))
+    return input.new_empty(convolution_shape(input, weight, stride, padding, dilation))
 
 
 def _fake_deform_conv2d_backward(

@@ -7,6 +7,7 @@ import torchvision
 from torch import Tensor
 
 from mapt.ops import compiled
+from mapt.ops.nodes import node
 
 
 def deform_conv2d(
@@ -41,6 +42,9 @@ def deform_conv2d(
     if out is not None:
         compiled.refuse_gradients(input, offset, weight, bias)
     tensors = (input, offset, weight) if bias is None else (input, offset, weight, bias)
+    if torch.compiler.is_exporting():
+        shape = compiled.convolution_shape(input, weight, stride, padding, dilation)
+        return node("DeformConv2d", tensors, shape, {"stride": stride, "padding": padding, "dilation": dilation})
     if not compiled.usable(*tensors):
         result = _with_torchvision(input, offset, weight, bias, stride, padding, dilation)
         return result if out is None else out.copy_(result)
@@ -59,8 +63,7 @@ def _with_torchvision(
 ) -> Tensor:
     shared = offset.shape[0] == 1 and input.shape[0] != 1
     if shared and input.shape[1] == 1 and stride == 1:
-        shared_kernel = _grouped_single_channel if torch.compiler.is_exporting() else _shared_single_channel
-        return shared_kernel(input, offset, weight, bias, padding, dilation)
+        return _shared_single_channel(input, offset, weight, bias, padding, dilation)
     if shared:
         offset = offset.expand(input.shape[0], -1, -1, -1)
     out: Tensor = torchvision.ops.deform_conv2d(input, offset, weight, bias, stride, padding, dilation)
@@ -74,18 +77,6 @@ def _shared_single_channel(
     samples = sample_taps(input.transpose(0, 1), offset, weight.shape[-1], padding, dilation)  # (N,k*k,oh,ow)
     flat = weight.flatten(1)  # (O,k*k)
     out = torch.einsum("nkhw,ok->nohw", samples, flat)
-    return out if bias is None else out + bias[None, :, None, None]
-
-
-def _grouped_single_channel(
-    input: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None, padding: int, dilation: int
-) -> Tensor:
-    """The same as one node: the samples are the channels of a grouped convolution, whose coordinates are shared."""
-    n, filters = input.shape[0], weight.shape[0]
-    grouped = weight.repeat(n, 1, 1, 1)  # (N*O,1,k,k)
-    channels = input.transpose(0, 1)  # (1,N,h,w)
-    out: Tensor = torchvision.ops.deform_conv2d(channels, offset, grouped, None, 1, padding, dilation)  # (1,N*O,oh,ow)
-    out = out.view(n, filters, *out.shape[2:])
     return out if bias is None else out + bias[None, :, None, None]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mapt.ops.nodes import node
+
 INDEX_BITS = 20
 
 
@@ -65,10 +67,7 @@ def greedy_keep(suppresses: Tensor) -> Tensor:
         (n,) bool. In an exported graph it is one node, `mapt::GreedyKeep`, which export turns into an ONNX Loop.
     """
     if torch.compiler.is_exporting():
-        node: Tensor = torch.onnx.ops.symbolic(
-            "mapt::GreedyKeep", (suppresses,), dtype=torch.bool, shape=(suppresses.shape[0],), version=1
-        )
-        return node
+        return node("GreedyKeep", [suppresses], suppresses.shape[:1], dtype=torch.bool)
     keep = torch.ones(suppresses.shape[0], device=suppresses.device, dtype=suppresses.dtype)
     for _ in range(suppresses.shape[0]):
         updated = (keep @ suppresses < 0.5).to(suppresses.dtype)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mapt.ops import compiled
 from mapt.ops.deform_conv import deform_conv2d
+from mapt.ops.nodes import node
 
 DILATIONS = (1, 3, 6, 12)
 STRIDE = 8
@@ -46,6 +47,9 @@ def propagate_masks(
         RuntimeError: shapes or types that do not fit together, or `out` where a gradient is wanted.
     """
     tensors = (masks, offsets, weights, projection, bias)
+    if torch.compiler.is_exporting():
+        features = None if boxes is None else propagated_features(masks, offsets, weights, boxes)
+        return node("PropagateMasks", tensors, masks.shape), features
     if out is not None:
         compiled.refuse_gradients(*tensors)
     if not compiled.usable(*tensors) or compiled.wants_gradient(*tensors):
@@ -80,6 +84,9 @@ def _composed(
 
 def propagated_features(masks: Tensor, offsets: Tensor, weights: Tensor, boxes: Tensor) -> Tensor:
     """The propagated features of each mask inside its own box: (N,4*C,7,7); arguments as in `propagate_masks`."""
+    if torch.compiler.is_exporting():
+        shape = masks.shape[0], len(DILATIONS) * weights.shape[1], ROI_SIZE, ROI_SIZE
+        return node("PropagatedFeatures", [masks, offsets, weights, boxes], shape)
     if compiled.usable(masks, offsets, weights) and not compiled.wants_gradient(masks, offsets, weights):
         dtype = compiled.working_type(masks, offsets, weights)
         arguments = masks.to(dtype), offsets.to(dtype), weights.to(dtype), boxes

@@ -9,6 +9,7 @@ import torchvision
 from torch import Tensor
 
 from mapt.ops import compiled
+from mapt.ops.nodes import node
 
 LEVEL_AREAS = (112.0**2, 224.0**2, 448.0**2)
 
@@ -50,7 +51,9 @@ def multiscale_roi_align(
         RuntimeError: shapes that do not fit together, a box of no image, or `out` where a gradient is wanted.
     """
     if torch.compiler.is_exporting():
-        return _on_atlas(features, boxes, output_size, strides, sampling_ratio)
+        shape = boxes.shape[0], features[0].shape[1], output_size, output_size
+        attributes = {"output_size": output_size, "strides": list(strides), "sampling_ratio": sampling_ratio}
+        return node("MultiscaleRoiAlign", [*features, boxes], shape, attributes)
     if out is not None:
         compiled.refuse_gradients(*features)
     if not compiled.usable(*features, boxes):
@@ -78,35 +81,3 @@ def _level_by_level(
             )
             out = out.index_put((rows,), aligned.to(out.dtype))
     return out
-
-
-def _on_atlas(
-    features: Sequence[Tensor], boxes: Tensor, output_size: int, strides: Sequence[int], sampling_ratio: int
-) -> Tensor:
-    """The same with one RoIAlign on all levels packed into one map: static shapes, for export."""
-    atlas, rois = pack_atlas(features, boxes, strides)
-    out: Tensor = torchvision.ops.roi_align(atlas, rois, output_size, 1.0, sampling_ratio, aligned=True)
-    return out
-
-
-def pack_atlas(features: Sequence[Tensor], boxes: Tensor, strides: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """All levels as one map (B,F,h,w), and the boxes (R,5) as they lie in it, in its cells.
-
-    P4 lies on top, P8 | P16 | P32 below, each with one pixel of replicated border, which is all that a box inside the
-    image can reach. Exact for boxes clipped to the image.
-    """
-    padded = [torch.nn.functional.pad(f, (1, 1, 1, 1), mode="replicate") for f in features]
-    width = max(padded[0].shape[-1], sum(p.shape[-1] for p in padded[1:]))
-    height = padded[1].shape[-2]
-    row = [torch.nn.functional.pad(p, (0, 0, 0, height - p.shape[-2])) for p in padded[1:]]
-    below = torch.cat(row, -1)
-    atlas = torch.cat([torch.nn.functional.pad(part, (0, width - part.shape[-1])) for part in (padded[0], below)], -2)
-    left, corners = 0, [(1.0, 1.0)]
-    for part in padded[1:]:
-        corners.append((left + 1.0, padded[0].shape[-2] + 1.0))
-        left += part.shape[-1]
-    level = roi_levels(boxes[:, 1:])
-    scale = boxes.new_tensor([1.0 / s for s in strides]).index_select(0, level)[:, None]  # (R,1)
-    corner = boxes.new_tensor(corners).index_select(0, level)  # (R,2) x, y
-    placed = boxes[:, 1:] * scale + torch.cat((corner, corner), -1)
-    return atlas, torch.cat((boxes[:, :1], placed), -1)

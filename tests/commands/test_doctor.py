@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from mapt import doctor
-from mapt.doctor import Package, _onnxruntime, _package
+from mapt.doctor import Package, _onnxruntime, _ort_operators, _package
+from mapt.runtime import operators
 
 Run = Callable[..., Any]
 
@@ -20,6 +21,14 @@ def test_it_lists_what_is_here(mapt: Run, tmp_path: Path, monkeypatch: pytest.Mo
     assert findings["Python"]["detail"] == ".".join(map(str, sys.version_info[:3]))
     assert findings["numpy"]["state"] == findings["ONNX Runtime"]["state"] == findings["video"]["state"] == "ok"
     assert all(f["advice"] for f in findings.values() if f["state"] != "ok")
+
+
+def test_operators_that_are_not_built_are_said_to_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operators, "FOLDER", tmp_path)
+    monkeypatch.setattr(doctor, "_left_out", lambda part: f"no compiler for {part}")
+    found = _ort_operators()
+    assert (found.state, found.detail) == ("missing", "no compiler for onnxruntime")
+    assert "--ops custom" in found.advice and "make kernels" in found.advice and not found.needed
 
 
 def test_a_missing_package_names_its_extra() -> None:

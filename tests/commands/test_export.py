@@ -31,7 +31,7 @@ _NAMES = ("backbone", "semantic", "instance", "motion", "appearance")
     ("arguments", "words"),
     [
         (("--precision", "int4"), "--precision int4: unknown"),
-        (("--precision", "int8"), "fp32 with standard or gridsample operators only"),
+        (("--precision", "int8"), "this version exports fp32 only"),
         (("--ops", "magic"), "--ops magic: unknown"),
         (("--size", "wide"), "is not HEIGHTxWIDTH"),
     ],

@@ -8,11 +8,12 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from mapt.export.lowering import DOMAIN, lower_standard
+from mapt.export.lowering import Lowering, lower
 from mapt.ops.nms import greedy_keep
+from mapt.ops.nodes import DOMAIN
 
 
-def _lowered(n: int) -> onnxruntime.InferenceSession:
+def _lowered(n: int, lowering: Lowering = "standard") -> onnxruntime.InferenceSession:
     """A graph of nothing but GreedyKeep, lowered."""
     graph = helper.make_graph(
         [helper.make_node("GreedyKeep", ["S"], ["keep"], domain=DOMAIN)],
@@ -22,7 +23,7 @@ def _lowered(n: int) -> onnxruntime.InferenceSession:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20), helper.make_opsetid(DOMAIN, 1)])
     model.ir_version = 10
-    lower_standard(model)
+    lower(model, lowering)
     onnx.checker.check_model(model, full_check=True)
     assert {node.domain for node in model.graph.node} == {""}
     return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -47,10 +48,11 @@ def test_the_loop_is_greedy_suppression(density: float) -> None:
         np.testing.assert_array_equal(greedy_keep(torch.from_numpy(suppresses)).numpy(), keep)
 
 
-def test_the_longest_chain_still_ends_right() -> None:
+@pytest.mark.parametrize("lowering", ["custom", "standard", "gridsample"])
+def test_the_longest_chain_still_ends_right(lowering: Lowering) -> None:
     """Each box suppresses the next: every second stays, and the loop needs its whole bound."""
     suppresses = np.eye(64, k=1, dtype=np.float32)
-    (keep,) = _lowered(64).run(None, {"S": suppresses})
+    (keep,) = _lowered(64, lowering).run(None, {"S": suppresses})
     np.testing.assert_array_equal(keep, np.arange(64) % 2 == 0)
 
 

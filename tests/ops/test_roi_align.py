@@ -1,4 +1,4 @@
-"""Multi-level RoIAlign against the slow reference, torchvision per level, and the exported atlas against both."""
+"""Multi-level RoIAlign against the slow reference and torchvision per level."""
 
 import math
 
@@ -8,7 +8,7 @@ import torchvision
 from torch import Tensor
 
 from mapt.ops import compiled, multiscale_roi_align, reference
-from mapt.ops.roi_align import _on_atlas, roi_levels
+from mapt.ops.roi_align import roi_levels
 
 pytestmark = pytest.mark.usefixtures("implementation")
 
@@ -78,19 +78,6 @@ def test_gradients_by_differences() -> None:
     boxes = random_boxes(12, 2, 33, 40).double()
     boxes[:4] = torch.tensor([[0, 1, 2, 30, 30], [1, -60, -60, 70, 60], [0, 0, 0, 300, 300], [1, 0, 0, 500, 500]])
     assert torch.autograd.gradcheck(lambda *f: multiscale_roi_align(f, boxes, 2, STRIDES), features)
-
-
-def test_the_atlas_equals_the_levels_for_boxes_in_the_image() -> None:
-    height, width = 192, 320
-    features = pyramid(height, width)
-    torch.manual_seed(1)
-    corners = torch.rand(200, 2, 2) * torch.tensor([width, height])
-    corners[:20] = torch.tensor([[0.0, 0.0], [width, height]]) + torch.randn(20, 1, 2) * 3  # touch every border
-    corners = torch.minimum(corners.clamp(min=0), torch.tensor([float(width), float(height)]))
-    boxes = torch.cat((torch.zeros(200, 1), corners.amin(1), corners.amax(1)), 1)
-    for size in (7, 14):
-        got, want = (f(features, boxes, size, STRIDES, 2) for f in (_on_atlas, multiscale_roi_align))
-        torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)
 
 
 def test_no_boxes() -> None:

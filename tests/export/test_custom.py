@@ -1,0 +1,136 @@
+"""The custom lowering: MAPT's own nodes in the graphs, its own library under them."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+from mapt.bench.run import run_backends
+from mapt.contract import SUBGRAPHS
+from mapt.errors import InputError
+from mapt.export.bundle import Request, export_bundle
+from mapt.export.check import compare
+from mapt.ops.nodes import DOMAIN, VERSION
+from mapt.runtime import PanopticTracker, operators
+from mapt.runtime.bundle import read_bundle
+from mapt.runtime.ort import OrtBackend
+from mapt.shipped import shipped_weights
+from mapt.training.backend import TorchBackend
+from tests.runtime.test_operators import needs_library
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def custom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped weights with MAPT's own operators."""
+    folder = tmp_path_factory.mktemp("custom") / "bundle"
+    export_bundle(shipped_weights(), folder, Request(lowering="custom"))
+    return folder
+
+
+@needs_library
+def test_the_graphs_hold_the_operators_and_the_manifest_says_so(custom: Path, bundle: Path) -> None:
+    kinds = {}
+    for spec in SUBGRAPHS:
+        model = onnx.load(custom / f"{spec.name}.onnx")
+        kinds[spec.name] = sorted(n.op_type for n in model.graph.node if n.domain == DOMAIN)
+        assert not {n.op_type for n in model.graph.node} & {"DeformConv", "RoiAlign", "GridSample"}
+        assert {o.version for o in model.opset_import if o.domain == DOMAIN} <= {VERSION}
+        own = {name for n in model.graph.node if n.domain == DOMAIN for name in n.output}
+        stated = {v.name for v in (*model.graph.value_info, *model.graph.output)}
+        assert own <= stated, "no runtime can infer the shapes of these values"
+    assert kinds == {
+        "backbone": [],
+        "semantic": [],
+        "instance": ["MultiscaleRoiAlign"] * 2,
+        "motion": ["PropagateMasks", "PropagatedFeatures"],
+        "appearance": ["MultiscaleRoiAlign"],
+    }
+    assert read_bundle(custom).operators == {DOMAIN: VERSION} and read_bundle(bundle).operators == {}
+
+
+@needs_library
+def test_every_subgraph_equals_pytorch(custom: Path) -> None:
+    reference = TorchBackend.load(custom / "weights.safetensors")
+    found = compare(reference, OrtBackend(read_bundle(custom), threads=1))
+    assert [d.subgraph for d in found] == [s.name for s in SUBGRAPHS]
+    assert {f"{d.subgraph}.{d.tensor}": d.relative for d in found if d.relative > 2e-4} == {}
+
+
+@needs_library
+def test_it_tracks_as_pytorch_does(custom: Path, street: Path) -> None:
+    backends = [TorchBackend.load(custom / "weights.safetensors"), OrtBackend(read_bundle(custom), threads=2)]
+    result = run_backends(backends, street, "val", 10.0)
+    assert result.differences == []
+    assert result.scores["torch"].num_gt_tracks > 0, "nothing was found: the comparison says nothing"
+
+
+@needs_library
+def test_another_process_exports_the_same_bytes(custom: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "mapt.cli",
+        "export",
+        shipped_weights(),
+        "--out",
+        tmp_path / "b",
+        "--ops",
+        "custom",
+    ]
+    subprocess.run([*map(str, command), "--no-check"], check=True, capture_output=True)
+    assert sorted(p.name for p in custom.iterdir()) == sorted(p.name for p in (tmp_path / "b").iterdir())
+    for path in custom.iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+
+
+@needs_library
+def test_it_runs_without_pytorch(custom: Path) -> None:
+    code = (
+        "import sys, numpy as np; from mapt.runtime import PanopticTracker; "
+        "t = PanopticTracker.load(sys.argv[1], threads=1); t.step(np.zeros((192, 624, 3), np.uint8), 0); "
+        "assert 'torch' not in sys.modules and 'onnx' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, str(custom)], check=True)
+
+
+@needs_library
+def test_without_the_library_one_line_says_what_to_build(
+    custom: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operators, "FOLDER", tmp_path)
+    with pytest.raises(InputError, match=r"needs the operators mapt 1; .* are not built; build them: `make kernels`"):
+        PanopticTracker.load(custom)
+    PanopticTracker.load(bundle, test=False)
+
+
+@needs_library
+def test_another_version_and_a_path_are_refused(custom: Path, tmp_path: Path) -> None:
+    """The manifest names what it needs, never where it lies."""
+    copy = shutil.copytree(custom, tmp_path / "copy")
+    manifest = json.loads((copy / "manifest.json").read_text())
+    for needed, words in (
+        ({"mapt": 7}, r"needs the operators mapt 7, _ort_ops.*\.so has mapt 1"),
+        ({"/tmp/evil.so": 1}, r"needs operators '/tmp/evil\.so', which this version does not know"),
+        ({"mapt": "evil.so"}, r"manifest\.json: is malformed"),
+        ({}, r"\.onnx: ONNX Runtime cannot load it"),
+    ):
+        (copy / "manifest.json").write_text(json.dumps(manifest | {"operators": needed}))
+        with pytest.raises(InputError, match=words):
+            OrtBackend(read_bundle(copy))
+
+
+def test_exporting_without_the_library_is_refused_before_any_work(
+    mapt: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operators, "FOLDER", tmp_path)
+    ran = mapt("export", shipped_weights(), "--out", tmp_path / "b", "--ops", "custom")
+    assert ran.code == 2 and ran.err.startswith("mapt: --ops custom: needs the operators mapt 1; ")
+    assert ran.err.count("\n") == 1 and not (tmp_path / "b").exists()

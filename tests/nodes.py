@@ -1,0 +1,48 @@
+"""Graphs of a single operator, on ONNX Runtime."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor
+
+from mapt.ops.nodes import DOMAIN, VERSION
+
+Tensors = Mapping[str, Tensor]
+
+
+def one_node(
+    kind: str,
+    inputs: Tensors,
+    shape: tuple[int, ...],
+    constants: Tensors | None = None,
+    **attributes: Any,
+) -> onnx.ModelProto:
+    """A model of one of MAPT's operators, which reads `inputs`, then `constants`, and gives "out"."""
+    constants = constants or {}
+    node = helper.make_node(kind, [*inputs, *constants], ["out"], domain=DOMAIN, **attributes)
+    graph = helper.make_graph(
+        [node],
+        "one",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, list(value.shape)) for name, value in inputs.items()],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, shape)],
+        [numpy_helper.from_array(value.numpy(), name) for name, value in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid(DOMAIN, VERSION)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=10)
+
+
+def run(model: onnx.ModelProto, inputs: Tensors, library: Path | None = None, threads: int = 2) -> Tensor:
+    """What the model gives for these inputs."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4
+    if library:
+        options.register_custom_ops_library(str(library))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    return torch.from_numpy(session.run(None, {k: np.ascontiguousarray(v.numpy()) for k, v in inputs.items()})[0])
