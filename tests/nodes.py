@@ -1,6 +1,6 @@
 """Graphs of a single operator, on ONNX Runtime."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,19 @@ from torch import Tensor
 from mapt.ops.nodes import DOMAIN, VERSION
 
 Tensors = Mapping[str, Tensor]
+Numbers = Mapping[str, int | float | Sequence[int]]  # attributes
 
 
 def one_node(
     kind: str,
     inputs: Tensors,
     shape: tuple[int, ...],
+    attributes: Numbers | None = None,
     constants: Tensors | None = None,
-    **attributes: Any,
 ) -> onnx.ModelProto:
     """A model of one of MAPT's operators, which reads `inputs`, then `constants`, and gives "out"."""
     constants = constants or {}
-    node = helper.make_node(kind, [*inputs, *constants], ["out"], domain=DOMAIN, **attributes)
+    node = helper.make_node(kind, [*inputs, *constants], ["out"], domain=DOMAIN, **dict[str, Any](attributes or {}))
     graph = helper.make_graph(
         [node],
         "one",

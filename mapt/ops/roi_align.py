@@ -52,8 +52,10 @@ def multiscale_roi_align(
     """
     if torch.compiler.is_exporting():
         shape = boxes.shape[0], features[0].shape[1], output_size, output_size
-        attributes = {"output_size": output_size, "strides": list(strides), "sampling_ratio": sampling_ratio}
-        return node("MultiscaleRoiAlign", [*features, boxes], shape, attributes)
+        return node(
+            "MultiscaleRoiAlign", [*features, boxes], shape,
+            {"output_size": output_size, "strides": list(strides), "sampling_ratio": sampling_ratio},
+        )  # fmt: skip
     if out is not None:
         compiled.refuse_gradients(*features)
     if not compiled.usable(*features, boxes):

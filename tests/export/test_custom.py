@@ -18,6 +18,7 @@ from mapt.export.bundle import Request, export_bundle
 from mapt.export.check import compare
 from mapt.ops.nodes import DOMAIN, VERSION
 from mapt.runtime import PanopticTracker, operators
+from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend
 from mapt.shipped import shipped_weights
@@ -66,7 +67,10 @@ def test_every_subgraph_equals_pytorch(custom: Path) -> None:
 
 @needs_library
 def test_it_tracks_as_pytorch_does(custom: Path, street: Path) -> None:
-    backends = [TorchBackend.load(custom / "weights.safetensors"), OrtBackend(read_bundle(custom), threads=2)]
+    backends: list[Backend] = [
+        TorchBackend.load(custom / "weights.safetensors"),
+        OrtBackend(read_bundle(custom), threads=2),
+    ]
     result = run_backends(backends, street, "val", 10.0)
     assert result.differences == []
     assert result.scores["torch"].num_gt_tracks > 0, "nothing was found: the comparison says nothing"

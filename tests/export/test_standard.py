@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mapt import ops
 from mapt.export.lowering import Lowering, lower
-from tests.nodes import Tensors, one_node, run
+from tests.nodes import Numbers, Tensors, one_node, run
 
 STRIDES = (4, 8, 16, 32)
 LOWERINGS: tuple[Lowering, ...] = ("standard", "gridsample")
@@ -17,10 +17,15 @@ pytestmark = pytest.mark.parametrize("lowering", LOWERINGS)
 
 
 def same(
-    lowering: Lowering, kind: str, inputs: Tensors, want: Tensor, constants: Tensors | None = None, **attributes: object
+    lowering: Lowering,
+    kind: str,
+    inputs: Tensors,
+    want: Tensor,
+    attributes: Numbers | None = None,
+    constants: Tensors | None = None,
 ) -> None:
     """Lowered, the operator gives what is wanted, and nothing is left of MAPT's domain."""
-    model = one_node(kind, inputs, tuple(want.shape), constants, **attributes)
+    model = one_node(kind, inputs, tuple(want.shape), attributes, constants)
     lower(model, lowering)
     onnx.checker.check_model(model, full_check=True)
     assert {opset.domain for opset in model.opset_import} == {""}
@@ -36,8 +41,8 @@ def test_deform_conv2d(lowering: Lowering, batch: int, channels: int, shared: bo
     inputs = {"input": torch.rand(batch, channels, 13, 21), "offset": torch.randn(1 if shared else batch, 18, 7, 11)}
     constants = {"weight": torch.randn(5, channels, 3, 3)} | ({"bias": torch.randn(5)} if bias else {})
     sizes = {"stride": 2, "padding": 1, "dilation": 1}
-    want = ops.deform_conv2d(*inputs.values(), *constants.values(), **sizes)  # type: ignore[arg-type]
-    same(lowering, "DeformConv2d", inputs, want, constants, **sizes)
+    want = ops.deform_conv2d(*inputs.values(), *constants.values(), stride=2, padding=1)  # type: ignore[misc, arg-type]
+    same(lowering, "DeformConv2d", inputs, want, sizes, constants)
 
 
 @pytest.mark.parametrize("size", [7, 14])
@@ -53,21 +58,22 @@ def test_the_atlas_equals_the_levels_for_boxes_in_the_image(
     corners = torch.minimum(corners.clamp(min=0), limit)
     boxes = torch.cat((torch.zeros(200, 1), corners.amin(1), corners.amax(1)), 1)
     want = ops.multiscale_roi_align([*features.values()], boxes, size, STRIDES)
-    attributes = {"output_size": size, "strides": STRIDES, "sampling_ratio": 2}
-    same(lowering, "MultiscaleRoiAlign", {**features, "boxes": boxes}, want, **attributes)
+    attributes: Numbers = {"output_size": size, "strides": STRIDES, "sampling_ratio": 2}
+    same(lowering, "MultiscaleRoiAlign", {**features, "boxes": boxes}, want, attributes)
 
 
 @pytest.mark.parametrize(("height", "width"), [(24, 80), (9, 13)])
 def test_the_motion_step(lowering: Lowering, height: int, width: int) -> None:
     torch.manual_seed(2)
-    inputs = {"masks": torch.rand(6, 1, height, width), "offsets": torch.randn(4, 18, height, width) * 2}
+    masks, offsets = torch.rand(6, 1, height, width), torch.randn(4, 18, height, width) * 2
     weights, projection, bias = torch.randn(4, 5, 1, 3, 3), torch.randn(20), torch.randn(1)
     corner = torch.rand(6, 2) * torch.tensor([width * 4.0, height * 4.0])
     boxes = torch.cat((corner, corner + torch.tensor([width * 4.0, height * 4.0])), 1)
-    logits, features = ops.propagate_masks(*inputs.values(), weights, projection, bias, boxes)
+    logits, features = ops.propagate_masks(masks, offsets, weights, projection, bias, boxes)
     assert features is not None
+    inputs = {"masks": masks, "offsets": offsets}
     constants = {"weights": weights, "projection": projection, "bias": bias}
-    same(lowering, "PropagateMasks", inputs, logits, constants)
+    same(lowering, "PropagateMasks", inputs, logits, None, constants)
     model = one_node("PropagatedFeatures", {**inputs, "weights": weights, "boxes": boxes}, tuple(features.shape))
     model.graph.initializer.append(onnx.numpy_helper.from_array(weights.numpy(), "weights"))
     del model.graph.input[2]

@@ -144,7 +144,8 @@ def test_a_link_out_of_the_bundle_is_refused(bundle: Path, name: str) -> None:
     ("change", "says"),
     [
         (lambda m: m.update(format=1), "format 1"),
-        (lambda m: m.update(format=3), "format 3"),
+        (lambda m: m.update(format=2), "format 2"),
+        (lambda m: m.update(format=4), "format 4"),
         (lambda m: m.update(format="1"), "format '1'"),
         (lambda m: m.pop("format"), "format None"),
         (lambda m: m.update(plugin="x.so"), "unknown key 'plugin'"),
@@ -154,6 +155,7 @@ def test_a_link_out_of_the_bundle_is_refused(bundle: Path, name: str) -> None:
         (lambda m: m["sizes"].pop("E"), "'E'"),
         (lambda m: m.update(height=m["height"] * 2), "sizes say H"),
         (lambda m: m["classes"].append("boat"), "sizes say K"),
+        (lambda m: m["operators"].update(mapt="x.so"), "x.so"),
         (lambda m: m["thresholds"].update(scroe=0.5), "scroe"),
         (lambda m: m["thresholds"].update(score="high"), "high"),
         (lambda m: m["subgraphs"].pop("motion"), "'motion'"),

@@ -1,6 +1,7 @@
 """MAPT's operators for ONNX Runtime against those of `mapt.ops`, and how their library is found."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,10 @@ from mapt.errors import InputError
 from mapt.ops.nodes import DOMAIN, VERSION
 from mapt.runtime import operators
 from mapt.runtime.operators import find_library, library_for
-from tests.nodes import Tensors, one_node, run
+from tests.nodes import Numbers, Tensors, one_node, run
 
 STRIDES = (4, 8, 16, 32)
-ROI = {"output_size": 7, "strides": STRIDES, "sampling_ratio": 2}
+ROI: dict[str, int | Sequence[int]] = {"output_size": 7, "strides": STRIDES, "sampling_ratio": 2}
 
 
 def built() -> Path | None:
@@ -29,9 +30,9 @@ LIBRARY = built()
 needs_library = pytest.mark.skipif(LIBRARY is None, reason="csrc/onnxruntime is not built; `mapt doctor` says why")
 
 
-def same(kind: str, inputs: Tensors, want: Tensor, **attributes: object) -> None:
+def same(kind: str, inputs: Tensors, want: Tensor, attributes: Numbers | None = None) -> None:
     """The operator gives what is wanted, and the same bits on one and two threads."""
-    model = one_node(kind, inputs, tuple(want.shape), **attributes)
+    model = one_node(kind, inputs, tuple(want.shape), attributes)
     got = [run(model, inputs, LIBRARY, threads) for threads in (1, 2)]
     torch.testing.assert_close(got[0], want, rtol=1e-5, atol=1e-5)
     assert got[0].equal(got[1])
@@ -59,7 +60,8 @@ def test_deform_conv2d(
         "weight": torch.randn(filters, channels, kernel, kernel, generator=random),
     } | ({"bias": torch.randn(filters, generator=random)} if bias else {})
     sizes = {"stride": stride, "padding": padding, "dilation": dilation}
-    same("DeformConv2d", inputs, ops.deform_conv2d(**inputs, **sizes), **sizes)
+    want = ops.deform_conv2d(inputs["input"], offsets, inputs["weight"], inputs.get("bias"), stride, padding, dilation)
+    same("DeformConv2d", inputs, want, sizes)
 
 
 @needs_library
@@ -76,8 +78,8 @@ def test_multiscale_roi_align(count: int, channels: int, batch: int, size: int, 
     image = torch.randint(0, batch, (count, 1), generator=random)
     boxes = torch.cat((image.float(), corner, corner + sides), 1)
     want = ops.multiscale_roi_align([*features.values()], boxes, size, STRIDES, ratio)
-    attributes = ROI | {"output_size": size, "sampling_ratio": ratio}
-    same("MultiscaleRoiAlign", {**features, "boxes": boxes}, want, **attributes)
+    attributes = {**ROI, "output_size": size, "sampling_ratio": ratio}
+    same("MultiscaleRoiAlign", {**features, "boxes": boxes}, want, attributes)
 
 
 @needs_library
@@ -92,15 +94,14 @@ def test_the_motion_step(count: int, filters: int, height: int, width: int) -> N
     masks[2:, :, height // 2 :] = 0
     corner = torch.rand(count, 2, generator=random) * torch.tensor([width * 8.0, height * 8.0])
     boxes = torch.cat((corner, corner + torch.rand(count, 2, generator=random) * 90), 1)
-    shared = {
-        "masks": masks,
-        "offsets": torch.randn(4, 18, height, width, generator=random) * 3,
-        "weights": torch.randn(4, filters, 1, 3, 3, generator=random),
-    }
-    projected = {"projection": torch.randn(4 * filters, generator=random), "bias": torch.ones(1)}
-    logits, features = ops.propagate_masks(*shared.values(), *projected.values(), boxes)
+    offsets, weights, projection = (
+        torch.randn(shape, generator=random)
+        for shape in ((4, 18, height, width), (4, filters, 1, 3, 3), (4 * filters,))
+    )
+    logits, features = ops.propagate_masks(masks, offsets * 3, weights, projection, torch.ones(1), boxes)
+    shared = {"masks": masks, "offsets": offsets * 3, "weights": weights}
     assert features is not None
-    same("PropagateMasks", shared | projected, logits)
+    same("PropagateMasks", shared | {"projection": projection, "bias": torch.ones(1)}, logits)
     same("PropagatedFeatures", shared | {"boxes": boxes}, features)
 
 
@@ -109,17 +110,17 @@ def test_the_motion_step(count: int, filters: int, height: int, width: int) -> N
     ("attributes", "words"),
     [
         ({}, "has no attribute output_size that is an integer"),
-        (ROI | {"output_size": 7.0}, "has no attribute output_size that is an integer"),
-        (ROI | {"output_size": 0}, "output_size is 0, below 1"),
-        (ROI | {"sampling_ratio": -1}, "sampling_ratio is -1, below 1"),
-        (ROI | {"strides": [4, 8, 16]}, "strides has 3 entries, not 4"),
-        (ROI | {"strides": [4, 8, 0, 32]}, "strides holds 0, below 1"),
+        ({**ROI, "output_size": 7.0}, "has no attribute output_size that is an integer"),
+        ({**ROI, "output_size": 0}, "output_size is 0, below 1"),
+        ({**ROI, "sampling_ratio": -1}, "sampling_ratio is -1, below 1"),
+        ({**ROI, "strides": [4, 8, 16]}, "strides has 3 entries, not 4"),
+        ({**ROI, "strides": [4, 8, 0, 32]}, "strides holds 0, below 1"),
     ],
 )
-def test_bad_attributes_are_refused_when_a_session_is_made(attributes: dict[str, object], words: str) -> None:
+def test_bad_attributes_are_refused_when_a_session_is_made(attributes: Numbers, words: str) -> None:
     inputs = {name: torch.zeros(1, 2, 8, 8) for name in "abcd"} | {"boxes": torch.zeros(1, 5)}
     with pytest.raises(Exception, match=f"mapt::MultiscaleRoiAlign: {words}"):
-        run(one_node("MultiscaleRoiAlign", inputs, (1, 2, 7, 7), **attributes), inputs, LIBRARY)
+        run(one_node("MultiscaleRoiAlign", inputs, (1, 2, 7, 7), attributes), inputs, LIBRARY)
 
 
 @needs_library
@@ -151,14 +152,14 @@ def test_tensors_that_do_not_fit_are_refused(kind: str, change: dict[str, Tensor
         "offset": torch.zeros(1, 18, 8, 9),
         "weight": torch.zeros(5, 2, 3, 3),
     }
-    inputs, attributes = {
+    known: dict[str, tuple[dict[str, Tensor], Numbers]] = {
         "MultiscaleRoiAlign": (pyramid, ROI),
         "PropagateMasks": (motion, {}),
         "DeformConv2d": (convolution, {"stride": 1, "padding": 1, "dilation": 1}),
-    }[kind]
-    inputs = inputs | change
+    }
+    inputs, attributes = known[kind][0] | change, known[kind][1]
     with pytest.raises(Exception, match=f"mapt::{kind}: {words}"):
-        run(one_node(kind, inputs, (1,), **attributes), inputs, LIBRARY)  # type: ignore[arg-type]
+        run(one_node(kind, inputs, (1,), attributes), inputs, LIBRARY)
 
 
 @needs_library
