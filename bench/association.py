@@ -6,13 +6,14 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt.bench.peers import INSTALL, find_peers
 from mapt.contract import Thresholds
 from mapt.data.mots_text import CLASSES, MotsObject, mots_texts, read_mots_text, to_panoptic
 from mapt.errors import InputError
@@ -26,6 +27,7 @@ HEIGHT, WIDTH = 384, 1248  # KITTI's 375x1242 in the network's input
 EMBEDDING = 256
 CAR = 13
 PERIOD = 100_000_000  # ns
+OURS = "MAPT"
 LIMITS_MS = {"30 objects": ("p50", 1.0), "100 objects": ("p99", 3.0), "fusion, 20 instances": ("p50", 12.0)}
 DROPPED = 0.1  # of the masks, where detections are spoilt
 MOVED, GROWN = 2, 1  # pixels at most by which a mask is moved each way, and grown or shrunk
@@ -39,17 +41,26 @@ class Timing:
     thread: dict[str, float]
 
 
-def timed(steps: Iterator[Callable[[], object]], warmup: int = 10) -> Timing:
-    """Run every step once, in order."""
-    wall, thread = [], []
-    for number, step in enumerate(steps):
-        start, own = time.perf_counter_ns(), time.thread_time_ns()
-        step()
-        spent, used = time.perf_counter_ns() - start, time.thread_time_ns() - own
-        if number >= warmup:
-            wall.append(spent / 1e6)
-            thread.append(used / 1e6)
-    return Timing(*({q: float(np.percentile(v, int(q[1:]))) for q in ("p50", "p99")} for v in (wall, thread)))
+Steps = dict[str, Callable[[], object]]  # of one frame, by contender
+
+
+def timed(frames: Iterator[Steps], warmup: int = 10) -> dict[str, Timing]:
+    """Run every step once, frame by frame, the contenders in turn."""
+    wall: dict[str, list[float]] = {}
+    thread: dict[str, list[float]] = {}
+    for number, steps in enumerate(frames):
+        for name in list(steps)[:: 1 if number % 2 else -1]:
+            start, own = time.perf_counter_ns(), time.thread_time_ns()
+            steps[name]()
+            spent, used = time.perf_counter_ns() - start, time.thread_time_ns() - own
+            if number >= warmup:
+                wall.setdefault(name, []).append(spent / 1e6)
+                thread.setdefault(name, []).append(used / 1e6)
+    return {name: Timing(_quantiles(wall[name]), _quantiles(thread[name])) for name in wall}
+
+
+def _quantiles(ms: list[float]) -> dict[str, float]:
+    return {q: float(np.percentile(ms, int(q[1:]))) for q in ("p50", "p99")}
 
 
 def crowd(count: int, frames: int, seed: int = 0) -> Iterator[tuple[Fused, Float]]:
@@ -93,21 +104,22 @@ def carried(table: TrackTable) -> Float:
     return np.maximum(np.stack(masks), 1e-6) if masks else np.zeros((0, 1, HEIGHT // 8, WIDTH // 8), np.float32)
 
 
-def time_association(count: int, frames: int) -> Timing:
-    """`TrackTable.update` from given masks and embeddings, both stages."""
-    table = TrackTable(Thresholds(similarity=0.8), "full")
+def time_association(count: int, frames: int) -> dict[str, Timing]:
+    """`TrackTable.update` from given masks and embeddings, both stages, in turn with the peers there are."""
+    table, peers = TrackTable(Thresholds(similarity=0.8), "full"), find_peers(1e9 / PERIOD)
 
-    def steps() -> Iterator[Callable[[], object]]:
+    def steps() -> Iterator[Steps]:
         nonlocal table
         for number, (fused, looks) in enumerate(crowd(count, frames)):
             masks, before, after = carried(table), table, []
-            yield lambda: after.append(before.update(fused, masks, looks, number * PERIOD)[0])  # noqa: B023
+            ours = lambda: after.append(before.update(fused, masks, looks, number * PERIOD)[0])  # noqa: B023, E731
+            yield {OURS: ours, **{name: peer.prepare(fused) for name, peer in peers.items()}}
             table = after[0]
 
     return timed(steps())
 
 
-def time_fusion(count: int, frames: int) -> Timing:
+def time_fusion(count: int, frames: int) -> dict[str, Timing]:
     """Eq. 8 at 375x1242 and the association of what it gives."""
     rng = np.random.default_rng(0)
     limits, stuff = Thresholds(), KITTI_STEP.stuff
@@ -130,11 +142,11 @@ def time_fusion(count: int, frames: int) -> Timing:
         looks = np.ones((len(fused.detections), EMBEDDING), np.float32) / np.float32(EMBEDDING**0.5)
         return table.update(fused, carried(table), looks, number * PERIOD)[0]
 
-    def steps() -> Iterator[Callable[[], object]]:
+    def steps() -> Iterator[Steps]:
         nonlocal table
         for number in range(frames):
             after: list[TrackTable] = []
-            yield lambda: after.append(step(number))  # noqa: B023
+            yield {OURS: lambda: after.append(step(number))}  # noqa: B023
             table = after[0]
 
     return timed(steps())
@@ -227,13 +239,19 @@ def main() -> None:
         "100 objects": time_association(100, arguments.frames),
         "fusion, 20 instances": time_fusion(20, arguments.frames),
     }
-    console, table = Console(), Table("ms, one core", "p50", "p99", "p50 of the thread", "p99 of the thread", "limit")
+    console = Console()
+    table = Table("ms, one core", "", "p50", "p99", "p50 of the thread", "p99 of the thread", "limit")
     for name, case in cases.items():
-        values = (case.wall["p50"], case.wall["p99"], case.thread["p50"], case.thread["p99"])
-        table.add_row(name, *(f"{v:.2f}" for v in values), f"{LIMITS_MS[name][0]} {LIMITS_MS[name][1]:g}")
+        for contender in sorted(case, key=lambda who: who != OURS):
+            t = case[contender]
+            values = (t.wall["p50"], t.wall["p99"], t.thread["p50"], t.thread["p99"])
+            limit = f"{LIMITS_MS[name][0]} {LIMITS_MS[name][1]:g}" if contender == OURS else ""
+            table.add_row(name if contender == OURS else "", contender, *(f"{v:.2f}" for v in values), limit)
     console.print(table)
+    if len(cases["30 objects"]) == 1:
+        console.print(INSTALL)
     report: dict[str, object] = {"machine": describe_machine(1), "frames": arguments.frames}
-    report["ms"] = {name: {"wall": c.wall, "thread": c.thread} for name, c in cases.items()}
+    report["ms"] = {name: {who: asdict(timing) for who, timing in case.items()} for name, case in cases.items()}
     if arguments.mots:
         table = Table("KITTI-MOTS masks", "TQ", "IDS", "tracks", "PQ")
         for name, spoilt in (("clean", False), ("10 % dropped, jittered", True)):

@@ -30,15 +30,16 @@ def soft_iou(masks: Float, others: Float, windows: Index | None = None) -> NDArr
         return low
     own = find_windows(masks)
     windows = find_windows(others) if windows is None else windows
-    first = np.maximum(own[:, None, :2], windows[None, :, :2])
-    last = np.minimum(own[:, None, 2:], windows[None, :, 2:])
-    rows, columns = np.nonzero((first < last).all(2))
-    size = (last - first)[rows, columns]
+    rows, columns = np.nonzero(_meet(own, windows))
+    first = np.maximum(own[rows, :2], windows[columns, :2])
+    size = np.minimum(own[rows, 2:], windows[columns, 2:]) - first
     portion = size.prod(1).cumsum() // CELLS
     for part in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(portion)) + 1) if len(rows) else []:
         i, j = rows[part], columns[part]
-        low[i, j] = _sums_of_minima(masks, others, i, j, first[i, j], size[part])
-    areas, other_areas = masks.sum((1, 2), dtype=np.float64), np.zeros(len(others))
+        low[i, j] = _sums_of_minima(masks, others, i, j, first[part], size[part])
+    # Summed in float32, by pairs: a conversion to float64 costs more than all the comparisons.
+    areas = masks.reshape(len(masks), -1).sum(1).astype(np.float64)
+    other_areas = np.zeros(len(others))
     filled = np.flatnonzero(windows[:, 2] > windows[:, 0])
     if len(filled):
         window = windows[filled]
@@ -48,6 +49,17 @@ def soft_iou(masks: Float, others: Float, windows: Index | None = None) -> NDArr
     union = areas[:, None] + other_areas[None] - low
     np.divide(low, union, out=low, where=union > 0)
     return low
+
+
+def _meet(windows: Index, others: Index) -> NDArray[np.bool_]:
+    """Which of the windows (n,4) and (m,4) have a cell in common: (n,m)."""
+    y1, x1, y2, x2 = (np.ascontiguousarray(column)[:, None] for column in windows.T)
+    other_y1, other_x1, other_y2, other_x2 = np.ascontiguousarray(others.T)
+    meet: NDArray[np.bool_] = (y1 < other_y2) & (other_y1 < y2)
+    meet &= (x1 < other_x2) & (other_x1 < x2)
+    # An empty window of zeros lies in no other.
+    meet &= (y1 < y2) & (other_y1 < other_y2)
+    return meet
 
 
 def _sums_of_minima(masks: Float, others: Float, i: Index, j: Index, corner: Index, size: Index) -> NDArray[np.float64]:
@@ -70,7 +82,8 @@ def find_windows(masks: Float) -> Index:
     """Rows and columns (n,4) y1, x1, y2, x2 of masks (n,h,w) with anything above `TAIL`; where nothing is, zeros."""
     height, width = masks.shape[1:]
     held = masks > TAIL
-    ys, xs = np.logical_or.reduce(held, 2), np.logical_or.reduce(held, 1)
+    cells = held.view(np.uint32) if width % 4 == 0 else held  # four at once
+    ys, xs = np.bitwise_or.reduce(cells, 2) != 0, np.bitwise_or.reduce(cells, 1).view(np.bool_)
     out = np.stack((ys.argmax(1), xs.argmax(1), height - ys[:, ::-1].argmax(1), width - xs[:, ::-1].argmax(1)), 1)
     return np.where(ys.any(1, keepdims=True), out, 0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -93,12 +94,17 @@ class TrackTable:
         """
         decisions: list[Decision] = []
         ids = self._associate(fused, propagated, embeddings, stamp_ns, decisions)
-        seen, known = {number: i for i, number in enumerate(ids) if number}, np.logical_or.reduce(embeddings, 1)
+        seen, scores = {number: i for i, number in enumerate(ids) if number}, fused.detections.scores.tolist()
+        looks = self._looks(seen, embeddings)
         tracks = []
         for track in self.tracks:
             i = seen.get(track.id)
-            look = embeddings[i] if i is not None and known[i] else None
-            tracks.append(_missed(track) if i is None else self._seen(track, fused, i, look, stamp_ns))
+            if i is None:
+                tracks.append(_missed(track))
+                continue
+            look = looks.get(track.id, track.embedding)
+            box, mask8, age = fused.boxes[i], fused.masks8[i], track.age + 1
+            tracks.append(TrackState(track.id, track.label, scores[i], box, mask8, look, age, 0, stamp_ns))
         number = self.next_id
         for i in range(len(ids)):
             if not ids[i]:
@@ -134,17 +140,16 @@ class TrackTable:
     def _findable(self, track: TrackState, stamp_ns: int) -> bool:
         return _gone(track, stamp_ns) <= self.limits.max_lost and bool(track.embedding.any())
 
-    def _seen(self, track: TrackState, fused: Fused, i: int, look: Float | None, stamp_ns: int) -> TrackState:
-        """A continued track with what instance i and its look, where there is one, show of it."""
-        embedding = track.embedding
-        if look is not None:
-            keep = np.float32(self.limits.embedding_momentum)
-            mixed = keep * embedding + (1 - keep) * look
-            embedding = mixed / np.maximum(np.sqrt(mixed.dot(mixed)), np.float32(1e-12))
-        return TrackState(
-            track.id, track.label, float(fused.detections.scores[i]), fused.boxes[i], fused.masks8[i], embedding,
-            track.age + 1, 0, stamp_ns,
-        )  # fmt: skip
+    def _looks(self, seen: dict[int, int], embeddings: Float) -> dict[int, Float]:
+        """The new embedding of every continued track whose instance has one: the old one mixed with it."""
+        known = np.logical_or.reduce(embeddings, 1)
+        tracks = [track for track in self.tracks if track.id in seen and known[seen[track.id]]]
+        if not tracks:
+            return {}
+        keep = np.float32(self.limits.embedding_momentum)
+        mixed = np.stack([t.embedding for t in tracks]) * keep + embeddings[[seen[t.id] for t in tracks]] * (1 - keep)
+        mixed /= np.maximum(np.sqrt((mixed * mixed).sum(1, keepdims=True)), np.float32(1e-12))
+        return {track.id: look.copy() for track, look in zip(tracks, mixed, strict=True)}  # none keeps all alive
 
     def _born(
         self, number: int, fused: Fused, embeddings: Float, i: int, stamp_ns: int, decisions: list[Decision]
@@ -184,7 +189,7 @@ def _continue(
     decisions: list[Decision],
 ) -> None:  # fmt: skip
     ids[detection] = track.id
-    runner_up = match.runner_up if np.isfinite(match.runner_up) else None
+    runner_up = match.runner_up if math.isfinite(match.runner_up) else None
     margin = match.score - max(limit, runner_up if runner_up is not None else limit)
     decisions.append(Decision(stage, track.id, detection, match.score, runner_up, limit, abs(margin)))
 

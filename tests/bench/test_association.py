@@ -1,11 +1,14 @@
 """What the association bench feeds the tracker, and what it makes of it."""
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from mapt.bench.association import carried, crowd, detect, instances, timed, track_mots
+from mapt.bench.association import OURS, carried, crowd, detect, instances, time_association, timed, track_mots
 from mapt.contract import Thresholds
 from mapt.data.mots_text import MotsObject
 from mapt.data.rle import encode_mask
@@ -71,6 +74,30 @@ def test_a_crowd_is_what_the_fusion_would_hand_over() -> None:
 
 def test_every_step_is_run_once_and_in_order() -> None:
     ran: list[int] = []
-    timing = timed((lambda n=n: ran.append(n) for n in range(30)), warmup=5)  # type: ignore[misc]
-    assert ran == list(range(30))
-    assert 0 <= timing.thread["p50"] <= timing.thread["p99"] and 0 <= timing.wall["p50"] <= timing.wall["p99"]
+    other: list[int] = []
+    frames = ({"a": lambda n=n: ran.append(n), "b": lambda n=n: other.append(n)} for n in range(30))  # type: ignore[misc]
+    timings = timed(frames, warmup=5)
+    assert ran == other == list(range(30)) and set(timings) == {"a", "b"}
+    for timing in timings.values():
+        assert 0 <= timing.thread["p50"] <= timing.thread["p99"] and 0 <= timing.wall["p50"] <= timing.wall["p99"]
+
+
+def test_peers_get_the_same_instances(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+
+    class Tracker:
+        def __init__(self, frame_rate: float) -> None:
+            assert frame_rate == 10
+
+        def update(self, detections: Any) -> Any:
+            given.append(detections)
+            return SimpleNamespace(tracker_id=np.arange(len(detections.xyxy)))
+
+    monkeypatch.setitem(sys.modules, "supervision", SimpleNamespace(Detections=SimpleNamespace))
+    monkeypatch.setitem(sys.modules, "trackers", SimpleNamespace(ByteTrackTracker=Tracker, OCSORTTracker=Tracker))
+    timings = time_association(5, 12)
+    assert set(timings) == {OURS, "ByteTrack", "OC-SORT"} and len(given) == 24
+    for fused, detections in zip((f for f, _ in crowd(5, 12)), given[::2], strict=True):
+        assert np.array_equal(detections.xyxy, fused.boxes) and len(detections.confidence) == len(fused.boxes)
+    monkeypatch.setitem(sys.modules, "trackers", None)
+    assert list(time_association(5, 12)) == [OURS]
