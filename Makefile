@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SOURCES := $(foreach kind,h cpp inc cu cuh,$(wildcard csrc/*/*.$(kind)))
+SOURCES := $(foreach kind,h cpp inc cu cuh,$(wildcard csrc/*/*.$(kind) csrc/*/*/*.$(kind)))
 
 .PHONY: demo test test-slow check setup kernels sanitize lock clean
 
@@ -27,16 +27,18 @@ check: $(STAMP)
 setup: $(STAMP)
 
 # The stamp is written last, so an interrupted installation is finished by the next call.
-$(STAMP): requirements.lock pyproject.toml setup.py $(SOURCES)
+$(STAMP): requirements.lock pyproject.toml setup.py csrc/nvcc.py $(SOURCES)
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11 or newer; install it, or name one with PYTHON=..." >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $(STAMP)
 
-# Everything that can be compiled, incrementally; fails where `make setup` would leave a part out.
+# Everything that can be compiled, incrementally; fails where `make setup` would leave a part out. For GPUs where there
+# is an nvcc, a few minutes of it.
+EVERYTHING := torch,onnxruntime$(if $(shell command -v nvcc),$(shell echo ,cuda))
 kernels: $(STAMP)
-	MAPT_BUILD=torch,onnxruntime $(BIN)/python setup.py --quiet build_ext --inplace
+	MAPT_BUILD=$(EVERYTHING) $(BIN)/python setup.py --quiet build_ext --inplace
 
 # The kernels' attack under AddressSanitizer and UBSan, once per instruction set; those for CUDA run as loops.
 SANITIZE := -std=c++17 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \

@@ -1,8 +1,9 @@
 """Builds the compiled operators where the machine can; pyproject.toml holds the package's description.
 
 MAPT_BUILD says what to build: `auto` (the default) whatever there are tools and headers for, `none` nothing, or parts
-separated by commas, which then have to build: `torch`, `onnxruntime`. What was built, and what was left out for which
-reason, goes into mapt/build.json, where `mapt doctor` reads it.
+separated by commas, which then have to build: `torch`, `onnxruntime`, and for GPUs `cuda` and `tensorrt`. `auto`
+compiles for this machine's own GPUs; by name, for all that the kernels are made for. What was built, and what was left
+out for which reason, goes into mapt/build.json, where `mapt doctor` reads it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,20 @@ from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 from setuptools.errors import CompileError
 
-PARTS = {"torch": "mapt.ops._kernels", "onnxruntime": "mapt.runtime._ort_ops"}
 ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT / "csrc"))
+import nvcc  # noqa: E402
+
+PARTS = {
+    "torch": "mapt.ops._kernels", "onnxruntime": "mapt.runtime._ort_ops", "cuda": "mapt.ops._cuda",
+    "tensorrt": "mapt.runtime._trt_plugins",
+}  # fmt: skip
 ASKED = os.environ.get("MAPT_BUILD", "auto")
 WANTED = tuple(PARTS) if ASKED == "auto" else () if ASKED == "none" else tuple(ASKED.split(","))
 RECORD: dict[str, str] = {part: "ok" if part in WANTED else f"not asked for: MAPT_BUILD={ASKED}" for part in PARTS}
 FLAGS = ["-O3", "-g0", "-ffp-contract=fast", "-fvisibility=hidden"]
 HEADERS = [str(p.relative_to(ROOT)) for p in ROOT.glob("csrc/*/*") if p.suffix in (".h", ".inc")]
+CUDA = [str(p.relative_to(ROOT)) for p in ROOT.glob("csrc/kernels/*.cu*")] + ["csrc/nvcc.py"]
 
 
 def leave_out(part: str, why: str) -> None:
@@ -46,28 +55,65 @@ def extensions() -> tuple[list[Extension], type[build_ext]]:
         for part in WANTED:
             leave_out(part, f"no C++ compiler: {compiler} is not on the path")
         return [], build_ext
-    found, command = [], build_ext
-    if "onnxruntime" in WANTED:
-        found.append(onnxruntime_extension())
-    if "torch" in WANTED:
+    found = []
+    for part, extension in MAKERS.items():
+        if part not in WANTED:
+            continue
         try:
-            from torch.utils.cpp_extension import BuildExtension
+            found.append(extension())
+        except (ImportError, FileNotFoundError) as error:
+            leave_out(part, str(error))
+    if any(extension.name in (PARTS["torch"], PARTS["cuda"]) for extension in found):
+        from torch.utils.cpp_extension import BuildExtension
 
-            found.append(torch_extension())
-            command = BuildExtension
-        except ImportError:
-            advice = "install it, then: pip install --no-build-isolation mapt"
-            leave_out("torch", f"no PyTorch when mapt was installed; {advice}")
-    return found, command
+        return found, BuildExtension
+    return found, build_ext
+
+
+def cpp_extension() -> Any:
+    """PyTorch's builder.
+
+    Raises:
+        ImportError: no PyTorch.
+    """
+    try:
+        from torch.utils import cpp_extension
+    except ImportError:
+        advice = "install it, then: pip install --no-build-isolation mapt"
+        raise ImportError(f"no PyTorch when mapt was installed; {advice}") from None
+    return cpp_extension
 
 
 def torch_extension() -> Extension:
     """The operators for PyTorch."""
-    from torch.utils.cpp_extension import CppExtension
-
-    return CppExtension(
+    return cpp_extension().CppExtension(
         PARTS["torch"], sources("torch"), depends=HEADERS, optional=ASKED == "auto",
         extra_compile_args=[*FLAGS, "-fopenmp", "-DAT_PER_OPERATOR_HEADERS"], extra_link_args=["-fopenmp"],
+    )  # fmt: skip
+
+
+def cuda_extension() -> Extension:
+    """The operators for PyTorch's CUDA tensors; they share PyTorch's CUDA runtime."""
+    builder, toolkit = cpp_extension(), nvcc.find(ASKED != "auto").toolkit
+    import torch
+
+    if torch.version.cuda is None:
+        raise FileNotFoundError("this PyTorch is built without CUDA")
+    return builder.CppExtension(
+        PARTS["cuda"], sources("torch/cuda"), depends=[*HEADERS, *CUDA], include_dirs=[str(toolkit / "include")],
+        libraries=["c10_cuda", "cudart"], library_dirs=[str(toolkit / "lib64")],
+        extra_compile_args=[*FLAGS, "-DAT_PER_OPERATOR_HEADERS"], optional=ASKED == "auto",
+    )  # fmt: skip
+
+
+def tensorrt_extension() -> Extension:
+    """The operators as TensorRT plugins; they need neither PyTorch nor a CUDA runtime beside them."""
+    toolkit, headers = nvcc.find(ASKED != "auto").toolkit, nvcc.find_tensorrt()
+    return Extension(
+        PARTS["tensorrt"], sources("tensorrt"), depends=[*HEADERS, *CUDA],
+        include_dirs=[str(headers), str(toolkit / "include")], libraries=["cudart_static", "rt", "dl"],
+        library_dirs=[str(toolkit / "lib64")], extra_compile_args=[*FLAGS, "-std=c++17"],
+        extra_link_args=["-pthread"], language="c++", optional=ASKED == "auto",
     )  # fmt: skip
 
 
@@ -80,6 +126,10 @@ def onnxruntime_extension() -> Extension:
     )  # fmt: skip
 
 
+MAKERS = {
+    "torch": torch_extension, "onnxruntime": onnxruntime_extension, "cuda": cuda_extension,
+    "tensorrt": tensorrt_extension,
+}  # fmt: skip
 for part in WANTED:
     if part not in PARTS:
         raise SystemExit(f"setup.py: MAPT_BUILD={ASKED}: no part {part!r}; there are: auto, none, {', '.join(PARTS)}")
@@ -93,10 +143,14 @@ class Build(BASE):  # type: ignore[misc, valid-type]
 
     def build_extension(self, extension: Any) -> None:
         """Build one part; a failure ends the build only where the part was asked for."""
+        part = next(part for part, name in PARTS.items() if name == extension.name)
         try:
+            if part in ("cuda", "tensorrt"):
+                compiler = nvcc.find(ASKED != "auto")
+                extension.extra_objects = compiler.compile(Path(self.build_temp) / "nvcc")
+                RECORD[part] = f"ok: {compiler.targets}"
             super().build_extension(extension)
         except Exception as error:
-            part = next(part for part, name in PARTS.items() if name == extension.name)
             leave_out(part, f"it did not compile: {str(error).splitlines()[0]}")
 
     def run(self) -> None:

@@ -72,7 +72,7 @@ def examine() -> list[Finding]:
     """Every check, in the order in which a user meets the parts."""
     return [
         _python(), _onnxruntime(), *(_package(p) for p in PACKAGES), _processor(), _operators(),
-        _ort_operators(), _gpu(), _tensorrt(),
+        _ort_operators(), _gpu(), *_gpu_operators(), _tensorrt(),
         _attempt("video", _video, "install opencv-python-headless from PyPI: its wheel holds the encoder"),
         _attempt("shipped weights", _weights, "run in a checkout of the project, or train: mapt train nano-street"),
     ]  # fmt: skip
@@ -177,6 +177,19 @@ def _left_out(part: str) -> str:
     record = Path(__file__).parent / "build.json"
     built: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
     return built.get(part, "mapt was not installed with its own setup.py")
+
+
+def _gpu_operators() -> list[Finding]:
+    """What the CUDA kernels are compiled for, and where they are called from."""
+    parts = (("CUDA operators", "cuda", "training on a GPU is slower without them"),
+             ("TensorRT plugins", "tensorrt", "only TensorRT engines of --ops custom graphs need them"))  # fmt: skip
+    findings = []
+    for what, part, need in parts:
+        said = _left_out(part)
+        build = f"{need}: MAPT_BUILD={part} pip install --no-build-isolation -e . (in a checkout with nvcc)"
+        built = said.startswith("ok")
+        findings.append(Finding(what, "ok" if built else "missing", said.removeprefix("ok: "), "" if built else build))
+    return findings
 
 
 def _gpu() -> Finding:

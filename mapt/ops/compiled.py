@@ -16,14 +16,14 @@ from torch import Tensor
 _enabled = True  # see `disabled`
 
 
-def _load() -> str:
-    """Load the library beside this file; what is in the way, or nothing.
+def _load(name: str) -> str:
+    """Load a library beside this file; what is in the way, or nothing.
 
     MAPT_OPS=torchvision in the environment leaves it alone.
     """
     if os.environ.get("MAPT_OPS") == "torchvision":
         return "MAPT_OPS=torchvision"
-    built = sorted(Path(__file__).parent.glob("_kernels*.so"))
+    built = sorted(Path(__file__).parent.glob(f"{name}*.so"))
     if not built:
         return "they are not built; `mapt doctor` says why"
     try:
@@ -33,7 +33,8 @@ def _load() -> str:
         return f"{built[0].name} does not load: {error}"
 
 
-MISSING = _load()  # why the compiled operators are not there; empty where they are
+MISSING = _load("_kernels")  # why the compiled operators are not there; empty where they are
+MISSING_CUDA = MISSING or _load("_cuda")  # and those for CUDA tensors
 
 
 def implementation() -> str:
@@ -44,22 +45,23 @@ def implementation() -> str:
 def usable(*tensors: Tensor) -> bool:
     """Do the compiled operators take these tensors, here and now?
 
-    Not while a graph is exported (`mapt.ops.nodes`), and not on a GPU. Where they are missing, the first question is
-    answered aloud.
+    Not while a graph is exported (`mapt.ops.nodes`). Where they are missing, the first question is answered aloud.
     """
     if torch.compiler.is_exporting() or not _enabled:
         return False
-    if MISSING:
-        _say_once()
+    devices = {t.device.type for t in tensors}
+    missing = MISSING_CUDA if "cuda" in devices else MISSING
+    if missing:
+        _say_once(missing)
         return False
-    return all(t.device.type == "cpu" for t in tensors)
+    return devices in ({"cpu"}, {"cuda"})
 
 
 @functools.cache
-def _say_once() -> None:
-    if MISSING != "MAPT_OPS=torchvision":
+def _say_once(missing: str) -> None:
+    if missing != "MAPT_OPS=torchvision":
         logging.getLogger("mapt").warning(
-            "mapt: slower operators of torchvision instead of the compiled ones: %s", MISSING
+            "mapt: slower operators of torchvision instead of the compiled ones: %s", missing
         )
 
 

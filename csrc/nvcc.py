@@ -1,0 +1,121 @@
+"""CUDA's compiler for setup.py: where it is, for which GPUs, and the kernels' objects."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ARCHITECTURES = ("75", "80", "86", "87", "89", "90", "100", "120")
+FLAGS = ("-std=c++17", "-O3", "-Xcompiler", "-fPIC,-fvisibility=hidden")
+KERNELS = Path(__file__).parent / "kernels"
+
+
+def find_toolkit() -> Path:
+    """The folder that holds CUDA's `bin`, `include` and `lib64`: CUDA_HOME, or where the `nvcc` on the path lies.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    home = os.environ.get("CUDA_HOME")
+    nvcc = shutil.which(str(Path(home) / "bin/nvcc") if home else "nvcc")
+    if nvcc is None:
+        raise FileNotFoundError(f"no nvcc in {home}/bin" if home else "no nvcc on the path and no CUDA_HOME")
+    # `nvcc` may be a wrapper somewhere else; it says itself where it lives.
+    said = subprocess.run([nvcc, "--dryrun", "-c", "any.cu"], capture_output=True, text=True, check=False).stderr
+    top = re.search(r"^#\$ TOP=(.+)$", said, re.MULTILINE)
+    if top is None:
+        raise FileNotFoundError(f"{nvcc} does not say where its toolkit is")
+    return Path(top[1]).resolve()
+
+
+def find_tensorrt() -> Path:
+    """The folder of TensorRT's headers: TENSORRT_ROOT, the system's, or those of the package kernel-lens.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    root = os.environ.get("TENSORRT_ROOT")
+    lens = importlib.util.find_spec("kernel_lens")
+    folders = [Path(root) / "include"] if root else [Path("/usr/include/x86_64-linux-gnu"), Path("/usr/include")]
+    if lens and lens.origin and not root:
+        folders.append(Path(lens.origin).parent / "include/tensorrt")
+    for folder in folders:
+        if (folder / "NvInferRuntime.h").is_file():
+            return folder
+    if root:
+        raise FileNotFoundError(f"TENSORRT_ROOT={root}: no include/NvInferRuntime.h")
+    raise FileNotFoundError("no TensorRT headers; set TENSORRT_ROOT or pip install --no-deps kernel-lens")
+
+
+def gpus_here() -> tuple[str, ...]:
+    """Compute capabilities of this machine's GPUs, "86" for 8.6; none without NVIDIA's driver."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return ()
+    query = [tool, "--query-gpu=compute_cap", "--format=csv,noheader"]
+    said = subprocess.run(query, capture_output=True, text=True, check=False).stdout
+    found = {major + minor for major, minor in re.findall(r"^(\d+)\.(\d+)$", said, re.MULTILINE)}
+    return tuple(sorted(found, key=int))
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A toolkit and the architectures that kernels are compiled for, "86" for 8.6."""
+
+    toolkit: Path
+    architectures: tuple[str, ...]
+
+    @property
+    def targets(self) -> str:
+        """The architectures in CUDA's words."""
+        return ", ".join(f"sm_{a}" for a in self.architectures)
+
+    def compile(self, folder: Path) -> list[str]:
+        """The kernels' objects, with PTX of the last architecture for newer GPUs; only what is not up to date.
+
+        Raises:
+            RuntimeError: nvcc refuses a source; with its message.
+        """
+        folder = folder / "-".join(self.architectures)
+        folder.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(pool.map(lambda source: self._compile(source, folder), sorted(KERNELS.glob("*.cu"))))
+
+    def _compile(self, source: Path, folder: Path) -> str:
+        made = folder / f"{source.stem}.o"
+        read = [source, *(p for p in KERNELS.iterdir() if p.suffix in (".h", ".cuh"))]
+        if made.is_file() and made.stat().st_mtime > max(p.stat().st_mtime for p in read):
+            return str(made)
+        targets = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in self.architectures]
+        targets.append("-gencode=arch=compute_{0},code=compute_{0}".format(self.architectures[-1]))
+        command = [self.toolkit / "bin/nvcc", *FLAGS, *targets, "-c", source, "-o", made]
+        said = subprocess.run(command, capture_output=True, text=True, check=False)
+        if said.returncode:
+            made.unlink(missing_ok=True)
+            raise RuntimeError(said.stderr.strip() or f"nvcc ended with {said.returncode}")
+        return str(made)
+
+
+@functools.cache
+def find(everything: bool) -> Compiler:
+    """What to compile with: for `everything`, or for this machine's own GPUs, if the toolkit knows them.
+
+    Raises:
+        FileNotFoundError: there is no toolkit, or nothing to compile for.
+    """
+    wanted = ARCHITECTURES if everything else gpus_here()
+    if not wanted:
+        raise FileNotFoundError("no NVIDIA GPU here; by name it is built without one")
+    toolkit = find_toolkit()
+    said = subprocess.run([toolkit / "bin/nvcc", "--list-gpu-code"], capture_output=True, text=True, check=True).stdout
+    found = tuple(a for a in wanted if f"sm_{a}" in said.split())
+    if not found:
+        raise FileNotFoundError(f"{toolkit} compiles for none of sm_{', sm_'.join(wanted)}")
+    return Compiler(toolkit, found)
