@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from mapt.errors import InputError
+
+if TYPE_CHECKING:
+    from mapt.training.config import TrainConfig
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -19,12 +25,42 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="continue the run in --out")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="the run's folder, default runs/<name>")] = None,
     init: Annotated[Path | None, typer.Option("--init", help="weights to start from")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="leave bad files out, and count them")] = False,
+    dry: Annotated[
+        bool, typer.Option("--dry-run", help="build everything, take two steps, name what is missing")
+    ] = False,
 ) -> None:
-    """Train a network; writes checkpoints, logs and weights.safetensors into the run's folder."""
+    """Train a network; writes checkpoints, logs and weights.safetensors into the run's folder. Runs under torchrun."""
     from mapt.training.config import find_config, read_config
     from mapt.training.loop import train as run
 
     path = find_config(config)
     folder = out or Path("runs") / path.stem
-    weights = run(read_config(path, changes or []), folder, resume, init)
-    typer.echo(f"weights: {weights}")
+    settings = read_config(path, [*(changes or []), *(["data.skip_bad=true"] if skip_bad else [])])
+    if dry:
+        _dry_run(settings, init)
+        return
+    weights = run(settings, folder, resume, init)
+    if first_process():
+        typer.echo(f"weights: {weights}")
+
+
+def _dry_run(settings: TrainConfig, init: Path | None) -> None:
+    from mapt.training.dry_run import dry_run
+
+    found = dry_run(settings, init)
+    if first_process():
+        for line in found.lines:
+            typer.echo(line)
+        for line in found.missing:
+            typer.echo(f"missing: {line}")
+    if found.missing:
+        count = len(found.missing)
+        raise InputError(f"dry run: {count} thing{'s are' if count > 1 else ' is'} missing, see above")
+    if first_process():
+        typer.echo("dry run: nothing is missing")
+
+
+def first_process() -> bool:
+    """Under torchrun only the first process speaks."""
+    return os.environ.get("RANK", "0") == "0"

@@ -163,10 +163,7 @@ def load_batches(
     Raises:
         InputError: a file is missing or bad; its name is in the message; or the processes cannot share a batch equally.
     """
-    if batch % world:
-        raise InputError(
-            f"schedule.batch = {batch}: cannot be shared equally by {world} processes; use a multiple of {world}"
-        )
+    check_shares(batch, world)
     loader = DataLoader(
         _Batches(Samples(rule), batch, rank, world),
         batch_size=None,
@@ -181,6 +178,14 @@ def load_batches(
         if isinstance(item, BadData):
             raise InputError(item.message)
         yield item
+
+
+def check_shares(batch: int, world: int) -> None:
+    """Raise InputError where `world` processes cannot share `batch` pairs equally."""
+    if batch % world:
+        raise InputError(
+            f"schedule.batch = {batch}: cannot be shared equally by {world} processes; use a multiple of {world}"
+        )
 
 
 def _start_worker(_: int) -> None:

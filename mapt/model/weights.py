@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import torch
@@ -15,6 +16,8 @@ from mapt.errors import InputError
 from mapt.files import atomic_file
 from mapt.model.backbone import EfficientNetLite
 from mapt.model.network import Network
+
+DOWNLOAD_TIMEOUT = 15.0  # seconds without an answer
 
 
 def save_weights(path: Path, network: Network, card: dict[str, str] | None = None) -> None:
@@ -128,6 +131,8 @@ def _load_regnet(network: Network) -> None:
     import torchvision
 
     name = network.config.backbone
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)  # a firewall that answers nothing would let it wait for ever
     try:
         pretrained = torchvision.models.get_model(name, weights="DEFAULT")
     except OSError as error:
@@ -135,6 +140,8 @@ def _load_regnet(network: Network) -> None:
             f"ImageNet weights of {name} could not be downloaded ({error}); connect once, or put torchvision's file "
             "into its cache folder"
         ) from None
+    finally:
+        socket.setdefaulttimeout(before)
     backbone = network.backbone
     backbone.stem.load_state_dict(pretrained.stem.state_dict())  # type: ignore[union-attr]
     for i in range(1, 5):

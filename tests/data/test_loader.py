@@ -86,6 +86,17 @@ def test_a_bad_file_is_one_line_with_its_name(step_root: Path, workers: int) -> 
     assert "000002.png" in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_processes_share_every_batch(step_root: Path) -> None:
+    rule = make_rule(step_root)
+    whole = list(load_batches(rule, 4, 2, 4, 0))
+    parts = [list(load_batches(rule, 4, 2, 4, 0, rank, 2)) for rank in (0, 1)]
+    for batch, first, second in zip(whole, *parts, strict=True):
+        assert batch.seeds == first.seeds + second.seeds and batch.names == first.names + second.names
+        assert torch.equal(batch.images, torch.cat((first.images, second.images)))
+    with pytest.raises(InputError, match="batch = 3: cannot be shared equally by 2 processes"):
+        next(load_batches(rule, 3, 0, 1, 0, 0, 2))
+
+
 def test_the_global_generator_is_left_alone(step_root: Path) -> None:
     """A resumed run restores the generator's state before it opens the loader."""
     torch.manual_seed(3)
