@@ -1,10 +1,13 @@
-"""Labelled frames in the formats of other tools: COCO's run-length JSON and MOTChallenge's text. No torch."""
+"""Labelled frames in the formats of other tools: COCO's run-length JSON, MOTChallenge's text, supervision. No torch."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from mapt.data.rle import encode_mask
+from mapt.errors import InputError
 from mapt.panoptic import LabelMap
 from mapt.runtime import PanopticFrame
 
@@ -59,3 +62,28 @@ def mot_lines(index: int, frame: PanopticFrame) -> list[str]:
         for t in frame.tracks
         if not t.lost
     ]
+
+
+def to_supervision(frame: PanopticFrame) -> Any:
+    """The visible tracks as `supervision.Detections`, for its annotators and sinks.
+
+    Returns:
+        n detections in the order of ids: xyxy (n,4) float32 pixels, mask (n,H,W) bool, confidence (n,) float32,
+        class_id (n,) int64 train ids, tracker_id (n,) int64.
+
+    Raises:
+        InputError: supervision is not installed.
+    """
+    try:
+        from supervision import Detections
+    except ImportError:
+        raise InputError("supervision is not installed; pip install 'mapt[supervision]'") from None
+    rows = frame.track_array()
+    rows = rows[(rows["lost"] == 0) & np.isin(rows["id"], frame.instance)]
+    return Detections(
+        xyxy=np.stack([rows[corner] for corner in ("x1", "y1", "x2", "y2")], 1),
+        mask=frame.instance[None] == rows["id"][:, None, None],
+        confidence=rows["score"].copy(),
+        class_id=rows["label"].astype(np.int64),
+        tracker_id=rows["id"].astype(np.int64),
+    )

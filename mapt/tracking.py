@@ -24,6 +24,7 @@ from mapt.visualise import Image, draw
 
 KINDS = ("step", "video", "json")
 MORE_KINDS = ("coco", "mot")
+Show = Callable[[str, int, Frame, PanopticFrame], None]
 
 
 @dataclass
@@ -58,7 +59,7 @@ def label_map(tracker: PanopticTracker) -> LabelMap:
 
 def track_source(
     tracker: PanopticTracker, source: Source, out: Path, kinds: tuple[str, ...], samples: int = 0,
-    done: Callable[[], None] | None = None,
+    done: Callable[[], None] | None = None, show: Show | None = None,
 ) -> Tracked:  # fmt: skip
     """Track a sequence from its first frame and write its outputs, in which ids count from 1.
 
@@ -70,6 +71,7 @@ def track_source(
         kinds: which of step, video, json, coco and mot.
         samples: annotated frames to keep for a contact sheet.
         done: called after each frame.
+        show: is given the sequence, index, frame and labels of each.
 
     Raises:
         InputError: a bad frame, or more tracks than STEP has ids; nothing of the sequence is left behind.
@@ -86,6 +88,8 @@ def track_source(
         for frame in source:
             labelled = renumbered(_step(tracker, source.name, frame), before)
             writer.write(frame, labelled)
+            if show:
+                show(source.name, result.frames, frame, labelled)
             seen |= {t.id for t in labelled.tracks}
             result.frames += 1
             result.ms.append(labelled.timings_ms["frame"])

@@ -1,10 +1,16 @@
 """Other tools' formats, read back with those tools."""
 
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from mapt.formats import CocoResults, mot_lines
+from mapt.errors import InputError
+from mapt.formats import CocoResults, mot_lines, to_supervision
 from mapt.panoptic import KITTI_STEP
 from mapt.runtime import PanopticFrame, Track
 
@@ -53,3 +59,27 @@ def test_mot_lines_count_from_one_and_leave_out_lost_tracks(frame: PanopticFrame
         "1,70000,41.00,21.00,5.00,15.00,0.5000,-1,-1,-1",
         "1,8,2.00,3.00,2.00,2.00,0.5000,-1,-1,-1",
     ]
+
+
+def check_detections(found: Any, frame: PanopticFrame) -> None:
+    assert found.tracker_id.tolist() == [3, 70_000] and found.class_id.tolist() == [13, 11]
+    assert found.xyxy.tolist() == [[10, 5, 30, 15], [40, 20, 45, 35]] and found.xyxy.dtype == np.float32
+    assert found.confidence.tolist() == pytest.approx([0.9, 0.5])
+    for mask, number in zip(found.mask, found.tracker_id, strict=True):
+        np.testing.assert_array_equal(mask, frame.instance == number)
+
+
+def test_supervision_gets_the_visible_tracks(frame: PanopticFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "supervision", SimpleNamespace(Detections=SimpleNamespace))
+    check_detections(to_supervision(frame), frame)
+    empty = to_supervision(replace(frame, tracks=()))
+    assert empty.xyxy.shape == (0, 4) and empty.mask.shape == (0, 40, 60)
+    monkeypatch.setitem(sys.modules, "supervision", None)
+    with pytest.raises(InputError, match=r"supervision is not installed; pip install 'mapt\[supervision\]'"):
+        to_supervision(frame)
+
+
+def test_the_real_supervision_takes_them(frame: PanopticFrame) -> None:
+    pytest.importorskip("supervision", reason="needs supervision: pip install 'mapt[supervision]'")
+    check_detections(to_supervision(frame), frame)
+    assert len(to_supervision(replace(frame, tracks=()))) == 0

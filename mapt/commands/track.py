@@ -37,6 +37,7 @@ def track(  # noqa: PLR0917  (the command's options)
     size: Annotated[str | None, typer.Option("--size", help="network input HxW, with weights only")] = None,
     record: Annotated[Path | None, typer.Option("--record", help="write the networks' outputs here")] = None,
     replay: Annotated[Path | None, typer.Option("--replay", help="take them from here instead of a model")] = None,
+    rerun: Annotated[str | None, typer.Option("--rerun", help="live: rerun's viewer; else a file to write")] = None,
 ) -> None:
     """Label every pixel and give every car and person an id that lasts."""
     from mapt.frames import open_sources
@@ -58,7 +59,7 @@ def track(  # noqa: PLR0917  (the command's options)
     else:
         raise InputError("--model: is missing; give a bundle or weights, or a record with --replay")
     try:
-        results = _track_all(tracker, sources, out, kinds, record)
+        results = _track_all(tracker, sources, out, kinds, record, rerun)
         if isinstance(tracker.backend, Replayer):
             tracker.backend.close()
     except Difference as difference:
@@ -72,27 +73,37 @@ def track(  # noqa: PLR0917  (the command's options)
 
 
 def _track_all(
-    tracker: PanopticTracker, sources: Sequence[Source], out: Path, kinds: tuple[str, ...], record: Path | None
-) -> list[Tracked]:
-    """Every source in turn, written down in `record` where it is given; the record appears when all are done."""
+    tracker: PanopticTracker, sources: Sequence[Source], out: Path, kinds: tuple[str, ...], record: Path | None,
+    rerun: str | None,
+) -> list[Tracked]:  # fmt: skip
+    """Every source in turn, written down in `record` and shown by `rerun` where they are given.
+
+    The record, and rerun's file, appear when all are done.
+    """
     from contextlib import ExitStack
+    from functools import partial
 
     from rich.progress import Progress
 
     from mapt.files import atomic_file
     from mapt.runtime import PanopticTracker
     from mapt.runtime.record import Recorder
-    from mapt.tracking import track_source
+    from mapt.tracking import label_map, track_source
 
-    results = []
+    results, show = [], None
     with ExitStack() as stack:
         if record:
             file = stack.enter_context(stack.enter_context(atomic_file(record)).open("wb"))
             tracker = PanopticTracker(Recorder(tracker.backend, file, tracker.association), tracker.association)
+        if rerun:
+            from mapt.live import rerun_view
+
+            show = stack.enter_context(rerun_view(rerun, label_map(tracker))).show
         progress = stack.enter_context(Progress(transient=True))
         for entry in sources:
             task = progress.add_task(entry.name, total=len(entry) or None)
-            results.append(track_source(tracker, entry, out, kinds, done=lambda t=task: progress.advance(t)))  # type: ignore[misc]
+            advance = partial(progress.advance, task)
+            results.append(track_source(tracker, entry, out, kinds, done=advance, show=show))
     return results
 
 
