@@ -49,7 +49,7 @@ class SemanticGraph(nn.Module):
         full = upsample(out.logits.index_select(1, self.stuff), 4)
         best = full.argmax(1)
         # A flat look-up exports as Gather; indexing would as GatherND, which runtimes are slow at.
-        labels = self.stuff.to(torch.uint8).index_select(0, best.flatten()).reshape(best.shape)
+        labels = self.stuff.index_select(0, best.flatten()).reshape(best.shape).to(torch.uint8)
         return out.s, out.logits, labels
 
 
