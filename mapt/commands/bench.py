@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +35,9 @@ def bench(  # noqa: PLR0917  (the command's options)
     fps: Annotated[float, typer.Option("--fps", min=0.1)] = 10.0,
     seeds: Annotated[str, typer.Option("--seeds", help="of the synthetic data, by comma")] = "",
     threads: Annotated[int, typer.Option("--threads", min=0, help="of every backend, 0: one a core")] = 0,
+    beside: Annotated[
+        list[Path] | None, typer.Option("--beside", help="another bundle, in the same run; may be repeated")
+    ] = None,
 ) -> None:
     """Measure parameters, FLOPs, latency, accuracy and parity in one run."""
     import os
@@ -43,11 +48,15 @@ def bench(  # noqa: PLR0917  (the command's options)
     from mapt.files import write_json
     from mapt.runtime.bundle import read_bundle
 
-    suites = {"run": _run, "ablation": _ablate, "deadline": _deadline}
+    suites: dict[str, Callable[..., dict[str, object]]] = {"run": _run, "ablation": _ablate, "deadline": _deadline}
     if suite not in suites:
         reason = "not in this version" if suite == "scale" else "unknown"
         raise InputError(f"--suite {suite}: {reason}; choose one of {', '.join(suites)}")
+    if beside and suite != "run":
+        raise InputError(f"--beside: is for --suite run, not {suite}")
     console, checked, count = Console(), read_bundle(bundle), threads or os.cpu_count() or 1
+    if beside:
+        suites["run"] = functools.partial(_run, others=[read_bundle(path) for path in beside])
     numbers = _seeds(seeds or ("7,8,9" if suite == "ablation" else "7"))
     with tempfile.TemporaryDirectory(prefix="mapt-bench-") as folder:
         roots = {0: data} if data else _render(checked, Path(folder), numbers, sequences, frames, fps, console)
@@ -81,7 +90,9 @@ def _render(
     return {seed: folder / str(seed) for seed in seeds}
 
 
-def _run(console: Console, bundle: Bundle, roots: dict[int, Path], fps: float, threads: int) -> dict[str, object]:
+def _run(
+    console: Console, bundle: Bundle, roots: dict[int, Path], fps: float, threads: int, others: Sequence[Bundle] = ()
+) -> dict[str, object]:
     import torch
     from rich.progress import Progress
 
@@ -102,7 +113,12 @@ def _run(console: Console, bundle: Bundle, roots: dict[int, Path], fps: float, t
     total = sum(len(s.images) for s in list_sequences(root, SPLIT))
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task(f"measuring, {threads} threads", total=total)
-        backends: list[Backend] = [TorchBackend(network), OrtBackend(bundle, threads)]
+        sessions = [OrtBackend(b, threads) for b in (bundle, *others)]
+        for session, measured in zip(sessions, (bundle, *others) if others else (), strict=False):
+            session.name = measured.folder.name
+        backends: list[Backend] = [TorchBackend(network), *sessions]
+        if len({b.name for b in backends}) < len(backends):
+            raise InputError("--beside: two bundles are called the same; rename a folder")
         result = run_backends(backends, root, SPLIT, fps, done=lambda: progress.advance(task))
     print_latency(console, result)
     print_accuracy(console, result)

@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,17 @@ def test_the_command_writes_the_documented_json(mapt: Callable[..., Any], bundle
     assert "identities equal in all 5 frames" in ran.out
 
 
+def test_two_bundles_are_measured_in_one_run(mapt: Callable[..., Any], bundle: Path, tmp_path: Path) -> None:
+    path, other = tmp_path / "bench.json", shutil.copytree(bundle, tmp_path / "other")
+    frames = ("--sequences", 1, "--frames", 4, "--threads", 1)
+    ran = mapt("bench", bundle, "--beside", other, *frames, "--json", path)
+    assert ran.code == 0, ran.err
+    report = json.loads(path.read_text())
+    assert set(report["latency_ms"]) == set(report["accuracy"]) == {"torch", bundle.name, "other"}
+    ran = mapt("bench", bundle, "--beside", bundle, *frames)
+    assert ran.code == 2 and "two bundles are called the same" in ran.err
+
+
 def test_the_ablation_ranks_all_four_associations(mapt: Callable[..., Any], bundle: Path, tmp_path: Path) -> None:
     path = tmp_path / "ablation.json"
     ran = mapt(
@@ -95,6 +107,7 @@ def test_the_ablation_ranks_all_four_associations(mapt: Callable[..., Any], bund
         (("--suite", "fast"), "--suite fast: unknown"),
         (("--suite", "scale"), "not in this version"),
         (("--seeds", "a"), "--seeds a: is not a list"),
+        (("--suite", "deadline", "--beside", "b"), "--beside: is for --suite run, not deadline"),
         (("--data", "nowhere"), "nowhere/panoptic_maps/val: no such folder"),
     ],
 )
