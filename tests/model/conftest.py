@@ -12,10 +12,10 @@ from mapt.model.targets import FrameTargets, PairBatch
 @pytest.fixture
 def moving_rectangles() -> Callable[..., PairBatch]:
     """The scene builder."""
-    return _moving_rectangles
+    return moving_scenes
 
 
-def _moving_rectangles(batch: int, height: int, width: int, objects: int = 4, seed: int = 0) -> PairBatch:
+def moving_scenes(batch: int, height: int, width: int, objects: int = 4, seed: int = 0) -> PairBatch:
     """A batch of three-frame scenes: coloured rectangles move over a textured two-class background."""
     rng = np.random.default_rng(seed)
     images: list[list[torch.Tensor]] = [[], [], []]
