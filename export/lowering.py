@@ -8,7 +8,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from mapt.export.builder import Builder, Rule, rewrite
-from mapt.export.graph import Shapes, known_shapes
+from mapt.export.graph import Shapes, drop_unused, known_shapes
 from mapt.export.gridsample import lower_gridsample
 from mapt.export.standard import STANDARD
 from mapt.ops.nodes import DOMAIN
@@ -35,6 +35,7 @@ def lower(model: onnx.ModelProto, lowering: Lowering) -> None:
     model.opset_import.extend(kept)
     if lowering == "gridsample":
         lower_gridsample(model)
+    drop_unused(model.graph)
 
 
 def _greedy_keep(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
