@@ -36,7 +36,7 @@ $(STAMP): requirements.lock pyproject.toml setup.py csrc/nvcc.py $(SOURCES)
 
 # Everything that can be compiled, incrementally; fails where `make setup` would leave a part out. For GPUs where there
 # is an nvcc, a few minutes of it.
-EVERYTHING := torch,onnxruntime$(if $(shell command -v nvcc),$(shell echo ,cuda))
+EVERYTHING := torch,onnxruntime$(if $(shell command -v nvcc),$(shell echo ,cuda,tensorrt))
 kernels: $(STAMP)
 	MAPT_BUILD=$(EVERYTHING) $(BIN)/python setup.py --quiet build_ext --inplace
 

@@ -111,8 +111,8 @@ def tensorrt_extension() -> Extension:
     toolkit, headers = nvcc.find(ASKED != "auto").toolkit, nvcc.find_tensorrt()
     return Extension(
         PARTS["tensorrt"], sources("tensorrt"), depends=[*HEADERS, *CUDA],
-        include_dirs=[str(headers), str(toolkit / "include")], libraries=["cudart_static", "rt", "dl"],
-        library_dirs=[str(toolkit / "lib64")], extra_compile_args=[*FLAGS, "-std=c++17"],
+        libraries=["cudart_static", "rt", "dl"], library_dirs=[str(toolkit / "lib64")],
+        extra_compile_args=[*FLAGS, "-std=c++17", "-isystem", str(headers), "-isystem", str(toolkit / "include")],
         extra_link_args=["-pthread"], language="c++", optional=ASKED == "auto",
     )  # fmt: skip
 

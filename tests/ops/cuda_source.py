@@ -22,14 +22,19 @@ FLAGS = ("-std=c++17", "-O1", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror",
 needs_compiler = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER}")
 
 
+def compile_sources(sources: Sequence[Path], folder: Path, *options: str) -> Path:
+    """A library of .cpp and .cu files."""
+    built = folder / "library.so"
+    subprocess.run([COMPILER, *FLAGS, *options, *map(str, sorted(sources)), "-o", str(built)], check=True)
+    return built
+
+
 @functools.cache
 def library() -> ctypes.CDLL:
     """Compiled once per process, in seconds."""
     with tempfile.TemporaryDirectory() as folder:
-        built = Path(folder) / "kernels.so"
-        sources = [*sorted(CSRC.glob("kernels/*.cu")), CSRC / "shim/exports.cpp"]
-        subprocess.run([COMPILER, *FLAGS, *map(str, sources), "-o", str(built)], check=True)
-        return ctypes.CDLL(str(built))
+        sources = [*CSRC.glob("kernels/*.cu"), CSRC / "shim/exports.cpp"]
+        return ctypes.CDLL(str(compile_sources(sources, Path(folder))))
 
 
 def backwards(yes: bool) -> None:

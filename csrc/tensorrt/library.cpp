@@ -1,0 +1,39 @@
+// What TensorRT's plugin registry calls when it loads this library.
+#include <cstdio>
+
+#include "operators.h"
+
+#define MAPT_EXPORT extern "C" __attribute__((visibility("default")))
+
+namespace mapt_trt {
+namespace {
+
+nvinfer1::ILoggerFinder* logger_finder = nullptr;
+
+}  // namespace
+
+void complain(const std::string& message) {
+  const std::string text = "mapt: " + message;
+  nvinfer1::ILogger* logger = logger_finder ? logger_finder->findLogger() : nullptr;
+  if (logger) {
+    logger->log(nvinfer1::ILogger::Severity::kERROR, text.c_str());
+  } else {
+    std::fprintf(stderr, "%s\n", text.c_str());
+  }
+}
+
+}  // namespace mapt_trt
+
+MAPT_EXPORT void setLoggerFinder(nvinfer1::ILoggerFinder* finder) { mapt_trt::logger_finder = finder; }
+
+MAPT_EXPORT nvinfer1::IPluginCreatorInterface* const* getCreators(int32_t& count) {
+  using namespace mapt_trt;
+  static Creator<DeformConv2d> deform_conv2d;
+  static Creator<MultiscaleRoiAlign> multiscale_roi_align;
+  static Creator<PropagateMasks> propagate_masks;
+  static Creator<PropagatedFeatures> propagated_features;
+  static nvinfer1::IPluginCreatorInterface* const all[] = {&deform_conv2d, &multiscale_roi_align, &propagate_masks,
+                                                           &propagated_features};
+  count = 4;
+  return all;
+}

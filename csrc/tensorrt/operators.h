@@ -1,0 +1,64 @@
+// The operators that are plugins, of the names, inputs and attributes that mapt/ops gives the nodes of its domain.
+#pragma once
+
+#include "plugin.h"
+
+namespace mapt_trt {
+
+// input (N,C,h,w), offset (N or 1, 2*k*k, oh, ow) float32, weight (O,C,k,k), perhaps bias (O) -> (N,O,oh,ow)
+struct DeformConv2d {
+  static constexpr const char* kName = "DeformConv2d";
+  static constexpr Field kDeclared[] = {{"stride", 1, 1}, {"padding", 1, 0}, {"dilation", 1, 1}};
+  static constexpr int32_t kCount = 3, kLeast = 3, kMost = 4, kRanks[] = {4, 4, 4, 1};
+  static constexpr bool is_wide(int32_t input) { return input == 1; }
+
+  static DimsExprs shape(const Fields&, const DimsExprs* inputs, IExprBuilder& exprs);
+  static std::string check(const Fields& fields, const Sizes& sizes);
+  static size_t workspace(const Fields&, const Sizes&) { return 0; }
+  template <class T>
+  static const char* run(const Fields& fields, const Call& call);
+};
+
+// p4, p8, p16, p32, each (B,F,h,w), boxes (R,5) float32 [batch index, x1, y1, x2, y2] -> (R,F,size,size)
+struct MultiscaleRoiAlign {
+  static constexpr const char* kName = "MultiscaleRoiAlign";
+  static constexpr Field kDeclared[] = {{"output_size", 1, 1}, {"strides", mapt::kLevels, 1}, {"sampling_ratio", 1, 1}};
+  static constexpr int32_t kCount = 3, kLeast = 5, kMost = 5, kRanks[] = {4, 4, 4, 4, 2};
+  static constexpr bool is_wide(int32_t input) { return input == 4; }
+
+  static DimsExprs shape(const Fields& fields, const DimsExprs* inputs, IExprBuilder& exprs);
+  static std::string check(const Fields& fields, const Sizes& sizes);
+  static size_t workspace(const Fields&, const Sizes&) { return 0; }
+  template <class T>
+  static const char* run(const Fields& fields, const Call& call);
+};
+
+// masks (N,1,h,w), offsets (4,18,h,w) float32, weights (4,C,1,3,3), projection (4*C), bias (1) -> logits (N,1,h,w)
+struct PropagateMasks {
+  static constexpr const char* kName = "PropagateMasks";
+  static constexpr const Field* kDeclared = nullptr;
+  static constexpr int32_t kCount = 0, kLeast = 5, kMost = 5, kRanks[] = {4, 4, 5, 1, 1};
+  static constexpr bool is_wide(int32_t input) { return input == 1; }
+
+  static DimsExprs shape(const Fields&, const DimsExprs* inputs, IExprBuilder& exprs);
+  static std::string check(const Fields& fields, const Sizes& sizes);
+  static size_t workspace(const Fields&, const Sizes& sizes);
+  template <class T>
+  static const char* run(const Fields& fields, const Call& call);
+};
+
+// masks, offsets, weights as above, boxes (N,4) float32 in input pixels -> features (N,4*C,7,7)
+struct PropagatedFeatures {
+  static constexpr const char* kName = "PropagatedFeatures";
+  static constexpr const Field* kDeclared = nullptr;
+  static constexpr int32_t kCount = 0, kLeast = 4, kMost = 4, kRanks[] = {4, 4, 5, 2};
+  static constexpr bool is_wide(int32_t input) { return input == 1 || input == 3; }
+
+  static DimsExprs shape(const Fields&, const DimsExprs* inputs, IExprBuilder& exprs);
+  static std::string check(const Fields& fields, const Sizes& sizes);
+  static size_t workspace(const Fields&, const Sizes& sizes);
+  template <class T>
+  static const char* run(const Fields& fields, const Call& call);
+};
+
+}  // namespace mapt_trt

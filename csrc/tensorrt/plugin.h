@@ -1,0 +1,176 @@
+// TensorRT's interfaces around one operator. An operator is a class with
+//   kName, kDeclared[], kCount   its name and fields
+//   kLeast, kMost                how many inputs it takes
+//   is_wide(i)                   does input i hold coordinates, which stay float32?
+//   kRanks[]                     the inputs' dimensions
+//   shape(fields, inputs, exprs) its one output
+//   check(fields, dims)          what does not fit together in the inputs' sizes, or nothing
+//   workspace(fields, dims)      bytes
+//   run<T>(fields, call)         queues the kernels; null, or what failed
+// Values are float32, float16 or bfloat16, all alike; arithmetic is float32.
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "../kernels/cuda_kernels.h"
+#include "fields.h"
+
+namespace mapt_trt {
+
+using nvinfer1::DataType;
+using nvinfer1::Dims;
+using nvinfer1::DimsExprs;
+using nvinfer1::DynamicPluginTensorDesc;
+using nvinfer1::IExprBuilder;
+using nvinfer1::PluginTensorDesc;
+
+constexpr int32_t kMostInputs = 5;
+
+// The inputs' sizes, as many as there are.
+struct Sizes {
+  int32_t count = 0;
+  std::array<Dims, kMostInputs> of{};
+
+  int64_t operator()(int32_t input, int32_t axis) const { return of[input].d[axis]; }
+  // Sizes that are not known yet fit everywhere.
+  bool is(int32_t input, int32_t axis, int64_t want) const {
+    return of[input].d[axis] == want || of[input].d[axis] < 0 || want < 0;
+  }
+};
+
+struct Call {
+  const Sizes& sizes;
+  void const* const* inputs;
+  void* output;
+  void* workspace;
+  mapt::Stream stream;
+
+  // Null for an input that is not there.
+  template <class T>
+  const T* input(int32_t i) const {
+    return i < sizes.count ? static_cast<const T*>(inputs[i]) : nullptr;
+  }
+};
+
+template <class Operator>
+class Plugin final : public nvinfer1::IPluginV3,
+                     public nvinfer1::IPluginV3OneCore,
+                     public nvinfer1::IPluginV3OneBuild,
+                     public nvinfer1::IPluginV3OneRuntime {
+ public:
+  explicit Plugin(const Fields& fields) : fields_(fields) {}
+
+  nvinfer1::IPluginCapability* getCapabilityInterface(nvinfer1::PluginCapabilityType type) noexcept override {
+    switch (type) {
+      case nvinfer1::PluginCapabilityType::kCORE:
+        return static_cast<nvinfer1::IPluginV3OneCore*>(this);
+      case nvinfer1::PluginCapabilityType::kBUILD:
+        return static_cast<nvinfer1::IPluginV3OneBuild*>(this);
+      case nvinfer1::PluginCapabilityType::kRUNTIME:
+        return static_cast<nvinfer1::IPluginV3OneRuntime*>(this);
+    }
+    return nullptr;
+  }
+  nvinfer1::IPluginV3* clone() noexcept override { return new Plugin(fields_); }
+
+  const char* getPluginName() const noexcept override { return Operator::kName; }
+  const char* getPluginVersion() const noexcept override { return "1"; }
+  const char* getPluginNamespace() const noexcept override { return ""; }
+
+  int32_t getNbOutputs() const noexcept override { return 1; }
+  int32_t getOutputDataTypes(DataType* outputs, int32_t, const DataType* inputs,
+                             int32_t count) const noexcept override {
+    if (count < Operator::kLeast || count > Operator::kMost) return refuse(std::to_string(count) + " inputs");
+    outputs[0] = inputs[0];
+    return 0;
+  }
+  int32_t getOutputShapes(const DimsExprs* inputs, int32_t count, const DimsExprs*, int32_t, DimsExprs* outputs,
+                          int32_t, IExprBuilder& exprs) noexcept override {
+    if (count < Operator::kLeast || count > Operator::kMost) return refuse(std::to_string(count) + " inputs");
+    for (int32_t i = 0; i < count; ++i) {
+      if (inputs[i].nbDims == Operator::kRanks[i]) continue;
+      return refuse("input " + std::to_string(i) + " has " + std::to_string(inputs[i].nbDims) + " dimensions, not " +
+                    std::to_string(Operator::kRanks[i]));
+    }
+    outputs[0] = Operator::shape(fields_, inputs, exprs);
+    return 0;
+  }
+  bool supportsFormatCombination(int32_t at, const DynamicPluginTensorDesc* all, int32_t inputs,
+                                 int32_t) noexcept override {
+    const DataType type = all[at].desc.type, first = all[0].desc.type;
+    if (all[at].desc.format != nvinfer1::TensorFormat::kLINEAR) return false;
+    if (at < inputs && Operator::is_wide(at)) return type == DataType::kFLOAT;
+    const bool known = type == DataType::kFLOAT || type == DataType::kHALF || type == DataType::kBF16;
+    return known && (at == 0 || type == first);
+  }
+  int32_t configurePlugin(const DynamicPluginTensorDesc* in, int32_t count, const DynamicPluginTensorDesc*,
+                          int32_t) noexcept override {
+    return fit(sizes(count, [=](int32_t i) { return in[i].desc.dims; }));
+  }
+  size_t getWorkspaceSize(const DynamicPluginTensorDesc* in, int32_t count, const DynamicPluginTensorDesc*,
+                          int32_t) const noexcept override {
+    return Operator::workspace(fields_, sizes(count, [=](int32_t i) { return in[i].max; }));
+  }
+
+  int32_t onShapeChange(const PluginTensorDesc* in, int32_t count, const PluginTensorDesc*, int32_t) noexcept override {
+    count_ = count;
+    return fit(sizes(count, [=](int32_t i) { return in[i].dims; }));
+  }
+  int32_t enqueue(const PluginTensorDesc* in, const PluginTensorDesc*, void const* const* inputs, void* const* outputs,
+                  void* workspace, cudaStream_t stream) noexcept override {
+    const Sizes given = sizes(count_, [=](int32_t i) { return in[i].dims; });
+    const Call call{given, inputs, outputs[0], workspace, stream};
+    const char* error = "values of a type that is not supported";
+    if (in[0].type == DataType::kFLOAT) error = Operator::template run<float>(fields_, call);
+    if (in[0].type == DataType::kHALF) error = Operator::template run<mapt::Half>(fields_, call);
+    if (in[0].type == DataType::kBF16) error = Operator::template run<mapt::BFloat16>(fields_, call);
+    return error ? refuse(error) : 0;
+  }
+  nvinfer1::IPluginV3* attachToContext(nvinfer1::IPluginResourceContext*) noexcept override { return clone(); }
+  const nvinfer1::PluginFieldCollection* getFieldsToSerialize() noexcept override { return fields_.written(); }
+
+ private:
+  template <class F>
+  static Sizes sizes(int32_t count, F dims_of) {
+    Sizes found;
+    found.count = count;
+    for (int32_t i = 0; i < count; ++i) found.of[i] = dims_of(i);
+    return found;
+  }
+  int32_t fit(const Sizes& sizes) const {
+    const std::string wrong = Operator::check(fields_, sizes);
+    return wrong.empty() ? 0 : refuse(wrong);
+  }
+  static int32_t refuse(const std::string& what) {
+    complain(std::string(Operator::kName) + ": " + what);
+    return 1;
+  }
+
+  Fields fields_;
+  int32_t count_ = 0;
+};
+
+template <class Operator>
+class Creator final : public nvinfer1::IPluginCreatorV3One {
+ public:
+  const char* getPluginName() const noexcept override { return Operator::kName; }
+  const char* getPluginVersion() const noexcept override { return "1"; }
+  // TensorRT's ONNX parser looks nodes up without a namespace, whatever their domain.
+  const char* getPluginNamespace() const noexcept override { return ""; }
+  const nvinfer1::PluginFieldCollection* getFieldNames() noexcept override { return names_.names(); }
+
+  nvinfer1::IPluginV3* createPlugin(const char*, const nvinfer1::PluginFieldCollection* given,
+                                    nvinfer1::TensorRTPhase) noexcept override {
+    Fields fields(Operator::kDeclared, Operator::kCount);
+    const std::string wrong = fields.read(given);
+    if (wrong.empty()) return new Plugin<Operator>(fields);
+    complain(std::string(Operator::kName) + ": " + wrong);
+    return nullptr;
+  }
+
+ private:
+  Fields names_{Operator::kDeclared, Operator::kCount};
+};
+
+}  // namespace mapt_trt

@@ -1,0 +1,241 @@
+"""TensorRT's plugins (csrc/tensorrt), compiled without nvcc, with the kernels run as loops.
+
+One test takes them through TensorRT-RTX's registry in a process of its own; the others call them as TensorRT would.
+"""
+
+import ctypes
+import functools
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.export.conftest import has_tensorrt
+from tests.ops import cuda_source
+from tests.ops.conftest import needs_compiled
+from tests.ops.test_cuda_source import CONVOLUTIONS, STRIDES, boxes, convolution, motion, pyramid
+
+ROOT = Path(__file__).parents[2]
+TYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 7}  # nvinfer1::DataType
+ROI = {"output_size": [7], "strides": STRIDES, "sampling_ratio": [2]}
+CONVOLUTION = {"stride": [2], "padding": [1], "dilation": [1]}
+
+
+def headers() -> Path | None:
+    sys.path.insert(0, str(ROOT / "csrc"))
+    try:
+        found: Path = importlib.import_module("nvcc").find_tensorrt()
+        return found
+    except FileNotFoundError:
+        return None
+    finally:
+        sys.path.pop(0)
+
+
+pytestmark = [
+    cuda_source.needs_compiler, needs_compiled,
+    pytest.mark.skipif(headers() is None, reason="no TensorRT headers: TENSORRT_ROOT, or pip install kernel-lens"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The plugins and csrc/tests/plugins.cpp, in seconds."""
+    sources = [*ROOT.glob("csrc/tensorrt/*.cpp"), ROOT / "csrc/tests/plugins.cpp", *ROOT.glob("csrc/kernels/*.cu")]
+    return cuda_source.compile_sources(
+        sources, tmp_path_factory.mktemp("plugins"), "-isystem", str(headers()), "-I", str(ROOT / "csrc/shim")
+    )
+
+
+class Field(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("data", ctypes.c_void_p),
+        ("type", ctypes.c_int32),
+        ("length", ctypes.c_int32),
+    )
+
+
+class TensorView(ctypes.Structure):
+    _fields_ = (
+        ("data", ctypes.c_void_p), ("type", ctypes.c_int32), ("rank", ctypes.c_int32), ("sides", ctypes.c_int64 * 8),
+    )  # fmt: skip
+
+
+def view(tensor: Tensor) -> TensorView:
+    assert tensor.is_contiguous()
+    return TensorView(tensor.data_ptr(), TYPES[tensor.dtype], tensor.dim(), (ctypes.c_int64 * 8)(*tensor.shape))
+
+
+def run(library: Path, name: str, fields: Mapping[str, list[int]], *inputs: Tensor) -> Tensor:
+    """The plugin's output, of the type and shape that it says itself."""
+    values = [(ctypes.c_int32 * len(v))(*v) for v in fields.values()]
+    given = (Field * len(fields))(
+        *(Field(k.encode(), ctypes.addressof(v), 5, len(v)) for k, v in zip(fields, values, strict=True))
+    )
+    views = (TensorView * (len(inputs) + 1))(*(view(t) for t in inputs))
+    function: Any = loaded(library).run_plugin
+    function.restype = ctypes.c_char_p
+
+    def call() -> None:
+        wrong = function(name.encode(), given, len(fields), views, len(inputs))
+        if wrong is not None:
+            raise ValueError(wrong.decode())
+
+    call()
+    result = views[len(inputs)]
+    dtype = next(t for t, code in TYPES.items() if code == result.type)
+    out = torch.full(tuple(result.sides[: result.rank]), torch.nan, dtype=dtype)
+    result.data = out.data_ptr()
+    call()
+    return out
+
+
+@functools.cache
+def loaded(library: Path) -> ctypes.CDLL:
+    return ctypes.CDLL(str(library))
+
+
+def cases() -> dict[str, tuple[str, dict[str, list[int]], list[Tensor], set[int], Any]]:
+    """Name, fields, inputs, which of them stay float32, and the same by PyTorch's operator."""
+    (image, offset, weight, bias), geometry = convolution(CONVOLUTIONS[7])
+    rows = boxes(20, 2, 193, 311)
+    masks, offsets, weights, projection, base, places = motion(9, 23, 37, 3)
+    ops = torch.ops.mapt
+    return {
+        "deform_conv2d": (
+            "DeformConv2d", {"stride": [3], "padding": [2], "dilation": [2]}, [image, offset, weight, bias], {1},
+            lambda *t: ops.deform_conv2d(*t, *geometry),
+        ),
+        "multiscale_roi_align": (
+            "MultiscaleRoiAlign", ROI, [*pyramid(193, 311), rows], {4},
+            lambda *t: ops.multiscale_roi_align(t[:4], t[4], 7, STRIDES, 2),
+        ),
+        "propagate_masks": (
+            "PropagateMasks", {}, [masks, offsets, weights, projection, base], {1},
+            lambda *t: ops.propagate_masks(*t, None)[0],
+        ),
+        "propagated_features": (
+            "PropagatedFeatures", {}, [masks, offsets, weights, places], {1, 3}, ops.propagated_features,
+        ),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("dtype", "step"), [(torch.float32, 1e-5), (torch.float16, 2.0**-10), (torch.bfloat16, 2.0**-7)]
+)
+@pytest.mark.parametrize("case", ["deform_conv2d", "multiscale_roi_align", "propagate_masks", "propagated_features"])
+def test_a_plugin_computes_what_the_operator_does(library: Path, case: str, dtype: torch.dtype, step: float) -> None:
+    name, fields, inputs, wide, operator = cases()[case]
+    narrow = [t if i in wide else t.to(dtype) for i, t in enumerate(inputs)]
+    want = operator(*(t.float() for t in narrow))
+    got = run(library, name, fields, *narrow)
+    assert got.dtype == dtype and got.shape == want.shape
+    torch.testing.assert_close(got.float(), want, rtol=step, atol=1e-5 * (1 + want.abs().max().item()))
+
+
+def test_the_bias_may_be_missing(library: Path) -> None:
+    (image, offset, weight, _), geometry = convolution(CONVOLUTIONS[4])
+    fields = {"stride": [1], "padding": [3], "dilation": [3]}
+    want = torch.ops.mapt.deform_conv2d(image, offset, weight, None, *geometry)
+    torch.testing.assert_close(run(library, "DeformConv2d", fields, image, offset, weight), want, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"stride": [0], "padding": [1], "dilation": [1]}, "field stride is 0, below 1"),
+        ({"stride": [1], "dilation": [1]}, "field padding is missing"),
+        ({"stride": [1, 2], "padding": [1], "dilation": [1]}, "field stride has 2 numbers, not 1"),
+        ({"stride": [1], "padding": [1], "dilation": [1], "groups": [1]}, "has no field groups"),
+    ],
+)
+def test_bad_fields_are_refused(
+    library: Path, capfd: pytest.CaptureFixture[str], fields: dict[str, list[int]], message: str
+) -> None:
+    with pytest.raises(ValueError, match="creation"):
+        run(library, "DeformConv2d", fields, *cases()["deform_conv2d"][2])
+    assert f"mapt: DeformConv2d: {message}" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("case", "which", "change", "step", "message"),
+    [
+        ("deform_conv2d", 1, lambda t: t[:, :-2], "configuration", "offset does not have two rows per tap"),
+        ("deform_conv2d", 1, lambda t: t[..., :-1], "configuration", "offset does not have the output's size"),
+        ("deform_conv2d", 2, lambda t: t[:, :1], "configuration", "weight does not read the input's channels"),
+        ("deform_conv2d", 3, lambda t: t[:-1], "configuration", "bias is not for the filters"),
+        ("deform_conv2d", 1, lambda t: t.half(), "formats", ""),
+        ("deform_conv2d", 2, lambda t: t.half(), "formats", ""),
+        ("multiscale_roi_align", 1, lambda t: t[:1], "configuration", "the levels differ in batch or channels"),
+        ("multiscale_roi_align", 4, lambda t: t[:, 1:], "configuration", "boxes are not (R, 5)"),
+        ("multiscale_roi_align", 4, lambda t: t[0], "output shapes", "input 4 has 1 dimensions, not 2"),
+        ("propagate_masks", 1, lambda t: t[:3], "configuration", "offsets are not (4, 18, h, w) of the masks"),
+        ("propagate_masks", 3, lambda t: t[:-1], "configuration", "projection is not (4*C)"),
+        ("propagated_features", 3, lambda t: t[:-1], "configuration", "boxes are not (N, 4)"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(
+    library: Path, capfd: pytest.CaptureFixture[str], case: str, which: int, change: Any, step: str, message: str
+) -> None:
+    name, fields, inputs, _, _ = cases()[case]
+    inputs[which] = change(inputs[which]).contiguous()
+    with pytest.raises(ValueError, match=f"^{step}$"):
+        run(library, name, fields, *inputs)
+    assert message in capfd.readouterr().err
+
+
+REGISTRY = """
+import json, sys
+import numpy as np
+from mapt.export.tensorrt_build import load_library
+trt, name = load_library()
+registry = trt.Builder(trt.Logger(trt.Logger.ERROR)).get_plugin_registry()
+before = {(c.name, c.plugin_namespace) for c in registry.all_creators}
+assert registry.load_library(sys.argv[1]) is not None
+found = {}
+for c in registry.all_creators:
+    if (c.name, c.plugin_namespace) in before:
+        continue
+    found[c.name] = [f.name for f in c.field_names]
+def create(kind, fields, phase):
+    creator = registry.get_creator(kind, "1", "")
+    given = [trt.PluginField(k, np.array(v, np.int32), trt.PluginFieldType.INT32) for k, v in fields.items()]
+    return creator.create_plugin(kind, trt.PluginFieldCollection(given), phase)
+made = {}
+for kind, fields in json.loads(sys.argv[2]).items():
+    for phase in (trt.TensorRTPhase.BUILD, trt.TensorRTPhase.RUNTIME):
+        plugin = create(kind, fields, phase)
+        core = plugin.get_capability_interface(trt.PluginCapabilityType.CORE)
+        made[kind] = [core.plugin_name, core.plugin_version, core.plugin_namespace]
+        plugin.clone()
+    assert create(kind, fields | {"other": [1]}, trt.TensorRTPhase.BUILD) is None
+print(json.dumps({"library": name, "found": found, "made": made}))
+"""
+
+
+def libraries(built: Path) -> list[Path]:
+    """As compiled here, and by nvcc where that was done."""
+    return [built, *sorted((ROOT / "runtime").glob("_trt_plugins*.so"))]
+
+
+@pytest.mark.skipif(not has_tensorrt(), reason="needs TensorRT-RTX: pip install 'mapt[trt-rtx]'")
+def test_tensorrt_rtxs_registry_takes_them(library: Path) -> None:
+    fields = {"DeformConv2d": CONVOLUTION, "MultiscaleRoiAlign": ROI, "PropagateMasks": {}, "PropagatedFeatures": {}}
+    for path in libraries(library):
+        ran = subprocess.run(
+            [sys.executable, "-c", REGISTRY, str(path), json.dumps(fields)], cwd=ROOT, capture_output=True, text=True,
+            check=False, timeout=120,
+        )  # fmt: skip
+        assert ran.returncode == 0, ran.stderr
+        answer = json.loads(ran.stdout.splitlines()[-1])
+        assert answer["found"] == {kind: list(names) for kind, names in fields.items()}
+        assert answer["made"] == {kind: [kind, "1", ""] for kind in fields}
+        assert "mapt: PropagateMasks: has no field other" in ran.stderr + ran.stdout
