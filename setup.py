@@ -162,6 +162,9 @@ class Build(BASE):  # type: ignore[misc, valid-type]
         except CompileError as error:
             for part in WANTED:
                 leave_out(part, f"the kernels did not compile: {str(error).splitlines()[0]}")
+        if self.inplace:
+            for part in WANTED:
+                remove_what_was_left_out(part)
         write_record(ROOT / "mapt" if self.inplace else Path(self.build_lib) / "mapt")
 
 
@@ -172,6 +175,14 @@ class Collect(build_py):
         """Copy the Python files; an editable installation reads those of the checkout."""
         super().run()
         write_record(ROOT / "mapt" if getattr(self, "editable_mode", False) else Path(self.build_lib) / "mapt")
+
+
+def remove_what_was_left_out(part: str) -> None:
+    """A library of an earlier build may not fit the rest any more."""
+    if not RECORD[part].startswith("ok"):
+        name = ROOT / PARTS[part].replace(".", "/")
+        for old in name.parent.glob(f"{name.name}*.so"):
+            old.unlink()
 
 
 def write_record(folder: Path) -> None:
