@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mapt.contract import SUBGRAPHS, ModelInfo, SubgraphSpec, TensorSpec
+from mapt.errors import InputError
 from mapt.model.network import Network
 from mapt.model.subgraphs import build_subgraphs
 
@@ -30,7 +31,13 @@ class Subgraph:
 
 
 def list_subgraphs(network: Network, info: ModelInfo) -> list[Subgraph]:
-    """Every subgraph of a network, which stays as it is."""
+    """Every subgraph of a network, which stays as it is.
+
+    Raises:
+        InputError: its motion head is an external flow.
+    """
+    if network.config.motion_input == "flow":
+        raise InputError("model.motion_input = flow: OpenCV's flow cannot be exported; track with the weights")
     modules = build_subgraphs(fold_batch_norm(copy.deepcopy(network).eval()))
     return [Subgraph(s, modules[s.name], tuple(_example(t, info) for t in s.inputs)) for s in SUBGRAPHS]
 

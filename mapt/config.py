@@ -48,6 +48,12 @@ class ModelConfig(Frozen):
     frozen_stages: int = Field(
         0, ge=0, le=2, description="trunk stages up to stride 2 * n that keep their pretrained weights"
     )
+    motion_input: Literal["semantic", "backbone", "flow"] = Field(
+        "semantic", description="what the motion head compares (Table V)"
+    )
+    appearance_input: Literal["box", "mask", "mask_motion"] = Field(
+        "mask_motion", description="what embeddings are made of (Table VI)"
+    )
     activation: Literal["leaky_relu", "relu"] = "leaky_relu"
     # The four levels are ranked together before NMS.
     rpn_top_k: int = Field(960, ge=1, le=MAX_TOP_K // 4, description="anchors kept per level before NMS")
@@ -70,6 +76,8 @@ class ModelConfig(Frozen):
                 raise ValueError(
                     f"{name} = {value} is not a positive multiple of 32; use {max(32, round(value / 32) * 32)}"
                 )
+        if self.motion_input == "flow" and self.semantic_channels < 64:
+            raise ValueError("motion_input = flow: packs 64 pixels into a cell; semantic_channels must be at least 64")
         if any(not 0 <= c < self.classes for c in self.things):
             raise ValueError(f"things = {self.things} must lie in 0..{self.classes - 1}")
         return self

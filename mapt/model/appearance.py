@@ -17,15 +17,20 @@ MAX_SCALE = math.log(100.0)
 
 
 class AppearanceHead(nn.Module):
-    """f~ = W_a * f_a + W_p * f_p (Eq. 5), W by attention over both, then two fully connected layers."""
+    """f~ = W_a * f_a + W_p * f_p (Eq. 5), W by attention over both, then two fully connected layers.
+
+    In ablations (Table VI) f~ = f_a, of the mask or of the whole box.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         width, reduced, act = config.fpn_channels, config.head_channels // 2, config.activation
-        self.motion = ConvNorm(len(DILATIONS) * config.motion_filters, width, act)
-        self.attention = nn.Sequential(
-            nn.Linear(2 * width, width // 4), activation(act), nn.Linear(width // 4, 2 * width), nn.Sigmoid()
-        )
+        self.masked, self.moving = config.appearance_input != "box", config.appearance_input == "mask_motion"
+        if self.moving:
+            self.motion = ConvNorm(len(DILATIONS) * config.motion_filters, width, act)
+            self.attention = nn.Sequential(
+                nn.Linear(2 * width, width // 4), activation(act), nn.Linear(width // 4, 2 * width), nn.Sigmoid()
+            )
         self.reduce = ConvNorm(width, reduced, act)
         self.embed = nn.Sequential(
             nn.Flatten(),
@@ -46,11 +51,13 @@ class AppearanceHead(nn.Module):
         Returns:
             (N,E), not normalised.
         """
-        f_a = roi * mask[:, None]
-        f_p = self.motion(f_p)
-        weights = self.attention(torch.cat((f_a.mean((2, 3)), f_p.mean((2, 3))), 1))[:, :, None, None]
-        w_a, w_p = weights.chunk(2, 1)
-        embedding: Tensor = self.embed(self.reduce(w_a * f_a + w_p * f_p)).float()
+        fused = roi * mask[:, None] if self.masked else roi  # f_a
+        if self.moving:
+            f_p = self.motion(f_p)
+            weights = self.attention(torch.cat((fused.mean((2, 3)), f_p.mean((2, 3))), 1))[:, :, None, None]
+            w_a, w_p = weights.chunk(2, 1)
+            fused = w_a * fused + w_p * f_p
+        embedding: Tensor = self.embed(self.reduce(fused)).float()
         return embedding
 
 

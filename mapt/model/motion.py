@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mapt.config import ModelConfig
+from mapt.model.flow import flow_offsets
 from mapt.model.layers import ConvNorm, activation
 from mapt.ops import propagate_masks, propagated_features
 from mapt.ops.propagate import DILATIONS
@@ -24,9 +25,12 @@ class MotionHead(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         width, filters, act = config.semantic_channels, config.motion_filters, config.activation
-        self.residual = nn.Sequential(ConvNorm(width, width, act, kernel=3), ConvNorm(width, width, None, kernel=3))
-        self.act = activation(act)
-        self.offsets = nn.ModuleList(nn.Conv2d(width, 2 * TAPS, 3, padding=d, dilation=d) for d in DILATIONS)
+        self.from_flow = config.motion_input == "flow"
+        if not self.from_flow:
+            self.residual = nn.Sequential(ConvNorm(width, width, act, kernel=3), ConvNorm(width, width, None, kernel=3))
+            self.act = activation(act)
+        dilations = () if self.from_flow else DILATIONS
+        self.offsets = nn.ModuleList(nn.Conv2d(width, 2 * TAPS, 3, padding=d, dilation=d) for d in dilations)
         self.weights = nn.Parameter(torch.randn(len(DILATIONS), filters, 1, 3, 3) * 0.02)
         self.projection = nn.Parameter(torch.full((len(DILATIONS) * filters,), GAIN / (len(DILATIONS) * filters)))
         self.bias = nn.Parameter(torch.full((1,), -GAIN / 2))
@@ -39,6 +43,8 @@ class MotionHead(nn.Module):
 
     def offset_fields(self, s_prev: Tensor, s: Tensor) -> Tensor:
         """Semantic features (B,S,h,w) of two frames -> offsets (B,4,18,h,w) in cells of 8 pixels."""
+        if self.from_flow:  # every tap follows the flow
+            return flow_offsets(s_prev, s).repeat(1, TAPS, 1, 1)[:, None].expand(-1, len(DILATIONS), -1, -1, -1)
         difference = s_prev - s
         x = self.act(difference + self.residual(difference))
         return torch.stack([conv(x).float() for conv in self.offsets], 1)

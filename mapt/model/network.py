@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,7 @@ from mapt.model.appearance import AppearanceHead, appearance_loss, pool_mask
 from mapt.model.backbone import build_backbone
 from mapt.model.batch import image_generators
 from mapt.model.boxes import paste_masks, with_batch_index
+from mapt.model.flow import pack_grey
 from mapt.model.fpn import STRIDES, Pyramid, TwoWayPyramid
 from mapt.model.instance import (
     BOX_ROI,
@@ -57,7 +60,10 @@ class Network(nn.Module):
         """Images (B,H,W,3) uint8 -> pyramid and semantic outputs."""
         trunk = self.backbone(images)
         pyramid = self.fpn(trunk)
-        return pyramid, self.semantic(trunk.c16, pyramid)
+        semantic = self.semantic(trunk.c16, pyramid)
+        if self.config.motion_input == "flow":
+            semantic = replace(semantic, s=pack_grey(images, self.config.semantic_channels))
+        return pyramid, semantic
 
     def forward(self, batch: PairBatch) -> dict[str, Tensor]:
         """See `losses`; what spreads a network over processes calls this."""

@@ -20,6 +20,7 @@ class Semantic:
 
     Attributes:
         s: semantic features (B,S,H/8,W/8), the quarter-resolution ones area-averaged: what the motion head compares.
+            In ablations P8, brought to their width, or the image (`mapt.model.flow`).
         logits: class logits (B,K,H/4,W/4).
     """
 
@@ -66,13 +67,17 @@ class SemanticHead(nn.Module):
         self.merge8 = SeparableConv(width + config.fpn_channels, features, act)
         self.merge4 = SeparableConv(features + config.fpn_channels, features, act)
         self.classify = nn.Conv2d(features, config.classes, 1)
+        self.backbone_features = (
+            ConvNorm(config.fpn_channels, features, act) if config.motion_input == "backbone" else None
+        )
 
     def forward(self, c16: Tensor, pyramid: Pyramid) -> Semantic:
         """See `Semantic`."""
         x = self.dpc(self.dilated(c16))
         x = self.merge8(torch.cat((upsample(x, 2), pyramid.p8), 1))
         x = self.merge4(torch.cat((upsample(x, 2), pyramid.p4), 1))
-        return Semantic(nn.functional.avg_pool2d(x, 2), self.classify(x))
+        s = nn.functional.avg_pool2d(x, 2) if self.backbone_features is None else self.backbone_features(pyramid.p8)
+        return Semantic(s, self.classify(x))
 
 
 def semantic_loss(

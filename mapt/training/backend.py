@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from mapt.contract import BY_NAME
+from mapt.model.flow import pack_grey
 from mapt.model.network import Network
 from mapt.model.subgraphs import build_subgraphs, model_info
 from mapt.model.weights import load_weights
@@ -29,6 +30,9 @@ class TorchBackend:
         self.graphs = build_subgraphs(network)
         self.info = model_info(network.config, network.backbone.channels[2])
         self.device = next(network.parameters()).device
+        # The ablation whose motion head reads images, which its subgraph is not given.
+        self.from_flow = network.config.motion_input == "flow"
+        self.packed: NDArray[np.generic] = np.zeros(0, np.float32)
 
     @classmethod
     def load(cls, path: Path, size: tuple[int, int] | None = None, threads: int | None = None) -> TorchBackend:
@@ -54,4 +58,9 @@ class TorchBackend:
         arguments = [torch.from_numpy(np.ascontiguousarray(inputs[t.name])).to(self.device) for t in spec.inputs]
         outputs = self.graphs[subgraph](*arguments)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-        return {t.name: value.cpu().numpy() for t, value in zip(spec.outputs, outputs, strict=True)}
+        results = {t.name: value.cpu().numpy() for t, value in zip(spec.outputs, outputs, strict=True)}
+        if self.from_flow and subgraph == "backbone":
+            self.packed = pack_grey(arguments[0], self.info.sizes["S"]).cpu().numpy()
+        elif self.from_flow and subgraph == "semantic":
+            results["s"] = self.packed
+        return results
