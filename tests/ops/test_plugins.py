@@ -13,10 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 import torch
 from torch import Tensor
 
+from mapt.ops.nodes import DOMAIN, VERSION
 from tests.export.conftest import has_tensorrt
 from tests.ops import cuda_source
 from tests.ops.conftest import needs_compiled
@@ -195,7 +197,7 @@ def test_inputs_that_do_not_fit_are_refused(
 REGISTRY = """
 import json, sys
 import numpy as np
-from mapt.export.tensorrt_build import load_library
+from mapt.tensorrt_library import load_library
 trt, name = load_library()
 registry = trt.Builder(trt.Logger(trt.Logger.ERROR)).get_plugin_registry()
 before = {(c.name, c.plugin_namespace) for c in registry.all_creators}
@@ -239,3 +241,33 @@ def test_tensorrt_rtxs_registry_takes_them(library: Path) -> None:
         assert answer["found"] == {kind: list(names) for kind, names in fields.items()}
         assert answer["made"] == {kind: [kind, "1", ""] for kind in fields}
         assert "mapt: PropagateMasks: has no field other" in ran.stderr + ran.stdout
+
+
+PARSE = """
+import sys
+from mapt.tensorrt_library import load_library
+trt, name = load_library()
+builder = trt.Builder(trt.Logger(trt.Logger.VERBOSE))
+builder.get_plugin_registry().load_library(sys.argv[1])
+network = builder.create_network(0)
+trt.OnnxParser(network, trt.Logger(trt.Logger.VERBOSE)).parse(open(sys.argv[2], "rb").read())
+"""
+
+
+@pytest.mark.skipif(not has_tensorrt(), reason="needs TensorRT-RTX: pip install 'mapt[trt-rtx]'")
+@pytest.mark.parametrize("case", ["deform_conv2d", "multiscale_roi_align", "propagate_masks", "propagated_features"])
+def test_the_onnx_parser_makes_plugins_of_exported_nodes(library: Path, case: str, tmp_path: Path) -> None:
+    """TensorRT-RTX ends the process once it has created the plugin, for it takes none into a network."""
+    name, fields, inputs, _, _ = cases()[case]
+    names = [f"input{i}" for i in range(len(inputs))]
+    numbers: dict[str, Any] = {k: v if k == "strides" else v[0] for k, v in fields.items()}
+    node = onnx.helper.make_node(name, names, ["out"], domain=DOMAIN, **numbers)
+    infos = [onnx.helper.make_tensor_value_info(n, 1, list(t.shape)) for n, t in zip(names, inputs, strict=True)]
+    graph = onnx.helper.make_graph([node], "one", infos, [onnx.helper.make_tensor_value_info("out", 1, None)])
+    opsets = [onnx.helper.make_opsetid("", 20), onnx.helper.make_opsetid(DOMAIN, VERSION)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10), tmp_path / "one.onnx")
+    ran = subprocess.run(
+        [sys.executable, "-c", PARSE, str(library), str(tmp_path / "one.onnx")], cwd=ROOT, capture_output=True,
+        text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert f"Successfully created plugin: {name}" in ran.stdout + ran.stderr
