@@ -16,6 +16,7 @@ from onnx import helper, numpy_helper
 from mapt.errors import InputError
 from mapt.export.graph import drop_unused
 from mapt.export.half import select
+from mapt.export.lowering import lower
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Backend, Tensors
 
@@ -89,16 +90,19 @@ def quantize(model: onnx.ModelProto, samples: list[Tensors], symmetric: bool = F
     if not names:
         return model
     with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
-        onnx.save(model, source)
+        source, target, ranges = Path(folder, "float.onnx"), Path(folder, "int8.onnx"), {}
+        if any(node.domain for node in model.graph.node):
+            ranges = {"calibration_cache_path": Path(folder, "ranges.json")}
         logging.disable(logging.WARNING)  # it recommends a step that the exporter has done
         try:
-            quantize_static(
-                source, target, Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
-                activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8, weight_type=QuantType.QInt8,
-                nodes_to_quantize=names, op_types_to_quantize=KINDS,
-                extra_options={"ActivationSymmetric": symmetric, "WeightSymmetric": True},
-            )  # fmt: skip
+            for form in [_standard(model), model] if ranges else [model]:
+                onnx.save(form, source)
+                quantize_static(
+                    source, target, Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
+                    activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8, weight_type=QuantType.QInt8,
+                    nodes_to_quantize=names, op_types_to_quantize=KINDS,
+                    extra_options={"ActivationSymmetric": symmetric, "WeightSymmetric": True}, **ranges,
+                )  # fmt: skip
         finally:
             logging.disable(logging.NOTSET)
         quantized: onnx.ModelProto = onnx.load(target)
@@ -107,6 +111,14 @@ def quantize(model: onnx.ModelProto, samples: list[Tensors], symmetric: bool = F
     drop_unused(quantized.graph)
     quantized.producer_name, quantized.producer_version = model.producer_name, model.producer_version
     return quantized
+
+
+def _standard(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy without MAPT's own operators, which calibration does not know; what it measures has the same names."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    lower(copy, "standard")
+    return copy
 
 
 def _take_bytes(graph: onnx.GraphProto) -> None:

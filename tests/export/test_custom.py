@@ -5,22 +5,26 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 
 from mapt.bench.run import run_backends
-from mapt.contract import SUBGRAPHS
+from mapt.contract import BY_NAME, SUBGRAPHS
 from mapt.errors import InputError
 from mapt.export.bundle import Request, export_bundle
 from mapt.export.check import compare
+from mapt.export.int8 import quantize
 from mapt.ops.nodes import DOMAIN, VERSION
 from mapt.runtime import PanopticTracker, operators
 from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend
+from mapt.runtime.selftest import difference
 from mapt.shipped import shipped_weights
 from mapt.training.backend import TorchBackend
 from tests.runtime.test_operators import needs_library
@@ -93,6 +97,24 @@ def test_another_process_exports_the_same_bytes(custom: Path, tmp_path: Path) ->
     assert sorted(p.name for p in custom.iterdir()) == sorted(p.name for p in (tmp_path / "b").iterdir())
     for path in custom.iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+
+
+@needs_library
+def test_int8_has_the_ranges_of_the_standard_form(custom: Path, bundle: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    bundles = [read_bundle(path) for path in (custom, bundle)]
+    sizes, results = bundles[0].info.sizes, []
+    inputs = {t.name: random.random(t.resolve(sizes), np.float32) for t in BY_NAME["motion"].inputs}
+    inputs["boxes"] = inputs["boxes"] * 50 + np.array([0, 0, 50, 50], np.float32)
+    for read in bundles:
+        path = tmp_path / f"{read.lowering}.onnx"
+        onnx.save(quantize(onnx.load(read.graphs["motion"]), [inputs]), path)
+        lowered = OrtBackend(replace(read, graphs={**read.graphs, "motion": path}), threads=1)
+        results.append(lowered.run("motion", inputs))
+    exact = OrtBackend(bundles[0], threads=1).run("motion", inputs)
+    for name, want in results[1].items():
+        assert 1e-4 < difference(exact[name], results[0][name]) < 0.1, "it is in int8"
+        assert difference(want, results[0][name]) < 1e-5
 
 
 @needs_library

@@ -17,6 +17,7 @@ from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend
 from mapt.training.backend import TorchBackend
 from tests.export.test_tensorrt import needs_tensorrt
+from tests.runtime.test_operators import needs_library
 
 
 def spread_scores(network: Network) -> None:
@@ -34,7 +35,7 @@ def spread_scores(network: Network) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @needs_tensorrt
-@pytest.mark.parametrize("lowering", ["standard", "gridsample"])
+@pytest.mark.parametrize("lowering", ["standard", "gridsample", pytest.param("custom", marks=needs_library)])
 @pytest.mark.parametrize("name", ["small", "base"])
 def test_equal_to_pytorch_and_built_for_every_target(name: str, lowering: Lowering, tmp_path: Path) -> None:
     torch.manual_seed(3)
