@@ -134,8 +134,8 @@ class Plugin final : public nvinfer1::IPluginV3,
   template <class F>
   static Sizes sizes(int32_t count, F dims_of) {
     Sizes found;
-    found.count = count;
-    for (int32_t i = 0; i < count; ++i) found.of[i] = dims_of(i);
+    found.count = count < kMostInputs ? count : kMostInputs;
+    for (int32_t i = 0; i < found.count; ++i) found.of[i] = dims_of(i);
     return found;
   }
   int32_t fit(const Sizes& sizes) const {

@@ -34,6 +34,8 @@ struct Cuda {
   }
   template <class T>
   static void deform_conv2d_backward(const mapt::DeformConvGrad<T>& g, const Tensor& like) {
+    const int64_t samples = g.forward.taps() * g.forward.out_pixels();
+    TORCH_CHECK(samples < int64_t{1} << 31, "mapt: ", samples, " samples in one offset field, more than 2^31");
     queue(like, mapt::cuda_deform_conv2d_backward_bytes(g), [&](void* workspace, mapt::Stream stream) {
       return mapt::cuda_deform_conv2d_backward(g, workspace, stream);
     });
