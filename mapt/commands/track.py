@@ -35,6 +35,7 @@ def track(  # noqa: PLR0917  (the command's options)
     association: Annotated[str, typer.Option("--association", help="full, motion, appearance or iou")] = "full",
     sequences: Annotated[str | None, typer.Option("--sequences", help="of a dataset, by comma")] = None,
     size: Annotated[str | None, typer.Option("--size", help="network input HxW, with weights only")] = None,
+    tta: Annotated[bool, typer.Option("--tta", help="see every frame at three sizes, with weights only")] = False,
     record: Annotated[Path | None, typer.Option("--record", help="write the networks' outputs here")] = None,
     replay: Annotated[Path | None, typer.Option("--replay", help="take them from here instead of a model")] = None,
     rerun: Annotated[str | None, typer.Option("--rerun", help="live: rerun's viewer; else a file to write")] = None,
@@ -50,12 +51,12 @@ def track(  # noqa: PLR0917  (the command's options)
         raise InputError(f"--save {save}: {wrong or 'nothing'} is unknown; choose any of {','.join(known)}")
     names = [part.strip() for part in sequences.split(",")] if sequences else None
     sources = open_sources(source, fps, names)
-    if replay and (model or record):
-        raise InputError(f"--replay {replay}: a record stands in for a model; leave out --model and --record")
+    if replay and (model or record or tta):
+        raise InputError(f"--replay {replay}: a record stands in for a model; leave out --model, --record and --tta")
     if replay:
         tracker = replaying(replay)
     elif model:
-        tracker = open_tracker(model, threads, association, size, backend)
+        tracker = open_tracker(model, threads, association, size, backend, tta)
     else:
         raise InputError("--model: is missing; give a bundle or weights, or a record with --replay")
     try:
@@ -121,7 +122,12 @@ def replaying(path: Path) -> PanopticTracker:
 
 
 def open_tracker(
-    model: Path, threads: int | None = None, association: str = "full", size: str | None = None, backend: str = "auto"
+    model: Path,
+    threads: int | None = None,
+    association: str = "full",
+    size: str | None = None,
+    backend: str = "auto",
+    tta: bool = False,
 ) -> PanopticTracker:
     """A tracker on a bundle's folder or, with PyTorch, on a weight file.
 
@@ -138,6 +144,8 @@ def open_tracker(
     if model.is_dir():
         if size:
             raise InputError("--size: a bundle has one size; export another with `mapt export WEIGHTS --size`")
+        if tta:
+            raise InputError("--tta: needs weights, a bundle has one size; give a .safetensors file with --model")
         return PanopticTracker.load(model, backend, threads, association)  # type: ignore[arg-type]
     if backend != "auto":
         raise InputError(f"--backend {backend}: weights run in PyTorch; make a bundle with `mapt export`")
@@ -145,7 +153,8 @@ def open_tracker(
         raise InputError(f"{model}: no such bundle or weights; make a bundle with `mapt export`")
     try:
         from mapt.training.backend import TorchBackend
+        from mapt.training.scales import ScaledBackend
     except ImportError:
         raise InputError(f"{model}: weights need PyTorch; install mapt[train], or track with a bundle") from None
-    reference = TorchBackend.load(model, network_size(size), threads)
+    reference = (ScaledBackend if tta else TorchBackend).load(model, network_size(size), threads)
     return PanopticTracker(reference, association)  # type: ignore[arg-type]
