@@ -21,7 +21,7 @@ constexpr uint32_t kApiVersion = 20;  // the oldest ONNX Runtime that is support
 
 using Shape = std::vector<int64_t>;
 
-// Set once, when the library is registered.
+// Set once, when the library is first registered.
 inline const OrtApi* api = nullptr;
 
 template <class... Parts>
