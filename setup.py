@@ -94,14 +94,17 @@ def torch_extension() -> Extension:
 
 def cuda_extension() -> Extension:
     """The operators for PyTorch's CUDA tensors; they share PyTorch's CUDA runtime."""
-    builder, toolkit = cpp_extension(), nvcc.find(ASKED != "auto").toolkit
+    builder, compiler = cpp_extension(), nvcc.find(ASKED != "auto")
     import torch
 
     if torch.version.cuda is None:
         raise FileNotFoundError("this PyTorch is built without CUDA")
+    if torch.version.cuda.split(".")[0] != compiler.release.split(".")[0]:
+        raise FileNotFoundError(f"nvcc is of CUDA {compiler.release}, this PyTorch of CUDA {torch.version.cuda}")
     return builder.CppExtension(
-        PARTS["cuda"], sources("torch/cuda"), depends=[*HEADERS, *CUDA], include_dirs=[str(toolkit / "include")],
-        libraries=["c10_cuda", "cudart"], library_dirs=[str(toolkit / "lib64")],
+        PARTS["cuda"], sources("torch/cuda"), depends=[*HEADERS, *CUDA],
+        include_dirs=[str(compiler.toolkit / "include")], library_dirs=[str(compiler.toolkit / "lib64")],
+        libraries=["c10_cuda", "cudart"],
         extra_compile_args=[*FLAGS, "-DAT_PER_OPERATOR_HEADERS"], optional=ASKED == "auto",
     )  # fmt: skip
 

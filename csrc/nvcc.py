@@ -77,6 +77,15 @@ class Compiler:
         """The architectures in CUDA's words."""
         return ", ".join(f"sm_{a}" for a in self.architectures)
 
+    @property
+    def release(self) -> str:
+        """The toolkit's version, "13.0"."""
+        said = subprocess.run(
+            [self.toolkit / "bin/nvcc", "--version"], capture_output=True, text=True, check=True
+        ).stdout
+        found = re.search(r"release (\d+\.\d+)", said)
+        return found[1] if found else "unknown"
+
     def compile(self, folder: Path) -> list[str]:
         """The kernels' objects, with PTX of the last architecture for newer GPUs; only what is not up to date.
 
