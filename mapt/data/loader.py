@@ -189,7 +189,10 @@ def check_shares(batch: int, world: int) -> None:
 
 
 def _start_worker(_: int) -> None:
-    """One thread per worker; signals are for the main process, which stops its workers itself."""
+    """One thread per worker; signals are for the main process, which stops its workers itself.
+
+    torchrun and Slurm send SIGTERM to every process: without its workers a run could not take its last step.
+    """
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

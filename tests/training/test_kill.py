@@ -15,7 +15,7 @@ from mapt.training.checkpoint import checkpoints
 from mapt.training.config import TrainConfig
 from mapt.training.loop import train
 
-ITERATIONS = 6
+ITERATIONS = 8
 CHANGES = (f"schedule.iterations={ITERATIONS}", "data.workers=1")
 
 
@@ -24,16 +24,7 @@ def test_kill_9_at_a_random_step_and_resume(
 ) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(tiny(*CHANGES), whole)
-    settings = [part for change in CHANGES for part in ("--set", change)]
-    command = [sys.executable, "-m", "mapt.cli", "train", str(config_file), *settings, "--out", str(parts)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as child:
-        try:
-            after = random.randint(2, ITERATIONS - 2)
-            deadline = time.monotonic() + 120
-            while _rows(parts) < after and child.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.01)
-        finally:
-            os.killpg(child.pid, signal.SIGKILL)
+    signalled(config_file, parts, random.randint(3, ITERATIONS - 3), signal.SIGKILL)
     assert checkpoints(parts) and not (parts / f"checkpoint-{ITERATIONS:07d}.pt").exists()
     torch.manual_seed(77)
     train(tiny(*CHANGES), parts, resume=True)
@@ -42,6 +33,28 @@ def test_kill_9_at_a_random_step_and_resume(
         assert all(torch.equal(one[part][name], two[part][name]) for name in one[part])
     assert (whole / "weights.safetensors").read_bytes() == (parts / "weights.safetensors").read_bytes()
     assert _rows(parts) == _rows(whole) == ITERATIONS
+
+
+def test_a_signal_to_every_process_leaves_a_checkpoint(config_file: Path, tmp_path: Path) -> None:
+    """As torchrun and Slurm send it: to the loader's workers too."""
+    code = signalled(
+        config_file, tmp_path / "run", 1, signal.SIGTERM, "schedule.iterations=1000", "checkpoint_every=1000"
+    )
+    assert code == 130 and len(checkpoints(tmp_path / "run")) == 1
+
+
+def signalled(config: Path, out: Path, after: int, number: signal.Signals, *changes: str) -> int:
+    """The exit code of `mapt train`, whose processes all get a signal when so many steps are reported."""
+    settings = [part for change in (*CHANGES, *changes) for part in ("--set", change)]
+    command = [sys.executable, "-m", "mapt.cli", "train", str(config), *settings, "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as child:
+        try:
+            deadline = time.monotonic() + 120
+            while _rows(out) < after and child.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.01)
+        finally:
+            os.killpg(child.pid, number)
+        return child.wait(60)
 
 
 def _rows(folder: Path) -> int:
