@@ -1,4 +1,4 @@
-"""How the CUDA kernels are built (csrc/nvcc.py), and their operators where they are built."""
+"""How the CUDA kernels are built (csrc/nvcc.py); their operators where they are built, and where there is a GPU."""
 
 import importlib
 from pathlib import Path
@@ -6,8 +6,12 @@ from types import ModuleType
 
 import pytest
 import torch
+from torch import Tensor
 
+from mapt import ops
 from mapt.ops import compiled
+from tests.ops.conftest import needs_compiled
+from tests.ops.test_cuda_source import CONVOLUTIONS, STRIDES, boxes, convolution, motion, pyramid
 
 
 @pytest.fixture
@@ -66,3 +70,31 @@ def test_tensorrts_headers_are_asked_for_by_name(
 )  # fmt: skip
 def test_every_operator_is_there_for_cuda_tensors(name: str) -> None:
     assert torch._C._dispatch_has_kernel_for_dispatch_key(f"mapt::{name}", "CUDA")
+
+
+def results(device: str) -> list[Tensor]:
+    """Every operator and its gradients, from tensors on a device."""
+    (image, offset, weight, bias), geometry = convolution(CONVOLUTIONS[4])
+    leaves = [t.to(device).requires_grad_() for t in (image, offset, weight, bias)]
+    out = ops.deform_conv2d(*leaves, *geometry)
+    found = [out, *torch.autograd.grad(out.square().sum(), leaves)]
+    features = [f.to(device).requires_grad_() for f in pyramid(193, 311)]
+    pooled = ops.multiscale_roi_align(features, boxes(90, 2, 193, 311).to(device), 7, STRIDES)
+    found += [pooled, *torch.autograd.grad(pooled.square().sum(), features)]
+    logits, rows = ops.propagate_masks(*(t.to(device) for t in motion(9, 23, 37, 3)))
+    assert rows is not None
+    return [t.detach().cpu() for t in (*found, logits, rows)]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.skipif(bool(compiled.MISSING_CUDA), reason=f"no CUDA operators: {compiled.MISSING_CUDA}")
+def test_a_gpu_computes_what_the_cpu_does_with_the_same_bits_every_time() -> None:
+    first, second = results("cuda"), results("cuda")
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    for got, want in zip(first, results("cpu"), strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5 * (1 + want.abs().max().item()))
+
+
+@needs_compiled
+def test_the_comparison_itself_runs() -> None:
+    assert all(t.isfinite().all() for t in results("cpu"))
