@@ -73,7 +73,10 @@ class Fused:
         return np.concatenate((low[:, ::-1], high[:, ::-1]), 1).astype(np.intp)
 
 
-def fuse(detections: Detections, logits: Float, stuff: tuple[int, ...], limits: Thresholds) -> Fused:
+def fuse(
+    detections: Detections, logits: Float, stuff: tuple[int, ...], limits: Thresholds,
+    inner: tuple[int, int] | None = None,
+) -> Fused:  # fmt: skip
     """Decide which pixel belongs to which detection.
 
     In each box the detection's mask logits A and its class's semantic logits B give FL = (sigmoid(A) + sigmoid(B)) *
@@ -85,6 +88,7 @@ def fuse(detections: Detections, logits: Float, stuff: tuple[int, ...], limits: 
         logits: semantic logits (K,H/4,W/4) float32.
         stuff: train ids without instances.
         limits: thresholds of score, overlap and area.
+        inner: rows and columns of the input that the image fills; what is seen nowhere in it is dropped. None: all.
 
     Returns:
         The surviving instances, in the detections' order.
@@ -114,7 +118,7 @@ def fuse(detections: Detections, logits: Float, stuff: tuple[int, ...], limits: 
         wins = level > best[window]
         index[window][wins] = kept
         best[window][wins] = level[wins]
-    return _visible(detections.take(np.array(rows, np.intp)), index, limits)
+    return _visible(detections.take(np.array(rows, np.intp)), index, limits, inner or (height, width))
 
 
 def pixel_window(box: Float, height: int, width: int) -> tuple[slice, slice]:
@@ -173,10 +177,11 @@ def sigmoid(x: Float) -> Float:
     return half
 
 
-def _visible(detections: Detections, index: NDArray[np.int32], limits: Thresholds) -> Fused:
-    """Drop instances of which too little is visible, and renumber the rest."""
-    areas = np.bincount(index.ravel(), minlength=len(detections) + 1)[1:]
-    keep = np.flatnonzero(areas >= max(limits.min_area, 1))
+def _visible(detections: Detections, index: NDArray[np.int32], limits: Thresholds, inner: tuple[int, int]) -> Fused:
+    """Drop instances of which too little is visible, or nothing in the image, and renumber the rest."""
+    padding = np.concatenate((index[inner[0] :].ravel(), index[: inner[0], inner[1] :].ravel()))
+    areas, outside = (np.bincount(part, minlength=len(detections) + 1)[1:] for part in (index.ravel(), padding))
+    keep = np.flatnonzero((areas >= max(limits.min_area, 1)) & (areas > outside))
     if len(keep) < len(detections):
         table = np.zeros(len(detections) + 1, np.int32)
         table[keep + 1] = np.arange(1, len(keep) + 1)

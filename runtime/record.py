@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from mapt.contract import BY_NAME, ModelInfo, Thresholds
 from mapt.errors import InputError
 from mapt.runtime.backend import Backend, Tensors
+from mapt.runtime.deadline import ORDER, Estimates, Head
 from mapt.runtime.frame import PanopticFrame
 from mapt.runtime.packing import Arrays, pack, unpack
 
@@ -84,7 +85,8 @@ class Recorder:
 
     def end(self, frame: PanopticFrame) -> None:
         """The frame is labelled: write it down."""
-        self._write(pack("RECF", VERSION, {**self._place, "calls": self._calls, "frame": digest(frame)}, self._arrays))
+        meta = {**self._place, "calls": self._calls, "frame": digest(frame), "degraded": frame.degraded}
+        self._write(pack("RECF", VERSION, meta, self._arrays))
 
     def close(self) -> None:
         """Nothing is left to be checked."""
@@ -94,11 +96,24 @@ class Recorder:
         self.file.write(blob)
 
 
+class RecordedChoice(Estimates):
+    """Leaves out the heads that the recorded frame left out for its deadline, whatever time there is now."""
+
+    heads: tuple[Head, ...] = ()
+
+    def left_out(self, calls: Mapping[Head, int], left_ms: float | None) -> tuple[Head, ...]:
+        """See `Estimates.left_out`."""
+        return tuple(head for head in self.heads if calls[head])
+
+
 class Replayer:
     """A backend that answers from a record and compares what it is asked with what was asked then.
 
     Args:
         path: written by a `Recorder`.
+
+    Attributes:
+        estimates: what the tracker leaves out: the same as then.
 
     Raises:
         InputError: no record, or a damaged one.
@@ -107,7 +122,7 @@ class Replayer:
     name = "replay"
 
     def __init__(self, path: Path) -> None:
-        self.path, self._offset = path, 0
+        self.path, self._offset, self.estimates = path, 0, RecordedChoice()
         meta, _ = self._read("RECH")
         try:
             info = dict(meta["info"])
@@ -133,6 +148,7 @@ class Replayer:
         for key, value in place.items():
             if self._frame.get(key) != value:
                 raise Difference(f"{sequence} frame {name}: {key} is {value}, recorded was {self._frame.get(key)}")
+        self.estimates.heads = tuple(head for head in ORDER if head in self._frame["degraded"])
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
         """See `Backend.run`.
@@ -218,6 +234,7 @@ class Replayer:
 
 def _is_frame(meta: dict[str, Any]) -> bool:
     calls, frame = meta.get("calls"), meta.get("frame")
-    if not isinstance(calls, list) or not isinstance(frame, dict):
+    meta.setdefault("degraded", [])  # the first records had none
+    if not isinstance(calls, list) or not isinstance(frame, dict) or not isinstance(meta["degraded"], list):
         return False
     return all(isinstance(c, list) and len(c) == 2 and isinstance(c[1], dict) for c in calls)

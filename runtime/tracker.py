@@ -65,7 +65,8 @@ class PanopticTracker:
         self._empty = TrackTable(limits, association, LOST_PER_SLOT * self.max_objects)
         self._state = TrackerState(self._empty)
         self._turn = threading.Lock()
-        self._estimates, self._record = Estimates(), HealthRecord(limits.max_gap)
+        self._estimates: Estimates = getattr(backend, "estimates", None) or Estimates()  # a replay brings its own
+        self._record = HealthRecord(limits.max_gap)
 
     @classmethod
     def load(
@@ -194,7 +195,8 @@ class PanopticTracker:
             seen = perceive(self.backend, pixels, clock)  # 2. backbone, semantic and instance heads
             with clock.stage("fusion"):  # 3. which pixel belongs to which detection
                 found, overflow = seen.detections.first(self.max_objects, limits.score)
-                fused = fuse(found.first(0)[0] if look.blind else found, seen.logits, self.stuff, limits)
+                inner = (place.inner_height, place.inner_width)
+                fused = fuse(found.first(0)[0] if look.blind else found, seen.logits, self.stuff, limits, inner)
             after = before.next(seen.s, stamp, look.pixels, size)
             follows = not look.blind and after.follows(before, limits.max_gap)
             cues = gather(  # 4. motion and appearance heads

@@ -284,11 +284,11 @@ def test_another_image_size_ends_propagation(scene: Make, street: tuple[Any, ...
 
 def test_five_hundred_objects_are_bounded_and_the_lowest_scores_go(crowd: Make, picture: Make) -> None:
     backend = crowd(500)
-    everyone = PanopticTracker(backend).step(picture(0), 0)
+    everyone = PanopticTracker(backend).step(picture(0, 256, 512), 0)
     assert len(everyone.tracks) == 500 and everyone.overflow == 1  # every slot is filled: there may be more
     tracker = PanopticTracker(backend, max_objects=20)
     for number in range(3):
-        frame = tracker.step(picture(number), number * PERIOD)
+        frame = tracker.step(picture(number, 256, 512), number * PERIOD)
         assert ids(frame) == list(range(1, 21)) and frame.overflow == 481
         assert min(t.score for t in frame.tracks) == pytest.approx(0.9 - 19e-4) and "saturated" in frame.alarms
     assert tracker.health().status is Status.DEGRADED
@@ -298,7 +298,7 @@ def test_lost_tracks_are_bounded_too(crowd: Make, picture: Make) -> None:
     """Every frame shows 20 others, none is seen again, all within max_lost."""
     tracker = PanopticTracker(crowd(20, strangers=True), "motion", max_objects=20)
     for number in range(12):
-        frame = tracker.step(picture(number), number * 1_000_000)
+        frame = tracker.step(picture(number, 256, 512), number * 1_000_000)
         assert len(frame.tracks) == min(20 * (number + 1), 80) and ids(frame) == list(
             range(20 * number + 1, 20 * number + 21)
         )

@@ -1,11 +1,16 @@
 """What the fusion's limits mean, on masks and semantic logits that are constant."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
 from mapt.contract import Thresholds
+from mapt.runtime import PanopticTracker
 from mapt.runtime.fusion import Detections, Fused, fuse
 
+Make = Callable[..., Any]
 Boxes = list[tuple[int, int, int, int]]
 
 
@@ -70,3 +75,17 @@ def test_no_detections_and_no_pixels(limits: dict[str, float]) -> None:
         got = fused(found, **limits)
         assert len(got.detections) == 0 and got.masks8.shape == (0, 1, 4, 4) and got.boxes.shape == (0, 4)
         assert got.index.shape == (32, 32) and not got.index.any()
+
+
+def test_what_lies_in_the_padding_alone_is_no_instance() -> None:
+    boxes: Boxes = [(2, 2, 12, 12), (24, 2, 31, 31), (14, 14, 28, 30), (2, 24, 22, 32)]
+    logits = np.stack([np.full((8, 8), v, np.float32) for v in (0, -3, 0, 0)])
+    got = fuse(detections(boxes, [0.9, 0.8, 0.7, 0.6], [2] * 4, 4), logits, (0, 1), Thresholds(), (20, 20))
+    assert got.detections.scores.tolist() == np.array([0.9, 0.7], np.float32).tolist()
+    assert set(np.unique(got.index)) == {0, 1, 2} and got.boxes[1, 2] > 20  # a mask may go on into the padding
+
+
+def test_a_tracker_gives_no_id_without_pixels(scene: Make, actor: Make, picture: Make) -> None:
+    tracker = PanopticTracker(scene(actor(8, 8, score=0.9), actor(72, 40, score=0.8)))
+    frame = tracker.step(picture(0, 24, 96), 0)  # fills the upper 24 of 64 rows
+    assert [t.id for t in frame.tracks] == [1] and set(np.unique(frame.instance)) == {0, 1}

@@ -10,6 +10,7 @@ import pytest
 
 from mapt.errors import InputError
 from mapt.runtime import BackendError, PanopticTracker
+from mapt.runtime.deadline import Estimates
 from mapt.runtime.record import Difference, Recorder, Replayer, digest
 
 Make = Callable[..., Any]
@@ -113,6 +114,30 @@ def test_fewer_and_more_frames_are_differences(run: Path, picture: Make) -> None
         replay(run, picture, range(5))
     with pytest.raises(Difference, match="street frame 000001: name is 000001, recorded was 000000"):
         replay(run, picture, range(1, 4))
+
+
+def test_a_run_with_heads_left_out_for_a_deadline_is_replayed(
+    scene: Make, street: tuple[Any, ...], picture: Make, tmp_path: Path
+) -> None:
+    class Pressed(Estimates):
+        heads: tuple[Any, ...] = ()
+
+        def left_out(self, calls: Any, left_ms: float | None) -> tuple[Any, ...]:
+            return tuple(h for h in self.heads if calls[h])
+
+    file, backend = io.BytesIO(), scene(*street)
+    recorder, wanted = Recorder(backend, file, "full"), []
+    tracker = PanopticTracker(recorder)
+    tracker._estimates = pressed = Pressed()
+    for number in range(8):
+        pressed.heads = {2: ("appearance",), 4: ("appearance", "motion"), 5: ("appearance",)}.get(number, ())
+        recorder.begin("street", f"{number:06d}", number * PERIOD)
+        frame = tracker.step(picture(number), number * PERIOD)
+        recorder.end(frame)
+        wanted.append((frame.degraded, digest(frame)))
+    assert [d for d, _ in wanted].count(("appearance", "motion")) == 1
+    (tmp_path / "run").write_bytes(file.getvalue())
+    assert replay(tmp_path / "run", picture, range(8)) == [d for _, d in wanted]
 
 
 def test_files_that_are_no_records(run: Path, picture: Make, tmp_path: Path) -> None:
