@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
 from rich.console import Console
 
 from mapt.bench.report import print_accuracy, print_latency
@@ -17,7 +15,6 @@ from mapt.bench.run import run_backends
 from mapt.commands.eval import show
 from mapt.data.synthetic import write_dataset
 from mapt.export.bundle import export_bundle
-from mapt.files import atomic_file
 from mapt.frames import open_sources
 from mapt.metrics import Results
 from mapt.metrics.evaluate import evaluate_pairs
@@ -27,7 +24,7 @@ from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend
 from mapt.tracking import KINDS, Tracked, track_source
-from mapt.visualise import contact_sheet
+from mapt.visualise import contact_sheet, write_picture
 from mapt.workers import usable_cores
 
 SEED = 21  # neither trained nor validated on
@@ -89,9 +86,7 @@ def run_demo(out: Path, model: Path, source: Path | None, console: Console, fram
         _measure(steps, clip, bundle, console)
     sheet = out / "contact_sheet.png"
     pictures = [sample for t in tracked for sample in t.samples]
-    image = contact_sheet([p for p, _ in pictures], [c for _, c in pictures])
-    with atomic_file(sheet) as temporary:
-        cv2.imwrite(str(temporary), cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2BGR))
+    write_picture(sheet, contact_sheet([p for p, _ in pictures], [c for _, c in pictures]))
     _summarise(console, tracked, results, sheet, out, time.monotonic() - steps.start)
     return Demo(tracked, results, sheet)
 

@@ -46,13 +46,9 @@ def explain(
 
 
 def _write(path: Path, picture: Image) -> None:
-    import cv2
-
     from mapt.errors import InputError
-    from mapt.files import atomic_file
+    from mapt.visualise import write_picture
 
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise InputError(f"--out {path}: is no picture's name; end it in .png")
-    with atomic_file(path) as temporary:
-        if not cv2.imwrite(str(temporary), picture[..., ::-1]):
-            raise OSError(f"{path}: could not be written")
+    write_picture(path, picture)
