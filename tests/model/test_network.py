@@ -90,6 +90,8 @@ def test_frames_without_objects_train(moving_rectangles: Scenes) -> None:
     torch.stack(list(losses.values())).sum().backward()
     assert all(bool(loss.isfinite()) for loss in losses.values())
     assert losses["motion"].item() == losses["appearance"].item() == losses["mask"].item() == 0
+    # Processes that share a batch wait for every gradient, also of the one that has no object.
+    assert not [name for name, p in network.named_parameters() if p.grad is None and p.requires_grad]
 
 
 def test_training_keeps_the_backbones_statistics(moving_rectangles: Scenes) -> None:
