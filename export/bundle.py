@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from mapt.errors import InputError
 from mapt.export.graph import static_shapes
 from mapt.export.lowering import Lowering
 from mapt.export.onnx import finish, trace
+from mapt.export.precision import Frames, Lowered, Precision, lower_precision, report
 from mapt.export.subgraphs import list_subgraphs
 from mapt.export.tensorrt import Engine, build_engines, find_targets
 from mapt.export.turing import remove_products
@@ -33,6 +35,7 @@ from mapt.runtime.signature import load_private_key, sign_file
 
 LIBRARIES = ("torch", "torchvision", "timm", "onnx", "onnxscript")
 WEIGHTS = "weights.safetensors"
+REPORT = "precision.json"  # what the gate saw
 TARGETS = ("sm75", "sm80", "sm86", "sm89", "sm120")  # Turing, Ampere, Ada, Blackwell
 GOLDEN_SEED = 4  # of the picture in every bundle
 
@@ -44,6 +47,8 @@ class Request:
     Attributes:
         size: network input (height, width), multiples of 32; None: the weights' own.
         lowering: how operators are written, see `mapt.export.lowering.lower`.
+        precision: number format of the heads that pass the gate; the others stay in float32.
+        frames: for int8's ranges and the gate.
         targets: GPU generations to build TensorRT engines for; None: no engines; empty: all of `TARGETS` that the
             library builds for, or the GPU that is there.
         timing_cache: file that keeps TensorRT's measurements from run to run.
@@ -52,37 +57,47 @@ class Request:
 
     size: tuple[int, int] | None = None
     lowering: Lowering = "standard"
+    precision: Precision = "fp32"
+    frames: Frames = Frames()  # noqa: RUF009  (frozen)
     targets: tuple[str, ...] | None = None
     timing_cache: Path | None = None
     sign: Path | None = None
 
 
 @dataclass(frozen=True)
-class Exported:
-    """One file of a bundle: parameters, nodes and bytes."""
+class Graph:
+    """One graph of a bundle: parameters, nodes, bytes, and the number format that it got."""
 
     name: str
     parameters: int
     nodes: int
     size: int
+    precision: str
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written: the bundle's id, its graphs and engines, and what became of a lower precision."""
+
+    id: str
+    graphs: list[Graph]
+    engines: list[Engine]
+    lowered: Lowered | None
 
 
 def export_bundle(
     weights: Path, out: Path, request: Request | None = None, done: Callable[[str], None] | None = None
-) -> tuple[str, list[Exported], list[Engine]]:
-    """Export a weight file in float32.
+) -> Exported:
+    """Export a weight file.
 
     Args:
         weights: `.safetensors` written by `mapt train`.
         out: the bundle's folder; a bundle that is there is replaced.
-        request: what it is to hold; None: standard operators at the weights' own size, nothing else.
-        done: called with the name of each finished subgraph and engine.
-
-    Returns:
-        The bundle's id, its graphs and its engines.
+        request: what it is to hold; None: float32 and standard operators at the weights' own size, nothing else.
+        done: called with the name of each finished subgraph, trial of the gate and engine.
 
     Raises:
-        InputError: bad weights, size, key or target, no TensorRT, or a folder that is not a bundle.
+        InputError: bad weights, size, key, target or frames, no TensorRT, or a folder that is not a bundle.
         RuntimeError: a graph is not valid or an engine does not build; a fault of this program, not of its user.
     """
     request = request or Request()
@@ -109,39 +124,42 @@ def engine_targets(wanted: tuple[str, ...]) -> tuple[str, ...]:
 
 def _write(
     network: Network, folder: Path, request: Request, targets: tuple[str, ...] | None, done: Callable[[str], None]
-) -> tuple[str, list[Exported], list[Engine]]:
+) -> Exported:
     info = model_info(network.config, network.backbone.channels[2])
-    exported = []
+    parameters: dict[str, int] = {}
     graphs: dict[str, Path] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for subgraph in list_subgraphs(network, info):
             name, traced = subgraph.spec.name, trace(subgraph)
-            model = finish(traced, subgraph, info, request.lowering)
             graphs[name] = folder / f"{name}.onnx"
-            onnx.save(model, graphs[name])
+            onnx.save(finish(traced, subgraph, info, request.lowering), graphs[name])
             if targets is not None:
-                _save_for_engines(finish(traced, subgraph, info, "gridsample"), Path(scratch), name)
-            parameters = sum(p.numel() for p in subgraph.module.parameters())
-            exported.append(Exported(name, parameters, len(model.graph.node), graphs[name].stat().st_size))
+                onnx.save(finish(traced, subgraph, info, "gridsample"), Path(scratch, f"{name}.onnx"))
+            parameters[name] = sum(p.numel() for p in subgraph.module.parameters())
             done(name)
+        operators = _operators(request.lowering)
+        bundle = Bundle(folder, "", info, request.lowering, request.precision, graphs, {}, operators=operators)
+        save_weights(folder / WEIGHTS, network)
+        files, lowered, kept = [WEIGHTS, GOLDEN], None, tuple[str, ...]()
+        if request.precision != "fp32":
+            lowered, kept = _lower(bundle, request, done)
+            files.append(REPORT)
+            for head in kept if targets is not None else ():
+                path = Path(scratch, f"{head}.onnx")
+                onnx.save(lowered.convert(head, onnx.load(path), symmetric=True), path)
         engines = [] if targets is None else _engines(Path(scratch), [*graphs], folder, targets, request, done)
-    save_weights(folder / WEIGHTS, network)
-    operators = _operators(request.lowering)
-    bundle = Bundle(folder, "", info, request.lowering, "fp32", graphs, {}, operators=operators)
+    precisions: dict[str, str] = {name: request.precision if name in kept else "fp32" for name in graphs}
     write_golden(folder / GOLDEN, OrtBackend(bundle), _golden_image(info))
-    entries: dict[str, dict[str, EngineFile]] = {}
-    for engine in engines:
-        entry = EngineFile(folder / engine.file, engine.library, "built", engine.layers)
-        entries.setdefault(engine.target, {})[engine.subgraph] = entry
     identity = write_manifest(
-        folder, info, {name: path.name for name, path in graphs.items()}, [WEIGHTS, GOLDEN],
-        lowering=request.lowering, precision="fp32",
-        versions={name: importlib.metadata.version(name) for name in LIBRARIES}, engines=entries,
+        folder, info, {name: path.name for name, path in graphs.items()}, files,
+        lowering=request.lowering, precision=request.precision, precisions=precisions,
+        versions={name: importlib.metadata.version(name) for name in LIBRARIES}, engines=_entries(engines, folder),
         operators=operators,
     )  # fmt: skip
     if request.sign:
         sign_file(folder / MANIFEST, request.sign, folder / SIGNATURE)
-    return identity, exported, engines
+    listed = [_listed(name, path, parameters[name], precisions[name]) for name, path in graphs.items()]
+    return Exported(identity, listed, engines, lowered)
 
 
 def _operators(lowering: Lowering) -> dict[str, int]:
@@ -149,11 +167,25 @@ def _operators(lowering: Lowering) -> dict[str, int]:
     return {DOMAIN: VERSION} if lowering == "custom" else {}
 
 
-def _save_for_engines(model: onnx.ModelProto, scratch: Path, name: str) -> None:
-    """The graph for TensorRT, and the one for Turing."""
-    onnx.save(model, scratch / f"{name}.onnx")
-    remove_products(model, static_shapes(model))
-    onnx.save(model, scratch / f"{name}-sm75.onnx")
+def _listed(name: str, path: Path, parameters: int, precision: str) -> Graph:
+    return Graph(name, parameters, len(onnx.load(path).graph.node), path.stat().st_size, precision)
+
+
+def _lower(bundle: Bundle, request: Request, done: Callable[[str], None]) -> tuple[Lowered, tuple[str, ...]]:
+    """Let the gate choose the heads of a lower precision, and write down what it saw; returns them too."""
+    lowered = lower_precision(bundle, request.precision, request.frames, done)
+    told = report(lowered.verdict, request.precision, request.frames)
+    (bundle.folder / REPORT).write_text(json.dumps(told, indent=1) + "\n")
+    return lowered, lowered.verdict.kept
+
+
+def _entries(engines: list[Engine], folder: Path) -> dict[str, dict[str, EngineFile]]:
+    """The manifest's entries, by target and subgraph."""
+    entries: dict[str, dict[str, EngineFile]] = {}
+    for engine in engines:
+        entry = EngineFile(folder / engine.file, engine.library, "built", engine.layers)
+        entries.setdefault(engine.target, {})[engine.subgraph] = entry
+    return entries
 
 
 def _engines(
@@ -162,10 +194,19 @@ def _engines(
 ) -> list[Engine]:  # fmt: skip
     engines = []
     for target in targets:
-        suffix = "-sm75" if target == "sm75" else ""
-        sources = {name: scratch / f"{name}{suffix}.onnx" for name in names}
+        sources = {name: scratch / f"{name}.onnx" for name in names}
+        if target == "sm75":
+            sources = {name: _for_turing(path) for name, path in sources.items()}
         engines += build_engines(sources, folder, target, request.timing_cache, lambda e: done(e.file))
     return engines
+
+
+def _for_turing(path: Path) -> Path:
+    model = onnx.load(path)
+    remove_products(model, static_shapes(model))
+    out = path.with_name(f"{path.stem}-sm75.onnx")
+    onnx.save(model, out)
+    return out
 
 
 def _golden_image(info: ModelInfo) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

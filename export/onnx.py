@@ -12,6 +12,7 @@ import torch
 
 from mapt.contract import ModelInfo, TensorSpec
 from mapt.export.lowering import Lowering, lower
+from mapt.export.simplify import unroll_transposed
 from mapt.export.subgraphs import Subgraph
 from mapt.ops.nodes import DOMAIN
 
@@ -45,6 +46,7 @@ def finish(traced: onnx.ModelProto, subgraph: Subgraph, info: ModelInfo, lowerin
     model = onnx.ModelProto()
     model.CopyFrom(traced)
     lower(model, lowering)
+    unroll_transposed(model)
     _strip(model)
     _check(model, subgraph, info, lowering)
     return model

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+MARK = ".mapt-"  # in the names of what is not whole yet
+YOUNG = 60  # seconds in which such a thing may not have its lock yet
 
 
 @contextmanager
@@ -18,15 +24,55 @@ def atomic_file(path: Path) -> Iterator[Path]:
     The temporary name keeps the target's suffix, because encoders choose the format by it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
+    _remove_left_behind(path.parent, path.stem)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}{MARK}", suffix=path.suffix, dir=path.parent)
     temporary = Path(name)
     try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
         yield temporary
         temporary.chmod(0o644)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+@contextmanager
+def working_directory(parent: Path, name: str) -> Iterator[Path]:
+    """Yield a hidden folder in `parent` for what becomes `name`; it is removed at the end, moved away or not.
+
+    It is locked as long as this process lives; what killed processes left behind of `name` is removed first.
+    """
+    _remove_left_behind(parent, name)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{name}{MARK}", dir=parent))
+    handle = os.open(temporary, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield temporary
+    finally:
+        os.close(handle)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_left_behind(parent: Path, name: str) -> None:
+    """Remove working files and folders whose processes are gone."""
+    for left in parent.glob(f".{glob.escape(name)}{MARK}*"):
+        try:
+            if time.time() - left.stat().st_mtime < YOUNG:
+                continue
+            handle = os.open(left, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+        except OSError:
+            continue  # somebody works there
+        finally:
+            os.close(handle)
 
 
 @contextmanager
@@ -34,8 +80,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; on success it replaces `path` and what was there."""
     path = Path(os.path.abspath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
+    with working_directory(path.parent, path.name) as temporary:
         yield temporary
         temporary.chmod(0o755)
         if path.exists():
@@ -45,8 +90,6 @@ def atomic_directory(path: Path) -> Iterator[Path]:
             shutil.rmtree(old)
         else:
             temporary.replace(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_json(path: Path, content: object) -> None:

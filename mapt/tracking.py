@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import statistics
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import cv2
 import numpy as np
 
 from mapt.errors import InputError
+from mapt.files import working_directory
 from mapt.formats import CocoResults, mot_lines
 from mapt.frames import Frame, Source
 from mapt.panoptic import KITTI_STEP, LABEL_MAPS, MAX_INSTANCE, LabelMap, write_step
@@ -80,26 +80,24 @@ def track_source(
     tracker.reset()
     before = tracker.next_id - 1
     out.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{source.name}-", dir=out))
-    writer = _Writer(work, kinds, label_map(tracker), getattr(source, "fps", 10.0), samples, len(source))
-    result = Tracked(source.name)
-    seen: set[int] = set()
-    try:
-        for frame in source:
-            labelled = renumbered(_step(tracker, source.name, frame), before)
-            writer.write(frame, labelled)
-            if show:
-                show(source.name, result.frames, frame, labelled)
-            seen |= {t.id for t in labelled.tracks}
-            result.frames += 1
-            result.ms.append(labelled.timings_ms["frame"])
-            if done:
-                done()
-        writer.finish()
-        _publish(work, out, source.name)
-    finally:
-        writer.close()
-        shutil.rmtree(work, ignore_errors=True)
+    result, seen = Tracked(source.name), set[int]()
+    with working_directory(out, source.name) as work:
+        writer = _Writer(work, kinds, label_map(tracker), getattr(source, "fps", 10.0), samples, len(source))
+        try:
+            for frame in source:
+                labelled = renumbered(_step(tracker, source.name, frame), before)
+                writer.write(frame, labelled)
+                if show:
+                    show(source.name, result.frames, frame, labelled)
+                seen |= {t.id for t in labelled.tracks}
+                result.frames += 1
+                result.ms.append(labelled.timings_ms["frame"])
+                if done:
+                    done()
+            writer.finish()
+            _publish(work, out, source.name)
+        finally:
+            writer.close()
     result.tracks, result.samples = len(seen), writer.samples
     return result
 

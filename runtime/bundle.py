@@ -56,7 +56,7 @@ class Bundle:
         id: hash over its ONNX files and configuration.
         info: what the runtime must know of the network.
         lowering: how operators were exported.
-        precision: number format of the graphs.
+        precision: number format that was asked for; single subgraphs may have stayed in float32.
         graphs: ONNX file of each subgraph.
         versions: libraries it was exported with.
         engines: TensorRT engines by target ("sm86") and subgraph.
@@ -91,6 +91,7 @@ def write_manifest(
     lowering: str,
     precision: str,
     versions: dict[str, str],
+    precisions: dict[str, str] | None = None,
     engines: dict[str, dict[str, EngineFile]] | None = None,
     operators: dict[str, int] | None = None,
 ) -> str:
@@ -102,7 +103,8 @@ def write_manifest(
         graphs: file name of each subgraph.
         files: names of further files (weights).
         lowering: how operators were exported.
-        precision: number format.
+        precision: number format that was asked for.
+        precisions: number format of each subgraph; None: `precision`.
         versions: library versions.
         engines: TensorRT engines in the folder, by target and subgraph.
         operators: version of every domain of operators in the graphs that is not ONNX's own.
@@ -114,6 +116,7 @@ def write_manifest(
         spec.name: {
             "file": graphs[spec.name],
             "sha256": sha256(folder / graphs[spec.name]),
+            "precision": (precisions or {}).get(spec.name, precision),
             "inputs": [{"name": t.name, "dtype": t.dtype, "shape": list(t.resolve(info.sizes))} for t in spec.inputs],
             "outputs": [{"name": t.name, "dtype": t.dtype, "shape": list(t.resolve(info.sizes))} for t in spec.outputs],
         }

@@ -37,7 +37,7 @@ class SyntheticData(Frozen):
     width: int = 1248
     fps: float = Field(10.0, gt=0)
     seed: int = Field(1000, description="validation uses other seeds: 7 and the ones tests name")
-    root: str = Field("", description="where they are rendered; empty: `synthetic` in the run's folder")
+    root: str = Field("", description="where they are rendered; empty: the run's folder")
     weight: float = Field(1.0, ge=0, description="share of the samples")
     heights: Heights = KITTI_HEIGHTS
 
@@ -79,6 +79,9 @@ class DataConfig(Frozen):
     """Where samples come from and how they are varied."""
 
     synthetic: SyntheticData = SyntheticData()
+    synthetic_small: SyntheticData = SyntheticData(
+        height=192, width=624, seed=2000, heights=(192.0, 240.0)
+    )  # drawn at the network's size, where the first set is scaled down
     step: StepData = StepData()
     motchallenge: MotStepData = MotStepData()
     kitti_mots: KittiMotsData = KittiMotsData()

@@ -20,7 +20,7 @@ from mapt.training.config import StepData, TrainConfig
 from mapt.training.loop import describe
 from mapt.training.processes import default_threads, first_process_first, join
 from mapt.training.sanity import check_deployable, describe_batch
-from mapt.training.sources import NO_DATA, Part, datasets, sample_rule
+from mapt.training.sources import NO_DATA, Part, datasets, sample_rule, synthetic_sets
 from mapt.training.state import start_state
 from mapt.training.steps import step
 from mapt.training.validation import Validation, labels_of
@@ -91,8 +91,8 @@ def dry_run(config: TrainConfig, init: Path | None = None) -> DryRun:
 def _samples(config: TrainConfig, folder: Path, found: DryRun) -> SampleRule:
     """The samples of the datasets that are there, else of a drawn one."""
     opened: list[tuple[Part, Source]] = []
-    small = config.data.synthetic.model_copy(update={"sequences": 1, "frames": 3, "root": ""})
-    data = config.data.model_copy(update={"synthetic": small} if config.data.synthetic.sequences else {})
+    short = {"sequences": 1, "frames": 3, "root": ""}
+    data = config.data.model_copy(update={n: p.model_copy(update=short) for n, p in synthetic_sets(config.data)})
     for name, part, opener in datasets(data, folder):
         bad = BadFiles(config.data.skip_bad)
 

@@ -22,7 +22,7 @@ from mapt.training.optimizer import rate_at
 from mapt.training.pictures import draw_batch, draw_predictions
 from mapt.training.processes import average, default_threads, first_process_first, join
 from mapt.training.sanity import check_deployable, describe_batch, save_batch
-from mapt.training.sources import build_samples
+from mapt.training.sources import build_samples, synthetic_sets
 from mapt.training.state import State, start_state
 from mapt.training.steps import NotFiniteError, step
 from mapt.training.stop import StopRequest
@@ -183,9 +183,9 @@ def timed(batches: Iterator[PairBatch]) -> Iterator[tuple[PairBatch, float]]:
 def describe(config: TrainConfig) -> str:
     """The training data in words, without paths: it is stored in the weights."""
     data, parts = config.data, []
-    if data.synthetic.sequences:
-        synthetic = data.synthetic
-        parts.append(f"synthetic streets ({synthetic.sequences} x {synthetic.frames} frames, seed {synthetic.seed})")
+    for _, part in synthetic_sets(data):
+        size = f"{part.height}x{part.width}"
+        parts.append(f"synthetic streets ({part.sequences} x {part.frames} frames, {size}, seed {part.seed})")
     folders = {
         "a KITTI-STEP folder": data.step,
         "a MOTChallenge-STEP folder": data.motchallenge,

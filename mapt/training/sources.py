@@ -65,13 +65,19 @@ def datasets(data: DataConfig, folder: Path) -> Iterator[tuple[str, Part, Opener
         ("camvid", data.camvid, lambda bad: open_camvid(Path(data.camvid.root), bad=bad)),
     ]
     yield from (entry for entry in openers if entry[1].root)
-    if data.synthetic.sequences:
-        root = Path(data.synthetic.root) if data.synthetic.root else folder / "synthetic"
-        yield "synthetic", data.synthetic, partial(_open_synthetic, data, root)
+    for name, part in synthetic_sets(data):
+        root = Path(part.root) if part.root else folder / name
+        yield name, part, partial(_open_synthetic, data, part, root)
 
 
-def _open_synthetic(data: DataConfig, root: Path, bad: BadFiles) -> Source:
-    return open_step(render_once(data.synthetic, root), "train", data.intervals, bad=bad)
+def synthetic_sets(data: DataConfig) -> list[tuple[str, SyntheticData]]:
+    """Name and table of the synthetic sets that are used."""
+    sets = [("synthetic", data.synthetic), ("synthetic_small", data.synthetic_small)]
+    return [(name, part) for name, part in sets if part.sequences]
+
+
+def _open_synthetic(data: DataConfig, part: SyntheticData, root: Path, bad: BadFiles) -> Source:
+    return open_step(render_once(part, root), "train", data.intervals, bad=bad)
 
 
 def sample_rule(config: TrainConfig, sources: list[tuple[Part, Source]]) -> SampleRule:

@@ -1,6 +1,8 @@
 """What the association bench feeds the tracker, and what it makes of it."""
 
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mapt.bench.association import OURS, carried, crowd, detect, instances, time_association, timed, track_mots
+from mapt.bench.association import OURS, Steps, carried, crowd, detect, instances, time_association, timed, track_mots
 from mapt.contract import Thresholds
 from mapt.data.mots_text import MotsObject
 from mapt.data.rle import encode_mask
@@ -75,7 +77,7 @@ def test_a_crowd_is_what_the_fusion_would_hand_over() -> None:
 def test_every_step_is_run_once_and_in_order() -> None:
     ran: list[int] = []
     other: list[int] = []
-    frames = ({"a": lambda n=n: ran.append(n), "b": lambda n=n: other.append(n)} for n in range(30))  # type: ignore[misc]
+    frames: Iterator[Steps] = ({"a": partial(ran.append, n), "b": partial(other.append, n)} for n in range(30))
     timings = timed(frames, warmup=5)
     assert ran == other == list(range(30)) and set(timings) == {"a", "b"}
     for timing in timings.values():

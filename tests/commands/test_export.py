@@ -31,7 +31,6 @@ _NAMES = ("backbone", "semantic", "instance", "motion", "appearance")
     ("arguments", "words"),
     [
         (("--precision", "int4"), "--precision int4: unknown"),
-        (("--precision", "int8"), "this version exports fp32 only"),
         (("--ops", "magic"), "--ops magic: unknown"),
         (("--size", "wide"), "is not HEIGHTxWIDTH"),
     ],
