@@ -107,6 +107,7 @@ class Thresholds:
         score: detections below it are dropped.
         overlap: a detection keeps its place when at least this fraction of its mask is not yet taken.
         min_area: pixels (at network resolution) a fused instance must keep.
+        stuff_area: pixels a stuff class must have in a frame; fewer go to the next best class.
         propagation_iou: stage 1 accepts a pair at or above this soft mask IoU.
         similarity: stage 2 accepts a pair at or above this cosine.
         max_lost: seconds a lost track is kept for stage 2.
@@ -117,6 +118,7 @@ class Thresholds:
     score: float = 0.4
     overlap: float = 0.5
     min_area: int = 32
+    stuff_area: int = 64
     propagation_iou: float = 0.3
     similarity: float = 0.94
     max_lost: float = 1.5

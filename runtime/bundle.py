@@ -18,7 +18,7 @@ from mapt.errors import InputError
 from mapt.files import atomic_file
 from mapt.runtime.signature import check_signature
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 GOLDEN = "golden.npz"
@@ -241,8 +241,17 @@ def _model_info(manifest: dict[str, Any]) -> ModelInfo:
         tuple(str(c) for c in manifest["classes"]),
         tuple(int(c) for c in manifest["things"]),
         sizes,
-        Thresholds(**{k: type(getattr(Thresholds(), k))(v) for k, v in manifest["thresholds"].items()}),
+        _thresholds(manifest["thresholds"]),
     )
+
+
+def _thresholds(values: dict[str, Any]) -> Thresholds:
+    """All of them: a limit that came later would decide otherwise than when the bundle was exported."""
+    kinds = {name: type(value) for name, value in asdict(Thresholds()).items()}
+    missing = sorted(kinds.keys() - values.keys())
+    if missing:
+        raise ValueError(f"the threshold {missing[0]!r} is missing")
+    return Thresholds(**{k: kinds[k](v) if k in kinds else v for k, v in values.items()})
 
 
 def _inside(manifest: Path, name: str) -> Path:

@@ -28,6 +28,7 @@ from mapt.runtime.preprocess import check_image, fit, to_input
 from mapt.runtime.selftest import self_test
 from mapt.runtime.stamps import check_stamp
 from mapt.runtime.state import TrackerState, model_id, restore, save
+from mapt.runtime.stuff import absorb_small_stuff
 from mapt.runtime.tracks import Association, TrackTable
 
 LOST_PER_SLOT = 4  # tracks kept for every object there may be in a frame
@@ -208,7 +209,8 @@ class PanopticTracker:
             with clock.stage("output"):  # 6. back to the camera's pixels
                 identified = Identified(fused, ids, [] if look.blind else decisions, table)
                 overflow += int(seen.full and seen.detections.scores[-1] >= limits.score)
-                frame = label_frame(seen.labels, identified, place, stamp, overflow, cues.degraded)
+                labels = absorb_small_stuff(seen.labels, fused.index, seen.logits, limits.stuff_area, inner)
+                frame = label_frame(labels, identified, place, stamp, overflow, cues.degraded)
         frame.timings_ms.update(clock.ms)
         self._estimates.learn_from(clock.ms, cues.calls, cues.degraded)
         if look.blind:

@@ -145,7 +145,7 @@ def test_a_link_out_of_the_bundle_is_refused(bundle: Path, name: str) -> None:
     [
         (lambda m: m.update(format=1), "format 1"),
         (lambda m: m.update(format=2), "format 2"),
-        (lambda m: m.update(format=4), "format 4"),
+        (lambda m: m.update(format=5), "format 5"),
         (lambda m: m.update(format="1"), "format '1'"),
         (lambda m: m.pop("format"), "format None"),
         (lambda m: m.update(plugin="x.so"), "unknown key 'plugin'"),
@@ -158,6 +158,7 @@ def test_a_link_out_of_the_bundle_is_refused(bundle: Path, name: str) -> None:
         (lambda m: m["operators"].update(mapt="x.so"), "x.so"),
         (lambda m: m["thresholds"].update(scroe=0.5), "scroe"),
         (lambda m: m["thresholds"].update(score="high"), "high"),
+        (lambda m: m["thresholds"].pop("stuff_area"), "'stuff_area' is missing"),
         (lambda m: m["subgraphs"].pop("motion"), "'motion'"),
         (lambda m: m["subgraphs"].update(extra=m["subgraphs"]["motion"]), "'extra'"),
         (lambda m: m["subgraphs"].update(motion=3), "malformed"),
