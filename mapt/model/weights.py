@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from mapt.config import ModelConfig, parse
+from mapt.contract import Thresholds
 from mapt.errors import InputError
 from mapt.files import atomic_file
 from mapt.model.backbone import EfficientNetLite
@@ -71,6 +73,18 @@ def load_weights(path: Path, **overrides: object) -> Network:
         raise InputError(f"{path}: tensor {extra[0]} is unknown to {config.preset}; the weights are of another version")
     network.load_state_dict(tensors, strict=False)
     return network.eval()
+
+
+def write_thresholds(path: Path, thresholds: Thresholds) -> None:
+    """Replace the decision limits in a weight file; all else in it stays.
+
+    Raises:
+        InputError: missing or damaged file, or one that MAPT did not write.
+    """
+    network = load_weights(path, thresholds=asdict(thresholds))
+    with safe_open(path, framework="pt") as file:
+        card = {key: text for key, text in file.metadata().items() if key not in {"format", "config"}}
+    save_weights(path, network, card)
 
 
 def _open(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
