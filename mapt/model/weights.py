@@ -81,21 +81,31 @@ def write_thresholds(path: Path, thresholds: Thresholds) -> None:
     Raises:
         InputError: missing or damaged file, or one that MAPT did not write.
     """
-    network = load_weights(path, thresholds=asdict(thresholds))
-    with safe_open(path, framework="pt") as file:
-        card = {key: text for key, text in file.metadata().items() if key not in {"format", "config"}}
-    save_weights(path, network, card)
+    save_weights(path, load_weights(path, thresholds=asdict(thresholds)), read_card(path))
 
 
-def _open(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
+def read_card(path: Path) -> dict[str, str]:
+    """What a weight file says of itself beside its configuration: what it was trained on, for how long.
+
+    Raises:
+        InputError: missing or damaged file.
+    """
+    return {key: text for key, text in _read(path)[0].items() if key not in {"format", "config"}}
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+
     if not path.is_file():
         raise InputError(f"{path}: no such weight file; check the path")
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: is not a readable safetensors file ({error}); fetch or train it again") from None
+
+
+def _open(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
+    metadata, tensors = _read(path)
     if "config" not in metadata:
         raise InputError(f"{path}: has no model configuration in its metadata; it was not written by `mapt train`")
     try:

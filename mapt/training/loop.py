@@ -13,7 +13,7 @@ import torch
 from mapt.data.loader import SampleRule, load_batches
 from mapt.errors import InputError
 from mapt.model.targets import PairBatch
-from mapt.model.weights import save_weights
+from mapt.model.weights import read_card, save_weights
 from mapt.training.backend import TorchBackend
 from mapt.training.checkpoint import checkpoints, restore_checkpoint, save_checkpoint
 from mapt.training.config import TrainConfig
@@ -27,6 +27,8 @@ from mapt.training.state import State, start_state
 from mapt.training.steps import NotFiniteError, step
 from mapt.training.stop import StopRequest
 from mapt.training.validation import Validation, improves, labels_of
+
+BEFORE = "; before that: "  # between a run's data and those of the weights it started from
 
 
 def train(config: TrainConfig, folder: Path, resume: bool = False, init: Path | None = None) -> Path:
@@ -59,7 +61,7 @@ def train(config: TrainConfig, folder: Path, resume: bool = False, init: Path | 
             samples = build_samples(config, folder)
         if place.first:
             folder.mkdir(parents=True, exist_ok=True)
-        Run(config, folder, state, samples, validation).finish()
+        Run(config, folder, state, samples, validation, data_card(config, folder, init)).finish()
     return folder / "weights.safetensors"
 
 
@@ -67,8 +69,10 @@ class Run:
     """A run from the state it is given to its last iteration."""
 
     def __init__(
-        self, config: TrainConfig, folder: Path, state: State, samples: SampleRule, validation: Validation
-    ) -> None:
+        self, config: TrainConfig, folder: Path, state: State, samples: SampleRule, validation: Validation,
+        data: str,
+    ) -> None:  # fmt: skip
+        self.data = data
         self.config, self.folder, self.state, self.samples = config, folder, state, samples
         self.validation, self.place = validation, state.place
         self.total = total_iterations(config, samples)
@@ -154,7 +158,7 @@ class Run:
             card = {
                 "iterations": str(self.state.iteration),
                 "batch": str(schedule.batch),
-                "data": describe(self.config),
+                "data": self.data,
             }
             save_weights(self.folder / f"{name}.safetensors", self.state.averaged, card)
 
@@ -178,6 +182,17 @@ def timed(batches: Iterator[PairBatch]) -> Iterator[tuple[PairBatch, float]]:
         if batch is None:
             return
         yield batch, time.monotonic() - start
+
+
+def data_card(config: TrainConfig, folder: Path, init: Path | None) -> str:
+    """What the weights of a run will have been trained on, those it started from included: licences go with it."""
+    now, written = describe(config), folder / "weights.safetensors"
+    if init:
+        return f"{now}{BEFORE}{read_card(init).get('data', 'unknown data')}"
+    if checkpoints(folder) and written.is_file():  # resumed without the name of what it started from
+        _, separator, before = read_card(written).get("data", "").partition(BEFORE)
+        return now + separator + before
+    return now
 
 
 def describe(config: TrainConfig) -> str:

@@ -12,10 +12,10 @@ from mapt.cli import _register, app
 from mapt.errors import InputError
 from mapt.model.network import Network
 from mapt.model.targets import PairBatch
-from mapt.model.weights import load_weights
+from mapt.model.weights import load_weights, read_card
 from mapt.training.checkpoint import checkpoints
 from mapt.training.config import TrainConfig
-from mapt.training.loop import train
+from mapt.training.loop import data_card, describe, train
 from mapt.training.state import start_state
 
 Tiny = Callable[..., TrainConfig]
@@ -121,6 +121,17 @@ def test_init_starts_from_given_weights(tiny: Tiny, tmp_path: Path) -> None:
     assert state.network.training
     with pytest.raises(InputError, match="belong to another preset"):
         start_state(tiny("model.fpn_channels=32"), first)
+
+
+def test_weights_say_what_those_they_started_from_were_trained_on(tiny: Tiny, tmp_path: Path) -> None:
+    config = tiny("schedule.iterations=2")
+    first = train(tiny("schedule.iterations=1"), tmp_path / "first")
+    card = read_card(first)["data"]
+    assert card == describe(config) and "before that" not in card
+    second = train(tiny("schedule.iterations=1"), tmp_path / "second", init=first)
+    assert read_card(second)["data"] == f"{card}; before that: {card}"
+    assert data_card(config, tmp_path / "second", None) == f"{card}; before that: {card}"  # as when it is resumed
+    assert data_card(config, tmp_path / "third", second) == f"{card}; before that: {card}; before that: {card}"
 
 
 def test_no_data_is_refused_before_anything_is_written(tiny: Tiny, tmp_path: Path) -> None:
