@@ -26,7 +26,7 @@ def check_name(wanted: str) -> None:
 def open_backend(bundle: Bundle, wanted: BackendName, threads: int | None) -> Backend:
     """The backend of that name; "auto": TensorRT where bundle and machine have all it needs, else ONNX Runtime.
 
-    What "auto" chose, and why not TensorRT where the bundle has engines, is logged once ("mapt").
+    What "auto" chose, and why not TensorRT, is logged once ("mapt"): a warning where the bundle has engines.
 
     Raises:
         InputError: that backend is not available.
@@ -46,6 +46,8 @@ def open_backend(bundle: Bundle, wanted: BackendName, threads: int | None) -> Ba
             return chosen
     from mapt.runtime.ort import OrtBackend
 
+    if wanted == "auto" and not bundle.engines:
+        _say_once(logging.INFO, "ONNX Runtime runs the network; the bundle has no engines")
     return OrtBackend(bundle, threads)
 
 

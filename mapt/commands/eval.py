@@ -45,6 +45,8 @@ def evaluate(
     check_dataset_name(dataset)
     if variant not in ("step", "nuscenes"):
         raise InputError(f"--variant {variant}: unknown; choose step or nuscenes")
+    if json_file and json_file.is_dir():
+        raise InputError(f"--json {json_file}: is a folder; name a file in it")
     console = Console()
     names = [s.strip() for s in sequences.split(",") if s.strip()] if sequences else None
     evaluation = _count(gt, pred, dataset, names, "nuscenes" if variant == "nuscenes" else "step", workers, console)

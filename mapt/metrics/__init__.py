@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mapt.metrics.histogram import JointHistogram, joint_histogram
 from mapt.metrics.results import ClassScores, Results, Scores, compute_classes, compute_scores
 from mapt.metrics.sequence import SequenceSums
-from mapt.panoptic import LabelMap, pack
+from mapt.panoptic import BACKGROUND, VOID, LabelMap, pack
 
 __all__ = ["ClassScores", "PanopticTrackingMetrics", "Results", "Scores"]
 
@@ -42,14 +42,23 @@ class PanopticTrackingMetrics:
             pred: the same.
 
         Raises:
-            ValueError: the sizes differ, or an id is outside 0..65535.
+            ValueError: the sizes differ, an id is outside 0..65535, or a class is unknown; nothing is added then.
         """
         if len({a.shape for a in (*gt, *pred)}) != 1:
             raise ValueError(f"ground truth {gt[0].shape} and prediction {pred[0].shape} differ in size")
         self.add(sequence, joint_histogram(pack(*gt), pack(*pred), self.labels.things))
 
     def add(self, sequence: str, histogram: JointHistogram) -> None:
-        """Add the next frame of a sequence, given by its joint histogram."""
+        """Add the next frame of a sequence, given by its joint histogram.
+
+        Raises:
+            ValueError: a class is none of the labels, nor background (254) or void (255).
+        """
+        known = len(self.labels.classes)
+        for side, classes in (("ground truth", histogram.gt_class), ("prediction", histogram.pred_class)):
+            unknown = classes[(classes >= known) & (classes < BACKGROUND)]
+            if unknown.size:
+                raise ValueError(f"{side} has class {unknown[0]}, {self.labels.name} knows 0..{known - 1} and {VOID}")
         sums = self.sequences.setdefault(sequence, SequenceSums())
         sums.add(histogram, frozenset(self.labels.things), self.variant == "nuscenes")
 

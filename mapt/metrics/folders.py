@@ -177,7 +177,7 @@ def _pair_folders(name: str, gt: Path, pred: Path) -> Iterator[FramePair]:
 
 
 def _pair_text(name: str, text: Path, pred: Path) -> Iterator[FramePair]:
-    """Frames of a MOTS text: predictions must cover every frame with objects; frames without any are empty."""
+    """Frames of a MOTS text: those without objects are empty; from the first to the last all must be predicted."""
     objects = read_mots_text(text)
     first = next(iter(objects.values()))[0]
     found: dict[int, Path] = {}
@@ -185,9 +185,11 @@ def _pair_text(name: str, text: Path, pred: Path) -> Iterator[FramePair]:
         if not path.stem.isdigit():
             raise InputError(f"{path}: is not named by its frame's number; KITTI-MOTS counts frames from 0")
         found[int(path.stem)] = path
-    missing = sorted(set(objects) - set(found))
-    if missing:
-        raise InputError(f"{pred / f'{missing[0]:06d}.png'}: is missing, {text} has objects in this frame; predict it")
+    known = objects.keys() | found.keys()
+    for number in range(min(known), max(known) + 1):
+        if number not in found:
+            why = f"{text} has objects in this frame" if number in objects else "frames before and after it are there"
+            raise InputError(f"{pred / f'{number:06d}.png'}: is missing, {why}; predict every frame")
     for number, path in sorted(found.items()):
         where = f"{text} frame {number}"
         read = partial(pack_objects, objects.get(number, []), (first.height, first.width), where)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 Activation = Literal["leaky_relu", "relu"]
@@ -26,6 +27,25 @@ class ConvNorm(nn.Sequential):
         super().__init__(*parts, *([activation(act)] if act else []))
 
 
+class DepthwiseConv(nn.Conv2d):
+    """A 3x3 convolution of each channel by itself, (B,C,h,w) -> (B,C,h',w').
+
+    Dilated, on a CPU and under bfloat16 autocast it is trained in float32: there PyTorch's gradient of the weights is
+    computed from memory that was never written (2.14, CPUs with avx512_bf16).
+    """
+
+    def __init__(self, channels: int, stride: int = 1, dilation: int | tuple[int, int] = 1) -> None:
+        super().__init__(channels, channels, 3, stride, dilation, dilation, groups=channels, bias=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """See `nn.Conv2d`."""
+        wrong_in_half = self.dilation != (1, 1) and input.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+        if not (wrong_in_half and torch.is_grad_enabled()):
+            return super().forward(input)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(input.float())
+
+
 class SeparableConv(nn.Sequential):
     """Depthwise 3x3 then pointwise convolution, batch norm, activation (paper III-A: in place of standard ones)."""
 
@@ -33,7 +53,7 @@ class SeparableConv(nn.Sequential):
         self, inputs: int, outputs: int, act: Activation, stride: int = 1, dilation: int | tuple[int, int] = 1
     ) -> None:
         super().__init__(
-            nn.Conv2d(inputs, inputs, 3, stride, dilation, dilation, groups=inputs, bias=False),
+            DepthwiseConv(inputs, stride, dilation),
             nn.Conv2d(inputs, outputs, 1, bias=False),
             nn.BatchNorm2d(outputs),
             activation(act),

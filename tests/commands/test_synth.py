@@ -1,3 +1,9 @@
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,3 +44,22 @@ def test_a_folder_in_use_is_kept(mapt: Run, tmp_path: Path) -> None:
     ran = mapt("synth", tmp_path, "--sequences", 1, "--frames", 1)
     assert ran.code == 2 and "is not empty" in ran.err
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_run_takes_its_workers_with_it(tmp_path: Path, number: signal.Signals) -> None:
+    """All processes share one output: it ends with the last of them."""
+    command = [sys.executable, "-m", "mapt.cli", "synth", str(tmp_path / "out"), "--sequences", "3", "--workers", "2"]
+    command += ["--frames", "10000", "--size", "32x96"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True) as child:
+        try:
+            deadline = time.monotonic() + 120
+            while len({p.parent for p in tmp_path.rglob("*.png")}) < 4 and time.monotonic() < deadline:
+                assert child.poll() is None
+                time.sleep(0.05)
+            child.send_signal(number)
+            child.communicate(timeout=20)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+    assert not (tmp_path / "out").exists()

@@ -66,6 +66,7 @@ def test_undefined_is_a_dash_and_null(mapt, gt: Path, pred: Path, tmp_path: Path
     ("arguments", "message"),
     [
         (["--dataset", "coco"], "--dataset coco: unknown; choose one of kitti-step"),
+        (["--dataset", "kitti-step", "--json", "."], "--json .: is a folder; name a file in it"),
         (["--dataset", "kitti-step", "--variant", "paper"], "--variant paper: unknown; choose step or nuscenes"),
         (["--dataset", "kitti-step", "--sequences", "0002"], "has no sequence 0002"),
         (["--dataset", "kitti-step", "--sequences", ","], "no sequence is chosen"),

@@ -4,10 +4,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mapt.errors import InputError
 from mapt.metrics.evaluate import Evaluation, evaluate_pairs
@@ -36,6 +39,18 @@ def test_workers_change_no_bit(many: tuple[Path, Path], variant: str) -> None:
     alone = evaluate_pairs(pairs, "kitti-step", variant).to_json()  # type: ignore[arg-type]
     for workers in (2, 3, 16):
         assert evaluate_pairs(pairs, "kitti-step", variant, workers).to_json() == alone  # type: ignore[arg-type]
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), frames=st.integers(1, 12), workers=st.integers(2, 9))
+def test_any_number_of_workers_changes_no_bit(seed: int, frames: int, workers: int) -> None:
+    packed = [tuple(map(pack, *zip(*f, strict=True))) for f in random_sequence(np.random.default_rng(seed), frames)]
+    pairs = [
+        FramePair(str(n % 2), "gt", "pred", partial(np.copy, gt), partial(np.copy, pred))
+        for n, (gt, pred) in enumerate(packed)
+    ]
+    alone = evaluate_pairs(pairs, "kitti-step").to_json()
+    assert evaluate_pairs(pairs, "kitti-step", workers=workers).to_json() == alone
 
 
 def test_a_bad_frame_stops_all_workers(many: tuple[Path, Path]) -> None:

@@ -1,17 +1,22 @@
 """Which files belong together: everything is paired, or the first that is not is named."""
 
+import io
 import shutil
+import tempfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
 from pycocotools import mask as coco
 
 from mapt.errors import InputError
 from mapt.metrics import PanopticTrackingMetrics
 from mapt.metrics.folders import pair_frames
-from mapt.panoptic import BACKGROUND, KITTI_STEP, unpack, write_step
+from mapt.panoptic import BACKGROUND, KITTI_STEP, read_packed, unpack, write_step
 from tests.metrics.conftest import GT, PRED
 from tests.metrics.drawing import draw, score_all
 
@@ -99,15 +104,67 @@ def test_an_unknown_class_is_named(gt: Path, pred: Path, side: str) -> None:
         pair_frames(gt, pred, "kitti-step")[0].count("kitti-step")
 
 
-def test_damaged_and_grey_files_are_named(gt: Path, pred: Path) -> None:
-    path = pred / "0000" / "000000.png"
-    pair = pair_frames(gt, pred, "kitti-step")[0]
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(InputError, match=r"pred/0000/000000\.png: is truncated or damaged"):
-        pair.count("kitti-step")
-    assert cv2.imwrite(str(path), np.zeros((1, 6), np.uint8))
-    with pytest.raises(InputError, match=r"pred/0000/000000\.png: is a 8-bit grey PNG"):
-        pair.count("kitti-step")
+def encoded(*shape: int, dtype: type = np.uint8) -> bytes:
+    """A PNG of zeros, 1x6."""
+    return bytes(cv2.imencode(".png", np.zeros((1, 6, *shape), dtype))[1])
+
+
+def palette() -> bytes:
+    """A PNG of zeros, 1x6, with a palette."""
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((1, 6), np.uint8), "P").save(file, "png")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (encoded(3)[:-20], "is truncated or damaged"),
+        (encoded(3)[:45] + encoded(3)[-12:], "is truncated or damaged"),  # its end is there, its pixels are not
+        (encoded(3)[:30], "is not a PNG"),
+        (b"", "is not a PNG"),
+        (encoded(), "is a 8-bit grey PNG"),
+        (encoded(dtype=np.uint16), "is a 16-bit grey PNG"),
+        (encoded(3, dtype=np.uint16), "is a 16-bit RGB PNG"),
+        (encoded(4), "is a 8-bit RGBA PNG"),
+        (palette(), "is a 1-bit palette PNG"),
+    ],
+    ids=["short", "no-pixels", "header", "empty", "grey", "grey16", "rgb16", "rgba", "palette"],
+)
+@pytest.mark.parametrize("side", ["gt", "pred"])
+def test_files_that_are_no_labels_are_named(
+    gt: Path, pred: Path, side: str, content: bytes, words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ((gt if side == "gt" else pred) / "0000" / "000000.png").write_bytes(content)
+    with pytest.raises(InputError, match=rf"{side}/0000/000000\.png: {words}"):
+        pair_frames(gt, pred, "kitti-step")[0].count("kitti-step")
+    assert not capfd.readouterr().err  # libpng and OpenCV have nothing to add
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_damaged_png_is_refused(data: st.DataObject) -> None:
+    rng = np.random.default_rng(0)
+    semantic, instance = rng.integers(0, 19, (20, 30)).astype(np.uint8), rng.integers(0, 65536, (20, 30), np.int32)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "000000.png"
+        write_step(path, semantic, instance)
+        content = bytearray(path.read_bytes())
+        at = data.draw(st.integers(33, len(content) - 1))
+        if data.draw(st.booleans()):
+            content[at] ^= data.draw(st.integers(1, 255))
+        else:
+            del content[at : at + data.draw(st.integers(1, 50))]
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"000000\.png: is truncated or damaged"):
+            read_packed(path)
+
+
+def test_an_id_above_65535_in_a_mots_text_is_named(mots: Path, pred: Path) -> None:
+    text = (mots / "0000.txt").read_text()
+    (mots / "0000.txt").write_text(text.replace("2 1003 ", "2 65536 "))
+    with pytest.raises(InputError, match=r"mots/0000\.txt:3: id 65536 is not within 0\.\.65535"):
+        pair_frames(mots, pred / "0000", "kitti-mots")
 
 
 @pytest.fixture
@@ -140,9 +197,13 @@ def test_mots_text_knows_only_things(mots: Path, pred: Path) -> None:
 
 def test_unpaired_mots_frames_are_named(mots: Path, pred: Path) -> None:
     shutil.rmtree(pred / "0001")
-    (pred / "0000" / "000001.png").unlink()  # no object there
-    assert len(pair_frames(mots, pred, "kitti-mots")) == 2
-    (pred / "0000" / "000002.png").rename(pred / "0000" / "000003.png")
+    middle, last = (pred / "0000" / f"{n:06d}.png" for n in (1, 2))
+    content = middle.read_bytes()
+    middle.unlink()  # no object there, but what is wrongly seen there must count
+    with pytest.raises(InputError, match=r"pred/0000/000001\.png: is missing, frames before and after it are there"):
+        pair_frames(mots, pred, "kitti-mots")
+    middle.write_bytes(content)
+    last.rename(pred / "0000" / "000003.png")
     with pytest.raises(InputError, match=r"pred/0000/000002\.png: is missing, .*0000\.txt has objects"):
         pair_frames(mots, pred, "kitti-mots")
     (pred / "0000" / "000003.png").rename(pred / "0000" / "last.png")

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from mapt.metrics import PanopticTrackingMetrics
@@ -106,6 +107,15 @@ def test_nuscenes_changes_pq_not_tq() -> None:
 def test_frames_of_two_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(1, 2\).*\(1, 3\) differ in size"):
         PanopticTrackingMetrics(KITTI_STEP).update("one", draw("AA"), draw("AAA"))
+
+
+@pytest.mark.parametrize(("side", "label"), [("ground truth", 19), ("prediction", 253)])
+def test_unknown_classes_are_refused_and_nothing_is_added(side: str, label: int) -> None:
+    good, bad = draw("AA"), (np.full((1, 2), label, np.uint8), np.zeros((1, 2), np.int32))
+    metrics = PanopticTrackingMetrics(KITTI_STEP)
+    with pytest.raises(ValueError, match=rf"{side} has class {label}, kitti-step knows 0\.\.18 and 255"):
+        metrics.update("one", *((bad, good) if side == "ground truth" else (good, bad)))
+    assert not metrics.compute().sequences
 
 
 @pytest.mark.parametrize("identity", [-1, 65536])

@@ -103,20 +103,32 @@ def test_same_bits_for_any_number_of_threads_and_on_every_run() -> None:
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("isa", ["baseline", "avx2"])
-def test_every_instruction_set_computes_the_same(isa: str, tmp_path: Path) -> None:
+def elsewhere(saved: Path, **environment: str) -> tuple[str, list[Tensor]]:
+    """`ops.implementation()` and `everything()` of a process with other environment variables."""
     script = (
         "import sys, torch; sys.path.insert(0, ''); from mapt import ops; import tests.ops.test_compiled as tests;"
         "print(ops.implementation()); torch.save(tests.everything(), sys.argv[1])"
     )
-    root, saved = Path(__file__).parents[2], tmp_path / "results.pt"
     ran = subprocess.run(
-        [sys.executable, "-c", script, str(saved)], env={**os.environ, "MAPT_ISA": isa}, cwd=root,
+        [sys.executable, "-c", script, str(saved)], env={**os.environ, **environment}, cwd=Path(__file__).parents[2],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.strip() in (f"compiled ({isa})", "compiled (baseline)")
-    for got, want in zip(torch.load(saved), everything(), strict=True):
+    return ran.stdout.strip(), torch.load(saved)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc fills new memory")
+def test_no_bit_depends_on_what_memory_held(tmp_path: Path) -> None:
+    used, found = elsewhere(tmp_path / "results.pt", MALLOC_PERTURB_="165")
+    assert used == ops.implementation()
+    assert all(torch.equal(got, want) for got, want in zip(found, everything(), strict=True))
+
+
+@pytest.mark.parametrize("isa", ["baseline", "avx2"])
+def test_every_instruction_set_computes_the_same(isa: str, tmp_path: Path) -> None:
+    used, found = elsewhere(tmp_path / "results.pt", MAPT_ISA=isa)
+    assert used in (f"compiled ({isa})", "compiled (baseline)")
+    for got, want in zip(found, everything(), strict=True):
         torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5 * (1 + want.abs().max().item()))
 
 

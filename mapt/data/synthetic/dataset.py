@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import cv2
@@ -50,10 +51,22 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
                 if done:
                     done(index + 1)
             return
-        with ProcessPoolExecutor(count, get_context("spawn")) as pool:
+        with ProcessPoolExecutor(count, get_context("spawn"), initializer=_end_with_parent) as pool:
             for finished, _ in enumerate(pool.map(job, range(sequences)), 1):
                 if done:
                     done(finished)
+
+
+def _end_with_parent() -> None:
+    """Let this worker end when its parent does: after a `kill -9` it would wait for its next sequence for ever."""
+    parent = parent_process()
+    assert parent is not None, "runs in workers only"
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _write_sequence(
