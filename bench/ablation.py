@@ -1,37 +1,127 @@
-"""The same weights with the association switched: IoU, motion only, appearance only, both."""
+"""The rows of Tables IV, V and VI: the same weights under other associations, optical flow, and trackers of boxes."""
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
-from mapt.metrics import Scores
+from mapt.bench.contenders import Standing
+from mapt.bench.flow import FlowMotion
+from mapt.bench.peers import INSTALL, find_peers, relabelled
+from mapt.bench.terms import mean_and_spread
+from mapt.data.kitti_step import list_sequences
+from mapt.frames import read_rgb
+from mapt.metrics import PanopticTrackingMetrics, Scores
+from mapt.panoptic import KITTI_STEP, read_step
+from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Backend
 from mapt.runtime.tracks import Association
 from mapt.training.evaluate import evaluate
 
-NAMES: dict[Association, str] = {
-    "iou": "IoU matching", "appearance": "MAPT appearance", "motion": "MAPT motion", "full": "MAPT",
-}  # fmt: skip
+TRAIN = "needs other weights: mapt train nano-street --set model.{}, export them, and name the bundle with --beside"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A row.
+
+    Attributes:
+        title: for people.
+        paper: the paper's PAT on KITTI-STEP validation, percent.
+        association: what decides, of those that the runtime has.
+        setting: configuration of the weights that it needs, "" for the bundle's own.
+    """
+
+    title: str
+    paper: float
+    association: Association
+    setting: str = ""
+
+
+VARIANTS: dict[str, Variant] = {
+    "iou": Variant("IoU matching", 59.45, "iou"),
+    "OC-SORT": Variant("OC-SORT, boxes", 45.96, "iou"),
+    "ByteTrack": Variant("ByteTrack, boxes", 51.04, "iou"),
+    "flow": Variant("optical flow (OpenCV DIS; paper: FlowNet2)", 61.01, "motion"),
+    "backbone": Variant("MaskProp-style: motion from backbone features", 59.59, "motion", "motion_input=backbone"),
+    "box": Variant("appearance of boxes", 54.75, "appearance", "appearance_input=box"),
+    "mask": Variant("appearance of masks", 59.78, "appearance", "appearance_input=mask"),
+    "appearance": Variant("MAPT appearance", 59.84, "appearance"),
+    "motion": Variant("MAPT motion", 61.61, "motion"),
+    "full": Variant("MAPT", 62.65, "full"),
+}
+PEERS = ("OC-SORT", "ByteTrack")
+
+
+@dataclass
+class Ablation:
+    """What ran and what did not.
+
+    Attributes:
+        scores: of every seed, by row.
+        standings: of every row.
+    """
+
+    scores: dict[str, list[Scores]] = field(default_factory=dict)
+    standings: dict[str, Standing] = field(default_factory=dict)
 
 
 def run_ablation(
-    backend: Backend, roots: dict[int, Path], split: str, fps: float, done: Callable[[], None] | None = None
-) -> dict[str, list[Scores]]:
-    """Scores of every association on every seed's sequences, in the order of seeds."""
-    out: dict[str, list[Scores]] = {}
-    for association in get_args(Association):
+    backend: Backend, trained: Mapping[str, Backend], roots: dict[int, Path], split: str, fps: float,
+    done: Callable[[], None] | None = None,
+) -> Ablation:  # fmt: skip
+    """Every row that can run, on every seed's sequences.
+
+    Args:
+        backend: the bundle's.
+        trained: backends of other weights, by row.
+        roots: folders in KITTI-STEP's layout by seed.
+        split: their label folder.
+        fps: frames per second.
+        done: called once a row and seed, whether it ran or not.
+    """
+    out, peers = Ablation(), find_peers(fps)
+    for name, variant in VARIANTS.items():
         for root in roots.values():
-            results = evaluate(backend, root, split, fps=fps, association=association)
-            out.setdefault(association, []).append(results.dataset)
+            if name in PEERS:
+                found = _boxes(backend, name, root, split, fps) if name in peers else None
+            elif variant.setting:
+                found = evaluate_row(trained[name], variant, root, split, fps) if name in trained else None
+            else:
+                found = evaluate_row(FlowMotion(backend) if name == "flow" else backend, variant, root, split, fps)
+            if found:
+                out.scores.setdefault(name, []).append(found)
             if done:
                 done()
+        why = INSTALL if name in PEERS else TRAIN.format(variant.setting)
+        out.standings[name] = Standing("proven here") if name in out.scores else Standing("unproven", why)
     return out
 
 
-def mean_and_spread(values: list[float | None]) -> tuple[float, float]:
-    """Mean and standard deviation; undefined values count as 0."""
-    numbers = [v or 0.0 for v in values]
-    return statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else 0.0
+def evaluate_row(backend: Backend, variant: Variant, root: Path, split: str, fps: float) -> Scores:
+    """A row that the runtime's own tracker makes."""
+    return evaluate(backend, root, split, fps=fps, association=variant.association).dataset
+
+
+def _boxes(backend: Backend, name: str, root: Path, split: str, fps: float) -> Scores:
+    """The runtime's instances with the ids of a tracker of boxes."""
+    metrics = PanopticTrackingMetrics(KITTI_STEP)
+    for sequence in list_sequences(root, split):
+        tracker, peer = PanopticTracker(backend, "iou"), find_peers(fps)[name]
+        for index, (image, label) in enumerate(zip(sequence.images, sequence.labels, strict=True)):
+            frame = tracker.step(read_rgb(image), round(index * 1e9 / fps))
+            metrics.update(sequence.name, read_step(label), (frame.semantic, relabelled(frame, peer)))
+    return metrics.compute().dataset
+
+
+def out_of_order(scores: Mapping[str, list[Scores]]) -> list[str]:
+    """Where mean PATs are not in the paper's order: MAPT above each cue alone, each above IoU matching."""
+    mean = {name: mean_and_spread([s.PAT for s in scores[name]])[0] for name in get_args(Association)}
+    pairs = (("full", "motion"), ("full", "appearance"), ("motion", "iou"), ("appearance", "iou"))
+    return [
+        f"{VARIANTS[a].title} ({100 * mean[a]:.2f}) is not above {VARIANTS[b].title} ({100 * mean[b]:.2f})"
+        for a, b in pairs
+        if mean[a] <= mean[b]
+    ]

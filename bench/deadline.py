@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -96,8 +96,3 @@ def print_deadlines(console: Console, points: list[Point]) -> None:
         name, tq = "none" if p.deadline_ms is None else f"{p.deadline_ms:.1f}", 100 * (p.TQ or 0.0)
         table.add_row(name, *shares, f"{p.p50:.1f}", f"{p.p99:.1f}", f"{tq:.1f}", str(p.IDS))
     console.print(table)
-
-
-def to_json(machine: dict[str, object], bundle: dict[str, object], points: list[Point]) -> dict[str, object]:
-    """The JSON of `mapt bench --suite deadline --json`."""
-    return {"machine": machine, "bundle": bundle, "deadline": [asdict(point) for point in points]}

@@ -14,13 +14,14 @@ import re
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
 from mapt import ops
-from mapt.bench.kernel_cases import Call, Case, convolution_case, motion_cases, roi_cases, training_cases
+from mapt.bench.kernel_cases import Case, convolution_case, motion_cases, roi_cases, training_cases
+from mapt.bench.limits import Limits, measure_limits, time_of
 from mapt.bench.machine import describe_machine
 from mapt.files import write_json
 
@@ -29,11 +30,8 @@ PAUSE = 0.003  # seconds; the last contender's threads have stopped spinning the
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What the machine does at best: multiplications and additions, and bytes read and written, per second."""
-
-    flops: float
-    bandwidth: float
+class Bounds(Limits):
+    """How fast a case can be at best."""
 
     def seconds(self, case: Case) -> float:
         """The least time for a case."""
@@ -60,27 +58,7 @@ def measure(cases: Sequence[Case], rounds: int) -> None:
         case.seconds = {name: statistics.median(times[i, name]) for name in ("ours", *case.others)}
 
 
-def time_of(call: Call, repeats: int) -> float:
-    """Seconds of one call, the mean of `repeats`."""
-    begin = time.perf_counter()
-    for _ in range(repeats):
-        call()
-    return (time.perf_counter() - begin) / repeats
-
-
-def measure_limits() -> Limits:
-    """The best of some matrix products and of some copies far larger than the caches."""
-    squares = [torch.rand(2, side, side) for side in (512, 1024, 2048)]
-    source, target = torch.rand(32 << 20), torch.empty(32 << 20)
-    rates = [
-        2 * len(m[0]) ** 3 / min(time_of(lambda a=m[0], b=m[1]: torch.mm(a, b), 3) for _ in range(6))  # type: ignore[misc]
-        for m in squares
-    ]
-    copy = min(time_of(lambda: target.copy_(source), 2) for _ in range(8))
-    return Limits(max(rates), 2 * 4 * (32 << 20) / copy)
-
-
-def report(cases: Sequence[Case], limits: Limits, threads: int) -> dict[str, object]:
+def report(cases: Sequence[Case], limits: Bounds, threads: int) -> dict[str, object]:
     """Everything measured, for --json."""
     rows = [
         {
@@ -94,7 +72,7 @@ def report(cases: Sequence[Case], limits: Limits, threads: int) -> dict[str, obj
     return {"machine": machine, "implementation": ops.implementation(), "cases": rows}
 
 
-def print_report(cases: Sequence[Case], limits: Limits, threads: int, rounds: int) -> None:
+def print_report(cases: Sequence[Case], limits: Bounds, threads: int, rounds: int) -> None:
     """The table."""
     from rich.console import Console
     from rich.table import Table
@@ -126,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     with torch.no_grad():
-        limits = measure_limits()
+        limits = Bounds(**asdict(measure_limits()))
         cases = [*motion_cases(options.threads), *roi_cases(options.threads), convolution_case(options.threads)]
     cases = [case for case in [*cases, *training_cases()] if re.search(options.only, case.name)]
     gc.freeze()

@@ -1,26 +1,20 @@
-"""Tables on the screen and the JSON of `mapt bench`."""
+"""Tables of `mapt bench` on the screen."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from mapt.bench.ablation import NAMES, mean_and_spread
-from mapt.bench.flops import HeadCost
+from mapt.bench.ablation import VARIANTS, Ablation, out_of_order
+from mapt.bench.compare import Change, Report, drift
+from mapt.bench.flops import HeadCost, Operators
+from mapt.bench.results import Costs, RunReport
 from mapt.bench.run import RunResult
-from mapt.metrics import Scores
-
-STAGES = (
-    "preprocess", "backbone", "semantic", "instance", "fusion", "motion", "appearance", "association", "output",
-    "networks", "frame",
-)  # fmt: skip
-# Measured once with 2 threads on a machine of this kind; the package is not a dependency of this project.
-REFERENCE_POINT = (
-    "reference point, not measured here: YOLO11n-seg's network alone, ONNX Runtime, 192x640, 2 threads: 27 ms"
-)
-PAPER = "paper, Table V: motion head 0.38 M parameters, 3.50 G; FlowNet2 162.51 M, 993.13 G"
+from mapt.bench.scale import Sweep
+from mapt.bench.terms import CONVENTION, NETWORKS, PAPER, REFERENCE_POINT, STAGES, mean_and_spread, percent
 
 
 def print_heads(console: Console, heads: dict[str, HeadCost]) -> None:
@@ -32,7 +26,44 @@ def print_heads(console: Console, heads: dict[str, HeadCost]) -> None:
     total = sum(c.params for c in heads.values()), sum(c.flops for c in heads.values())
     table.add_row("all", f"{total[0] / 1e6:.3f} M", f"{total[1] / 1e9:.3f} G", "", style="bold")
     console.print(table)
-    console.print(f"One FLOP is one multiply-add. {PAPER}.", highlight=False)
+    console.print(CONVENTION, highlight=False)
+
+
+def print_costs(console: Console, costs: Costs) -> None:
+    """Per head, then per kind of operator on the model and again on the exported graphs."""
+    print_heads(console, costs.heads)
+    kinds = [f.name for f in fields(Operators)]
+    table = Table("subgraph", *kinds, "parameters", "in the graph", "folded", "counts agree")
+    for name, cost in costs.subgraphs.items():
+        cells = [f"{getattr(cost.graph, kind) / 1e6:.2f} M" for kind in kinds]
+        numbers = (f"{n:,}" for n in (cost.params, cost.graph_params, cost.folded))
+        table.add_row(name, *cells, *numbers, "yes" if cost.agree else f"no: model {cost.model}")
+    console.print(table)
+    base = costs.base_motion
+    shared, each = base.flops - base.per_instance, base.per_instance
+    console.print(
+        f"motion head of base at 384x1248: {base.params / 1e6:.3f} M parameters, {shared / 1e9:.3f} + "
+        f"{each / 1e9:.4f} N G with N instances. {PAPER}.",
+        highlight=False,
+    )
+
+
+def print_backends(console: Console, report: RunReport) -> None:
+    """How far each row is proven, its memory and throughput, and how much of a matrix product's rate it reaches."""
+    table = Table("backend", "", "frames/s", "peak MiB", *NETWORKS)
+    for row in report.rows:
+        alone = (f"{row.alone.frames_per_second:.1f}", f"{row.alone.peak_mib:.0f}") if row.alone else ("", "")
+        shares = [f"{row.shares[n]:.0%}" if n in row.shares else "" for n in NETWORKS]
+        table.add_row(row.contender.name, row.standing.proof, *alone, *shares)
+    console.print(table)
+    console.print(
+        f"frames/s and memory: in a process of its own; subgraphs: share of a float32 matrix product's "
+        f"{report.limits.flops / 1e9:.0f} GFLOP/s here, a multiply-add being two",
+        highlight=False,
+    )
+    for row in report.rows:
+        if row.standing.why:
+            console.print(f"{row.contender.name}: {row.standing.proof}: {row.standing.why}", highlight=False)
 
 
 def print_latency(console: Console, result: RunResult) -> None:
@@ -67,41 +98,53 @@ def print_accuracy(console: Console, result: RunResult) -> None:
         )
 
 
-def print_ablation(console: Console, scores: dict[str, list[Scores]], seeds: list[int]) -> None:
-    """Mean and spread over seeds."""
-    table = Table("association", "PAT", "PQ", "TQ", "STQ", "AQ", "IDS")
-    for association, name in NAMES.items():
-        cells = []
-        for key in ("PAT", "PQ", "TQ", "STQ", "AQ"):
-            mean, spread = mean_and_spread([getattr(s, key) for s in scores[association]])
+def print_ablation(console: Console, found: Ablation, seeds: list[int]) -> None:
+    """Mean and spread over seeds, what could not run, and where the order is not the paper's."""
+    table = Table("association", "PAT", "PQ", "TQ", "STQ", "AQ", "IDS", "paper's PAT")
+    for name, variant in VARIANTS.items():
+        scores, cells = found.scores.get(name, []), []
+        for key in ("PAT", "PQ", "TQ", "STQ", "AQ") if scores else ():
+            mean, spread = mean_and_spread([getattr(s, key) for s in scores])
             cells.append(f"{100 * mean:.2f} ± {100 * spread:.2f}")
-        table.add_row(name, *cells, f"{sum(s.IDS for s in scores[association])}")
+        cells = [*cells, f"{sum(s.IDS for s in scores)}"] if scores else [found.standings[name].proof, *[""] * 5]
+        table.add_row(variant.title, *cells, f"{variant.paper:.2f}")
     console.print(table)
-    console.print(f"mean and standard deviation over seeds {', '.join(map(str, seeds))}", highlight=False)
+    console.print(
+        f"mean and standard deviation over seeds {', '.join(map(str, seeds))}; the paper's: KITTI-STEP validation",
+        highlight=False,
+    )
+    for name, standing in found.standings.items():
+        if standing.why:
+            console.print(f"{VARIANTS[name].title}: {standing.why}", highlight=False)
+    for line in out_of_order(found.scores) or ["means are in the paper's order"]:
+        console.print(line, highlight=False)
 
 
-def to_json(
-    machine: dict[str, object], bundle: dict[str, object], heads: dict[str, HeadCost], result: RunResult | None,
-    ablation: dict[str, list[Scores]] | None = None,
-) -> dict[str, object]:  # fmt: skip
-    """The JSON of `mapt bench --json`."""
-    out: dict[str, object] = {
-        "machine": machine,
-        "bundle": bundle,
-        "heads": {name: asdict(cost) for name, cost in heads.items()},
-        "latency_ms": result.latency() if result else {},
-        "accuracy": {
-            name: {k: getattr(s, k) for k in ("PAT", "PQ", "TQ", "STQ", "IDS")}
-            for name, s in (result.scores if result else {}).items()
-        },
-    }
-    if result:
-        out["parity"] = {"frames": result.frames, "differences": [asdict(d) for d in result.differences]}
-    if ablation:
-        out["ablation"] = {name: [asdict(s) for s in scores] for name, scores in ablation.items()}
-    return out
+def print_scale(console: Console, sweeps: dict[str, Sweep]) -> None:
+    """Every sweep with the law of each series."""
+    for name, sweep in sweeps.items():
+        xs = sorted({x for points in sweep.series.values() for x, _ in points})
+        table = Table(f"ms by {name}", *(f"{x:g}" for x in xs), "law")
+        for series, points in sweep.series.items():
+            law = str(sweep.fits[series]) if series in sweep.fits else ""
+            table.add_row(series, *(f"{dict(points)[x]:.2f}" if x in dict(points) else "" for x in xs), law)
+        console.print(table)
+        console.print(f"x: {sweep.unit}. {sweep.title}", highlight=False)
 
 
-def percent(value: float | None) -> str:
-    """A fraction in percent, a dash where undefined."""
-    return "-" if value is None else f"{100 * value:.2f}"
+def print_changes(console: Console, changes: list[Change], old: Report, new: Report) -> None:
+    """What a comparison found."""
+    console.print(
+        f"compared over {len(new['yardstick_ms'])} frames; the machine's pace is {drift(old, new):.2f} times then's, "
+        f"which is taken out",
+        highlight=False,
+    )
+    versions = {name: (old["machine"]["libraries"].get(name), v) for name, v in new["machine"]["libraries"].items()}
+    for name, (then, now) in versions.items():
+        if then != now:
+            console.print(f"{name} was {then}, is {now}", highlight=False)
+    for change in changes:
+        verdict = "[red]worse[/red]" if change.worse else "changed"
+        console.print(f"{verdict} {change.backend} {change.what}: {escape(change.text)}", highlight=False)
+    if not any(change.worse for change in changes):
+        console.print("nothing got slower or less accurate beyond noise", highlight=False)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from mapt.bench.terms import NETWORKS
+from mapt.bench.yardstick import Yardstick
 from mapt.data.kitti_step import list_sequences
 from mapt.frames import read_rgb
 from mapt.metrics import PanopticTrackingMetrics, Scores
 from mapt.panoptic import KITTI_STEP, read_step
 from mapt.runtime import PanopticFrame, PanopticTracker
-from mapt.runtime.backend import Backend
+from mapt.runtime.backend import Backend, Tensors
 
-NETWORKS = ("backbone", "semantic", "instance", "motion", "appearance")
 QUANTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "max": 100.0}
 
 
@@ -47,12 +51,18 @@ class RunResult:
         scores: by backend.
         differences: frames whose ids differ from the first backend's.
         frames: how many were measured.
+        calls: how often each network ran in every kept frame, by backend and subgraph.
+        yardstick: milliseconds of `Yardstick` beside every kept frame.
+        labels: a fingerprint of each frame's classes and ids, by backend and sequence.
     """
 
     timings: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     scores: dict[str, Scores] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
     frames: int = 0
+    calls: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    yardstick: list[float] = field(default_factory=list)
+    labels: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
     def latency(self) -> dict[str, dict[str, dict[str, float]]]:
         """p50, p95, p99 and max in milliseconds, by backend and stage."""
@@ -63,6 +73,19 @@ class RunResult:
             }
             for backend, stages in self.timings.items()
         }
+
+
+class Counted:
+    """A backend that counts how often each subgraph runs."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend, self.name, self.info = backend, backend.name, backend.info
+        self.calls = dict.fromkeys(NETWORKS, 0)
+
+    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+        """See `Backend.run`."""
+        self.calls[subgraph] += 1
+        return self.backend.run(subgraph, inputs)
 
 
 def run_backends(
@@ -86,22 +109,28 @@ def run_backends(
         limit: frames of each sequence, None: all.
         done: called after each frame.
     """
-    result = RunResult(timings={b.name: {} for b in backends})
+    counted = {b.name: Counted(b) for b in backends}
+    result, yardstick = RunResult(timings={name: {} for name in counted}), Yardstick()
     metrics = {b.name: PanopticTrackingMetrics(KITTI_STEP) for b in backends}
     for sequence in list_sequences(root, split):
-        trackers = {b.name: PanopticTracker(b) for b in backends}
+        trackers = {name: PanopticTracker(b) for name, b in counted.items()}
         margins = {b.name: float("inf") for b in backends}
         pairs = list(zip(sequence.images, sequence.labels, strict=True))[:limit]
         for index, (image_path, label_path) in enumerate(pairs):
             image, truth = read_rgb(image_path), read_step(label_path)
             frames: dict[str, PanopticFrame] = {}
             order = list(trackers) if index % 2 == 0 else list(reversed(trackers))
+            mood = yardstick.measure()
             for name in order:
+                counted[name].calls = dict.fromkeys(NETWORKS, 0)
                 frames[name] = frame = trackers[name].step(image, round(index * 1e9 / fps))
                 metrics[name].update(sequence.name, truth, (frame.semantic, frame.instance))
                 margins[name] = min([margins[name], *(d.margin for d in frame.decisions if d.detection >= 0)])
+                prints = result.labels.setdefault(name, {}).setdefault(sequence.name, [])
+                prints.append(fingerprint(frame.semantic, frame.instance))
                 if result.frames >= warmup:
-                    _keep(result.timings[name], frame.timings_ms)
+                    _keep(result, name, frame.timings_ms, counted[name].calls)
+            result.yardstick += [mood] if result.frames >= warmup else []
             result.frames += 1
             result.differences += _compare(frames, [b.name for b in backends], margins, sequence.name, index)
             if done:
@@ -110,10 +139,17 @@ def run_backends(
     return result
 
 
-def _keep(kept: dict[str, list[float]], timings: dict[str, float]) -> None:
+def fingerprint(*maps: NDArray[Any]) -> str:
+    """Twelve hex digits of label maps: equal maps have equal ones."""
+    return hashlib.sha256(b"".join(np.ascontiguousarray(m).tobytes() for m in maps)).hexdigest()[:12]
+
+
+def _keep(result: RunResult, name: str, timings: dict[str, float], calls: dict[str, int]) -> None:
     networks = sum(timings.get(stage, 0.0) for stage in NETWORKS)
     for stage, value in {**{s: 0.0 for s in NETWORKS}, **timings, "networks": networks}.items():
-        kept.setdefault(stage, []).append(value)
+        result.timings[name].setdefault(stage, []).append(value)
+    for subgraph, number in calls.items():
+        result.calls.setdefault(name, {}).setdefault(subgraph, []).append(number)
 
 
 def _compare(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,10 +12,10 @@ from mapt.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mapt.runtime.backend import Backend
+    from mapt.bench.suites import Setting
     from mapt.runtime.bundle import Bundle
 
-SPLIT = "val"
+SUITES = ("run", "ablation", "scale", "deadline", "all")
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -27,9 +25,13 @@ def register(app: typer.Typer, name: str) -> None:
 
 def bench(  # noqa: PLR0917  (the command's options)
     bundle: Annotated[Path, typer.Argument(help="a bundle of `mapt export`")],
-    suite: Annotated[str, typer.Option("--suite", help="run, ablation, scale or deadline")] = "run",
+    suite: Annotated[str, typer.Option("--suite", help=f"{', '.join(SUITES)}; all: run, ablation and scale")] = "run",
     data: Annotated[Path | None, typer.Option("--data", help="KITTI-STEP layout; default: synthetic, seed 7")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the results here")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="write a report for people here")] = None,
+    old: Annotated[
+        Path | None, typer.Option("--compare", help="JSON of an earlier run; exit code 1 where this one is worse")
+    ] = None,
     sequences: Annotated[int, typer.Option("--sequences", min=1, help="synthetic sequences")] = 3,
     frames: Annotated[int, typer.Option("--frames", min=4, help="frames per synthetic sequence")] = 40,
     fps: Annotated[float, typer.Option("--fps", min=0.1)] = 10.0,
@@ -38,6 +40,8 @@ def bench(  # noqa: PLR0917  (the command's options)
     beside: Annotated[
         list[Path] | None, typer.Option("--beside", help="another bundle, in the same run; may be repeated")
     ] = None,
+    compiled: Annotated[bool, typer.Option("--compile", help="let PyTorch compile too; takes minutes")] = False,
+    alone: Annotated[bool, typer.Option(help="memory and throughput of each backend in its own process")] = True,
 ) -> None:
     """Measure parameters, FLOPs, latency, accuracy and parity in one run."""
     import os
@@ -45,24 +49,75 @@ def bench(  # noqa: PLR0917  (the command's options)
 
     from rich.console import Console
 
-    from mapt.files import write_json
+    if suite not in SUITES:
+        raise InputError(f"--suite {suite}: unknown; choose one of {', '.join(SUITES)}")
+    if beside and suite in ("scale", "deadline"):
+        raise InputError(f"--beside: is for --suite run, ablation and all, not {suite}")
+    if old and suite not in ("run", "all"):
+        raise InputError(f"--compare: is for --suite run and all, not {suite}")
+    numbers = _seeds(seeds or ("7,8,9" if suite in ("ablation", "all") else "7"))
+
+    from mapt.bench.compare import read_report
+    from mapt.bench.suites import SPLIT, Setting
+    from mapt.data.kitti_step import list_sequences
     from mapt.runtime.bundle import read_bundle
 
-    suites: dict[str, Callable[..., dict[str, object]]] = {"run": _run, "ablation": _ablate, "deadline": _deadline}
-    if suite not in suites:
-        reason = "not in this version" if suite == "scale" else "unknown"
-        raise InputError(f"--suite {suite}: {reason}; choose one of {', '.join(suites)}")
-    if beside and suite != "run":
-        raise InputError(f"--beside: is for --suite run, not {suite}")
-    console, checked, count = Console(), read_bundle(bundle), threads or os.cpu_count() or 1
-    if beside:
-        suites["run"] = functools.partial(_run, others=[read_bundle(path) for path in beside])
-    numbers = _seeds(seeds or ("7,8,9" if suite == "ablation" else "7"))
+    before = read_report(old) if old else None
+    console, checked, others = Console(), read_bundle(bundle), [read_bundle(path) for path in beside or ()]
     with tempfile.TemporaryDirectory(prefix="mapt-bench-") as folder:
         roots = {0: data} if data else _render(checked, Path(folder), numbers, sequences, frames, fps, console)
-        report = suites[suite](console, checked, roots, fps, count)
+        for root in roots.values():
+            list_sequences(root, SPLIT)  # a mistake is told before anything is measured
+        count = threads or os.cpu_count() or 1
+        report = _measure(suite, Setting(console, checked, roots, fps, count, others, compiled, alone))
+    _write(report, json_file, html)
+    if before and old and _worse(console, before, report, old):
+        raise typer.Exit(1)
+
+
+def _measure(suite: str, setting: Setting) -> dict[str, Any]:
+    """The JSON: machine, bundle and data, and what each suite found."""
+    from mapt.bench.machine import describe_machine
+    from mapt.bench.suites import (
+        ablation_suite,
+        deadline_suite,
+        describe_bundle,
+        describe_data,
+        run_suite,
+        scale_suite,
+    )
+
+    suites = {"run": run_suite, "scale": scale_suite, "ablation": ablation_suite, "deadline": deadline_suite}
+    report: dict[str, Any] = {
+        "machine": describe_machine(setting.threads), "bundle": describe_bundle(setting.bundle),
+        "data": describe_data(setting), "heads": {}, "latency_ms": {}, "accuracy": {},
+    }  # fmt: skip
+    for name, measure in suites.items():
+        if name == suite or (suite == "all" and name != "deadline"):
+            report |= measure(setting)
+    return report
+
+
+def _write(report: dict[str, Any], json_file: Path | None, html: Path | None) -> None:
+    from mapt.files import write_json
+
     if json_file:
         write_json(json_file, report)
+    if html:
+        from mapt.bench.html import write_html
+
+        write_html(html, report)
+
+
+def _worse(console: Console, before: dict[str, Any], report: dict[str, Any], old: Path) -> bool:
+    """Print what changed; did anything get worse?"""
+    from mapt.bench.compare import check_comparable, compare
+    from mapt.bench.report import print_changes
+
+    check_comparable(before, report, old)
+    changes = compare(before, report)
+    print_changes(console, changes, before, report)
+    return any(change.worse for change in changes)
 
 
 def _seeds(text: str) -> list[int]:
@@ -76,6 +131,7 @@ def _render(
     bundle: Bundle, folder: Path, seeds: list[int], sequences: int, frames: int, fps: float, console: Console
 ) -> dict[int, Path]:
     """Synthetic sequences that fill the network's input at KITTI's aspect."""
+    from mapt.bench.suites import SPLIT
     from mapt.data.synthetic import write_dataset
 
     height = bundle.info.height
@@ -88,79 +144,3 @@ def _render(
     for seed in seeds:
         write_dataset(folder / str(seed), sequences, frames, (height, width), seed, fps, SPLIT)
     return {seed: folder / str(seed) for seed in seeds}
-
-
-def _run(
-    console: Console, bundle: Bundle, roots: dict[int, Path], fps: float, threads: int, others: Sequence[Bundle] = ()
-) -> dict[str, object]:
-    import torch
-    from rich.progress import Progress
-
-    from mapt.bench.flops import count_heads
-    from mapt.bench.machine import describe_machine
-    from mapt.bench.report import print_accuracy, print_heads, print_latency, to_json
-    from mapt.bench.run import run_backends
-    from mapt.data.kitti_step import list_sequences
-    from mapt.model.weights import load_weights
-    from mapt.runtime.ort import OrtBackend
-    from mapt.training.backend import TorchBackend
-
-    torch.set_num_threads(threads)
-    network = load_weights(bundle.folder / "weights.safetensors")
-    heads = count_heads(network)
-    print_heads(console, heads)
-    root = next(iter(roots.values()))
-    total = sum(len(s.images) for s in list_sequences(root, SPLIT))
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task(f"measuring, {threads} threads", total=total)
-        sessions = [OrtBackend(b, threads) for b in (bundle, *others)]
-        for session, measured in zip(sessions, (bundle, *others) if others else (), strict=False):
-            session.name = measured.folder.name
-        backends: list[Backend] = [TorchBackend(network), *sessions]
-        if len({b.name for b in backends}) < len(backends):
-            raise InputError("--beside: two bundles are called the same; rename a folder")
-        result = run_backends(backends, root, SPLIT, fps, done=lambda: progress.advance(task))
-    print_latency(console, result)
-    print_accuracy(console, result)
-    return to_json(describe_machine(threads), _described(bundle), heads, result)
-
-
-def _ablate(console: Console, bundle: Bundle, roots: dict[int, Path], fps: float, threads: int) -> dict[str, object]:
-    from rich.progress import Progress
-
-    from mapt.bench.ablation import NAMES, run_ablation
-    from mapt.bench.flops import count_heads
-    from mapt.bench.machine import describe_machine
-    from mapt.bench.report import print_ablation, to_json
-    from mapt.model.weights import load_weights
-    from mapt.runtime.ort import OrtBackend
-
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("ablation", total=len(NAMES) * len(roots))
-        scores = run_ablation(OrtBackend(bundle, threads), roots, SPLIT, fps, lambda: progress.advance(task))
-    print_ablation(console, scores, list(roots))
-    heads = count_heads(load_weights(bundle.folder / "weights.safetensors"))
-    return to_json(describe_machine(threads), _described(bundle), heads, None, scores)
-
-
-def _deadline(console: Console, bundle: Bundle, roots: dict[int, Path], fps: float, threads: int) -> dict[str, object]:
-    from rich.progress import Progress
-
-    from mapt.bench.deadline import SHARES, print_deadlines, run_deadlines, to_json
-    from mapt.bench.machine import describe_machine
-    from mapt.runtime.ort import OrtBackend
-
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("deadlines", total=len(SHARES) + 1)
-        root = next(iter(roots.values()))
-        points = run_deadlines(OrtBackend(bundle, threads), root, SPLIT, fps, lambda: progress.advance(task))
-    print_deadlines(console, points)
-    return to_json(describe_machine(threads), _described(bundle), points)
-
-
-def _described(bundle: Bundle) -> dict[str, object]:
-    info = bundle.info
-    return {
-        "id": bundle.id, "preset": info.preset, "height": info.height, "width": info.width,
-        "lowering": bundle.lowering, "precision": bundle.precision,
-    }  # fmt: skip

@@ -25,4 +25,3 @@ def test_the_suite_writes_the_curve(mapt: Callable[..., Any], bundle: Path, stre
     points = json.loads((tmp_path / "out.json").read_text())["deadline"]
     assert points[0]["deadline_ms"] is None
     assert [p["deadline_ms"] for p in points[1:]] == sorted((p["deadline_ms"] for p in points[1:]), reverse=True)
-    assert mapt("bench", bundle, "--suite", "scale").code == 2

@@ -17,7 +17,7 @@ def test_medians_of_interleaved_rounds() -> None:
     kernels.measure([case], 3)
     assert set(case.seconds) == {"ours", "theirs"} and all(s > 0 for s in case.seconds.values())
     assert calls.count("ours") > 4 and calls.count("theirs") > 4
-    assert kernels.Limits(1e9, 1e9).seconds(case) == pytest.approx(2e-3)  # arithmetic takes longer than memory
+    assert kernels.Bounds(1e9, 1e9).seconds(case) == pytest.approx(2e-3)  # arithmetic takes longer than memory
 
 
 @pytest.mark.skipif(bool(compiled.MISSING), reason="no compiled operators")
@@ -39,7 +39,7 @@ def test_the_report_names_the_machine(tmp_path: Path) -> None:
         "work", lambda: None, {"torchvision": lambda: None}, 1.0, 1.0, {"ours": 1.0, "torchvision": 9.0}
     )
     path = tmp_path / "kernels.json"
-    path.write_text(json.dumps(kernels.report([case], kernels.Limits(2.0, 4.0), 2)))
+    path.write_text(json.dumps(kernels.report([case], kernels.Bounds(2.0, 4.0), 2)))
     content = json.loads(path.read_text())
     assert content["implementation"] == ops.implementation() and content["machine"]["gflops"] == pytest.approx(2e-9)
     assert content["cases"][0]["times"] == {"torchvision": 9.0} and content["cases"][0]["share"] == 0.5

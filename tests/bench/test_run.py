@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mapt.bench.ablation import mean_and_spread
 from mapt.bench.run import RunResult, run_backends
+from mapt.bench.terms import mean_and_spread
 from mapt.runtime.backend import Tensors
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend
@@ -72,7 +72,17 @@ def test_the_command_writes_the_documented_json(mapt: Callable[..., Any], bundle
     assert {"machine", "bundle", "heads", "latency_ms", "accuracy"} <= set(report)
     assert {"backbone", "semantic", "instance", "motion", "appearance"} <= set(report["heads"])
     assert all({"params", "flops"} <= set(head) for head in report["heads"].values())
-    assert set(report["latency_ms"]) == set(report["accuracy"]) == {"torch", "ort"}
+    assert set(report["latency_ms"]) == set(report["accuracy"]) == {"torch", "torch-best", "ort"}
+    assert report["data"]["frames"] == 5 and report["data"]["seeds"] == [7]
+    assert all(cost["agree"] for cost in report["operators"].values())
+    rows = report["backends"]
+    assert {n for n, row in rows.items() if row["proof"] == "proven here"} == {"torch", "torch-best", "ort"}
+    assert rows["tensorrt"]["proof"] == "unproven" and "TensorRT" in rows["tensorrt"]["why"]
+    assert rows["ort"]["frames_per_second"] > 0 and 50 < rows["ort"]["peak_mib"] < rows["torch"]["peak_mib"]
+    assert 0 < rows["ort"]["gemm_share"]["backbone"] < 5
+    samples = report["samples_ms"]["ort"]["frame"]
+    assert len(samples) == len(report["yardstick_ms"]) == 2 and np.median(samples) < 1e4
+    assert len(report["labels"]["ort"]["0000"]) == 5
     assert set(report["latency_ms"]["ort"]["frame"]) == {"p50", "p95", "p99", "max"}
     assert {"PAT", "PQ", "TQ", "STQ", "IDS"} <= set(report["accuracy"]["ort"])
     assert "identities equal in all 5 frames" in ran.out
@@ -80,34 +90,22 @@ def test_the_command_writes_the_documented_json(mapt: Callable[..., Any], bundle
 
 def test_two_bundles_are_measured_in_one_run(mapt: Callable[..., Any], bundle: Path, tmp_path: Path) -> None:
     path, other = tmp_path / "bench.json", shutil.copytree(bundle, tmp_path / "other")
-    frames = ("--sequences", 1, "--frames", 4, "--threads", 1)
+    frames = ("--sequences", 1, "--frames", 4, "--threads", 1, "--no-alone")
     ran = mapt("bench", bundle, "--beside", other, *frames, "--json", path)
     assert ran.code == 0, ran.err
     report = json.loads(path.read_text())
-    assert set(report["latency_ms"]) == set(report["accuracy"]) == {"torch", bundle.name, "other"}
+    assert set(report["latency_ms"]) == set(report["accuracy"]) == {"torch", "torch-best", bundle.name, "other"}
     ran = mapt("bench", bundle, "--beside", bundle, *frames)
     assert ran.code == 2 and "two bundles are called the same" in ran.err
-
-
-def test_the_ablation_ranks_all_four_associations(mapt: Callable[..., Any], bundle: Path, tmp_path: Path) -> None:
-    path = tmp_path / "ablation.json"
-    ran = mapt(
-        "bench", bundle, "--suite", "ablation", "--sequences", 1, "--frames", 4, "--seeds", "5,6", "--json", path
-    )
-    assert ran.code == 0, ran.err
-    ablation = json.loads(path.read_text())["ablation"]
-    assert set(ablation) == {"full", "motion", "appearance", "iou"}
-    assert all(len(scores) == 2 for scores in ablation.values())
-    assert len({scores[0]["PQ"] for scores in ablation.values()}) == 1, "the association must not change the pixels"
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--suite", "fast"), "--suite fast: unknown"),
-        (("--suite", "scale"), "not in this version"),
         (("--seeds", "a"), "--seeds a: is not a list"),
-        (("--suite", "deadline", "--beside", "b"), "--beside: is for --suite run, not deadline"),
+        (("--suite", "deadline", "--beside", "b"), "--beside: is for --suite run, ablation and all, not deadline"),
+        (("--suite", "deadline", "--compare", "b"), "--compare: is for --suite run and all, not deadline"),
         (("--data", "nowhere"), "nowhere/panoptic_maps/val: no such folder"),
     ],
 )

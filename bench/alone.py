@@ -1,0 +1,79 @@
+"""One backend in a process of its own: how much memory it needs, and how many frames a second it makes.
+
+`python -m mapt.bench.alone KIND BUNDLE IMAGES` prints one line of JSON. ONNX Runtime's process imports no PyTorch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+FRAMES = 30
+WARM = 3
+
+
+@dataclass(frozen=True)
+class Alone:
+    """What a process of its own showed.
+
+    Attributes:
+        peak_mib: most memory that was resident (Linux), with interpreter and libraries.
+        frames_per_second: one after another, reading the pictures apart.
+    """
+
+    peak_mib: float
+    frames_per_second: float
+
+
+def measure_alone(kind: str, bundle: Path, images: Path, threads: int, compiled: bool = False) -> Alone | None:
+    """Run a backend in a new process; None where that fails."""
+    command = [sys.executable, "-m", "mapt.bench.alone", kind, str(bundle), str(images), "--threads", str(threads)]
+    ran = subprocess.run([*command, *(["--compile"] if compiled else [])], capture_output=True, text=True, check=False)
+    return Alone(**json.loads(ran.stdout.splitlines()[-1])) if ran.returncode == 0 else None
+
+
+def peak_mib() -> float:
+    """The most memory this process had resident."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+
+
+def main() -> None:
+    """Open the backend, step through the frames, print."""
+    from mapt.frames import read_rgb
+    from mapt.runtime import PanopticTracker
+    from mapt.runtime.backend import Backend
+    from mapt.runtime.bundle import read_bundle
+    from mapt.runtime.ort import OrtBackend
+
+    parser = argparse.ArgumentParser(prog="python -m mapt.bench.alone", description=__doc__)
+    parser.add_argument("kind")
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("images", type=Path, help="a folder of frames")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--compile", action="store_true")
+    arguments = parser.parse_args()
+    bundle = read_bundle(arguments.bundle)
+    backend: Backend
+    if arguments.kind == "ort":  # as it is deployed
+        backend = OrtBackend(bundle, arguments.threads)
+    else:
+        from mapt.bench.contenders import Contender, open_contender
+
+        backend = open_contender(Contender("", arguments.kind, bundle), arguments.threads, arguments.compile)
+    tracker, spent, kept = PanopticTracker(backend), 0.0, 0
+    for number, path in enumerate(sorted(arguments.images.iterdir())[: FRAMES + WARM]):
+        image, begin = read_rgb(path), time.perf_counter()
+        tracker.step(image, number * 100_000_000)
+        if number >= WARM:
+            spent, kept = spent + time.perf_counter() - begin, kept + 1
+    print(json.dumps({"peak_mib": round(peak_mib(), 1), "frames_per_second": kept / spent if kept else 0.0}))
+
+
+if __name__ == "__main__":
+    main()

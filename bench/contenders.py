@@ -1,0 +1,116 @@
+"""What can run a bundle: PyTorch twice, ONNX Runtime, OpenVINO, TensorRT; and how far each is proven here."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mapt.bench.openvino import OpenvinoBackend
+from mapt.errors import InputError
+from mapt.export.subgraphs import fold_batch_norm
+from mapt.model.network import Network
+from mapt.model.weights import load_weights
+from mapt.runtime.backend import Backend, Tensors
+from mapt.runtime.bundle import Bundle
+from mapt.runtime.ort import OrtBackend
+from mapt.runtime.tensorrt import TensorrtBackend
+from mapt.training.backend import TorchBackend
+
+Kind = Literal["torch", "torch-best", "ort", "openvino", "tensorrt"]
+Proof = Literal["proven here", "built only", "unproven"]
+COMPILED = ("backbone", "semantic")  # convolutions from end to end; the others hold operators it would step around
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A row of the tables.
+
+    Attributes:
+        name: of the row.
+        kind: what runs it.
+        bundle: what is run; PyTorch takes its weights.
+    """
+
+    name: str
+    kind: Kind
+    bundle: Bundle
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a row is proven: measured in this run, engines built and not run, or neither; and why."""
+
+    proof: Proof
+    why: str = ""
+
+
+class TorchBest(TorchBackend):
+    """PyTorch as fast as it goes: batch norms folded, channels last, where asked for `torch.compile` (needs C++)."""
+
+    name = "torch-best"
+
+    def __init__(self, network: Network, compiled: bool = False) -> None:
+        super().__init__(fold_batch_norm(copy.deepcopy(network).eval()))
+        for name, graph in self.graphs.items():
+            graph.to(memory_format=torch.channels_last)
+            if compiled and name in COMPILED:
+                graph.compile(dynamic=False)
+
+    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+        """See `Backend.run`."""
+        return {name: np.ascontiguousarray(value) for name, value in super().run(subgraph, inputs).items()}
+
+
+def list_contenders(bundle: Bundle, others: list[Bundle]) -> list[Contender]:
+    """Every row there may be; the first is the reference.
+
+    Raises:
+        InputError: two bundles are called the same.
+    """
+    rows = [Contender("torch", "torch", bundle), Contender("torch-best", "torch-best", bundle)]
+    for each in (bundle, *others):
+        rows.append(Contender(each.folder.name if others else "ort", "ort", each))
+    rows += [Contender("openvino", "openvino", bundle), Contender("tensorrt", "tensorrt", bundle)]
+    if len({row.name for row in rows}) < len(rows):
+        raise InputError("--beside: two bundles are called the same; rename a folder")
+    return rows
+
+
+def open_contender(contender: Contender, threads: int, compiled: bool = False) -> Backend:
+    """Its backend, with the row's name.
+
+    Args:
+        contender: the row.
+        threads: of the network; PyTorch's are a setting of the whole process.
+        compiled: let `torch.compile` translate what "torch-best" runs.
+
+    Raises:
+        InputError: what it needs is not on this machine, or not in the bundle.
+    """
+    bundle = contender.bundle
+    backend: Backend
+    if contender.kind in ("torch", "torch-best"):
+        torch.set_num_threads(threads)
+        network = load_weights(bundle.folder / "weights.safetensors")
+        backend = TorchBackend(network) if contender.kind == "torch" else TorchBest(network, compiled)
+    elif contender.kind == "ort":
+        backend = OrtBackend(bundle, threads)
+    else:
+        backend = OpenvinoBackend(bundle, threads) if contender.kind == "openvino" else TensorrtBackend(bundle)
+    backend.name = contender.name
+    return backend
+
+
+def standing(contender: Contender, error: InputError | None) -> Standing:
+    """What may be said of a row: `error` is why it could not be opened."""
+    if error is None:
+        return Standing("proven here")
+    if contender.kind == "tensorrt" and contender.bundle.engines:
+        return Standing("built only", f"engines for {', '.join(sorted(contender.bundle.engines))}; {error}")
+    return Standing("unproven", str(error))

@@ -1,0 +1,68 @@
+"""How a cost grows: laws with two numbers, fitted, and what they leave unexplained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Law = Literal["linear", "power", "inverse"]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A law through measured points.
+
+    Attributes:
+        law: linear a + b x, power a x^b, inverse a + b / x.
+        a, b: its numbers, for milliseconds.
+        residual: the largest deviation of a point, as a share of the law's value.
+    """
+
+    law: Law
+    a: float
+    b: float
+    residual: float
+
+    def __str__(self) -> str:
+        shown = {
+            "linear": f"{self.a:.3g} + {self.b:.3g} x", "power": f"{self.a:.3g} x^{self.b:.2f}",
+            "inverse": f"{self.a:.3g} + {self.b:.3g} / x",
+        }  # fmt: skip
+        return f"{shown[self.law]} (±{self.residual:.0%})"
+
+
+def fit(points: Sequence[tuple[float, float]], laws: Sequence[Law]) -> Fit:
+    """The law that leaves the smallest largest deviation, in relative least squares.
+
+    Args:
+        points: x and milliseconds, both positive, at least two different x.
+        laws: those that may be chosen.
+    """
+    x, y = np.array(points, np.float64).T
+    return min((_FITTERS[law](x, y) for law in laws), key=lambda found: found.residual)
+
+
+def _linear(x: Floats, y: Floats, law: Law = "linear") -> Fit:
+    a, b = np.linalg.lstsq(np.stack((1 / y, x / y), 1), np.ones_like(y))[0]
+    return Fit(law, float(a), float(b), _residual(y, a + b * x))
+
+
+def _inverse(x: Floats, y: Floats) -> Fit:
+    return _linear(1 / x, y, "inverse")
+
+
+def _power(x: Floats, y: Floats) -> Fit:
+    b, a = np.polyfit(np.log(x), np.log(y), 1)
+    return Fit("power", float(np.exp(a)), float(b), _residual(y, np.exp(a) * x**b))
+
+
+def _residual(y: Floats, law: Floats) -> float:
+    return float(np.max(np.abs(y / law - 1)))
+
+
+_FITTERS: dict[Law, Callable[[Floats, Floats], Fit]] = {"linear": _linear, "power": _power, "inverse": _inverse}

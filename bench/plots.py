@@ -1,0 +1,115 @@
+"""Plots as SVG text, made to be read at the width of a phone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+
+WIDTH = 480  # user units; the page scales them
+COLOURS = (
+    "#4477aa",
+    "#66ccee",
+    "#228833",
+    "#ccbb44",
+    "#ee6677",
+    "#aa3377",
+    "#bbbbbb",
+    "#999933",
+    "#882255",
+)  # fmt: skip  (Paul Tol's bright scheme: told apart by people with colour blindness)
+ROW, LABEL = 26, 14
+
+
+def stacked_bars(rows: Mapping[str, Mapping[str, float]], unit: str) -> str:
+    """A bar of parts per row, with a legend below.
+
+    Args:
+        rows: parts by name, of each row.
+        unit: of the numbers.
+    """
+    parts = list(dict.fromkeys(name for row in rows.values() for name in row))
+    longest = max((sum(row.values()) for row in rows.values()), default=0) or 1.0
+    scale, out, y = (WIDTH - 70) / longest, [], 0.0
+    for name, row in rows.items():
+        out.append(_text(0, y + 11, name))
+        x = 0.0
+        for part, value in row.items():
+            title = f"<title>{escape(part)}: {value:.2f} {unit}</title>"
+            colour = COLOURS[parts.index(part) % len(COLOURS)]
+            out.append(
+                f'<rect x="{x:.1f}" y="{y + LABEL + 2:.1f}" width="{value * scale:.1f}" height="{ROW - 8}" '
+                f'fill="{colour}">{title}</rect>'
+            )
+            x += value * scale
+        out.append(_text(x + 5, y + LABEL + ROW - 11, f"{sum(row.values()):.1f} {unit}"))
+        y += ROW + LABEL + 4
+    legend, height = _legend(parts, y + 14)
+    return _svg(height, [*out, *legend])
+
+
+def curves(
+    series: Mapping[str, Sequence[tuple[float, float]]], across: str, up: str, fits: Mapping[str, str] | None = None
+) -> str:
+    """Measured points joined by lines, from zero up, logarithmic across where they span a factor above 20.
+
+    Args:
+        series: points by name.
+        across: what the horizontal axis is.
+        up: what the vertical axis is.
+        fits: what to say behind a name in the legend.
+    """
+    points = [p for line in series.values() for p in line]
+    low, high = min(x for x, _ in points), max(x for x, _ in points)
+    top, height, left, right = max(y for _, y in points) * 1.05 or 1.0, 240, 46, WIDTH - 22
+    bend = math.log if low > 0 and high / low > 20 else float
+    span = (bend(high) - bend(low)) or 1.0
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return left + (bend(x) - bend(low)) / span * (right - left), height - 30 - y / top * (height - 50)
+
+    out = [_text(0, 10, up), _text(right, height - 2, across, "end")]
+    for value in _ticks(top):
+        y = place(low, value)[1]
+        out.append(f'<line x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
+        out.append(_text(left - 5, y + 4, f"{value:g}", "end"))
+    for x in sorted({x for x, _ in points}):
+        out.append(_text(place(x, 0)[0], height - 15, f"{x:g}", "middle"))
+    for number, line in enumerate(series.values()):
+        colour = COLOURS[number % len(COLOURS)]
+        placed = [place(x, y) for x, y in line]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
+        out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        out += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in placed]
+    names = [f"{name}: {fits[name]}" if fits and name in fits else name for name in series]
+    legend, bottom = _legend(names, height + 16)
+    return _svg(bottom, [*out, *legend])
+
+
+def _ticks(top: float) -> list[float]:
+    """Three to six round numbers from 0 up to `top`."""
+    step = 10.0 ** math.floor(math.log10(top))
+    step = next(s for s in (step / 5, step / 2, step, 2 * step) if top / s < 6.5)
+    return [k * step for k in range(int(top / step) + 1)]
+
+
+def _legend(names: Sequence[str], y: float) -> tuple[list[str], float]:
+    """Coloured squares with names, and where they end."""
+    out, x = [], 0.0
+    for number, name in enumerate(names):
+        wide = 30 + 7.2 * len(name)
+        if x and x + wide > WIDTH:
+            x, y = 0.0, y + 19
+        colour = COLOURS[number % len(COLOURS)]
+        out.append(f'<rect x="{x:.1f}" y="{y - 10:.1f}" width="12" height="12" fill="{colour}"/>')
+        out.append(_text(x + 17, y, name))
+        x += wide
+    return out, y + 8
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _svg(height: float, parts: Sequence[str]) -> str:
+    return f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img">{"".join(parts)}</svg>'

@@ -1,0 +1,188 @@
+"""The suites of `mapt bench`: each measures, prints its tables and returns its part of the JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from mapt.bench.ablation import VARIANTS, out_of_order, run_ablation
+from mapt.bench.alone import measure_alone
+from mapt.bench.contenders import Contender, list_contenders, open_contender, standing
+from mapt.bench.deadline import SHARES, print_deadlines, run_deadlines
+from mapt.bench.flops import count_heads, count_motion
+from mapt.bench.graph_flops import count_bundle
+from mapt.bench.limits import measure_limits
+from mapt.bench.report import print_ablation, print_accuracy, print_backends, print_costs, print_latency, print_scale
+from mapt.bench.results import Costs, Json, Row, RunReport, gemm_shares, run_json
+from mapt.bench.run import run_backends
+from mapt.bench.scale import run_scale
+from mapt.config import preset
+from mapt.data.kitti_step import list_sequences
+from mapt.errors import InputError
+from mapt.frames import read_rgb
+from mapt.model.weights import load_weights
+from mapt.runtime.backend import Backend
+from mapt.runtime.bundle import Bundle
+from mapt.runtime.ort import OrtBackend
+
+SPLIT = "val"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a suite runs on.
+
+    Attributes:
+        console: where tables go.
+        bundle: what is measured.
+        roots: folders in KITTI-STEP's layout by seed.
+        fps: their frames per second.
+        threads: of every backend.
+        others: bundles beside it.
+        compiled: may PyTorch compile?
+        alone: measure memory and throughput of each backend in a process of its own, too?
+    """
+
+    console: Console
+    bundle: Bundle
+    roots: dict[int, Path]
+    fps: float
+    threads: int
+    others: list[Bundle] = field(default_factory=list)
+    compiled: bool = False
+    alone: bool = True
+
+    @property
+    def root(self) -> Path:
+        """The first folder."""
+        return next(iter(self.roots.values()))
+
+    def progress(self, stack: ExitStack, text: str, total: int) -> Callable[[], None]:
+        """A bar that one call moves on."""
+        bar = stack.enter_context(Progress(console=self.console, transient=True))
+        task = bar.add_task(text, total=total)
+        return lambda: bar.advance(task)
+
+
+def count_costs(bundle: Bundle) -> Costs:
+    """What a bundle's network costs, and the paper's motion head."""
+    network = load_weights(bundle.folder / "weights.safetensors")
+    return Costs(count_heads(network), count_bundle(bundle, network), count_motion(preset("base")))
+
+
+def run_suite(setting: Setting) -> Json:
+    """Cost, latency, memory, accuracy and parity of every backend there is."""
+    costs = count_costs(setting.bundle)
+    print_costs(setting.console, costs)
+    limits, backends, tried = measure_limits(), list[Backend](), list[tuple[Contender, InputError | None]]()
+    for contender in list_contenders(setting.bundle, setting.others):
+        try:
+            backends.append(open_contender(contender, setting.threads, setting.compiled))
+            tried.append((contender, None))
+        except InputError as error:
+            if contender.kind in ("torch", "ort"):
+                raise
+            tried.append((contender, error))
+    sequences = list_sequences(setting.root, SPLIT)
+    with ExitStack() as stack:
+        total = sum(len(s.images) for s in sequences)
+        done = setting.progress(stack, f"measuring, {setting.threads} threads", total)
+        result = run_backends(backends, setting.root, SPLIT, setting.fps, done=done)
+    del backends
+    images, rows = sequences[0].images[0].parent, []
+    for contender, refusal in tried:
+        alone, name = None, contender.name
+        if refusal is None and setting.alone:
+            folder = contender.bundle.folder
+            alone = measure_alone(contender.kind, folder, images, setting.threads, setting.compiled)
+        shares = {} if refusal else gemm_shares(result, name, costs.subgraphs, limits)
+        rows.append(Row(contender, standing(contender, refusal), alone, shares))
+    report = RunReport(costs, limits, rows, result)
+    print_latency(setting.console, result)
+    print_backends(setting.console, report)
+    print_accuracy(setting.console, result)
+    return run_json(report)
+
+
+def ablation_suite(setting: Setting) -> Json:
+    """The rows of Tables IV to VI; weights of other configurations come with `others`."""
+    trained: dict[str, Backend] = {}
+    for bundle in setting.others:
+        config = load_weights(bundle.folder / "weights.safetensors").config
+        row = {"backbone": config.motion_input, "box": config.appearance_input, "mask": config.appearance_input}
+        named = [name for name, value in row.items() if name == value]
+        trained |= {name: OrtBackend(bundle, setting.threads) for name in named}
+    with ExitStack() as stack:
+        done = setting.progress(stack, "ablation", len(VARIANTS) * len(setting.roots))
+        backend = OrtBackend(setting.bundle, setting.threads)
+        found = run_ablation(backend, trained, setting.roots, SPLIT, setting.fps, done)
+    print_ablation(setting.console, found, list(setting.roots))
+    heads = count_heads(load_weights(setting.bundle.folder / "weights.safetensors"))
+    return {
+        "heads": {name: asdict(cost) for name, cost in heads.items()},
+        "ablation": {name: [asdict(s) for s in of_seeds] for name, of_seeds in found.scores.items()},
+        "ablation_rows": {
+            name: {"title": v.title, "paper_PAT": v.paper, **asdict(found.standings[name])}
+            for name, v in VARIANTS.items()
+        },
+        "out_of_order": out_of_order(found.scores),
+        "seeds": list(setting.roots),
+    }
+
+
+def scale_suite(setting: Setting) -> Json:
+    """Cost against objects, input, threads and sequence length."""
+    sequence = list_sequences(setting.root, SPLIT)[0]
+    images = [read_rgb(path) for path in sequence.images]
+    with ExitStack() as stack:
+        done = setting.progress(stack, "scale", 4)
+        sweeps = run_scale(setting.bundle, images, setting.threads, os.cpu_count() or 1, done)
+    print_scale(setting.console, sweeps)
+    return {
+        "scale": {
+            name: {
+                "title": sweep.title, "unit": sweep.unit,
+                "series": {s: [{"x": x, "ms": ms} for x, ms in points] for s, points in sweep.series.items()},
+                "fits": {s: {**asdict(f), "text": str(f)} for s, f in sweep.fits.items()},
+            }
+            for name, sweep in sweeps.items()
+        }
+    }  # fmt: skip
+
+
+def deadline_suite(setting: Setting) -> Json:
+    """What shorter and shorter deadlines cost."""
+    with ExitStack() as stack:
+        done = setting.progress(stack, "deadlines", len(SHARES) + 1)
+        backend = OrtBackend(setting.bundle, setting.threads)
+        points = run_deadlines(backend, setting.root, SPLIT, setting.fps, done)
+    print_deadlines(setting.console, points)
+    return {"deadline": [asdict(point) for point in points]}
+
+
+def describe_bundle(bundle: Bundle) -> Json:
+    """Which network it is."""
+    info = bundle.info
+    return {
+        "id": bundle.id, "preset": info.preset, "height": info.height, "width": info.width,
+        "lowering": bundle.lowering, "precision": bundle.precision,
+    }  # fmt: skip
+
+
+def describe_data(setting: Setting) -> Json:
+    """Which frames: how many, and a fingerprint of the first folder's files."""
+    sequences, found = list_sequences(setting.root, SPLIT), hashlib.sha256()
+    for path in (p for s in sequences for p in (*s.images, *s.labels)):
+        found.update(path.read_bytes())
+    frames = sum(len(s.images) for s in sequences)
+    return {
+        "sequences": len(sequences), "frames": frames, "fps": setting.fps, "sha256": found.hexdigest(),
+        "seeds": [seed for seed in setting.roots if seed],
+    }  # fmt: skip

@@ -1,0 +1,29 @@
+"""The words and numbers that every table of the bench shares; no PyTorch, so that results are read quickly."""
+
+from __future__ import annotations
+
+import statistics
+
+NETWORKS = ("backbone", "semantic", "instance", "motion", "appearance")
+STAGES = (
+    "preprocess", "backbone", "semantic", "instance", "fusion", "motion", "appearance", "association", "output",
+    "networks", "frame",
+)  # fmt: skip
+# Measured once with 2 threads on a machine of this kind; the package is not a dependency of this project.
+REFERENCE_POINT = (
+    "reference point, not measured here: YOLO11n-seg's network alone, ONNX Runtime, 192x640, 2 threads: 27 ms"
+)
+CONVENTION = "One FLOP is one multiply-add; left out: batch norm, activations, resizing, sums, sorting, box suppression"
+PAPER = "paper, Table V: motion head 0.38 M parameters, 3.50 G; FlowNet2 162.51 M, 993.13 G"
+SCORES = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "IDS")
+
+
+def percent(value: float | None) -> str:
+    """A fraction in percent, a dash where undefined."""
+    return "-" if value is None else f"{100 * value:.2f}"
+
+
+def mean_and_spread(values: list[float | None]) -> tuple[float, float]:
+    """Mean and standard deviation; undefined values count as 0."""
+    numbers = [v or 0.0 for v in values]
+    return statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else 0.0

@@ -1,0 +1,40 @@
+"""`mapt bench --suite scale`: every sweep is measured and has its law."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mapt.bench import scale
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sweeps with few points."""
+    monkeypatch.setattr(scale, "OBJECTS", (1, 20))
+    monkeypatch.setattr(scale, "SIZES", (0.5, 1.0))
+    monkeypatch.setattr(scale, "WINDOWS", (5, 8))
+    monkeypatch.setattr(scale, "REPEATS", 2)
+    monkeypatch.setattr(scale, "FRAMES", 5)
+
+
+@pytest.mark.usefixtures("small")
+def test_every_sweep_is_measured_and_fitted(
+    mapt: Callable[..., Any], bundle: Path, street: Path, tmp_path: Path
+) -> None:
+    path, page = tmp_path / "scale.json", tmp_path / "scale.html"
+    ran = mapt("bench", bundle, "--suite", "scale", "--data", street, "--json", path, "--html", page)
+    assert ran.code == 0, ran.err
+    report = json.loads(path.read_text())
+    sweeps = report["scale"]
+    assert set(sweeps) == {"objects", "threads", "sequence", "input"}
+    assert all(p["ms"] > 0 for sweep in sweeps.values() for line in sweep["series"].values() for p in line)
+    objects = sweeps["objects"]["series"]
+    assert set(objects) == {"motion", "appearance", "association", "fusion and association"}
+    assert objects["motion"][1]["ms"] > objects["motion"][0]["ms"]  # 20 objects take two calls of 16, 1 takes one
+    assert [p["x"] for p in sweeps["input"]["series"]["frame"]] == [0.031, 0.123]
+    assert sweeps["input"]["fits"]["frame"]["law"] in ("linear", "power")
+    assert "ms by objects" in ran.out and "x: megapixels" in ran.out
+    assert page.read_text().count("<svg") == 4
