@@ -22,7 +22,7 @@ from mapt.export.int8 import quantize
 from mapt.ops.nodes import DOMAIN, VERSION
 from mapt.runtime import PanopticTracker, operators
 from mapt.runtime.backend import Backend
-from mapt.runtime.bundle import read_bundle
+from mapt.runtime.bundle import read_bundle, seal
 from mapt.runtime.ort import OrtBackend
 from mapt.runtime.selftest import difference
 from mapt.shipped import shipped_weights
@@ -148,7 +148,7 @@ def test_another_version_and_a_path_are_refused(custom: Path, tmp_path: Path) ->
         ({"mapt": "evil.so"}, r"manifest\.json: is malformed"),
         ({}, r"\.onnx: ONNX Runtime cannot load it"),
     ):
-        (copy / "manifest.json").write_text(json.dumps(manifest | {"operators": needed}))
+        (copy / "manifest.json").write_text(seal(manifest | {"operators": needed}))
         with pytest.raises(InputError, match=words):
             OrtBackend(read_bundle(copy))
 
