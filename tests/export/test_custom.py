@@ -41,6 +41,21 @@ def custom(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @needs_library
+def test_labels_are_ranked_channels_last_and_stay_the_same(custom: Path, bundle: Path) -> None:
+    ranks = {}
+    for folder in (custom, bundle):
+        (node,) = (n for n in onnx.load(folder / "semantic.onnx").graph.node if n.op_type == "ArgMax")
+        ranks[folder] = next(a.i for a in node.attribute if a.name == "axis")
+    assert ranks == {custom: 3, bundle: 1}
+    rng = np.random.default_rng(0)
+    shapes = {t.name: t.resolve(read_bundle(custom).info.sizes) for t in BY_NAME["semantic"].inputs}
+    inputs = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    fast, plain = (OrtBackend(read_bundle(f), threads=1).run("semantic", inputs) for f in (custom, bundle))
+    assert len(np.unique(plain["labels"])) > 5
+    assert np.array_equal(fast["labels"], plain["labels"])
+
+
+@needs_library
 def test_the_graphs_hold_the_operators_and_the_manifest_says_so(custom: Path, bundle: Path) -> None:
     kinds = {}
     for spec in SUBGRAPHS:
