@@ -17,6 +17,7 @@ from mapt.data.synthetic import render_sequence
 from mapt.errors import InputError
 from mapt.export.graph import static_shapes
 from mapt.export.lowering import Lowering
+from mapt.export.manifest import write_manifest
 from mapt.export.onnx import finish, trace
 from mapt.export.precision import Frames, Lowered, Precision, lower_precision, report
 from mapt.export.subgraphs import list_subgraphs
@@ -27,7 +28,7 @@ from mapt.model.network import Network
 from mapt.model.subgraphs import model_info
 from mapt.model.weights import load_weights, save_weights
 from mapt.ops.nodes import DOMAIN, VERSION
-from mapt.runtime.bundle import GOLDEN, MANIFEST, SIGNATURE, Bundle, EngineFile, write_manifest
+from mapt.runtime.bundle import GOLDEN, MANIFEST, SIGNATURE, Bundle, EngineFile
 from mapt.runtime.operators import library_for
 from mapt.runtime.ort import OrtBackend
 from mapt.runtime.selftest import write_golden

@@ -8,6 +8,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from mapt.export.builder import Builder, Rule, rewrite
+from mapt.export.channels_last import rank_channels_last
 from mapt.export.graph import Shapes, drop_unused, known_shapes
 from mapt.export.gridsample import lower_gridsample
 from mapt.export.standard import STANDARD
@@ -21,8 +22,8 @@ def lower(model: onnx.ModelProto, lowering: Lowering) -> None:
 
     Args:
         model: as traced, with MAPT's nodes.
-        lowering: "custom" keeps the operators that csrc/ has kernels for; "standard" has ONNX's DeformConv and RoiAlign
-            in their place; "gridsample" GridSample and MatMul, which every runtime builds without a plugin.
+        lowering: "custom", for CPUs, keeps the operators that csrc/ has kernels for; "standard" has ONNX's DeformConv
+            and RoiAlign in their place; "gridsample" GridSample and MatMul, which any runtime builds without a plugin.
 
     Raises:
         RuntimeError: a node of a form that MAPT's graphs do not have; a fault of this program, not of its user.
@@ -35,6 +36,8 @@ def lower(model: onnx.ModelProto, lowering: Lowering) -> None:
     model.opset_import.extend(kept)
     if lowering == "gridsample":
         lower_gridsample(model)
+    elif lowering == "custom":
+        rank_channels_last(model.graph)
     drop_unused(model.graph)
 
 

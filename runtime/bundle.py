@@ -1,4 +1,4 @@
-"""The bundle's manifest: what export writes and the runtime reads, refusing whatever it does not know.
+"""The bundle's manifest: what the runtime reads, refusing whatever it does not know.
 
 A bundle is a folder with `manifest.json`, one ONNX file per subgraph, the weights they came from, a picture with the
 outputs it must give, and TensorRT engines where they were asked for. Every file is named in the manifest with its
@@ -15,7 +15,6 @@ from typing import Any, Literal, get_args
 
 from mapt.contract import BY_NAME, SUBGRAPHS, ModelInfo, Thresholds
 from mapt.errors import InputError
-from mapt.files import atomic_file
 from mapt.runtime.signature import check_signature
 
 FORMAT = 4
@@ -25,9 +24,11 @@ GOLDEN = "golden.npz"
 _KEYS = {
     "format": int, "id": str, "preset": str, "height": int, "width": int, "classes": list, "things": list,
     "sizes": dict, "thresholds": dict, "lowering": str, "operators": dict, "precision": str, "subgraphs": dict,
-    "files": dict, "versions": dict, "engines": dict,
+    "files": dict, "versions": dict, "engines": dict, "sha256": str,
 }  # fmt: skip
 EngineStatus = Literal["built", "ran", "unproven"]
+LOWERINGS = ("custom", "standard", "gridsample")
+PRECISIONS = ("fp32", "fp16", "int8")
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Bundle:
         engines: TensorRT engines by target ("sm86") and subgraph.
         golden: a picture and the outputs it must give, or None.
         operators: version of every domain of operators in the graphs that is not ONNX's own.
+        precisions: number format of each subgraph: `precision`, or float32 where that was too costly.
     """
 
     folder: Path
@@ -74,6 +76,7 @@ class Bundle:
     engines: dict[str, dict[str, EngineFile]] = field(default_factory=dict)
     golden: Path | None = None
     operators: dict[str, int] = field(default_factory=dict)
+    precisions: dict[str, str] = field(default_factory=dict)
 
 
 def sha256(path: Path) -> str:
@@ -82,76 +85,14 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_manifest(
-    folder: Path,
-    info: ModelInfo,
-    graphs: dict[str, str],
-    files: list[str],
-    *,
-    lowering: str,
-    precision: str,
-    versions: dict[str, str],
-    precisions: dict[str, str] | None = None,
-    engines: dict[str, dict[str, EngineFile]] | None = None,
-    operators: dict[str, int] | None = None,
-) -> str:
-    """Write `manifest.json` over files that already lie in `folder`.
-
-    Args:
-        folder: the bundle.
-        info: of the network.
-        graphs: file name of each subgraph.
-        files: names of further files (weights).
-        lowering: how operators were exported.
-        precision: number format that was asked for.
-        precisions: number format of each subgraph; None: `precision`.
-        versions: library versions.
-        engines: TensorRT engines in the folder, by target and subgraph.
-        operators: version of every domain of operators in the graphs that is not ONNX's own.
-
-    Returns:
-        The bundle's id: a hash over the ONNX files and what is configured, engines and weights apart.
-    """
-    subgraphs = {
-        spec.name: {
-            "file": graphs[spec.name],
-            "sha256": sha256(folder / graphs[spec.name]),
-            "precision": (precisions or {}).get(spec.name, precision),
-            "inputs": [{"name": t.name, "dtype": t.dtype, "shape": list(t.resolve(info.sizes))} for t in spec.inputs],
-            "outputs": [{"name": t.name, "dtype": t.dtype, "shape": list(t.resolve(info.sizes))} for t in spec.outputs],
-        }
-        for spec in SUBGRAPHS
-    }
-    core = {
-        "format": FORMAT,
-        **{k: v for k, v in asdict(info).items() if k != "thresholds"},
-        "thresholds": asdict(info.thresholds),
-        "lowering": lowering,
-        "operators": operators or {},
-        "precision": precision,
-        "subgraphs": subgraphs,
-    }
-    identity = hashlib.sha256(json.dumps(core, sort_keys=True).encode()).hexdigest()
-    manifest = {
-        **core,
-        "id": identity,
-        "files": {n: sha256(folder / n) for n in sorted(files)},
-        "versions": versions,
-        "engines": {t: {n: _engine_entry(e, folder) for n, e in own.items()} for t, own in (engines or {}).items()},
-    }
-    with atomic_file(folder / MANIFEST) as temporary:
-        temporary.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
-    return identity
+def seal(manifest: dict[str, Any]) -> str:
+    """The text of a manifest: its one form, with the SHA-256 of all else under the key `sha256`."""
+    content = _text({key: value for key, value in manifest.items() if key != "sha256"})
+    return _text({**manifest, "sha256": hashlib.sha256(content.encode()).hexdigest()})
 
 
-def _engine_entry(engine: EngineFile, folder: Path) -> dict[str, Any]:
-    return {
-        "file": engine.path.relative_to(folder).as_posix(),
-        "sha256": sha256(engine.path),
-        "library": engine.library,
-        "status": engine.status,
-        "layers": engine.layers,
-    }
+def _text(manifest: dict[str, Any]) -> str:
+    return json.dumps(manifest, indent=1, sort_keys=True) + "\n"
 
 
 def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
@@ -162,8 +103,8 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
         trust: public Ed25519 key (PEM) that must have signed the manifest; None: signatures are not looked at.
 
     Raises:
-        InputError: not a bundle, a missing or wrong signature, an unknown format or key, a path outside the folder, a
-            missing or changed file.
+        InputError: not a bundle, a missing or wrong signature, an unknown format, key or value, a changed manifest, a
+            path outside the folder, a missing or changed file.
     """
     path = folder / MANIFEST
     if not path.is_file():
@@ -172,14 +113,13 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
         )
     if trust:
         check_signature(path, trust, folder / SIGNATURE)
-    try:
-        manifest = json.loads(path.read_text())
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: is not valid JSON ({error}); export the bundle again") from None
-    _check_keys(path, manifest)
+    manifest = _read_manifest(path)
     try:
         info = _model_info(manifest)
+        _one_of("lowering", manifest["lowering"], LOWERINGS)
+        _one_of("precision", manifest["precision"], PRECISIONS)
         graphs = {name: _inside(path, entry["file"]) for name, entry in manifest["subgraphs"].items()}
+        precisions = {n: _precision(n, e["precision"], manifest["precision"]) for n, e in manifest["subgraphs"].items()}
         hashes = {entry["file"]: entry["sha256"] for entry in manifest["subgraphs"].values()} | manifest["files"]
         operators = {str(domain): int(version) for domain, version in manifest["operators"].items()}
         engines = {t: {n: _engine(path, e) for n, e in own.items()} for t, own in manifest["engines"].items()}
@@ -200,8 +140,19 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
             raise InputError(f"{file}: its SHA-256 differs from the manifest's; the file was changed, export it again")
     return Bundle(
         folder, manifest["id"], info, manifest["lowering"], manifest["precision"], graphs, manifest["versions"],
-        engines, folder / GOLDEN if GOLDEN in manifest["files"] else None, operators,
+        engines, folder / GOLDEN if GOLDEN in manifest["files"] else None, operators, precisions,
     )  # fmt: skip
+
+
+def _one_of(what: str, value: Any, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise ValueError(f"{what} is {value!r}, not one of {', '.join(known)}")
+    return str(value)
+
+
+def _precision(subgraph: str, own: Any, asked: str) -> str:
+    """A subgraph is in the precision that was asked for, or stayed in float32."""
+    return _one_of(f"the precision of {subgraph}", own, ("fp32", asked) if asked != "fp32" else ("fp32",))
 
 
 def _engine(manifest: Path, entry: dict[str, Any]) -> EngineFile:
@@ -211,11 +162,28 @@ def _engine(manifest: Path, entry: dict[str, Any]) -> EngineFile:
     return EngineFile(_inside(manifest, entry["file"]), str(entry["library"]), entry["status"], layers)
 
 
+def _read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest, its top-level keys of the right types, as it was written to the last byte."""
+    try:
+        data = path.read_bytes()
+        manifest = json.loads(data)
+        sealed = seal(manifest).encode() if isinstance(manifest, dict) else b""
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: is not valid JSON ({error}); export the bundle again") from None
+    _check_keys(path, manifest)
+    if data != sealed:
+        raise InputError(f"{path}: differs from the SHA-256 that it states of itself; it was changed, export it again")
+    checked: dict[str, Any] = manifest
+    return checked
+
+
 def _check_keys(path: Path, manifest: Any) -> None:
     if not isinstance(manifest, dict):
         raise InputError(f"{path}: is not a manifest; export the bundle again")
     version = manifest.get("format")
-    if version != FORMAT:
+    if type(version) is int and version > FORMAT:
+        raise InputError(f"{path}: has format {version}, newer than this version's {FORMAT}; update mapt to read it")
+    if type(version) is not int or version != FORMAT:
         raise InputError(f"{path}: has format {version!r}, this version reads {FORMAT}; export it with this version")
     unknown = sorted(set(manifest) - set(_KEYS))
     if unknown:
@@ -257,6 +225,8 @@ def _thresholds(values: dict[str, Any]) -> Thresholds:
 def _inside(manifest: Path, name: str) -> Path:
     """The path of a file named in the manifest, which must lie in the bundle's folder."""
     parts = Path(name).parts
+    if not name.isprintable():
+        raise InputError(f"{manifest}: names {name!r}, which is no file name; do not use this bundle")
     if not parts or Path(name).is_absolute() or ".." in parts or "\\" in name:
         raise InputError(f"{manifest}: names {name!r}, which is outside the bundle; do not use this bundle")
     path = manifest.parent / name

@@ -54,7 +54,8 @@ class Decision:
         score: mask IoU, cosine, or for a birth the detection's score.
         runner_up: the best competing score; None where there was no competitor.
         threshold: the limit that applied.
-        margin: how much the scores would have to change for another decision.
+        margin: how much the scores would have to change for another decision; of a birth also what the nearest pair
+            that was refused lacks of its threshold.
     """
 
     stage: Stage

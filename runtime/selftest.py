@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -66,11 +67,16 @@ def write_golden(path: Path, backend: Backend, image: NDArray[np.uint8]) -> None
     np.savez_compressed(path, image=image, **given, **samples)  # type: ignore[arg-type]
 
 
-def self_test(backend: Backend, golden: Path, precision: str) -> None:
+def self_test(backend: Backend, golden: Path, precisions: Iterable[str]) -> None:
     """Run the picture and compare.
 
+    Args:
+        backend: of the bundle.
+        golden: the picture's file.
+        precisions: of the bundle's subgraphs; the lowest decides how much may differ.
+
     Raises:
-        InputError: the file is not what it should be, or an output differs by more than the precision explains.
+        InputError: the file is not what it should be, or an output differs by more than the precisions explain.
     """
     try:
         with np.load(golden) as stored:
@@ -81,7 +87,7 @@ def self_test(backend: Backend, golden: Path, precision: str) -> None:
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{golden}: cannot be compared ({type(error).__name__}: {error}); export it again") from None
     worst = max(differences, key=lambda name: differences[name])
-    limit = TOLERANCE.get(precision, 0.0)
+    limit = max(TOLERANCE[precision] for precision in precisions)
     if not differences[worst] <= limit:
         raise InputError(
             f"{golden}: {worst} differs by {differences[worst]:.1e} of its largest value from what the bundle gave "

@@ -100,7 +100,7 @@ class PanopticTracker:
         bundle = read_bundle(Path(bundle_dir), trust)
         chosen = open_backend(bundle, backend, threads)
         if test and bundle.golden:
-            self_test(chosen, bundle.golden, bundle.precision)
+            self_test(chosen, bundle.golden, bundle.precisions.values())
         return cls(chosen, association, max_objects, bundle.id)
 
     @property

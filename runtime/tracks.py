@@ -93,7 +93,7 @@ class TrackTable:
             StepError: all ids of 31 bits are used up.
         """
         decisions: list[Decision] = []
-        ids = self._associate(fused, propagated, embeddings, stamp_ns, decisions)
+        ids, refused = self._associate(fused, propagated, embeddings, stamp_ns, decisions)
         seen, scores = {number: i for i, number in enumerate(ids) if number}, fused.detections.scores.tolist()
         looks = self._looks(seen, embeddings)
         tracks = []
@@ -108,7 +108,8 @@ class TrackTable:
         number = self.next_id
         for i in range(len(ids)):
             if not ids[i]:
-                tracks.append(self._born(number, fused, embeddings, i, stamp_ns, decisions))
+                tracks.append(self._born(number, fused, embeddings, i, stamp_ns))
+                decisions.append(self._birth(number, i, float(fused.detections.scores[i]), float(refused[i])))
                 ids[i] = number
                 number += 1
         tracks = self._within(self._kept(tracks, stamp_ns, decisions), stamp_ns, decisions)
@@ -116,16 +117,22 @@ class TrackTable:
 
     def _associate(
         self, fused: Fused, propagated: Float, embeddings: Float, stamp_ns: int, decisions: list[Decision]
-    ) -> list[int]:
-        """The id of each instance that continues a track, 0 for the others (III-D)."""
+    ) -> tuple[list[int], NDArray[np.float64]]:
+        """The id of each instance that continues a track, 0 for the others (III-D).
+
+        Also (n,), of the others, what their nearest refused pair lacked of its threshold; infinity where there is none.
+        """
         count, labels = len(fused.detections), fused.detections.classes
         ids: list[int] = [0] * count
+        refused = np.full(count, np.inf)
         live = self.live() if len(propagated) else []
         if self.association != "appearance" and live:
             scores = soft_iou(propagated[:, 0], fused.masks8[:, 0], fused.windows())
             limit = self.limits.propagation_iou
-            for match in assign(scores, _same_class(live, labels), limit):
+            allowed = _same_class(live, labels)
+            for match in assign(scores, allowed, limit):
                 _continue(live[match.row], match, match.column, "propagation", limit, ids, decisions)
+            refused = _lacking(scores, allowed, limit)
         if self.association in ("full", "appearance"):
             taken = set(ids)
             rest = [i for i in np.flatnonzero(embeddings.any(1)).tolist() if not ids[i]]
@@ -133,9 +140,11 @@ class TrackTable:
             if rest and free:
                 scores = cosine(np.stack([track.embedding for track in free]), embeddings[rest])
                 limit = self.limits.similarity
-                for match in assign(scores, _same_class(free, labels[rest]), limit):
+                allowed = _same_class(free, labels[rest])
+                for match in assign(scores, allowed, limit):
                     _continue(free[match.row], match, rest[match.column], "appearance", limit, ids, decisions)
-        return ids
+                refused[rest] = np.minimum(refused[rest], _lacking(scores, allowed, limit))
+        return ids, refused
 
     def _findable(self, track: TrackState, stamp_ns: int) -> bool:
         return _gone(track, stamp_ns) <= self.limits.max_lost and bool(track.embedding.any())
@@ -151,14 +160,15 @@ class TrackTable:
         mixed /= np.maximum(np.sqrt((mixed * mixed).sum(1, keepdims=True)), np.float32(1e-12))
         return {track.id: look.copy() for track, look in zip(tracks, mixed, strict=True)}  # none keeps all alive
 
-    def _born(
-        self, number: int, fused: Fused, embeddings: Float, i: int, stamp_ns: int, decisions: list[Decision]
-    ) -> TrackState:
+    def _born(self, number: int, fused: Fused, embeddings: Float, i: int, stamp_ns: int) -> TrackState:
         if number > MAX_ID:
             raise StepError(f"ids are used up after {MAX_ID}; start a new tracker")
-        score, limit, label = float(fused.detections.scores[i]), self.limits.score, int(fused.detections.classes[i])
-        decisions.append(Decision("birth", number, i, score, None, limit, abs(score - limit)))
+        score, label = float(fused.detections.scores[i]), int(fused.detections.classes[i])
         return TrackState(number, label, score, fused.boxes[i], fused.masks8[i], embeddings[i].copy(), 0, 0, stamp_ns)
+
+    def _birth(self, number: int, detection: int, score: float, refused: float) -> Decision:
+        limit = self.limits.score
+        return Decision("birth", number, detection, score, None, limit, min(abs(score - limit), refused))
 
     def _kept(self, tracks: list[TrackState], stamp_ns: int, decisions: list[Decision]) -> list[TrackState]:
         """Without what has been lost for too long."""
@@ -192,6 +202,12 @@ def _continue(
     runner_up = match.runner_up if math.isfinite(match.runner_up) else None
     margin = match.score - max(limit, runner_up if runner_up is not None else limit)
     decisions.append(Decision(stage, track.id, detection, match.score, runner_up, limit, abs(margin)))
+
+
+def _lacking(scores: NDArray[np.float64], allowed: NDArray[np.bool_], limit: float) -> NDArray[np.float64]:
+    """What the best refused pair of every column (m,) lacks of the threshold; infinity where none was refused."""
+    lacking: NDArray[np.float64] = np.where(allowed & (scores < limit), limit - scores, np.inf).min(0)
+    return lacking
 
 
 def _missed(track: TrackState) -> TrackState:

@@ -58,7 +58,7 @@ def test_a_signed_bundle_is_trusted_until_a_byte_changes(gridsample: Path, tmp_p
 def test_the_golden_picture_proves_the_bundle(gridsample: Path) -> None:
     bundle = read_bundle(gridsample)
     assert bundle.golden == gridsample / "golden.npz"
-    self_test(OrtBackend(bundle, threads=1), bundle.golden, bundle.precision)
+    self_test(OrtBackend(bundle, threads=1), bundle.golden, bundle.precisions.values())
 
 
 @pytest.mark.parametrize(("name", "tensor"), [("backbone", "p4"), ("semantic", "s"), ("appearance", "embeddings")])
@@ -75,14 +75,14 @@ def test_a_network_that_computes_otherwise_is_refused(gridsample: Path, name: st
 
     assert bundle.golden
     with pytest.raises(InputError, match=r"golden\.npz: .* differs by .*; update ONNX Runtime"):
-        self_test(Skewed(), bundle.golden, "fp32")
+        self_test(Skewed(), bundle.golden, ["fp32"])
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x93NUMPY"])
 def test_a_damaged_golden_file_is_named(gridsample: Path, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "golden.npz").write_bytes(content)
     with pytest.raises(InputError, match=r"golden\.npz: cannot be compared"):
-        self_test(OrtBackend(read_bundle(gridsample)), tmp_path / "golden.npz", "fp32")
+        self_test(OrtBackend(read_bundle(gridsample)), tmp_path / "golden.npz", ["fp32"])
 
 
 def test_every_subgraph_equals_pytorch(bundle: Path) -> None:

@@ -22,7 +22,7 @@ from mapt.export.int8 import quantize
 from mapt.ops.nodes import DOMAIN, VERSION
 from mapt.runtime import PanopticTracker, operators
 from mapt.runtime.backend import Backend
-from mapt.runtime.bundle import read_bundle
+from mapt.runtime.bundle import read_bundle, seal
 from mapt.runtime.ort import OrtBackend
 from mapt.runtime.selftest import difference
 from mapt.shipped import shipped_weights
@@ -38,6 +38,21 @@ def custom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("custom") / "bundle"
     export_bundle(shipped_weights(), folder, Request(lowering="custom"))
     return folder
+
+
+@needs_library
+def test_labels_are_ranked_channels_last_and_stay_the_same(custom: Path, bundle: Path) -> None:
+    ranks = {}
+    for folder in (custom, bundle):
+        (node,) = (n for n in onnx.load(folder / "semantic.onnx").graph.node if n.op_type == "ArgMax")
+        ranks[folder] = next(a.i for a in node.attribute if a.name == "axis")
+    assert ranks == {custom: 3, bundle: 1}
+    rng = np.random.default_rng(0)
+    shapes = {t.name: t.resolve(read_bundle(custom).info.sizes) for t in BY_NAME["semantic"].inputs}
+    inputs = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    fast, plain = (OrtBackend(read_bundle(f), threads=1).run("semantic", inputs) for f in (custom, bundle))
+    assert len(np.unique(plain["labels"])) > 5
+    assert np.array_equal(fast["labels"], plain["labels"])
 
 
 @needs_library
@@ -148,7 +163,7 @@ def test_another_version_and_a_path_are_refused(custom: Path, tmp_path: Path) ->
         ({"mapt": "evil.so"}, r"manifest\.json: is malformed"),
         ({}, r"\.onnx: ONNX Runtime cannot load it"),
     ):
-        (copy / "manifest.json").write_text(json.dumps(manifest | {"operators": needed}))
+        (copy / "manifest.json").write_text(seal(manifest | {"operators": needed}))
         with pytest.raises(InputError, match=words):
             OrtBackend(read_bundle(copy))
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from mapt.contract import SUBGRAPHS, ModelInfo, Thresholds
 from mapt.errors import InputError
+from mapt.export.manifest import write_manifest
 from mapt.runtime import PanopticTracker
-from mapt.runtime.bundle import MANIFEST, EngineFile, read_bundle, sha256, write_manifest
+from mapt.runtime.bundle import MANIFEST, EngineFile, read_bundle, seal, sha256
 
 Edit = Callable[[dict[str, Any]], object]
 
@@ -54,9 +55,10 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def edit(bundle: Path, change: Edit) -> None:
+    """Change a manifest and seal it again, as who wants to mislead the reader would."""
     manifest = json.loads((bundle / MANIFEST).read_text())
     change(manifest)
-    (bundle / MANIFEST).write_text(json.dumps(manifest))
+    (bundle / MANIFEST).write_text(seal(manifest))
 
 
 def refusal(bundle: Path, named: Path) -> str:
@@ -115,7 +117,7 @@ def test_a_changed_or_missing_file_is_named(bundle: Path, name: str) -> None:
     assert "missing" in refusal(bundle, bundle / name)
 
 
-@pytest.mark.parametrize("name", ["../x", "a/../../x", "..", "/etc/hostname", "..\\x", ""])
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "..", "/etc/hostname", "..\\x", "", "a\nb", "\0"])
 def test_a_path_outside_the_bundle_is_refused(bundle: Path, name: str) -> None:
     (bundle.parent / "x").write_bytes(b"x")
     digest = sha256(bundle.parent / "x")
@@ -145,7 +147,8 @@ def test_a_link_out_of_the_bundle_is_refused(bundle: Path, name: str) -> None:
     [
         (lambda m: m.update(format=1), "format 1"),
         (lambda m: m.update(format=2), "format 2"),
-        (lambda m: m.update(format=5), "format 5"),
+        (lambda m: m.update(format=3), "format 3"),
+        (lambda m: m.update(format=5), "format 5, newer than this version's 4; update mapt"),
         (lambda m: m.update(format="1"), "format '1'"),
         (lambda m: m.pop("format"), "format None"),
         (lambda m: m.update(plugin="x.so"), "unknown key 'plugin'"),
@@ -159,6 +162,10 @@ def test_a_link_out_of_the_bundle_is_refused(bundle: Path, name: str) -> None:
         (lambda m: m["thresholds"].update(scroe=0.5), "scroe"),
         (lambda m: m["thresholds"].update(score="high"), "high"),
         (lambda m: m["thresholds"].pop("stuff_area"), "'stuff_area' is missing"),
+        (lambda m: m.update(lowering="magic"), "'magic'"),
+        (lambda m: m.update(precision="int4"), "'int4'"),
+        (lambda m: m["subgraphs"]["motion"].update(precision="int8"), "the precision of motion is 'int8'"),
+        (lambda m: m["subgraphs"]["motion"].pop("precision"), "precision"),
         (lambda m: m["subgraphs"].pop("motion"), "'motion'"),
         (lambda m: m["subgraphs"].update(extra=m["subgraphs"]["motion"]), "'extra'"),
         (lambda m: m["subgraphs"].update(motion=3), "malformed"),
@@ -174,10 +181,18 @@ def test_a_wrong_manifest_is_refused(bundle: Path, change: Edit, says: str) -> N
     assert says in refusal(bundle, bundle / MANIFEST)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b"7"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b"7", b"7" * 5000])
 def test_what_is_not_a_manifest_is_refused(bundle: Path, content: bytes) -> None:
     (bundle / MANIFEST).write_bytes(content)
     refusal(bundle, bundle / MANIFEST)
+
+
+def test_a_manifest_that_was_edited_is_refused(bundle: Path) -> None:
+    text = (bundle / MANIFEST).read_text()
+    (bundle / MANIFEST).write_text(text.replace('"score": 0.', '"score": 0.1'))
+    assert "SHA-256 that it states of itself" in refusal(bundle, bundle / MANIFEST)
+    (bundle / MANIFEST).write_text(text + " ")
+    assert "SHA-256 that it states of itself" in refusal(bundle, bundle / MANIFEST)
 
 
 def test_what_is_not_a_bundle_is_refused(tmp_path: Path) -> None:
@@ -200,14 +215,10 @@ def nodes(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(p for k, v in inner for p in nodes(v, (*path, k)))]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_a_manifest_with_any_value_anywhere_is_read_or_refused(bundle: Path, data: st.DataObject) -> None:
-    """Never another error, and never a file outside the bundle."""
-    original = (bundle / MANIFEST).read_text()
-    manifest = json.loads(original)
+def mutated(data: st.DataObject, manifest: dict[str, Any]) -> dict[str, Any]:
+    """A value changed, renamed or left out, anywhere."""
     path = data.draw(st.sampled_from(nodes(manifest)[1:]))
-    place = manifest
+    place: Any = manifest
     for key in path[:-1]:
         place = place[key]
     if data.draw(st.booleans()):
@@ -216,11 +227,43 @@ def test_a_manifest_with_any_value_anywhere_is_read_or_refused(bundle: Path, dat
         place[data.draw(st.text(max_size=6))] = place.pop(path[-1])
     else:
         place.pop(path[-1])
-    (bundle / MANIFEST).write_text(json.dumps(manifest))
+    return manifest
+
+
+FUZZ = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@FUZZ
+@given(data=st.data())
+def test_a_manifest_with_any_value_anywhere_is_read_or_refused(bundle: Path, data: st.DataObject) -> None:
+    """Never another error, and never a file outside the bundle, even where the manifest was sealed again."""
+    original = (bundle / MANIFEST).read_text()
+    (bundle / MANIFEST).write_text(seal(mutated(data, json.loads(original))))
     try:
         read = read_bundle(bundle)
-        assert all(p.resolve().is_relative_to(bundle.resolve()) for p in read.graphs.values())
+        files = [*read.graphs.values(), *(e.path for own in read.engines.values() for e in own.values())]
+        assert all(p.resolve().is_relative_to(bundle.resolve()) for p in files)
+        assert set(read.precisions.values()) == {"fp32"} and read.lowering in ("custom", "standard", "gridsample")
     except InputError as error:
         assert "\n" not in str(error)
     finally:
         (bundle / MANIFEST).write_text(original)
+
+
+@FUZZ
+@given(data=st.data())
+def test_whatever_changes_in_a_manifest_is_refused(bundle: Path, data: st.DataObject) -> None:
+    """Values and single bytes: where nobody sealed it again, no change is read, and no model loaded."""
+    original = (bundle / MANIFEST).read_bytes()
+    if data.draw(st.booleans()):
+        changed = json.dumps(mutated(data, json.loads(original)), indent=1, sort_keys=True).encode() + b"\n"
+    else:
+        start = data.draw(st.integers(0, len(original) - 1))
+        end = data.draw(st.integers(start, min(start + 3, len(original))))
+        changed = original[:start] + data.draw(st.binary(max_size=3)) + original[end:]
+    assume(changed != original)
+    (bundle / MANIFEST).write_bytes(changed)
+    try:
+        refusal(bundle, bundle / MANIFEST)
+    finally:
+        (bundle / MANIFEST).write_bytes(original)

@@ -102,6 +102,17 @@ def test_a_track_comes_back_by_its_look_after_an_occlusion() -> None:
     assert ("appearance", 1) in seq.stages() and seq.table.tracks[0].lost == 0
 
 
+def test_a_birth_is_as_narrow_as_the_nearest_pair_that_was_refused() -> None:
+    """With another threshold, or a little more likeness, it would have been a continuation."""
+    seq = Sequencer(similarity=0.94, score=0.4)
+    seq.step(0, [(0, A)])
+    assert [d.margin for d in seq.decisions] == pytest.approx([0.5])  # nothing was there to continue
+    seq.step(0.1, [(8, unit(0.93, np.sqrt(1 - 0.93**2)))], carried=[4])
+    assert seq.stages()[0] == ("birth", 2) and seq.decisions[0].margin == pytest.approx(0.01, abs=1e-6)
+    seq.step(0.2, [(9, C)], carried=[8])  # half of the mask: IoU 1/3 where 0.3 is enough
+    assert seq.stages()[0] == ("propagation", 2)
+
+
 @pytest.mark.parametrize("between", [[], [0.5, 1.0], [1.4]])
 @pytest.mark.parametrize(("back", "identity"), [(1.5, 1), (1.51, 2), (30.0, 2)])
 def test_a_lost_track_is_found_within_max_lost_whatever_the_frame_rate(
