@@ -66,7 +66,7 @@ def read_report(path: Path) -> dict[str, Any]:
 
 
 def check_comparable(old: Report, new: Report, path: Path) -> None:
-    """Only like is compared with like.
+    """Only like is compared with like; `new` needs no results yet.
 
     Raises:
         InputError: another machine, network size, or other frames; the first difference is named.
@@ -80,12 +80,16 @@ def check_comparable(old: Report, new: Report, path: Path) -> None:
             then, now = old[part].get(key), new[part].get(key)
             if then != now:
                 raise InputError(f"{path}: was measured {what} ({key} was {then}, is {now}); measure both alike")
+
+
+def compare(old: Report, new: Report, path: Path) -> list[Change]:
+    """Every change beyond noise, of the backends that both runs have.
+
+    Raises:
+        InputError: they have none in common.
+    """
     if not set(old["samples_ms"]) & set(new["samples_ms"]):
         raise InputError(f"{path}: has no backend of this run; it has {', '.join(old['samples_ms'])}")
-
-
-def compare(old: Report, new: Report) -> list[Change]:
-    """Every change beyond noise, of the backends that both runs have."""
     changes = []
     for backend in new["samples_ms"]:
         if backend in old["samples_ms"]:

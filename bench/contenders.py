@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from mapt.bench.openvino import OpenvinoBackend
 from mapt.errors import InputError
@@ -58,7 +59,9 @@ class TorchBest(TorchBackend):
     def __init__(self, network: Network, compiled: bool = False) -> None:
         super().__init__(fold_batch_norm(copy.deepcopy(network).eval()))
         for name, graph in self.graphs.items():
-            graph.to(memory_format=torch.channels_last)
+            for module in graph.modules():
+                if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):  # what comes out of them follows their weights
+                    module.to(memory_format=torch.channels_last)
             if compiled and name in COMPILED:
                 graph.compile(dynamic=False)
 

@@ -145,6 +145,7 @@ def print_changes(console: Console, changes: list[Change], old: Report, new: Rep
             console.print(f"{name} was {then}, is {now}", highlight=False)
     for change in changes:
         verdict = "[red]worse[/red]" if change.worse else "changed"
-        console.print(f"{verdict} {change.backend} {change.what}: {escape(change.text)}", highlight=False)
+        line = f"{verdict} {change.backend} {change.what}: {escape(change.text)}"
+        console.print(line, highlight=False, soft_wrap=True)
     if not any(change.worse for change in changes):
         console.print("nothing got slower or less accurate beyond noise", highlight=False)

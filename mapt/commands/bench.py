@@ -57,7 +57,7 @@ def bench(  # noqa: PLR0917  (the command's options)
         raise InputError(f"--compare: is for --suite run and all, not {suite}")
     numbers = _seeds(seeds or ("7,8,9" if suite in ("ablation", "all") else "7"))
 
-    from mapt.bench.compare import read_report
+    from mapt.bench.compare import check_comparable, read_report
     from mapt.bench.suites import SPLIT, Setting
     from mapt.data.kitti_step import list_sequences
     from mapt.runtime.bundle import read_bundle
@@ -69,33 +69,40 @@ def bench(  # noqa: PLR0917  (the command's options)
         for root in roots.values():
             list_sequences(root, SPLIT)  # a mistake is told before anything is measured
         count = threads or os.cpu_count() or 1
-        report = _measure(suite, Setting(console, checked, roots, fps, count, others, compiled, alone))
+        setting = Setting(console, checked, roots, fps, count, others, compiled, alone)
+        about = _describe(setting)
+        if before and old:
+            check_comparable(before, about, old)
+        report = about | _measure(suite, setting)
     _write(report, json_file, html)
     if before and old and _worse(console, before, report, old):
         raise typer.Exit(1)
 
 
 def _measure(suite: str, setting: Setting) -> dict[str, Any]:
-    """The JSON: machine, bundle and data, and what each suite found."""
-    from mapt.bench.machine import describe_machine
+    """What each suite found."""
     from mapt.bench.suites import (
         ablation_suite,
         deadline_suite,
-        describe_bundle,
-        describe_data,
         run_suite,
         scale_suite,
     )
 
     suites = {"run": run_suite, "scale": scale_suite, "ablation": ablation_suite, "deadline": deadline_suite}
-    report: dict[str, Any] = {
-        "machine": describe_machine(setting.threads), "bundle": describe_bundle(setting.bundle),
-        "data": describe_data(setting), "heads": {}, "latency_ms": {}, "accuracy": {},
-    }  # fmt: skip
+    report: dict[str, Any] = {"heads": {}, "latency_ms": {}, "accuracy": {}}
     for name, measure in suites.items():
         if name == suite or (suite == "all" and name != "deadline"):
             report |= measure(setting)
     return report
+
+
+def _describe(setting: Setting) -> dict[str, Any]:
+    """Machine, bundle and data."""
+    from mapt.bench.machine import describe_machine
+    from mapt.bench.suites import describe_bundle, describe_data
+
+    machine, bundle = describe_machine(setting.threads), describe_bundle(setting.bundle)
+    return {"machine": machine, "bundle": bundle, "data": describe_data(setting)}
 
 
 def _write(report: dict[str, Any], json_file: Path | None, html: Path | None) -> None:
@@ -111,11 +118,10 @@ def _write(report: dict[str, Any], json_file: Path | None, html: Path | None) ->
 
 def _worse(console: Console, before: dict[str, Any], report: dict[str, Any], old: Path) -> bool:
     """Print what changed; did anything get worse?"""
-    from mapt.bench.compare import check_comparable, compare
+    from mapt.bench.compare import compare
     from mapt.bench.report import print_changes
 
-    check_comparable(before, report, old)
-    changes = compare(before, report)
+    changes = compare(before, report, old)
     print_changes(console, changes, before, report)
     return any(change.worse for change in changes)
 

@@ -14,6 +14,7 @@ from mapt.bench.compare import change_of, compare
 from mapt.bench.contenders import Contender
 from mapt.bench.yardstick import Yardstick
 from mapt.data.synthetic import write_dataset
+from mapt.errors import InputError
 from mapt.runtime import pipeline
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.fusion import Fused
@@ -21,6 +22,7 @@ from mapt.runtime.ort import OrtBackend
 from mapt.runtime.tracks import TrackTable
 
 FRAMES = 24
+OLD = Path("old.json")
 
 
 class Clock:
@@ -86,7 +88,7 @@ def test_a_slowdown_and_an_id_error_are_caught_and_an_unchanged_rerun_is_not(
     monkeypatch.setattr(TrackTable, "update", swapped)
     wrong = bench("wrong", "first")
     assert wrong.code == 1 and "worse ort labels: classes or ids differ in" in wrong.out, wrong.out + wrong.err
-    assert "of the same bundle" in wrong.out and "latency" not in wrong.out
+    assert "of the same bundle" in wrong.out and "ort latency" not in wrong.out
 
     other = json.loads((tmp_path / "first.json").read_text())
     other["machine"]["cpu"] = "another"
@@ -128,14 +130,16 @@ def report(**changes: Any) -> dict[str, Any]:
 
 
 def test_scores_count_in_their_direction_and_other_weights_may_label_otherwise() -> None:
-    assert compare(report(), report()) == []
+    assert compare(report(), report(), OLD) == []
     better = report()
     better["accuracy"] = {"ort": {**better["accuracy"]["ort"], "PAT": 0.6, "IDS": 2}}
-    assert [c.worse for c in compare(report(), better)] == [False, False]
-    assert [c.worse for c in compare(better, report())] == [True, True]
+    assert [c.worse for c in compare(report(), better, OLD)] == [False, False]
+    assert [c.worse for c in compare(better, report(), OLD)] == [True, True]
     other = report(backends={"ort": {"bundle": "b"}}, labels={"ort": {"0000": ["x"] * 29 + ["y"]}})
-    (change,) = compare(report(), other)
+    (change,) = compare(report(), other, OLD)
     assert not change.worse and "0000 frame 29" in change.text
+    with pytest.raises(InputError, match="has no backend of this run; it has ort"):
+        compare(report(), report(samples_ms={"other": {}}), OLD)
 
 
 @pytest.mark.parametrize(
