@@ -27,8 +27,11 @@ def register(app: typer.Typer, name: str) -> None:
 
 def bench(  # noqa: PLR0917  (the command's options)
     bundle: Annotated[Path, typer.Argument(help="a bundle of `mapt export`")],
-    suite: Annotated[str, typer.Option("--suite", help="run, ablation, scale or deadline")] = "run",
-    data: Annotated[Path | None, typer.Option("--data", help="KITTI-STEP layout; default: synthetic, seed 7")] = None,
+    suite: Annotated[str, typer.Option("--suite", help="run, ablation, parity, scale or deadline")] = "run",
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="KITTI-STEP layout, for parity also frames or a video; default: synthetic, seed 7"),
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the results here")] = None,
     sequences: Annotated[int, typer.Option("--sequences", min=1, help="synthetic sequences")] = 3,
     frames: Annotated[int, typer.Option("--frames", min=4, help="frames per synthetic sequence")] = 40,
@@ -49,9 +52,9 @@ def bench(  # noqa: PLR0917  (the command's options)
     from mapt.runtime.bundle import read_bundle
 
     suites: dict[str, Callable[..., dict[str, object]]] = {"run": _run, "ablation": _ablate, "deadline": _deadline}
-    if suite not in suites:
+    if suite not in (*suites, "parity"):
         reason = "not in this version" if suite == "scale" else "unknown"
-        raise InputError(f"--suite {suite}: {reason}; choose one of {', '.join(suites)}")
+        raise InputError(f"--suite {suite}: {reason}; choose one of {', '.join(suites)}, parity")
     if beside and suite != "run":
         raise InputError(f"--beside: is for --suite run, not {suite}")
     console, checked, count = Console(), read_bundle(bundle), threads or os.cpu_count() or 1
@@ -60,6 +63,9 @@ def bench(  # noqa: PLR0917  (the command's options)
     numbers = _seeds(seeds or ("7,8,9" if suite == "ablation" else "7"))
     with tempfile.TemporaryDirectory(prefix="mapt-bench-") as folder:
         roots = {0: data} if data else _render(checked, Path(folder), numbers, sequences, frames, fps, console)
+        if suite == "parity":
+            _compare(console, checked, next(iter(roots.values())), fps, count, json_file)
+            return
         report = suites[suite](console, checked, roots, fps, count)
     if json_file:
         write_json(json_file, report)
@@ -156,6 +162,15 @@ def _deadline(console: Console, bundle: Bundle, roots: dict[int, Path], fps: flo
         points = run_deadlines(OrtBackend(bundle, threads), root, SPLIT, fps, lambda: progress.advance(task))
     print_deadlines(console, points)
     return to_json(describe_machine(threads), _described(bundle), points)
+
+
+def _compare(  # it writes its own JSON, also where the bundle fails
+    console: Console, bundle: Bundle, root: Path, fps: float, threads: int, json_file: Path | None
+) -> None:
+    from mapt.bench.clips import open_clips
+    from mapt.commands._parity import verify_bundle
+
+    verify_bundle(console, bundle.folder, open_clips(root, fps), threads, json_file)
 
 
 def _described(bundle: Bundle) -> dict[str, object]:
