@@ -14,6 +14,8 @@ from mapt.runtime.backend import Backend, Tensors
 from mapt.runtime.pipeline import padded
 from mapt.runtime.selftest import difference
 
+TOLERANCE = 2e-4  # of each tensor's largest value; for integers the share of elements that differ
+
 
 @dataclass(frozen=True)
 class Deviation:

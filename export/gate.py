@@ -17,18 +17,28 @@ class Score:
     tq: float
     ids: int
 
-    def within(self, limit: float, reference: Score) -> bool:
-        """Is this near enough to fp32's?"""
-        lost = max(reference.pat - self.pat, (reference.tq - self.tq) / 2)
-        return lost <= limit and self.ids <= reference.ids * (1 + MORE_SWITCHES) + 1
+    def faults(self, limit: float, reference: Score) -> list[str]:
+        """What makes this too bad beside fp32's, in words; empty: it passes."""
+        losses = (("PAT", reference.pat - self.pat, limit), ("TQ", reference.tq - self.tq, 2 * limit))
+        found = [f"{name} falls by {lost:.4f}, more than {most:g}" for name, lost, most in losses if lost > most]
+        if self.ids > reference.ids * (1 + MORE_SWITCHES) + 1:
+            found.append(f"{self.ids} id switches instead of {reference.ids}")
+        return found
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What came out with `heads` in the lower precision and the rest in float32."""
+    """What came out with `heads` in the lower precision and the rest in float32.
+
+    Attributes:
+        heads: which.
+        score: on the gate's frames.
+        faults: why that is not allowed; empty: it passes.
+    """
 
     heads: tuple[str, ...]
     score: Score
+    faults: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -38,10 +48,17 @@ class Trial:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The heads that keep the lower precision, and every trial: fp32, each head alone, then combinations."""
+    """What the gate decided.
+
+    Attributes:
+        kept: heads that keep the lower precision.
+        trials: fp32, each head alone, then combinations.
+        returned: why each of the other heads went back to float32.
+    """
 
     kept: tuple[str, ...]
     trials: tuple[Trial, ...]
+    returned: dict[str, str]
 
 
 def judge(
@@ -58,14 +75,19 @@ def judge(
     """
     trials: list[Trial] = []
 
-    def attempt(chosen: tuple[str, ...]) -> Score:
-        trials.append(Trial(chosen, score(chosen)))
+    def attempt(chosen: tuple[str, ...]) -> Trial:
+        found = score(chosen)
+        reference = trials[0].score if trials else found
+        trials.append(Trial(chosen, found, tuple(found.faults(limit, reference))))
         done(trials[-1])
-        return trials[-1].score
+        return trials[-1]
 
-    reference = attempt(())
+    attempt(())
     alone = {head: attempt((head,)) for head in heads}
-    kept = [head for head, found in alone.items() if found.within(limit, reference)]
-    while len(kept) > 1 and not attempt(tuple(kept)).within(limit, reference):
-        kept.remove(min(kept, key=lambda head: alone[head].pat))
-    return Verdict(tuple(kept), tuple(trials))
+    kept = [head for head, trial in alone.items() if not trial.faults]
+    returned = {head: "; ".join(trial.faults) for head, trial in alone.items() if trial.faults}
+    while len(kept) > 1 and (together := attempt(tuple(kept))).faults:
+        costliest = min(kept, key=lambda head: alone[head].score.pat)
+        kept.remove(costliest)
+        returned[costliest] = f"{'; '.join(together.faults)} together with {', '.join(kept)}; it costs most alone"
+    return Verdict(tuple(kept), tuple(trials), returned)

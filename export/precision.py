@@ -43,6 +43,10 @@ class Frames:
     calibrate: Path | None = None
     gate: Path | None = None
 
+    def described(self) -> str:
+        """The gate's frames in words, without a path."""
+        return "given" if self.gate else f"synthetic streets, seed {GATE_SEED}, {GATE[0]} x {GATE[1]} frames"
+
 
 class Converter:
     """Makes lower-precision copies of finished graphs of one network.
@@ -138,10 +142,11 @@ def report(verdict: Verdict, precision: Precision, frames: Frames) -> dict[str, 
     return {
         "precision": precision,
         "limit": LIMITS[precision],
-        "frames": "given" if frames.gate else f"synthetic streets, seed {GATE_SEED}, {GATE[0]} x {GATE[1]}",
+        "frames": frames.described(),
         "calibration": "given" if frames.calibrate else f"synthetic streets, seed {CALIBRATION_SEED}",
         "kept": list(verdict.kept),
-        "trials": [{"heads": list(t.heads), **asdict(t.score)} for t in verdict.trials],
+        "returned": verdict.returned,
+        "trials": [{"heads": list(t.heads), **asdict(t.score), "faults": list(t.faults)} for t in verdict.trials],
     }
 
 

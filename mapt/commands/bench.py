@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mapt.bench.suites import Setting
     from mapt.runtime.bundle import Bundle
 
-SUITES = ("run", "ablation", "scale", "deadline", "all")
+SUITES = ("run", "ablation", "parity", "scale", "deadline", "all")
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -26,7 +26,10 @@ def register(app: typer.Typer, name: str) -> None:
 def bench(  # noqa: PLR0917  (the command's options)
     bundle: Annotated[Path, typer.Argument(help="a bundle of `mapt export`")],
     suite: Annotated[str, typer.Option("--suite", help=f"{', '.join(SUITES)}; all: run, ablation and scale")] = "run",
-    data: Annotated[Path | None, typer.Option("--data", help="KITTI-STEP layout; default: synthetic, seed 7")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="KITTI-STEP layout, for parity also frames or a video; default: synthetic, seed 7"),
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the results here")] = None,
     html: Annotated[Path | None, typer.Option("--html", help="write a report for people here")] = None,
     old: Annotated[
@@ -51,7 +54,9 @@ def bench(  # noqa: PLR0917  (the command's options)
 
     if suite not in SUITES:
         raise InputError(f"--suite {suite}: unknown; choose one of {', '.join(SUITES)}")
-    if beside and suite in ("scale", "deadline"):
+    if html and suite == "parity":
+        raise InputError("--html: has no part for --suite parity; take --json")
+    if beside and suite in ("parity", "scale", "deadline"):
         raise InputError(f"--beside: is for --suite run, ablation and all, not {suite}")
     if old and suite not in ("run", "all"):
         raise InputError(f"--compare: is for --suite run and all, not {suite}")
@@ -66,9 +71,12 @@ def bench(  # noqa: PLR0917  (the command's options)
     console, checked, others = Console(), read_bundle(bundle), [read_bundle(path) for path in beside or ()]
     with tempfile.TemporaryDirectory(prefix="mapt-bench-") as folder:
         roots = {0: data} if data else _render(checked, Path(folder), numbers, sequences, frames, fps, console)
+        count = threads or os.cpu_count() or 1
+        if suite == "parity":
+            _verify(console, checked, next(iter(roots.values())), fps, count, json_file)
+            return
         for root in roots.values():
             list_sequences(root, SPLIT)  # a mistake is told before anything is measured
-        count = threads or os.cpu_count() or 1
         setting = Setting(console, checked, roots, fps, count, others, compiled, alone)
         about = _describe(setting)
         if before and old:
@@ -77,6 +85,15 @@ def bench(  # noqa: PLR0917  (the command's options)
     _write(report, json_file, html)
     if before and old and _worse(console, before, report, old):
         raise typer.Exit(1)
+
+
+def _verify(  # it writes its own JSON, also where the bundle fails
+    console: Console, bundle: Bundle, root: Path, fps: float, threads: int, json_file: Path | None
+) -> None:
+    from mapt.bench.clips import open_clips
+    from mapt.commands._parity import verify_bundle
+
+    verify_bundle(console, bundle.folder, open_clips(root, fps), threads, json_file)
 
 
 def _measure(suite: str, setting: Setting) -> dict[str, Any]:

@@ -10,15 +10,10 @@ import typer
 from mapt.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from mapt.export.bundle import Graph
     from mapt.export.check import Deviation
     from mapt.export.lowering import Lowering
-    from mapt.export.precision import Lowered, Precision
-    from mapt.export.tensorrt import Engine
-
-TOLERANCE = 2e-4  # of each tensor's largest value; for integers the share of elements that differ
+    from mapt.export.precision import Precision
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -43,6 +38,11 @@ def export(  # noqa: PLR0917
     timing_cache: Annotated[Path | None, typer.Option("--timing-cache", help="TensorRT's measurements, kept")] = None,
     sign: Annotated[Path | None, typer.Option("--sign", help="sign with this private Ed25519 key (PEM)")] = None,
     check: Annotated[bool, typer.Option("--check/--no-check", help="compare with PyTorch on one picture")] = True,
+    verify: Annotated[
+        Path | None, typer.Option("--verify", help="then compare with PyTorch on these frames, video or dataset")
+    ] = None,
+    fps: Annotated[float, typer.Option("--fps", min=0.1, help="of the frames for --verify")] = 10.0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write what --verify found here")] = None,
 ) -> None:
     """Trace every subgraph to ONNX, check it, and write a bundle that the runtime loads without PyTorch."""
     _available(precision, ops)
@@ -50,9 +50,14 @@ def export(  # noqa: PLR0917
         raise InputError("--calibrate and --gate are for a lower precision; add --precision fp16 or int8")
     if not trt and (targets or timing_cache):
         raise InputError("--targets and --timing-cache are for TensorRT engines; add --trt")
+    if json_file and not verify:
+        raise InputError("--json: holds what --verify found; add --verify DATA")
     from rich.console import Console
     from rich.progress import Progress
 
+    from mapt.bench.clips import open_clips
+    from mapt.commands import _export_tables as tables
+    from mapt.commands._parity import verify_bundle
     from mapt.commands._size import network_size
     from mapt.export.bundle import Request, export_bundle
     from mapt.export.precision import Frames
@@ -62,69 +67,33 @@ def export(  # noqa: PLR0917
         network_size(size), cast("Lowering", ops), cast("Precision", precision), Frames(calibrate, gate), wanted,
         timing_cache, sign,
     )  # fmt: skip
+    clips = open_clips(verify, fps) if verify else []  # a wrong path is said before the work
     console = Console()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("exporting", total=None)
         done = export_bundle(weights, out, request, lambda name: progress.update(task, advance=1, description=name))
     differences = _differences(out) if check else {}
-    _show_graphs(console, done.graphs, differences)
+    tables.show_graphs(console, done.graphs, differences)
     if done.lowered:
-        _show_trials(console, done.lowered, precision)
+        tables.show_trials(console, done.lowered, precision, request.frames.described())
     if done.engines:
-        _show_engines(console, done.engines, out)
-    exact = [differences[g.name] for g in done.graphs if g.name in differences and g.precision == "fp32"]
+        tables.show_engines(console, done.engines, out)
+    _judge(out, done.graphs, differences)
+    console.print(f"bundle: {out} (id {done.id[:12]})", highlight=False, soft_wrap=True)
+    if clips:
+        verify_bundle(console, out, clips, json_file=json_file)
+
+
+def _judge(out: Path, graphs: list[Graph], differences: dict[str, Deviation]) -> None:
+    from mapt.export.check import TOLERANCE
+
+    exact = [differences[g.name] for g in graphs if g.name in differences and g.precision == "fp32"]
     worst = max(exact, key=lambda d: d.relative, default=None)
     if worst and worst.relative > TOLERANCE:
         raise RuntimeError(
             f"{out}: {worst.subgraph} differs from PyTorch by {worst.relative:.1e} of {worst.tensor}'s largest value, "
             f"more than {TOLERANCE:g}; do not deploy this bundle"
         )
-    console.print(f"bundle: {out} (id {done.id[:12]})", highlight=False, soft_wrap=True)
-
-
-def _show_graphs(console: Console, graphs: list[Graph], differences: dict[str, Deviation]) -> None:
-    """One row per subgraph."""
-    from rich.table import Table
-
-    table = Table("subgraph", "precision", "parameters", "nodes", "size")
-    if differences:
-        table.add_column("largest difference from PyTorch")
-    for graph in graphs:
-        size = f"{graph.size / 2**20:.1f} MiB"
-        row = [graph.name, graph.precision, f"{graph.parameters / 1e6:.3f} M", str(graph.nodes), size]
-        if differences:
-            row.append(f"{differences[graph.name].relative:.1e} ({differences[graph.name].tensor})")
-        table.add_row(*row)
-    console.print(table)
-
-
-def _show_trials(console: Console, lowered: Lowered, precision: str) -> None:
-    """What each head costs in the lower precision and gains by it, and what passed."""
-    from rich.table import Table
-
-    table = Table(f"in {precision}", "PAT", "TQ", "IDS", "ms fp32", f"ms {precision}")
-    for trial in lowered.verdict.trials:
-        score, ms = trial.score, [lowered.ms[head] for head in trial.heads or lowered.ms]
-        full, lower = (f"{sum(column):.1f}" for column in zip(*ms, strict=True))
-        last = lower if trial.heads else ""
-        table.add_row(trial.name, f"{score.pat:.4f}", f"{score.tq:.4f}", str(score.ids), full, last)
-    console.print(table)
-    console.print(f"{precision}: {', '.join(lowered.verdict.kept) or 'no head passed'}", highlight=False)
-
-
-def _show_engines(console: Console, engines: list[Engine], out: Path) -> None:
-    """One row per target; what was not proven is said."""
-    from rich.table import Table
-
-    table = Table("target", "engines", "size", "seconds", "layers")
-    for target in dict.fromkeys(e.target for e in engines):
-        own = [e for e in engines if e.target == target]
-        size = sum((out / e.file).stat().st_size for e in own)
-        layers = sum(n for e in own for types in e.layers.values() for n in types.values())
-        row = (str(len(own)), f"{size / 2**20:.1f} MiB", f"{sum(e.seconds for e in own):.1f}", str(layers))
-        table.add_row(target, *row)
-    console.print(table)
-    console.print(f"{engines[0].library} built them; they were not run here, which needs such a GPU", highlight=False)
 
 
 def _available(precision: str, ops: str) -> None:

@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
 from mapt.ops.nodes import node
 
 INDEX_BITS = 20
+
+
+class Watcher(Protocol):
+    """Is told of every ranking and suppression, to see how narrow they were."""
+
+    def ranked(self, scores: Tensor, order: Tensor) -> None:
+        """`order` (k,) int64 are the highest of `scores` (n,) in [0,1]."""
+
+    def suppressed(self, boxes: Tensor, groups: Tensor, valid: Tensor, iou: float, kept: Tensor) -> None:
+        """The arguments of `greedy_nms` and its result."""
+
+
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watched(watcher: Watcher) -> Iterator[None]:
+    """Tell `watcher` of what this thread ranks and suppresses, where it is neither compiled nor exported."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+def _listening() -> Watcher | None:
+    return None if torch.compiler.is_compiling() else _watcher.get()
 
 
 def rank_keys(scores: Tensor) -> Tensor:
@@ -24,7 +56,10 @@ def rank_keys(scores: Tensor) -> Tensor:
 def top_k(scores: Tensor, k: int) -> Tensor:
     """Indices (min(k,n),) int64 of the highest scores (n,), ties broken by the lowest index."""
     k = min(k, scores.shape[0])
-    return torch.topk(rank_keys(scores), k).indices
+    order = torch.topk(rank_keys(scores), k).indices
+    if watcher := _listening():
+        watcher.ranked(scores, order)
+    return order
 
 
 def pairwise_iou(boxes: Tensor) -> Tensor:
@@ -51,7 +86,10 @@ def greedy_nms(boxes: Tensor, groups: Tensor, valid: Tensor, iou: float) -> Tens
     """
     over = (pairwise_iou(boxes) > iou) & (groups[:, None] == groups[None]) & valid[:, None]
     suppresses = torch.triu(over, 1).to(boxes.dtype)  # [i,j]: i comes first and overlaps j
-    return greedy_keep(suppresses) & valid
+    kept = greedy_keep(suppresses) & valid
+    if watcher := _listening():
+        watcher.suppressed(boxes, groups, valid, iou, kept)
+    return kept
 
 
 def greedy_keep(suppresses: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from mapt.bench.run import run_backends
 from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import read_bundle
@@ -7,7 +9,9 @@ from mapt.runtime.ort import OrtBackend
 from mapt.training.backend import TorchBackend
 
 
-def test_the_bundle_tracks_as_pytorch_does(bundle: Path, street: Path) -> None:
+@pytest.mark.parametrize("lowering", ["bundle", "gridsample"])  # `custom` has the same in its own tests
+def test_the_bundle_tracks_as_pytorch_does(lowering: str, street: Path, request: pytest.FixtureRequest) -> None:
+    bundle: Path = request.getfixturevalue(lowering)
     backends: list[Backend] = [
         TorchBackend.load(bundle / "weights.safetensors"),
         OrtBackend(read_bundle(bundle), threads=2),

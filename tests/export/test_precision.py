@@ -126,20 +126,24 @@ def test_the_gate_sends_costly_heads_back() -> None:
     verdict = judge("abc", scorer({"a": 0.001, "b": 0.02, "c": 0.002}), 0.01)
     assert verdict.kept == ("a", "c")
     assert [t.heads for t in verdict.trials] == [(), ("a",), ("b",), ("c",), ("a", "c")]
+    assert verdict.returned == {"b": "PAT falls by 0.0200, more than 0.01"}
 
 
 def test_what_fails_together_loses_its_costliest_first() -> None:
     verdict = judge("abc", scorer({"a": 0.006, "b": 0.003, "c": 0.002}), 0.01)
-    assert verdict.kept == ("b", "c")
+    assert verdict.kept == ("b", "c") and [bool(t.faults) for t in verdict.trials] == [False] * 4 + [True, False]
+    assert verdict.returned == {"a": "PAT falls by 0.0110, more than 0.01 together with b, c; it costs most alone"}
     assert judge("ab", scorer({"a": 0.001, "b": 0.002}, together=1.0), 0.01).kept == ("a",)
     assert judge("ab", scorer({"a": 1.0, "b": 1.0}), 0.01).kept == ()
 
 
 def test_tracking_and_switches_count_too() -> None:
     reference = Score(0.5, 0.6, 100)
-    assert Score(0.5, 0.6, 111).within(0.01, reference) and not Score(0.5, 0.6, 112).within(0.01, reference)
-    assert Score(0.495, 0.581, 100).within(0.01, reference) and not Score(0.5, 0.579, 100).within(0.01, reference)
-    assert Score(0.9, 0.9, 0).within(0.01, reference)
+    for passing in (Score(0.5, 0.6, 111), Score(0.495, 0.581, 100), Score(0.9, 0.9, 0)):
+        assert passing.faults(0.01, reference) == []
+    assert Score(0.5, 0.6, 112).faults(0.01, reference) == ["112 id switches instead of 100"]
+    assert Score(0.5, 0.579, 100).faults(0.01, reference) == ["TQ falls by 0.0210, more than 0.02"]
+    assert Score(0.48, 0.6, 100).faults(0.01, reference) == ["PAT falls by 0.0200, more than 0.01"]
 
 
 @pytest.fixture

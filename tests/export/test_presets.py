@@ -1,4 +1,4 @@
-"""The larger presets at KITTI's size: slow, because of their networks."""
+"""Every preset at KITTI's size: slow, because of their networks."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def spread_scores(network: Network) -> None:
 @pytest.mark.timeout(1800)
 @needs_tensorrt
 @pytest.mark.parametrize("lowering", ["standard", "gridsample", pytest.param("custom", marks=needs_library)])
-@pytest.mark.parametrize("name", ["small", "base"])
+@pytest.mark.parametrize("name", ["nano", "small", "base"])
 def test_equal_to_pytorch_and_built_for_every_target(name: str, lowering: Lowering, tmp_path: Path) -> None:
     torch.manual_seed(3)
     network = Network(preset(name, height=384, width=1248))

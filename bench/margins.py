@@ -1,0 +1,94 @@
+"""How narrow decisions were: how many lay within an epsilon of coming out the other way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mapt.ops.nms import pairwise_iou
+from mapt.runtime import PanopticFrame
+
+EPSILONS = (1e-6, 1e-4, 1e-2)
+# Kinds of decisions in the order in which a frame takes them, and in what their margins are measured.
+KINDS = {
+    "top-k": "score", "suppression": "IoU", "suppression order": "score", "detection score": "score",
+    "propagation": "mask IoU", "appearance": "cosine", "birth": "score, IoU or cosine",
+}  # fmt: skip
+STAGES = ("propagation", "appearance", "birth")  # the identity decisions among them
+
+
+@dataclass
+class Tally:
+    """Decisions of one kind.
+
+    Attributes:
+        total: how many there were.
+        smallest: margin of the narrowest one; infinity where there was none.
+        within: how many lay within each of `EPSILONS`.
+    """
+
+    total: int = 0
+    smallest: float = float("inf")
+    within: list[int] = field(default_factory=lambda: [0] * len(EPSILONS))
+
+    def add(self, margins: Iterable[float] | NDArray[np.floating]) -> None:
+        """Count margins, each at least 0."""
+        values = np.asarray(margins if isinstance(margins, np.ndarray) else list(margins), np.float64).ravel()
+        self.total += values.size
+        self.smallest = min(self.smallest, float(values.min(initial=np.inf)))
+        self.within = [n + int((values < epsilon).sum()) for n, epsilon in zip(self.within, EPSILONS, strict=True)]
+
+
+class Margins:
+    """Tallies of every kind; a watcher of rankings and suppressions (`mapt.ops.nms.watched`).
+
+    Attributes:
+        tallies: by kind, see `KINDS`.
+    """
+
+    def __init__(self) -> None:
+        self.tallies = {kind: Tally() for kind in KINDS}
+        self._sorted: Tensor | None = None  # scores of the boxes that are about to suppress each other
+
+    def ranked(self, scores: Tensor, order: Tensor) -> None:
+        """Who is among the first k: what each candidate's score lies away from the best left out, or the last taken."""
+        if len(order) == len(scores):  # nobody is left out: this puts boxes in order for their suppression
+            self._sorted = scores[order]
+            return
+        chosen = torch.zeros(len(scores), dtype=torch.bool, device=scores.device)
+        chosen[order] = True
+        last, first_out = scores[chosen].min(), scores[~chosen].max()
+        if last > 0:  # else there were not more than k
+            rivals = scores[scores > 0]
+            margins = torch.maximum(rivals - first_out, last - rivals)
+            self.tallies["top-k"].add(margins.cpu().numpy())
+
+    def suppressed(self, boxes: Tensor, groups: Tensor, valid: Tensor, iou: float, kept: Tensor) -> None:
+        """Which of two boxes of a group survive: their IoU beside the limit, and which of the two comes first."""
+        overlap = pairwise_iou(boxes)
+        pairs = (groups[:, None] == groups[None]) & valid[:, None] & valid[None]
+        pairs = torch.triu(pairs, 1) & kept[:, None]  # only survivors suppress
+        self.tallies["suppression"].add((overlap[pairs] - iou).abs().cpu().numpy())
+        if self._sorted is not None and len(self._sorted) == len(boxes):
+            ahead = (self._sorted[:, None] - self._sorted[None])[pairs & (overlap > iou)]
+            self.tallies["suppression order"].add(ahead.abs().cpu().numpy())
+        self._sorted = None
+
+    def decided(self, frame: PanopticFrame) -> None:
+        """The identities of a frame."""
+        for stage in STAGES:
+            self.tallies[stage].add(d.margin for d in frame.decisions if d.stage == stage)
+
+    def detected(self, scores: NDArray[np.float32], limit: float) -> None:
+        """Detections (n,) beside the score from which they count."""
+        self.tallies["detection score"].add(np.abs(scores - np.float32(limit)))
+
+
+def narrowest(frame: PanopticFrame) -> float:
+    """Margin of a frame's narrowest identity decision; infinity where it has none."""
+    return min((d.margin for d in frame.decisions if d.stage in STAGES), default=float("inf"))
