@@ -1,4 +1,4 @@
-"""Outputs appear whole or not at all: write to a temporary name beside the target, then rename."""
+"""Outputs appear whole or not at all: write to a temporary name beside the target, then rename. The order of names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import fcntl
 import glob
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -90,6 +91,12 @@ def atomic_directory(path: Path) -> Iterator[Path]:
             shutil.rmtree(old)
         else:
             temporary.replace(path)
+
+
+def natural_order(path: Path) -> list[tuple[int, str]]:
+    """A key that sorts names as people count: 2.png before 10.png."""
+    parts = re.split("([0-9]+)", path.name)  # texts and numbers in turn
+    return [(int(part), part) if number % 2 else (0, part) for number, part in enumerate(parts)]
 
 
 def write_json(path: Path, content: object) -> None:

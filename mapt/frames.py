@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
+from mapt.files import natural_order
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -26,7 +28,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class FolderSource:
-    """Image files in the order of their names, `fps` apart."""
+    """Image files in the order of their names, numbers in them counting as numbers, `fps` apart."""
 
     name: str
     files: tuple[Path, ...]
@@ -138,7 +140,12 @@ def _open_dataset(folder: Path, fps: float, sequences: list[str] | None) -> list
 
 
 def _images(folder: Path) -> tuple[Path, ...]:
-    return tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")))
+    found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
+    found.sort(key=natural_order)
+    for stem, times in Counter(p.stem for p in found).items():
+        if times > 1:  # their outputs would have one name
+            raise InputError(f"{folder}: has frame {stem} in {times} formats; remove all but one")
+    return tuple(found)
 
 
 def _open_video(path: Path) -> VideoSource:

@@ -39,6 +39,15 @@ def test_a_folder_is_in_the_order_of_names_and_keeps_time(tmp_path: Path) -> Non
     assert [f.stem for f in frames] == ["a", "b", "c"] and [f.stamp_ns for f in frames] == [0, 200_000_000, 400_000_000]
 
 
+def test_numbers_count_as_numbers_and_no_frame_comes_twice(tmp_path: Path) -> None:
+    for number in (10, 2, 1, 0):
+        cv2.imwrite(str(tmp_path / f"frame{number}.png"), PICTURE)
+    assert [f.stem for f in next(iter(open_sources(tmp_path, 5)))] == ["frame0", "frame1", "frame2", "frame10"]
+    cv2.imwrite(str(tmp_path / "frame2.jpg"), PICTURE)
+    with pytest.raises(InputError, match="has frame frame2 in 2 formats; remove all but one"):
+        open_sources(tmp_path, 5)
+
+
 def test_a_dataset_gives_its_sequences(tmp_path: Path) -> None:
     for name in ("0002", "0001"):
         (tmp_path / "training" / "image_02" / name).mkdir(parents=True)

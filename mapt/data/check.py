@@ -14,6 +14,7 @@ import numpy as np
 
 from mapt.data.mots_text import CLASSES, mots_texts, pack_objects, read_mots_text
 from mapt.errors import InputError
+from mapt.files import natural_order
 from mapt.frames import read_rgb
 from mapt.metrics.folders import LABELS, THINGS_ONLY, png_folders, unknown_class
 from mapt.metrics.histogram import joint_histogram
@@ -21,6 +22,7 @@ from mapt.panoptic import VOID, LabelMap, Packed, read_packed
 from mapt.workers import map_ahead
 
 FIRST = 3  # files named per kind
+LONGEST_GAP = 10_000  # numbers listed one by one; a longer gap counts once, as names may be times in nanoseconds
 
 
 @dataclass
@@ -130,13 +132,17 @@ def _image_folder(root: Path, sequence: str) -> Path | None:
 
 def _png_frames(folder: Path, root: Path, findings: Findings) -> list[_Frame]:
     """The frames of a folder; gaps in their numbers and frames that only labels or only images have are problems."""
-    labels = sorted(folder.glob("*.png"))
-    odd = [p for p in labels if not p.stem.isdigit()]
+    labels = sorted(folder.glob("*.png"), key=natural_order)
+    odd = [p for p in labels if not p.stem.isdecimal()]
     findings.problems["not named by a frame number"] += map(str, odd)
-    labels = [p for p in labels if p.stem.isdigit()]
+    labels = [p for p in labels if p.stem.isdecimal()]
     for before, after in pairwise(labels):
-        for number in range(int(before.stem) + 1, int(after.stem)):
-            findings.problems["frame missing"].append(str(folder / f"{number:0{len(before.stem)}d}.png"))
+        missing = range(int(before.stem) + 1, int(after.stem))
+        count = missing.stop - missing.start
+        if count > LONGEST_GAP:
+            findings.problems["frame missing"].append(f"{after}: {count} numbers are missing before it")
+            continue
+        findings.problems["frame missing"] += [str(folder / f"{n:0{len(before.stem)}d}.png") for n in missing]
     images = _images(root, folder.name, {p.stem for p in labels}, findings)
     return [_Frame(str(p), partial(read_packed, p), images.get(p.stem)) for p in labels]
 

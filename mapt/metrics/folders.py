@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mapt.data.mots_text import mots_texts, pack_objects, read_mots_text
 from mapt.errors import InputError
+from mapt.files import natural_order
 from mapt.metrics.histogram import JointHistogram, joint_histogram
 from mapt.panoptic import (
     BACKGROUND,
@@ -166,8 +167,8 @@ def _chosen(
 
 
 def _pair_folders(name: str, gt: Path, pred: Path) -> Iterator[FramePair]:
-    truth, found = ({p.name: p for p in sorted(folder.glob("*.png"))} for folder in (gt, pred))
-    for frame in sorted(set(truth) | set(found)):
+    truth, found = ({p.name: p for p in folder.glob("*.png")} for folder in (gt, pred))
+    for frame in sorted({*truth, *found}, key=lambda name: natural_order(Path(name))):
         if frame not in found:
             raise InputError(f"{pred / frame}: is missing, the ground truth has this frame; predict every frame")
         if frame not in truth:
@@ -182,8 +183,10 @@ def _pair_text(name: str, text: Path, pred: Path) -> Iterator[FramePair]:
     first = next(iter(objects.values()))[0]
     found: dict[int, Path] = {}
     for path in sorted(pred.glob("*.png")):
-        if not path.stem.isdigit():
+        if not path.stem.isdecimal():
             raise InputError(f"{path}: is not named by its frame's number; KITTI-MOTS counts frames from 0")
+        if int(path.stem) in found:
+            raise InputError(f"{path}: is the frame of {found[int(path.stem)].name} again; remove one of them")
         found[int(path.stem)] = path
     known = objects.keys() | found.keys()
     for number in range(min(known), max(known) + 1):

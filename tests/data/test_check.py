@@ -83,6 +83,13 @@ def test_missing_frames_and_unpaired_files_are_named(step_root: Path) -> None:
     }
 
 
+def test_names_that_are_times_are_one_gap_each(step_root: Path) -> None:
+    for name in ("3", "91403636579763555584"):
+        write_step(step_root / LABELS / "0000" / f"{name}.png", *read_step(step_root / LABELS / "0000" / "000000.png"))
+    found = problems(step_root)["frame missing"]
+    assert found == [f"{LABELS}/0000/91403636579763555584.png: 91403636579763555579 numbers are missing before it"]
+
+
 def test_sizes_classes_and_stray_ids(step_root: Path) -> None:
     folder = step_root / LABELS / "0000"
     write_step(folder / "000001.png", np.zeros((90, 320), np.uint8), np.zeros((90, 320), np.int32))

@@ -33,6 +33,15 @@ def test_files_score_like_the_arrays_they_were_written_from(gt: Path, pred: Path
     assert metrics.compute() == score_all({name: (GT[name], PRED[name]) for name in GT})
 
 
+def test_frames_without_leading_zeros_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for side in ("gt", "pred"):
+        (tmp_path / side / "0000").mkdir(parents=True)
+        for number in (10, 9, 1):
+            write_step(tmp_path / side / "0000" / f"{number}.png", *draw("AA"))
+    pairs = pair_frames(tmp_path / "gt", tmp_path / "pred", "kitti-step")
+    assert [Path(p.gt_name).stem for p in pairs] == ["1", "9", "10"]
+
+
 def test_labels_are_found_below_the_usual_folders(gt: Path, pred: Path, tmp_path: Path) -> None:
     root, out = tmp_path / "dataset", tmp_path / "out"
     shutil.copytree(gt, root / "panoptic_maps" / "val")
@@ -203,6 +212,10 @@ def test_unpaired_mots_frames_are_named(mots: Path, pred: Path) -> None:
     with pytest.raises(InputError, match=r"pred/0000/000001\.png: is missing, frames before and after it are there"):
         pair_frames(mots, pred, "kitti-mots")
     middle.write_bytes(content)
+    (pred / "0000" / "1.png").write_bytes(content)
+    with pytest.raises(InputError, match=r"pred/0000/1\.png: is the frame of 000001\.png again"):
+        pair_frames(mots, pred, "kitti-mots")
+    (pred / "0000" / "1.png").unlink()
     last.rename(pred / "0000" / "000003.png")
     with pytest.raises(InputError, match=r"pred/0000/000002\.png: is missing, .*0000\.txt has objects"):
         pair_frames(mots, pred, "kitti-mots")
