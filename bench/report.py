@@ -33,10 +33,10 @@ def print_costs(console: Console, costs: Costs) -> None:
     """Per head, then per kind of operator on the model and again on the exported graphs."""
     print_heads(console, costs.heads)
     kinds = [f.name for f in fields(Operators)]
-    table = Table("subgraph", *kinds, "parameters", "in the graph", "folded", "counts agree")
+    table = Table("graph, M", "conv.", *kinds[1:], "params", "folded", "agrees")
     for name, cost in costs.subgraphs.items():
-        cells = [f"{getattr(cost.graph, kind) / 1e6:.2f} M" for kind in kinds]
-        numbers = (f"{n:,}" for n in (cost.params, cost.graph_params, cost.folded))
+        cells = [f"{getattr(cost.graph, kind) / 1e6:.2f}" for kind in kinds]
+        numbers = (f"{n / 1e6:.3f}" for n in (cost.graph_params, cost.folded))
         table.add_row(name, *cells, *numbers, "yes" if cost.agree else f"no: model {cost.model}")
     console.print(table)
     base = costs.base_motion
@@ -50,29 +50,34 @@ def print_costs(console: Console, costs: Costs) -> None:
 
 def print_backends(console: Console, report: RunReport) -> None:
     """How far each row is proven, its memory and throughput, and how much of a matrix product's rate it reaches."""
-    table = Table("backend", "", "frames/s", "peak MiB", *NETWORKS)
+    table = Table("backend", "frames/s", "MiB", *NETWORKS)
     for row in report.rows:
         alone = (f"{row.alone.frames_per_second:.1f}", f"{row.alone.peak_mib:.0f}") if row.alone else ("", "")
         shares = [f"{row.shares[n]:.0%}" if n in row.shares else "" for n in NETWORKS]
-        table.add_row(row.contender.name, row.standing.proof, *alone, *shares)
+        if row.shares:
+            table.add_row(row.contender.name, *alone, *shares)
     console.print(table)
     console.print(
         f"frames/s and memory: in a process of its own; subgraphs: share of a float32 matrix product's "
         f"{report.limits.flops / 1e9:.0f} GFLOP/s here, a multiply-add being two",
         highlight=False,
     )
+    proven = [row.contender.name for row in report.rows if not row.standing.why]
+    console.print(f"proven here: {', '.join(proven)}", highlight=False)
     for row in report.rows:
         if row.standing.why:
-            console.print(f"{row.contender.name}: {row.standing.proof}: {row.standing.why}", highlight=False)
+            line = f"{row.standing.proof}: {row.contender.name}: {row.standing.why}"
+            console.print(line, highlight=False, markup=False)
 
 
 def print_latency(console: Console, result: RunResult) -> None:
     """Milliseconds by stage and backend, and the ratio of the networks."""
     latency = result.latency()
-    table = Table("ms", *(f"{name} {q}" for name in latency for q in ("p50", "p95", "p99")))
-    for stage in STAGES:
-        cells = [f"{latency[name][stage][q]:.1f}" for name in latency for q in ("p50", "p95", "p99")]
-        table.add_row(stage, *cells, style="bold" if stage in ("networks", "frame") else "")
+    table = Table("ms, p50", *latency)
+    rows = [(stage, stage, "p50") for stage in STAGES] + [(f"frame {q}", "frame", q) for q in ("p95", "p99", "max")]
+    for title, stage, quantile in rows:
+        cells = [f"{latency[name][stage][quantile]:.1f}" for name in latency]
+        table.add_row(title, *cells, style="bold" if title in ("networks", "frame") else "")
     console.print(table)
     names = list(latency)
     for name in names[1:]:
