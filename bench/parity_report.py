@@ -28,7 +28,7 @@ def print_parity(console: Console, parity: Parity) -> None:
 
 
 def _print_heads(console: Console, parity: Parity) -> None:
-    table = Table("head, on equal inputs", "precision", "calls", "beyond", "largest difference", "where")
+    table = Table("head", "precision", "calls", "beyond", "largest difference", "where")
     for name, head in parity.heads.items():
         row = [name, head.precision, str(head.calls), str(head.beyond) if head.precision == "fp32" else "-"]
         if head.worst:
@@ -73,7 +73,7 @@ def _print_frames(console: Console, parity: Parity) -> None:
 
 def _print_sequences(console: Console, parity: Parity) -> None:
     labelled = parity.scores is not None
-    table = Table("sequence", "frames", "ids differ", "first", "pixels", "tracks", "PAT of PyTorch's", "TQ of it")
+    table = Table("sequence", "frames", "ids differ", "first", "pixels", "tracks", "PAT*", "TQ*")
     for column in ("PAT", "TQ", "IDS") if labelled else ():
         table.add_column(column)
     for s in parity.sequences:
@@ -82,7 +82,7 @@ def _print_sequences(console: Console, parity: Parity) -> None:
                percent(s.agreement.TQ)]  # fmt: skip
         table.add_row(*row, *(_truth(s) if labelled else ()))
     console.print(table)
-    console.print("pixels: the worst frame's; PAT of PyTorch's: the bundle scored with PyTorch's output as the truth",
+    console.print("pixels: the worst frame's; *: the bundle scored with PyTorch's output as the truth",
                   highlight=False, soft_wrap=True)  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def _truth(sequence: SequenceGap) -> tuple[str, ...]:
 
 
 def _print_margins(console: Console, parity: Parity) -> None:
-    table = Table("decisions of PyTorch", "in", "how many", "narrowest", *(f"within {e:g}" for e in EPSILONS))
+    table = Table("decision", "margin in", "count", "narrowest", *(f"< {e:g}" for e in EPSILONS))
     for kind, tally in parity.margins.items():
         narrow = f"{tally.smallest:.1e}" if math.isfinite(tally.smallest) else "-"
         table.add_row(kind, KINDS[kind], str(tally.total), narrow, *map(str, tally.within))
