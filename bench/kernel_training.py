@@ -95,8 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, help="write the results here")
     options = parser.parse_args(arguments)
     changes = [
-        "data.synthetic.sequences=4", "data.synthetic.frames=8", "data.workers=0", f"threads={options.threads}",
-        f"schedule.iterations={options.steps}", *options.set,
+        "data.synthetic.sequences=4", "data.synthetic.frames=8", "data.synthetic_small.sequences=0", "data.workers=0",
+        f"threads={options.threads}", f"schedule.iterations={options.steps}", *options.set,
     ]  # fmt: skip
     torch.set_num_threads(options.threads)
     config = read_config(find_config("nano-street"), changes)

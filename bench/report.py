@@ -17,6 +17,9 @@ from mapt.bench.scale import Sweep
 from mapt.bench.terms import CONVENTION, NETWORKS, PAPER, REFERENCE_POINT, STAGES, mean_and_spread, percent
 
 
+SHOWN = 10  # frames whose ids differ, one by one
+
+
 def print_heads(console: Console, heads: dict[str, HeadCost]) -> None:
     """Parameters and multiply-adds."""
     table = Table("head", "parameters", "multiply-adds", "per instance")
@@ -95,24 +98,26 @@ def print_accuracy(console: Console, result: RunResult) -> None:
     console.print(table)
     if not result.differences:
         console.print(f"identities equal in all {result.frames} frames", highlight=False)
-    for d in result.differences:
+    for d in result.differences[:SHOWN]:
         console.print(
             f"{d.backend} {d.sequence} frame {d.frame}: ids differ ({d.pixels} pixels), narrowest decision so far "
             f"{d.margin:.2e}",
             highlight=False,
         )
+    if len(result.differences) > SHOWN:
+        console.print(f"and {len(result.differences) - SHOWN} more, all of them in --json", highlight=False)
 
 
 def print_ablation(console: Console, found: Ablation, seeds: list[int]) -> None:
     """Mean and spread over seeds, what could not run, and where the order is not the paper's."""
-    table = Table("association", "PAT", "PQ", "TQ", "STQ", "AQ", "IDS", "paper's PAT")
+    table = Table("association", *("PAT", "PQ", "TQ", "STQ", "AQ", "IDS", "paper"), padding=0)
     for name, variant in VARIANTS.items():
         scores, cells = found.scores.get(name, []), []
         for key in ("PAT", "PQ", "TQ", "STQ", "AQ") if scores else ():
             mean, spread = mean_and_spread([getattr(s, key) for s in scores])
-            cells.append(f"{100 * mean:.2f} ± {100 * spread:.2f}")
+            cells.append(f"{100 * mean:.1f} ± {100 * spread:.1f}")
         cells = [*cells, f"{sum(s.IDS for s in scores)}"] if scores else [found.standings[name].proof, *[""] * 5]
-        table.add_row(variant.title, *cells, f"{variant.paper:.2f}")
+        table.add_row(variant.title, *cells, f"{variant.paper:.1f}")
     console.print(table)
     console.print(
         f"mean and standard deviation over seeds {', '.join(map(str, seeds))}; the paper's: KITTI-STEP validation",
@@ -120,7 +125,7 @@ def print_ablation(console: Console, found: Ablation, seeds: list[int]) -> None:
     )
     for name, standing in found.standings.items():
         if standing.why:
-            console.print(f"{VARIANTS[name].title}: {standing.why}", highlight=False)
+            console.print(f"{VARIANTS[name].title}: {standing.why}", highlight=False, markup=False, soft_wrap=True)
     for line in out_of_order(found.scores) or ["means are in the paper's order"]:
         console.print(line, highlight=False)
 

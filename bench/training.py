@@ -130,7 +130,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--set", action="append", default=[], help="key=value of the training configuration")
     parser.add_argument("--json", type=Path, help="write the results here")
     options = parser.parse_args(arguments)
-    changes = ["data.synthetic.sequences=4", "data.synthetic.frames=8", f"threads={options.threads}", *options.set]
+    changes = [
+        "data.synthetic.sequences=4", "data.synthetic.frames=8", "data.synthetic_small.sequences=0",
+        f"threads={options.threads}", *options.set,
+    ]  # fmt: skip
     torch.set_num_threads(options.threads)
     config = read_config(find_config("nano-street"), changes)
     with contextlib.ExitStack() as stack:

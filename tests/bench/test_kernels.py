@@ -46,7 +46,13 @@ def test_the_report_names_the_machine(tmp_path: Path) -> None:
 
 
 def test_copies_train_alike_for_a_step(tmp_path: Path) -> None:
-    changes = ["model.height=64", "model.width=128", "data.synthetic.sequences=1", "data.synthetic.frames=4"]
+    changes = [
+        "model.height=64",
+        "model.width=128",
+        "data.synthetic_small.sequences=0",
+        "data.synthetic.sequences=1",
+        "data.synthetic.frames=4",
+    ]
     changes += ["data.workers=0", "threads=1", "schedule.iterations=2", "schedule.batch=1", "imagenet=false"]
     config = read_config(find_config("nano-street"), changes)
     steps = kernel_training.compare(config, tmp_path, double=False)
