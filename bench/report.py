@@ -16,7 +16,6 @@ from mapt.bench.run import RunResult
 from mapt.bench.scale import Sweep
 from mapt.bench.terms import CONVENTION, NETWORKS, PAPER, REFERENCE_POINT, STAGES, mean_and_spread, percent
 
-
 SHOWN = 10  # frames whose ids differ, one by one
 
 
