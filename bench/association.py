@@ -249,7 +249,7 @@ def main() -> None:
             table.add_row(name if contender == OURS else "", contender, *(f"{v:.2f}" for v in values), limit)
     console.print(table)
     if len(cases["30 objects"]) == 1:
-        console.print(INSTALL)
+        console.print(INSTALL, markup=False)
     report: dict[str, object] = {"machine": describe_machine(1), "frames": arguments.frames}
     report["ms"] = {name: {who: asdict(timing) for who, timing in case.items()} for name, case in cases.items()}
     if arguments.mots:
