@@ -74,7 +74,9 @@ def test_a_bundle_that_is_as_it_was_exported_has_no_fault(
     assert [(s.frames, s.ids_differ, s.agreement.TQ) for s in parity.sequences] == [(6, 0, 1)] * 2
     assert [s.agreement.PAT for s in parity.sequences] == pytest.approx([1, 1], abs=1e-3)
     assert parity.scores and parity.scores[0].num_gt_tracks > 0
-    assert [(s.PAT, s.IDS) for s in parity.scores[:1]] == [pytest.approx((s.PAT, s.IDS), abs=1e-3) for s in parity.scores[1:]]
+    assert [(s.PAT, s.IDS) for s in parity.scores[:1]] == [
+        pytest.approx((s.PAT, s.IDS), abs=1e-3) for s in parity.scores[1:]
+    ]
     for kind in ("top-k", "suppression", "suppression order", "detection score", "birth", "propagation"):
         tally = parity.margins[kind]
         assert tally.total > tally.within[0] and list(tally.within) == sorted(tally.within), kind
