@@ -25,15 +25,15 @@ TRIES = 20  # draws of a sample before so many bad files are the user's mistake
 
 @dataclass(frozen=True)
 class Share:
-    """A dataset, its share of the samples (relative to the others'), and how large its frames are shown.
+    """A dataset, its share of the samples (relative to the others'), and how its frames are shown: batch i as `views[i]`.
 
-    `chances` (len(source),) sums to 1 and says how often each triplet is drawn; None: all alike. `table` (256,) uint8
+    After the last view the first one follows again. `chances` (len(source),) sums to 1 and says how often each triplet is drawn; None: all alike. `table` (256,) uint8
     turns the dataset's classes into the network's; None: they are the same.
     """
 
     source: Source
     weight: float
-    view: View
+    views: tuple[View, ...]
     chances: NDArray[np.float64] | None = None
     table: NDArray[np.uint8] | None = None
 
@@ -79,10 +79,10 @@ class BadData:
 
 
 class Samples(Dataset[Sample]):
-    """Random access to the endless list of samples."""
+    """Random access to the endless list of samples, `batch` of them to a batch."""
 
-    def __init__(self, rule: SampleRule) -> None:
-        self.rule = rule
+    def __init__(self, rule: SampleRule, batch: int = 1) -> None:
+        self.rule, self.batch = rule, batch
         weights = np.array([share.weight for share in rule.shares])
         self.chances = weights / weights.sum()
 
@@ -96,7 +96,8 @@ class Samples(Dataset[Sample]):
         while True:
             try:
                 # Drawn again only after a bad file, so that a sample without one is what it always was.
-                sample = self._draw((self.rule.seed, index, *([len(skipped)] if skipped else [])))
+                key = (self.rule.seed, index, *([len(skipped)] if skipped else []))
+                sample = self._draw(key, index // self.batch)
                 return replace(sample, skipped=skipped, seed=(self.rule.seed << SEED_BITS) + index)
             except InputError as error:
                 if not self.rule.skip_bad:
@@ -105,12 +106,12 @@ class Samples(Dataset[Sample]):
                 if len(skipped) == TRIES:
                     raise InputError(f"{TRIES} samples in a row are bad; the last: {error}") from None
 
-    def _draw(self, key: tuple[int, ...]) -> Sample:
+    def _draw(self, key: tuple[int, ...], batch: int) -> Sample:
         rule, rng = self.rule, np.random.default_rng(key)
         share = rule.shares[int(rng.choice(len(rule.shares), p=self.chances))]
         static = bool(rng.random() < rule.static)
         triplet = share.source.read(int(rng.choice(len(share.source), p=share.chances)), rng, static)
-        triplet = augment(triplet, share.view, rule.augmentation, rng)
+        triplet = augment(triplet, share.views[batch % len(share.views)], rule.augmentation, rng)
         if static:  # the same pixels, not only the same scene
             _, prev, now = triplet.images
             triplet = replace(triplet, images=(prev, prev, now))
@@ -165,7 +166,7 @@ def load_batches(
     """
     check_shares(batch, world)
     loader = DataLoader(
-        _Batches(Samples(rule), batch, rank, world),
+        _Batches(Samples(rule, batch), batch, rank, world),
         batch_size=None,
         sampler=range(start, stop),
         num_workers=workers,

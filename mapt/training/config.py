@@ -22,6 +22,15 @@ def _rising(heights: tuple[float, float]) -> tuple[float, float]:
 # Pixels that a frame's height is scaled to before it is cropped, so that KITTI's wide frames and CamVid's 4:3 stills
 # show cars at overlapping sizes.
 Heights = Annotated[tuple[float, float], AfterValidator(_rising)]
+
+
+def _strided(crop: tuple[int, int]) -> tuple[int, int]:
+    if any(length <= 0 or length % 32 for length in crop):
+        raise ValueError(f"crop {list(crop)} must be positive multiples of 32, e.g. [256, 832]")
+    return crop
+
+
+Crop = Annotated[tuple[int, int], AfterValidator(_strided)]  # height and width, pixels
 KITTI_HEIGHTS = (190.0, 420.0)
 CAMVID_HEIGHTS = (360.0, 600.0)
 CITYSCAPES_HEIGHTS = (256.0, 768.0)
@@ -77,6 +86,10 @@ class CityscapesData(StepData):
 
 class DataConfig(Frozen):
     """Where samples come from and how they are varied."""
+
+    crops: tuple[Crop, ...] = Field(
+        (), description="sizes of the views trained on, one an iteration in turn; none: the network's input"
+    )
 
     synthetic: SyntheticData = SyntheticData()
     synthetic_small: SyntheticData = SyntheticData(
@@ -146,6 +159,11 @@ class TrainConfig(Frozen):
     picture_every: int = Field(500, ge=1)
     checkpoint_every: int = Field(500, ge=1)
     keep: int = Field(3, ge=1, description="checkpoints kept")
+
+    @property
+    def crops(self) -> tuple[tuple[int, int], ...]:
+        """Heights and widths of the views trained on, pixels."""
+        return self.data.crops or ((self.model.height, self.model.width),)
 
     @model_validator(mode="after")
     def _one_precision(self) -> TrainConfig:

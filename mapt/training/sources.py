@@ -93,8 +93,8 @@ def sample_rule(config: TrainConfig, sources: list[tuple[Part, Source]]) -> Samp
         if data.repeat and isinstance(source, Video):
             factors = source.repeat_factors(data.repeat)
             chances = factors / factors.sum()
-        view = View(model.height, model.width, part.heights)
-        shares.append(Share(source, part.weight, view, chances, translation(source.labels, class_names(model))))
+        views = tuple(View(*crop, part.heights) for crop in config.crops)
+        shares.append(Share(source, part.weight, views, chances, translation(source.labels, class_names(model))))
     return SampleRule(tuple(shares), model.things, data.augmentation, data.static, config.seed, data.skip_bad)
 
 

@@ -45,7 +45,7 @@ def missing_image(root: Path) -> None:
 
 
 def rule_of(source: Source, skip: bool) -> SampleRule:
-    share = Share(source, 1.0, View(64, 192, (64, 120)))
+    share = Share(source, 1.0, (View(64, 192, (64, 120)),))
     return SampleRule((share,), (11, 13), Augmentation(), 0.2, 5, skip)
 
 

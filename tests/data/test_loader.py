@@ -14,9 +14,9 @@ from mapt.model.targets import FrameTargets, PairBatch
 
 
 def make_rule(step: Path, camvid: Path | None = None, static: float = 0.2, seed: int = 5) -> SampleRule:
-    shares = [Share(open_step(step, "train", (1, 2)), 1.0, View(64, 192, (64, 120)))]
+    shares = [Share(open_step(step, "train", (1, 2)), 1.0, (View(64, 192, (64, 120)),))]
     if camvid:
-        shares.append(Share(open_camvid(camvid), 1.0, View(64, 192, (120, 200))))
+        shares.append(Share(open_camvid(camvid), 1.0, (View(64, 192, (120, 200)),)))
     return SampleRule(tuple(shares), (11, 13), Augmentation(), static, seed)
 
 
@@ -52,6 +52,16 @@ def test_triplets_are_drawn_by_their_chances(step_root: Path) -> None:
     only = replace(rule, shares=(replace(share, chances=chances),))
     names = {name for batch in load_batches(only, 2, 0, 4, 0) for name in batch.names}
     assert names == {share.source.read(3, np.random.default_rng(0)).name}
+
+
+def test_views_take_turns_batch_by_batch(step_root: Path) -> None:
+    rule = make_rule(step_root)
+    (share,) = rule.shares
+    views = (View(64, 192, (64, 120)), View(96, 128, (96, 120)))
+    turns = replace(rule, shares=(replace(share, views=views),))
+    batches = list(load_batches(turns, 2, 0, 4, 0))
+    assert [tuple(batch.images.shape[1:3]) for batch in batches] == [(64, 192), (96, 128)] * 2
+    assert same(batches[3], next(load_batches(turns, 2, 3, 4, 0)))
 
 
 def test_shapes_types_and_masks(step_root: Path, camvid_root: Path) -> None:

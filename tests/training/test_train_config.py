@@ -44,6 +44,7 @@ def test_a_file_is_only_filled_over_the_preset(config_file: Path) -> None:
         ("model.rpn_top_k=961", "less than or equal to 960"),
         ("data.step.heights=[100,50]", "must be positive and rising"),
         ("data.intervals=[0]", "data.intervals.0"),
+        ("data.crops=[[192,600]]", "must be positive multiples of 32"),
         ("schedule.iterations=many", "schedule.iterations"),
         ("schedule=3", "schedule"),
         ("seed.x=3", "seed"),
