@@ -25,10 +25,11 @@ TRIES = 20  # draws of a sample before so many bad files are the user's mistake
 
 @dataclass(frozen=True)
 class Share:
-    """A dataset, its share of the samples (relative to the others'), and how its frames are shown: batch i as `views[i]`.
+    """A dataset, its share of the samples (relative to the others'), and how its frames are shown.
 
-    After the last view the first one follows again. `chances` (len(source),) sums to 1 and says how often each triplet is drawn; None: all alike. `table` (256,) uint8
-    turns the dataset's classes into the network's; None: they are the same.
+    Batch i is shown as `views[i]`; after the last view the first one follows again. `chances` (len(source),) sums to 1
+    and says how often each triplet is drawn; None: all alike. `table` (256,) uint8 turns the dataset's classes into the
+    network's; None: they are the same.
     """
 
     source: Source
