@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mapt.bench.terms import STAGES, mean_and_spread, percent
+from mapt.bench.terms import STAGES, percent, with_spread
 from mapt.errors import InputError
 from mapt.files import atomic_file
 
@@ -96,8 +96,7 @@ def _ablation(report: Report) -> str:
     for name, about in report["ablation_rows"].items():
         scores, cells = report["ablation"].get(name, []), ["unproven", ""]
         if scores:
-            spreads = [mean_and_spread([s[key] for s in scores]) for key in ("PAT", "TQ")]
-            cells = [f"{100 * mean:.1f} ± {100 * spread:.1f}" for mean, spread in spreads]
+            cells = [with_spread([s[key] for s in scores], 1) for key in ("PAT", "TQ")]
         rows.append((about["title"], *cells, f"{about['paper_PAT']:.2f}"))
     return table(("association", "PAT", "TQ", "PAT in the paper (KITTI-STEP)"), rows)
 

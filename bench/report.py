@@ -14,8 +14,9 @@ from mapt.bench.flops import HeadCost, Operators
 from mapt.bench.results import Costs, RunReport
 from mapt.bench.run import RunResult
 from mapt.bench.scale import Sweep
-from mapt.bench.terms import CONVENTION, NETWORKS, PAPER, REFERENCE_POINT, STAGES, mean_and_spread, percent
+from mapt.bench.terms import CONVENTION, NETWORKS, PAPER, REFERENCE_POINT, STAGES, percent, with_spread
 
+COMPOSITES = ("PAT", "PQ", "TQ", "STQ", "AQ")  # of the ablation
 SHOWN = 10  # frames whose ids differ, one by one
 
 
@@ -52,7 +53,7 @@ def print_costs(console: Console, costs: Costs) -> None:
 
 def print_backends(console: Console, report: RunReport) -> None:
     """How far each row is proven, its memory and throughput, and how much of a matrix product's rate it reaches."""
-    table = Table("backend", "frames/s", "MiB", *NETWORKS)
+    table = Table("backend", "frames/s", "MiB", *NETWORKS, padding=0)
     for row in report.rows:
         alone = (f"{row.alone.frames_per_second:.1f}", f"{row.alone.peak_mib:.0f}") if row.alone else ("", "")
         shares = [f"{row.shares[n]:.0%}" if n in row.shares else "" for n in NETWORKS]
@@ -109,19 +110,20 @@ def print_accuracy(console: Console, result: RunResult) -> None:
 
 def print_ablation(console: Console, found: Ablation, seeds: list[int]) -> None:
     """Mean and spread over seeds, what could not run, and where the order is not the paper's."""
-    table = Table("association", *("PAT", "PQ", "TQ", "STQ", "AQ", "IDS", "paper"), padding=0)
+    table = Table("association", padding=0)  # whose names wrap, so that numbers need not
+    for head in (*COMPOSITES, "IDS", "paper"):
+        table.add_column(head, no_wrap=True)
     for name, variant in VARIANTS.items():
-        scores, cells = found.scores.get(name, []), []
-        for key in ("PAT", "PQ", "TQ", "STQ", "AQ") if scores else ():
-            mean, spread = mean_and_spread([getattr(s, key) for s in scores])
-            cells.append(f"{100 * mean:.1f} ± {100 * spread:.1f}")
-        cells = [*cells, f"{sum(s.IDS for s in scores)}"] if scores else [found.standings[name].proof, *[""] * 5]
-        table.add_row(variant.title, *cells, f"{variant.paper:.1f}")
+        scores, cells = found.scores.get(name, []), [found.standings[name].proof, *[""] * len(COMPOSITES)]
+        if scores:
+            cells = [with_spread([getattr(s, key) for s in scores], 1, "±") for key in COMPOSITES]
+            cells.append(f"{sum(s.IDS for s in scores)}")
+        table.add_row(variant.title, *cells, f"{variant.paper:.2f}")
     console.print(table)
-    console.print(
-        f"mean and standard deviation over seeds {', '.join(map(str, seeds))}; the paper's: KITTI-STEP validation",
-        highlight=False,
-    )
+    if len(seeds) > 1:
+        over = ", ".join(map(str, seeds))
+        console.print(f"mean±standard deviation over seeds {over}; IDS: their sum", highlight=False)
+    console.print("paper: its PAT on KITTI-STEP validation", highlight=False)
     for name, standing in found.standings.items():
         if standing.why:
             console.print(f"{VARIANTS[name].title}: {standing.why}", highlight=False, markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import Any
 from mapt.bench.page import Block, Card, Row, Section
 from mapt.bench.plots import curves, stacked_bars
 from mapt.bench.published import MISPRINTS, TABLES, PaperTable, Published, mismatches
-from mapt.bench.terms import CONVENTION, NETWORKS, PAPER, REFERENCE_POINT, STAGES, mean_and_spread, percent
+from mapt.bench.terms import CONVENTION, NETWORKS, PAPER, REFERENCE_POINT, STAGES, percent, with_spread
 
 Report = Mapping[str, Any]
 QUANTILES = ("p50", "p95", "p99", "max")
@@ -140,14 +140,13 @@ def _ablation(report: Report) -> Section:
     for name, about in report["ablation_rows"].items():
         scores, cells = report["ablation"].get(name, []), [""] * len(COMPOSITES)
         if scores:
-            spreads = [mean_and_spread([s[key] for s in scores]) for key in COMPOSITES]
-            cells = [f"{100 * m:.2f} ± {100 * s:.2f}" for m, s in spreads]
+            cells = [with_spread([s[key] for s in scores], 2) for key in COMPOSITES]
         switches = str(sum(s["IDS"] for s in scores)) if scores else ""
         first = (about["title"], about["proof"], cells[0], f"{about['paper_PAT']:.2f}", switches)
         rows.append(Row((*first, *cells[1:]), "strong" if name == "full" else ""))
     order = "; ".join(report["out_of_order"]) or "the means are in the paper's order"
-    seeds = ", ".join(map(str, report["seeds"]))
-    text = f"Mean and standard deviation over seeds {seeds}, percent. MAPT, each cue alone, IoU matching: {order}."
+    over = f"mean and standard deviation over seeds {', '.join(map(str, report['seeds']))}; IDS: their sum"
+    text = f"Percent{', ' + over if len(report['seeds']) > 1 else ''}. MAPT, each cue alone, IoU matching: {order}."
     columns = ("association", "standing", "PAT", "paper's PAT", "IDS", *COMPOSITES[1:])
     notes = ["The paper's PAT is of KITTI-STEP validation with its own weights: published, not measured here."]
     notes += [f"{about['title']}: {about['why']}." for about in report["ablation_rows"].values() if about["why"]]

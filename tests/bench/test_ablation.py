@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from mapt.bench.ablation import VARIANTS, out_of_order
+from mapt.bench.ablation import VARIANTS, Ablation, out_of_order
+from mapt.bench.contenders import Standing
 from mapt.bench.flow import FlowMotion
 from mapt.bench.peers import Peer, find_peers, relabelled
+from mapt.bench.report import print_ablation
 from mapt.metrics import Scores
 from mapt.runtime.frame import PanopticFrame, Track
 
@@ -94,3 +97,20 @@ def test_the_suite_runs_what_it_can_and_says_what_the_rest_needs(
     assert rows["backbone"]["proof"] == rows["ByteTrack"]["proof"] == "unproven"
     assert "model.motion_input=backbone" in rows["backbone"]["why"] and "mapt[bench]" in rows["ByteTrack"]["why"]
     assert report["seeds"] == [5, 6] and "unproven" in ran.out
+
+
+def test_the_table_fits_a_narrow_terminal_with_every_number(capsys: pytest.CaptureFixture[str]) -> None:
+    def of(share: float) -> Any:
+        names = ("PAT", "PQ", "TQ", "STQ", "AQ")
+        return SimpleNamespace(IDS=700, **dict.fromkeys(names, share))
+
+    names = ("iou", "OC-SORT", "motion", "appearance", "full")
+    found = Ablation({name: [of(0.9), of(0.1)] for name in names}, {n: Standing("unproven") for n in VARIANTS})
+    print_ablation(Console(width=80), found, [7, 8])
+    table = [line for line in capsys.readouterr().out.splitlines() if line[:1] in "┏┃┡│└"]
+    assert max(map(len, table)) <= 80 and not any("…" in line for line in table)
+    row = next(line for line in table if "IoU matching" in line)
+    assert row.count("50.0±56.6") == 5 and "1400" in row and "59.45" in row
+    print_ablation(Console(width=80), Ablation({n: [of(0.5)] for n in names}, found.standings), [0])
+    alone = capsys.readouterr().out
+    assert "±" not in alone and "50.0" in alone  # one seed has no spread
