@@ -82,7 +82,7 @@ def run_ablation(
         fps: frames per second.
         done: called once a row and seed, whether it ran or not.
     """
-    out, peers = Ablation(), find_peers(fps)
+    out, peers = Ablation(), find_peers(fps, backend.info.thresholds.score)
     for name, variant in VARIANTS.items():
         for root in roots.values():
             if name in PEERS:
@@ -107,9 +107,9 @@ def evaluate_row(backend: Backend, variant: Variant, root: Path, split: str, fps
 
 def _boxes(backend: Backend, name: str, root: Path, split: str, fps: float) -> Scores:
     """The runtime's instances with the ids of a tracker of boxes."""
-    metrics = PanopticTrackingMetrics(KITTI_STEP)
+    metrics, limit = PanopticTrackingMetrics(KITTI_STEP), backend.info.thresholds.score
     for sequence in list_sequences(root, split):
-        tracker, peer = PanopticTracker(backend, "iou"), find_peers(fps)[name]
+        tracker, peer = PanopticTracker(backend, "iou"), find_peers(fps, limit)[name]
         for index, (image, label) in enumerate(zip(sequence.images, sequence.labels, strict=True)):
             frame = tracker.step(read_rgb(image), round(index * 1e9 / fps))
             metrics.update(sequence.name, read_step(label), (frame.semantic, relabelled(frame, peer)))

@@ -106,7 +106,8 @@ def carried(table: TrackTable) -> Float:
 
 def time_association(count: int, frames: int) -> dict[str, Timing]:
     """`TrackTable.update` from given masks and embeddings, both stages, in turn with the peers there are."""
-    table, peers = TrackTable(Thresholds(similarity=0.8), "full"), find_peers(1e9 / PERIOD)
+    limits = Thresholds(similarity=0.8)
+    table, peers = TrackTable(limits, "full"), find_peers(1e9 / PERIOD, limits.score)
 
     def steps() -> Iterator[Steps]:
         nonlocal table

@@ -59,18 +59,24 @@ def relabelled(frame: PanopticFrame, peer: Peer) -> NDArray[np.int32]:
     return result
 
 
-def find_peers(fps: float) -> dict[str, Peer]:
-    """The peers by name with their own defaults; none where they are not installed.
+def find_peers(fps: float, score: float) -> dict[str, Peer]:
+    """The peers by name, given every chance; none where they are not installed.
+
+    Their defaults expect a detector's scores from 0.6 or 0.7 on and leave a new track's first frames without an id. The
+    fusion has left nothing below `score`, and an instance keeps its pixels whether it has an id or not: here a higher
+    threshold, or to wait, can only cost them. All else is their own.
 
     Args:
         fps: frames per second.
+        score: the runtime's own threshold.
     """
     try:
         from supervision import Detections
         from trackers import ByteTrackTracker, OCSORTTracker
     except ImportError:
         return {}
+    given = {"frame_rate": fps, "high_conf_det_threshold": score, "minimum_consecutive_frames": 1}
     return {
-        "ByteTrack": Peer(ByteTrackTracker(frame_rate=fps), Detections),
-        "OC-SORT": Peer(OCSORTTracker(frame_rate=fps), Detections),
+        "ByteTrack": Peer(ByteTrackTracker(track_activation_threshold=score, **given), Detections),
+        "OC-SORT": Peer(OCSORTTracker(**given), Detections),
     }

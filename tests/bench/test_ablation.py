@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from mapt.bench import ablation
 from mapt.bench.ablation import VARIANTS, Ablation, out_of_order
 from mapt.bench.contenders import Standing
 from mapt.bench.flow import FlowMotion
 from mapt.bench.peers import Peer, find_peers, relabelled
 from mapt.bench.report import print_ablation
 from mapt.metrics import Scores
+from mapt.runtime.bundle import read_bundle
 from mapt.runtime.frame import PanopticFrame, Track
+from mapt.runtime.ort import OrtBackend
 
 
 def frame_of(*tracks: tuple[int, tuple[float, float, float, float]]) -> PanopticFrame:
@@ -31,7 +34,7 @@ def frame_of(*tracks: tuple[int, tuple[float, float, float, float]]) -> Panoptic
 class Lagging:
     """A tracker that is not sure of a box in its first frame, knows boxes by their left side, and answers backwards."""
 
-    def __init__(self) -> None:
+    def __init__(self, **_: float) -> None:
         self.seen: set[float] = set()
 
     def update(self, detections: Any) -> Any:
@@ -84,7 +87,7 @@ def test_the_suite_runs_what_it_can_and_says_what_the_rest_needs(
     mapt: Callable[..., Any], bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "trackers", None)
-    assert find_peers(10.0) == {}
+    assert find_peers(10.0, 0.3) == {}
     path = tmp_path / "ablation.json"
     data = ("--sequences", 1, "--frames", 4, "--seeds", "5,6")
     ran = mapt("bench", bundle, "--suite", "ablation", *data, "--json", path)
@@ -97,6 +100,28 @@ def test_the_suite_runs_what_it_can_and_says_what_the_rest_needs(
     assert rows["backbone"]["proof"] == rows["ByteTrack"]["proof"] == "unproven"
     assert "model.motion_input=backbone" in rows["backbone"]["why"] and "mapt[bench]" in rows["ByteTrack"]["why"]
     assert report["seeds"] == [5, 6] and "unproven" in ran.out
+
+
+def test_peers_rows_are_scored_on_the_runtimes_own_pixels(
+    bundle: Path, street: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Sure:  # one track for all, which is as wrong as ids can be
+        def __init__(self, **_: float) -> None:
+            pass
+
+        def update(self, detections: Any) -> Any:
+            return SimpleNamespace(tracker_id=np.zeros(len(detections.xyxy), int), data=detections.data)
+
+    monkeypatch.setitem(sys.modules, "supervision", SimpleNamespace(Detections=SimpleNamespace))
+    monkeypatch.setitem(sys.modules, "trackers", SimpleNamespace(ByteTrackTracker=Sure, OCSORTTracker=Lagging))
+    rows = {name: VARIANTS[name] for name in ("iou", "OC-SORT", "ByteTrack")}
+    monkeypatch.setattr(ablation, "VARIANTS", rows)
+    backend = OrtBackend(read_bundle(bundle), 1)
+    found = ablation.run_ablation(backend, {}, {0: street}, "val", 10.0)
+    scores = {name: found.scores[name][0] for name in rows}
+    assert {standing.proof for standing in found.standings.values()} == {"proven here"}
+    assert scores["iou"].SQ == scores["OC-SORT"].SQ == scores["ByteTrack"].SQ
+    assert (scores["OC-SORT"].TQ or 0) < (scores["iou"].TQ or 0) > (scores["ByteTrack"].TQ or 0)
 
 
 def test_the_table_fits_a_narrow_terminal_with_every_number(capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,8 +88,10 @@ def test_peers_get_the_same_instances(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[Any] = []
 
     class Tracker:
-        def __init__(self, frame_rate: float) -> None:
-            assert frame_rate == 10
+        def __init__(self, frame_rate: float, **given: float) -> None:
+            assert frame_rate == 10 and given["minimum_consecutive_frames"] == 1
+            limits = {value for name, value in given.items() if name.endswith("threshold")}
+            assert limits == {Thresholds().score}  # theirs would turn instances away that the fusion kept
 
         def update(self, detections: Any) -> Any:
             given.append(detections)
