@@ -30,10 +30,10 @@ class Alone:
     frames_per_second: float
 
 
-def measure_alone(kind: str, bundle: Path, images: Path, threads: int, compiled: bool = False) -> Alone | None:
+def measure_alone(kind: str, bundle: Path, images: Path, threads: int) -> Alone | None:
     """Run a backend in a new process; None where that fails."""
     command = [sys.executable, "-m", "mapt.bench.alone", kind, str(bundle), str(images), "--threads", str(threads)]
-    ran = subprocess.run([*command, *(["--compile"] if compiled else [])], capture_output=True, text=True, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
     return Alone(**json.loads(ran.stdout.splitlines()[-1])) if ran.returncode == 0 else None
 
 
@@ -56,7 +56,6 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("images", type=Path, help="a folder of frames")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--compile", action="store_true")
     arguments = parser.parse_args()
     bundle = read_bundle(arguments.bundle)
     backend: Backend
@@ -65,7 +64,7 @@ def main() -> None:
     else:
         from mapt.bench.contenders import Contender, open_contender
 
-        backend = open_contender(Contender("", arguments.kind, bundle), arguments.threads, arguments.compile)
+        backend = open_contender(Contender("", arguments.kind, bundle), arguments.threads)
     tracker, spent, kept = PanopticTracker(backend), 0.0, 0
     for number, path in enumerate(sorted(arguments.images.iterdir())[: FRAMES + WARM]):
         image, begin = read_rgb(path), time.perf_counter()

@@ -46,7 +46,7 @@ class Setting:
         fps: their frames per second.
         threads: of every backend.
         others: bundles beside it.
-        compiled: may PyTorch compile?
+        compiled: have a row of `torch.compile`, too?
         alone: measure memory and throughput of each backend in a process of its own, too?
     """
 
@@ -82,9 +82,11 @@ def run_suite(setting: Setting) -> Json:
     costs = count_costs(setting.bundle)
     print_costs(setting.console, costs)
     limits, backends, tried = measure_limits(), list[Backend](), list[tuple[Contender, InputError | None]]()
-    for contender in list_contenders(setting.bundle, setting.others):
+    for contender in list_contenders(setting.bundle, setting.others, setting.compiled):
+        if contender.kind == "torch-compile":
+            setting.console.print("torch.compile translates backbone and semantic head; minutes", highlight=False)
         try:
-            backends.append(open_contender(contender, setting.threads, setting.compiled))
+            backends.append(open_contender(contender, setting.threads))
             tried.append((contender, None))
         except InputError as error:
             if contender.kind in ("torch", "ort"):
@@ -100,8 +102,7 @@ def run_suite(setting: Setting) -> Json:
     for contender, refusal in tried:
         alone, name = None, contender.name
         if refusal is None and setting.alone:
-            folder = contender.bundle.folder
-            alone = measure_alone(contender.kind, folder, images, setting.threads, setting.compiled)
+            alone = measure_alone(contender.kind, contender.bundle.folder, images, setting.threads)
         shares = {} if refusal else gemm_shares(result, name, costs.subgraphs, limits)
         rows.append(Row(contender, standing(contender, refusal), alone, shares))
     report = RunReport(costs, limits, rows, result)

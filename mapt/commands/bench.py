@@ -43,7 +43,7 @@ def bench(  # noqa: PLR0917  (the command's options)
     beside: Annotated[
         list[Path] | None, typer.Option("--beside", help="another bundle, in the same run; may be repeated")
     ] = None,
-    compiled: Annotated[bool, typer.Option("--compile", help="let PyTorch compile too; takes minutes")] = False,
+    compiled: Annotated[bool, typer.Option("--compile", help="a row of torch.compile, too; takes minutes")] = False,
     alone: Annotated[bool, typer.Option(help="memory and throughput of each backend in its own process")] = True,
 ) -> None:
     """Measure parameters, FLOPs, latency, accuracy and parity in one run."""

@@ -59,7 +59,7 @@ def bench(
         monkeypatch.setattr(pipeline, "time", times)
         monkeypatch.setattr(Yardstick, "measure", lambda _: 3 * pace)
         monkeypatch.setattr(suites, "count_costs", lambda _: counted)  # the same whatever is planted
-        monkeypatch.setattr(suites, "list_contenders", lambda bundle, _: [Contender("ort", "ort", bundle)])
+        monkeypatch.setattr(suites, "list_contenders", lambda bundle, *_: [Contender("ort", "ort", bundle)])
         monkeypatch.setattr(suites, "measure_limits", lambda: limits.Limits(1e11, 1e10))
         compared = ("--compare", tmp_path / f"{old}.json") if old else ()
         data = ("--data", tmp_path / "street", "--no-alone", "--threads", 2)
