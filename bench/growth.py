@@ -29,10 +29,8 @@ class Fit:
     residual: float
 
     def __str__(self) -> str:
-        shown = {
-            "linear": f"{self.a:.3g} + {self.b:.3g} x", "power": f"{self.a:.3g} x^{self.b:.2f}",
-            "inverse": f"{self.a:.3g} + {self.b:.3g} / x",
-        }  # fmt: skip
+        line = f"{self.a:.3g} {'-' if self.b < 0 else '+'} {abs(self.b):.3g}"
+        shown = {"linear": f"{line} x", "power": f"{self.a:.3g} x^{self.b:.2f}", "inverse": f"{line} / x"}
         return f"{shown[self.law]} (±{self.residual:.0%})"
 
 

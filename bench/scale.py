@@ -1,4 +1,4 @@
-"""Cost against the number of objects, the network's input, threads and the length of a sequence."""
+"""Cost against the number of objects, threads, the length of a sequence, the network's input and the camera's image."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt.bench.association import OURS, time_association, time_fusion
 from mapt.bench.growth import Fit, Law, fit
+from mapt.bench.terms import NETWORKS
 from mapt.contract import BY_NAME
 from mapt.export.bundle import Request, export_bundle
 from mapt.runtime import PanopticTracker
@@ -26,8 +28,10 @@ from mapt.runtime.ort import OrtBackend
 OBJECTS = (1, 3, 10, 30, 100)
 SIZES = (0.5, 0.75, 1.0, 1.5)  # times the bundle's height and width
 WINDOWS = (10, 20, 40, 80, 160)  # frames since the start
+CAMERAS = ((192, 640), (375, 1242), (720, 1280), (1080, 1920))  # height and width of images; the second is KITTI's
 PERIOD_NS = 100_000_000
-REPEATS, FRAMES = 7, 16
+REPEATS, FRAMES, WARM = 7, 16, 3
+SWEEPS = ("objects", "threads", "sequence", "input", "image")
 Series = dict[str, list[tuple[float, float]]]
 Images = Sequence[NDArray[np.uint8]]
 Measured = tuple[str, str, Series]  # title, unit, series
@@ -51,14 +55,14 @@ class Sweep:
 
 
 def run_scale(bundle: Bundle, images: Images, threads: int, cores: int, done: Callable[[], None]) -> dict[str, Sweep]:
-    """All four sweeps.
+    """All of `SWEEPS`.
 
     Args:
         bundle: what is measured, on ONNX Runtime.
-        images: frames (h,w,3) of one clip.
+        images: frames (h,w,3) of one clip, more than `WARM` of them.
         threads: of the network, where they are not what varies.
         cores: most threads to try.
-        done: called after each of 4 steps.
+        done: called after each sweep.
     """
     backend, sweeps = OrtBackend(bundle, threads), dict[str, Sweep]()
     steps: dict[str, tuple[Callable[[], Measured], tuple[Law, ...]]] = {
@@ -66,8 +70,10 @@ def run_scale(bundle: Bundle, images: Images, threads: int, cores: int, done: Ca
         "threads": (partial(_threads, bundle, images, cores), ("inverse",)),
         "sequence": (partial(_sequence, backend, images), ("linear",)),
         "input": (partial(_input, bundle, images, threads), ("linear", "power")),
+        "image": (partial(_image, backend, images), ("linear", "power")),
     }
-    for name, (measure, laws) in steps.items():
+    for name in SWEEPS:
+        measure, laws = steps[name]
         title, unit, series = measure()
         sweeps[name] = Sweep(title, unit, series, fit_all(series, laws))
         done()
@@ -124,6 +130,28 @@ def _input(bundle: Bundle, images: Images, threads: int) -> Measured:
     return "The network's input, whole frame, float32.", "megapixels", {"frame": points}
 
 
+def _image(backend: Backend, images: Images) -> Measured:
+    """A tracker for every size of the camera's image, in turn, each frame stretched to it beforehand."""
+    trackers = {size: PanopticTracker(backend) for size in CAMERAS}
+    spent: dict[tuple[int, int], list[dict[str, float]]] = {size: [] for size in CAMERAS}
+    for number, image in enumerate(images[:FRAMES]):
+        for (height, width), tracker in trackers.items():
+            seen = np.asarray(cv2.resize(image, (width, height)), np.uint8)
+            times = tracker.step(seen, number * PERIOD_NS).timings_ms
+            spent[height, width].append({**times, "networks": sum(times.get(stage, 0.0) for stage in NETWORKS)})
+    series = Series()
+    for (height, width), frames in spent.items():
+        for stage in ("preprocess", "fusion", "output", "networks", "frame"):
+            median = statistics.median(times[stage] for times in frames[WARM:])
+            series.setdefault(stage, []).append((round(height * width / 1e6, 3), median))
+    sizes, info = ", ".join(f"{height}x{width}" for height, width in CAMERAS), backend.info
+    return (
+        f"The camera's image, {sizes}: the same frames stretched. The network's input is always "
+        f"{info.height}x{info.width}, where fusion works, too.",
+        "megapixels", series,
+    )  # fmt: skip
+
+
 def _sequence(backend: Backend, images: Images) -> Measured:
     """One tracker that is never reset, on a clip played to and fro."""
     tracker, spent = PanopticTracker(backend), list[dict[str, float]]()
@@ -131,7 +159,7 @@ def _sequence(backend: Backend, images: Images) -> Measured:
     for number in range(WINDOWS[-1]):
         frame = tracker.step(there_and_back[number % len(there_and_back)], number * PERIOD_NS)
         spent.append(frame.timings_ms)
-    series, begin = Series(), 3
+    series, begin = Series(), WARM
     for end in WINDOWS:
         for stage in ("frame", "association"):
             median = statistics.median(times[stage] for times in spent[begin:end])
@@ -143,7 +171,7 @@ def _sequence(backend: Backend, images: Images) -> Measured:
 def _median_frame(backend: Backend, images: Images) -> float:
     tracker = PanopticTracker(backend)
     times = [tracker.step(image, n * PERIOD_NS).timings_ms["frame"] for n, image in enumerate(images[:FRAMES])]
-    return statistics.median(times[3:])
+    return statistics.median(times[WARM:])
 
 
 def _ms(call: Callable[[], object], times: int) -> float:

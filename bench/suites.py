@@ -22,7 +22,7 @@ from mapt.bench.limits import measure_limits
 from mapt.bench.report import print_ablation, print_accuracy, print_backends, print_costs, print_latency, print_scale
 from mapt.bench.results import Costs, Json, Row, RunReport, gemm_shares, run_json
 from mapt.bench.run import run_backends
-from mapt.bench.scale import run_scale
+from mapt.bench.scale import SWEEPS, run_scale
 from mapt.config import preset
 from mapt.data.kitti_step import list_sequences
 from mapt.errors import InputError
@@ -139,11 +139,11 @@ def ablation_suite(setting: Setting) -> Json:
 
 
 def scale_suite(setting: Setting) -> Json:
-    """Cost against objects, input, threads and sequence length."""
+    """Cost against objects, threads, sequence length, the network's input and the camera's image."""
     sequence = list_sequences(setting.root, SPLIT)[0]
     images = [read_rgb(path) for path in sequence.images]
     with ExitStack() as stack:
-        done = setting.progress(stack, "scale", 4)
+        done = setting.progress(stack, "scale", len(SWEEPS))
         sweeps = run_scale(setting.bundle, images, setting.threads, os.cpu_count() or 1, done)
     print_scale(setting.console, sweeps)
     return {

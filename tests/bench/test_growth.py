@@ -28,3 +28,7 @@ def test_a_power_is_told_from_a_line_and_the_residual_is_the_worst_point() -> No
     y[2] *= 1.2
     noisy = fit(list(zip(x, y, strict=True)), ["power"])
     assert 0.05 < noisy.residual < 0.2 and f"±{noisy.residual:.0%}" in str(noisy)
+
+
+def test_a_falling_line_is_written_as_one() -> None:
+    assert str(fit([(1, 9.0), (2, 8.0)], ["linear"])) == "10 - 1 x (±0%)"

@@ -16,6 +16,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale, "OBJECTS", (1, 20))
     monkeypatch.setattr(scale, "SIZES", (0.5, 1.0))
     monkeypatch.setattr(scale, "WINDOWS", (5, 8))
+    monkeypatch.setattr(scale, "CAMERAS", ((96, 320), (384, 1280)))
     monkeypatch.setattr(scale, "REPEATS", 2)
     monkeypatch.setattr(scale, "FRAMES", 5)
 
@@ -29,12 +30,16 @@ def test_every_sweep_is_measured_and_fitted(
     assert ran.code == 0, ran.err
     report = json.loads(path.read_text())
     sweeps = report["scale"]
-    assert set(sweeps) == {"objects", "threads", "sequence", "input"}
+    assert tuple(sweeps) == scale.SWEEPS == ("objects", "threads", "sequence", "input", "image")
     assert all(p["ms"] > 0 for sweep in sweeps.values() for line in sweep["series"].values() for p in line)
     objects = sweeps["objects"]["series"]
     assert set(objects) == {"motion", "appearance", "association", "fusion and association"}
     assert objects["motion"][1]["ms"] > objects["motion"][0]["ms"]  # 20 objects take two calls of 16, 1 takes one
     assert [p["x"] for p in sweeps["input"]["series"]["frame"]] == [0.031, 0.123]
     assert sweeps["input"]["fits"]["frame"]["law"] in ("linear", "power")
+    image = sweeps["image"]
+    assert set(image["series"]) == set(image["fits"]) == {"preprocess", "fusion", "output", "networks", "frame"}
+    assert [p["x"] for p in image["series"]["output"]] == [0.031, 0.492] and "96x320, 384x1280" in image["title"]
+    assert "ms by image" in ran.out
     assert "ms by objects" in ran.out and "x: megapixels" in ran.out
-    assert page.read_text().count("<svg") == 4
+    assert page.read_text().count("<svg") == 5
