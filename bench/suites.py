@@ -33,6 +33,7 @@ from mapt.runtime.bundle import Bundle
 from mapt.runtime.ort import OrtBackend
 
 SPLIT = "val"
+WARM = 3  # frames at the start of which no suite keeps the times
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,20 @@ class Setting:
         bar = stack.enter_context(Progress(console=self.console, transient=True))
         task = bar.add_task(text, total=total)
         return lambda: bar.advance(task)
+
+
+def check_frames(root: Path) -> None:
+    """A mistake in the data is told before anything is measured.
+
+    Raises:
+        InputError: no data, or its first sequence is too short to time anything.
+    """
+    first = list_sequences(root, SPLIT)[0]
+    if len(first.images) <= WARM:
+        raise InputError(
+            f"{root}: sequence {first.name} has {len(first.images)} frames, and times are kept after the first {WARM}; "
+            f"give it at least {WARM + 1}"
+        )
 
 
 def count_costs(bundle: Bundle) -> Costs:

@@ -63,8 +63,7 @@ def bench(  # noqa: PLR0917  (the command's options)
     numbers = _seeds(seeds or ("7,8,9" if suite in ("ablation", "all") else "7"))
 
     from mapt.bench.compare import check_comparable, read_report
-    from mapt.bench.suites import SPLIT, Setting
-    from mapt.data.kitti_step import list_sequences
+    from mapt.bench.suites import Setting, check_frames
     from mapt.runtime.bundle import read_bundle
 
     before = read_report(old) if old else None
@@ -76,7 +75,7 @@ def bench(  # noqa: PLR0917  (the command's options)
             _verify(console, checked, next(iter(roots.values())), fps, count, json_file)
             return
         for root in roots.values():
-            list_sequences(root, SPLIT)  # a mistake is told before anything is measured
+            check_frames(root)
         setting = Setting(console, checked, roots, fps, count, others, compiled, alone)
         about = _describe(setting)
         if before and old:

@@ -1,6 +1,7 @@
 """`mapt bench --suite scale`: every sweep is measured and has its law."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,3 +44,14 @@ def test_every_sweep_is_measured_and_fitted(
     assert "ms by image" in ran.out
     assert "ms by objects" in ran.out and "x: megapixels" in ran.out
     assert page.read_text().count("<svg") == 5
+
+
+def test_too_few_frames_to_time_are_refused_at_once(
+    mapt: Callable[..., Any], bundle: Path, street: Path, tmp_path: Path
+) -> None:
+    short = shutil.copytree(street, tmp_path / "short")
+    for label in sorted((short / "panoptic_maps" / "val" / "0000").iterdir())[3:]:
+        label.unlink()
+    for suite in ("scale", "run"):
+        ran = mapt("bench", bundle, "--suite", suite, "--data", short)
+        assert ran.code == 2 and "sequence 0000 has 3 frames" in ran.err and "at least 4" in ran.err
