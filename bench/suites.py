@@ -193,12 +193,12 @@ def describe_bundle(bundle: Bundle) -> Json:
 
 
 def describe_data(setting: Setting) -> Json:
-    """Which frames: how many, and a fingerprint of the first folder's files."""
+    """Which frames: how many, the size of the first, and a fingerprint of the first folder's files."""
     sequences, found = list_sequences(setting.root, SPLIT), hashlib.sha256()
     for path in (p for s in sequences for p in (*s.images, *s.labels)):
         found.update(path.read_bytes())
     frames = sum(len(s.images) for s in sequences)
     return {
         "sequences": len(sequences), "frames": frames, "fps": setting.fps, "sha256": found.hexdigest(),
-        "seeds": [seed for seed in setting.roots if seed],
+        "seeds": [seed for seed in setting.roots if seed], "size": list(read_rgb(sequences[0].images[0]).shape[:2]),
     }  # fmt: skip

@@ -39,6 +39,9 @@ def bench(  # noqa: PLR0917  (the command's options)
     frames: Annotated[int, typer.Option("--frames", min=4, help="frames per synthetic sequence")] = 40,
     fps: Annotated[float, typer.Option("--fps", min=0.1)] = 10.0,
     seeds: Annotated[str, typer.Option("--seeds", help="of the synthetic data, by comma")] = "",
+    size: Annotated[
+        str | None, typer.Option("--size", help="HxW of the synthetic frames; default: they fill the network's input")
+    ] = None,
     threads: Annotated[int, typer.Option("--threads", min=0, help="of every backend, 0: one a core")] = 0,
     beside: Annotated[
         list[Path] | None, typer.Option("--beside", help="another bundle, in the same run; may be repeated")
@@ -61,15 +64,19 @@ def bench(  # noqa: PLR0917  (the command's options)
     if old and suite not in ("run", "all"):
         raise InputError(f"--compare: is for --suite run and all, not {suite}")
     numbers = _seeds(seeds or ("7,8,9" if suite in ("ablation", "all") else "7"))
+    if data and size:
+        raise InputError("--size: is for synthetic frames; leave it out, or --data")
 
     from mapt.bench.compare import check_comparable, read_report
     from mapt.bench.suites import Setting, check_frames
+    from mapt.commands._size import parse_size
     from mapt.runtime.bundle import read_bundle
 
     before = read_report(old) if old else None
     console, checked, others = Console(), read_bundle(bundle), [read_bundle(path) for path in beside or ()]
     with tempfile.TemporaryDirectory(prefix="mapt-bench-") as folder:
-        roots = {0: data} if data else _render(checked, Path(folder), numbers, sequences, frames, fps, console)
+        pixels = parse_size(size) if size else _filling(checked)
+        roots = {0: data} if data else _render(pixels, Path(folder), numbers, sequences, frames, fps, console)
         count = threads or os.cpu_count() or 1
         if suite == "parity":
             _verify(console, checked, next(iter(roots.values())), fps, count, json_file)
@@ -149,20 +156,23 @@ def _seeds(text: str) -> list[int]:
         raise InputError(f"--seeds {text}: is not a list of whole numbers; write e.g. --seeds 7,8,9") from None
 
 
+def _filling(bundle: Bundle) -> tuple[int, int]:
+    """Height and width of frames that fill the network's input at KITTI's aspect."""
+    return bundle.info.height, min(bundle.info.width, round(bundle.info.height * 3.25))
+
+
 def _render(
-    bundle: Bundle, folder: Path, seeds: list[int], sequences: int, frames: int, fps: float, console: Console
+    size: tuple[int, int], folder: Path, seeds: list[int], sequences: int, frames: int, fps: float, console: Console
 ) -> dict[int, Path]:
-    """Synthetic sequences that fill the network's input at KITTI's aspect."""
+    """Synthetic sequences (height, width) by seed."""
     from mapt.bench.suites import SPLIT
     from mapt.data.synthetic import write_dataset
 
-    height = bundle.info.height
-    width = min(bundle.info.width, round(height * 3.25))
     console.print(
-        f"data: {sequences} synthetic sequences of {frames} frames, {height}x{width}, {fps:g} frames/s, "
+        f"data: {sequences} synthetic sequences of {frames} frames, {size[0]}x{size[1]}, {fps:g} frames/s, "
         f"seed {', '.join(map(str, seeds))}",
         highlight=False,
     )
     for seed in seeds:
-        write_dataset(folder / str(seed), sequences, frames, (height, width), seed, fps, SPLIT)
+        write_dataset(folder / str(seed), sequences, frames, size, seed, fps, SPLIT)
     return {seed: folder / str(seed) for seed in seeds}

@@ -90,11 +90,12 @@ def test_the_command_writes_the_documented_json(mapt: Callable[..., Any], bundle
 
 def test_two_bundles_are_measured_in_one_run(mapt: Callable[..., Any], bundle: Path, tmp_path: Path) -> None:
     path, other = tmp_path / "bench.json", shutil.copytree(bundle, tmp_path / "other")
-    frames = ("--sequences", 1, "--frames", 4, "--threads", 1, "--no-alone")
+    frames = ("--sequences", 1, "--frames", 4, "--size", "48x144", "--threads", 1, "--no-alone")
     ran = mapt("bench", bundle, "--beside", other, *frames, "--json", path)
     assert ran.code == 0, ran.err
     report = json.loads(path.read_text())
     assert set(report["latency_ms"]) == set(report["accuracy"]) == {"torch", "torch-best", bundle.name, "other"}
+    assert report["data"]["size"] == [48, 144] and "48x144" in ran.out
     ran = mapt("bench", bundle, "--beside", bundle, *frames)
     assert ran.code == 2 and "two bundles are called the same" in ran.err
 
@@ -104,6 +105,8 @@ def test_two_bundles_are_measured_in_one_run(mapt: Callable[..., Any], bundle: P
     [
         (("--suite", "fast"), "--suite fast: unknown"),
         (("--seeds", "a"), "--seeds a: is not a list"),
+        (("--size", "64"), "--size 64: is not HEIGHTxWIDTH"),
+        (("--size", "64x96", "--data", "."), "--size: is for synthetic frames"),
         (("--suite", "deadline", "--beside", "b"), "--beside: is for --suite run, ablation and all, not deadline"),
         (("--suite", "deadline", "--compare", "b"), "--compare: is for --suite run and all, not deadline"),
         (("--data", "nowhere"), "nowhere/panoptic_maps/val: no such folder"),
