@@ -78,12 +78,21 @@ class Graph:
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: the bundle's id, its graphs and engines, and what became of a lower precision."""
+    """What was written.
+
+    Attributes:
+        id: of the bundle.
+        graphs: by subgraph.
+        engines: by target and subgraph.
+        lowered: what became of a lower precision.
+        refused: a line for every engine of a lower precision that TensorRT does not build; it is left out.
+    """
 
     id: str
     graphs: list[Graph]
     engines: list[Engine]
     lowered: Lowered | None
+    refused: tuple[str, ...] = ()
 
 
 def export_bundle(
@@ -99,7 +108,7 @@ def export_bundle(
 
     Raises:
         InputError: bad weights, size, key, target or frames, no TensorRT, or a folder that is not a bundle.
-        RuntimeError: a graph is not valid or an engine does not build; a fault of this program, not of its user.
+        RuntimeError: a graph is not valid or a float32 engine does not build; a fault of this program, not of its user.
     """
     request = request or Request()
     if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
@@ -148,8 +157,8 @@ def _write(
             for head in kept if targets is not None else ():
                 path = Path(scratch, f"{head}.onnx")
                 onnx.save(lowered.convert(head, onnx.load(path), symmetric=True), path)
-        engines = [] if targets is None else _engines(Path(scratch), [*graphs], folder, targets, request, done)
-    precisions: dict[str, str] = {name: request.precision if name in kept else "fp32" for name in graphs}
+        precisions: dict[str, str] = {name: request.precision if name in kept else "fp32" for name in graphs}
+        engines, refused = _engines(Path(scratch), precisions, folder, targets or (), request, done)
     write_golden(folder / GOLDEN, OrtBackend(bundle), _golden_image(info))
     identity = write_manifest(
         folder, info, {name: path.name for name, path in graphs.items()}, files,
@@ -160,7 +169,7 @@ def _write(
     if request.sign:
         sign_file(folder / MANIFEST, request.sign, folder / SIGNATURE)
     listed = [_listed(name, path, parameters[name], precisions[name]) for name, path in graphs.items()]
-    return Exported(identity, listed, engines, lowered)
+    return Exported(identity, listed, engines, lowered, refused)
 
 
 def _operators(lowering: Lowering) -> dict[str, int]:
@@ -190,16 +199,23 @@ def _entries(engines: list[Engine], folder: Path) -> dict[str, dict[str, EngineF
 
 
 def _engines(
-    scratch: Path, names: list[str], folder: Path, targets: tuple[str, ...], request: Request,
+    scratch: Path, precisions: dict[str, str], folder: Path, targets: tuple[str, ...], request: Request,
     done: Callable[[str], None],
-) -> list[Engine]:  # fmt: skip
-    engines = []
+) -> tuple[list[Engine], tuple[str, ...]]:  # fmt: skip
+    """Engines of the graphs in `scratch`; those of a lower precision may be refused, and are then told of in a line."""
+    engines, lines = list[Engine](), list[str]()
+
+    def refused(name: str, reason: str) -> None:
+        if precisions[name] == "fp32":
+            raise RuntimeError(reason)
+        lines.append(f"{precisions[name]} {reason}")
+
     for target in targets:
-        sources = {name: scratch / f"{name}.onnx" for name in names}
+        sources = {name: scratch / f"{name}.onnx" for name in precisions}
         if target == "sm75":
             sources = {name: _for_turing(path) for name, path in sources.items()}
-        engines += build_engines(sources, folder, target, request.timing_cache, lambda e: done(e.file))
-    return engines
+        engines += build_engines(sources, folder, target, request.timing_cache, lambda e: done(e.file), refused)
+    return engines, tuple(lines)
 
 
 def _for_turing(path: Path) -> Path:

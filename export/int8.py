@@ -70,8 +70,8 @@ def quantize(model: onnx.ModelProto, samples: list[Tensors], symmetric: bool = F
     Args:
         model: finished graph.
         samples: inputs by name.
-        symmetric: signed activations with zero point 0, the only ones TensorRT takes; else unsigned ones, which are
-            faster on a CPU.
+        symmetric: signed activations with zero point 0 and float32 biases, the only ones TensorRT takes; else unsigned
+            activations and int32 biases, which are faster on a CPU.
 
     Returns:
         The graph with Q/DQ; filters per channel, inputs and outputs float32. The same model and samples give the same
@@ -101,7 +101,9 @@ def quantize(model: onnx.ModelProto, samples: list[Tensors], symmetric: bool = F
                     source, target, Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
                     activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8, weight_type=QuantType.QInt8,
                     nodes_to_quantize=names, op_types_to_quantize=KINDS,
-                    extra_options={"ActivationSymmetric": symmetric, "WeightSymmetric": True}, **ranges,
+                    extra_options={
+                        "ActivationSymmetric": symmetric, "WeightSymmetric": True, "QuantizeBias": not symmetric,
+                    }, **ranges,
                 )  # fmt: skip
         finally:
             logging.disable(logging.NOTSET)

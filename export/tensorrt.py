@@ -47,6 +47,7 @@ def build_engines(
     target: str,
     timing_cache: Path | None = None,
     done: Callable[[Engine], None] | None = None,
+    refused: Callable[[str, str], None] | None = None,
 ) -> list[Engine]:
     """Build `engines/<target>/<subgraph>.engine` in a bundle's folder.
 
@@ -56,9 +57,11 @@ def build_engines(
         target: GPU generation.
         timing_cache: file that keeps TensorRT's measurements from engine to engine and run to run.
         done: called with each engine.
+        refused: called with a subgraph that does not become an engine, and a line that says why; None: a fault.
 
     Raises:
-        RuntimeError: a graph does not parse or build, or TensorRT ended its process; a fault of this program.
+        RuntimeError: without `refused`, a graph does not parse or build, or TensorRT ended its process; a fault of this
+            program.
     """
     (bundle / "engines" / target).mkdir(parents=True, exist_ok=True)
     engines = []
@@ -66,7 +69,11 @@ def build_engines(
         file, start = f"engines/{target}/{name}.engine", time.monotonic()
         answer = _build(graph, target, bundle / file, timing_cache)
         if "error" in answer:
-            raise RuntimeError(f"{name} for {target}: TensorRT {answer['error']}")
+            reason = f"{name} for {target}: TensorRT {answer['error']}"
+            if not refused:
+                raise RuntimeError(reason)
+            refused(name, reason)
+            continue
         engine = Engine(name, target, file, answer["library"], answer["layers"], time.monotonic() - start)
         engines.append(engine)
         if done:

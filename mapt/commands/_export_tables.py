@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from mapt.export.bundle import Graph
     from mapt.export.precision import Lowered
     from mapt.export.tensorrt import Engine
+
+COMPUTED = ("FLOAT", "HALF", "INT8")  # output types of layers that are counted apart
 
 
 def show_graphs(console: Console, graphs: list[Graph], differences: dict[str, Deviation]) -> None:
@@ -74,14 +77,21 @@ def _heads(trial: Trial, count: int) -> str:
     return "all heads" if len(trial.heads) == count else ", ".join(trial.heads)
 
 
-def show_engines(console: Console, engines: list[Engine], out: Path) -> None:
-    """One row per target; what was not proven is said."""
-    table = Table("target", "engines", "size", "seconds", "layers")
+def show_engines(console: Console, engines: list[Engine], refused: tuple[str, ...], out: Path) -> None:
+    """One row per target; what was not built, and what was not proven, is said."""
+    for line in refused:
+        console.print(f"not built: {line}", highlight=False, markup=False, soft_wrap=True)
+    if not engines:
+        return
+    table = Table("target", "engines", "size", "seconds", "layers", *COMPUTED)
     for target in dict.fromkeys(e.target for e in engines):
         own = [e for e in engines if e.target == target]
         size = sum((out / e.file).stat().st_size for e in own)
-        layers = sum(n for e in own for types in e.layers.values() for n in types.values())
-        row = (str(len(own)), f"{size / 2**20:.1f} MiB", f"{sum(e.seconds for e in own):.1f}", str(layers))
-        table.add_row(target, *row)
+        layers = Counter[str]()
+        for types in (types for e in own for types in e.layers.values()):
+            layers.update(types)
+        row = (str(len(own)), f"{size / 2**20:.1f} MiB", f"{sum(e.seconds for e in own):.1f}", str(layers.total()))
+        table.add_row(target, *row, *(str(layers[kind]) for kind in COMPUTED))
     console.print(table)
+    console.print("layers: all of them, and by the type of what they give", highlight=False)
     console.print(f"{engines[0].library} built them; they were not run here, which needs such a GPU", highlight=False)

@@ -76,8 +76,7 @@ def export(  # noqa: PLR0917
     tables.show_graphs(console, done.graphs, differences)
     if done.lowered:
         tables.show_trials(console, done.lowered, precision, request.frames.described())
-    if done.engines:
-        tables.show_engines(console, done.engines, out)
+    tables.show_engines(console, done.engines, done.refused, out)
     _judge(out, done.graphs, differences)
     console.print(f"bundle: {out} (id {done.id[:12]})", highlight=False, soft_wrap=True)
     if clips:

@@ -59,6 +59,7 @@ def test_the_command_reads_both_forms(mapt: Callable[..., Any], tmp_path: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_synthetic_streets_follow_kitti_mots(tmp_path: Path) -> None:
     """Medians within a factor of 2 for cars and people, on a seed nothing else uses."""
     from mapt.data.synthetic import write_dataset

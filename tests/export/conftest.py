@@ -4,9 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from mapt.data.synthetic import render_sequence
 from mapt.errors import InputError
 from mapt.export.bundle import Request, export_bundle
+from mapt.export.int8 import record
 from mapt.export.tensorrt import find_targets
+from mapt.runtime.backend import Tensors
+from mapt.runtime.bundle import read_bundle
+from mapt.runtime.ort import OrtBackend
 from mapt.shipped import shipped_weights
 
 
@@ -29,3 +34,10 @@ def gridsample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     request = Request(lowering="gridsample", targets=() if has_tensorrt() else None, sign=key)
     export_bundle(shipped_weights(), folder / "bundle", request)
     return folder / "bundle"
+
+
+@pytest.fixture(scope="session")
+def samples(bundle: Path) -> dict[str, list[Tensors]]:
+    """Inputs of every subgraph of the shipped network, from three frames of a street."""
+    street = (frame.image for frame in render_sequence(5, 0, 3, (192, 624)))
+    return record(OrtBackend(read_bundle(bundle)), [street])

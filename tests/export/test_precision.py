@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,17 +31,6 @@ Run = Callable[..., Any]
 NAMES = [s.name for s in SUBGRAPHS]
 
 
-@pytest.fixture(scope="module")
-def samples(bundle: Path) -> dict[str, list[Tensors]]:
-    return record(OrtBackend(read_bundle(bundle)), street_runs())
-
-
-def street_runs() -> Iterator[Iterator[Any]]:
-    from mapt.data.synthetic import render_sequence
-
-    yield (frame.image for frame in render_sequence(5, 0, 3, (192, 624)))
-
-
 def types_read(model: onnx.ModelProto, dtype: int) -> set[str]:
     """Kinds of nodes that read or give values of a type, Cast apart."""
     graph = shape_inference.infer_shapes(model, strict_mode=True).graph
@@ -64,12 +53,14 @@ def test_only_convolutions_and_what_carries_them_are_half(bundle: Path, name: st
     assert [(v.name, v.type.tensor_type.elem_type) for v in (*model.graph.input, *model.graph.output)] == before
 
 
-@pytest.mark.parametrize("kind", ["fp16", "int8"])
+@pytest.mark.parametrize(("kind", "symmetric"), [("fp16", False), ("int8", False), ("int8", True)])
 @pytest.mark.parametrize("name", NAMES)
-def test_lower_precision_stays_near(bundle: Path, samples: dict[str, list[Tensors]], kind: Any, name: str) -> None:
+def test_lower_precision_stays_near(
+    bundle: Path, samples: dict[str, list[Tensors]], kind: Any, symmetric: bool, name: str
+) -> None:
     """Floating outputs of the dense heads; detections change order where scores are near each other."""
     model = onnx.load(bundle / f"{name}.onnx")
-    lower = Converter(kind, samples)(name, model)
+    lower = Converter(kind, samples)(name, model, symmetric)
     inputs = samples[name][0]
     full, low = (onnxruntime.InferenceSession(m.SerializeToString()).run(None, dict(inputs)) for m in (model, lower))
     limit = {"fp16": 5e-3, "int8": 0.1}[kind]
@@ -91,11 +82,15 @@ def test_int8_convolutions_read_the_picture_s_bytes(bundle: Path, samples: dict[
 
 
 def test_engines_get_signed_symmetric_ranges(bundle: Path, samples: dict[str, list[Tensors]]) -> None:
-    """TensorRT takes no other."""
+    """TensorRT takes no other, and no quantised biases."""
     lower = Converter("int8", samples)("backbone", onnx.load(bundle / "backbone.onnx"), symmetric=True)
     constants = {t.name: numpy_helper.to_array(t) for t in lower.graph.initializer}
     zeros = [constants[n.input[2]] for n in lower.graph.node if n.op_type == "QuantizeLinear"]
     assert zeros and all(z.dtype == np.int8 and not z.any() for z in zeros)
+    filters = [
+        constants[n.input[0]] for n in lower.graph.node if n.op_type == "DequantizeLinear" and n.input[0] in constants
+    ]
+    assert filters and {f.dtype for f in filters} == {np.dtype(np.int8)}
 
 
 def test_a_constant_beyond_half_keeps_its_node_in_float32() -> None:

@@ -72,6 +72,11 @@ def test_a_graph_that_does_not_parse_is_named(tmp_path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]), tmp_path / "bad.onnx")
     with pytest.raises(RuntimeError, match=r"^motion for sm86: TensorRT cannot parse "):
         build_engines({"motion": tmp_path / "bad.onnx"}, tmp_path, "sm86")
+    lines: list[tuple[str, str]] = []
+    graphs = {"motion": tmp_path / "bad.onnx"}
+    assert build_engines(graphs, tmp_path, "sm86", refused=lambda *told: lines.append(told)) == []
+    ((name, line),) = lines
+    assert name == "motion" and line.startswith("motion for sm86: TensorRT cannot parse ") and "\n" not in line
 
 
 @needs_tensorrt

@@ -13,6 +13,7 @@ SANITIZERS = "-fsanitize=address,undefined,float-cast-overflow"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
 def test_hostile_inputs_never_leave_their_memory(tmp_path: Path) -> None:
     sources = [*ROOT.glob("csrc/kernels/*.cpp"), ROOT / "csrc/tests/attack.cpp", "-x", "c++"]

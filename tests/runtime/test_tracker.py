@@ -197,6 +197,7 @@ def test_importing_the_runtime_stays_under_150_mb() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_memory_is_flat_over_20000_frames(scene: Make, street: tuple[Any, ...]) -> None:
     """Resident memory after 2,000 and after 20,000 frames."""
     from pathlib import Path

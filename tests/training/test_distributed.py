@@ -58,6 +58,7 @@ def test_two_processes_with_half_the_batch_are_one_with_the_whole(config_file: P
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_twenty_steps(config_file: Path, tmp_path: Path) -> None:
     compare(config_file, tmp_path, 20)
 

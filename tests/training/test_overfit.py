@@ -29,6 +29,7 @@ CHANGES = (
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_four_pairs_are_learned_by_heart(tiny: Callable[..., TrainConfig]) -> None:
     torch.manual_seed(0)
     config, batch = tiny(*CHANGES), moving_scenes(4, 96, 192)

@@ -178,6 +178,7 @@ def test_frozen_norms_keep_their_statistics(tiny: Tiny, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_compiled_network_has_the_same_losses(tiny: Tiny, tmp_path: Path) -> None:
     batch, found = batch_of(tiny(), tmp_path), []
     for setting in ("compile=false", "compile=true"):
