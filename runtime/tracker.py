@@ -32,8 +32,6 @@ from mapt.runtime.stuff import absorb_small_stuff
 from mapt.runtime.tracks import Association, TrackTable
 from mapt.runtime.workspace import Workspace
 
-LOST_PER_SLOT = 4  # tracks kept for every object there may be in a frame
-
 
 class PanopticTracker:
     """Motion and appearance-aware panoptic tracking of one camera.
@@ -64,10 +62,11 @@ class PanopticTracker:
         self.max_objects = min(max_objects or slots, slots)
         self.model = model_id(backend.info, model)
         limits = backend.info.thresholds
-        self._empty = TrackTable(limits, association, LOST_PER_SLOT * self.max_objects)
+        self._empty = TrackTable(limits, association, limits.tracks_per_object * self.max_objects)
         self._state = TrackerState(self._empty)
         self._turn = threading.Lock()
-        self._estimates: Estimates = getattr(backend, "estimates", None) or Estimates()  # a replay brings its own
+        replayed: Estimates | None = getattr(backend, "estimates", None)
+        self._estimates = replayed or Estimates(limits.deadline_reserve)
         self._record = HealthRecord(limits.max_gap)
         sizes, cells = backend.info.sizes, backend.info.height * backend.info.width // 64  # a mask has so many
         self._workspace = Workspace(cells * max(64, sizes["D"], sizes["N"]))
@@ -146,7 +145,7 @@ class PanopticTracker:
 
         Args:
             image: (h,w,3) uint8 RGB, any size.
-            stamp_ns: its time in nanoseconds, above the previous frame's by at most an hour.
+            stamp_ns: its time in nanoseconds, above the previous frame's by at most `max_jump` seconds.
             deadline_ms: milliseconds from the call within which the frame is wanted: appearance, then motion are left
                 out where they would not fit, by what they cost lately; the frame says so. None: never.
 
@@ -164,7 +163,8 @@ class PanopticTracker:
             self._record.begin()
             try:
                 check_image(image)
-                stamp, limit_ms = check_stamp(stamp_ns, self._state.stamp_ns), check_deadline(deadline_ms)
+                max_jump = self.backend.info.thresholds.max_jump
+                stamp, limit_ms = check_stamp(stamp_ns, self._state.stamp_ns, max_jump), check_deadline(deadline_ms)
                 self._record.expect(limit_ms)
                 frame, self._state = self._next(image, stamp, limit_ms)
             except InputError as error:
@@ -195,7 +195,7 @@ class PanopticTracker:
             with clock.stage("preprocess"):  # 1. one place where pixels become the network's input
                 place = fit(*size, info.height, info.width)
                 pixels = to_input(image, place, info.height, info.width, workspace)
-                look = look_at(pixels, place)
+                look = look_at(pixels, place, limits)
             seen = perceive(self.backend, pixels, clock)  # 2. backbone, semantic and instance heads
             with clock.stage("fusion"):  # 3. which pixel belongs to which detection
                 found, overflow = seen.detections.first(self.max_objects, limits.score)
@@ -222,4 +222,4 @@ class PanopticTracker:
             return replace(frame, alarms=("blind",)), before
         births, visible = sum(d.stage == "birth" for d in decisions), len(ids)
         after = replace(after, table=table, recent=before.counted(births, visible) if follows else before.recent)
-        return replace(frame, alarms=alarms(after.frozen, overflow, frame.semantic, after.recent)), after
+        return replace(frame, alarms=alarms(after.frozen, overflow, frame.semantic, after.recent, limits)), after
