@@ -7,7 +7,7 @@ propagated-feature width; E embedding width.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 SubgraphName = Literal["backbone", "semantic", "instance", "motion", "appearance"]
@@ -101,7 +101,7 @@ BY_NAME: dict[str, SubgraphSpec] = {spec.name: spec for spec in SUBGRAPHS}
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Decision limits of fusion and association; a bundle's manifest carries them.
+    """Decision limits of the runtime; a bundle's manifest carries them.
 
     Attributes:
         score: detections below it are dropped.
@@ -113,6 +113,16 @@ class Thresholds:
         max_lost: seconds a lost track is kept for stage 2.
         max_gap: seconds between frames beyond which masks are not propagated.
         embedding_momentum: share of the old embedding kept when a track is updated.
+        tracks_per_object: tracks kept, live and lost, for every object there may be in a frame.
+        max_jump: seconds between stamps beyond which the later one is refused as damaged.
+        blind_range: grey levels between the darkest and the brightest value of an image that shows nothing, at most.
+        churn_window: frames over which new objects are counted.
+        churn_objects: visible objects in that window below which their share of new ones says nothing.
+        churn_share: share of new ones among them above which the tracker says that it loses its tracks.
+        deadline_reserve: what a head is expected to cost is multiplied by this before it is compared with the deadline.
+
+    Raises:
+        ValueError: a limit is of the wrong type, not finite, or outside its `RANGES`.
     """
 
     score: float = 0.4
@@ -124,6 +134,30 @@ class Thresholds:
     max_lost: float = 1.5
     max_gap: float = 0.6
     embedding_momentum: float = 0.7
+    tracks_per_object: int = 4
+    max_jump: float = 3600.0
+    blind_range: int = 8
+    churn_window: int = 10
+    churn_objects: int = 20
+    churn_share: float = 0.5
+    deadline_reserve: float = 1.25
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value, (low, high) = getattr(self, field.name), RANGES[field.name]
+            kinds = (int,) if isinstance(field.default, int) else (int, float)
+            if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
+                kind = "a whole number" if kinds == (int,) else "a number"
+                raise ValueError(f"the threshold {field.name} is {value!r:.40}, not {kind} within {low:g}..{high:g}")
+
+
+_NUMBER = 2.0**31
+RANGES: dict[str, tuple[float, float]] = {
+    "score": (0, 1), "overlap": (0, 1), "min_area": (0, _NUMBER), "stuff_area": (0, _NUMBER),
+    "propagation_iou": (0, 1), "similarity": (-1, 1), "max_lost": (0, _NUMBER), "max_gap": (0, _NUMBER),
+    "embedding_momentum": (0, 1), "tracks_per_object": (1, 1000), "max_jump": (0, _NUMBER), "blind_range": (0, 255),
+    "churn_window": (1, 1000), "churn_objects": (1, _NUMBER), "churn_share": (0, 1), "deadline_reserve": (1, 100),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.float32]
 Index = NDArray[np.intp]
 TAIL = 1e-4
-CELLS = 2**17  # compared at once
+CELLS = 2**17  # compared at once, or one pair of masks: what bounds the memory
 
 
 def soft_iou(masks: Float, others: Float, windows: Index | None = None) -> NDArray[np.float64]:
@@ -33,10 +36,7 @@ def soft_iou(masks: Float, others: Float, windows: Index | None = None) -> NDArr
     rows, columns = np.nonzero(_meet(own, windows))
     first = np.maximum(own[rows, :2], windows[columns, :2])
     size = np.minimum(own[rows, 2:], windows[columns, 2:]) - first
-    portion = size.prod(1).cumsum() // CELLS
-    for part in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(portion)) + 1) if len(rows) else []:
-        i, j = rows[part], columns[part]
-        low[i, j] = _sums_of_minima(masks, others, i, j, first[part], size[part])
+    low[rows, columns] = _sums_of_minima(masks, others, rows, columns, first, size)
     # Summed in float32, by pairs: a conversion to float64 costs more than all the comparisons.
     areas = masks.reshape(len(masks), -1).sum(1).astype(np.float64)
     other_areas = np.zeros(len(others))
@@ -64,6 +64,15 @@ def _meet(windows: Index, others: Index) -> NDArray[np.bool_]:
 
 def _sums_of_minima(masks: Float, others: Float, i: Index, j: Index, corner: Index, size: Index) -> NDArray[np.float64]:
     """Sum min(masks[i], others[j]) over a window (y,x) `corner` and (height,width) `size` for each of k pairs (k,)."""
+    sums = np.zeros(len(i))
+    portion = size.prod(1).cumsum() // CELLS
+    ends = [0, *(np.flatnonzero(np.diff(portion)) + 1).tolist(), len(i)]
+    for part in (slice(a, b) for a, b in itertools.pairwise(ends) if a < b):
+        sums[part] = _sums_at_once(masks, others, i[part], j[part], corner[part], size[part])
+    return sums
+
+
+def _sums_at_once(masks: Float, others: Float, i: Index, j: Index, corner: Index, size: Index) -> NDArray[np.float64]:
     height, width = masks.shape[1:]
     lines, wide = (
         np.repeat(np.arange(len(i)), size[:, 0]),
@@ -80,6 +89,13 @@ def _sums_of_minima(masks: Float, others: Float, i: Index, j: Index, corner: Ind
 
 def find_windows(masks: Float) -> Index:
     """Rows and columns (n,4) y1, x1, y2, x2 of masks (n,h,w) with anything above `TAIL`; where nothing is, zeros."""
+    rows = max(1, 8 * CELLS // math.prod(masks.shape[1:]))  # a byte for each
+    if len(masks) <= rows:
+        return _windows_at_once(masks)
+    return np.concatenate([_windows_at_once(masks[start : start + rows]) for start in range(0, len(masks), rows)])
+
+
+def _windows_at_once(masks: Float) -> Index:
     height, width = masks.shape[1:]
     held = masks > TAIL
     cells = held.view(np.uint32) if width % 4 == 0 else held  # four at once

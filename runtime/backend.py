@@ -19,5 +19,5 @@ class Backend(Protocol):
     info: ModelInfo
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
-        """Run one subgraph; the results belong to the caller."""
+        """Run one subgraph; the results belong to the caller, and so do the inputs, which change after the call."""
         ...

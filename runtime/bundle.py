@@ -17,7 +17,7 @@ from mapt.contract import BY_NAME, SUBGRAPHS, ModelInfo, Thresholds
 from mapt.errors import InputError
 from mapt.runtime.signature import check_signature
 
-FORMAT = 4
+FORMAT = 5
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 GOLDEN = "golden.npz"
@@ -124,7 +124,7 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
         operators = {str(domain): int(version) for domain, version in manifest["operators"].items()}
         engines = {t: {n: _engine(path, e) for n, e in own.items()} for t, own in manifest["engines"].items()}
         hashes |= {entry["file"]: entry["sha256"] for own in manifest["engines"].values() for entry in own.values()}
-    except (TypeError, KeyError, AttributeError, ValueError) as error:
+    except (TypeError, KeyError, AttributeError, ValueError, OverflowError) as error:
         raise InputError(f"{path}: is malformed ({type(error).__name__}: {error}); export the bundle again") from None
     missing = [spec.name for spec in SUBGRAPHS if spec.name not in graphs]
     if missing:
@@ -215,11 +215,10 @@ def _model_info(manifest: dict[str, Any]) -> ModelInfo:
 
 def _thresholds(values: dict[str, Any]) -> Thresholds:
     """All of them: a limit that came later would decide otherwise than when the bundle was exported."""
-    kinds = {name: type(value) for name, value in asdict(Thresholds()).items()}
-    missing = sorted(kinds.keys() - values.keys())
+    missing = sorted(asdict(Thresholds()).keys() - values.keys())
     if missing:
         raise ValueError(f"the threshold {missing[0]!r} is missing")
-    return Thresholds(**{k: kinds[k](v) if k in kinds else v for k, v in values.items()})
+    return Thresholds(**values)
 
 
 def _inside(manifest: Path, name: str) -> Path:

@@ -13,6 +13,7 @@ from mapt.runtime.fusion import Fused
 from mapt.runtime.pipeline import Clock, Perception, carry, embed
 from mapt.runtime.state import TrackerState
 from mapt.runtime.tracks import Association
+from mapt.runtime.workspace import Workspace
 
 Float = NDArray[np.float32]
 
@@ -22,7 +23,8 @@ class Cues:
     """Input of the association.
 
     Attributes:
-        propagated: (L,1,H/8,W/8) in [0,1], the live tracks' masks in this frame; empty where it follows no other.
+        propagated: (L,1,H/8,W/8) in [0,1], the live tracks' masks in this frame, in the workspace; empty where it
+            follows no other.
         embeddings: (n,E) unit, of the instances; zeros where the head did not run.
         degraded: heads left out for the deadline.
         calls: how often each head ran.
@@ -36,7 +38,7 @@ class Cues:
 
 def gather(
     backend: Backend, association: Association, seen: Perception, fused: Fused, before: TrackerState | None,
-    clock: Clock, estimates: Estimates, deadline_ms: float | None,
+    clock: Clock, estimates: Estimates, workspace: Workspace,
 ) -> Cues:  # fmt: skip
     """Run the motion and the appearance head, as far as association and deadline allow.
 
@@ -46,26 +48,28 @@ def gather(
         seen: this frame's features.
         fused: its instances.
         before: the state after the previous frame; None where this frame follows none.
-        clock: takes the times and knows how much has passed.
+        clock: takes the times and knows how much is left.
         estimates: what the heads cost lately.
-        deadline_ms: from the clock's start; None: no limit.
+        workspace: memory that is used again.
 
     Without motion the previous masks stay where they were; without appearance no look is compared or remembered.
     """
     sizes, count = backend.info.sizes, len(fused.detections)
     live = before.table.live() if before else []
-    masks = np.stack([t.mask8 for t in live]) if live else np.zeros((0, *fused.masks8.shape[1:]), np.float32)
+    masks: Float = workspace.take("live", (len(live), *fused.masks8.shape[1:]))
+    for row, track in enumerate(live):
+        masks[row] = track.mask8
     calls: dict[Head, int] = {
         "motion": 0 if association == "iou" else -(-max(len(live), count) // sizes["N"]),
         "appearance": 0 if association in ("iou", "motion") else -(-count // sizes["N"]),
     }
-    left_ms = None if deadline_ms is None else deadline_ms - clock.elapsed_ms()
-    degraded = estimates.left_out(calls, left_ms)
+    degraded = estimates.left_out(calls, clock.left_ms())
     calls = {head: 0 if head in degraded else number for head, number in calls.items()}
     embeddings = np.zeros((count, sizes["E"]), np.float32)
     if calls["motion"]:
         s_prev = before.s if before and before.s is not None else seen.s
-        masks, f_p = carry(backend, s_prev, seen.s, masks, fused.detections, clock)
+        with clock.stage("motion"):
+            masks, f_p = carry(backend, s_prev, seen.s, masks, fused.detections, workspace)
         if calls["appearance"]:
             embeddings = embed(backend, seen.pyramid, fused.detections, f_p, clock)
     return Cues(masks, embeddings, degraded, calls)

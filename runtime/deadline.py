@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
+from mapt.contract import Thresholds
 from mapt.errors import InputError
 
 Head = Literal["appearance", "motion"]
@@ -13,7 +14,6 @@ ORDER: tuple[Head, ...] = ("appearance", "motion")  # what is left out first
 RISE, FALL = 0.5, 0.25  # weight of a measurement above and below the estimate
 OUTLIER = 2.0  # a measurement counts as at most this many times the estimate
 FORGET = 0.8  # of the estimate of a head that was left out, so that it is tried again
-RESERVE = 1.25  # estimates are multiplied by this
 
 
 def check_deadline(deadline_ms: float | None) -> float | None:
@@ -34,9 +34,14 @@ def check_deadline(deadline_ms: float | None) -> float | None:
 
 
 class Estimates:
-    """Running milliseconds: of a call of each head, and of the rest of the step after them."""
+    """Running milliseconds: of a call of each head, and of the rest of the step after them.
 
-    def __init__(self) -> None:
+    Args:
+        reserve: estimates are multiplied by this before they are compared with the time that is left.
+    """
+
+    def __init__(self, reserve: float = Thresholds.deadline_reserve) -> None:
+        self.reserve = reserve
         self.ms: dict[str, float] = {}
 
     def learn(self, name: str, ms: float) -> None:
@@ -71,7 +76,7 @@ class Estimates:
         out: list[Head] = []
         for head in ORDER:
             kept = [h for h in ORDER if h not in out]
-            need = RESERVE * (rest + sum(calls[h] * self.ms.get(h, 0.0) for h in kept))
+            need = self.reserve * (rest + sum(calls[h] * self.ms.get(h, 0.0) for h in kept))
             if need <= left_ms:
                 break
             out.append(head)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +11,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.contract import BY_NAME, ModelInfo
+from mapt.contract import BY_NAME, ModelInfo, Thresholds
 from mapt.runtime.errors import BackendError, OutputError
 from mapt.runtime.preprocess import Fit
 
 Alarm = Literal["blind", "frozen", "saturated", "empty", "churn"]
-BLIND = 8  # grey levels between the darkest and the brightest pixel of an image that shows nothing
-WINDOW, CHURN, ENOUGH = 10, 0.5, 20  # frames; share of births among visible objects; objects seen in the window
 
 
 def check_outputs(subgraph: str, outputs: Mapping[str, NDArray[Any]], info: ModelInfo) -> None:
@@ -32,8 +31,13 @@ def check_outputs(subgraph: str, outputs: Mapping[str, NDArray[Any]], info: Mode
             raise OutputError(
                 f"{subgraph}: {spec.name} is {what}, the contract says {spec.dtype} {shape}; frame dropped"
             )
-        if spec.dtype == "float32" and not np.isfinite(found).all():
+        if spec.dtype == "float32" and not _finite(found):
             raise OutputError(f"{subgraph}: {spec.name} holds NaN or infinity; frame dropped")
+
+
+def _finite(values: NDArray[np.float32]) -> bool:
+    """Whether none is NaN or infinite, without an array of answers: NaN is its own minimum."""
+    return math.isfinite(values.min(initial=0)) and math.isfinite(values.max(initial=0))
 
 
 def check_instances(outputs: Mapping[str, NDArray[Any]], info: ModelInfo) -> None:
@@ -71,14 +75,14 @@ class Look:
     pixels: int
 
 
-def look_at(pixels: NDArray[np.uint8], place: Fit) -> Look:
+def look_at(pixels: NDArray[np.uint8], place: Fit, limits: Thresholds) -> Look:
     """Look at the network's input (1,H,W,3), of which the image fills the part that `place` says."""
     inner = pixels[0, : place.inner_height, : place.inner_width]
-    return Look(int(inner.max()) - int(inner.min()) <= BLIND, zlib.crc32(pixels.data))
+    return Look(int(inner.max()) - int(inner.min()) <= limits.blind_range, zlib.crc32(pixels.data))
 
 
 def alarms(
-    frozen: bool, overflow: int, semantic: NDArray[np.uint8], recent: Sequence[tuple[int, int]]
+    frozen: bool, overflow: int, semantic: NDArray[np.uint8], recent: Sequence[tuple[int, int]], limits: Thresholds
 ) -> tuple[Alarm, ...]:
     """What is wrong with a labelled frame.
 
@@ -86,13 +90,14 @@ def alarms(
         frozen: its pixels are those of the frame before.
         overflow: objects that were left out.
         semantic: (h,w) train ids.
-        recent: births and visible objects of the last `WINDOW` frames that followed another.
+        recent: births and visible objects of the last `churn_window` frames that followed another.
+        limits: when most of them being new is worth a word.
     """
     births, visible = (sum(column) for column in zip(*recent, strict=True)) if recent else (0, 0)
     holds: dict[Alarm, bool] = {
         "frozen": frozen,
         "saturated": overflow > 0,
         "empty": int(semantic.min()) == int(semantic.max()),
-        "churn": visible >= ENOUGH and births > CHURN * visible,
+        "churn": visible >= limits.churn_objects and births > limits.churn_share * visible,
     }
     return tuple(name for name, held in holds.items() if held)

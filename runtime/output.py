@@ -12,46 +12,70 @@ from mapt.runtime.frame import Decision, PanopticFrame, Track
 from mapt.runtime.fusion import Fused
 from mapt.runtime.preprocess import Fit, to_image
 from mapt.runtime.tracks import TrackState, TrackTable
+from mapt.runtime.workspace import Workspace
+
+Pixels = tuple[NDArray[np.uint8], NDArray[np.int32]]  # train ids and track ids
 
 
 @dataclass(frozen=True)
 class Identified:
-    """The instances of a frame with their identities.
+    """What is known of a frame's identities.
 
     Attributes:
-        fused: the instances.
-        ids: track id of each.
-        decisions: why.
+        decisions: why they are what they are.
         table: the tracks after this frame.
     """
 
-    fused: Fused
-    ids: list[int]
     decisions: list[Decision]
     table: TrackTable
 
 
-def label_frame(
-    labels: NDArray[np.uint8], found: Identified, place: Fit, stamp_ns: int, overflow: int, degraded: tuple[Head, ...]
-) -> PanopticFrame:
-    """Everything at the image's size, nearest neighbour.
+def paint(
+    labels: NDArray[np.uint8], fused: Fused, ids: list[int], place: Fit, workspace: Workspace | None = None
+) -> Pixels:
+    """The instances over the stuff behind them, as new arrays (h,w) of the image's size, nearest neighbour.
 
     Args:
         labels: (H,W) uint8, the best stuff class of every pixel of the network's input.
-        found: the instances that cover some of them.
+        fused: the instances that cover some of them.
+        ids: track id of each.
+        place: where the image lies in the input.
+        workspace: memory that is used again; None: new.
+    """
+    workspace = workspace or Workspace()
+    semantic = workspace.take("semantic", labels.shape, np.uint8)
+    instance = workspace.take("instance", labels.shape, np.int32)
+    np.copyto(semantic, labels)
+    instance.fill(0)
+    classes, boxes = fused.detections.classes.tolist(), fused.boxes.astype(np.intp).tolist()
+    for number, (label, track, (x1, y1, x2, y2)) in enumerate(zip(classes, ids, boxes, strict=True), 1):
+        window = slice(y1, y2), slice(x1, x2)
+        mask = np.equal(fused.index[window], number, out=workspace.take("inside", (y2 - y1, x2 - x1), np.bool_))
+        np.copyto(semantic[window], label, where=mask)
+        np.copyto(instance[window], track, where=mask)
+    return (
+        to_image(semantic, place).astype(np.uint8, copy=False),
+        to_image(instance, place).astype(np.int32, copy=False),
+    )
+
+
+def label_frame(
+    pixels: Pixels, found: Identified, place: Fit, stamp_ns: int, overflow: int, degraded: tuple[Head, ...]
+) -> PanopticFrame:
+    """What a step returns, but for its times and alarms.
+
+    Args:
+        pixels: from `paint`.
+        found: the instances in them.
         place: where the image lies in the input.
         stamp_ns: the frame's time.
         overflow: as in `PanopticFrame`.
         degraded: as in `PanopticFrame`.
     """
-    fused = found.fused
-    table = np.array([0, *found.ids], np.int32)
-    classes = np.concatenate((np.zeros(1, np.uint8), fused.detections.classes.astype(np.uint8)))
-    semantic = np.where(fused.index > 0, classes[fused.index], labels)
     tracks = sorted(found.table.tracks, key=lambda t: (t.lost > 0, t.id))
     return PanopticFrame(
-        semantic=to_image(semantic, place).astype(np.uint8, copy=False),
-        instance=to_image(table[fused.index], place).astype(np.int32, copy=False),
+        semantic=pixels[0],
+        instance=pixels[1],
         tracks=tuple(_public(t, place) for t in tracks),
         decisions=tuple(found.decisions),
         timings_ms={},

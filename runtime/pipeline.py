@@ -14,20 +14,27 @@ from numpy.typing import NDArray
 from mapt.runtime.backend import Backend, Tensors
 from mapt.runtime.fusion import Detections, sigmoid
 from mapt.runtime.monitor import check_instances, check_outputs, failed
+from mapt.runtime.workspace import Workspace
 
 Float = NDArray[np.float32]
 
 
 class Clock:
-    """Milliseconds by stage."""
+    """Milliseconds by stage.
 
-    def __init__(self) -> None:
-        self.start = time.perf_counter_ns()
+    Args:
+        deadline_ms: milliseconds from now within which all of it should be over; None: no limit.
+    """
+
+    def __init__(self, deadline_ms: float | None = None) -> None:
+        self.start, self.deadline_ms = time.perf_counter_ns(), deadline_ms
         self.ms: dict[str, float] = {}
 
-    def elapsed_ms(self) -> float:
-        """Since the clock was made."""
-        return (time.perf_counter_ns() - self.start) / 1e6
+    def left_ms(self) -> float | None:
+        """Until the deadline; None where there is none."""
+        if self.deadline_ms is None:
+            return None
+        return self.deadline_ms - (time.perf_counter_ns() - self.start) / 1e6
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -111,7 +118,7 @@ def in_order(detections: Detections) -> Detections:
 
 
 def carry(
-    backend: Backend, s_prev: Float, s: Float, masks_prev: Float, detections: Detections, clock: Clock
+    backend: Backend, s_prev: Float, s: Float, masks_prev: Float, detections: Detections, workspace: Workspace
 ) -> tuple[Float, Float]:
     """The motion head on any number of tracks and detections, N rows at a time.
 
@@ -121,37 +128,36 @@ def carry(
         s: of this frame.
         masks_prev: (T,1,H/8,W/8) masks of the live tracks at t - 1.
         detections: of this frame; their own masks give f_p.
-        clock: takes the time of stage `motion`.
+        workspace: memory that is used again.
 
     Returns:
-        Propagated masks (T,1,H/8,W/8) in [0,1] and propagated features f_p (D,M,7,7).
+        Propagated masks (T,1,H/8,W/8) in [0,1], in the workspace, and propagated features f_p (D,M,7,7).
     """
-    rows = backend.info.sizes["N"]
-    propagated, features = [], []
-    with clock.stage("motion"):
-        for start in range(0, max(len(masks_prev), len(detections)), rows):
-            part = slice(start, start + rows)
-            out = run(
-                backend,
-                "motion",
-                {
-                    "s_prev": s_prev,
-                    "s": s,
-                    "masks_prev": padded(masks_prev[part], rows),
-                    "masks": padded(detections.masks8[part], rows),
-                    "boxes": padded(detections.boxes[part], rows),
-                },
-            )
-            propagated.append(out["propagated"])
-            features.append(out["f_p"])
-    height, width = s.shape[2:]
-    masks = np.concatenate(propagated)[: len(masks_prev)] if propagated else np.zeros((0, 1, height, width), np.float32)
+    rows, grid = backend.info.sizes["N"], (1, *s.shape[2:])
+    propagated: Float = workspace.take("propagated", (len(masks_prev), *grid))
+    features = []
+    for start in range(0, max(len(masks_prev), len(detections)), rows):
+        part = slice(start, start + rows)
+        out = run(
+            backend,
+            "motion",
+            {
+                "s_prev": s_prev,
+                "s": s,
+                "masks_prev": padded(masks_prev[part], rows, workspace.take("rows_prev", (rows, *grid))),
+                "masks": padded(detections.masks8[part], rows, workspace.take("rows", (rows, *grid))),
+                "boxes": padded(detections.boxes[part], rows),
+            },
+        )
+        carried = propagated[part]
+        sigmoid(out["propagated"][: len(carried)], carried)
+        features.append(out["f_p"])
     f_p = (
         np.concatenate(features)[: len(detections)]
         if features
         else np.zeros((0, backend.info.sizes["M"], 7, 7), np.float32)
     )
-    return sigmoid(masks), f_p
+    return propagated, f_p
 
 
 def embed(backend: Backend, pyramid: Tensors, detections: Detections, f_p: Float, clock: Clock) -> Float:
@@ -174,10 +180,10 @@ def embed(backend: Backend, pyramid: Tensors, detections: Detections, f_p: Float
     return unit
 
 
-def padded(rows: Float, count: int) -> Float:
-    """Rows (n,...) with zeros behind them up to `count`."""
+def padded(rows: Float, count: int, out: Float | None = None) -> Float:
+    """Rows (n,...) with zeros behind them up to `count`; `out`: where they go unless they are `count` already."""
     if len(rows) == count:
         return np.ascontiguousarray(rows)
-    out = np.zeros((count, *rows.shape[1:]), np.float32)
-    out[: len(rows)] = rows
+    out = np.empty((count, *rows.shape[1:]), np.float32) if out is None else out
+    out[: len(rows)], out[len(rows) :] = rows, 0
     return out

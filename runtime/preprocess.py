@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
+from mapt.runtime.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -53,21 +54,25 @@ def fit(height: int, width: int, input_height: int, input_width: int) -> Fit:
     return Fit(height, width, *inner)
 
 
-def to_input(image: NDArray[np.uint8], place: Fit, input_height: int, input_width: int) -> NDArray[np.uint8]:
+def to_input(
+    image: NDArray[np.uint8], place: Fit, input_height: int, input_width: int, workspace: Workspace | None = None
+) -> NDArray[np.uint8]:
     """An RGB image (h,w,3) uint8 to the network's input (1,H,W,3): resized bilinearly, zeros on the right and below."""
-    out = np.zeros((1, input_height, input_width, 3), np.uint8)
+    out: NDArray[np.uint8] = (workspace or Workspace()).take("input", (1, input_height, input_width, 3), np.uint8)
     target = out[0, : place.inner_height, : place.inner_width]
+    out[0, place.inner_height :] = 0
+    out[0, : place.inner_height, place.inner_width :] = 0
     if image.shape[:2] == target.shape[:2]:
         target[:] = image
     else:
-        target[:] = cv2.resize(image, (place.inner_width, place.inner_height), interpolation=cv2.INTER_LINEAR)
+        cv2.resize(image, (place.inner_width, place.inner_height), target, interpolation=cv2.INTER_LINEAR)
     return out
 
 
 def to_image(labels: NDArray[np.generic], place: Fit) -> NDArray[np.generic]:
-    """A label map (H,W) at the network's resolution to the image's size (h,w), nearest neighbour."""
+    """A label map (H,W) at the network's resolution as a new one of the image's size (h,w), nearest neighbour."""
     inner = labels[: place.inner_height, : place.inner_width]
     if inner.shape == (place.height, place.width):
-        return np.ascontiguousarray(inner)
+        return inner.copy()
     resized: NDArray[np.generic] = cv2.resize(inner, (place.width, place.height), interpolation=cv2.INTER_NEAREST_EXACT)  # type: ignore[arg-type]
     return resized

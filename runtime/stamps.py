@@ -8,18 +8,18 @@ from typing import SupportsIndex
 from mapt.runtime.errors import StampError
 
 MAX_STAMP = 2**63 - 1
-MAX_JUMP = 3600 * 10**9  # ns; more is taken for a damaged stamp or a clock that was set
 
 
-def check_stamp(stamp_ns: SupportsIndex, last_ns: int | None) -> int:
+def check_stamp(stamp_ns: SupportsIndex, last_ns: int | None, max_jump: float) -> int:
     """A frame's time as a Python integer.
 
     Args:
         stamp_ns: any integer type.
         last_ns: time of the last labelled frame; None where there is none.
+        max_jump: seconds; more is taken for a damaged stamp or a clock that was set.
 
     Raises:
-        StampError: no whole number within 0..2^63 - 1, not after `last_ns`, or more than an hour after it.
+        StampError: no whole number within 0..2^63 - 1, not after `last_ns`, or more than `max_jump` after it.
     """
     try:
         stamp = -1 if isinstance(stamp_ns, bool) else operator.index(stamp_ns)
@@ -29,7 +29,7 @@ def check_stamp(stamp_ns: SupportsIndex, last_ns: int | None) -> int:
         raise StampError(f"stamp {stamp_ns!r:.40} is no time; give whole nanoseconds within 0..2^63 - 1")
     if last_ns is not None and stamp <= last_ns:
         raise StampError(f"stamp {stamp} ns is not after {last_ns} ns; stamps must rise, or call reset()")
-    if last_ns is not None and stamp - last_ns > MAX_JUMP:
-        hours = (stamp - last_ns) / MAX_JUMP
-        raise StampError(f"stamp {stamp} ns is {hours:.1f} hours ahead; if the clock was set, call reset()")
+    if last_ns is not None and stamp - last_ns > round(max_jump * 1e9):
+        ahead = f"{(stamp - last_ns) / 3.6e12:.1f} hours ahead, more than {max_jump:g} s"
+        raise StampError(f"stamp {stamp} ns is {ahead}; if the clock was set, call reset()")
     return stamp

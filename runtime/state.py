@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from mapt.contract import ModelInfo
 from mapt.runtime.errors import StateError
-from mapt.runtime.monitor import WINDOW
 from mapt.runtime.packing import Arrays, pack, unpack
 from mapt.runtime.stamps import MAX_STAMP
 from mapt.runtime.tracks import MAX_ID, TrackState, TrackTable
@@ -58,7 +57,7 @@ class TrackerState:
 
     def counted(self, births: int, visible: int) -> tuple[tuple[int, int], ...]:
         """`recent` with one frame more."""
-        return (*self.recent, (births, visible))[-WINDOW:]
+        return (*self.recent, (births, visible))[-self.table.limits.churn_window :]
 
     def follows(self, before: TrackerState, max_gap: float) -> bool:
         """Whether the masks of the frame before can be carried into this one: `max_gap` is in seconds.
@@ -166,7 +165,7 @@ def _build(meta: dict[str, Any], arrays: Arrays, info: ModelInfo, empty: TrackTa
     )
     pixels = _whole(meta["pixels"], 0, 2**32 - 1)
     recent = tuple((_whole(a, 0, MAX_ID), _whole(b, 0, MAX_ID)) for a, b in meta["recent"])
-    _must(len(recent) <= WINDOW, "they remember too much")
+    _must(len(recent) <= empty.limits.churn_window, "they remember too much")
     table = replace(empty, tracks=tracks, next_id=number)
     return TrackerState(table, s, stamp, fresh, pixels, (height, width), recent)
 

@@ -22,7 +22,7 @@ from mapt.runtime.frame import PanopticFrame
 from mapt.runtime.fusion import fuse
 from mapt.runtime.health import Health, HealthRecord, Status
 from mapt.runtime.monitor import alarms, look_at
-from mapt.runtime.output import Identified, label_frame
+from mapt.runtime.output import Identified, label_frame, paint
 from mapt.runtime.pipeline import Clock, perceive
 from mapt.runtime.preprocess import check_image, fit, to_input
 from mapt.runtime.selftest import self_test
@@ -30,8 +30,7 @@ from mapt.runtime.stamps import check_stamp
 from mapt.runtime.state import TrackerState, model_id, restore, save
 from mapt.runtime.stuff import absorb_small_stuff
 from mapt.runtime.tracks import Association, TrackTable
-
-LOST_PER_SLOT = 4  # tracks kept for every object there may be in a frame
+from mapt.runtime.workspace import Workspace
 
 
 class PanopticTracker:
@@ -63,11 +62,14 @@ class PanopticTracker:
         self.max_objects = min(max_objects or slots, slots)
         self.model = model_id(backend.info, model)
         limits = backend.info.thresholds
-        self._empty = TrackTable(limits, association, LOST_PER_SLOT * self.max_objects)
+        self._empty = TrackTable(limits, association, limits.tracks_per_object * self.max_objects)
         self._state = TrackerState(self._empty)
         self._turn = threading.Lock()
-        self._estimates: Estimates = getattr(backend, "estimates", None) or Estimates()  # a replay brings its own
+        replayed: Estimates | None = getattr(backend, "estimates", None)
+        self._estimates = replayed or Estimates(limits.deadline_reserve)
         self._record = HealthRecord(limits.max_gap)
+        sizes, cells = backend.info.sizes, backend.info.height * backend.info.width // 64  # a mask has so many
+        self._workspace = Workspace(cells * max(64, sizes["D"], sizes["N"]))
 
     @classmethod
     def load(
@@ -143,7 +145,7 @@ class PanopticTracker:
 
         Args:
             image: (h,w,3) uint8 RGB, any size.
-            stamp_ns: its time in nanoseconds, above the previous frame's by at most an hour.
+            stamp_ns: its time in nanoseconds, above the previous frame's by at most `max_jump` seconds.
             deadline_ms: milliseconds from the call within which the frame is wanted: appearance, then motion are left
                 out where they would not fit, by what they cost lately; the frame says so. None: never.
 
@@ -161,7 +163,8 @@ class PanopticTracker:
             self._record.begin()
             try:
                 check_image(image)
-                stamp, limit_ms = check_stamp(stamp_ns, self._state.stamp_ns), check_deadline(deadline_ms)
+                max_jump = self.backend.info.thresholds.max_jump
+                stamp, limit_ms = check_stamp(stamp_ns, self._state.stamp_ns, max_jump), check_deadline(deadline_ms)
                 self._record.expect(limit_ms)
                 frame, self._state = self._next(image, stamp, limit_ms)
             except InputError as error:
@@ -186,35 +189,37 @@ class PanopticTracker:
         self, image: NDArray[np.uint8], stamp: int, deadline_ms: float | None
     ) -> tuple[PanopticFrame, TrackerState]:
         """The frame and the state after it; nothing of the tracker changes but its running estimates."""
-        before, clock, info = self._state, Clock(), self.backend.info
+        before, clock, info, workspace = self._state, Clock(deadline_ms), self.backend.info, self._workspace
         limits, size = info.thresholds, (image.shape[0], image.shape[1])
         with clock.stage("frame"):
             with clock.stage("preprocess"):  # 1. one place where pixels become the network's input
                 place = fit(*size, info.height, info.width)
-                pixels = to_input(image, place, info.height, info.width)
-                look = look_at(pixels, place)
+                pixels = to_input(image, place, info.height, info.width, workspace)
+                look = look_at(pixels, place, limits)
             seen = perceive(self.backend, pixels, clock)  # 2. backbone, semantic and instance heads
             with clock.stage("fusion"):  # 3. which pixel belongs to which detection
                 found, overflow = seen.detections.first(self.max_objects, limits.score)
                 inner = (place.inner_height, place.inner_width)
-                fused = fuse(found.first(0)[0] if look.blind else found, seen.logits, self.stuff, limits, inner)
+                found = found.first(0)[0] if look.blind else found
+                fused = fuse(found, seen.logits, self.stuff, limits, inner, workspace)
             after = before.next(seen.s, stamp, look.pixels, size)
             follows = not look.blind and after.follows(before, limits.max_gap)
             cues = gather(  # 4. motion and appearance heads
                 self.backend, self.association, seen, fused, before if follows else None, clock, self._estimates,
-                deadline_ms,
+                workspace,
             )  # fmt: skip
             with clock.stage("association"):  # 5. propagated masks first, embeddings for the rest
                 table, ids, decisions = before.table.update(fused, cues.propagated, cues.embeddings, stamp)
             with clock.stage("output"):  # 6. back to the camera's pixels
-                identified = Identified(fused, ids, [] if look.blind else decisions, table)
+                identified = Identified([] if look.blind else decisions, table)
                 overflow += int(seen.full and seen.detections.scores[-1] >= limits.score)
-                labels = absorb_small_stuff(seen.labels, fused.index, seen.logits, limits.stuff_area, inner)
-                frame = label_frame(labels, identified, place, stamp, overflow, cues.degraded)
+                labels = absorb_small_stuff(seen.labels, fused.index, seen.logits, limits.stuff_area, inner, workspace)
+                painted = paint(labels, fused, ids, place, workspace)
+                frame = label_frame(painted, identified, place, stamp, overflow, cues.degraded)
         frame.timings_ms.update(clock.ms)
         self._estimates.learn_from(clock.ms, cues.calls, cues.degraded)
         if look.blind:
             return replace(frame, alarms=("blind",)), before
         births, visible = sum(d.stage == "birth" for d in decisions), len(ids)
         after = replace(after, table=table, recent=before.counted(births, visible) if follows else before.recent)
-        return replace(frame, alarms=alarms(after.frozen, overflow, frame.semantic, after.recent)), after
+        return replace(frame, alarms=alarms(after.frozen, overflow, frame.semantic, after.recent, limits)), after

@@ -9,6 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from mapt.config import preset
+from mapt.contract import Thresholds
 from mapt.errors import InputError
 from mapt.model.network import Network
 from mapt.model.weights import load_imagenet, load_weights, read_config, save_weights
@@ -107,3 +108,14 @@ def test_metadata_is_in_the_order_of_its_keys(tmp_path: Path) -> None:
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     assert list(header["__metadata__"]) == sorted(header["__metadata__"])
     assert load_weights(tmp_path / "w.safetensors").config == config
+
+
+def test_limits_that_came_after_a_weight_file_have_their_default(weights: Path, tmp_path: Path) -> None:
+    config = json.loads(preset("nano", height=64, width=128).model_dump_json())
+    config["thresholds"] = {"score": 0.3, "max_gap": 1}
+    path = rewrite(weights, tmp_path / "x.safetensors", {}, json.dumps(config))
+    assert read_config(path).thresholds == Thresholds(score=0.3, max_gap=1.0)
+    config["thresholds"]["score"] = 1.5
+    path = rewrite(weights, tmp_path / "y.safetensors", {}, json.dumps(config))
+    with pytest.raises(InputError, match=r"the threshold score is 1\.5"):
+        read_config(path)

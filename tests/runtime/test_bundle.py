@@ -1,6 +1,7 @@
 """What is in a manifest, and that nothing is loaded from a bundle that is not exactly what was written."""
 
 import json
+import math
 import os
 import re
 from collections.abc import Callable
@@ -148,7 +149,8 @@ def test_a_link_out_of_the_bundle_is_refused(bundle: Path, name: str) -> None:
         (lambda m: m.update(format=1), "format 1"),
         (lambda m: m.update(format=2), "format 2"),
         (lambda m: m.update(format=3), "format 3"),
-        (lambda m: m.update(format=5), "format 5, newer than this version's 4; update mapt"),
+        (lambda m: m.update(format=4), "format 4"),
+        (lambda m: m.update(format=6), "format 6, newer than this version's 5; update mapt"),
         (lambda m: m.update(format="1"), "format '1'"),
         (lambda m: m.pop("format"), "format None"),
         (lambda m: m.update(plugin="x.so"), "unknown key 'plugin'"),
@@ -162,6 +164,17 @@ def test_a_link_out_of_the_bundle_is_refused(bundle: Path, name: str) -> None:
         (lambda m: m["thresholds"].update(scroe=0.5), "scroe"),
         (lambda m: m["thresholds"].update(score="high"), "high"),
         (lambda m: m["thresholds"].pop("stuff_area"), "'stuff_area' is missing"),
+        (lambda m: m["thresholds"].pop("max_jump"), "'max_jump' is missing"),
+        (lambda m: m["thresholds"].update(score=1.5), "the threshold score is 1.5, not a number within 0..1"),
+        (lambda m: m["thresholds"].update(score=True), "the threshold score is True"),
+        (lambda m: m["thresholds"].update(max_jump=-1), "the threshold max_jump is -1"),
+        (lambda m: m["thresholds"].update(max_gap=math.nan), "the threshold max_gap is nan"),
+        (lambda m: m["thresholds"].update(max_lost=math.inf), "the threshold max_lost is inf"),
+        (lambda m: m["thresholds"].update(churn_window=2.5), "churn_window is 2.5, not a whole number within 1..1000"),
+        (lambda m: m["thresholds"].update(tracks_per_object=0), "the threshold tracks_per_object is 0"),
+        (lambda m: m["thresholds"].update(blind_range=256), "the threshold blind_range is 256"),
+        (lambda m: m["thresholds"].update(deadline_reserve=0.9), "the threshold deadline_reserve is 0.9"),
+        (lambda m: m["sizes"].update(F=math.inf), "malformed"),
         (lambda m: m.update(lowering="magic"), "'magic'"),
         (lambda m: m.update(precision="int4"), "'int4'"),
         (lambda m: m["subgraphs"]["motion"].update(precision="int8"), "the precision of motion is 'int8'"),
