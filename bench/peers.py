@@ -43,6 +43,8 @@ class Peer:
         # Ours go through as the detections' data would, so that an order of the tracker's own does not matter.
         given.data = {"ours": np.array([t.id for t in seen], int)}
         found = self.tracker.update(given)
+        if "ours" not in found.data:  # nothing was found, and nothing has no data
+            return {}
         return {int(a): int(b) + 1 for a, b in zip(found.data["ours"], found.tracker_id, strict=True)}
 
 

@@ -42,9 +42,8 @@ class Lagging:
         ids = [int(left) if left in self.seen else -1 for left in lefts]
         self.seen.update(lefts)
         order = slice(None, None, -1)
-        return SimpleNamespace(
-            tracker_id=np.array(ids)[order], data={key: value[order] for key, value in detections.data.items()}
-        )
+        data = {key: value[order] for key, value in detections.data.items()} if lefts else {}
+        return SimpleNamespace(tracker_id=np.array(ids)[order], data=data)
 
 
 def test_a_peers_ids_take_the_place_of_ours_and_what_it_is_unsure_of_has_its_own() -> None:
@@ -52,6 +51,7 @@ def test_a_peers_ids_take_the_place_of_ours_and_what_it_is_unsure_of_has_its_own
     near, far = (0.0, 0.0, 2.0, 2.0), (4.0, 4.0, 8.0, 8.0)
     first = relabelled(frame_of((1, near), (2, far)), peer)
     second = relabelled(frame_of((2, near), (7, far)), peer)  # ours switched
+    assert not relabelled(frame_of(), peer).any()
     third = relabelled(frame_of((3, near)), peer)
     assert len({first[0, 0], first[5, 5], second[0, 0], second[5, 5]}) == 4 and first[3, 3] == 0
     assert third[0, 0] == second[0, 0] and third[5, 5] == 0
