@@ -6,7 +6,7 @@ from dataclasses import fields
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from mapt.bench.ablation import VARIANTS, Ablation, out_of_order
 from mapt.bench.compare import Change, Report, drift
@@ -76,7 +76,7 @@ def print_backends(console: Console, report: RunReport) -> None:
 def print_latency(console: Console, result: RunResult) -> None:
     """Milliseconds by stage and backend, and the ratio of the networks."""
     latency = result.latency()
-    table = Table("ms, p50", *latency)
+    table = Table(Column("ms, p50", no_wrap=True), *(Column(name, overflow="fold") for name in latency), padding=0)
     rows = [(stage, stage, "p50") for stage in STAGES] + [(f"frame {q}", "frame", q) for q in ("p95", "p99", "max")]
     for title, stage, quantile in rows:
         cells = [f"{latency[name][stage][quantile]:.1f}" for name in latency]
