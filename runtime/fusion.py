@@ -244,10 +244,8 @@ def _visible(
         else:
             np.copyto(index[window], 0, where=mask)
     if len(kept) < len(detections):
-        rows, masks8 = (
-            np.array(list(kept), np.intp),
-            workspace.take("masks8", (len(kept), *detections.masks8.shape[1:])),
-        )
+        rows = np.array(list(kept), np.intp)
+        masks8 = workspace.take("masks8", (len(kept), *detections.masks8.shape[1:]))
         detections = detections.take(rows, np.take(detections.masks8, rows, 0, out=masks8, mode="clip"))
     return _collect(detections, list(kept.values()), index, workspace)
 
