@@ -20,7 +20,7 @@ from mapt.runtime.backend import Backend
 from mapt.runtime.tracks import Association
 from mapt.training.evaluate import evaluate
 
-TRAIN = "needs other weights: mapt train nano-street --set model.{}, export them, and name the bundle with --beside"
+TRAIN = "needs other weights: mapt train nano-heads --init WEIGHTS --set model.{}, exported, with --beside"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -118,7 +119,8 @@ def export_bundle(
     library_for(_operators(request.lowering), "--ops custom")
     targets = None if request.targets is None else engine_targets(request.targets)
     size = request.size
-    network = load_weights(weights, **({"height": size[0], "width": size[1]} if size else {}))
+    overrides: dict[str, Any] = {"height": size[0], "width": size[1]} if size else {}
+    network = load_weights(weights, **overrides)
     with atomic_directory(out) as folder:
         return _write(network, folder, request, targets, done or (lambda _: None))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +34,16 @@ from mapt.model.targets import FrameTargets, PairBatch
 from mapt.ops import multiscale_roi_align
 
 PROPOSALS = 300  # per image in training
+Head = Literal["semantic", "instance", "motion", "appearance"]
+HEADS: tuple[Head, ...] = get_args(Head)
+OWNERS: dict[str, Head] = {
+    "semantic": "semantic", "rpn": "instance", "instance": "instance", "motion": "motion", "appearance": "appearance",
+}  # fmt: skip
+
+
+def owner(name: str) -> Head | None:
+    """The head that a parameter or module belongs to, by its name in the network; None: trunk and pyramid."""
+    return "motion" if name.startswith("semantic.backbone_features.") else OWNERS.get(name.partition(".")[0])
 
 
 class Network(nn.Module):
@@ -47,13 +59,31 @@ class Network(nn.Module):
         self.instance = InstanceHead(config)
         self.motion = MotionHead(config)
         self.appearance = AppearanceHead(config)
+        self.learn()
+
+    def learn(self, heads: Collection[Head] = HEADS, shared: bool = True) -> None:
+        """Choose what training changes: these heads, and trunk and pyramid where `shared`.
+
+        The rest keeps its weights and norm statistics, and the losses of other heads are not computed. Motion and
+        appearance compare frames; without them a sample is its last frame alone.
+        """
+        self.heads = frozenset(heads)
+
+        def learns(name: str) -> bool:
+            head = owner(name)
+            return shared if head is None else head in self.heads
+
+        for name, parameter in self.named_parameters():
+            if not learns(name):
+                parameter.requires_grad_(False)
+        norms = [(n, m) for n, m in self.named_modules() if isinstance(m, nn.BatchNorm2d)]
+        self.still = [norm for name, norm in norms if name.startswith("backbone.") or not learns(name)]
 
     def train(self, mode: bool = True) -> Network:
-        """Training mode; the pretrained backbone keeps its batch-norm statistics (batches here are small)."""
+        """Training mode; the backbone (batches here are small) and what does not learn keep their norm statistics."""
         super().train(mode)
-        for module in self.backbone.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
+        for norm in self.still:
+            norm.eval()
         return self
 
     def features(self, images: Tensor) -> tuple[Pyramid, Semantic]:
@@ -70,14 +100,49 @@ class Network(nn.Module):
         return self.losses(batch)
 
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
-        """Every loss of Eq. 1-7 by name; the training loss is their sum."""
-        images, targets = torch.cat((batch.images_prev, batch.images)), [*batch.prev, *batch.now]
-        height, width = images.shape[1:3]
+        """Every loss of Eq. 1-7 by name, of the heads that learn; the training loss is their sum."""
+        pairs = bool(self.heads & {"motion", "appearance"})
+        images = torch.cat((batch.images_prev, batch.images)) if pairs else batch.images
+        targets = [*batch.prev, *batch.now] if pairs else batch.now
+        draws = image_generators(batch)[-len(targets) :]
+        pyramid, semantic = self.features(images)
+        losses = {}
+        if "semantic" in self.heads:
+            losses["semantic"] = self._semantic_loss(semantic.logits, targets)
+        offsets = self._offsets(batch, semantic) if pairs else None
+        if self.heads & {"instance", "appearance"}:
+            losses |= self._object_losses(batch, pyramid, targets, draws, offsets)
+        if "motion" in self.heads:
+            assert offsets is not None
+            losses["motion"] = self._motion_loss(batch, offsets[len(batch.prev) :])
+        if "appearance" in losses:  # the order of Eq. 1-7
+            losses["appearance"] = losses.pop("appearance")
+        return losses
+
+    def _semantic_loss(self, logits: Tensor, targets: list[FrameTargets]) -> Tensor:
+        """Eq. 2-3."""
+        config, labels = self.config, torch.stack([t.semantic for t in targets])
+        return semantic_loss(
+            logits, labels, config.semantic_loss_stride, config.semantic_hard_share, config.semantic_balance
+        )
+
+    def _offsets(self, batch: PairBatch, semantic: Semantic) -> Tensor:
+        """Offset fields (2B,4,18,h,w) into frames t - tau and t; frame t - 2 tau gives semantic features only."""
         with torch.no_grad():
             s_before = self.features(batch.images_before)[1].s
-        pyramid, semantic = self.features(images)
-        output, draws = self.rpn(pyramid), image_generators(batch)
-        score_loss, proposal_loss = rpn_losses(output, targets, draws)
+        s_prev = torch.cat((s_before, semantic.s[: len(batch.prev)]))
+        fields: Tensor = self.motion.offset_fields(s_prev, semantic.s)
+        return fields
+
+    def _object_losses(
+        self, batch: PairBatch, pyramid: Pyramid, targets: list[FrameTargets], draws: list[torch.Generator],
+        offsets: Tensor | None,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """Eq. 1 with its box and mask parts, and Eq. 6-7, which needs `offsets`."""
+        height, width = batch.images.shape[1:3]
+        output, losses = self.rpn(pyramid), dict[str, Tensor]()
+        if "instance" in self.heads:
+            losses["rpn_score"], losses["rpn_box"] = rpn_losses(output, targets, draws)
         proposals = self.rpn.sample_proposals(output, height, width, PROPOSALS)
         samples = [
             sample_boxes(p, target, self.config.roi_samples, draw)
@@ -86,28 +151,16 @@ class Network(nn.Module):
         roi = multiscale_roi_align(
             pyramid.levels(), with_batch_index([s.boxes for s in samples]), BOX_ROI, STRIDES
         )  # (R,F,7,7), shared by the box and appearance branches
-        class_logits, deltas = self.instance.box(roi)
-        class_loss, box_loss = box_losses(class_logits, deltas, samples, targets, self.instance.things)
         mask_logits = self._mask_logits(pyramid, samples, targets)
-        s_prev = torch.cat((s_before, semantic.s[: len(batch.prev)]))
-        offsets = self.motion.offset_fields(s_prev, semantic.s)  # (2B,4,18,h,w)
-        embeddings = self._embeddings(roi, mask_logits.detach(), samples, offsets.detach(), height, width)
-        return {
-            "semantic": semantic_loss(
-                semantic.logits,
-                torch.stack([t.semantic for t in targets]),
-                self.config.semantic_loss_stride,
-                self.config.semantic_hard_share,
-                self.config.semantic_balance,
-            ),
-            "rpn_score": score_loss,
-            "rpn_box": proposal_loss,
-            "class": class_loss,
-            "box": box_loss,
-            "mask": mask_loss(mask_logits, samples, targets),
-            "motion": self._motion_loss(batch, offsets[len(batch.prev) :]),
-            "appearance": self._appearance_loss(embeddings, samples, batch),
-        }
+        if "instance" in self.heads:
+            class_logits, deltas = self.instance.box(roi)
+            losses["class"], losses["box"] = box_losses(class_logits, deltas, samples, targets, self.instance.things)
+            losses["mask"] = mask_loss(mask_logits, samples, targets)
+        if "appearance" in self.heads:
+            assert offsets is not None
+            embeddings = self._embeddings(roi, mask_logits.detach(), samples, offsets.detach(), height, width)
+            losses["appearance"] = self._appearance_loss(embeddings, samples, batch)
+        return losses
 
     def _mask_logits(self, pyramid: Pyramid, samples: list[Samples], targets: list[FrameTargets]) -> Tensor:
         """Mask logits (sum of positives,28,28)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from mapt.contract import Thresholds
 from mapt.errors import InputError
 from mapt.files import atomic_file
 from mapt.model.backbone import EfficientNetLite
-from mapt.model.network import Network
+from mapt.model.network import Head, Network, owner
 
 DOWNLOAD_TIMEOUT = 15.0  # seconds without an answer
 
@@ -50,8 +51,10 @@ def read_config(path: Path) -> ModelConfig:
     return _open(path)[0]
 
 
-def load_weights(path: Path, **overrides: object) -> Network:
+def load_weights(path: Path, *, anew: Collection[Head] = (), **overrides: object) -> Network:
     """The network of a weight file in evaluation mode; `overrides` replace configuration values (input size, ...).
+
+    The heads in `anew` stay as they were initialised, whatever the file has of them.
 
     Raises:
         InputError: missing or damaged file, or tensors that do not fit the configuration.
@@ -60,7 +63,12 @@ def load_weights(path: Path, **overrides: object) -> Network:
     if overrides:
         config = parse(ModelConfig, {**config.model_dump(), **overrides}, str(path))
     network = Network(config)
-    expected = {n: t for n, t in network.state_dict().items() if not n.endswith("num_batches_tracked")}
+    tensors = {name: tensor for name, tensor in tensors.items() if owner(name) not in anew}
+    expected = {
+        name: tensor
+        for name, tensor in network.state_dict().items()
+        if not name.endswith("num_batches_tracked") and owner(name) not in anew
+    }
     for name, tensor in expected.items():
         if name not in tensors or tensors[name].shape != tensor.shape:
             found = tuple(tensors[name].shape) if name in tensors else "nothing"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,7 +49,7 @@ class TorchBackend:
         """
         if threads is not None:
             torch.set_num_threads(threads)
-        overrides = {"height": size[0], "width": size[1]} if size else {}
+        overrides: dict[str, Any] = {"height": size[0], "width": size[1]} if size else {}
         return cls(load_weights(path, **overrides))
 
     @torch.inference_mode()

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, PositiveInt, model_validator
 from mapt.config import PRESETS, Frozen, ModelConfig, parse, read_toml
 from mapt.data.transforms import Augmentation
 from mapt.errors import InputError
+from mapt.model.network import HEADS, Head
 
 
 def _rising(heights: tuple[float, float]) -> tuple[float, float]:
@@ -143,6 +144,11 @@ class TrainConfig(Frozen):
 
     model: ModelConfig
     imagenet: bool = True
+    heads: tuple[Head, ...] = Field(
+        HEADS, min_length=1, description="heads that learn; others keep their weights, their losses are not computed"
+    )
+    shared: bool = Field(True, description="trunk and pyramid learn too")
+    anew: tuple[Head, ...] = Field((), description="heads that do not start from the weights of --init")
     data: DataConfig = DataConfig()
     schedule: Schedule = Schedule()
     evaluation: EvaluationConfig = EvaluationConfig()

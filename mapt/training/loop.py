@@ -12,6 +12,7 @@ import torch
 
 from mapt.data.loader import SampleRule, load_batches
 from mapt.errors import InputError
+from mapt.model.network import HEADS
 from mapt.model.targets import PairBatch
 from mapt.model.weights import read_card, save_weights
 from mapt.training.backend import TorchBackend
@@ -105,6 +106,10 @@ class Run:
         verb = "resumed" if state.iteration else "started"
         where = f"{self.place.world} x {self.place.device.type}"
         log.note(f"{verb} at iteration {state.iteration} of {self.total} on {where}: {describe(self.config)}")
+        stale = [head for head in HEADS if head not in self.config.heads]
+        if self.config.shared and stale:
+            verb = "do" if len(stale) > 1 else "does"
+            log.note(f"warning: {' and '.join(stale)} {verb} not learn, but what they read does; train them afterwards")
         for share in self.samples.shares:
             self._note_skipped(share.source.bad.messages)
         if not state.iteration:

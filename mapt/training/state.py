@@ -69,7 +69,8 @@ def start_state(config: TrainConfig, init: Path | None, place: Place | None = No
 def start_network(config: TrainConfig, init: Path | None) -> Network:
     """The weights a run begins with, in training mode."""
     if init:
-        network = load_weights(init, **{k: v for k, v in config.model.model_dump().items() if k != "thresholds"})
+        model = {k: v for k, v in config.model.model_dump().items() if k != "thresholds"}
+        network = load_weights(init, anew=config.anew, **model)
     else:
         network = Network(config.model)
         if config.imagenet:
@@ -78,6 +79,7 @@ def start_network(config: TrainConfig, init: Path | None) -> Network:
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
                 module.to(memory_format=torch.channels_last)
+    network.learn(config.heads, config.shared)
     network.train()
     if config.frozen_norm:
         for module in network.modules():

@@ -1,6 +1,7 @@
 """The assembled network: contract shapes, sizes of the paper, losses with and without objects."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -99,3 +100,32 @@ def test_training_keeps_the_backbones_statistics(moving_rectangles: Scenes) -> N
     before = {n: b.clone() for n, b in network.backbone.named_buffers()}
     network.losses(moving_rectangles(1, 64, 128))
     assert all(torch.equal(b, before[n]) for n, b in network.backbone.named_buffers())
+
+
+def test_heads_that_do_not_learn_stay_as_they_are(moving_rectangles: Scenes) -> None:
+    """Heads alone, on fixed features: no weight and no norm statistic of anything else changes."""
+    torch.manual_seed(0)
+    network = Network(tiny())
+    network.learn(("motion", "appearance"), shared=False)
+    network.train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    losses = network.losses(moving_rectangles(2, 64, 128))
+    assert set(losses) == {"motion", "appearance"}
+    torch.stack(list(losses.values())).sum().backward()
+    torch.optim.SGD([p for p in network.parameters() if p.grad is not None], 0.1).step()
+    changed = {n.split(".")[0] for n, value in network.state_dict().items() if not torch.equal(value, before[n])}
+    assert changed == {"motion", "appearance"}
+
+
+def test_without_motion_and_appearance_a_sample_is_one_frame(moving_rectangles: Scenes) -> None:
+    torch.manual_seed(0)
+    network, batch = Network(tiny()), moving_rectangles(2, 64, 128)
+    network.learn(("semantic", "instance"))
+    network.train()
+    losses = network.losses(batch)
+    assert set(losses) == {"semantic", "rpn_score", "rpn_box", "class", "box", "mask"}
+    torch.stack(list(losses.values())).sum().backward()
+    assert not [name for name, p in network.named_parameters() if p.grad is None and p.requires_grad]
+    other = replace(batch, images_before=batch.images, images_prev=batch.images, prev=batch.now)
+    again = network.losses(other)
+    assert all(torch.equal(again[name], loss) for name, loss in losses.items())

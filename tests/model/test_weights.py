@@ -119,3 +119,14 @@ def test_limits_that_came_after_a_weight_file_have_their_default(weights: Path, 
     path = rewrite(weights, tmp_path / "y.safetensors", {}, json.dumps(config))
     with pytest.raises(InputError, match=r"the threshold score is 1\.5"):
         read_config(path)
+
+
+def test_heads_may_start_anew(weights: Path) -> None:
+    """Of a file for semantic features a network that compares backbone features takes all but its motion head."""
+    with pytest.raises(InputError, match=r"semantic\.backbone_features"):
+        load_weights(weights, motion_input="backbone")
+    torch.manual_seed(5)
+    network, whole = load_weights(weights, anew=["motion"], motion_input="backbone"), load_weights(weights)
+    own = network.state_dict()
+    differing = {n.split(".")[0] for n, t in whole.state_dict().items() if not torch.equal(t, own[n])}
+    assert differing == {"motion"}

@@ -50,10 +50,12 @@ def test_a_corrupt_first_image_and_weights_are_named(tiny: Tiny, step_folder: Pa
     assert any(line.startswith("data.synthetic: 2 pairs") for line in found.lines)
 
 
-@pytest.mark.parametrize("name", ["cityscapes-pretrain", "kitti-step", "motchallenge-step", "nano-street"])
+@pytest.mark.parametrize(
+    "name", ["cityscapes-pretrain", "kitti-step", "motchallenge-step", "nano-street", "nano-heads"]
+)
 def test_shipped_configurations_are_read(name: str) -> None:
     config = read_config(find_config(name), [])
     assert config.schedule.warmup == 200
-    if name != "nano-street":
+    if not name.startswith("nano"):
         assert config.model.preset == "base" and config.schedule.optimizer == "sgd" and config.schedule.rate == 0.01
     assert (config.model.classes == 7) == (name == "motchallenge-step")

@@ -187,3 +187,17 @@ def test_a_compiled_network_has_the_same_losses(tiny: Tiny, tmp_path: Path) -> N
         found.append([step(state, batch, tiny(setting))[0] for _ in range(2)])
     for one, two in zip(*found, strict=True):
         assert two == pytest.approx(one, rel=1e-3)
+
+
+def test_features_that_change_under_a_head_are_warned_of(tiny: Tiny, tmp_path: Path) -> None:
+    train(tiny("schedule.iterations=1", 'heads=["semantic","instance"]'), tmp_path / "a")
+    line = "warning: motion and appearance do not learn, but what they read does; train them afterwards"
+    assert line in (tmp_path / "a" / "log.txt").read_text()
+    train(tiny("schedule.iterations=1", 'heads=["motion"]', "shared=false"), tmp_path / "b")
+    assert "do not learn" not in (tmp_path / "b" / "log.txt").read_text()
+    assert "motion" in (tmp_path / "b" / "losses.csv").read_text().splitlines()[0]
+
+
+def test_a_run_without_heads_is_refused(tiny: Tiny) -> None:
+    with pytest.raises(InputError, match="heads"):
+        tiny("heads=[]")
