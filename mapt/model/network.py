@@ -109,7 +109,8 @@ class Network(nn.Module):
         losses = {}
         if "semantic" in self.heads:
             losses["semantic"] = self._semantic_loss(semantic.logits, targets)
-        offsets = self._offsets(batch, semantic) if pairs else None
+        moves = "motion" in self.heads or (self.appearance.moving and "appearance" in self.heads)
+        offsets = self._offsets(batch, semantic) if moves else None
         if self.heads & {"instance", "appearance"}:
             losses |= self._object_losses(batch, pyramid, targets, draws, offsets)
         if "motion" in self.heads:
@@ -138,7 +139,7 @@ class Network(nn.Module):
         self, batch: PairBatch, pyramid: Pyramid, targets: list[FrameTargets], draws: list[torch.Generator],
         offsets: Tensor | None,
     ) -> dict[str, Tensor]:  # fmt: skip
-        """Eq. 1 with its box and mask parts, and Eq. 6-7, which needs `offsets`."""
+        """Eq. 1 with its box and mask parts, and Eq. 6-7, which reads `offsets` where motion enhances features."""
         height, width = batch.images.shape[1:3]
         output, losses = self.rpn(pyramid), dict[str, Tensor]()
         if "instance" in self.heads:
@@ -157,8 +158,8 @@ class Network(nn.Module):
             losses["class"], losses["box"] = box_losses(class_logits, deltas, samples, targets, self.instance.things)
             losses["mask"] = mask_loss(mask_logits, samples, targets)
         if "appearance" in self.heads:
-            assert offsets is not None
-            embeddings = self._embeddings(roi, mask_logits.detach(), samples, offsets.detach(), height, width)
+            fields = None if offsets is None else offsets.detach()
+            embeddings = self._embeddings(roi, mask_logits.detach(), samples, fields, height, width)
             losses["appearance"] = self._appearance_loss(embeddings, samples, batch)
         return losses
 
@@ -170,7 +171,7 @@ class Network(nn.Module):
         return logits
 
     def _embeddings(
-        self, roi: Tensor, mask_logits: Tensor, samples: list[Samples], offsets: Tensor, height: int, width: int
+        self, roi: Tensor, mask_logits: Tensor, samples: list[Samples], offsets: Tensor | None, height: int, width: int
     ) -> Tensor:
         """Embeddings (R,E) of all sampled boxes; only positives are masked and have propagated features.
 
@@ -183,19 +184,20 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def _mask_pooling(
-        self, roi: Tensor, mask_logits: Tensor, samples: list[Samples], offsets: Tensor, height: int, width: int
+        self, roi: Tensor, mask_logits: Tensor, samples: list[Samples], offsets: Tensor | None, height: int, width: int
     ) -> tuple[Tensor, Tensor]:
         """Pooling weights (R,7,7) and propagated features (R,4*C_m,7,7); ones and zeros for negatives."""
         masks = roi.new_ones(len(roi), BOX_ROI, BOX_ROI)
         f_p = roi.new_zeros(len(roi), len(self.motion.projection), BOX_ROI, BOX_ROI)
         start = first = 0
-        for sample, field in zip(samples, offsets, strict=True):
+        for i, sample in enumerate(samples):
             count, boxes = sample.positives, sample.boxes[: sample.positives]
             if count:
                 logits = mask_logits[first : first + count]
                 own = paste_masks(logits.sigmoid(), boxes, height, width)
                 masks[start : start + count] = pool_mask(logits)
-                f_p[start : start + count] = self.motion.features(own, field, boxes).to(f_p.dtype)
+                if offsets is not None:
+                    f_p[start : start + count] = self.motion.features(own, offsets[i], boxes).to(f_p.dtype)
             start, first = start + len(sample.boxes), first + count
         return masks, f_p
 

@@ -8,7 +8,7 @@ import torch
 
 from mapt.config import ModelConfig, preset
 from mapt.contract import SUBGRAPHS
-from mapt.model.network import Network
+from mapt.model.network import Head, Network
 from mapt.model.subgraphs import build_subgraphs, model_info
 from mapt.model.targets import PairBatch
 
@@ -115,6 +115,30 @@ def test_heads_that_do_not_learn_stay_as_they_are(moving_rectangles: Scenes) -> 
     torch.optim.SGD([p for p in network.parameters() if p.grad is not None], 0.1).step()
     changed = {n.split(".")[0] for n, value in network.state_dict().items() if not torch.equal(value, before[n])}
     assert changed == {"motion", "appearance"}
+
+
+def test_the_motion_head_learns_alone_what_it_learns_with_the_other(moving_rectangles: Scenes) -> None:
+    gradients = []
+    choices: tuple[tuple[Head, ...], ...] = (("motion",), ("motion", "appearance"))
+    for heads in choices:
+        torch.manual_seed(0)
+        network = Network(tiny())
+        network.learn(heads, shared=False)
+        network.train().losses(moving_rectangles(2, 64, 128))["motion"].backward()
+        gradients.append({name: p.grad for name, p in network.named_parameters() if p.grad is not None})
+    assert gradients[0] and gradients[0].keys() == gradients[1].keys()
+    assert all(torch.equal(gradient, gradients[1][name]) for name, gradient in gradients[0].items())
+
+
+@pytest.mark.parametrize("kind", ["box", "mask"])
+def test_appearance_without_motion_reads_no_frame_before(moving_rectangles: Scenes, kind: str) -> None:
+    torch.manual_seed(0)
+    network, batch = Network(tiny(appearance_input=kind)), moving_rectangles(2, 64, 128)
+    network.learn(("appearance",), shared=False)
+    losses = network.train().losses(batch)
+    assert list(losses) == ["appearance"] and losses["appearance"] > 0
+    again = network.losses(replace(batch, images_before=255 - batch.images_before))
+    assert torch.equal(losses["appearance"], again["appearance"])
 
 
 def test_without_motion_and_appearance_a_sample_is_one_frame(moving_rectangles: Scenes) -> None:
