@@ -134,7 +134,7 @@ def test_the_motion_head_learns_alone_what_it_learns_with_the_other(moving_recta
 def test_appearance_without_motion_reads_no_frame_before(moving_rectangles: Scenes, kind: str) -> None:
     torch.manual_seed(0)
     network, batch = Network(tiny(appearance_input=kind)), moving_rectangles(2, 64, 128)
-    network.learn(("appearance",), shared=False)
+    network.learn(["appearance"], shared=False)
     losses = network.train().losses(batch)
     assert list(losses) == ["appearance"] and losses["appearance"] > 0
     again = network.losses(replace(batch, images_before=255 - batch.images_before))
