@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.data.synthetic import textures
+from mapt.data.synthetic.build import build_street
 from mapt.data.synthetic.canvas import Camera, Canvas, Points
 from mapt.data.synthetic.ground import Ground
 from mapt.data.synthetic.people import draw_person, draw_two_wheeler
-from mapt.data.synthetic.street import Block, Mover, Post, Street, Tree, build_street
+from mapt.data.synthetic.street import Block, Mover, Post, Street, Tree
 from mapt.data.synthetic.vehicles import Light, draw_vehicle, scale
 
 FAR = 150.0  # metres beyond which nothing stands
