@@ -191,13 +191,12 @@ def timed(batches: Iterator[PairBatch]) -> Iterator[tuple[PairBatch, float]]:
 
 def data_card(config: TrainConfig, folder: Path, init: Path | None) -> str:
     """What the weights of a run will have been trained on, those it started from included: licences go with it."""
-    now, written = describe(config), folder / "weights.safetensors"
+    stages, written = [describe(config)], folder / "weights.safetensors"
     if init:
-        return f"{now}{BEFORE}{read_card(init).get('data', 'unknown data')}"
-    if checkpoints(folder) and written.is_file():  # resumed without the name of what it started from
-        _, separator, before = read_card(written).get("data", "").partition(BEFORE)
-        return now + separator + before
-    return now
+        stages += read_card(init).get("data", "unknown data").split(BEFORE)
+    elif checkpoints(folder) and written.is_file():  # resumed without the name of what it started from
+        stages += read_card(written).get("data", "").split(BEFORE)[1:]
+    return BEFORE.join(dict.fromkeys(stages))
 
 
 def describe(config: TrainConfig) -> str:
