@@ -67,6 +67,8 @@ def judge(
 ) -> Verdict:  # fmt: skip
     """Try every head alone, then all that passed together, without the costliest ones until that passes too.
 
+    What a head costs alone does not say what it costs beside others: those that went back first are tried once more.
+
     Args:
         heads: that there is a lower precision of.
         score: runs the task with these heads in it.
@@ -86,8 +88,15 @@ def judge(
     alone = {head: attempt((head,)) for head in heads}
     kept = [head for head, trial in alone.items() if not trial.faults]
     returned = {head: "; ".join(trial.faults) for head, trial in alone.items() if trial.faults}
+    removed: list[str] = []
     while len(kept) > 1 and (together := attempt(tuple(kept))).faults:
         costliest = min(kept, key=lambda head: alone[head].score.pat)
         kept.remove(costliest)
+        removed.append(costliest)
         returned[costliest] = f"{'; '.join(together.faults)} together with {', '.join(kept)}; it costs most alone"
+    for head in removed[-2::-1]:  # but for the last: with it these failed
+        more = [name for name in alone if name in kept or name == head]
+        if not attempt(tuple(more)).faults:
+            kept = more
+            del returned[head]
     return Verdict(tuple(kept), tuple(trials), returned)

@@ -132,6 +132,20 @@ def test_what_fails_together_loses_its_costliest_first() -> None:
     assert judge("ab", scorer({"a": 1.0, "b": 1.0}), 0.01).kept == ()
 
 
+def test_what_went_back_for_another_head_returns() -> None:
+    """a costs most alone, but it is c that does not go with the rest."""
+
+    def score(heads: tuple[str, ...]) -> Score:
+        bad = "c" in heads and len(heads) > 1
+        return Score(
+            0.5 - 0.003 * ("a" in heads) - 0.001 * ("b" in heads) - 0.002 * ("c" in heads) - 0.02 * bad, 0.6, 10
+        )
+
+    verdict = judge("abc", score, 0.01)
+    assert [t.heads for t in verdict.trials[4:]] == [("a", "b", "c"), ("b", "c"), ("a", "b")]
+    assert verdict.kept == ("a", "b") and list(verdict.returned) == ["c"]
+
+
 def test_tracking_and_switches_count_too() -> None:
     reference = Score(0.5, 0.6, 100)
     for passing in (Score(0.5, 0.6, 111), Score(0.495, 0.581, 100), Score(0.9, 0.9, 0)):
