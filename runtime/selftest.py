@@ -79,7 +79,8 @@ def self_test(backend: Backend, golden: Path, precisions: Iterable[str]) -> None
         InputError: the file is not what it should be, or an output differs by more than the precisions explain.
     """
     try:
-        with np.load(golden) as stored:
+        # Opened here: of a damaged archive NumPy leaves its own file open.
+        with golden.open("rb") as file, np.load(file) as stored:
             wanted = {name: stored[name] for name in stored.files}
         image, given = wanted.pop("image"), {name: wanted.pop(name) for name in GIVEN}
         samples, _ = run_golden(backend, image, given)
