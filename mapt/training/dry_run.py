@@ -21,7 +21,7 @@ from mapt.training.loop import describe
 from mapt.training.processes import default_threads, first_process_first, join
 from mapt.training.sanity import check_deployable, describe_batch
 from mapt.training.sources import NO_DATA, Part, datasets, sample_rule, synthetic_sets
-from mapt.training.state import start_state
+from mapt.training.state import FIXED, start_state
 from mapt.training.steps import step
 from mapt.training.validation import Validation, labels_of
 
@@ -68,6 +68,8 @@ def dry_run(config: TrainConfig, init: Path | None = None) -> DryRun:
         found.attempt(lambda: Validation(config, place))
         with first_process_first(place):
             rule = _samples(config, Path(folder), found)
+        if not (config.shared or init):
+            found.missing.append(FIXED)
         if not found.attempt(lambda: start_state(config, init, place)):
             config, init = config.model_copy(update={"imagenet": False}), None
         state = start_state(config, init, place)

@@ -24,7 +24,7 @@ from mapt.training.pictures import draw_batch, draw_predictions
 from mapt.training.processes import average, default_threads, first_process_first, join
 from mapt.training.sanity import check_deployable, describe_batch, save_batch
 from mapt.training.sources import build_samples, synthetic_sets
-from mapt.training.state import State, start_state
+from mapt.training.state import FIXED, State, start_state
 from mapt.training.steps import NotFiniteError, step
 from mapt.training.stop import StopRequest
 from mapt.training.validation import Validation, improves, labels_of
@@ -51,6 +51,8 @@ def train(config: TrainConfig, folder: Path, resume: bool = False, init: Path | 
     """
     if checkpoints(folder) and not resume:
         raise InputError(f"{folder}: already holds a run; continue it with --resume, or choose another --out")
+    if not (config.shared or init or checkpoints(folder)):
+        raise InputError(FIXED)
     with join(config.device) as place:
         torch.set_num_threads(config.threads or default_threads())
         torch.manual_seed(config.seed)

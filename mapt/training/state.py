@@ -18,6 +18,8 @@ from mapt.training.config import TrainConfig
 from mapt.training.optimizer import MovingAverage, build_optimizer
 from mapt.training.processes import Place
 
+FIXED = "shared = false: heads learn on the features of given weights; name them with --init"
+
 
 @dataclass
 class State:

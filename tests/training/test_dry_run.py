@@ -50,6 +50,11 @@ def test_a_corrupt_first_image_and_weights_are_named(tiny: Tiny, step_folder: Pa
     assert any(line.startswith("data.synthetic: 2 pairs") for line in found.lines)
 
 
+def test_heads_alone_need_weights(tiny: Tiny) -> None:
+    found = dry_run(tiny('heads=["motion"]', "shared=false"))
+    assert [line for line in found.missing if "--init" in line]
+
+
 @pytest.mark.parametrize(
     "name", ["cityscapes-pretrain", "kitti-step", "motchallenge-step", "nano-street", "nano-heads"]
 )

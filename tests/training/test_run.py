@@ -193,7 +193,11 @@ def test_features_that_change_under_a_head_are_warned_of(tiny: Tiny, tmp_path: P
     train(tiny("schedule.iterations=1", 'heads=["semantic","instance"]'), tmp_path / "a")
     line = "warning: motion and appearance do not learn, but what they read does; train them afterwards"
     assert line in (tmp_path / "a" / "log.txt").read_text()
-    train(tiny("schedule.iterations=1", 'heads=["motion"]', "shared=false"), tmp_path / "b")
+    alone = tiny("schedule.iterations=1", 'heads=["motion"]', "shared=false")
+    with pytest.raises(InputError, match="--init"):
+        train(alone, tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+    train(alone, tmp_path / "b", init=tmp_path / "a" / "weights.safetensors")
     assert "do not learn" not in (tmp_path / "b" / "log.txt").read_text()
     assert "motion" in (tmp_path / "b" / "losses.csv").read_text().splitlines()[0]
 
