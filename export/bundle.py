@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -118,9 +117,7 @@ def export_bundle(
         load_private_key(request.sign)  # what costs nothing to check comes first
     library_for(_operators(request.lowering), "--ops custom")
     targets = None if request.targets is None else engine_targets(request.targets)
-    size = request.size
-    overrides: dict[str, Any] = {"height": size[0], "width": size[1]} if size else {}
-    network = load_weights(weights, **overrides)
+    network = load_weights(weights, size=request.size)
     with atomic_directory(out) as folder:
         return _write(network, folder, request, targets, done or (lambda _: None))
 

@@ -88,13 +88,12 @@ def judge(
     alone = {head: attempt((head,)) for head in heads}
     kept = [head for head, trial in alone.items() if not trial.faults]
     returned = {head: "; ".join(trial.faults) for head, trial in alone.items() if trial.faults}
-    removed: list[str] = []
     while len(kept) > 1 and (together := attempt(tuple(kept))).faults:
         costliest = min(kept, key=lambda head: alone[head].score.pat)
         kept.remove(costliest)
-        removed.append(costliest)
         returned[costliest] = f"{'; '.join(together.faults)} together with {', '.join(kept)}; it costs most alone"
-    for head in removed[-2::-1]:  # but for the last: with it these failed
+    beside = [head for head in returned if not alone[head].faults]  # in the order in which they went back
+    for head in beside[-2::-1]:  # but for the last: with it these failed
         more = [name for name in alone if name in kept or name == head]
         if not attempt(tuple(more)).faults:
             kept = more

@@ -61,9 +61,10 @@ class Network(nn.Module):
         self.appearance = AppearanceHead(config)
         self.learn()
 
-    def learn(self, heads: Collection[Head] = HEADS, shared: bool = True) -> None:
+    def learn(self, heads: Collection[Head] = HEADS, shared: bool = True, frozen_norm: bool = False) -> None:
         """Choose what training changes: these heads, and trunk and pyramid where `shared`.
 
+        With `frozen_norm` every norm keeps its statistics.
         The rest keeps its weights and norm statistics, and the losses of other heads are not computed. Motion and
         appearance compare frames; without them a sample is its last frame alone.
         """
@@ -77,7 +78,7 @@ class Network(nn.Module):
             if not learns(name):
                 parameter.requires_grad_(False)
         norms = [(n, m) for n, m in self.named_modules() if isinstance(m, nn.BatchNorm2d)]
-        self.still = [norm for name, norm in norms if name.startswith("backbone.") or not learns(name)]
+        self.still = [norm for name, norm in norms if frozen_norm or name.startswith("backbone.") or not learns(name)]
 
     def train(self, mode: bool = True) -> Network:
         """Training mode; the backbone (batches here are small) and what does not learn keep their norm statistics."""
@@ -158,8 +159,7 @@ class Network(nn.Module):
             losses["class"], losses["box"] = box_losses(class_logits, deltas, samples, targets, self.instance.things)
             losses["mask"] = mask_loss(mask_logits, samples, targets)
         if "appearance" in self.heads:
-            fields = None if offsets is None else offsets.detach()
-            embeddings = self._embeddings(roi, mask_logits.detach(), samples, fields, height, width)
+            embeddings = self._embeddings(roi, mask_logits, samples, offsets, height, width)
             losses["appearance"] = self._appearance_loss(embeddings, samples, batch)
         return losses
 
@@ -194,9 +194,9 @@ class Network(nn.Module):
             count, boxes = sample.positives, sample.boxes[: sample.positives]
             if count:
                 logits = mask_logits[first : first + count]
-                own = paste_masks(logits.sigmoid(), boxes, height, width)
                 masks[start : start + count] = pool_mask(logits)
                 if offsets is not None:
+                    own = paste_masks(logits.sigmoid(), boxes, height, width)
                     f_p[start : start + count] = self.motion.features(own, offsets[i], boxes).to(f_p.dtype)
             start, first = start + len(sample.boxes), first + count
         return masks, f_p

@@ -51,8 +51,10 @@ def read_config(path: Path) -> ModelConfig:
     return _open(path)[0]
 
 
-def load_weights(path: Path, *, anew: Collection[Head] = (), **overrides: object) -> Network:
-    """The network of a weight file in evaluation mode; `overrides` replace configuration values (input size, ...).
+def load_weights(
+    path: Path, *, size: tuple[int, int] | None = None, anew: Collection[Head] = (), **overrides: object
+) -> Network:
+    """The network of a weight file in evaluation mode; `size` (height, width) and `overrides` replace values in it.
 
     The heads in `anew` stay as they were initialised, whatever the file has of them.
 
@@ -60,6 +62,8 @@ def load_weights(path: Path, *, anew: Collection[Head] = (), **overrides: object
         InputError: missing or damaged file, or tensors that do not fit the configuration.
     """
     config, tensors = _open(path)
+    if size:
+        overrides |= {"height": size[0], "width": size[1]}
     if overrides:
         config = parse(ModelConfig, {**config.model_dump(), **overrides}, str(path))
     network = Network(config)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -49,8 +48,7 @@ class TorchBackend:
         """
         if threads is not None:
             torch.set_num_threads(threads)
-        overrides: dict[str, Any] = {"height": size[0], "width": size[1]} if size else {}
-        return cls(load_weights(path, **overrides))
+        return cls(load_weights(path, size=size))
 
     @torch.inference_mode()
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:

@@ -81,12 +81,8 @@ def start_network(config: TrainConfig, init: Path | None) -> Network:
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
                 module.to(memory_format=torch.channels_last)
-    network.learn(config.heads, config.shared)
+    network.learn(config.heads, config.shared, config.frozen_norm)
     network.train()
-    if config.frozen_norm:
-        for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
     return network
 
 
