@@ -48,6 +48,7 @@ class SampleRule:
         things: train ids with instances.
         augmentation: strengths.
         static: probability that t - 2 tau is replaced by t - tau, so that S_prev = S at t - tau.
+        single: frame t alone is read and stands in for the others, where nothing compares frames.
         seed: of the run.
         skip_bad: draw again where a file is bad, instead of stopping.
     """
@@ -58,6 +59,7 @@ class SampleRule:
     static: float
     seed: int
     skip_bad: bool = False
+    single: bool = False
 
 
 @dataclass
@@ -111,16 +113,14 @@ class Samples(Dataset[Sample]):
         rule, rng = self.rule, np.random.default_rng(key)
         share = rule.shares[int(rng.choice(len(rule.shares), p=self.chances))]
         static = bool(rng.random() < rule.static)
-        triplet = share.source.read(int(rng.choice(len(share.source), p=share.chances)), rng, static)
-        triplet = augment(triplet, share.views[batch % len(share.views)], rule.augmentation, rng)
-        if static:  # the same pixels, not only the same scene
-            _, prev, now = triplet.images
-            triplet = replace(triplet, images=(prev, prev, now))
+        distinct = 1 if rule.single else 2 if static else 3
+        triplet = share.source.read(int(rng.choice(len(share.source), p=share.chances)), rng, distinct)
+        triplet = augment(triplet, share.views[batch % len(share.views)], rule.augmentation, rng, distinct)
         targets = [
             frame_targets(semantic if share.table is None else share.table[semantic], instance, rule.things)
-            for semantic, instance in zip(triplet.semantic, triplet.instance, strict=True)
+            for semantic, instance in list(zip(triplet.semantic, triplet.instance, strict=True))[-distinct:]
         ]
-        return Sample(torch.from_numpy(np.stack(triplet.images)), targets[0], targets[1], triplet.name, 0)
+        return Sample(torch.from_numpy(np.stack(triplet.images)), targets[0], targets[-1], triplet.name, 0)
 
 
 class _Batches(Dataset[PairBatch | BadData]):

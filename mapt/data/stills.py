@@ -40,7 +40,7 @@ class Stills:
         """Labelled stills."""
         return len(self.files)
 
-    def read(self, index: int, rng: np.random.Generator, static: bool = False) -> Triplet:
+    def read(self, index: int, rng: np.random.Generator, distinct: int = 3) -> Triplet:
         """See `Source.read`."""
         path, label = self.files[index]
         image = read_rgb(path)
@@ -48,13 +48,16 @@ class Stills:
         check_classes(semantic, self.labels, str(label))
         if semantic.shape != image.shape[:2]:
             raise InputError(f"{label}: is {semantic.shape}, its image {image.shape[:2]}; replace one of them")
-        moves = ego_motions(rng, semantic.shape[0], semantic.shape[1])
-        if static:
-            moves[0] = moves[1]
-        images = tuple(warp(image, m, cv2.INTER_LINEAR, 0) for m in moves)
-        semantics = [warp(semantic, m, cv2.INTER_NEAREST, 255) for m in moves[1:]]
-        ids = [warp(instance.astype(np.int16), m, cv2.INTER_NEAREST, 0).astype(np.int32) for m in moves[1:]]
-        return Triplet((images[0], images[1], images[2]), (semantics[0], semantics[1]), (ids[0], ids[1]), str(path))
+        moves = ego_motions(rng, semantic.shape[0], semantic.shape[1])[-distinct:]
+        images = [warp(image, m, cv2.INTER_LINEAR, 0) for m in moves]
+        semantics = [warp(semantic, m, cv2.INTER_NEAREST, 255) for m in moves[-2:]]
+        ids = [warp(instance.astype(np.int16), m, cv2.INTER_NEAREST, 0).astype(np.int32) for m in moves[-2:]]
+        return Triplet(
+            (images[0], images[max(0, distinct - 2)], images[-1]),
+            (semantics[0], semantics[-1]),
+            (ids[0], ids[-1]),
+            str(path),
+        )
 
 
 def pair_files(

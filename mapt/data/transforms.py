@@ -8,7 +8,7 @@ from typing import TypeVar
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mapt.config import Frozen
 from mapt.data.photometry import Photometry, vary_colours
@@ -23,13 +23,22 @@ class Augmentation(Frozen):
 
     Attributes:
         flip: probability of mirroring.
-        focus: probability that the crop must hold a point of a random object of frame t; else it lies anywhere.
+        focus: probability that the crop must hold a point of a random object of frame t.
+        focus_class: probability that it must hold a point of a random class of frame t, each as likely as the others.
+            Else it lies anywhere.
         colours: strengths of the photometric part.
     """
 
     flip: float = Field(0.5, ge=0, le=1)
     focus: float = Field(0.6, ge=0, le=1)
+    focus_class: float = Field(0.0, ge=0, le=1)
     colours: Photometry = Photometry()
+
+    @model_validator(mode="after")
+    def _shares(self) -> Augmentation:
+        if self.focus + self.focus_class > 1:
+            raise ValueError("focus and focus_class are shares of the crops; together they must not exceed 1")
+        return self
 
 
 @dataclass(frozen=True)
@@ -54,25 +63,23 @@ class Window:
     flip: bool
 
 
-def augment(triplet: Triplet, view: View, how: Augmentation, rng: np.random.Generator) -> Triplet:
+def augment(triplet: Triplet, view: View, how: Augmentation, rng: np.random.Generator, distinct: int = 3) -> Triplet:
     """A random view of a triplet, (view.height, view.width) pixels.
 
-    What the frames do not cover is padded on the right and below, as the runtime pads: black, void, no instance.
+    What the frames do not cover is padded on the right and below, as the runtime pads: black, void, no instance. The
+    last `distinct` frames are drawn; for those before them stands the first of these, the same pixels and labels.
     """
     window = draw_window(triplet, view, how, rng)
     size = (view.height, view.width)
-    before, prev, now = vary_colours([cut_image(image, window) for image in triplet.images], how.colours, rng)
+    cut = vary_colours([cut_image(image, window) for image in triplet.images[-distinct:]], how.colours, rng)
+    images = [_pad(image, size, 0) for image in cut]
+    semantics = [_pad(cut_label(label, window), size, VOID) for label in triplet.semantic[-distinct:]]
+    instances = [_pad(cut_label(label, window), size, 0) for label in triplet.instance[-distinct:]]
     return replace(
         triplet,
-        images=(_pad(before, size, 0), _pad(prev, size, 0), _pad(now, size, 0)),
-        semantic=(
-            _pad(cut_label(triplet.semantic[0], window), size, VOID),
-            _pad(cut_label(triplet.semantic[1], window), size, VOID),
-        ),
-        instance=(
-            _pad(cut_label(triplet.instance[0], window), size, 0),
-            _pad(cut_label(triplet.instance[1], window), size, 0),
-        ),
+        images=(images[0], images[max(0, distinct - 2)], images[-1]),
+        semantic=(semantics[0], semantics[-1]),
+        instance=(instances[0], instances[-1]),
     )
 
 
@@ -86,7 +93,11 @@ def draw_window(triplet: Triplet, view: View, how: Augmentation, rng: np.random.
     scale = max(float(np.exp(rng.uniform(low, high))), view.height) / rows
     height, width = min(rows, round(view.height / scale)), min(columns, round(view.width / scale))
     out = (min(view.height, round(height * scale)), min(view.width, round(width * scale)))
-    point = _object_point(triplet.instance[1], rng) if rng.random() < how.focus else None
+    draw, point = rng.random(), None
+    if draw < how.focus:
+        point = _object_point(triplet.instance[1], rng)
+    elif draw < how.focus + how.focus_class:
+        point = _class_point(triplet.semantic[1], rng)
     # Without a point, rows near the middle, where the horizon is, are kept more often.
     y = round((rows - height) * float(rng.beta(2, 2))) if point is None else _offset(point[0], height, rows, rng)
     x = round((columns - width) * float(rng.random())) if point is None else _offset(point[1], width, columns, rng)
@@ -104,6 +115,17 @@ def _object_point(instance: NDArray[np.int32], rng: np.random.Generator) -> tupl
     chosen = np.flatnonzero(ids == rng.choice(np.unique(ids)))
     k = int(rng.choice(chosen))
     return int(y[k]) * 4, int(x[k]) * 4
+
+
+def _class_point(semantic: NDArray[np.uint8], rng: np.random.Generator) -> tuple[int, int] | None:
+    """A random pixel (y, x) of a random class, sought on every second row and column."""
+    coarse = semantic[::2, ::2]
+    classes = np.flatnonzero(np.bincount(coarse.ravel(), minlength=VOID)[:VOID])
+    if not len(classes):
+        return None
+    y, x = np.nonzero(coarse == rng.choice(classes))
+    k = int(rng.integers(len(y)))
+    return int(y[k]) * 2, int(x[k]) * 2
 
 
 def _offset(point: int, length: int, limit: int, rng: np.random.Generator) -> int:

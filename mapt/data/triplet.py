@@ -47,9 +47,10 @@ class Source(Protocol):
         """How many triplets there are (by their last frame)."""
         ...
 
-    def read(self, index: int, rng: np.random.Generator, static: bool = False) -> Triplet:
+    def read(self, index: int, rng: np.random.Generator, distinct: int = 3) -> Triplet:
         """Triplet `index`; `rng` decides what is free (the interval, a still's motion).
 
-        With `static`, frame t - tau stands in for t - 2 tau, as at the start of a sequence.
+        With 2 `distinct` frames, t - tau stands in for t - 2 tau, as at the start of a sequence; with 1, frame t stands
+        in for both and nothing else is read.
         """
         ...

@@ -92,15 +92,16 @@ class Video:
             raise InputError(f"{labels[0].label}: is bad like every other label of its dataset; check the folder")
         return factors
 
-    def read(self, index: int, rng: np.random.Generator, static: bool = False) -> Triplet:
+    def read(self, index: int, rng: np.random.Generator, distinct: int = 3) -> Triplet:
         """See `Source.read`; near a sequence's start tau shrinks, and the first frame stands in for t - 2 tau."""
         c, now = self.frames[index]
         frames, numbers = self.clips[c].frames, self.numbers[c]
         tau = int(rng.choice(self.intervals))
         # In a clip without gaps the first of these is now - tau, or the first frame.
-        prev = min(bisect_left(numbers, numbers[now] - tau), now - 1)
-        before = prev if static else bisect_left(numbers, numbers[prev] - (numbers[now] - numbers[prev]))
-        (semantic_prev, instance_prev), (semantic, instance) = (self._read_label(frames[i]) for i in (prev, now))
+        prev = now if distinct == 1 else min(bisect_left(numbers, numbers[now] - tau), now - 1)
+        before = bisect_left(numbers, numbers[prev] - (numbers[now] - numbers[prev])) if distinct == 3 else prev
+        labels = {i: self._read_label(frames[i]) for i in sorted({prev, now})}
+        (semantic_prev, instance_prev), (semantic, instance) = labels[prev], labels[now]
         images = {i: read_rgb(frames[i].image) for i in sorted({before, prev, now})}
         for i, label in ((prev, semantic_prev), (now, semantic)):
             if images[i].shape[:2] != label.shape:

@@ -47,9 +47,27 @@ class SyntheticData(Frozen):
     width: int = 1248
     fps: float = Field(10.0, gt=0)
     seed: int = Field(1000, description="validation uses other seeds: 7 and the ones tests name")
+    rare: float = Field(0.0, ge=0, le=1, description="0: usual traffic; 1: many trucks, buses, trams and two-wheelers")
     root: str = Field("", description="where they are rendered; empty: the run's folder")
     weight: float = Field(1.0, ge=0, description="share of the samples")
     heights: Heights = KITTI_HEIGHTS
+
+
+class SmallSyntheticData(SyntheticData):
+    """Drawn at the network's size, where the first set is scaled down."""
+
+    height: int = 192
+    width: int = 624
+    seed: int = 2000
+    heights: Heights = (192.0, 240.0)
+
+
+class RareSyntheticData(SmallSyntheticData):
+    """Of what the other two show too seldom to be learned."""
+
+    seed: int = 3000
+    rare: float = Field(0.5, ge=0, le=1, description=SyntheticData.model_fields["rare"].description)
+    heights: Heights = (192.0, 420.0)
 
 
 class StepData(Frozen):
@@ -93,9 +111,8 @@ class DataConfig(Frozen):
     )
 
     synthetic: SyntheticData = SyntheticData()
-    synthetic_small: SyntheticData = SyntheticData(
-        height=192, width=624, seed=2000, heights=(192.0, 240.0)
-    )  # drawn at the network's size, where the first set is scaled down
+    synthetic_small: SmallSyntheticData = SmallSyntheticData()
+    synthetic_rare: RareSyntheticData = RareSyntheticData()
     step: StepData = StepData()
     motchallenge: MotStepData = MotStepData()
     kitti_mots: KittiMotsData = KittiMotsData()

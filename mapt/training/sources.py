@@ -72,8 +72,10 @@ def datasets(data: DataConfig, folder: Path) -> Iterator[tuple[str, Part, Opener
 
 def synthetic_sets(data: DataConfig) -> list[tuple[str, SyntheticData]]:
     """Name and table of the synthetic sets that are used."""
-    sets = [("synthetic", data.synthetic), ("synthetic_small", data.synthetic_small)]
-    return [(name, part) for name, part in sets if part.sequences]
+    sets = {
+        "synthetic": data.synthetic, "synthetic_small": data.synthetic_small, "synthetic_rare": data.synthetic_rare
+    }  # fmt: skip
+    return [(name, part) for name, part in sets.items() if part.sequences]
 
 
 def _open_synthetic(data: DataConfig, part: SyntheticData, root: Path, bad: BadFiles) -> Source:
@@ -95,7 +97,8 @@ def sample_rule(config: TrainConfig, sources: list[tuple[Part, Source]]) -> Samp
             chances = factors / factors.sum()
         views = tuple(View(*crop, part.heights) for crop in config.crops)
         shares.append(Share(source, part.weight, views, chances, translation(source.labels, class_names(model))))
-    return SampleRule(tuple(shares), model.things, data.augmentation, data.static, config.seed, data.skip_bad)
+    single = not {"motion", "appearance"} & set(config.heads)
+    return SampleRule(tuple(shares), model.things, data.augmentation, data.static, config.seed, data.skip_bad, single)
 
 
 def render_once(data: SyntheticData, folder: Path) -> Path:
@@ -107,7 +110,8 @@ def render_once(data: SyntheticData, folder: Path) -> Path:
     from mapt.data.synthetic import write_dataset
 
     stamp = folder / "recipe.json"
-    recipe = data.model_dump_json(exclude={"weight", "root", "heights"})
+    # What a set of usual traffic is, it was before there was another.
+    recipe = data.model_dump_json(exclude={"weight", "root", "heights", *([] if data.rare else ["rare"])})
     if not (stamp.is_file() and stamp.read_text() == recipe):
         if data.root and folder.exists() and any(folder.iterdir()):
             raise InputError(
@@ -119,7 +123,7 @@ def render_once(data: SyntheticData, folder: Path) -> Path:
             task = progress.add_task("rendering sequences", total=data.sequences)
             write_dataset(
                 folder, data.sequences, data.frames, size, data.seed, data.fps, "train",
-                done=lambda count: progress.update(task, completed=count),
+                rare=data.rare, done=lambda count: progress.update(task, completed=count),
             )  # fmt: skip
         stamp.write_text(recipe)
     return folder

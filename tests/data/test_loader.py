@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 import torch
 
+from mapt.data import stills, video
 from mapt.data.camvid import open_camvid
 from mapt.data.kitti_step import open_step
 from mapt.data.loader import SampleRule, Samples, Share, load_batches
 from mapt.data.transforms import Augmentation, View
+from mapt.data.triplet import Image
 from mapt.errors import InputError
+from mapt.frames import read_rgb
 from mapt.model.targets import FrameTargets, PairBatch
 
 
@@ -83,6 +86,28 @@ def test_static_samples_repeat_the_previous_frame(step_root: Path, camvid_root: 
     assert all(torch.equal(always[i].images[0], always[i].images[1]) for i in range(6))
     never = Samples(make_rule(step_root, static=0.0))
     assert any(not torch.equal(never[i].images[0], never[i].images[1]) for i in range(6))
+
+
+def test_a_single_frame_stands_in_for_the_others_and_is_all_that_is_read(
+    step_root: Path, camvid_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = make_rule(step_root, camvid_root)
+    read: list[str] = []
+
+    def record(path: Path) -> Image:
+        read.append(str(path))
+        return read_rgb(path)
+
+    for module in (video, stills):
+        monkeypatch.setattr(module, "read_rgb", record)
+    single, triplets = Samples(replace(rule, single=True)), Samples(rule)
+    for i in range(8):
+        read.clear()
+        sample = single[i]
+        assert read == [sample.name]
+        assert torch.equal(sample.images[0], sample.images[2]) and torch.equal(sample.images[1], sample.images[2])
+        assert sample.prev is sample.now
+        assert triplets[i].name == sample.name  # the same last frame as in a triplet
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mapt.data.synthetic import render_sequence
+from mapt.data.synthetic.build import build_street
 from mapt.data.synthetic.render import SyntheticFrame
 from mapt.panoptic import KITTI_STEP
 
@@ -31,6 +33,21 @@ def test_all_classes_occur() -> None:
     for index in range(24):
         seen |= set(np.unique(next(iter(render_sequence(5, index, 1, SIZE))).semantic).tolist())
     assert seen == set(range(19))
+
+
+def test_rare_traffic_is_not_rare_where_that_is_asked_for() -> None:
+    """Trucks, buses, trams as often as each other, two-wheelers five times as often; usual streets stay as they are."""
+
+    def count(rare: float) -> NDArray[np.int64]:
+        streets = [build_street(np.random.default_rng(seed), 10, 10.0, rare) for seed in range(40)]
+        return np.bincount([mover.label for street in streets for mover in street.movers], minlength=256)
+
+    usual, many = count(0.0), count(1.0)
+    assert many[14:17].sum() > 4 * usual[14:17].sum()
+    assert many[14:17].min() > 0.7 * many[14:17].max()
+    assert 3 < many[12] / usual[12] < 7
+    a, b = (next(iter(render_sequence(5, 0, 1, SIZE, **how))) for how in ({}, {"rare": 0.0}))
+    assert np.array_equal(a.image, b.image)
 
 
 def test_an_id_keeps_its_class_and_moves_smoothly() -> None:

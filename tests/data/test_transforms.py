@@ -84,6 +84,28 @@ def test_a_focused_crop_holds_an_object(seed: int) -> None:
     assert 0 <= window.y <= 120 - window.height and 0 <= window.x <= 400 - window.width
 
 
+def test_a_crop_can_be_led_by_classes_each_as_likely_as_the_others() -> None:
+    """Class 17's 24 pixels lead as many crops as the sky's 20,000 and the road's 28,000."""
+    semantic = np.full((120, 400), 10, np.uint8)
+    semantic[50:] = 0
+    semantic[100:104, 380:386] = 17
+    nothing = np.zeros_like(semantic, np.int32)
+    triplet = replace(coded_triplet(), semantic=(semantic, semantic), instance=(nothing, nothing))
+    view = View(32, 64, heights=(120, 140))
+    held = {share: 0 for share in (0.0, 1.0)}
+    for share in held:
+        how = Augmentation(focus=0, focus_class=share)
+        for seed in range(200):
+            window = draw_window(triplet, view, how, np.random.default_rng(seed))
+            cut = semantic[window.y : window.y + window.height, window.x : window.x + window.width]
+            held[share] += bool((cut == 17).any())
+    assert held[0.0] < 20 and 50 < held[1.0] < 110
+    void = np.full_like(semantic, 255)  # nothing to be led by: anywhere
+    draw_window(replace(triplet, semantic=(void, void)), view, Augmentation(focus_class=0.4), np.random.default_rng(0))
+    with pytest.raises(ValueError, match="together they must not exceed 1"):
+        Augmentation(focus=0.7, focus_class=0.4)
+
+
 def test_the_scale_covers_its_range() -> None:
     view = View(64, 192, heights=(64, 200))
     heights = [

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from mapt.errors import InputError
-from mapt.training.config import find_config, read_config
+from mapt.training.config import DataConfig, find_config, read_config
 
 
 def test_shipped_names_take_dashes_and_underscores() -> None:
@@ -33,6 +33,12 @@ def test_a_file_is_only_filled_over_the_preset(config_file: Path) -> None:
     assert config.model.backbone == "efficientnet_lite0" and config.model.height == 64
 
 
+def test_a_set_keeps_what_is_not_said_about_it(config_file: Path) -> None:
+    data = read_config(config_file, ["data.synthetic_small.sequences=3", "data.synthetic_rare.sequences=5"]).data
+    assert data.synthetic_small.model_dump() == {**DataConfig().synthetic_small.model_dump(), "sequences": 3}
+    assert (data.synthetic_rare.height, data.synthetic_rare.seed, data.synthetic_rare.rare) == (192, 3000, 0.5)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -43,6 +49,7 @@ def test_a_file_is_only_filled_over_the_preset(config_file: Path) -> None:
         ("model.width=100", "not a positive multiple of 32"),
         ("model.rpn_top_k=961", "less than or equal to 960"),
         ("data.step.heights=[100,50]", "must be positive and rising"),
+        ("data.augmentation.focus_class=0.5", "together they must not exceed 1"),
         ("data.intervals=[0]", "data.intervals.0"),
         ("data.crops=[[192,600]]", "must be positive multiples of 32"),
         ("schedule.iterations=many", "schedule.iterations"),

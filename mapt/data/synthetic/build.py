@@ -10,8 +10,8 @@ from mapt.data.synthetic.street import LENGTH, Street
 from mapt.data.synthetic.traffic import Traffic
 
 
-def build_street(rng: np.random.Generator, frames: int, fps: float) -> Street:
-    """A random street with its traffic, long enough for `frames` at `fps`."""
+def build_street(rng: np.random.Generator, frames: int, fps: float, rare: float = 0.0) -> Street:
+    """A random street with its traffic, long enough for `frames` at `fps`; `rare` as for `Traffic`."""
     lanes = int(rng.choice([2, 2, 2, 4]))
     strip = Strip(
         rng.uniform(2.9, 3.6), lanes, float(rng.choice([0.0, 2.1])), rng.uniform(1.4, 4.0),
@@ -27,7 +27,7 @@ def build_street(rng: np.random.Generator, frames: int, fps: float) -> Street:
     for side in (-1.0, 1.0):
         line_the_street(rng, street, side)
         furnish(rng, street, side)
-    Traffic(rng, street, frames / fps).fill()
+    Traffic(rng, street, frames / fps, rare).fill()
     return street
 
 

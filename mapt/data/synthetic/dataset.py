@@ -27,6 +27,7 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
     fps: float = 10.0,
     split: str = "val",
     workers: int | None = None,
+    rare: float = 0.0,
     done: Callable[[int], None] | None = None,
 ) -> None:
     """Render sequences 0 to `sequences` - 1 of `seed` into a folder, which appears whole or not at all.
@@ -40,11 +41,12 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
         fps: frames per second.
         split: name of the label folder.
         workers: processes; None: as many as there are cores.
+        rare: 0 for usual traffic, up to 1 for many trucks, buses, trams and two-wheelers.
         done: called with the number of finished sequences.
     """
     count = min(workers or os.cpu_count() or 1, sequences)
     with atomic_directory(folder) as root:
-        job = partial(_write_sequence, root, frames, size, seed, fps, split)
+        job = partial(_write_sequence, root, frames, size, seed, fps, split, rare)
         if count <= 1:
             for index in range(sequences):
                 job(index)
@@ -70,14 +72,14 @@ def _end_with_parent() -> None:
 
 
 def _write_sequence(
-    root: Path, frames: int, size: tuple[int, int], seed: int, fps: float, split: str, index: int
+    root: Path, frames: int, size: tuple[int, int], seed: int, fps: float, split: str, rare: float, index: int
 ) -> None:
     cv2.setNumThreads(1)
     name = f"{index:04d}"
     images, labels = root / "training" / "image_02" / name, root / "panoptic_maps" / split / name
     images.mkdir(parents=True)
     labels.mkdir(parents=True)
-    for number, frame in enumerate(render_sequence(seed, index, frames, size, fps)):
+    for number, frame in enumerate(render_sequence(seed, index, frames, size, fps, rare)):
         _write(images / f"{number:06d}.png", frame.image)
         _write(labels / f"{number:06d}.png", encode_step(frame.semantic, frame.instance))
 

@@ -52,7 +52,7 @@ class Look:
 
 
 def render_sequence(
-    seed: int, index: int, frames: int, size: tuple[int, int], fps: float = 10.0
+    seed: int, index: int, frames: int, size: tuple[int, int], fps: float = 10.0, rare: float = 0.0
 ) -> Iterator[SyntheticFrame]:
     """Render a sequence.
 
@@ -62,12 +62,13 @@ def render_sequence(
         frames: how many.
         size: (height, width) pixels; the field of view follows the width, as KITTI's: focal length 0.58 of it.
         fps: frames per second.
+        rare: 0 for usual traffic, up to 1 for many trucks, buses, trams and two-wheelers.
 
     Yields:
         The frames in order.
     """
     rng = np.random.default_rng((seed, index))
-    scene = _Scene(rng, build_street(rng, frames, fps), size, fps)
+    scene = _Scene(rng, build_street(rng, frames, fps, rare), size, fps)
     for frame in range(frames):
         yield scene.render(frame)
 

@@ -10,10 +10,14 @@ from mapt.data.synthetic.vehicles import CAR_KINDS, random_look
 
 
 class Traffic:
-    """Fills a street with vehicles and people and hands out instance ids."""
+    """Fills a street with vehicles and people and hands out instance ids.
 
-    def __init__(self, rng: np.random.Generator, street: Street, seconds: float) -> None:
-        self.rng, self.street, self.seconds = rng, street, seconds
+    `rare` is 0 for usual traffic. Up to 1, that share of the driving vehicles is a truck, bus or tram, each as often as
+    the others, and there are up to five times as many bicycles and motorcycles.
+    """
+
+    def __init__(self, rng: np.random.Generator, street: Street, seconds: float, rare: float = 0.0) -> None:
+        self.rng, self.street, self.seconds, self.rare = rng, street, seconds, rare
         self.next_key = 1
         self.density = float(rng.choice([0.3, 0.8, 1.3], p=[0.4, 0.4, 0.2]))
 
@@ -39,6 +43,8 @@ class Traffic:
 
     def _kind(self) -> str:
         draw = self.rng.random()
+        if self.rare and self.rng.random() < self.rare:
+            return str(self.rng.choice(("truck", "bus", "tram")))
         if draw < 0.86:
             return str(self.rng.choice(CAR_KINDS, p=[0.27, 0.33, 0.17, 0.15, 0.08]))
         return "truck" if draw < 0.94 else "bus" if draw < 0.98 else "tram"
@@ -114,7 +120,7 @@ class Traffic:
 
     def _ride(self) -> None:
         rng, strip = self.rng, self.street.strip
-        for _ in range(int(rng.poisson(1.5))):
+        for _ in range(int(rng.poisson(1.5 * (1 + 4 * self.rare)))):
             side = float(rng.choice([-1, 1]))
             ridden = rng.random() < 0.65
             d = side * (strip.half - strip.parking - 0.5 if ridden else strip.half + 0.7)
