@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt.data.synthetic import textures
 from mapt.data.synthetic.build import build_street
 from mapt.data.synthetic.canvas import Camera, Canvas, Points
+from mapt.data.synthetic.conditions import random_conditions
 from mapt.data.synthetic.ground import Ground
 from mapt.data.synthetic.people import draw_person, draw_two_wheeler
 from mapt.data.synthetic.street import Block, Mover, Post, Street, Tree
-from mapt.data.synthetic.vehicles import Light, draw_vehicle, scale
+from mapt.data.synthetic.vehicles import draw_vehicle, scale
 
 FAR = 150.0  # metres beyond which nothing stands
 POLE, LAMP, SIGN, VEGETATION, BUILDING, SKY, PERSON = 5, 6, 7, 8, 2, 10, 11
@@ -33,22 +33,6 @@ class SyntheticFrame:
     image: NDArray[np.uint8]
     semantic: NDArray[np.uint8]
     instance: NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class Look:
-    """Light, air and lens of a scene."""
-
-    light: Light
-    haze: tuple[float, float, float]
-    range: float
-    gain: float
-    exposure: float
-    cast: NDArray[np.float32]
-    blur: float
-    noise: float
-    jpeg: int
-    shake: float
 
 
 def render_sequence(
@@ -78,7 +62,7 @@ class _Scene:
 
     def __init__(self, rng: np.random.Generator, street: Street, size: tuple[int, int], fps: float) -> None:
         self.street, self.size, self.fps = street, size, fps
-        self.look = _random_look(rng)
+        self.conditions = random_conditions(rng)
         self.ground = Ground(rng, street.strip)
         height, width = size
         self.sky = textures.sky(rng, height // 2 + 40, 2 * width)
@@ -95,16 +79,18 @@ class _Scene:
         height, width = self.size
         focal = 0.58 * width
         moving = min(1.0, float(self.street.ego_speed[frame]) / 3)
-        tilt = self.pitch + self.look.shake * moving * self.shakes[frame, 0]
+        tilt = self.pitch + self.conditions.shake * moving * self.shakes[frame, 0]
         camera = Camera(width, height, focal, height * 0.46 + focal * tilt, self.altitude)
         image = np.empty((height, width, 3), np.uint8)
-        canvas = Canvas(camera, image, np.full((height, width), SKY, np.int32), self.look.haze, self.look.range)
+        canvas = Canvas(
+            camera, image, np.full((height, width), SKY, np.int32), self.conditions.haze, self.conditions.range
+        )
         s0 = float(self.travel[frame])
         bend = self._bend(s0)
         self._background(canvas, s0)
         _, z = Ground.rows(canvas)
         centre = np.interp(z, np.arange(len(bend)), bend) - self.street.ego_d
-        self.ground.paint(canvas, centre, s0, self.street.crossings, self.look.gain)
+        self.ground.paint(canvas, centre, s0, self.street.crossings, self.conditions.gain)
         self._things(canvas, s0, bend, frame / self.fps)
         return self._develop(canvas, frame)
 
@@ -119,7 +105,7 @@ class _Scene:
         return float(np.interp(s, np.arange(len(self.heading)), self.heading))
 
     def _background(self, canvas: Canvas, s0: float) -> None:
-        camera, gain = canvas.camera, self.look.exposure
+        camera, gain = canvas.camera, self.conditions.exposure
         turn = self._heading_at(s0) * camera.focal
         horizon = int(np.clip(camera.horizon, 1, camera.height - 1))
         start = int(self.sky.shape[1] / 4 + turn) % (self.sky.shape[1] - camera.width)
@@ -133,8 +119,8 @@ class _Scene:
         window = slice(max(0, top), horizon + 1)
         label = labels[part, start : start + camera.width]
         seen = label > 0
-        air = np.array(self.look.haze, np.float32)
-        clear = float(np.exp(-120 / self.look.range)) * 0.8
+        air = np.array(self.conditions.haze, np.float32)
+        clear = float(np.exp(-120 / self.conditions.range)) * 0.8
         picture = np.clip(colours[part, start : start + camera.width] * (clear * gain) + air * (1 - clear), 0, 255)
         canvas.image[window][seen] = picture[seen].astype(np.uint8)
         canvas.label[window][seen] = label[seen]
@@ -174,7 +160,7 @@ class _Scene:
                 draw()
 
     def _block(self, canvas: Canvas, block: Block, s0: float, place: Callable[[float, float], Points]) -> None:
-        gain = self.look.gain * (1.0 if block.d * self.look.light.direction[0] < 0 else 0.78)
+        gain = self.conditions.gain * (1.0 if block.d * self.conditions.light.direction[0] < 0 else 0.78)
         s1 = max(block.s1, s0 + 1.0)
         texture = block.texture
         if s1 > block.s1:  # cut the part behind the camera off the texture too
@@ -185,12 +171,12 @@ class _Scene:
         if block.depth and s1 == block.s1:
             out = np.array([np.sign(block.d) * block.depth, 0.0, 0.0])
             end = np.stack((near, near + out, near + out + up, near + up))
-            mean = tuple(float(c) * self.look.gain * 0.8 for c in block.texture[-1].reshape(-1, 3).mean(0))
+            mean = tuple(float(c) * self.conditions.gain * 0.8 for c in block.texture[-1].reshape(-1, 3).mean(0))
             canvas.polygon(end, mean, block.label)  # type: ignore[arg-type]
         canvas.facade(texture, np.stack((near + up, far + up, far, near)), block.label, gain)
 
     def _post(self, canvas: Canvas, post: Post, foot: Points) -> None:
-        gain, top = self.look.gain, np.array([0.0, post.height, 0.0])
+        gain, top = self.conditions.gain, np.array([0.0, post.height, 0.0])
         grey = scale(post.colour if post.kind != "sign" else (120.0, 122.0, 125.0), gain)
         canvas.limb(foot, foot + top, 0.15 if post.kind != "sign" else 0.07, grey, POLE)
         if post.kind == "lamp":
@@ -217,7 +203,7 @@ class _Scene:
                 canvas.polygon(ring, scale(colour, gain), SIGN)
 
     def _tree(self, canvas: Canvas, tree: Tree, foot: Points) -> None:
-        gain = self.look.gain
+        gain = self.conditions.gain
         bare = tree.height * tree.trunk
         canvas.shade(foot + np.array([[-1, 0, -0.6], [1, 0, -0.6], [1, 0, 0.6], [-1, 0, 0.6]]) * tree.width * 0.4, 0.75)
         top = foot + np.array([0, bare * 1.5, 0])
@@ -228,13 +214,13 @@ class _Scene:
         known = foot[2] < REACH.get(mover.label, 0.0)
         tag = mover.label + 256 * mover.key * known
         if mover.look:
-            draw_vehicle(canvas, mover.look, foot, yaw + mover.yaw, self.look.light, tag)
+            draw_vehicle(canvas, mover.look, foot, yaw + mover.yaw, self.conditions.light, tag)
             return
         assert mover.figure
         walking = np.array([mover.vd, 0.0, mover.vs])
         speed = float(np.linalg.norm(walking))
         heading = walking / speed if speed else np.array([np.cos(mover.phase), 0.0, np.sin(mover.phase)])
-        gain = self.look.gain * (0.85 + 0.2 * self.look.light.ambient)
+        gain = self.conditions.gain * (0.85 + 0.2 * self.conditions.light.ambient)
         phase = mover.phase + mover.moved(t) * speed * 4.2
         if mover.label == PERSON:
             draw_person(canvas, mover.figure, foot, heading, phase if speed else 0.3, gain, tag)
@@ -242,46 +228,15 @@ class _Scene:
             draw_two_wheeler(canvas, mover.figure, foot, heading, mover.motor, mover.ridden, phase, gain)
 
     def _develop(self, canvas: Canvas, frame: int) -> SyntheticFrame:
-        """Exposure, colour cast, blur, noise and compression; then the labels."""
-        look = self.look
-        image = cv2.transform(canvas.image, np.diag(look.cast * np.float32(look.exposure * self.flicker[frame])))
-        if look.blur:
-            image = cv2.GaussianBlur(image, (0, 0), look.blur * canvas.camera.width / 1248)
-        if look.noise:
-            grain = np.empty(image.shape, np.int16)
-            cv2.setRNGSeed(self.grain_seed + frame)
-            cv2.randn(grain, np.zeros(3), np.full(3, look.noise))
-            image = cv2.add(image, grain, dtype=cv2.CV_8U)
-        if look.jpeg:
-            _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, look.jpeg])
-            image = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
+        """The photograph and its labels."""
+        image = self.conditions.photograph(
+            canvas.image, self.flicker[frame], canvas.camera.width / 1248, self.grain_seed + frame
+        )
         semantic, instance = (canvas.label & 255).astype(np.uint8), canvas.label >> 8
         counts = np.bincount(instance.ravel())
         slivers = (counts > 0) & (counts < MIN_VISIBLE * (canvas.camera.width / 1248) ** 2)
         instance[slivers[instance]] = 0
-        return SyntheticFrame(np.asarray(image, np.uint8), semantic, instance.astype(np.int32))
-
-
-def _random_look(rng: np.random.Generator) -> Look:
-    """Day, dusk or overcast; clear or hazy air; a good or a poor camera."""
-    azimuth, elevation = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 1.2)
-    sun = np.array([np.cos(azimuth) * np.cos(elevation), np.sin(elevation), np.sin(azimuth) * np.cos(elevation)])
-    ambient = rng.uniform(0.4, 0.85)
-    grey = rng.uniform(150, 225)
-    haze = tuple(float(grey * g) for g in (rng.uniform(0.9, 1.02), rng.uniform(0.95, 1.02), rng.uniform(1.0, 1.08)))
-    dark = rng.random() < 0.2
-    return Look(
-        light=Light(sun, float(ambient)),
-        haze=haze,  # type: ignore[arg-type]
-        range=float(np.exp(rng.uniform(np.log(90), np.log(900)))),
-        gain=float(rng.uniform(0.85, 1.15)),
-        exposure=float(rng.uniform(0.3, 0.6) if dark else rng.uniform(0.7, 1.15)),
-        cast=(1 + rng.normal(0, 0.05, 3)).astype(np.float32),
-        blur=float(rng.uniform(0.5, 1.3) if rng.random() < 0.6 else 0.0),
-        noise=float(rng.uniform(1, 7)),
-        jpeg=int(rng.integers(60, 95)) if rng.random() < 0.4 else 0,
-        shake=float(rng.uniform(0, 0.0025)),
-    )
+        return SyntheticFrame(image, semantic, instance.astype(np.int32))
 
 
 def _skyline(rng: np.random.Generator, width: int, height: int) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
