@@ -45,6 +45,7 @@ class ModelConfig(Frozen):
     semantic_loss_stride: int = Field(1, ge=1, le=4, description="pixels between the semantic loss's samples")
     semantic_hard_share: float = Field(0.25, gt=0, le=1, description="share of worst pixels in the semantic loss")
     semantic_balance: float = Field(0.0, ge=0, le=1, description="pixels weigh as (their class's share)^-balance")
+    semantic_jaccard: float = Field(0.0, ge=0, description="weight of 1 - soft IoU of an image's classes in the loss")
     frozen_stages: int = Field(
         0, ge=0, le=2, description="trunk stages up to stride 2 * n that keep their pretrained weights"
     )

@@ -125,8 +125,9 @@ class Network(nn.Module):
         """Eq. 2-3."""
         config, labels = self.config, torch.stack([t.semantic for t in targets])
         return semantic_loss(
-            logits, labels, config.semantic_loss_stride, config.semantic_hard_share, config.semantic_balance
-        )
+            logits, labels, config.semantic_loss_stride, config.semantic_hard_share, config.semantic_balance,
+            config.semantic_jaccard,
+        )  # fmt: skip
 
     def _offsets(self, batch: PairBatch, semantic: Semantic) -> Tensor:
         """Offset fields (2B,4,18,h,w) into frames t - tau and t; frame t - 2 tau gives semantic features only."""

@@ -81,8 +81,9 @@ class SemanticHead(nn.Module):
 
 
 def semantic_loss(
-    logits: Tensor, labels: Tensor, stride: int = 1, hard_share: float = 0.25, balance: float = 0.0
-) -> Tensor:
+    logits: Tensor, labels: Tensor, stride: int = 1, hard_share: float = 0.25, balance: float = 0.0,
+    jaccard: float = 0.0,
+) -> Tensor:  # fmt: skip
     """Eq. 2-3: the log-loss of each image's worst quarter of pixels with weight 4/WH, averaged over images.
 
     Args:
@@ -91,6 +92,7 @@ def semantic_loss(
         stride: 1 for every pixel, 2 or 4 for a regular sample of them, which costs a quarter or a sixteenth.
         hard_share: the share of worst pixels that count; 1 is the plain mean of the log-loss.
         balance: pixels weigh as (their class's share of the batch)^-balance, 1 on average; 0 weighs all alike.
+        jaccard: weight of `jaccard_loss`, which is added.
 
     Returns:
         Scalar.
@@ -98,11 +100,38 @@ def semantic_loss(
     full = upsample(logits.float(), 4 // stride)
     near = (stride - 1) // 2  # the label pixel nearest to the middle of each cell
     wanted = labels[:, near::stride, near::stride].long()
-    pixel = nn.functional.cross_entropy(full, wanted, ignore_index=VOID, reduction="none").flatten(1)
+    log_share = full.log_softmax(1)
+    pixel = nn.functional.nll_loss(log_share, wanted, ignore_index=VOID, reduction="none").flatten(1)
     if balance:
         pixel = pixel * _class_weights(wanted, logits.shape[1], balance).flatten(1)
     hard = max(1, int(pixel.shape[1] * hard_share))
-    return pixel.topk(hard, sorted=False).values.mean()
+    loss = pixel.topk(hard, sorted=False).values.mean()
+    return loss + jaccard * jaccard_loss(log_share.exp(), wanted) if jaccard else loss
+
+
+def jaccard_loss(shares: Tensor, labels: Tensor) -> Tensor:
+    """1 - the soft intersection over union, mean over the classes an image shows, mean over images.
+
+    Every class of an image weighs the same, however small, as in PQ and mean IoU.
+
+    Args:
+        shares: (B,K,h,w) probabilities.
+        labels: (B,h,w) int64 train ids, 255 void (left out).
+
+    Returns:
+        Scalar; 0 for an image of nothing but void.
+    """
+    images, classes = shares.shape[:2]
+    known = labels != VOID
+    wanted = torch.where(known, labels, 0)
+    right = shares.gather(1, wanted[:, None])[:, 0] * known  # the share of the true class, (B,h,w)
+    cell = (wanted + torch.arange(images, device=labels.device)[:, None, None] * classes).flatten()
+    both = right.new_zeros(images * classes).index_add(0, cell, right.flatten()).view(images, classes)
+    area = right.new_zeros(images * classes).index_add(0, cell, known.flatten().to(right)).view(images, classes)
+    said = (shares * known[:, None]).sum((2, 3))
+    lacking = 1 - both / (said + area - both).clamp(min=1e-6)
+    shown = area > 0
+    return ((lacking * shown).sum(1) / shown.sum(1).clamp(min=1)).mean()
 
 
 def _class_weights(labels: Tensor, classes: int, balance: float) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 
 from mapt.model.appearance import appearance_loss
 from mapt.model.motion import motion_loss, soft_iou
-from mapt.model.semantic import semantic_loss
+from mapt.model.semantic import jaccard_loss, semantic_loss
 
 
 def test_semantic_loss_averages_the_worst_quarter() -> None:
@@ -75,3 +75,35 @@ def test_no_rows_at_all() -> None:
     )
     loss.backward()
     assert loss.item() == 0
+
+
+def test_jaccard_loss_by_hand() -> None:
+    """Two images of four pixels: a class of three pixels and one of a single pixel weigh the same; void is left out."""
+    labels = torch.tensor([[[0, 0], [0, 2]], [[1, 255], [255, 255]]])
+    shares = torch.zeros(2, 3, 2, 2)
+    shares[0, 0] = torch.tensor([[1.0, 0.5], [0.0, 0.0]])
+    shares[0, 1] = torch.tensor([[0.0, 0.5], [1.0, 0.0]])  # a class that the image does not show
+    shares[0, 2] = torch.tensor([[0.0, 0.0], [0.0, 1.0]])
+    shares[1, 1] = torch.tensor([[0.25, 1.0], [1.0, 1.0]])
+    shares[1, 0] = 1 - shares[1, 1]
+    # class 0: 1.5 / (1.5 + 3 - 1.5); class 2: 1; class 1 of the second image: 0.25 / (0.25 + 1 - 0.25)
+    expected = ((1 - 0.5) / 2 + (1 - 0.25)) / 2
+    assert jaccard_loss(shares, labels).item() == pytest.approx(expected, abs=1e-6)
+    assert jaccard_loss(shares, torch.full((2, 2, 2), 255)).item() == 0
+
+
+def test_jaccard_is_added_to_the_semantic_loss_and_teaches_small_classes() -> None:
+    labels = torch.zeros(1, 32, 32, dtype=torch.uint8)
+    labels[0, :4, :4] = 1  # one cell of 64
+    gradients = {}
+    for weight in (0.0, 1.0):
+        logits = torch.zeros(1, 3, 8, 8, requires_grad=True)
+        loss = semantic_loss(logits, labels, 4, hard_share=1.0, jaccard=weight)
+        loss.backward()
+        assert logits.grad is not None
+        gradients[weight] = -logits.grad[0, 1, 0, 0].item()
+        if weight:
+            # A third of every pixel is right: 63 cells give 21 / (64/3 + 63 - 21), the one (1/3) / (64/3 + 1 - 1/3).
+            soft = 1 - (21 / (64 / 3 + 42) + (1 / 3) / (64 / 3 + 2 / 3)) / 2
+            assert loss.item() == pytest.approx(math.log(3) + soft, rel=1e-5)
+    assert gradients[1.0] > 1.5 * gradients[0.0] > 0
