@@ -28,7 +28,7 @@ GRID: dict[str, tuple[Any, ...]] = {
     "propagation_iou": (0.1, 0.2, 0.3, 0.4),
     "stuff_area": (0, 32, 64, 128, 256),
     "min_area": (12, 20, 32, 48),
-    "overlap": (0.3, 0.5, 0.7),
+    "overlap": (0.1, 0.2, 0.3, 0.5),
 }
 
 

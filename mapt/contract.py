@@ -107,7 +107,7 @@ class Thresholds:
         score: detections below it are dropped.
         overlap: a detection keeps its place when at least this fraction of its mask is not yet taken.
         min_area: pixels (at network resolution) a fused instance must keep.
-        stuff_area: pixels a stuff class must have in a frame; fewer go to the next best class.
+        stuff_area: pixels (at network resolution) a stuff class must have in a frame; fewer go to the next best class.
         propagation_iou: stage 1 accepts a pair at or above this soft mask IoU.
         similarity: stage 2 accepts a pair at or above this cosine.
         max_lost: seconds a lost track is kept for stage 2.
@@ -126,7 +126,7 @@ class Thresholds:
     """
 
     score: float = 0.4
-    overlap: float = 0.5
+    overlap: float = 0.2
     min_area: int = 32
     stuff_area: int = 64
     propagation_iou: float = 0.3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Collection
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -56,14 +56,18 @@ def load_weights(
 ) -> Network:
     """The network of a weight file in evaluation mode; `size` (height, width) and `overrides` replace values in it.
 
-    The heads in `anew` stay as they were initialised, whatever the file has of them.
+    `stuff_area` grows with the area of the input: it says what is a speck, whatever the pixels. `min_area` stays: a
+    larger input is there to see smaller objects. The heads in `anew` stay as they were initialised, whatever the file
+    has of them.
 
     Raises:
         InputError: missing or damaged file, or tensors that do not fit the configuration.
     """
     config, tensors = _open(path)
     if size:
-        overrides |= {"height": size[0], "width": size[1]}
+        ratio = size[0] * size[1] / (config.height * config.width)
+        limits = replace(config.thresholds, stuff_area=round(config.thresholds.stuff_area * ratio))
+        overrides = {"height": size[0], "width": size[1], "thresholds": asdict(limits), **overrides}
     if overrides:
         config = parse(ModelConfig, {**config.model_dump(), **overrides}, str(path))
     network = Network(config)

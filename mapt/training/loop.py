@@ -206,7 +206,8 @@ def describe(config: TrainConfig) -> str:
     data, parts = config.data, []
     for _, part in synthetic_sets(data):
         size = f"{part.height}x{part.width}"
-        parts.append(f"synthetic streets ({part.sequences} x {part.frames} frames, {size}, seed {part.seed})")
+        rare = f", rare traffic {part.rare:g}" if part.rare else ""
+        parts.append(f"synthetic streets ({part.sequences} x {part.frames} frames, {size}, seed {part.seed}{rare})")
     folders = {
         "a KITTI-STEP folder": data.step,
         "a MOTChallenge-STEP folder": data.motchallenge,

@@ -1,6 +1,7 @@
 """Weight files: what is written comes back, what is damaged is refused in one line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,12 @@ def test_the_input_size_may_change(weights: Path) -> None:
     assert load_weights(weights, height=128, width=256).config.width == 256
     with pytest.raises(InputError, match="multiple of 32"):
         load_weights(weights, height=100)
+
+
+def test_a_speck_of_stuff_grows_with_the_input_and_a_small_object_does_not(weights: Path) -> None:
+    own, large = read_config(weights).thresholds, load_weights(weights, size=(128, 384)).config.thresholds
+    assert large == replace(own, stuff_area=6 * own.stuff_area) != own
+    assert load_weights(weights, size=(64, 128)).config.thresholds == own
 
 
 def test_weights_of_another_preset_are_refused(weights: Path, tmp_path: Path) -> None:
