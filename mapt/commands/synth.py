@@ -15,7 +15,7 @@ def register(app: typer.Typer, name: str) -> None:
     app.command(name)(synth)
 
 
-def synth(
+def synth(  # noqa: PLR0917  (one parameter an option)
     out: Annotated[Path, typer.Argument(help="the dataset's folder")],
     sequences: Annotated[int, typer.Option("--sequences", min=1)] = 4,
     frames: Annotated[int, typer.Option("--frames", min=1, help="per sequence")] = 40,
@@ -24,6 +24,9 @@ def synth(
     fps: Annotated[float, typer.Option("--fps", min=0.1, help="frames per second")] = 10.0,
     split: Annotated[str, typer.Option("--split", help="name of the label folder")] = "val",
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="processes, default one a core")] = None,
+    rare: Annotated[
+        float, typer.Option("--rare", min=0, max=1, help="up to 1: many trucks, buses, trams and two-wheelers")
+    ] = 0.0,
 ) -> None:
     """Render street sequences in KITTI-STEP's layout; the same seed gives the same bytes."""
     import time
@@ -42,7 +45,7 @@ def synth(
     with Progress(transient=True) as progress:
         task = progress.add_task("rendering", total=sequences)
         write_dataset(
-            out, sequences, frames, (height, width), seed, fps, split, workers,
+            out, sequences, frames, (height, width), seed, fps, split, workers, rare,
             done=lambda count: progress.update(task, completed=count),
         )  # fmt: skip
     rate = sequences * frames / (time.monotonic() - start)

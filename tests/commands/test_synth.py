@@ -32,6 +32,14 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_workers(mapt: Run, tmp_
     )
 
 
+def test_rare_streets_are_other_streets(mapt: Run, tmp_path: Path) -> None:
+    common = ("--sequences", 1, "--frames", 1, "--size", "96x312", "--seed", 3)
+    for rare in (0, 1):
+        assert mapt("synth", tmp_path / str(rare), *common, "--rare", rare).code == 0
+    assert _content(tmp_path / "0") != _content(tmp_path / "1")
+    assert mapt("synth", tmp_path / "2", *common, "--rare", 2).code == 2
+
+
 @pytest.mark.parametrize(("size", "words"), [("96", "is not HEIGHTxWIDTH"), ("8x8", "too small"), ("0x40", "is not")])
 def test_a_bad_size(mapt: Run, tmp_path: Path, size: str, words: str) -> None:
     ran = mapt("synth", tmp_path / "out", "--size", size)
