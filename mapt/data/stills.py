@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.data.bad import BadFiles
-from mapt.data.triplet import Triplet
+from mapt.data.triplet import Triplet, last_frames
 from mapt.data.video import check_classes
 from mapt.errors import InputError
 from mapt.frames import read_rgb
@@ -52,12 +52,7 @@ class Stills:
         images = [warp(image, m, cv2.INTER_LINEAR, 0) for m in moves]
         semantics = [warp(semantic, m, cv2.INTER_NEAREST, 255) for m in moves[-2:]]
         ids = [warp(instance.astype(np.int16), m, cv2.INTER_NEAREST, 0).astype(np.int32) for m in moves[-2:]]
-        return Triplet(
-            (images[0], images[max(0, distinct - 2)], images[-1]),
-            (semantics[0], semantics[-1]),
-            (ids[0], ids[-1]),
-            str(path),
-        )
+        return last_frames(images, semantics, ids, str(path))
 
 
 def pair_files(

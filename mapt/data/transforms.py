@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import cv2
@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from mapt.config import Frozen
 from mapt.data.photometry import Photometry, vary_colours
-from mapt.data.triplet import Image, Triplet
+from mapt.data.triplet import Image, Triplet, last_frames
 from mapt.panoptic import VOID
 
 Label = TypeVar("Label", np.uint8, np.int32)
@@ -75,12 +75,7 @@ def augment(triplet: Triplet, view: View, how: Augmentation, rng: np.random.Gene
     images = [_pad(image, size, 0) for image in cut]
     semantics = [_pad(cut_label(label, window), size, VOID) for label in triplet.semantic[-distinct:]]
     instances = [_pad(cut_label(label, window), size, 0) for label in triplet.instance[-distinct:]]
-    return replace(
-        triplet,
-        images=(images[0], images[max(0, distinct - 2)], images[-1]),
-        semantic=(semantics[0], semantics[-1]),
-        instance=(instances[0], instances[-1]),
-    )
+    return last_frames(images, semantics, instances, triplet.name)
 
 
 def draw_window(triplet: Triplet, view: View, how: Augmentation, rng: np.random.Generator) -> Window:
@@ -95,9 +90,9 @@ def draw_window(triplet: Triplet, view: View, how: Augmentation, rng: np.random.
     out = (min(view.height, round(height * scale)), min(view.width, round(width * scale)))
     draw, point = rng.random(), None
     if draw < how.focus:
-        point = _object_point(triplet.instance[1], rng)
+        point = _random_point(triplet.instance[1], triplet.instance[1] > 0, 4, rng)
     elif draw < how.focus + how.focus_class:
-        point = _class_point(triplet.semantic[1], rng)
+        point = _random_point(triplet.semantic[1], triplet.semantic[1] != VOID, 2, rng)
     # Without a point, rows near the middle, where the horizon is, are kept more often.
     y = round((rows - height) * float(rng.beta(2, 2))) if point is None else _offset(point[0], height, rows, rng)
     x = round((columns - width) * float(rng.random())) if point is None else _offset(point[1], width, columns, rng)
@@ -105,27 +100,16 @@ def draw_window(triplet: Triplet, view: View, how: Augmentation, rng: np.random.
     return Window(y, x, height, width, out, interpolation, bool(rng.random() < how.flip))
 
 
-def _object_point(instance: NDArray[np.int32], rng: np.random.Generator) -> tuple[int, int] | None:
-    """A random pixel (y, x) of a random object, sought on every fourth row and column."""
-    coarse = instance[::4, ::4]
-    y, x = np.nonzero(coarse > 0)
+def _random_point(
+    labels: NDArray[Label], known: NDArray[np.bool_], step: int, rng: np.random.Generator
+) -> tuple[int, int] | None:
+    """A random pixel (y, x) of a random label (H,W) among the known, sought on every `step`-th row and column."""
+    y, x = np.nonzero(known[::step, ::step])
     if not len(y):
         return None
-    ids = coarse[y, x]
-    chosen = np.flatnonzero(ids == rng.choice(np.unique(ids)))
-    k = int(rng.choice(chosen))
-    return int(y[k]) * 4, int(x[k]) * 4
-
-
-def _class_point(semantic: NDArray[np.uint8], rng: np.random.Generator) -> tuple[int, int] | None:
-    """A random pixel (y, x) of a random class, sought on every second row and column."""
-    coarse = semantic[::2, ::2]
-    classes = np.flatnonzero(np.bincount(coarse.ravel(), minlength=VOID)[:VOID])
-    if not len(classes):
-        return None
-    y, x = np.nonzero(coarse == rng.choice(classes))
-    k = int(rng.integers(len(y)))
-    return int(y[k]) * 2, int(x[k]) * 2
+    values = labels[::step, ::step][y, x]
+    k = int(rng.choice(np.flatnonzero(values == rng.choice(np.unique(values)))))
+    return int(y[k]) * step, int(x[k]) * step
 
 
 def _offset(point: int, length: int, limit: int, rng: np.random.Generator) -> int:

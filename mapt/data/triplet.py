@@ -32,6 +32,16 @@ class Triplet:
     name: str
 
 
+def last_frames(
+    images: list[Image], semantic: list[NDArray[np.uint8]], instance: list[NDArray[np.int32]], name: str
+) -> Triplet:
+    """A triplet of its last images and labels; the first of each that there are stands in for those before it."""
+    before, prev, now = [images[0]] * (3 - len(images)) + images
+    semantic_prev, semantic_now = [semantic[0]] * (2 - len(semantic)) + semantic
+    instance_prev, instance_now = [instance[0]] * (2 - len(instance)) + instance
+    return Triplet((before, prev, now), (semantic_prev, semantic_now), (instance_prev, instance_now), name)
+
+
 class Source(Protocol):
     """A dataset of triplets.
 

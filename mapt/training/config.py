@@ -32,6 +32,9 @@ def _strided(crop: tuple[int, int]) -> tuple[int, int]:
 
 
 Crop = Annotated[tuple[int, int], AfterValidator(_strided)]  # height and width, pixels
+Rare = Annotated[
+    float, Field(ge=0, le=1, description="0: usual traffic; 1: many trucks, buses, trams and two-wheelers")
+]
 KITTI_HEIGHTS = (190.0, 420.0)
 CAMVID_HEIGHTS = (360.0, 600.0)
 CITYSCAPES_HEIGHTS = (256.0, 768.0)
@@ -47,7 +50,7 @@ class SyntheticData(Frozen):
     width: int = 1248
     fps: float = Field(10.0, gt=0)
     seed: int = Field(1000, description="validation uses other seeds: 7 and the ones tests name")
-    rare: float = Field(0.0, ge=0, le=1, description="0: usual traffic; 1: many trucks, buses, trams and two-wheelers")
+    rare: Rare = 0.0
     root: str = Field("", description="where they are rendered; empty: the run's folder")
     weight: float = Field(1.0, ge=0, description="share of the samples")
     heights: Heights = KITTI_HEIGHTS
@@ -66,7 +69,7 @@ class RareSyntheticData(SmallSyntheticData):
     """Of what the other two show too seldom to be learned."""
 
     seed: int = 3000
-    rare: float = Field(0.5, ge=0, le=1, description=SyntheticData.model_fields["rare"].description)
+    rare: Rare = 0.5
     heights: Heights = (192.0, 420.0)
 
 

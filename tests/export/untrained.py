@@ -16,7 +16,7 @@ from mapt.model.subgraphs import build_subgraphs
 from mapt.runtime.backend import Backend, Tensors
 
 SIZE = (384, 1248)
-LIMITS = Thresholds(score=0.3, propagation_iou=0.3, similarity=0.7)
+LIMITS = Thresholds(score=0.3, overlap=0.5, propagation_iou=0.3, similarity=0.7)
 STRIP = 64  # pixels
 
 
