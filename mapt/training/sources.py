@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -111,11 +112,12 @@ def render_once(data: SyntheticData, folder: Path) -> Path:
 
     stamp = folder / "recipe.json"
     # What a set of usual traffic is, it was before there was another.
-    recipe = data.model_dump_json(exclude={"weight", "root", "heights", *([] if data.rare else ["rare"])})
-    if not (stamp.is_file() and stamp.read_text() == recipe):
+    asked = data.model_dump(exclude={"weight", "root", "heights", *([] if data.rare else ["rare"])})
+    there = _read_recipe(stamp)
+    if there != asked:
         if data.root and folder.exists() and any(folder.iterdir()):
             raise InputError(
-                f"{folder}: holds other data than data.synthetic describes; "
+                f"{folder}: {_difference(there, asked)}; "
                 "name a new folder, or read this one as it is with data.step.root"
             )
         size = (data.height, data.width)
@@ -125,5 +127,23 @@ def render_once(data: SyntheticData, folder: Path) -> Path:
                 folder, data.sequences, data.frames, size, data.seed, data.fps, "train",
                 rare=data.rare, done=lambda count: progress.update(task, completed=count),
             )  # fmt: skip
-        stamp.write_text(recipe)
+        stamp.write_text(json.dumps(asked))
     return folder
+
+
+def _read_recipe(stamp: Path) -> dict[str, object] | None:
+    """What a folder was rendered with; None if it says nothing that can be read."""
+    try:
+        recipe = json.loads(stamp.read_text())
+    except (OSError, ValueError):
+        return None
+    return recipe if isinstance(recipe, dict) else None
+
+
+def _difference(there: dict[str, object] | None, asked: dict[str, object]) -> str:
+    if there is None:
+        return "is not empty and holds no rendered sequences"
+    keys = [key for key in {**there, **asked} if there.get(key) != asked.get(key)]
+    return "holds other sequences: " + ", ".join(
+        f"{key} {there.get(key, 'not set')} (asked: {asked.get(key, 'none')})" for key in keys
+    )
