@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mapt.runtime.frame import PanopticFrame
 from mapt.runtime.fusion import Fused
 
-INSTALL = "no peers to compare with: pip install 'mapt[bench]', in an environment of its own"
+INSTALL = "no peers to compare with: pip install '.[cpu,export,bench]' in a checkout, in an environment of its own"
 
 
 class Peer:
