@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 
 from mapt.contract import Thresholds
 from mapt.errors import InputError
@@ -31,8 +31,8 @@ class ModelConfig(Frozen):
 
     preset: Preset
     backbone: Literal["regnet_y_8gf", "regnet_y_1_6gf", "efficientnet_lite0"]
-    classes: int = 19
-    things: tuple[int, ...] = (11, 13)
+    classes: int = Field(19, ge=1, le=19, description="19: KITTI-STEP's; 7: MOTChallenge-STEP's")
+    things: tuple[int, ...] = Field((11, 13), min_length=1, description="train ids with instances")
     height: int = 384
     width: int = 1248
     fpn_channels: int = 256
@@ -62,8 +62,8 @@ class ModelConfig(Frozen):
     detections: int = Field(100, ge=1, le=MAX_TOP_K, description="detection slots D")
     motion_batch: int = Field(16, ge=1, description="instances per motion and appearance call, N")
     anchor_sizes: tuple[float, float, float, float] = (16.0, 40.0, 96.0, 240.0)
-    anchor_scales: tuple[float, ...] = (1.0, 1.6)
-    anchor_ratios: tuple[float, ...] = Field((0.5, 1.0, 2.4), description="height / width")
+    anchor_scales: tuple[PositiveFloat, ...] = Field((1.0, 1.6), min_length=1)
+    anchor_ratios: tuple[PositiveFloat, ...] = Field((0.5, 1.0, 2.4), min_length=1, description="height / width")
     roi_samples: int = Field(128, ge=4, description="boxes sampled per image in training, a quarter positive")
     min_box: float = Field(2.0, gt=0, description="proposals and detections smaller than this are dropped, pixels")
     nms_iou: float = 0.5

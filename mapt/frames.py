@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mapt.errors import InputError
 from mapt.files import natural_order
+from mapt.png import SIGNATURE, is_whole
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -90,14 +91,14 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     """An image file as (H,W,3) uint8 RGB.
 
     Raises:
-        InputError: missing, truncated or not an image.
+        InputError: missing, truncated or not an image. Damage inside a JPEG of full length shows in the picture alone.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     # OpenCV fills what is missing of a truncated file with grey and only warns.
-    whole = b"IEND" in data[-16:] if path.suffix.lower() == ".png" else b"\xff\xd9" in data[-1024:]
+    whole = is_whole(data) if data[:8] == SIGNATURE else b"\xff\xd9" in data[-1024:]
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data and whole else None
     if image is None:
         raise InputError(f"{path}: is truncated or not a readable image; copy it again")

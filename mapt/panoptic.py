@@ -6,7 +6,6 @@ disk it is a PNG with R = class and G * 256 + B = instance, named `<sequence>/<f
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from mapt.errors import InputError
 from mapt.files import atomic_file
+from mapt.png import SIGNATURE, is_whole
 
 VOID = 255
 BACKGROUND = 254  # KITTI-MOTS ground truth: everything that is neither a labelled thing nor ignored
@@ -128,17 +128,6 @@ def read_step(path: Path) -> tuple[Semantic, Instance]:
     return unpack(read_packed(path))
 
 
-def _is_whole(data: bytes) -> bool:
-    """Are a PNG's chunks complete and their checksums right? Asked before libpng, which talks to stderr."""
-    begin, kind = 8, b""
-    while begin + 12 <= len(data) and kind != b"IEND":
-        end, kind = begin + 12 + int.from_bytes(data[begin : begin + 4], "big"), data[begin + 4 : begin + 8]
-        if zlib.crc32(data[begin + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-            return False
-        begin = end
-    return kind == b"IEND" and begin == len(data)
-
-
 def read_packed(path: Path) -> Packed:
     """Read a STEP PNG into a packed frame (H,W) uint32.
 
@@ -149,13 +138,13 @@ def read_packed(path: Path) -> Packed:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    if data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR" or len(data) < 33:
+    if data[:8] != SIGNATURE or data[12:16] != b"IHDR" or len(data) < 33:
         raise InputError(f"{path}: is not a PNG; labels are 8-bit RGB PNGs")
     depth, colour = data[24], data[25]
     if depth != 8 or colour != 2:
         kind = {0: "grey", 2: "RGB", 3: "palette", 4: "grey+alpha", 6: "RGBA"}.get(colour, f"type {colour}")
         raise InputError(f"{path}: is a {depth}-bit {kind} PNG; STEP labels are 8-bit RGB, convert it")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if _is_whole(data) else None
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if is_whole(data) else None
     if image is None or image.dtype != np.uint8 or image.shape[2:] != (3,):
         raise InputError(f"{path}: is truncated or damaged; write it again")
     # B, G, R and an alpha of 255, read as one little-endian number: 255 << 24 | class << 16 | id.

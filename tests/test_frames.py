@@ -23,6 +23,17 @@ def test_every_truncation_is_noticed(tmp_path: Path, suffix: str) -> None:
             read_rgb(path)
 
 
+def test_damage_inside_a_png_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    assert cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x55
+    for name in ("a.png", "a.jpg"):  # the bytes say what it is, not the name
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(InputError, match=rf"{name}: is truncated or not a readable image"):
+            read_rgb(tmp_path / name)
+
+
 def test_grey_and_transparent_pictures_become_rgb(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "grey.png"), PICTURE[..., 0])
     cv2.imwrite(str(tmp_path / "alpha.png"), np.dstack((PICTURE, PICTURE[..., :1])))

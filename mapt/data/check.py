@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mapt.data.kitti_step import image_folder
 from mapt.data.mots_text import CLASSES, mots_texts, pack_objects, read_mots_text
 from mapt.errors import InputError
 from mapt.files import natural_order
@@ -80,7 +81,7 @@ def check_dataset(root: Path, dataset: str, workers: int = 1, done: Callable[[],
 
     Args:
         root: holds panoptic_maps/<split>/<seq>/<frame>.png, or <seq>/<frame>.png itself; for kitti-mots <seq>.txt.
-            Images are looked for in its training/image_02/<seq> and image_02/<seq>.
+            Images are looked for where training does (`mapt.data.kitti_step.list_sequences`).
         dataset: name, as `mapt eval` knows it.
         workers: threads.
         done: called after each frame.
@@ -125,11 +126,6 @@ def label_folders(root: Path) -> dict[str, Path]:
     return folders
 
 
-def _image_folder(root: Path, sequence: str) -> Path | None:
-    places = (root / "training" / "image_02" / sequence, root / "image_02" / sequence)
-    return next((p for p in places if p.is_dir()), None)
-
-
 def _png_frames(folder: Path, root: Path, findings: Findings) -> list[_Frame]:
     """The frames of a folder; gaps in their numbers and frames that only labels or only images have are problems."""
     labels = sorted(folder.glob("*.png"), key=natural_order)
@@ -143,12 +139,13 @@ def _png_frames(folder: Path, root: Path, findings: Findings) -> list[_Frame]:
             findings.problems["frame missing"].append(f"{after}: {count} numbers are missing before it")
             continue
         findings.problems["frame missing"] += [str(folder / f"{n:0{len(before.stem)}d}.png") for n in missing]
-    images = _images(root, folder.name, {p.stem for p in labels}, findings)
+    images = _images(
+        image_folder(root, folder.parent.name, folder.name), folder.name, {p.stem for p in labels}, findings
+    )
     return [_Frame(str(p), partial(read_packed, p), images.get(p.stem)) for p in labels]
 
 
-def _images(root: Path, sequence: str, stems: set[str], findings: Findings) -> dict[str, Path]:
-    folder = _image_folder(root, sequence)
+def _images(folder: Path | None, sequence: str, stems: set[str], findings: Findings) -> dict[str, Path]:
     if folder is None:
         findings.notes["no images beside the labels"].append(sequence)
         return {}
@@ -165,7 +162,7 @@ def _text_frames(name: str, text: Path, root: Path, findings: Findings) -> list[
     except InputError as error:
         findings.problems["unreadable"].append(str(error))
         return []
-    folder = _image_folder(root, name)
+    folder = image_folder(root, "", name)
     if folder is None:
         findings.notes["no images beside the labels"].append(name)
     frames = []

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
+from mapt.png import is_whole
 
 KINDS = {8: np.dtype(np.uint8), 16: np.dtype(np.uint16)}
 
@@ -23,11 +24,9 @@ def read_grey(path: Path, bits: int) -> NDArray[np.int64]:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    # OpenCV fills what is missing of a truncated file and only warns.
-    whole = data[:8] == b"\x89PNG\r\n\x1a\n" and b"IEND" in data[-12:]
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if whole else None
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if is_whole(data) else None
     if image is None:
-        raise InputError(f"{path}: is truncated or not a PNG; copy it again")
+        raise InputError(f"{path}: is truncated, damaged or not a PNG; copy it again")
     if image.ndim != 2 or image.dtype != KINDS[bits]:
         raise InputError(f"{path}: is not a grey PNG of {bits} bits; take the label as it was published")
     return image.astype(np.int64)

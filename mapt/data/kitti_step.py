@@ -9,6 +9,7 @@ from pathlib import Path
 from mapt.data.bad import BadFiles
 from mapt.data.video import Clip, LabelledFrame, Video
 from mapt.errors import InputError
+from mapt.files import natural_order
 from mapt.panoptic import KITTI_STEP, LabelMap, read_step
 
 SUFFIXES = (".png", ".jpg")
@@ -26,8 +27,8 @@ class Sequence:
 def list_sequences(root: Path, split: str, bad: BadFiles | None = None) -> list[Sequence]:
     """The sequences of `panoptic_maps/<split>` with their images.
 
-    Images lie in `training/image_02/<seq>` (KITTI), `images/<split>/<seq>` (deeplab2) or its `img1` (MOTChallenge),
-    as PNG or JPEG.
+    Images lie in `training/image_02/<seq>` or `image_02/<seq>` (KITTI), `images/<split>/<seq>` (deeplab2) or its `img1`
+    (MOTChallenge), as PNG or JPEG.
 
     Raises:
         InputError: a folder is missing or empty, or a label has no image and is not skipped.
@@ -38,9 +39,9 @@ def list_sequences(root: Path, split: str, bad: BadFiles | None = None) -> list[
         raise InputError(f"{labels}: no such folder; {root} must hold panoptic_maps/{split}/<sequence>/<frame>.png")
     found = []
     for folder in sorted(p for p in labels.iterdir() if p.is_dir()):
-        images = _image_folder(root, split, folder.name)
+        images = image_folder(root, split, folder.name) or root / "training" / "image_02" / folder.name
         pairs = []
-        for label in sorted(folder.glob("*.png")):
+        for label in sorted(folder.glob("*.png"), key=natural_order):
             image = next((p for s in SUFFIXES if (p := images / f"{label.stem}{s}").is_file()), None)
             if image is None:
                 bad.report(f"{images / label.name}: image of a labelled frame is missing; copy it or remove its label")
@@ -53,13 +54,15 @@ def list_sequences(root: Path, split: str, bad: BadFiles | None = None) -> list[
     return found
 
 
-def _image_folder(root: Path, split: str, name: str) -> Path:
+def image_folder(root: Path, split: str, name: str) -> Path | None:
+    """Where a sequence's images lie, see `list_sequences`; None: nowhere."""
     places = (
         root / "training" / "image_02" / name,
+        root / "image_02" / name,
         root / "images" / split / name / "img1",
         root / "images" / split / name,
     )
-    return next((p for p in places if p.is_dir()), places[0])
+    return next((p for p in places if p.is_dir()), None)
 
 
 def open_step(

@@ -155,7 +155,7 @@ def load_batches(
 
     Args:
         rule: how samples are drawn.
-        batch: pairs a step, over all processes.
+        batch: pairs a step, over all processes, see `check_shares`.
         start: first iteration.
         stop: the one after the last.
         workers: of this process.
@@ -163,9 +163,8 @@ def load_batches(
         world: processes.
 
     Raises:
-        InputError: a file is missing or bad; its name is in the message; or the processes cannot share a batch equally.
+        InputError: a file is missing or bad; its name is in the message.
     """
-    check_shares(batch, world)
     loader = DataLoader(
         _Batches(Samples(rule, batch), batch, rank, world),
         batch_size=None,

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from mapt.data.check import label_folders
 from mapt.data.mots_text import CLASSES, MotsObject, read_mots_text
-from mapt.errors import InputError
+from mapt.files import natural_order
 from mapt.panoptic import KITTI_STEP, Instance, Semantic, read_step
 
 QUANTILES = (10, 25, 50, 75, 90)
@@ -125,7 +126,7 @@ def _seen_rle(thing: MotsObject) -> Seen:
 
 def step_sequence(folder: Path) -> Iterable[dict[tuple[int, int], Seen]]:
     """Frames of a folder of STEP PNGs in the order of their names."""
-    for path in sorted(folder.glob("*.png")):
+    for path in sorted(folder.glob("*.png"), key=natural_order):
         yield seen_in(*read_step(path))
 
 
@@ -151,7 +152,4 @@ def dataset_statistics(root: Path) -> dict[str, dict[str, Any]]:
     texts = sorted(root.glob("*.txt"))
     if texts:
         return measure(mots_sequence(path) for path in texts)
-    folders = sorted({p.parent for p in root.glob("**/*.png") if "image_02" not in p.parts})
-    if not folders:
-        raise InputError(f"{root}: holds neither KITTI-MOTS <sequence>.txt nor <sequence>/<frame>.png; check the path")
-    return measure(step_sequence(folder) for folder in folders)
+    return measure(step_sequence(folder) for folder in label_folders(root).values())

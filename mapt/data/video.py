@@ -33,7 +33,7 @@ class LabelledFrame:
 
 @dataclass(frozen=True)
 class Clip:
-    """The labelled frames of a sequence, by rising number."""
+    """The labelled frames of a sequence."""
 
     name: str
     frames: Sequence[LabelledFrame]
@@ -47,10 +47,10 @@ class Video:
     ) -> None:
         self.labels, self.intervals = labels, intervals
         self.bad = bad or BadFiles()
-        for clip in clips:
+        self.clips = [_ordered(clip) for clip in clips]
+        for clip in self.clips:
             _report_gaps(clip, self.bad)
-        self.clips = clips
-        self.numbers = [[f.number for f in clip.frames] for clip in clips]
+        self.numbers = [[f.number for f in clip.frames] for clip in self.clips]
         self.frames = [
             (c, i)
             for c, numbers in enumerate(self.numbers)
@@ -140,6 +140,15 @@ def check_classes(semantic: Semantic, labels: LabelMap, name: str) -> None:
             f"{name}: has class {int(semantic[unknown][0])}, {labels.name} knows 0..{known - 1} and {VOID}; "
             "correct the label, or check which dataset it belongs to"
         )
+
+
+def _ordered(clip: Clip) -> Clip:
+    """The frames by number, whatever the order of their names (10.png before 9.png)."""
+    frames = sorted(clip.frames, key=lambda frame: frame.number)
+    for a, b in pairwise(frames):
+        if a.number == b.number:
+            raise InputError(f"{b.label}: has the number of {a.label}; remove one of them")
+    return Clip(clip.name, frames)
 
 
 def _report_gaps(clip: Clip, bad: BadFiles) -> None:

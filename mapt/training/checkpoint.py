@@ -15,11 +15,17 @@ from mapt.training.config import TrainConfig
 from mapt.training.state import State
 
 # What may differ when a run is resumed: where and how it is executed, what is reported.
-FREE = {"device", "threads", "log_every", "picture_every", "checkpoint_every", "keep", "data.workers", "recompute"}
+FREE = {
+    "device", "threads", "log_every", "picture_every", "checkpoint_every", "keep", "data.workers", "data.skip_bad",
+    "recompute",
+}  # fmt: skip
 
 
 def save_checkpoint(folder: Path, state: State, config: TrainConfig) -> Path:
-    """Write `checkpoint-<iteration>.pt` whole, then drop all but the last `config.keep`."""
+    """Write `checkpoint-<iteration>.pt` whole, then drop all but the last `config.keep`.
+
+    Later ones are of a run that went on from an earlier checkpoint, because they could not be read: they go too.
+    """
     path = folder / f"checkpoint-{state.iteration:07d}.pt"
     content = {
         "iteration": state.iteration,
@@ -29,12 +35,15 @@ def save_checkpoint(folder: Path, state: State, config: TrainConfig) -> Path:
         "optimizer": state.optimizer.state_dict(),
         "scaler": state.scaler.state_dict(),
         "best": state.best,
+        "skipped": state.skipped,
         "rng": torch.get_rng_state(),
         "config": json.dumps(config.model_dump(mode="json"), sort_keys=True),
     }
     with atomic_file(path) as temporary:
         torch.save(content, temporary)
-    for old in checkpoints(folder)[: -config.keep]:
+    found = checkpoints(folder)
+    last = found.index(path) + 1
+    for old in found[: max(0, last - config.keep)] + found[last:]:
         old.unlink()
     return path
 
@@ -44,50 +53,73 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("checkpoint-*.pt"))
 
 
-def restore_checkpoint(folder: Path, state: State, config: TrainConfig) -> bool:
-    """Load the newest readable checkpoint into `state`; False where there is none.
+def restore_checkpoint(folder: Path, state: State, config: TrainConfig) -> list[Path]:
+    """Load the newest readable checkpoint into `state`, which stays as it is where there is none.
+
+    Returns:
+        Newer checkpoints, which could not be read.
 
     Raises:
         InputError: the run was made with another configuration, or no checkpoint of it can be read.
     """
     found = checkpoints(folder)
+    damaged: list[Path] = []
     for path in reversed(found):
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
         except Exception:  # a damaged file fails in many ways; the one before it is whole
+            damaged.append(path)
             continue
-        _same_run(path, json.loads(content["config"]), config)
+        before = _same_run(path, json.loads(content["config"]), config)
         state.network.load_state_dict(content["network"])
         state.average.network.load_state_dict(content["average"])
         state.average.updates = content["updates"]
         state.optimizer.load_state_dict(content["optimizer"])
         if "scaler" in content:  # older checkpoints know neither
             state.scaler.load_state_dict(content["scaler"])
-            state.best = content["best"]
+            # Scores of another validation set do not compare.
+            state.best = content["best"] if _validates(before) == _validates(config) else None
+        state.skipped = content.get("skipped", [])
         state.iteration = content["iteration"]
         torch.set_rng_state(content["rng"])
-        return True
+        return damaged
     if found:
         raise InputError(f"{folder}: none of its {len(found)} checkpoints can be read; start anew with another --out")
-    return False
+    return damaged
 
 
-def _same_run(path: Path, stored: dict[str, Any], config: TrainConfig) -> None:
-    """A resumed run must be the same run: only how it is executed and reported, and where data lie, may change."""
+def _same_run(path: Path, stored: dict[str, Any], config: TrainConfig) -> TrainConfig:
+    """The configuration of the stored run, which must be the same run.
+
+    Only how it is executed, validated and reported, and where data lie, may have changed.
+    """
     # Keys that came later have their default in an older run: they must not change what it computes.
     before = parse(TrainConfig, stored, f"{path} (its configuration)")
-    old, new = (_flatten(c.model_dump(mode="json")) for c in (before, config))
+    old, new = _computes(before), _computes(config)
     for key in sorted(old | new):
-        if (
-            key not in FREE
-            and not key.endswith(".root")
-            and not key.startswith("evaluation.")
-            and old.get(key) != new.get(key)
-        ):
+        if old.get(key) != new.get(key):
             raise InputError(
-                f"{path}: {key} was {old.get(key)} in this run and is {new.get(key)} now; "
+                f"{path}: {key} was {old.get(key, 'not set')} in this run and is {new.get(key, 'not set')} now; "
                 "resume with the same configuration, or choose another --out"
             )
+    return before
+
+
+def _validates(config: TrainConfig) -> tuple[object, ...]:
+    """What a validation set is, but for where it lies."""
+    own = config.evaluation
+    return bool(own.root), own.split, own.sequences, own.fps
+
+
+def _computes(config: TrainConfig) -> dict[str, str]:
+    """What a run computes, by dotted key: of the folders of datasets only whether they are set."""
+    flat = _flatten(config.model_dump(mode="json"))
+    own = {key: value for key, value in flat.items() if key not in FREE and not key.startswith("evaluation.")}
+    folders = [key for key in own if key.endswith(".root")]
+    for key in folders:
+        if own.pop(key) != '""' and not key.startswith("data.synthetic"):  # rendered wherever it is
+            own[key] = "set"
+    return own
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, str]:

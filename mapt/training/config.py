@@ -35,6 +35,7 @@ Crop = Annotated[tuple[int, int], AfterValidator(_strided)]  # height and width,
 Rare = Annotated[
     float, Field(ge=0, le=1, description="0: usual traffic; 1: many trucks, buses, trams and two-wheelers")
 ]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False, description="share of the samples")]
 KITTI_HEIGHTS = (190.0, 420.0)
 CAMVID_HEIGHTS = (360.0, 600.0)
 CITYSCAPES_HEIGHTS = (256.0, 768.0)
@@ -46,29 +47,29 @@ class SyntheticData(Frozen):
 
     sequences: int = Field(0, ge=0)
     frames: int = Field(40, ge=2)
-    height: int = 384
-    width: int = 1248
+    height: int = Field(384, ge=32)
+    width: int = Field(1248, ge=32)
     fps: float = Field(10.0, gt=0)
-    seed: int = Field(1000, description="validation uses other seeds: 7 and the ones tests name")
+    seed: int = Field(1000, ge=0, description="validation uses other seeds: 7 and the ones tests name")
     rare: Rare = 0.0
     root: str = Field("", description="where they are rendered; empty: the run's folder")
-    weight: float = Field(1.0, ge=0, description="share of the samples")
+    weight: Weight = 1.0
     heights: Heights = KITTI_HEIGHTS
 
 
 class SmallSyntheticData(SyntheticData):
     """Drawn at the network's size, where the first set is scaled down."""
 
-    height: int = 192
-    width: int = 624
-    seed: int = 2000
+    height: int = Field(192, ge=32)
+    width: int = Field(624, ge=32)
+    seed: int = Field(2000, ge=0)
     heights: Heights = (192.0, 240.0)
 
 
 class RareSyntheticData(SmallSyntheticData):
     """Of what the other two show too seldom to be learned."""
 
-    seed: int = 3000
+    seed: int = Field(3000, ge=0)
     rare: Rare = 0.5
     heights: Heights = (192.0, 420.0)
 
@@ -78,7 +79,7 @@ class StepData(Frozen):
 
     root: str = ""
     split: str = "train"
-    weight: float = Field(1.0, ge=0)
+    weight: Weight = 1.0
     heights: Heights = KITTI_HEIGHTS
 
 
@@ -86,7 +87,7 @@ class CamVidData(Frozen):
     """CamVid's folder with train/images and train/labels; empty: not used."""
 
     root: str = ""
-    weight: float = Field(1.0, ge=0)
+    weight: Weight = 1.0
     heights: Heights = CAMVID_HEIGHTS
 
 
@@ -137,10 +138,10 @@ class Schedule(Frozen):
     optimizer: Literal["sgd", "adamw"] = "sgd"
     iterations: int = Field(10_000, ge=1)
     batch: int = Field(2, ge=1, description="pairs per step")
-    rate: float = 0.01
+    rate: float = Field(0.01, gt=0, allow_inf_nan=False)
     new_rate: float = Field(1.0, gt=0, description="factor on the rate of what has no pretrained weights")
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(1e-4, ge=0, allow_inf_nan=False)
     warmup: int = Field(200, ge=0, description="iterations from a third of the rate to the rate")
     milestones: tuple[float, ...] = Field((0.7, 0.9), description="shares of the iterations where the rate is divided")
     extra_epochs: float = Field(0.0, ge=0, description="passes over the data after `iterations`, at the last rate")
@@ -228,8 +229,8 @@ def read_config(path: Path, changes: list[str]) -> TrainConfig:
             raise InputError(f"--set {change}: has no '='; write key=value, e.g. --set schedule.iterations=100")
         _assign(values, key.strip().split("."), _value(text.strip()))
     model = values.get("model", {})
-    if isinstance(model, dict) and model.get("preset") in PRESETS:
-        values["model"] = {**PRESETS[model["preset"]], **model}
+    if isinstance(model, dict) and isinstance(name := model.get("preset"), str) and name in PRESETS:
+        values["model"] = {**PRESETS[name], **model}
     return parse(TrainConfig, values, str(path))
 
 

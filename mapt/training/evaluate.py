@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from mapt.data.kitti_step import Sequence, list_sequences
+from mapt.data.video import check_classes
 from mapt.errors import InputError
 from mapt.frames import read_rgb
 from mapt.metrics import PanopticTrackingMetrics, Results
@@ -52,13 +53,19 @@ def choose_sequences(root: Path, split: str, names: Collection[str]) -> list[Seq
     """The named sequences of a folder; all where `names` is empty.
 
     Raises:
-        InputError: a folder or image is missing, or a sequence is unknown.
+        InputError: a folder or image is missing, a sequence is unknown, or frames are not named by their numbers.
     """
     found = {sequence.name: sequence for sequence in list_sequences(root, split)}
     unknown = sorted(set(names) - set(found))
     if unknown:
         raise InputError(f"{root}: has no sequence {unknown[0]!r} in {split}; it has {', '.join(found)}")
-    return [sequence for name, sequence in found.items() if not names or name in names]
+    chosen = [sequence for name, sequence in found.items() if not names or name in names]
+    for sequence in chosen:
+        frames: dict[int, Path] = {}
+        for image in sequence.images:
+            if (before := frames.setdefault(_number(image), image)) is not image:
+                raise InputError(f"{image}: has the number of {before}; remove one of them")
+    return chosen
 
 
 def track_sequences(
@@ -72,7 +79,7 @@ def track_sequences(
     """Track sequences and count, see `evaluate`."""
     metrics = PanopticTrackingMetrics(labels)
     for sequence in sequences:
-        _track(PanopticTracker(backend, association), sequence, fps, metrics, done)
+        _track(PanopticTracker(backend, association), sequence, fps, metrics, labels, done)
     return metrics
 
 
@@ -81,11 +88,13 @@ def _track(
     sequence: Sequence,
     fps: float,
     metrics: PanopticTrackingMetrics,
+    labels: LabelMap,
     done: Callable[[str, int], None] | None,
 ) -> None:
     """Feed one sequence to a fresh tracker and its output to the metrics."""
     for count, (image_path, label_path) in enumerate(zip(sequence.images, sequence.labels, strict=True), 1):
         image, truth = read_rgb(image_path), read_step(label_path)
+        check_classes(truth[0], labels, str(label_path))
         if image.shape[:2] != truth[0].shape:
             raise InputError(
                 f"{label_path}: label {truth[0].shape} and image {image.shape[:2]} differ in size; replace one of them"

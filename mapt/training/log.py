@@ -55,6 +55,7 @@ class RunLog(SilentLog):
         self.sums: dict[str, float] = {}
         self.means: dict[str, float] = {}
         self.steps, self.waited, self.all_waited = 0, 0.0, 0.0
+        self.rate = 0.0
         self.began = self.since = time.monotonic()
         self.table = Table(folder / "losses.csv", start)
         self.scores = Table(folder / "evaluation.csv", start)
@@ -89,6 +90,7 @@ class RunLog(SilentLog):
         """
         self.iteration += 1
         self.steps += 1
+        self.rate = rate
         self.waited += waited
         self.all_waited += waited
         values = {"total": sum(losses.values()), **losses, "gradient_norm": norm}
@@ -96,7 +98,7 @@ class RunLog(SilentLog):
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.progress.update(self.task, advance=1, loss=f"loss {values['total']:.3f}")
         if self.iteration % self.every == 0:
-            self._report(rate)
+            self._report()
 
     def note(self, text: str) -> None:
         """A line for the log file and, above the bar, the screen."""
@@ -126,26 +128,30 @@ class RunLog(SilentLog):
             pairs: a step.
             more: further entries.
         """
+        if self.steps:
+            self._report()
         steps, seconds = self.iteration - self.start, time.monotonic() - self.began
         rate, share = steps * pairs / max(seconds, 1e-9), self.all_waited / max(seconds, 1e-9)
         entries: dict[str, object] = {
             "iterations": self.iteration, "seconds": round(seconds, 1), "pairs_per_second": round(rate, 4),
             "waiting_for_data": round(share, 4), **more, "losses": self.means,
         }  # fmt: skip
-        write_json(self.folder / "summary.json", entries)
+        if steps:  # else the run was finished already, and its summary says more
+            write_json(self.folder / "summary.json", entries)
         self.note(
             f"finished {self.iteration} iterations; here {steps} in {seconds / 60:.1f} min, {rate:.2f} pairs/s, "
             f"{100 * share:.1f} % of the time waiting for data"
             + "".join(f", {name} {value}" for name, value in more.items() if value)
         )
 
-    def _report(self, rate: float) -> None:
+    def _report(self) -> None:
+        """The means of the steps since the last report."""
         seconds, waited = (time.monotonic() - self.since) / self.steps, self.waited / self.steps
         self.means = {name: value / self.steps for name, value in self.sums.items()}
         self.sums, self.steps, self.waited, self.since = {}, 0, 0.0, time.monotonic()
         shown = " ".join(f"{name} {value:.3f}" for name, value in self.means.items())
-        self.note(f"iteration {self.iteration} rate {rate:.5f} {seconds:.2f} s/step {shown}")
-        row = {"rate": rate, "seconds": seconds, "waited": waited, **self.means}
+        self.note(f"iteration {self.iteration} rate {self.rate:.5f} {seconds:.2f} s/step {shown}")
+        row = {"rate": self.rate, "seconds": seconds, "waited": waited, **self.means}
         self.table.append(self.iteration, row)
         self._scalars(row, self.iteration)
 
@@ -166,6 +172,10 @@ class Table:
             self.names = header.split(",")[1:]
             whole = [row.split(",") for row in rows if row.count(",") == len(self.names)]
             kept = [",".join(row) for row in whole if row[0].isdigit() and int(row[0]) <= start]
+            if not kept:  # other columns may follow
+                path.unlink()
+                self.names = []
+                return
             with atomic_file(path) as temporary:
                 temporary.write_text("".join(line + "\n" for line in (header, *kept)))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from mapt.data.loader import SampleRule, load_batches
+from mapt.data.loader import SampleRule, check_shares, load_batches
 from mapt.errors import InputError
 from mapt.model.network import HEADS
 from mapt.model.targets import PairBatch
@@ -21,7 +21,7 @@ from mapt.training.config import TrainConfig
 from mapt.training.log import RunLog, SilentLog
 from mapt.training.optimizer import rate_at
 from mapt.training.pictures import draw_batch, draw_predictions
-from mapt.training.processes import average, default_threads, first_process_first, join
+from mapt.training.processes import average, default_threads, first_process_first, gather, join
 from mapt.training.sanity import check_deployable, describe_batch, save_batch
 from mapt.training.sources import build_samples, synthetic_sets
 from mapt.training.state import FIXED, State, start_state
@@ -51,20 +51,25 @@ def train(config: TrainConfig, folder: Path, resume: bool = False, init: Path | 
     """
     if checkpoints(folder) and not resume:
         raise InputError(f"{folder}: already holds a run; continue it with --resume, or choose another --out")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; name a folder with --out")
     if not (config.shared or init or checkpoints(folder)):
         raise InputError(FIXED)
     with join(config.device) as place:
+        check_shares(config.schedule.batch, place.world)
         torch.set_num_threads(config.threads or default_threads())
         torch.manual_seed(config.seed)
         validation = Validation(config, place)
         state = start_state(config, init, place)
-        if resume:
-            restore_checkpoint(folder, state, config)
+        damaged = restore_checkpoint(folder, state, config) if resume else []
         with first_process_first(place):
             samples = build_samples(config, folder)
         if place.first:
             folder.mkdir(parents=True, exist_ok=True)
-        Run(config, folder, state, samples, validation, data_card(config, folder, init)).finish()
+        run = Run(config, folder, state, samples, validation, data_card(config, folder, init))
+        for path in damaged:
+            run.log.note(f"warning: {path.name} cannot be read and is left out")
+        run.finish()
     return folder / "weights.safetensors"
 
 
@@ -79,7 +84,6 @@ class Run:
         self.config, self.folder, self.state, self.samples = config, folder, state, samples
         self.validation, self.place = validation, state.place
         self.total = total_iterations(config, samples)
-        self.skipped = 0
         self.log = SilentLog()
         if self.place.first:
             self.log = RunLog(folder, state.iteration, self.total, config.log_every)
@@ -94,13 +98,18 @@ class Run:
         with ExitStack() as stack:
             stop, log = stack.enter_context(StopRequest()), stack.enter_context(self.log)
             self._begin()
-            for batch, waited in timed(batches):
-                if self._iterate(batch, waited, stop):
-                    log.note("stopped; --resume continues")
-                    raise KeyboardInterrupt
+            try:
+                for batch, waited in timed(batches):
+                    if self._iterate(batch, waited, stop):
+                        log.note("stopped; --resume continues")
+                        raise KeyboardInterrupt
+            except InputError:
+                if state.iteration:  # a bad file costs no steps
+                    self._save()
+                raise
             self._save_weights("weights")
             best = {} if state.best is None else {"best_score": round(state.best, 4)}
-            log.summary(config.schedule.batch, {"skipped": self.skipped, **best})
+            log.summary(config.schedule.batch, {"skipped": len(state.skipped), **best})
 
     def _begin(self) -> None:
         """What is known, and what is worth checking, before the first step."""
@@ -126,7 +135,6 @@ class Run:
             for text in odd:
                 log.note(f"warning: {text}")
             log.picture("first_batch", draw_batch(batch, labels_of(config)), 0)
-        self._note_skipped(batch.skipped)
         try:
             losses, norm = step(state, batch, config)
         except NotFiniteError as error:
@@ -137,8 +145,11 @@ class Run:
         done = state.iteration
         if self.validation.due(done, self.total):
             self._validate()
-        # Processes get signals at different steps: they stop together.
-        stopping = bool(average(torch.tensor(float(stop.requested), device=self.place.device), self.place) > 0)
+        # Processes get signals at different steps, and stop together; the first one alone has a log.
+        own = torch.tensor([float(stop.requested), float(len(batch.skipped))], device=self.place.device)
+        stopping, skipping = (average(own, self.place) > 0).tolist()
+        if skipping:
+            self._note_skipped(gather(batch.skipped, self.place))
         if done == self.total or stopping or done % config.checkpoint_every == 0:
             self._save()
         if self.place.first and (done == self.total or done % config.picture_every == 0):
@@ -171,8 +182,9 @@ class Run:
 
     def _note_skipped(self, messages: list[str]) -> None:
         for message in messages:
-            self.skipped += 1
-            self.log.note(f"skipped ({self.skipped}): {message}")
+            if message not in self.state.skipped:
+                self.state.skipped.append(message)
+                self.log.note(f"skipped ({len(self.state.skipped)}): {message}")
 
 
 def total_iterations(config: TrainConfig, samples: SampleRule) -> int:

@@ -86,6 +86,15 @@ def average(values: Tensor, place: Place) -> Tensor:
     return total / place.world
 
 
+def gather(values: list[str], place: Place) -> list[str]:
+    """The values of all processes, the first one's first."""
+    if place.world == 1:
+        return values
+    parts = [values] * place.world
+    distributed.all_gather_object(parts, values)
+    return [value for part in parts for value in part]
+
+
 def same_everywhere(module: nn.Module, place: Place) -> None:
     """Give every process the first one's weights and buffers."""
     if place.world > 1:

@@ -38,8 +38,6 @@ def build_samples(config: TrainConfig, folder: Path) -> SampleRule:
     found = [(part, opener) for _, part, opener in datasets(config.data, folder)]
     if not found:
         raise InputError(f"no training data: {NO_DATA}")
-    if not sum(part.weight for part, _ in found):
-        raise InputError("every dataset has weight 0; set data.<dataset>.weight above 0 for one of them")
     return sample_rule(config, [(part, opener(BadFiles(config.data.skip_bad))) for part, opener in found])
 
 
@@ -87,9 +85,11 @@ def sample_rule(config: TrainConfig, sources: list[tuple[Part, Source]]) -> Samp
     """How samples are drawn from opened datasets.
 
     Raises:
-        InputError: a dataset shares no class with the network, or labels that are read here are bad.
+        InputError: a dataset shares no class with the network, labels that are read here are bad, or all weigh 0.
     """
     data, model = config.data, config.model
+    if not sum(part.weight for part, _ in sources):
+        raise InputError("every dataset has weight 0; set data.<dataset>.weight above 0 for one of them")
     shares = []
     for part, source in sources:
         chances = None
@@ -110,10 +110,9 @@ def render_once(data: SyntheticData, folder: Path) -> Path:
     """
     from mapt.data.synthetic import write_dataset
 
-    stamp = folder / "recipe.json"
     # What a set of usual traffic is, it was before there was another.
     asked = data.model_dump(exclude={"weight", "root", "heights", *([] if data.rare else ["rare"])})
-    there = _read_recipe(stamp)
+    there = _read_recipe(folder)
     if there != asked:
         if data.root and folder.exists() and any(folder.iterdir()):
             raise InputError(
@@ -125,16 +124,17 @@ def render_once(data: SyntheticData, folder: Path) -> Path:
             task = progress.add_task("rendering sequences", total=data.sequences)
             write_dataset(
                 folder, data.sequences, data.frames, size, data.seed, data.fps, "train",
-                rare=data.rare, done=lambda count: progress.update(task, completed=count),
+                rare=data.rare, done=lambda count: progress.update(task, completed=count), recipe=asked,
             )  # fmt: skip
-        stamp.write_text(json.dumps(asked))
     return folder
 
 
-def _read_recipe(stamp: Path) -> dict[str, object] | None:
+def _read_recipe(folder: Path) -> dict[str, object] | None:
     """What a folder was rendered with; None if it says nothing that can be read."""
+    from mapt.data.synthetic.dataset import RECIPE
+
     try:
-        recipe = json.loads(stamp.read_text())
+        recipe = json.loads((folder / RECIPE).read_text())
     except (OSError, ValueError):
         return None
     return recipe if isinstance(recipe, dict) else None

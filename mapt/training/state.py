@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +34,7 @@ class State:
         place: where it runs.
         iteration: steps done.
         best: the best evaluation so far, None before the first.
+        skipped: what was wrong with every bad file that was left out.
     """
 
     network: Network
@@ -44,6 +45,7 @@ class State:
     place: Place
     iteration: int = 0
     best: float | None = None
+    skipped: list[str] = field(default_factory=list)
 
     @property
     def averaged(self) -> Network:

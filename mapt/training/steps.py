@@ -38,8 +38,9 @@ def step(state: State, batch: PairBatch, config: TrainConfig) -> tuple[dict[str,
     state.scaler.scale(parts.sum()).backward()
     state.scaler.unscale_(state.optimizer)
     norm = nn.utils.clip_grad_norm_(state.network.parameters(), config.schedule.clip)
-    # Before the step: it would carry the damage into weights and average. The scaler skips such a step by itself.
-    if not bool(norm.isfinite()) and not config.fp16:
+    # Before the step: it would carry the damage into weights and average. The scaler skips such a step by itself and
+    # scales the next loss by half as much, until the scale is not the reason.
+    if not bool(norm.isfinite()) and not (config.fp16 and state.scaler.get_scale() > 1):
         raise NotFiniteError(f"gradient is not finite at iteration {state.iteration}, samples {batch.names}")
     state.scaler.step(state.optimizer)
     state.scaler.update()

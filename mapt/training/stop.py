@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+PATIENCE = 1.0  # seconds in which another Ctrl-C is the same one, sent to the terminal's whole group
 
 
 class StopRequest:
-    """Inside this context Ctrl-C and SIGTERM only set `requested`; the second one interrupts at once.
+    """Inside this context Ctrl-C and SIGTERM only set `requested`; a later second Ctrl-C interrupts at once.
+
+    SIGTERM never does: under Slurm and torchrun a process gets it from both.
 
     Outside the main thread, where Python allows no signal handlers, nothing is changed.
     """
 
     def __init__(self) -> None:
         self.requested = False
+        self._since = 0.0
         self._previous: list[tuple[signal.Signals, object]] = []
 
     def __enter__(self) -> StopRequest:
@@ -33,6 +38,8 @@ class StopRequest:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        now = time.monotonic()
+        if not self.requested:
+            self.requested, self._since = True, now
+        elif number == signal.SIGINT and now - self._since > PATIENCE:
             raise KeyboardInterrupt
-        self.requested = True

@@ -52,6 +52,23 @@ def test_missing_folder_image_and_short_sequences_are_named(step_root: Path, tmp
         list_sequences(step_root, "train")
 
 
+def test_frames_without_leading_zeros_follow_their_numbers(step_root: Path, tmp_path: Path) -> None:
+    for place in ("training/image_02", "panoptic_maps/train"):
+        (tmp_path / "plain" / place / "0000").mkdir(parents=True)
+        for path in (step_root / place / "0000").glob("*.png"):  # 0 to 4 become 8 to 12
+            (tmp_path / "plain" / place / "0000" / f"{int(path.stem) + 8}.png").write_bytes(path.read_bytes())
+    [sequence] = list_sequences(tmp_path / "plain", "train")
+    numbers = [int(p.stem) for p in sequence.images]
+    assert numbers == [8, 9, 10, 11, 12]
+    video = open_step(tmp_path / "plain", "train", (1,))
+    assert [n for clip in video.numbers for n in clip] == numbers
+    twin = tmp_path / "plain" / "panoptic_maps" / "train" / "0000" / "009.png"
+    twin.write_bytes((twin.parent / "9.png").read_bytes())
+    (tmp_path / "plain" / "training" / "image_02" / "0000" / "009.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"0*9\.png: has the number of .*0*9\.png"):
+        open_step(tmp_path / "plain", "train", (1,))
+
+
 def test_a_single_frame_gives_no_pair(make_step, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError, match="no frame has a predecessor"):
         open_step(make_step(tmp_path / "one", 1, 1), "train", (1,))

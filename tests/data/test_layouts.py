@@ -6,10 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
+from mapt.data.check import check_dataset
 from mapt.data.cityscapes import open_cityscapes
 from mapt.data.classes import translation
 from mapt.data.kitti_mots import IGNORED, open_kitti_mots
 from mapt.data.kitti_step import open_step
+from mapt.data.statistics import dataset_statistics
 from mapt.data.targets import frame_targets
 from mapt.data.triplet import Triplet
 from mapt.errors import InputError
@@ -30,6 +32,22 @@ def test_deeplab2s_layout_reads_like_kittis(tmp_path: Path) -> None:
     after = open_step(root, "train", (1,)).read(1, np.random.default_rng(0))
     assert "images/train" in after.name
     assert all(np.array_equal(a, b) for a, b in zip(before.images, after.images, strict=True))
+
+
+@pytest.mark.parametrize("inner", ["", "img1"])
+def test_datasets_are_checked_and_measured_where_they_are_read(tmp_path: Path, inner: str) -> None:
+    root = write_step_dataset(tmp_path / "step", sequences=1, frames=3)
+    before = dataset_statistics(root)
+    folder = root / "images" / "train" / "0000" / inner
+    folder.parent.mkdir(parents=True)
+    (root / "training" / "image_02" / "0000").rename(folder)
+    assert dataset_statistics(root) == before and before["car"]["masks"] == 6
+    good = check_dataset(root, "kitti-step")
+    assert not good.to_json()["problems"] and not good.to_json()["notes"]
+    path = folder / "000001.png"
+    path.write_bytes(path.read_bytes()[:-40])
+    [damaged] = check_dataset(root, "kitti-step").problems["unreadable"]
+    assert damaged.startswith(str(path))
 
 
 def test_motchallenge_has_its_own_classes(tmp_path: Path) -> None:

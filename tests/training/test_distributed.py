@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from mapt.data.loader import load_batches
 from mapt.shipped import shipped_weights
 from mapt.training.config import read_config
 from mapt.training.loop import train
+from mapt.training.sources import build_samples
 
 WEIGHTS = shipped_weights()  # a trained network: its proposals do not change order over a rounding error
 SETTINGS = ("schedule.batch=2", "frozen_norm=true", "schedule.rate=0.0001", "checkpoint_every=100", "data.workers=1")
@@ -70,6 +72,20 @@ def test_a_mistake_on_one_process_ends_all(config_file: Path, step_folder: Path,
         path.write_bytes(path.read_bytes()[:-100])
     done = run(config_file, tmp_path / "run", "schedule.iterations=10")
     assert done.returncode != 0 and ".png: is truncated" in done.stderr
+
+
+def test_what_another_process_skipped_is_told_by_the_first(
+    config_file: Path, step_folder: Path, tmp_path: Path
+) -> None:
+    broken = sorted((step_folder / "training").rglob("*.png"))[-1]
+    broken.write_bytes(broken.read_bytes()[:-100])
+    rule = build_samples(read_config(config_file, [*SETTINGS, "data.skip_bad=true"]), tmp_path)
+    others = [batch.skipped for batch in load_batches(rule, 2, 0, 2, 0, rank=1, world=2)]
+    own = [batch.skipped for batch in load_batches(rule, 2, 0, 2, 0, rank=0, world=2)]
+    assert any(others) and not any(own), "the second process alone must meet the bad file"
+    done = run(config_file, tmp_path / "run", "schedule.iterations=2", "data.skip_bad=true")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert f"skipped (1): {broken}" in (tmp_path / "run" / "log.txt").read_text()
 
 
 def _with_val(folder: Path) -> Path:

@@ -7,8 +7,9 @@ import pytest
 from mapt.config import preset
 from mapt.errors import InputError
 from mapt.model.network import Network
+from mapt.panoptic import write_step
 from mapt.training.backend import TorchBackend
-from mapt.training.evaluate import evaluate
+from mapt.training.evaluate import choose_sequences, evaluate
 
 
 @pytest.fixture
@@ -36,7 +37,23 @@ def test_bad_folders_and_frames_are_named(backend: TorchBackend, val_folder: Pat
         evaluate(backend, val_folder, sequences=["0007"])
     with pytest.raises(InputError, match="no such folder"):
         evaluate(backend, val_folder, "train")
+    label = val_folder / "panoptic_maps" / "val" / "0000" / "000003.png"
+    write_step(label, np.full((80, 200), 77, np.uint8), np.zeros((80, 200), np.int32))
+    with pytest.raises(InputError, match=r"000003\.png: has class 77, kitti-step knows 0\.\.18 and 255"):
+        evaluate(backend, val_folder)
     image = val_folder / "training" / "image_02" / "0000" / "000002.png"
     assert cv2.imwrite(str(image), np.zeros((10, 20, 3), np.uint8))
     with pytest.raises(InputError, match=r"000002\.png: label \(80, 200\) and image \(10, 20\)"):
         evaluate(backend, val_folder)
+
+
+def test_frames_are_found_to_be_misnamed_before_any_is_tracked(val_folder: Path) -> None:
+    images, labels = val_folder / "training" / "image_02" / "0000", val_folder / "panoptic_maps" / "val" / "0000"
+    for folder in (images, labels):
+        (folder / "000003.png").rename(folder / "02.png")
+    with pytest.raises(InputError, match=r"02\.png: has the number of .*000002\.png"):
+        choose_sequences(val_folder, "val", ())
+    for folder in (images, labels):
+        (folder / "02.png").rename(folder / "last.png")
+    with pytest.raises(InputError, match=r"last\.png: is not named by its frame number"):
+        choose_sequences(val_folder, "val", ())

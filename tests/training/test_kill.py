@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 
 from mapt.training.checkpoint import checkpoints
 from mapt.training.config import TrainConfig
 from mapt.training.loop import train
+from mapt.training.stop import StopRequest
 
 ITERATIONS = 8
 CHANGES = (f"schedule.iterations={ITERATIONS}", "data.workers=1")
@@ -41,6 +43,19 @@ def test_a_signal_to_every_process_leaves_a_checkpoint(config_file: Path, tmp_pa
         config_file, tmp_path / "run", 1, signal.SIGTERM, "schedule.iterations=1000", "checkpoint_every=1000"
     )
     assert code == 130 and len(checkpoints(tmp_path / "run")) == 1
+
+
+def test_a_signal_that_comes_twice_is_one_but_for_a_later_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under Slurm a process is told by srun and by torchrun."""
+    with StopRequest() as stop:
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+            signal.raise_signal(number)
+        assert stop.requested
+        later = time.monotonic() + 10
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def signalled(config: Path, out: Path, after: int, number: signal.Signals, *changes: str) -> int:

@@ -1,4 +1,5 @@
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,24 @@ def test_a_resumed_run_replaces_the_rows_it_repeats(tmp_path: Path) -> None:
     assert after[0] == before[0] and after[1] == before[1]
     # The first report after resuming at 3 covers one step only: its mean is that step's value.
     assert dict(zip(after[0].split(","), after[2].split(","), strict=True))["a"] == "3"
+
+
+def test_the_last_steps_are_reported_too(tmp_path: Path) -> None:
+    with RunLog(tmp_path, 0, 3, 2, Console(file=io.StringIO())) as log:
+        for value in (1.0, 2.0, 7.0):
+            log.step({"a": value}, 0.01, 2.0)
+        log.summary(1, {})
+    rows = (tmp_path / "losses.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["iteration", "2", "3"] and ",7," in rows[2]
+    assert json.loads((tmp_path / "summary.json").read_text())["losses"]["a"] == 7.0
+
+
+def test_a_run_that_starts_again_may_have_other_losses(tmp_path: Path) -> None:
+    _run(tmp_path, 0, 2)
+    with RunLog(tmp_path, 0, 2, 1, Console(file=io.StringIO())) as log:
+        log.step({"other": 3.0}, 0.01, 2.0)
+    header, row = (tmp_path / "losses.csv").read_text().splitlines()
+    assert dict(zip(header.split(","), row.split(","), strict=True))["other"] == "3"
 
 
 def test_without_tensorboard_the_rest_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

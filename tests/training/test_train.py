@@ -68,6 +68,12 @@ def test_only_the_last_checkpoints_are_kept_and_a_damaged_one_is_skipped(tiny: T
     whole = (out / "weights.safetensors").rename(tmp_path / "whole.safetensors")
     checkpoints(out)[-1].write_bytes(b"broken")
     assert _same(whole, train(tiny("checkpoint_every=1", "keep=2"), out, resume=True))
+    assert "checkpoint-0000004.pt cannot be read and is left out" in (out / "log.txt").read_text()
+    checkpoints(out)[-1].rename(out / "checkpoint-0000009.pt").write_bytes(b"broken")
+    train(tiny("checkpoint_every=1", "keep=1"), out, resume=True)
+    assert [p.name for p in checkpoints(out)] == ["checkpoint-0000004.pt"]
+    train(tiny("checkpoint_every=1", "keep=2"), tmp_path / "again")
+    out = tmp_path / "again"
     for path in checkpoints(out):
         path.write_bytes(b"broken")
     with pytest.raises(InputError, match="none of its 2 checkpoints can be read"):
@@ -90,11 +96,47 @@ def test_a_run_from_before_a_key_existed_is_resumed(tiny: Tiny, tmp_path: Path) 
     path = checkpoints(out)[-1]
     content = torch.load(path, weights_only=True)
     stored = json.loads(content["config"])
-    del stored["data"]["cityscapes"], stored["data"]["skip_bad"]
+    del stored["data"]["cityscapes"], stored["data"]["repeat"]
     torch.save({**content, "config": json.dumps(stored)}, path)
     train(tiny("schedule.iterations=1"), out, resume=True)
-    with pytest.raises(InputError, match=r"data\.skip_bad was false in this run and is true now"):
-        train(tiny("schedule.iterations=1", "data.skip_bad=true"), out, resume=True)
+    with pytest.raises(InputError, match=r"data\.repeat was 0\.0 in this run and is 0\.5 now"):
+        train(tiny("schedule.iterations=1", "data.repeat=0.5"), out, resume=True)
+
+
+def test_data_may_move_but_a_dataset_may_not_come_or_go(tiny: Tiny, step_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train(tiny("schedule.iterations=2", "checkpoint_every=1"), out)
+    checkpoints(out)[-1].unlink()
+    moved = step_folder.rename(tmp_path / "moved")
+    changes = ("schedule.iterations=2", f"data.step.root={moved}")
+    train(tiny(*changes), out, resume=True)
+    with pytest.raises(InputError, match=r"data\.camvid\.root was not set in this run and is set now"):
+        train(tiny(*changes, "data.camvid.root=camvid"), out, resume=True)
+
+
+def test_a_bad_file_costs_no_steps_and_can_be_skipped_from_there(tiny: Tiny, step_folder: Path, tmp_path: Path) -> None:
+    changes = ("schedule.iterations=8", "checkpoint_every=100", "data.static=0", "data.intervals=[1]")
+    broken = sorted((step_folder / "training").rglob("*.png"))[-1]
+    whole = train(tiny(*changes), tmp_path / "whole")
+    broken.write_bytes(broken.read_bytes()[:-100])
+    out = tmp_path / "run"
+    with pytest.raises(InputError, match=f"{broken.name}: is truncated"):
+        train(tiny(*changes), out)
+    [left] = checkpoints(out)
+    assert 0 < int(left.stem[-7:]) < 8
+    weights = train(tiny(*changes, "data.skip_bad=true"), out, resume=True)
+    assert not _same(weights, whole)
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["iterations"] == 8 and summary["skipped"] == 1  # one file, however often it was drawn
+    assert (out / "log.txt").read_text().count("skipped (1)") == 1
+    train(tiny(*changes, "data.skip_bad=true"), out, resume=True)  # finished: nothing to add to the summary
+    assert json.loads((out / "summary.json").read_text()) == summary
+
+
+def test_a_file_is_no_folder_for_a_run(tiny: Tiny, tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(InputError, match="is a file; name a folder with --out"):
+        train(tiny(), tmp_path / "run")
 
 
 @pytest.mark.parametrize("where", ["loss", "gradient"])

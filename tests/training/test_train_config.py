@@ -57,6 +57,16 @@ def test_a_set_keeps_what_is_not_said_about_it(config_file: Path) -> None:
         ("seed.x=3", "seed"),
         ("nothing", "has no '='"),
         ("model.preset=huge", "preset"),
+        ("model.preset=[1]", "model.preset"),
+        ("model.classes=25", "model.classes"),
+        ("model.things=[]", "model.things"),
+        ("model.anchor_scales=[]", "model.anchor_scales"),
+        ("schedule.rate=-1", "schedule.rate"),
+        ("schedule.rate=nan", "schedule.rate"),
+        ("schedule.momentum=1.5", "schedule.momentum"),
+        ("schedule.weight_decay=-1", "schedule.weight_decay"),
+        ("data.step.weight=inf", "data.step.weight"),
+        ("data.synthetic.height=0", "data.synthetic.height"),
     ],
 )
 def test_mistakes_are_one_line(config_file: Path, change: str, message: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context, parent_process
@@ -16,6 +17,8 @@ import numpy as np
 from mapt.data.synthetic.render import render_sequence
 from mapt.files import atomic_directory
 from mapt.panoptic import encode_step
+
+RECIPE = "recipe.json"
 
 
 def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
@@ -29,6 +32,7 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
     workers: int | None = None,
     rare: float = 0.0,
     done: Callable[[int], None] | None = None,
+    recipe: Mapping[str, object] | None = None,
 ) -> None:
     """Render sequences 0 to `sequences` - 1 of `seed` into a folder, which appears whole or not at all.
 
@@ -43,9 +47,12 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
         workers: processes; None: as many as there are cores.
         rare: 0 for usual traffic, up to 1 for many trucks, buses, trams and two-wheelers.
         done: called with the number of finished sequences.
+        recipe: written beside them as `recipe.json`.
     """
     count = min(workers or os.cpu_count() or 1, sequences)
     with atomic_directory(folder) as root:
+        if recipe is not None:
+            (root / RECIPE).write_text(json.dumps(recipe))
         job = partial(_write_sequence, root, frames, size, seed, fps, split, rare)
         if count <= 1:
             for index in range(sequences):
