@@ -8,8 +8,3 @@ class InputError(Exception):
 
     The message is one line that says what is wrong, where, and what to do.
     """
-
-
-def read_error(path: object, what: str, fix: str) -> InputError:
-    """The common form: `path: what; fix`."""
-    return InputError(f"{path}: {what}; {fix}")

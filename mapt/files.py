@@ -14,8 +14,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mapt.errors import InputError
+
 MARK = ".mapt-"  # in the names of what is not whole yet
 YOUNG = 60  # seconds in which such a thing may not have its lock yet
+
+
+def check_writable(path: Path | None, option: str) -> None:
+    """Say before the work that a file cannot be written at its end.
+
+    Raises:
+        InputError: it is a folder, or something on the way to it is a file or may not be written.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise InputError(f"{option} {path}: is a folder; name a file in it")
+    there = next(parent for parent in path.absolute().parents if parent.exists())
+    if not there.is_dir():
+        raise InputError(f"{option} {path}: {there} is a file; choose another place")
+    if not os.access(there, os.W_OK):
+        raise InputError(f"{option} {path}: {there} may not be written; choose another place")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from mapt.files import natural_order
 from mapt.png import SIGNATURE, is_whole
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
+MISCOUNTED = 3  # frames by which what a container announces may be wrong
 
 
 @dataclass(frozen=True)
@@ -116,13 +117,15 @@ def open_sources(path: Path, fps: float, sequences: list[str] | None = None) -> 
     Raises:
         InputError: nothing there, nothing in it, or a video that does not open.
     """
-    if path.is_file():
-        return [_open_video(path)]
-    if not path.is_dir():
+    if not path.exists():
         raise InputError(f"{path}: no such file or folder; give a folder of frames, a video or a dataset")
     for inner in ("training/image_02", "image_02"):
         if (path / inner).is_dir():
             return _open_dataset(path / inner, fps, sequences)
+    if sequences:
+        raise InputError(f"{path}: has no sequences to choose from, it is one; leave out --sequences")
+    if path.is_file():
+        return [_open_video(path)]
     files = _images(path)
     if not files:
         raise InputError(f"{path}: holds no {', '.join(SUFFIXES)} files; give a folder of frames, a video or a dataset")

@@ -11,13 +11,18 @@ from typing import Any
 import numpy as np
 
 from mapt.errors import InputError
-from mapt.frames import open_sources
+from mapt.frames import Frame, open_sources
 from mapt.visualise import Image, strip, track_colour
 
 MOMENTS = 12  # crops in a strip at most
 CONTEXT = 0.25  # of a box's longer side around it
 
 Row = dict[str, Any]
+NUMBER = (int, float)
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    "track": int, "index": int, "frame": str, "stage": str, "score": NUMBER, "threshold": NUMBER, "margin": NUMBER,
+    "runner_up": (*NUMBER, type(None)),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,16 +50,29 @@ def read_decisions(run: Path, track: int) -> list[Row]:
     """
     path = run / "decisions.jsonl"
     try:
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        lines = path.read_bytes().splitlines()
     except OSError:
         raise InputError(f"{path}: no such file; run `mapt track ... --save json` first") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}:{error.lineno}: is damaged; run `mapt track` again") from None
+    rows: list[Row] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(_row(line))
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"{path}:{number}: is damaged; run `mapt track` again") from None
     own = [row for row in rows if row["track"] == track]
     if not own:
         ids = sorted({row["track"] for row in rows})
         raise InputError(f"{path}: has no track {track}; it has {', '.join(map(str, ids)) or 'none'}")
     return own
+
+
+def _row(line: bytes) -> Row:
+    """A line of the file, with all that is read of it in its type."""
+    row: Row = json.loads(line)
+    for key, kind in FIELDS.items():
+        if not isinstance(row[key], kind):
+            raise TypeError(key)
+    return row
 
 
 def choose_moments(run: Path, track: int, rows: list[Row], most: int = MOMENTS) -> list[Moment]:
@@ -122,20 +140,27 @@ def draw_life(run: Path, track: int, moments: list[Moment], images: Path | None)
     if not source.exists():
         raise InputError(f"{source}: no such file; run `mapt track ... --save video,json`, or give --images")
     wanted = {m.index for m in moments}
-    frames = {n: image for n, image in _pictures(source, run.name, max(wanted)) if n in wanted}
+    frames = {n: frame for n, frame in _pictures(source, run.name, max(wanted)) if n in wanted}
     missing = sorted(wanted - set(frames))
     if missing:
         raise InputError(f"{source}: has no frame {missing[0]}; give the frames that were tracked with --images")
-    cells = [(_crop(frames[m.index], m.box, track), (f"frame {m.frame}", *m.lines)) for m in moments]
+    # A video's frames are called by their numbers alone.
+    other = next((m for m in moments if source.is_dir() and frames[m.index].stem != m.frame), None)
+    if other:
+        name = frames[other.index].stem
+        raise InputError(
+            f"{source}: frame {other.index} is {name}, tracked was {other.frame}; give the frames of the run"
+        )
+    cells = [(_crop(frames[m.index].image, m.box, track), (f"frame {m.frame}", *m.lines)) for m in moments]
     return strip(cells)
 
 
-def _pictures(source: Path, sequence: str, last: int) -> Iterator[tuple[int, Image]]:
+def _pictures(source: Path, sequence: str, last: int) -> Iterator[tuple[int, Frame]]:
     found = open_sources(source, 10.0)
     if len(found) > 1:
         found = open_sources(source, 10.0, [sequence])
     for index, frame in enumerate(found[0]):
-        yield index, frame.image
+        yield index, frame
         if index == last:
             return
 

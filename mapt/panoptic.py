@@ -96,8 +96,10 @@ def pack(semantic: Semantic, instance: Instance) -> Packed:
     """One number a pixel, class << 16 | id, of (H,W) uint8 classes and (H,W) int32 ids.
 
     Raises:
-        ValueError: an id is outside 0..65535.
+        ValueError: an id is outside 0..65535, or a class outside 0..255.
     """
+    if semantic.dtype != np.uint8 and semantic.size and not 0 <= semantic.min() <= semantic.max() <= VOID:
+        raise ValueError(f"classes {semantic.min()}..{semantic.max()} are not within 0..{VOID}; void is {VOID}")
     if instance.size and (int(instance.min()) < 0 or int(instance.max()) > MAX_INSTANCE):
         raise ValueError(f"ids {int(instance.min())}..{int(instance.max())} are not within 0..{MAX_INSTANCE}")
     packed = semantic.astype(np.uint32)

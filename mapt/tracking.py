@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 from mapt.errors import InputError
 from mapt.files import working_directory
 from mapt.formats import CocoResults, mot_lines
-from mapt.frames import Frame, Source
+from mapt.frames import Frame, Source, VideoSource
 from mapt.panoptic import KITTI_STEP, LABEL_MAPS, MAX_INSTANCE, LabelMap, write_step
 from mapt.runtime import BackendError, PanopticFrame, PanopticTracker
 from mapt.runtime.record import Difference, Recorder, Replayer
@@ -24,6 +24,7 @@ from mapt.visualise import Image, draw
 
 KINDS = ("step", "video", "json")
 MORE_KINDS = ("coco", "mot")
+RUN_FILES = ("video.mp4", "tracks.json", "decisions.jsonl", "coco.json", "mot.txt")
 Show = Callable[[str, int, Frame, PanopticFrame], None]
 
 
@@ -52,9 +53,48 @@ class Tracked:
 
 
 def label_map(tracker: PanopticTracker) -> LabelMap:
-    """The colours that belong to a network's classes."""
-    classes = tracker.backend.info.classes
-    return next((m for m in LABEL_MAPS.values() if m.classes == classes), KITTI_STEP)
+    """Names and colours that belong to a network's classes, with its things."""
+    info = tracker.backend.info
+    known = next((m for m in LABEL_MAPS.values() if m.classes == info.classes), KITTI_STEP)
+    return next((m for m in LABEL_MAPS.values() if (m.classes, m.things) == (info.classes, info.things)), known)
+
+
+def check_places(out: Path, sources: Iterable[Source], kinds: Collection[str], files: Iterable[Path] = ()) -> None:
+    """Refuse places whose contents would be lost when the outputs of a sequence replace older ones.
+
+    Args:
+        out: see `track_source`.
+        sources: what will be tracked.
+        kinds: see `track_source`.
+        files: what else is written meanwhile.
+
+    Raises:
+        InputError: `out` is a file; a sequence is called step, as the folder of the PNGs is; or a place to be replaced
+            holds a source, one of `files`, or what is none of our outputs.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file; name a folder with --out")
+    for source in sources:
+        if source.name == "step":
+            raise InputError(f"{source.name}: is where the PNGs go, no sequence can be called so; rename it")
+        inputs = {source.path} if isinstance(source, VideoSource) else {path.parent for path in source.files}
+        for target, own in _targets(out, source.name, kinds):
+            lost = next((p for p in (*inputs, *files) if target.resolve() in (p.resolve(), *p.resolve().parents)), None)
+            if lost is not None:
+                raise InputError(f"{target}: is replaced by the outputs, and {lost} lies there; choose another place")
+            if target.exists() and not target.is_dir():
+                raise InputError(f"{target}: is a file, the outputs need a folder there; choose another --out")
+            strange = next((p for p in target.glob("*") if p.name not in own and p.suffix not in own), None)
+            if strange is not None:
+                raise InputError(
+                    f"{target}: is replaced by the outputs, and {strange.name} is none; choose another --out"
+                )
+
+
+def _targets(out: Path, name: str, kinds: Collection[str]) -> list[tuple[Path, tuple[str, ...]]]:
+    """The folders that a sequence's outputs replace, with the names or suffixes of what we write there."""
+    found = [(out / "step" / name, (".png",)), (out / name, RUN_FILES)]
+    return [entry for entry, wanted in zip(found, ("step" in kinds, {*kinds} - {"step"}), strict=True) if wanted]
 
 
 def track_source(
@@ -74,9 +114,11 @@ def track_source(
         show: is given the sequence, index, frame and labels of each.
 
     Raises:
-        InputError: a bad frame, or more tracks than STEP has ids; nothing of the sequence is left behind.
+        InputError: a bad frame, or more tracks than STEP has ids; nothing of the sequence is left behind. Also what
+            `check_places` says.
         Difference: a replayed run left its record; nothing of the sequence is left behind.
     """
+    check_places(out, [source], kinds)
     tracker.reset()
     before = tracker.next_id - 1
     out.mkdir(parents=True, exist_ok=True)

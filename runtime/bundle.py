@@ -111,9 +111,10 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
         raise InputError(
             f"{folder}: is not a bundle (no {MANIFEST}); make one with `mapt export WEIGHTS --out {folder}`"
         )
+    content = path.read_bytes()  # once: what is checked is what is used
     if trust:
-        check_signature(path, trust, folder / SIGNATURE)
-    manifest = _read_manifest(path)
+        check_signature(content, path, trust, folder / SIGNATURE)
+    manifest = _read_manifest(path, content)
     try:
         info = _model_info(manifest)
         _one_of("lowering", manifest["lowering"], LOWERINGS)
@@ -162,10 +163,9 @@ def _engine(manifest: Path, entry: dict[str, Any]) -> EngineFile:
     return EngineFile(_inside(manifest, entry["file"]), str(entry["library"]), entry["status"], layers)
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def _read_manifest(path: Path, data: bytes) -> dict[str, Any]:
     """The manifest, its top-level keys of the right types, as it was written to the last byte."""
     try:
-        data = path.read_bytes()
         manifest = json.loads(data)
         sealed = seal(manifest).encode() if isinstance(manifest, dict) else b""
     except (ValueError, RecursionError) as error:

@@ -43,16 +43,19 @@ class Estimates:
     def __init__(self, reserve: float = Thresholds.deadline_reserve) -> None:
         self.reserve = reserve
         self.ms: dict[str, float] = {}
+        self._lowered: set[str] = set()  # by `forget`, since the last measurement
 
     def learn(self, name: str, ms: float) -> None:
-        """Move an estimate towards a measurement."""
-        old = self.ms.get(name, ms)
+        """Move an estimate towards a measurement; the first one after the head was left out counts alone."""
+        old = ms if name in self._lowered else self.ms.get(name, ms)
+        self._lowered.discard(name)
         self.ms[name] = old + (RISE if ms > old else FALL) * (min(ms, OUTLIER * old) - old)
 
     def forget(self, name: str) -> None:
         """Lower the estimate of what was not run."""
         if name in self.ms:
             self.ms[name] *= FORGET
+            self._lowered.add(name)
 
     def learn_from(self, ms: Mapping[str, float], calls: Mapping[Head, int], degraded: tuple[Head, ...]) -> None:
         """Take over the stages of a step, of which heads ran `calls` times and `degraded` did not."""

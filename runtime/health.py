@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -17,7 +18,7 @@ class Status(StrEnum):
     OK = "OK"  # the last frame was labelled in full and in time
     DEGRADED = "DEGRADED"  # labelled, but a head was left out, or the output is suspicious
     LATE = "LATE"  # labelled after its deadline, or the running step is already beyond it
-    NO_INPUT = "NO_INPUT"  # no frame yet, none for longer than masks can be carried, or the last one was refused
+    NO_INPUT = "NO_INPUT"  # no frame yet, no step for longer than masks can be carried, or the last one was refused
     INVALID = "INVALID"  # the image shows nothing or is not a new one, or an output broke its contract
     FAULT = "FAULT"  # the backend raised
 
@@ -52,6 +53,12 @@ class Health:
     busy_ms: float = 0.0
     timings_ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, to be published; `age_ms` is None before the first frame, which JSON can say."""
+        plain: dict[str, object] = {f.name: getattr(self, f.name) for f in fields(self)}
+        age = self.age_ms if math.isfinite(self.age_ms) else None
+        return {**plain, "status": self.status.value, "age_ms": age, "timings_ms": dict(self.timings_ms)}
+
 
 @dataclass(frozen=True)
 class _Running:
@@ -63,13 +70,14 @@ class HealthRecord:
     """Written by the stepping thread, read by any: every change is one assignment of an immutable value.
 
     Args:
-        silence_s: seconds without a labelled frame that count as no input.
+        silence_s: seconds without a step that count as no input.
         now: a clock in seconds.
     """
 
     def __init__(self, silence_s: float, now: Callable[[], float] = time.monotonic) -> None:
         self.silence_s, self.now = silence_s, now
-        self._last: tuple[Health, float | None] = Health(), None  # and when its labelled frame came out
+        # And when the last labelled frame came out, and when the last step ended, however it did.
+        self._last: tuple[Health, float | None, float | None] = Health(), None, None
         self._running: _Running | None = None
 
     def begin(self) -> None:
@@ -91,33 +99,36 @@ class HealthRecord:
             status, reason, frame.alarms, frame.degraded, last.frames + 1, last.refused, last.failed,
             frame.stamp_ns, timings_ms=MappingProxyType(dict(frame.timings_ms)),
         )  # fmt: skip
-        self._last, self._running = (health, now), None
+        self._last, self._running = (health, now, now), None
 
     def refused(self, error: Exception) -> None:
         """The caller's image or stamp was refused."""
-        last, at = self._last
-        self._end(replace(last, status=Status.NO_INPUT, reason=str(error), refused=last.refused + 1), at)
+        last = self._last[0]
+        self._end(replace(last, status=Status.NO_INPUT, reason=str(error), refused=last.refused + 1))
 
     def failed(self, error: BaseException, status: Status) -> None:
         """A step raised."""
-        last, at = self._last
-        self._end(replace(last, status=status, reason=str(error), failed=last.failed + 1), at)
+        last = self._last[0]
+        self._end(replace(last, status=status, reason=str(error), failed=last.failed + 1))
 
-    def _end(self, health: Health, at: float | None) -> None:
-        self._last, self._running = (health, at), None
+    def _end(self, health: Health) -> None:
+        self._last, self._running = (health, self._last[1], self.now()), None
 
     def read(self) -> Health:
         """How the tracker is now; never waits."""
-        (health, at), running, now = self._last, self._running, self.now()
+        (health, at, ended), running, now = self._last, self._running, self.now()
         age = float("inf") if at is None else (now - at) * 1e3
         busy = (now - running.since) * 1e3 if running else 0.0
         health = replace(health, age_ms=age, busy_ms=busy)
-        if at is not None and age > self.silence_s * 1e3:
+        if ended is not None and now - ended > self.silence_s:
             before = f"; before that {health.reason}" if health.reason else ""
-            health = replace(health, status=Status.NO_INPUT, reason=f"no frame for {age / 1e3:.1f} s{before}")
+            health = replace(health, status=Status.NO_INPUT, reason=f"no frame for {now - ended:.1f} s{before}")
         if running and running.deadline_ms is not None and busy > running.deadline_ms:
             reason = f"the running step has taken {busy:.0f} ms of {running.deadline_ms:g}"
-            health = replace(health, status=Status.LATE, reason=reason)
+            if health.status in (Status.OK, Status.DEGRADED, Status.LATE):
+                health = replace(health, status=Status.LATE, reason=reason)
+            else:
+                health = replace(health, reason=f"{health.reason}; {reason}")
         return health
 
 

@@ -56,6 +56,14 @@ def check_instances(outputs: Mapping[str, NDArray[Any]], info: ModelInfo) -> Non
         raise OutputError("instance: a score is outside [0,1]; frame dropped")
 
 
+def check_labels(labels: NDArray[np.uint8], info: ModelInfo) -> None:
+    """Raise OutputError where a semantic label is no class of the network."""
+    if int(labels.max()) >= len(info.classes):
+        raise OutputError(
+            f"semantic: a label is {int(labels.max())}, not within 0..{len(info.classes) - 1}; frame dropped"
+        )
+
+
 def failed(subgraph: str, error: Exception) -> BackendError:
     """What a backend raised, in one line that names the subgraph."""
     text = " ".join(str(error).split()) or "no message"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mapt.runtime.backend import Backend, Tensors
 from mapt.runtime.fusion import Detections, sigmoid
-from mapt.runtime.monitor import check_instances, check_outputs, failed
+from mapt.runtime.monitor import check_instances, check_labels, check_outputs, failed
 from mapt.runtime.workspace import Workspace
 
 Float = NDArray[np.float32]
@@ -93,6 +93,7 @@ def perceive(backend: Backend, image: NDArray[np.uint8], clock: Clock) -> Percep
     pyramid = {name: trunk[name] for name in ("p4", "p8", "p16", "p32")}
     with clock.stage("semantic"):
         semantic = run(backend, "semantic", {"c16": trunk["c16"], "p4": trunk["p4"], "p8": trunk["p8"]})
+        check_labels(semantic["labels"], backend.info)
     with clock.stage("instance"):
         instance = run(backend, "instance", pyramid)
         check_instances(instance, backend.info)

@@ -59,14 +59,16 @@ class Recorder:
         backend: the one that runs.
         file: open for writing in binary.
         association: of the tracker.
+        max_objects: of the tracker.
     """
 
-    def __init__(self, backend: Backend, file: BinaryIO, association: str) -> None:
+    def __init__(self, backend: Backend, file: BinaryIO, association: str, max_objects: int | None = None) -> None:
         self.backend, self.file = backend, file
         self.name, self.info = backend.name, backend.info
         self._calls: list[tuple[str, dict[str, int]]] = []
         self._arrays: Arrays = {}
-        self._write(pack("RECH", VERSION, {"info": asdict(backend.info), "association": association}, {}))
+        meta = {"info": asdict(backend.info), "association": association, "max_objects": max_objects}
+        self._write(pack("RECH", VERSION, meta, {}))
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
         """See `Backend.run`."""
@@ -130,6 +132,8 @@ class Replayer:
             things, classes = (tuple(info.pop(key)) for key in ("things", "classes"))
             self.info = ModelInfo(**info, things=things, classes=classes, thresholds=thresholds)
             self.association = str(meta["association"])
+            limit = meta.get("max_objects")  # the first records had none
+            self.max_objects = None if limit is None else int(limit)
         except (KeyError, TypeError, ValueError) as error:
             raise self._damaged(f"its header is malformed: {type(error).__name__}") from None
         self._frame: dict[str, Any] = {}

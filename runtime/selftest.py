@@ -102,10 +102,12 @@ def _sample(tensor: NDArray[np.generic]) -> NDArray[np.generic]:
 
 
 def difference(want: NDArray[np.generic], got: NDArray[np.generic]) -> float:
-    """Of floats the largest as a share of the largest value, of integers the share that differs."""
+    """Of floats the largest as a share of the largest value, inf where one is not finite; of integers the share."""
     if want.shape != got.shape:
         return float("inf")
     if np.issubdtype(want.dtype, np.integer):
         return float((want != got).mean())
+    if not (np.isfinite(want).all() and np.isfinite(got).all()):
+        return float("inf")
     scale = float(np.abs(want).max(initial=0.0)) or 1.0
     return float(np.abs(want.astype(np.float64) - got.astype(np.float64)).max(initial=0.0)) / scale

@@ -42,8 +42,8 @@ def load_private_key(key: Path) -> Any:
 HOW_TO_MAKE = "openssl genpkey -algorithm ed25519 -out key.pem; openssl pkey -in key.pem -pubout -out trusted.pem"
 
 
-def check_signature(path: Path, trust: Path, signature: Path) -> None:
-    """Check that the owner of a public Ed25519 key (PEM) signed a file.
+def check_signature(content: bytes, path: Path, trust: Path, signature: Path) -> None:
+    """Check that the owner of a public Ed25519 key (PEM) signed a file, of which `content` was read.
 
     Raises:
         InputError: no signature, another's or a damaged one, not a key, or cryptography is not installed.
@@ -65,7 +65,7 @@ def check_signature(path: Path, trust: Path, signature: Path) -> None:
             f"{signature}: is missing, the bundle is not signed; export it with --sign, or leave out --trust"
         )
     try:
-        key.verify(signature.read_bytes(), path.read_bytes())
+        key.verify(signature.read_bytes(), content)
     except InvalidSignature:
         raise InputError(
             f"{path}: was not signed by the owner of {trust}, or was changed since; do not use this bundle"

@@ -167,8 +167,13 @@ class TensorrtBackend:
         for tensor in tensors:
             key = self._key(tensor)
             if key not in self._buffers:
-                host = self._memory.allocate_host(key[1], tensor.dtype)
-                self._buffers[key] = Buffer(self._memory.allocate(host.nbytes), host)
+                try:
+                    host = self._memory.allocate_host(key[1], tensor.dtype)
+                    self._buffers[key] = Buffer(self._memory.allocate(host.nbytes), host)
+                except RuntimeError as error:
+                    raise InputError(
+                        f"{file.path}: no memory for {tensor.name} ({error}); free some, or use backend='ort'"
+                    ) from None
             if not context.set_tensor_address(tensor.name, self._buffers[key].address):
                 raise InputError(f"{file.path}: TensorRT refuses {tensor.name}'s address; build the engine again")
         return context

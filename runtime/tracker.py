@@ -64,6 +64,7 @@ class PanopticTracker:
         limits = backend.info.thresholds
         self._empty = TrackTable(limits, association, limits.tracks_per_object * self.max_objects)
         self._state = TrackerState(self._empty)
+        self._last_ns: int | None = None  # of the last accepted frame, also of one that left the state as it was
         self._turn = threading.Lock()
         replayed: Estimates | None = getattr(backend, "estimates", None)
         self._estimates = replayed or Estimates(limits.deadline_reserve)
@@ -117,7 +118,7 @@ class PanopticTracker:
             BusyError: another thread is in `step`.
         """
         with self._alone():
-            self._state = self._state.cut()
+            self._state, self._last_ns = self._state.cut(), None
 
     def save_state(self) -> bytes:
         """All that the next step depends on, as bytes; during a step, as it was before that step."""
@@ -135,6 +136,7 @@ class PanopticTracker:
         """
         with self._alone():
             self._state = restore(data, self.model, self.backend.info, self._empty)
+            self._last_ns = self._state.stamp_ns
 
     def health(self) -> Health:
         """How the tracker is now; any thread may ask, and never waits for a step."""
@@ -164,9 +166,10 @@ class PanopticTracker:
             try:
                 check_image(image)
                 max_jump = self.backend.info.thresholds.max_jump
-                stamp, limit_ms = check_stamp(stamp_ns, self._state.stamp_ns, max_jump), check_deadline(deadline_ms)
+                stamp, limit_ms = check_stamp(stamp_ns, self._last_ns, max_jump), check_deadline(deadline_ms)
                 self._record.expect(limit_ms)
                 frame, self._state = self._next(image, stamp, limit_ms)
+                self._last_ns = stamp
             except InputError as error:
                 self._record.refused(error)
                 raise

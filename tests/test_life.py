@@ -110,6 +110,15 @@ def test_what_does_not_belong_together_is_one_line(run: Path, damage: Callable[[
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("line", [b"{", b"[1]", b"7", b"{}", b'{"track": "x"}', b"\xff\xfe"])
+def test_a_damaged_line_is_named_by_its_number(run: Path, line: bytes) -> None:
+    path = run / "decisions.jsonl"
+    first = path.read_bytes().splitlines()[0]
+    path.write_bytes(first + b"\n" + first + b"\n" + line + b"\n")
+    with pytest.raises(InputError, match=r"decisions\.jsonl:3: is damaged"):
+        read_decisions(run, 1)
+
+
 def test_explain_draws_from_images_and_says_when_it_cannot(mapt: Callable[..., Any], run: Path, tmp_path: Path) -> None:
     done = mapt("explain", run, "--track", 2)
     assert done.code == 0 and "give the tracked frames with --images" in done.out and not list(run.glob("*.png"))

@@ -51,9 +51,13 @@ def track(  # noqa: PLR0917  (the command's options)
         raise InputError(f"--save {save}: {wrong or 'nothing'} is unknown; choose any of {','.join(known)}")
     names = [part.strip() for part in sequences.split(",")] if sequences else None
     sources = open_sources(source, fps, names)
-    if replay and (model or record or tta):
-        raise InputError(f"--replay {replay}: a record stands in for a model; leave out --model, --record and --tta")
+    _check_outputs(out, sources, kinds, record, rerun)
     if replay:
+        if model or record or tta or threads or size or backend != "auto" or association != "full":
+            raise InputError(
+                f"--replay {replay}: a record stands in for a model, and ran as it ran; leave out --model, --record, "
+                "--tta, --threads, --size, --backend and --association"
+            )
         tracker = replaying(replay)
     elif model:
         tracker = open_tracker(model, threads, association, size, backend, tta)
@@ -68,9 +72,37 @@ def track(  # noqa: PLR0917  (the command's options)
         raise typer.Exit(1) from None
     if replay:
         typer.echo(f"replayed {replay}: every frame as recorded, bit for bit")
+    _warn_of_missing(sources, results)
     for r in results:
         typer.echo(f"{r.name}: {r.frames} frames, {r.tracks} tracks, {r.median_ms:.1f} ms a frame (median)")
     typer.echo(f"outputs: {out}")
+
+
+def _check_outputs(
+    out: Path, sources: Sequence[Source], kinds: Sequence[str], record: Path | None, rerun: str | None
+) -> None:
+    """Say before the work what could not be written, or would be lost, at its end."""
+    from mapt.files import check_writable
+    from mapt.live import LIVE
+    from mapt.tracking import check_places
+
+    view = Path(rerun) if rerun and rerun != LIVE else None
+    check_writable(record, "--record")
+    check_writable(view, "--rerun")
+    check_places(out, sources, kinds, [path for path in (record, view) if path])
+
+
+def _warn_of_missing(sources: Sequence[Source], results: Sequence[Tracked]) -> None:
+    """A truncated video ends early without an error of its decoder."""
+    from mapt.frames import MISCOUNTED
+
+    for source, result in zip(sources, results, strict=True):
+        announced = len(source)
+        if announced - result.frames > max(MISCOUNTED, announced // 50):
+            typer.echo(
+                f"warning: {result.name} announces {announced} frames, {result.frames} were there; is it whole?",
+                err=True,
+            )
 
 
 def _track_all(
@@ -118,7 +150,7 @@ def replaying(path: Path) -> PanopticTracker:
     from mapt.runtime.record import Replayer
 
     backend = Replayer(path)
-    return PanopticTracker(backend, backend.association)  # type: ignore[arg-type]
+    return PanopticTracker(backend, backend.association, backend.max_objects)  # type: ignore[arg-type]
 
 
 def open_tracker(

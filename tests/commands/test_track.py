@@ -176,6 +176,56 @@ def test_a_model_or_a_record_but_not_both(mapt: Run, bundle: Path, frames: Path,
     assert ran.code == 2 and "--model: is missing" in ran.err
     ran = mapt("track", frames, "--out", tmp_path / "out", "--model", bundle, "--replay", "run")
     assert ran.code == 2 and "leave out --model" in ran.err
+    ran = mapt("track", frames, "--out", tmp_path / "out", "--replay", "run", "--association", "iou")
+    assert ran.code == 2 and "--association" in ran.err
+
+
+def test_nothing_of_the_users_is_replaced(mapt: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
+    """Outputs replace older ones of their sequence: before any work it is said what would be lost."""
+    common = ("--model", bundle, "--save", "step,json")
+    before = sorted(frames.iterdir())
+    ran = mapt("track", frames, *common, "--out", frames.parent)
+    assert ran.code == 2 and f"{frames}: is replaced by the outputs, and {frames} lies there" in ran.err
+    out = tmp_path / "out"
+    ran = mapt("track", frames, *common, "--out", out, "--record", out / frames.name / "run.record")
+    assert ran.code == 2 and "run.record lies there" in ran.err
+    (out / frames.name).mkdir(parents=True)
+    (out / frames.name / "notes.txt").write_text("mine")
+    ran = mapt("track", frames, *common, "--out", out)
+    assert ran.code == 2 and "notes.txt is none; choose another --out" in ran.err
+    frames.rename(frames.parent / "step")
+    ran = mapt("track", frames.parent / "step", *common, "--out", tmp_path / "third")
+    assert ran.code == 2 and "step: is where the PNGs go" in ran.err
+    (frames.parent / "step").rename(frames)
+    assert sorted(frames.iterdir()) == before and (out / frames.name / "notes.txt").read_text() == "mine"
+
+
+def test_places_that_cannot_be_written_are_said_first(mapt: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for option, value, words in (
+        ("--out", tmp_path / "file", "is a file; name a folder with --out"),
+        ("--record", tmp_path, "--record"),
+        ("--record", tmp_path / "file" / "run", "is a file; choose another place"),
+        ("--rerun", tmp_path, "is a folder; name a file in it"),
+    ):
+        places = () if option == "--out" else ("--out", tmp_path / "out")
+        ran = mapt("track", frames, "--model", bundle, *places, option, value)
+        assert ran.code == 2 and words in ran.err and ran.err.count("\n") == 1, ran.err
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_truncated_video_is_a_warning(mapt: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
+    path = tmp_path / "clip.avi"
+    first = cv2.imread(str(sorted(frames.iterdir())[0]))
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (first.shape[1], first.shape[0]))
+    for _ in range(12):
+        video.write(first)
+    video.release()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    ran = mapt("track", path, "--model", bundle, "--out", tmp_path / "out", "--save", "json", "--sequences", "0001")
+    assert ran.code == 2 and "has no sequences to choose from" in ran.err
+    ran = mapt("track", path, "--model", bundle, "--out", tmp_path / "out", "--save", "json")
+    assert ran.code == 0 and "warning: clip announces 12 frames, " in ran.err
 
 
 def test_the_files_do_not_depend_on_the_number_of_threads(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,7 +20,7 @@ from mapt.export.check import compare
 from mapt.runtime.backend import Tensors
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend
-from mapt.runtime.selftest import self_test
+from mapt.runtime.selftest import difference, self_test
 from mapt.runtime.signature import check_signature
 from mapt.shipped import shipped_weights
 from mapt.training.backend import TorchBackend
@@ -39,7 +40,7 @@ def test_a_signed_bundle_is_trusted_until_a_byte_changes(gridsample: Path, tmp_p
     bundle = shutil.copytree(gridsample, tmp_path / "bundle", ignore=shutil.ignore_patterns("engines"))
     manifest = json.loads((bundle / "manifest.json").read_text())
     key, trusted = make_keys(tmp_path)
-    check_signature(bundle / "manifest.json", trusted, bundle / "manifest.sig")
+    check_signature((bundle / "manifest.json").read_bytes(), bundle / "manifest.json", trusted, bundle / "manifest.sig")
     read_bundle(gridsample, trusted)
     manifest["thresholds"]["score"] = 0.1  # no file's hash changes
     (bundle / "manifest.json").write_text(json.dumps(manifest))
@@ -76,6 +77,16 @@ def test_a_network_that_computes_otherwise_is_refused(gridsample: Path, name: st
     assert bundle.golden
     with pytest.raises(InputError, match=r"golden\.npz: .* differs by .*; update ONNX Runtime"):
         self_test(Skewed(), bundle.golden, ["fp32"])
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_what_is_not_finite_differs_infinitely(wrong: float) -> None:
+    """NaN is above no limit: compared as it is, it would pass."""
+    good = np.ones((2, 3), np.float32)
+    bad = good.copy()
+    bad[1, 1] = wrong
+    assert difference(good, bad) == difference(bad, good) == difference(bad, bad) == np.inf
+    assert difference(good, good) == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x93NUMPY"])

@@ -123,3 +123,16 @@ def test_ids_beyond_sixteen_bits_are_refused(identity: int) -> None:
     semantic, instance = draw("AA")
     with pytest.raises(ValueError, match=rf"{identity}.* not within 0\.\.65535"):
         PanopticTrackingMetrics(KITTI_STEP).update("one", (semantic, instance), (semantic, instance * 0 + identity))
+
+
+@pytest.mark.parametrize("label", [-1, 256])
+def test_classes_beyond_eight_bits_are_refused(label: int) -> None:
+    """-1 for void, as some have it in signed integers, must not reach the bits of an id."""
+    semantic = np.full((2, 4), 13, np.int32)
+    semantic[0, 0] = label
+    good = np.full((2, 4), 13, np.uint8), np.ones((2, 4), np.int32)
+    metrics = PanopticTrackingMetrics(KITTI_STEP)
+    with pytest.raises(ValueError, match=r"classes .* are not within 0\.\.255; void is 255"):
+        metrics.update("0000", (semantic, good[1]), good)
+    semantic[0, 0] = 255
+    metrics.update("0000", (semantic, good[1]), good)

@@ -100,6 +100,17 @@ def test_one_outlier_raises_an_estimate_by_half_at_most() -> None:
     assert estimates.ms["motion"] == pytest.approx(15)
 
 
+def test_costs_are_known_again_at_the_first_frame_after_an_overload(slow: Slow) -> None:
+    """While nothing fits, estimates fall; the first measurement counts alone."""
+    slow.step(None)
+    slow.cost["backbone"] = 100
+    for _ in range(1000):
+        assert slow.step(40).degraded == ("appearance", "motion")
+    slow.cost["backbone"] = 10
+    degraded = [slow.step(30.5).degraded for _ in range(4)]
+    assert degraded[0] == () and degraded[1] == ("appearance",)
+
+
 def test_more_rows_are_more_calls() -> None:
     estimates = Estimates()
     estimates.ms = {"motion": 8.0, "appearance": 4.0, "rest": 1.0}

@@ -406,3 +406,29 @@ def test_a_bundle_that_changes_on_disk_does_not_reach_a_running_tracker(
     assert told(first.step(images[1], PERIOD)) == expected[1]
     with pytest.raises(InputError):
         PanopticTracker.load(copy)
+
+
+def test_time_goes_on_while_the_camera_is_covered(scene: Make, actor: Make, picture: Make) -> None:
+    """An hour of blind frames must not make the first good one absurd, and no stamp is accepted twice."""
+    tracker, dark = PanopticTracker(scene(actor(0, 8))), np.zeros_like(picture(0))
+    minute = 60 * 10**9
+    first = tracker.step(picture(0), 0)
+    for number in range(1, 90):
+        assert tracker.step(dark, number * minute).alarms == ("blind",)
+    with pytest.raises(StampError, match="is not after"):
+        tracker.step(picture(1), 89 * minute)
+    last = tracker.step(picture(1), 90 * minute)
+    assert first.tracks and last.tracks and last.tracks[0].id > first.tracks[0].id  # lost for longer than max_lost
+    tracker.reset()
+    tracker.step(picture(2), 0)
+
+
+def test_a_label_that_is_no_class_is_refused(scene: Make, actor: Make, picture: Make) -> None:
+    backend = scene(actor(0, 8))
+
+    def spoil(outputs: dict[str, np.ndarray]) -> None:
+        outputs["labels"][0, 0, 0] = 200
+
+    backend.spoil = {"semantic": spoil}
+    with pytest.raises(OutputError, match=r"semantic: a label is 200, not within 0\.\.\d+; frame dropped"):
+        PanopticTracker(backend).step(picture(0), 0)

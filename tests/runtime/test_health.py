@@ -1,6 +1,7 @@
 """The struct another thread reads."""
 
 import dataclasses
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -67,7 +68,35 @@ def test_silence_is_no_input_and_remembers_why(watched: Watched, picture: Make) 
     watched.backend.raises = {"backbone": RuntimeError("gone")}
     with pytest.raises(RuntimeError):
         watched.tracker.step(picture(1), PERIOD)
-    assert "before that backbone: RuntimeError: gone" in watched.tracker.health().reason
+    health = watched.tracker.health()  # it is tried, and it is not the camera
+    assert health.status is Status.FAULT and health.reason == "backbone: RuntimeError: gone; frame dropped"
+    watched.seconds = 4.0
+    assert watched.tracker.health().status is Status.NO_INPUT
+    assert (
+        watched.tracker.health().reason == "no frame for 2.0 s; before that backbone: RuntimeError: gone; frame dropped"
+    )
+
+
+def test_a_fault_is_not_hidden_by_a_late_step(watched: Watched, picture: Make) -> None:
+    found: list[Health] = []
+
+    def hang(_: object) -> None:
+        watched.seconds += 0.3
+        found.append(watched.tracker.health())
+
+    watched.backend.raises = {"backbone": RuntimeError("gone")}
+    with pytest.raises(RuntimeError):
+        watched.tracker.step(picture(0), 0)
+    watched.backend.raises, watched.backend.spoil = {}, {"instance": hang}
+    watched.tracker.step(picture(0), 0, 200)
+    assert found[0].status is Status.FAULT and "gone" in found[0].reason and "300 ms of 200" in found[0].reason
+
+
+def test_it_can_be_published(watched: Watched, picture: Make) -> None:
+    assert json.loads(json.dumps(watched.tracker.health().to_dict()))["age_ms"] is None
+    watched.tracker.step(picture(0), 0)
+    plain = json.loads(json.dumps(watched.tracker.health().to_dict()))
+    assert plain["status"] == "OK" and plain["timings_ms"]["frame"] >= 0 and plain["age_ms"] == 0
 
 
 def test_refused_and_failed_frames_are_counted_apart(watched: Watched, picture: Make) -> None:
