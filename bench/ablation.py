@@ -11,10 +11,9 @@ from mapt.bench.contenders import Standing
 from mapt.bench.flow import FlowMotion
 from mapt.bench.peers import INSTALL, find_peers, relabelled
 from mapt.bench.terms import mean_and_spread
-from mapt.data.kitti_step import list_sequences
-from mapt.frames import read_rgb
+from mapt.data.kitti_step import list_sequences, read_labelled
 from mapt.metrics import PanopticTrackingMetrics, Scores
-from mapt.panoptic import KITTI_STEP, read_step
+from mapt.model.labels import network_labels
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Backend
 from mapt.runtime.tracks import Association
@@ -69,7 +68,7 @@ class Ablation:
 
 
 def run_ablation(
-    backend: Backend, trained: Mapping[str, Backend], roots: dict[int, Path], split: str, fps: float,
+    backend: Backend, trained: Mapping[str, Backend], roots: dict[int | None, Path], split: str, fps: float,
     done: Callable[[], None] | None = None,
 ) -> Ablation:  # fmt: skip
     """Every row that can run, on every seed's sequences.
@@ -77,7 +76,7 @@ def run_ablation(
     Args:
         backend: the bundle's.
         trained: backends of other weights, by row.
-        roots: folders in KITTI-STEP's layout by seed.
+        roots: folders in KITTI-STEP's layout by seed, see `mapt.bench.suites.Setting`.
         split: their label folder.
         fps: frames per second.
         done: called once a row and seed, whether it ran or not.
@@ -102,17 +101,19 @@ def run_ablation(
 
 def evaluate_row(backend: Backend, variant: Variant, root: Path, split: str, fps: float) -> Scores:
     """A row that the runtime's own tracker makes."""
-    return evaluate(backend, root, split, fps=fps, association=variant.association).dataset
+    labels = network_labels(backend.info)
+    return evaluate(backend, root, split, fps=fps, association=variant.association, labels=labels).dataset
 
 
 def _boxes(backend: Backend, name: str, root: Path, split: str, fps: float) -> Scores:
     """The runtime's instances with the ids of a tracker of boxes."""
-    metrics, limit = PanopticTrackingMetrics(KITTI_STEP), backend.info.thresholds.score
+    labels, limit = network_labels(backend.info), backend.info.thresholds.score
+    metrics = PanopticTrackingMetrics(labels)
     for sequence in list_sequences(root, split):
         tracker, peer = PanopticTracker(backend, "iou"), find_peers(fps, limit)[name]
-        for index, (image, label) in enumerate(zip(sequence.images, sequence.labels, strict=True)):
-            frame = tracker.step(read_rgb(image), round(index * 1e9 / fps))
-            metrics.update(sequence.name, read_step(label), (frame.semantic, relabelled(frame, peer)))
+        for image, truth, stamp_ns in read_labelled(sequence, fps, labels):
+            frame = tracker.step(image, stamp_ns)
+            metrics.update(sequence.name, truth, (frame.semantic, relabelled(frame, peer)))
     return metrics.compute().dataset
 
 

@@ -11,7 +11,10 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+
+from mapt.bench.mistakes import told_in_one_line
 
 FRAMES = 30
 WARM = 3
@@ -30,11 +33,18 @@ class Alone:
     frames_per_second: float
 
 
-def measure_alone(kind: str, bundle: Path, images: Path, threads: int) -> Alone | None:
-    """Run a backend in a new process; None where that fails."""
+def measure_alone(kind: str, bundle: Path, images: Path, threads: int) -> Alone:
+    """Run a backend in a new process.
+
+    Raises:
+        RuntimeError: the process failed, with the last line that it printed.
+    """
     command = [sys.executable, "-m", "mapt.bench.alone", kind, str(bundle), str(images), "--threads", str(threads)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    return Alone(**json.loads(ran.stdout.splitlines()[-1])) if ran.returncode == 0 else None
+    if ran.returncode:
+        said = ran.stderr.strip().splitlines()
+        raise RuntimeError(said[-1] if said else f"no message, exit code {ran.returncode}")
+    return Alone(**json.loads(ran.stdout.splitlines()[-1]))
 
 
 def peak_mib() -> float:
@@ -43,9 +53,10 @@ def peak_mib() -> float:
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
+@told_in_one_line()
 def main() -> None:
     """Open the backend, step through the frames, print."""
-    from mapt.frames import read_rgb
+    from mapt.frames import open_sources
     from mapt.runtime import PanopticTracker
     from mapt.runtime.backend import Backend
     from mapt.runtime.bundle import read_bundle
@@ -66,9 +77,9 @@ def main() -> None:
 
         backend = open_contender(Contender("", arguments.kind, bundle), arguments.threads)
     tracker, spent, kept = PanopticTracker(backend), 0.0, 0
-    for number, path in enumerate(sorted(arguments.images.iterdir())[: FRAMES + WARM]):
-        image, begin = read_rgb(path), time.perf_counter()
-        tracker.step(image, number * 100_000_000)
+    for number, frame in enumerate(islice(open_sources(arguments.images, 10.0)[0], FRAMES + WARM)):
+        begin = time.perf_counter()
+        tracker.step(frame.image, frame.stamp_ns)
         if number >= WARM:
             spent, kept = spent + time.perf_counter() - begin, kept + 1
     print(json.dumps({"peak_mib": round(peak_mib(), 1), "frames_per_second": kept / spent if kept else 0.0}))

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt.bench.mistakes import told_in_one_line
 from mapt.bench.peers import INSTALL, find_peers
 from mapt.contract import Thresholds
 from mapt.data.mots_text import CLASSES, MotsObject, mots_texts, read_mots_text, to_panoptic
@@ -220,6 +221,7 @@ def _identities(
     return instance
 
 
+@told_in_one_line()
 def main() -> None:
     """Print the tables; `--json FILE` writes them too."""
     from rich.console import Console

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.bench.machine import describe_machine
+from mapt.bench.mistakes import told_in_one_line
 from mapt.data.camvid import open_camvid
 from mapt.data.grey import read_grey
 from mapt.errors import InputError
@@ -108,6 +109,7 @@ def _stills(root: Path, split: str) -> Iterator[tuple[NDArray[np.uint8], NDArray
         yield image, truth
 
 
+@told_in_one_line()
 def main(arguments: list[str] | None = None) -> None:
     """The command."""
     from rich.console import Console
@@ -120,10 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(arguments)
-    try:
-        found = measure(OrtBackend(read_bundle(given.bundle), given.threads), given.root, given.split)
-    except InputError as error:
-        parser.error(str(error))
+    found = measure(OrtBackend(read_bundle(given.bundle), given.threads), given.root, given.split)
     table = Table(f"CamVid {given.split}, IoU", *NAMES, "mean")
     for name, agreement in found.items():
         table.add_row(name, *(f"{value:.3f}" for value in agreement.iou), f"{agreement.mean:.3f}")

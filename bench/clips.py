@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.data.kitti_step import Sequence, list_sequences
-from mapt.errors import InputError
-from mapt.frames import Source, open_sources, read_rgb
-from mapt.panoptic import read_step
+from mapt.data.kitti_step import Sequence, list_sequences, read_labelled
+from mapt.frames import Source, open_sources
+from mapt.panoptic import LabelMap
 
 SPLIT = "val"
 Truth = tuple[NDArray[np.uint8], NDArray[np.int32]]
@@ -53,22 +52,17 @@ class Clip:
         """How many frames; of a video what its container announces."""
         return len(self.source.images) if isinstance(self.source, Sequence) else len(self.source)
 
-    def __iter__(self) -> Iterator[ClipFrame]:
-        """The frames.
+    def frames(self, labels: LabelMap) -> Iterator[ClipFrame]:
+        """The frames; `labels` are the classes that labels may have.
 
         Raises:
-            InputError: a frame or label cannot be read, or their sizes differ.
+            InputError: see `read_labelled`, or a frame of another source cannot be read.
         """
-        if not isinstance(self.source, Sequence):
+        if isinstance(self.source, Sequence):
+            for image, truth, stamp_ns in read_labelled(self.source, self.fps, labels):
+                yield ClipFrame(image, stamp_ns, truth)
+        else:
             yield from (ClipFrame(frame.image, frame.stamp_ns, None) for frame in self.source)
-            return
-        for index, (image_path, label_path) in enumerate(zip(self.source.images, self.source.labels, strict=True)):
-            image, truth = read_rgb(image_path), read_step(label_path)
-            if image.shape[:2] != truth[0].shape:
-                raise InputError(
-                    f"{label_path}: label {truth[0].shape} and image {image.shape[:2]} differ in size; replace one"
-                )
-            yield ClipFrame(image, round(index * 1e9 / self.fps), truth)
 
 
 def open_clips(data: Path, fps: float) -> list[Clip]:

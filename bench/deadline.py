@@ -10,10 +10,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from mapt.data.kitti_step import list_sequences
-from mapt.frames import read_rgb
+from mapt.data.kitti_step import list_sequences, read_labelled
 from mapt.metrics import PanopticTrackingMetrics
-from mapt.panoptic import KITTI_STEP, read_step
+from mapt.model.labels import network_labels
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Backend
 
@@ -70,13 +69,14 @@ def run_deadlines(
 
 def measure(backend: Backend, root: Path, split: str, fps: float, deadline_ms: float | None, warmup: int = 3) -> Point:
     """Track every sequence with one deadline; the first frames teach the tracker its costs and are not counted."""
-    metrics, times, left_out = PanopticTrackingMetrics(KITTI_STEP), [], []
+    labels = network_labels(backend.info)
+    metrics, times, left_out = PanopticTrackingMetrics(labels), [], []
     for sequence in list_sequences(root, split):
         tracker = PanopticTracker(backend)
-        for index, (image, label) in enumerate(zip(sequence.images, sequence.labels, strict=True)):
+        for index, (image, truth, stamp_ns) in enumerate(read_labelled(sequence, fps, labels)):
             limit = deadline_ms if index >= warmup else None
-            frame = tracker.step(read_rgb(image), round(index * 1e9 / fps), limit)
-            metrics.update(sequence.name, read_step(label), (frame.semantic, frame.instance))
+            frame = tracker.step(image, stamp_ns, limit)
+            metrics.update(sequence.name, truth, (frame.semantic, frame.instance))
             if index >= warmup:
                 times.append(frame.timings_ms["frame"])
                 left_out.append(frame.degraded)

@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt.bench.mistakes import told_in_one_line
 from mapt.frames import open_sources
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Backend, Tensors
 from mapt.runtime.record import KEPT
+from mapt.workers import usable_cores
 
 Image = NDArray[np.uint8]
 PERIOD = 100_000_000  # ns
@@ -141,6 +143,7 @@ def _endless(
                 given += 1
 
 
+@told_in_one_line()
 def main() -> None:
     """Print the table; `--json FILE` writes it too."""
     from rich.console import Console
@@ -155,7 +158,7 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+", help="frames of a camera, in the order of their names")
     parser.add_argument("--frames", type=int, default=500, help="through the networks")
     parser.add_argument("--recorded", type=int, default=20_000, help="on the networks' recorded outputs")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--json", type=Path, help="write the numbers here")
     arguments = parser.parse_args()
     clips = [[f.image for f in source] for folder in arguments.folders for source in open_sources(folder, 10.0, None)]

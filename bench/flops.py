@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from mapt.bench.mistakes import told_in_one_line
 from mapt.config import ModelConfig, preset
 from mapt.model.motion import MotionHead
 from mapt.model.network import Network
@@ -170,6 +171,7 @@ _KINDS = {
 }  # fmt: skip
 
 
+@told_in_one_line()
 def main() -> None:
     """Print the table of a preset."""
     from rich.console import Console

@@ -13,6 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
+from mapt.bench.mistakes import told_in_one_line
 from mapt.bench.sections import cards, sections
 from mapt.errors import InputError
 from mapt.files import atomic_file
@@ -46,6 +47,7 @@ def _machine(machine: Mapping[str, Any]) -> str:
     )
 
 
+@told_in_one_line()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Merge the files and write the page."""
     parser = argparse.ArgumentParser(prog="python -m mapt.bench.html", description=__doc__)

@@ -21,6 +21,7 @@ import torch
 
 from mapt import ops
 from mapt.bench.machine import describe_machine
+from mapt.bench.mistakes import told_in_one_line
 from mapt.data.loader import load_batches
 from mapt.files import write_json
 from mapt.training.config import TrainConfig, find_config, read_config
@@ -85,6 +86,7 @@ def drift(steps: dict[str, list[tuple[float, float]]], name: str) -> list[float]
     return [abs(a[0] - b[0]) / abs(b[0]) for a, b in pairs]
 
 
+@told_in_one_line()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the comparison."""
     parser = argparse.ArgumentParser(prog="python -m mapt.bench.kernel_training", description=__doc__)

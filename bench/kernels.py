@@ -23,6 +23,7 @@ from mapt import ops
 from mapt.bench.kernel_cases import Case, convolution_case, motion_cases, roi_cases, training_cases
 from mapt.bench.limits import Limits, measure_limits, time_of
 from mapt.bench.machine import describe_machine
+from mapt.bench.mistakes import told_in_one_line
 from mapt.files import write_json
 
 SHORT = 0.01  # seconds that a contender is timed for at least, in each round
@@ -93,6 +94,7 @@ def print_report(cases: Sequence[Case], limits: Bounds, threads: int, rounds: in
     )
 
 
+@told_in_one_line()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m mapt.bench.kernels", description=__doc__)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.bench.machine import describe_machine
+from mapt.bench.mistakes import told_in_one_line
 from mapt.files import write_json
 from mapt.metrics.evaluate import Evaluation, evaluate_pairs
 from mapt.metrics.folders import FramePair, pair_frames
@@ -104,6 +105,7 @@ def measure(frames: int = 40, rounds: int = ROUNDS) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in times.items()}
 
 
+@told_in_one_line()
 def main() -> None:
     """Print the table; `--json FILE` writes it too."""
     from rich.console import Console

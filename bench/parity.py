@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from mapt.bench.clips import Clip
 from mapt.bench.margins import Margins, Tally, narrowest
 from mapt.bench.shadow import Divergence, HeadGap, Shadow
-from mapt.contract import SUBGRAPHS, ModelInfo
+from mapt.contract import SUBGRAPHS
 from mapt.export.check import TOLERANCE
 from mapt.export.gate import LIMITS, Score
 from mapt.metrics import PanopticTrackingMetrics, Scores
+from mapt.model.labels import network_labels
 from mapt.ops.nms import watched
-from mapt.panoptic import LabelMap
 from mapt.runtime import PanopticFrame, PanopticTracker
 from mapt.runtime.backend import Backend
 
@@ -118,11 +118,11 @@ def run_parity(
         done: called after each frame.
 
     Raises:
-        InputError: a frame that cannot be read.
+        InputError: a frame that cannot be read, or a label that does not fit it or the network.
     """
     lowest = next((p for p in precisions.values() if p != "fp32"), "fp32")
     parity = Parity(lowest, {s.name: HeadGap(precisions[s.name]) for s in SUBGRAPHS})
-    labels = _labels(reference.info)
+    labels = network_labels(reference.info)
     sides = (PanopticTrackingMetrics(labels), PanopticTrackingMetrics(labels))
     margins, shadow = Margins(), Shadow(reference, other, parity.heads)
     for clip in clips:
@@ -138,11 +138,12 @@ def _run_clip(
     margins: Margins, done: Callable[[], None],
 ) -> None:  # fmt: skip
     trackers = PanopticTracker(shadow), PanopticTracker(shadow.other)
-    agreement = PanopticTrackingMetrics(_labels(shadow.info))
+    labels = network_labels(shadow.info)
+    agreement = PanopticTrackingMetrics(labels)
     gaps: list[FrameGap] = []
     pixels, closest, index = 0.0, float("inf"), -1
     ids: tuple[set[int], set[int]] = set(), set()
-    for index, frame in enumerate(clip):
+    for index, frame in enumerate(clip.frames(labels)):
         shadow.place = clip.name, index
         with watched(margins):
             ours = trackers[0].step(frame.image, frame.stamp_ns)
@@ -177,8 +178,3 @@ def compare_frames(
     if not changed and seen[0] == seen[1]:
         return None
     return FrameGap(sequence, index, seen[0] != seen[1], changed, (len(seen[0]), len(seen[1])), margin)
-
-
-def _labels(info: ModelInfo) -> LabelMap:
-    """The network's classes, whatever dataset they are of."""
-    return LabelMap("network", info.classes, info.things, ())

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mapt.bench.mistakes import told_in_one_line
 from mapt.bench.terms import STAGES, percent, with_spread
 from mapt.errors import InputError
 from mapt.files import atomic_file
@@ -109,6 +110,7 @@ _BLOCKS: dict[str, tuple[tuple[str, ...], Callable[[Report], str]]] = {
 }  # fmt: skip
 
 
+@told_in_one_line()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Rewrite README.md, and keep the results beside the bench."""
     from mapt.files import write_json

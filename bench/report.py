@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from mapt.bench.ablation import VARIANTS, Ablation, out_of_order
-from mapt.bench.compare import Change, Report, drift
+from mapt.bench.compare import ENOUGH, Change, Report, drift
 from mapt.bench.flops import HeadCost, Operators
 from mapt.bench.results import Costs, RunReport
 from mapt.bench.run import RunResult
@@ -158,5 +158,9 @@ def print_changes(console: Console, changes: list[Change], old: Report, new: Rep
         verdict = "[red]worse[/red]" if change.worse else "changed"
         line = f"{verdict} {change.backend} {change.what}: {escape(change.text)}"
         console.print(line, highlight=False, soft_wrap=True)
+    enough = len(new["yardstick_ms"]) >= ENOUGH
+    if not enough:
+        console.print(f"latency was not compared: that needs {ENOUGH} frames whose times are kept", highlight=False)
     if not any(change.worse for change in changes):
-        console.print("nothing got slower or less accurate beyond noise", highlight=False)
+        what = "slower or less accurate" if enough else "less accurate"
+        console.print(f"nothing got {what} beyond noise", highlight=False)

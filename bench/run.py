@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,9 @@ from numpy.typing import NDArray
 
 from mapt.bench.terms import NETWORKS
 from mapt.bench.yardstick import Yardstick
-from mapt.data.kitti_step import list_sequences
-from mapt.frames import read_rgb
+from mapt.data.kitti_step import list_sequences, read_labelled
 from mapt.metrics import PanopticTrackingMetrics, Scores
-from mapt.panoptic import KITTI_STEP, read_step
+from mapt.model.labels import network_labels
 from mapt.runtime import PanopticFrame, PanopticTracker
 from mapt.runtime.backend import Backend, Tensors
 
@@ -101,29 +101,31 @@ def run_backends(
     """Step every backend's tracker through every frame, one frame each in turn.
 
     Args:
-        backends: the first is the reference.
+        backends: the first is the reference, and its classes are the data's.
         root: a folder in KITTI-STEP's layout.
         split: its label folder.
         fps: frames per second.
         warmup: frames at the start whose times are not kept.
         limit: frames of each sequence, None: all.
         done: called after each frame.
+
+    Raises:
+        InputError: a folder, frame or label is missing or bad.
     """
     counted = {b.name: Counted(b) for b in backends}
     result, yardstick = RunResult(timings={name: {} for name in counted}), Yardstick()
-    metrics = {b.name: PanopticTrackingMetrics(KITTI_STEP) for b in backends}
+    labels = network_labels(backends[0].info)
+    metrics = {b.name: PanopticTrackingMetrics(labels) for b in backends}
     for sequence in list_sequences(root, split):
         trackers = {name: PanopticTracker(b) for name, b in counted.items()}
         margins = {b.name: float("inf") for b in backends}
-        pairs = list(zip(sequence.images, sequence.labels, strict=True))[:limit]
-        for index, (image_path, label_path) in enumerate(pairs):
-            image, truth = read_rgb(image_path), read_step(label_path)
+        for index, (image, truth, stamp_ns) in enumerate(islice(read_labelled(sequence, fps, labels), limit)):
             frames: dict[str, PanopticFrame] = {}
             order = list(trackers) if index % 2 == 0 else list(reversed(trackers))
             mood = yardstick.measure()
             for name in order:
                 counted[name].calls = dict.fromkeys(NETWORKS, 0)
-                frames[name] = frame = trackers[name].step(image, round(index * 1e9 / fps))
+                frames[name] = frame = trackers[name].step(image, stamp_ns)
                 metrics[name].update(sequence.name, truth, (frame.semantic, frame.instance))
                 margins[name] = min([margins[name], *(d.margin for d in frame.decisions if d.detection >= 0)])
                 prints = result.labels.setdefault(name, {}).setdefault(sequence.name, [])

@@ -115,13 +115,13 @@ def _threads(bundle: Bundle, images: Images, cores: int) -> Measured:
 
 
 def _input(bundle: Bundle, images: Images, threads: int) -> Measured:
-    """The same weights exported at other sizes."""
+    """The same weights exported in float32 at each size; the bundle stands for its own where it is float32."""
     info, points = bundle.info, []
     with tempfile.TemporaryDirectory(prefix="mapt-scale-") as folder:
         for factor in SIZES:
             height, width = (max(64, 32 * round(side * factor / 32)) for side in (info.height, info.width))
             other = bundle
-            if factor != 1:
+            if factor != 1 or bundle.precision != "fp32":
                 out = Path(folder, str(factor))
                 request = Request(size=(height, width), lowering=bundle.lowering)  # type: ignore[arg-type]
                 export_bundle(bundle.folder / "weights.safetensors", out, request)

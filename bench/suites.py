@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.progress import Progress
 
@@ -31,6 +31,8 @@ from mapt.model.weights import load_weights
 from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import Bundle
 from mapt.runtime.ort import OrtBackend
+from mapt.training.evaluate import choose_sequences
+from mapt.workers import usable_cores
 
 SPLIT = "val"
 WARM = 3  # frames at the start of which no suite keeps the times
@@ -43,7 +45,7 @@ class Setting:
     Attributes:
         console: where tables go.
         bundle: what is measured.
-        roots: folders in KITTI-STEP's layout by seed.
+        roots: folders in KITTI-STEP's layout by seed; None stands for data that nobody drew.
         fps: their frames per second.
         threads: of every backend.
         others: bundles beside it.
@@ -53,7 +55,7 @@ class Setting:
 
     console: Console
     bundle: Bundle
-    roots: dict[int, Path]
+    roots: dict[int | None, Path]
     fps: float
     threads: int
     others: list[Bundle] = field(default_factory=list)
@@ -64,6 +66,11 @@ class Setting:
     def root(self) -> Path:
         """The first folder."""
         return next(iter(self.roots.values()))
+
+    @property
+    def seeds(self) -> list[int]:
+        """Of the synthetic data; none of other data."""
+        return [seed for seed in self.roots if seed is not None]
 
     def progress(self, stack: ExitStack, text: str, total: int) -> Callable[[], None]:
         """A bar that one call moves on."""
@@ -76,9 +83,9 @@ def check_frames(root: Path) -> None:
     """A mistake in the data is told before anything is measured.
 
     Raises:
-        InputError: no data, or its first sequence is too short to time anything.
+        InputError: no data, frames not named by their numbers, or a first sequence that is too short to time anything.
     """
-    first = list_sequences(root, SPLIT)[0]
+    first = choose_sequences(root, SPLIT, ())[0]
     if len(first.images) <= WARM:
         raise InputError(
             f"{root}: sequence {first.name} has {len(first.images)} frames, and times are kept after the first {WARM}; "
@@ -96,6 +103,7 @@ def run_suite(setting: Setting) -> Json:
     """Cost, latency, memory, accuracy and parity of every backend there is."""
     costs = count_costs(setting.bundle)
     print_costs(setting.console, costs)
+    torch.set_num_threads(setting.threads)
     limits, backends, tried = measure_limits(), list[Backend](), list[tuple[Contender, InputError | None]]()
     for contender in list_contenders(setting.bundle, setting.others, setting.compiled):
         if contender.kind == "torch-compile":
@@ -115,11 +123,14 @@ def run_suite(setting: Setting) -> Json:
     del backends
     images, rows = sequences[0].images[0].parent, []
     for contender, refusal in tried:
-        alone, name = None, contender.name
+        alone, stands = None, standing(contender, refusal)
         if refusal is None and setting.alone:
-            alone = measure_alone(contender.kind, contender.bundle.folder, images, setting.threads)
-        shares = {} if refusal else gemm_shares(result, name, costs.subgraphs, limits)
-        rows.append(Row(contender, standing(contender, refusal), alone, shares))
+            try:
+                alone = measure_alone(contender.kind, contender.bundle.folder, images, setting.threads)
+            except RuntimeError as error:
+                stands = replace(stands, why=f"memory and throughput in a process of its own failed: {error}")
+        shares = {} if refusal else gemm_shares(result, contender.name, costs.subgraphs, limits)
+        rows.append(Row(contender, stands, alone, shares))
     report = RunReport(costs, limits, rows, result)
     print_latency(setting.console, result)
     print_backends(setting.console, report)
@@ -139,7 +150,7 @@ def ablation_suite(setting: Setting) -> Json:
         done = setting.progress(stack, "ablation", len(VARIANTS) * len(setting.roots))
         backend = OrtBackend(setting.bundle, setting.threads)
         found = run_ablation(backend, trained, setting.roots, SPLIT, setting.fps, done)
-    print_ablation(setting.console, found, list(setting.roots))
+    print_ablation(setting.console, found, setting.seeds)
     heads = count_heads(load_weights(setting.bundle.folder / "weights.safetensors"))
     return {
         "heads": {name: asdict(cost) for name, cost in heads.items()},
@@ -149,7 +160,7 @@ def ablation_suite(setting: Setting) -> Json:
             for name, v in VARIANTS.items()
         },
         "out_of_order": out_of_order(found.scores),
-        "seeds": list(setting.roots),
+        "seeds": setting.seeds,
     }
 
 
@@ -159,7 +170,7 @@ def scale_suite(setting: Setting) -> Json:
     images = [read_rgb(path) for path in sequence.images]
     with ExitStack() as stack:
         done = setting.progress(stack, "scale", len(SWEEPS))
-        sweeps = run_scale(setting.bundle, images, setting.threads, os.cpu_count() or 1, done)
+        sweeps = run_scale(setting.bundle, images, setting.threads, usable_cores(), done)
     print_scale(setting.console, sweeps)
     return {
         "scale": {
@@ -193,12 +204,12 @@ def describe_bundle(bundle: Bundle) -> Json:
 
 
 def describe_data(setting: Setting) -> Json:
-    """Which frames: how many, the size of the first, and a fingerprint of the first folder's files."""
+    """Which frames the first folder has: how many, the size of the first, and a fingerprint of the files."""
     sequences, found = list_sequences(setting.root, SPLIT), hashlib.sha256()
     for path in (p for s in sequences for p in (*s.images, *s.labels)):
         found.update(path.read_bytes())
     frames = sum(len(s.images) for s in sequences)
     return {
         "sequences": len(sequences), "frames": frames, "fps": setting.fps, "sha256": found.hexdigest(),
-        "seeds": [seed for seed in setting.roots if seed], "size": list(read_rgb(sequences[0].images[0]).shape[:2]),
+        "size": list(read_rgb(sequences[0].images[0]).shape[:2]),
     }  # fmt: skip

@@ -25,6 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mapt import ops
 from mapt.bench.machine import describe_machine
+from mapt.bench.mistakes import told_in_one_line
 from mapt.data.loader import load_batches
 from mapt.files import write_json
 from mapt.model.instance import thing_index
@@ -122,6 +123,7 @@ def _disabled(state: State, batch: PairBatch, config: TrainConfig) -> None:
         step(state, batch, config)
 
 
+@told_in_one_line()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the comparison."""
     parser = argparse.ArgumentParser(prog="python -m mapt.bench.training", description=__doc__)

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mapt.bench.mistakes import told_in_one_line
 from mapt.contract import ModelInfo, Thresholds
-from mapt.errors import InputError
+from mapt.model.labels import network_labels
 from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend
@@ -73,10 +74,11 @@ class Tuned:
 
 def mean_pat(backend: Backend, thresholds: Thresholds, roots: list[Path], fps: float) -> float:
     """The mean over the folders; an undefined PAT counts as 0."""
-    tuned = Tuned(backend, thresholds)
-    return statistics.fmean(evaluate(tuned, root, fps=fps).dataset.PAT or 0.0 for root in roots)
+    tuned, labels = Tuned(backend, thresholds), network_labels(backend.info)
+    return statistics.fmean(evaluate(tuned, root, fps=fps, labels=labels).dataset.PAT or 0.0 for root in roots)
 
 
+@told_in_one_line()
 def main(arguments: list[str] | None = None) -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m mapt.bench.tune", description=(__doc__ or "").splitlines()[0])
@@ -90,14 +92,11 @@ def main(arguments: list[str] | None = None) -> None:
     keys = given.keys.split(",")
     if unknown := [key for key in keys if key not in GRID]:
         parser.error(f"--keys {unknown[0]}: is not searched; choose of {', '.join(GRID)}")
-    try:
-        best = _show(OrtBackend(read_bundle(given.bundle), given.threads), keys, given.data, given.fps)
-        if given.write:
-            from mapt.model.weights import write_thresholds
+    best = _show(OrtBackend(read_bundle(given.bundle), given.threads), keys, given.data, given.fps)
+    if given.write:
+        from mapt.model.weights import write_thresholds
 
-            write_thresholds(given.write, best)
-    except InputError as error:
-        parser.error(str(error))
+        write_thresholds(given.write, best)
 
 
 def _show(backend: Backend, keys: list[str], roots: list[Path], fps: float) -> Thresholds:

@@ -14,11 +14,13 @@ from mapt.bench.report import print_accuracy, print_latency
 from mapt.bench.run import run_backends
 from mapt.commands.eval import show
 from mapt.data.synthetic import write_dataset
+from mapt.errors import InputError
 from mapt.export.bundle import export_bundle
 from mapt.frames import open_sources
 from mapt.metrics import Results
 from mapt.metrics.evaluate import evaluate_pairs
 from mapt.metrics.folders import pair_frames
+from mapt.model.labels import check_streets
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import read_bundle
@@ -30,6 +32,7 @@ from mapt.workers import usable_cores
 SEED = 21  # neither trained nor validated on
 FRAMES, SEQUENCES, BENCH_FRAMES = 50, 2, 16
 SHEET = 8  # pictures
+CLIP = ("training", "panoptic_maps")  # what the synthetic clip's folder holds
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,18 @@ def run_demo(out: Path, model: Path, source: Path | None, console: Console, fram
         source: real frames or a video; None renders a synthetic clip.
         console: where it speaks.
         frames: per synthetic sequence.
+
+    Raises:
+        InputError: `source` holds no frames, the folder of the synthetic clip holds something else, or the network has
+            other classes than a synthetic clip.
     """
+    if source is not None:
+        open_sources(source, 10.0)  # a wrong path is said before the work
+    strange = next((p for p in (out / "clip").glob("*") if p.name not in CLIP), None)
+    if source is None and strange is not None:
+        raise InputError(
+            f"{out / 'clip'}: is replaced by synthetic frames, and holds {strange.name}; choose another --out"
+        )
     steps, bundle = Steps(console), model
     if model.is_file():
         bundle = out / "bundle"
@@ -75,6 +89,7 @@ def run_demo(out: Path, model: Path, source: Path | None, console: Console, fram
     info = read_bundle(bundle).info
     clip = out / "clip"
     if source is None:
+        check_streets(info, "--input")
         size = (info.height, min(info.width, round(info.height * 3.25)))
         options = f"--sequences {SEQUENCES} --frames {frames} --size {size[0]}x{size[1]} --seed {SEED}"
         with steps.step("Render street sequences never trained on", f"mapt synth {clip} {options}"):
@@ -82,7 +97,7 @@ def run_demo(out: Path, model: Path, source: Path | None, console: Console, fram
     tracked = _track(steps, source or clip, bundle, out)
     results = None
     if source is None:
-        results = _score(steps, clip, out, console)
+        results = _score(steps, clip, out, [t.name for t in tracked], console)
         _measure(steps, clip, bundle, console)
     sheet = out / "contact_sheet.png"
     pictures = [sample for t in tracked for sample in t.samples]
@@ -98,9 +113,11 @@ def _track(steps: Steps, source: Path, bundle: Path, out: Path) -> list[Tracked]
         return [track_source(tracker, s, out, KINDS, samples=max(2, SHEET // len(sources))) for s in sources]
 
 
-def _score(steps: Steps, clip: Path, out: Path, console: Console) -> Results:
-    with steps.step("Score it", f"mapt eval {clip} {out} --dataset kitti-step"):
-        pairs = pair_frames(clip, out, "kitti-step")
+def _score(steps: Steps, clip: Path, out: Path, names: list[str], console: Console) -> Results:
+    """Score the named sequences; the folder may hold others of an earlier run."""
+    command = f"mapt eval {clip} {out} --dataset kitti-step --sequences {','.join(names)}"
+    with steps.step("Score it", command):
+        pairs = pair_frames(clip, out, "kitti-step", names)
         results = evaluate_pairs(pairs, "kitti-step", workers=usable_cores()).metrics.compute()
         show(console, results, {})
     return results

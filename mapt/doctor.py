@@ -61,10 +61,14 @@ PACKAGES = (
     Package("onnxscript", "onnxscript", "export", "export"),
 )
 
+OTHER_EXTRAS = {  # of modules that no line of the report is about
+    "onnxruntime": "cpu", "tensorboard": "train", "jinja2": "export", "rerun": "rerun", "openvino": "bench",
+}  # fmt: skip
+
 
 def extra_of(module: str | None) -> str | None:
     """The extra that brings a module which the bare runtime does not have; None for all others."""
-    extras = {p.module: p.extra for p in PACKAGES if p.extra} | {"onnxruntime": "cpu", "tensorboard": "train"}
+    extras = {p.module: p.extra for p in PACKAGES if p.extra} | OTHER_EXTRAS
     return extras.get((module or "").partition(".")[0])
 
 
@@ -160,7 +164,10 @@ def _operators() -> Finding:
 def _ort_operators() -> Finding:
     """What bundles of `mapt export --ops custom` need; no others do."""
     what, left_out = "operators for ONNX Runtime", _left_out("onnxruntime")
-    from mapt.runtime.operators import DOMAIN, REBUILD, find_library
+    try:
+        from mapt.runtime.operators import DOMAIN, REBUILD, find_library
+    except Exception as error:  # numpy and OpenCV come with it, and what they raise has no common class
+        return Finding(what, "broken", f"{type(error).__name__}: {error}", "repair the packages above that are broken")
 
     try:
         path, version = find_library()
@@ -197,7 +204,10 @@ def _gpu() -> Finding:
     if tool is None:
         return Finding("NVIDIA GPU", "missing", "no nvidia-smi", "not needed on a CPU; a GPU needs NVIDIA's driver")
     query = [tool, "--query-gpu=name,driver_version", "--format=csv,noheader"]
-    answer = subprocess.run(query, capture_output=True, text=True, check=False, timeout=30)
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, check=False, timeout=30)
+    except subprocess.TimeoutExpired as error:
+        return Finding("NVIDIA GPU", "broken", f"no answer in {error.timeout:.0f} s", "repair NVIDIA's driver")
     if answer.returncode:
         return Finding("NVIDIA GPU", "broken", answer.stdout.strip() or answer.stderr.strip(), "repair NVIDIA's driver")
     return Finding("NVIDIA GPU", "ok", "; ".join(answer.stdout.strip().splitlines()))

@@ -35,8 +35,10 @@ def bench(  # noqa: PLR0917  (the command's options)
     old: Annotated[
         Path | None, typer.Option("--compare", help="JSON of an earlier run; exit code 1 where this one is worse")
     ] = None,
-    sequences: Annotated[int, typer.Option("--sequences", min=1, help="synthetic sequences")] = 3,
-    frames: Annotated[int, typer.Option("--frames", min=4, help="frames per synthetic sequence")] = 40,
+    sequences: Annotated[int | None, typer.Option("--sequences", min=1, help="synthetic sequences; default: 3")] = None,
+    frames: Annotated[
+        int | None, typer.Option("--frames", min=4, help="frames per synthetic sequence; default: 40")
+    ] = None,
     fps: Annotated[float, typer.Option("--fps", min=0.1)] = 10.0,
     seeds: Annotated[str, typer.Option("--seeds", help="of the synthetic data, by comma")] = "",
     size: Annotated[
@@ -50,41 +52,40 @@ def bench(  # noqa: PLR0917  (the command's options)
     alone: Annotated[bool, typer.Option(help="memory and throughput of each backend in its own process")] = True,
 ) -> None:
     """Measure parameters, FLOPs, latency, accuracy and parity in one run."""
-    import os
     import tempfile
 
     from rich.console import Console
 
-    if suite not in SUITES:
-        raise InputError(f"--suite {suite}: unknown; choose one of {', '.join(SUITES)}")
-    if html and suite == "parity":
-        raise InputError("--html: has no part for --suite parity; take --json")
-    if beside and suite in ("parity", "scale", "deadline"):
-        raise InputError(f"--beside: is for --suite run, ablation and all, not {suite}")
-    if old and suite not in ("run", "all"):
-        raise InputError(f"--compare: is for --suite run and all, not {suite}")
-    numbers = _seeds(seeds or ("7,8,9" if suite in ("ablation", "all") else "7"))
-    if data and size:
-        raise InputError("--size: is for synthetic frames; leave it out, or --data")
+    _check_options(suite, html=html, beside=beside, old=old)
+    numbers = _seeds(seeds, suite)
+    synthetic = {"--seeds": seeds, "--sequences": sequences, "--frames": frames, "--size": size}
+    if data and (given := [option for option, value in synthetic.items() if value]):
+        raise InputError(f"{given[0]}: is for synthetic frames; leave it out, or --data")
+    _check_outputs(json_file, html)
 
     from mapt.bench.compare import check_comparable, read_report
     from mapt.bench.suites import Setting, check_frames
     from mapt.commands._size import parse_size
+    from mapt.model.labels import check_streets
     from mapt.runtime.bundle import read_bundle
+    from mapt.workers import usable_cores
 
     before = read_report(old) if old else None
     console, checked, others = Console(), read_bundle(bundle), [read_bundle(path) for path in beside or ()]
+    if not data and suite != "scale":  # which scores nothing
+        check_streets(checked.info, "--data")
     with tempfile.TemporaryDirectory(prefix="mapt-bench-") as folder:
-        pixels = parse_size(size) if size else _filling(checked)
-        roots = {0: data} if data else _render(pixels, Path(folder), numbers, sequences, frames, fps, console)
-        count = threads or os.cpu_count() or 1
+        roots: dict[int | None, Path] = {None: data} if data else {seed: Path(folder, str(seed)) for seed in numbers}
+        if not data:
+            _render(parse_size(size) if size else _filling(checked), roots, sequences or 3, frames or 40, fps, console)
+        count = threads or usable_cores()
         if suite == "parity":
             _verify(console, checked, next(iter(roots.values())), fps, count, json_file)
             return
         for root in roots.values():
             check_frames(root)
         setting = Setting(console, checked, roots, fps, count, others, compiled, alone)
-        about = _describe(setting)
+        about = _describe(suite, setting)
         if before and old:
             check_comparable(before, about, old)
         report = about | _measure(suite, setting)
@@ -119,13 +120,14 @@ def _measure(suite: str, setting: Setting) -> dict[str, Any]:
     return report
 
 
-def _describe(setting: Setting) -> dict[str, Any]:
-    """Machine, bundle and data."""
+def _describe(suite: str, setting: Setting) -> dict[str, Any]:
+    """Machine, bundle and data; only the ablation runs on other seeds than the first, and names them itself."""
     from mapt.bench.machine import describe_machine
     from mapt.bench.suites import describe_bundle, describe_data
 
     machine, bundle = describe_machine(setting.threads), describe_bundle(setting.bundle)
-    return {"machine": machine, "bundle": bundle, "data": describe_data(setting)}
+    seeds = setting.seeds if suite == "ablation" else setting.seeds[:1]
+    return {"machine": machine, "bundle": bundle, "data": {**describe_data(setting), "seeds": seeds}}
 
 
 def _write(report: dict[str, Any], json_file: Path | None, html: Path | None) -> None:
@@ -149,11 +151,39 @@ def _worse(console: Console, before: dict[str, Any], report: dict[str, Any], old
     return any(change.worse for change in changes)
 
 
-def _seeds(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise InputError(f"--seeds {text}: is not a list of whole numbers; write e.g. --seeds 7,8,9") from None
+def _check_options(suite: str, *, html: Path | None, beside: list[Path] | None, old: Path | None) -> None:
+    """Refuse what a suite has no use for."""
+    if suite not in SUITES:
+        raise InputError(f"--suite {suite}: unknown; choose one of {', '.join(SUITES)}")
+    if html and suite == "parity":
+        raise InputError("--html: has no part for --suite parity; take --json")
+    if beside and suite in ("parity", "scale", "deadline"):
+        raise InputError(f"--beside: is for --suite run, ablation and all, not {suite}")
+    if old and suite not in ("run", "all"):
+        raise InputError(f"--compare: is for --suite run and all, not {suite}")
+
+
+def _check_outputs(json_file: Path | None, html: Path | None) -> None:
+    """What would fail after the measurement fails before it: a file that cannot be written, a missing package."""
+    from mapt.files import check_writable
+
+    check_writable(json_file, "--json")
+    check_writable(html, "--html")
+    if html:
+        import mapt.bench.html  # noqa: F401  (needs jinja2)
+
+
+def _seeds(text: str, suite: str) -> list[int]:
+    """The numbers of `--seeds`, or the suite's own."""
+    several = suite in ("ablation", "all")
+    if not text:
+        return [7, 8, 9] if several else [7]
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise InputError(f"--seeds {text}: is not a list of whole numbers from 0 on; write e.g. --seeds 7,8,9")
+    if len(parts) > 1 and not several:
+        raise InputError(f"--seeds {text}: several are for --suite ablation and all, not {suite}; give one")
+    return [int(part) for part in parts]
 
 
 def _filling(bundle: Bundle) -> tuple[int, int]:
@@ -162,17 +192,17 @@ def _filling(bundle: Bundle) -> tuple[int, int]:
 
 
 def _render(
-    size: tuple[int, int], folder: Path, seeds: list[int], sequences: int, frames: int, fps: float, console: Console
-) -> dict[int, Path]:
-    """Synthetic sequences (height, width) by seed."""
+    size: tuple[int, int], roots: dict[int | None, Path], sequences: int, frames: int, fps: float, console: Console
+) -> None:
+    """Synthetic sequences (height, width), each seed's into its folder."""
     from mapt.bench.suites import SPLIT
     from mapt.data.synthetic import write_dataset
 
     console.print(
         f"data: {sequences} synthetic sequences of {frames} frames, {size[0]}x{size[1]}, {fps:g} frames/s, "
-        f"seed {', '.join(map(str, seeds))}",
+        f"seed {', '.join(map(str, roots))}",
         highlight=False,
     )
-    for seed in seeds:
-        write_dataset(folder / str(seed), sequences, frames, size, seed, fps, SPLIT)
-    return {seed: folder / str(seed) for seed in seeds}
+    for seed, folder in roots.items():
+        if seed is not None:
+            write_dataset(folder, sequences, frames, size, seed, fps, SPLIT)

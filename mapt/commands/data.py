@@ -41,11 +41,12 @@ def check(
     from rich.table import Table
 
     from mapt.data.check import FIRST, check_dataset
-    from mapt.files import write_json
+    from mapt.files import check_writable, write_json
     from mapt.metrics.folders import check_dataset_name
     from mapt.workers import usable_cores
 
     check_dataset_name(dataset)
+    check_writable(json_file, "--json")
     console = Console()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("checking", total=None)
@@ -116,8 +117,9 @@ def stats(
     from rich.table import Table
 
     from mapt.data.statistics import REFERENCE, dataset_statistics
-    from mapt.files import write_json
+    from mapt.files import check_writable, write_json
 
+    check_writable(json_file, "--json")
     found, reference = dataset_statistics(root), json.loads(REFERENCE.read_text())
     console = Console()
     for name, own in found.items():

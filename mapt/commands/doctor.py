@@ -24,8 +24,9 @@ def doctor(
     from rich.table import Table
 
     from mapt.doctor import examine
-    from mapt.files import write_json
+    from mapt.files import check_writable, write_json
 
+    check_writable(json_file, "--json")
     findings = examine()
     table = Table("", "state", "found", "what to do")
     colours = {"ok": "green", "missing": "yellow", "broken": "red"}

@@ -39,14 +39,13 @@ def evaluate(
     """
     from rich.console import Console
 
-    from mapt.files import write_json
+    from mapt.files import check_writable, write_json
     from mapt.metrics.folders import check_dataset_name
 
     check_dataset_name(dataset)
     if variant not in ("step", "nuscenes"):
         raise InputError(f"--variant {variant}: unknown; choose step or nuscenes")
-    if json_file and json_file.is_dir():
-        raise InputError(f"--json {json_file}: is a folder; name a file in it")
+    check_writable(json_file, "--json")
     console = Console()
     names = [s.strip() for s in sequences.split(",") if s.strip()] if sequences else None
     evaluation = _count(gt, pred, dataset, names, "nuscenes" if variant == "nuscenes" else "step", workers, console)

@@ -52,6 +52,9 @@ def export(  # noqa: PLR0917
         raise InputError("--targets and --timing-cache are for TensorRT engines; add --trt")
     if json_file and not verify:
         raise InputError("--json: holds what --verify found; add --verify DATA")
+    from mapt.files import check_writable
+
+    check_writable(json_file, "--json")
     from rich.console import Console
     from rich.progress import Progress
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mapt.data.bad import BadFiles
-from mapt.data.video import Clip, LabelledFrame, Video
+from mapt.data.video import Clip, LabelledFrame, Video, check_classes
 from mapt.errors import InputError
 from mapt.files import natural_order
-from mapt.panoptic import KITTI_STEP, LabelMap, read_step
+from mapt.frames import read_rgb
+from mapt.panoptic import KITTI_STEP, Instance, LabelMap, Semantic, read_step
 
+Labelled = tuple[NDArray[np.uint8], tuple[Semantic, Instance], int]  # image, label, time in ns
 SUFFIXES = (".png", ".jpg")
 
 
@@ -65,6 +71,23 @@ def image_folder(root: Path, split: str, name: str) -> Path | None:
     return next((p for p in places if p.is_dir()), None)
 
 
+def read_labelled(sequence: Sequence, fps: float, labels: LabelMap) -> Iterator[Labelled]:
+    """The frames of a labelled sequence in order: image (H,W,3) uint8 RGB, label, and the time in ns by its number.
+
+    Raises:
+        InputError: a frame or label cannot be read, has a class that is none of `labels` or no number, or their sizes
+            differ.
+    """
+    for image_path, label_path in zip(sequence.images, sequence.labels, strict=True):
+        image, truth = read_rgb(image_path), read_step(label_path)
+        check_classes(truth[0], labels, str(label_path))
+        if image.shape[:2] != truth[0].shape:
+            raise InputError(
+                f"{label_path}: label {truth[0].shape} and image {image.shape[:2]} differ in size; replace one of them"
+            )
+        yield image, truth, round(frame_number(image_path) * 1e9 / fps)
+
+
 def open_step(
     root: Path, split: str, intervals: tuple[int, ...], labels: LabelMap = KITTI_STEP, bad: BadFiles | None = None
 ) -> Video:
@@ -82,6 +105,15 @@ def open_step(
 
 
 def _frame(image: Path, label: Path) -> LabelledFrame:
-    if not label.stem.isdigit():
-        raise InputError(f"{label}: is not named by its frame's number; name frames 000000.png, 000001.png, ...")
-    return LabelledFrame(int(label.stem), image, str(label), partial(read_step, label))
+    return LabelledFrame(frame_number(label), image, str(label), partial(read_step, label))
+
+
+def frame_number(path: Path) -> int:
+    """The frame's number, which its file is named by.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not path.stem.isdigit():
+        raise InputError(f"{path}: is not named by its frame's number; name frames 000000.png, 000001.png, ...")
+    return int(path.stem)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from mapt.data.kitti_step import Sequence, list_sequences
-from mapt.data.video import check_classes
+from mapt.data.kitti_step import Sequence, frame_number, list_sequences, read_labelled
 from mapt.errors import InputError
-from mapt.frames import read_rgb
 from mapt.metrics import PanopticTrackingMetrics, Results
-from mapt.panoptic import KITTI_STEP, LabelMap, read_step
+from mapt.panoptic import KITTI_STEP, LabelMap
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Backend
 from mapt.runtime.tracks import Association
@@ -63,7 +61,7 @@ def choose_sequences(root: Path, split: str, names: Collection[str]) -> list[Seq
     for sequence in chosen:
         frames: dict[int, Path] = {}
         for image in sequence.images:
-            if (before := frames.setdefault(_number(image), image)) is not image:
+            if (before := frames.setdefault(frame_number(image), image)) is not image:
                 raise InputError(f"{image}: has the number of {before}; remove one of them")
     return chosen
 
@@ -92,21 +90,8 @@ def _track(
     done: Callable[[str, int], None] | None,
 ) -> None:
     """Feed one sequence to a fresh tracker and its output to the metrics."""
-    for count, (image_path, label_path) in enumerate(zip(sequence.images, sequence.labels, strict=True), 1):
-        image, truth = read_rgb(image_path), read_step(label_path)
-        check_classes(truth[0], labels, str(label_path))
-        if image.shape[:2] != truth[0].shape:
-            raise InputError(
-                f"{label_path}: label {truth[0].shape} and image {image.shape[:2]} differ in size; replace one of them"
-            )
-        frame = tracker.step(image, round(_number(image_path) * 1e9 / fps))
+    for count, (image, truth, stamp_ns) in enumerate(read_labelled(sequence, fps, labels), 1):
+        frame = tracker.step(image, stamp_ns)
         metrics.update(sequence.name, truth, (frame.semantic, frame.instance))
         if done:
             done(sequence.name, count)
-
-
-def _number(path: Path) -> int:
-    """The frame's number in its name."""
-    if not path.stem.isdigit():
-        raise InputError(f"{path}: is not named by its frame number; name frames 000000.png, 000001.png, ...")
-    return int(path.stem)

@@ -98,7 +98,7 @@ def test_the_suite_runs_what_it_can_and_says_what_the_rest_needs(
     assert all(len(scores) == 2 for scores in ablation.values())
     assert len({scores[0]["PQ"] for scores in ablation.values()}) == 1, "the association must not change the pixels"
     assert rows["backbone"]["proof"] == rows["ByteTrack"]["proof"] == "unproven"
-    assert "model.motion_input=backbone" in rows["backbone"]["why"] and "mapt[bench]" in rows["ByteTrack"]["why"]
+    assert "model.motion_input=backbone" in rows["backbone"]["why"] and "export,bench]" in rows["ByteTrack"]["why"]
     assert report["seeds"] == [5, 6] and "unproven" in ran.out
 
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from mapt.bench import limits, suites
 from mapt.bench.compare import change_of, compare
 from mapt.bench.contenders import Contender
+from mapt.bench.report import print_changes
 from mapt.bench.yardstick import Yardstick
 from mapt.data.synthetic import write_dataset
 from mapt.errors import InputError
@@ -127,6 +129,14 @@ def report(**changes: Any) -> dict[str, Any]:
         "labels": {"ort": {"0000": ["x"] * 30}},
         "accuracy": {"ort": {**halves, "IDS": 3}}, **changes,
     }  # fmt: skip
+
+
+def test_too_few_kept_frames_are_said_to_compare_no_latency(capsys: pytest.CaptureFixture[str]) -> None:
+    for frames, words in ((19, "latency was not compared"), (20, "nothing got slower or less accurate")):
+        run = report(yardstick_ms=[1.0] * frames, machine={"libraries": {}})
+        print_changes(Console(width=120), [], run, run)
+        told = capsys.readouterr().out
+        assert words in told and ("slower" in told) == (frames == 20)
 
 
 def test_scores_count_in_their_direction_and_other_weights_may_label_otherwise() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from mapt.bench import html
 from mapt.bench.plots import curves, stacked_bars
-from mapt.errors import InputError
+from mapt.bench.sections import sections
 
 
 class Outline(HTMLParser):
@@ -93,7 +93,20 @@ def test_the_page_has_every_part_and_loads_nothing(tmp_path: Path, report: dict[
     assert text.count("<svg") == 2
 
 
-def test_results_of_several_suites_become_one_page(tmp_path: Path, report: dict[str, Any]) -> None:
+def test_the_papers_tables_stand_beside_the_bundle_not_another_row(report: dict[str, Any]) -> None:
+    def beside() -> Any:
+        return next((row.cells for row in sections(report)[-1].blocks[0].rows if "here" in row.cells[0]), None)
+
+    scores = report["accuracy"]["ort"]
+    report["accuracy"] = {"torch": scores, "torch-best": {**scores, "STQ": 0.9}, "ort": {**scores, "STQ": 0.25}}
+    assert "25.00" in beside() and "90.00" not in beside()
+    report["latency_ms"].pop("ort")
+    assert beside() is None
+
+
+def test_results_of_several_suites_become_one_page(
+    tmp_path: Path, report: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     run = {key: value for key, value in report.items() if key != "scale"}
     scale = {key: report[key] for key in ("machine", "bundle", "data", "scale")} | {"latency_ms": {}}
     paths = [tmp_path / "run.json", tmp_path / "scale.json"]
@@ -102,8 +115,10 @@ def test_results_of_several_suites_become_one_page(tmp_path: Path, report: dict[
     html.main([str(tmp_path / "out.html"), *map(str, paths)])
     texts = Outline((tmp_path / "out.html").read_text()).texts
     assert "Latency" in texts and "Scale" in texts
-    with pytest.raises(InputError, match="cannot be read as JSON"):
+    with pytest.raises(SystemExit) as stopped:
         html.main([str(tmp_path / "none.html"), str(tmp_path / "nowhere.json")])
+    told = capsys.readouterr().err
+    assert stopped.value.code == 2 and "cannot be read as JSON" in told and told.count("\n") == 1
     assert not (tmp_path / "none.html").exists()
 
 

@@ -29,6 +29,13 @@ def test_other_results_change_the_blocks_that_they_have_numbers_for(tmp_path: Pa
     assert json.loads((tmp_path / "bench" / "results.json").read_text()) == {"heads": {"only": head}}
 
 
+def test_a_mistake_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(tmp_path / "nowhere.json")])
+    told = capsys.readouterr().err
+    assert stopped.value.code == 2 and "nowhere.json" in told and told.count("\n") == 1
+
+
 def test_speed_and_accuracy_come_from_one_run() -> None:
     names = ("backbone", "semantic", "instance", "fusion", "motion", "appearance", "association", "networks")
     stages = {name: {"p50": 2.0} for name in names}

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -44,6 +45,20 @@ def test_every_sweep_is_measured_and_fitted(
     assert "ms by image" in ran.out
     assert "ms by objects" in ran.out and "x: megapixels" in ran.out
     assert page.read_text().count("<svg") == 5
+
+
+@pytest.mark.parametrize(("precision", "exported"), [("fp32", 1), ("int8", 2)])
+def test_sizes_are_compared_in_float32_alone(monkeypatch: pytest.MonkeyPatch, precision: str, exported: int) -> None:
+    made: list[Path] = []
+    monkeypatch.setattr(scale, "SIZES", (0.5, 1.0))
+    monkeypatch.setattr(scale, "export_bundle", lambda weights, out, request: made.append(out))
+    monkeypatch.setattr(scale, "read_bundle", lambda out: out)
+    monkeypatch.setattr(scale, "OrtBackend", lambda bundle, threads: bundle)
+    monkeypatch.setattr(scale, "_median_frame", lambda backend, images: 1.0)
+    info = SimpleNamespace(height=192, width=640)
+    bundle: Any = SimpleNamespace(info=info, precision=precision, lowering="standard", folder=Path("bundle"))
+    series = scale._input(bundle, (), 1)[2]
+    assert len(series["frame"]) == 2 and len(made) == exported
 
 
 def test_too_few_frames_to_time_are_refused_at_once(

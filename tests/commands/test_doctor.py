@@ -1,4 +1,5 @@
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from mapt import doctor
-from mapt.doctor import Package, _onnxruntime, _ort_operators, _package
+from mapt.doctor import Package, _gpu, _onnxruntime, _ort_operators, _package, extra_of
 from mapt.runtime import operators
 
 Run = Callable[..., Any]
@@ -52,3 +53,29 @@ def test_no_runtime_fails(mapt: Run, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert mapt("doctor", "--json", tmp_path / "doctor.json").code == 1
     findings = {f["what"]: f for f in json.loads((tmp_path / "doctor.json").read_text())}
     assert findings["ONNX Runtime"]["state"] == "missing" and "mapt[cpu]" in findings["ONNX Runtime"]["advice"]
+
+
+def test_what_the_runtime_needs_and_does_not_import_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mapt.runtime.operators", None)
+    found = _ort_operators()
+    assert found.state == "broken" and "mapt.runtime.operators" in found.detail and found.advice
+
+
+def test_a_driver_that_does_not_answer_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(command: list[str], **_: object) -> None:
+        raise subprocess.TimeoutExpired(command, 30)
+
+    monkeypatch.setattr("shutil.which", lambda _: "nvidia-smi")
+    monkeypatch.setattr(subprocess, "run", hang)
+    found = _gpu()
+    assert (found.state, found.detail) == ("broken", "no answer in 30 s") and not found.needed
+
+
+def test_what_cannot_be_written_is_said_before_the_checks(mapt: Run, tmp_path: Path) -> None:
+    ran = mapt("doctor", "--json", tmp_path)
+    assert ran.code == 2 and "is a folder" in ran.err and not ran.out
+
+
+@pytest.mark.parametrize(("module", "extra"), [("jinja2", "export"), ("rerun.blueprint", "rerun"), ("numpy", None)])
+def test_modules_name_their_extra(module: str, extra: str | None) -> None:
+    assert extra_of(module) == extra

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mapt.frames import read_rgb
 from mapt.panoptic import read_step
 
 Run = Callable[..., Any]
@@ -216,7 +217,7 @@ def test_places_that_cannot_be_written_are_said_first(mapt: Run, bundle: Path, f
 
 def test_a_truncated_video_is_a_warning(mapt: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
     path = tmp_path / "clip.avi"
-    first = cv2.imread(str(sorted(frames.iterdir())[0]))
+    first = read_rgb(min(frames.iterdir()))
     video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (first.shape[1], first.shape[0]))
     for _ in range(12):
         video.write(first)

@@ -166,6 +166,7 @@ def test_the_command_counts_names_and_exits_with_two(mapt: Run, step_root: Path,
     [
         (["nowhere", "--dataset", "kitti-step"], "nowhere: no such folder; check the path"),
         (["nowhere", "--dataset", "coco"], "--dataset coco: unknown; choose one of kitti-step"),
+        (["empty", "--dataset", "kitti-step", "--json", "."], "--json .: is a folder; name a file in it"),
         (["empty", "--dataset", "kitti-step"], "empty: holds no <sequence>/<frame>.png; check the path and --dataset"),
     ],
 )  # fmt: skip

@@ -56,6 +56,8 @@ def test_the_command_reads_both_forms(mapt: Callable[..., Any], tmp_path: Path) 
     assert first == second and first["car"]["masks"] == 2
     ran = mapt("data", "stats", tmp_path / "nowhere")
     assert ran.code == 2 and "nowhere" in ran.err and ran.err.count("\n") == 1
+    ran = mapt("data", "stats", tmp_path / "png", "--json", tmp_path)
+    assert ran.code == 2 and "is a folder" in ran.err and not ran.out
 
 
 @pytest.mark.slow

@@ -1,8 +1,11 @@
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mapt.data.synthetic import render_sequence
+from mapt.data.synthetic import render_sequence, write_dataset
 from mapt.data.synthetic.build import build_street
 from mapt.data.synthetic.render import SyntheticFrame
 from mapt.panoptic import KITTI_STEP
@@ -85,3 +88,13 @@ def test_two_sequences_differ_and_one_repeats() -> None:
     again = next(iter(render_sequence(5, 0, 1, SIZE)))
     assert np.array_equal(a.image, again.image) and np.array_equal(a.instance, again.instance)
     assert (a.semantic != b.semantic).mean() > 0.05
+
+
+def test_rendering_in_this_process_leaves_its_threads_as_they_were(tmp_path: Path) -> None:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    try:
+        write_dataset(tmp_path / "data", 1, 1, (32, 64), seed=5)
+        assert cv2.getNumThreads() == 2
+    finally:
+        cv2.setNumThreads(before)

@@ -18,6 +18,7 @@ from mapt.contract import SUBGRAPHS
 from mapt.export.bundle import TARGETS, Request, export_bundle
 from mapt.export.check import TOLERANCE
 from mapt.export.lowering import Lowering
+from mapt.model.labels import network_labels
 from mapt.model.weights import save_weights
 from mapt.ops.nms import watched
 from mapt.runtime import PanopticTracker
@@ -60,7 +61,7 @@ def reference(request: pytest.FixtureRequest) -> Iterator[Reference]:
             cv2.imwrite(str(folder / request.param / f"{i:06d}.png"), picture[:, :, ::-1])
         clips, backend, margins = open_clips(folder / request.param, 10.0), Remembered(TorchBackend(network)), Margins()
         tracker, stages = PanopticTracker(backend), Counter[str]()
-        for frame in clips[0]:
+        for frame in clips[0].frames(network_labels(backend.info)):
             with watched(margins):
                 seen = tracker.step(frame.image, frame.stamp_ns)
             assert len({t.id for t in seen.tracks if t.lost == 0}) >= 5, "too few objects: this says nothing"

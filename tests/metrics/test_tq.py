@@ -1,6 +1,7 @@
 """TQ and PAT on frames drawn by hand (letters as in drawing.py)."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -128,7 +129,7 @@ def test_ids_beyond_sixteen_bits_are_refused(identity: int) -> None:
 @pytest.mark.parametrize("label", [-1, 256])
 def test_classes_beyond_eight_bits_are_refused(label: int) -> None:
     """-1 for void, as some have it in signed integers, must not reach the bits of an id."""
-    semantic = np.full((2, 4), 13, np.int32)
+    semantic: Any = np.full((2, 4), 13, np.int32)
     semantic[0, 0] = label
     good = np.full((2, 4), 13, np.uint8), np.ones((2, 4), np.int32)
     metrics = PanopticTrackingMetrics(KITTI_STEP)

@@ -55,5 +55,5 @@ def test_frames_are_found_to_be_misnamed_before_any_is_tracked(val_folder: Path)
         choose_sequences(val_folder, "val", ())
     for folder in (images, labels):
         (folder / "02.png").rename(folder / "last.png")
-    with pytest.raises(InputError, match=r"last\.png: is not named by its frame number"):
+    with pytest.raises(InputError, match=r"last\.png: is not named by its frame's number"):
         choose_sequences(val_folder, "val", ())

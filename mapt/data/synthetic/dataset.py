@@ -55,10 +55,14 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
             (root / RECIPE).write_text(json.dumps(recipe))
         job = partial(_write_sequence, root, frames, size, seed, fps, split, rare)
         if count <= 1:
-            for index in range(sequences):
-                job(index)
-                if done:
-                    done(index + 1)
+            threads = cv2.getNumThreads()
+            try:
+                for index in range(sequences):
+                    job(index)
+                    if done:
+                        done(index + 1)
+            finally:
+                cv2.setNumThreads(threads)
             return
         with ProcessPoolExecutor(count, get_context("spawn"), initializer=_end_with_parent) as pool:
             for finished, _ in enumerate(pool.map(job, range(sequences)), 1):
