@@ -64,6 +64,8 @@ def build_engines(
             program.
     """
     (bundle / "engines" / target).mkdir(parents=True, exist_ok=True)
+    if timing_cache:
+        timing_cache.parent.mkdir(parents=True, exist_ok=True)
     engines = []
     for name, graph in graphs.items():
         file, start = f"engines/{target}/{name}.engine", time.monotonic()

@@ -55,6 +55,7 @@ def export(  # noqa: PLR0917
     from mapt.files import check_writable
 
     check_writable(json_file, "--json")
+    check_writable(timing_cache, "--timing-cache")
     from rich.console import Console
     from rich.progress import Progress
 

@@ -33,6 +33,8 @@ _NAMES = ("backbone", "semantic", "instance", "motion", "appearance")
         (("--precision", "int4"), "--precision int4: unknown"),
         (("--ops", "magic"), "--ops magic: unknown"),
         (("--size", "wide"), "is not HEIGHTxWIDTH"),
+        (("--verify", "frames", "--json", "."), "--json .: is a folder; name a file in it"),
+        (("--trt", "--timing-cache", "."), "--timing-cache .: is a folder; name a file in it"),
     ],
 )
 def test_what_is_not_there_is_said_before_any_work(
