@@ -76,7 +76,7 @@ def run_demo(out: Path, model: Path, source: Path | None, console: Console, fram
     """
     if source is not None:
         open_sources(source, 10.0)  # a wrong path is said before the work
-    strange = next((p for p in (out / "clip").glob("*") if p.name not in CLIP), None)
+    strange = next((p for p in (out / "clip").glob("[!.]*") if p.name not in CLIP), None)
     if source is None and strange is not None:
         raise InputError(
             f"{out / 'clip'}: is replaced by synthetic frames, and holds {strange.name}; choose another --out"

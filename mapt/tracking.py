@@ -84,7 +84,8 @@ def check_places(out: Path, sources: Iterable[Source], kinds: Collection[str], f
                 raise InputError(f"{target}: is replaced by the outputs, and {lost} lies there; choose another place")
             if target.exists() and not target.is_dir():
                 raise InputError(f"{target}: is a file, the outputs need a folder there; choose another --out")
-            strange = next((p for p in target.glob("*") if p.name not in own and p.suffix not in own), None)
+            others = (p for p in target.glob("[!.]*") if p.name not in own and p.suffix not in own)
+            strange = next(others, None)
             if strange is not None:
                 raise InputError(
                     f"{target}: is replaced by the outputs, and {strange.name} is none; choose another --out"
