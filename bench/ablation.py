@@ -101,8 +101,7 @@ def run_ablation(
 
 def evaluate_row(backend: Backend, variant: Variant, root: Path, split: str, fps: float) -> Scores:
     """A row that the runtime's own tracker makes."""
-    labels = network_labels(backend.info)
-    return evaluate(backend, root, split, fps=fps, association=variant.association, labels=labels).dataset
+    return evaluate(backend, root, split, fps=fps, association=variant.association).dataset
 
 
 def _boxes(backend: Backend, name: str, root: Path, split: str, fps: float) -> Scores:

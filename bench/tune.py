@@ -17,7 +17,6 @@ from typing import Any
 
 from mapt.bench.mistakes import told_in_one_line
 from mapt.contract import ModelInfo, Thresholds
-from mapt.model.labels import network_labels
 from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend
@@ -74,8 +73,8 @@ class Tuned:
 
 def mean_pat(backend: Backend, thresholds: Thresholds, roots: list[Path], fps: float) -> float:
     """The mean over the folders; an undefined PAT counts as 0."""
-    tuned, labels = Tuned(backend, thresholds), network_labels(backend.info)
-    return statistics.fmean(evaluate(tuned, root, fps=fps, labels=labels).dataset.PAT or 0.0 for root in roots)
+    tuned = Tuned(backend, thresholds)
+    return statistics.fmean(evaluate(tuned, root, fps=fps).dataset.PAT or 0.0 for root in roots)
 
 
 @told_in_one_line()

@@ -21,7 +21,7 @@ from mapt.export.gate import LIMITS, Score, Verdict, judge
 from mapt.export.half import to_half
 from mapt.export.int8 import quantize, record
 from mapt.frames import FolderSource, Source, open_sources
-from mapt.model.labels import check_streets, network_labels
+from mapt.model.labels import check_streets
 from mapt.runtime.backend import Backend, Tensors
 from mapt.runtime.bundle import Bundle
 from mapt.runtime.ort import OrtBackend
@@ -110,11 +110,11 @@ def lower_precision(
         for name, path in bundle.graphs.items():
             lowered[name] = Path(scratch, path.name)
             onnx.save(convert(name, onnx.load(path)), lowered[name])
-        root, labels = frames.gate or _streets(Path(scratch, "gate"), bundle.info), network_labels(bundle.info)
+        root = frames.gate or _streets(Path(scratch, "gate"), bundle.info)
 
         def score(heads: tuple[str, ...]) -> Score:
             graphs = {n: lowered[n] if n in heads else path for n, path in bundle.graphs.items()}
-            found = evaluate(OrtBackend(replace(bundle, graphs=graphs)), root, labels=labels).dataset
+            found = evaluate(OrtBackend(replace(bundle, graphs=graphs)), root).dataset
             if found.PAT is None or found.TQ is None:
                 raise InputError(f"{root}: shows no labelled object; give labelled frames with --gate")
             return Score(found.PAT, found.TQ, found.IDS)

@@ -9,6 +9,7 @@ import numpy as np
 
 from mapt.data.bad import BadFiles
 from mapt.data.grey import read_grey
+from mapt.data.kitti_step import frame_number
 from mapt.data.mots_text import CLASSES, IGNORE, MotsObject, mots_texts, read_mots_text, to_panoptic
 from mapt.data.video import Clip, LabelledFrame, Video
 from mapt.errors import InputError
@@ -51,13 +52,12 @@ def open_kitti_mots(root: Path, split: str, intervals: tuple[int, ...], bad: Bad
 def _png_clip(folder: Path, images: Path, bad: BadFiles) -> Clip:
     frames = []
     for path in sorted(folder.glob("*.png")):
-        if not path.stem.isdigit():
-            raise InputError(f"{path}: is not named by its frame's number; name frames 000000.png, 000001.png, ...")
+        number = frame_number(path)
         image = next(iter(sorted(images.glob(f"{path.stem}.*"))), None)
         if image is None:
             bad.report(f"{images / path.name}: image of a labelled frame is missing; copy it or remove its label")
         else:
-            frames.append(LabelledFrame(int(path.stem), image, str(path), partial(read_instances, path)))
+            frames.append(LabelledFrame(number, image, str(path), partial(read_instances, path)))
     return Clip(folder.name, frames)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.data.bad import BadFiles
-from mapt.data.video import Clip, LabelledFrame, Video, check_classes
+from mapt.data.video import Clip, LabelledFrame, Video, check_classes, check_size
 from mapt.errors import InputError
 from mapt.files import natural_order
 from mapt.frames import read_rgb
@@ -81,10 +81,7 @@ def read_labelled(sequence: Sequence, fps: float, labels: LabelMap) -> Iterator[
     for image_path, label_path in zip(sequence.images, sequence.labels, strict=True):
         image, truth = read_rgb(image_path), read_step(label_path)
         check_classes(truth[0], labels, str(label_path))
-        if image.shape[:2] != truth[0].shape:
-            raise InputError(
-                f"{label_path}: label {truth[0].shape} and image {image.shape[:2]} differ in size; replace one of them"
-            )
+        check_size(image, truth[0], str(label_path))
         yield image, truth, round(frame_number(image_path) * 1e9 / fps)
 
 

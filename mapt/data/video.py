@@ -104,11 +104,7 @@ class Video:
         (semantic_prev, instance_prev), (semantic, instance) = labels[prev], labels[now]
         images = {i: read_rgb(frames[i].image) for i in sorted({before, prev, now})}
         for i, label in ((prev, semantic_prev), (now, semantic)):
-            if images[i].shape[:2] != label.shape:
-                raise InputError(
-                    f"{frames[i].label}: label {label.shape} and image {images[i].shape[:2]} differ in size; "
-                    "replace one of them"
-                )
+            check_size(images[i], label, frames[i].label)
         for i in (before, prev):
             if images[i].shape != images[now].shape:
                 raise InputError(
@@ -139,6 +135,14 @@ def check_classes(semantic: Semantic, labels: LabelMap, name: str) -> None:
         raise InputError(
             f"{name}: has class {int(semantic[unknown][0])}, {labels.name} knows 0..{known - 1} and {VOID}; "
             "correct the label, or check which dataset it belongs to"
+        )
+
+
+def check_size(image: NDArray[np.uint8], semantic: Semantic, name: str) -> None:
+    """Raise InputError where a label (H,W) is not of the size of its image (H,W,3)."""
+    if image.shape[:2] != semantic.shape:
+        raise InputError(
+            f"{name}: label {semantic.shape} and image {image.shape[:2]} differ in size; replace one of them"
         )
 
 

@@ -20,7 +20,7 @@ from mapt.training.config import StepData, TrainConfig
 from mapt.training.loop import describe
 from mapt.training.processes import default_threads, first_process_first, join
 from mapt.training.sanity import check_deployable, describe_batch
-from mapt.training.sources import NO_DATA, Part, datasets, sample_rule, synthetic_sets
+from mapt.training.sources import NO_DATA, Part, check_weights, datasets, sample_rule, synthetic_sets
 from mapt.training.state import FIXED, start_state
 from mapt.training.steps import step
 from mapt.training.validation import Validation, labels_of
@@ -106,6 +106,8 @@ def _samples(config: TrainConfig, folder: Path, found: DryRun) -> SampleRule:
 
         if found.attempt(open_it):
             found.lines.append(f"data.{name}: {len(opened[-1][1])} pairs or stills, {len(bad.messages)} skipped")
+    if opened and not found.attempt(lambda: check_weights(part for part, _ in opened)):
+        opened.clear()
     if not opened:
         if not found.missing:
             found.missing.append(f"no training data: {NO_DATA}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from mapt.data.kitti_step import Sequence, frame_number, list_sequences, read_labelled
 from mapt.errors import InputError
 from mapt.metrics import PanopticTrackingMetrics, Results
+from mapt.model.labels import network_labels
 from mapt.panoptic import KITTI_STEP, LabelMap
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Backend
@@ -22,7 +23,7 @@ def evaluate(
     fps: float = 10.0,
     association: Association = "full",
     sequences: Collection[str] = (),
-    labels: LabelMap = KITTI_STEP,
+    labels: LabelMap | None = None,
     done: Callable[[str, int], None] | None = None,
 ) -> Results:
     """Track the sequences of a folder in KITTI-STEP's layout and score them.
@@ -34,7 +35,7 @@ def evaluate(
         fps: frames per second; a frame's time follows from its number.
         association: "full", or one of the ablations.
         sequences: names; empty: all.
-        labels: the dataset's classes.
+        labels: the dataset's classes; None: the network's.
         done: called after each frame with the sequence's name and the number of its frames done.
 
     Returns:
@@ -44,7 +45,7 @@ def evaluate(
         InputError: a folder, frame or label is missing or bad, or a sequence is unknown.
     """
     chosen = choose_sequences(root, split, sequences)
-    return track_sequences(backend, chosen, fps, association, labels, done).compute()
+    return track_sequences(backend, chosen, fps, association, labels or network_labels(backend.info), done).compute()
 
 
 def choose_sequences(root: Path, split: str, names: Collection[str]) -> list[Sequence]:

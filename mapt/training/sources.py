@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +38,7 @@ def build_samples(config: TrainConfig, folder: Path) -> SampleRule:
     found = [(part, opener) for _, part, opener in datasets(config.data, folder)]
     if not found:
         raise InputError(f"no training data: {NO_DATA}")
+    check_weights(part for part, _ in found)  # before anything is rendered or read
     return sample_rule(config, [(part, opener(BadFiles(config.data.skip_bad))) for part, opener in found])
 
 
@@ -81,15 +82,19 @@ def _open_synthetic(data: DataConfig, part: SyntheticData, root: Path, bad: BadF
     return open_step(render_once(part, root), "train", data.intervals, bad=bad)
 
 
+def check_weights(parts: Iterable[Part]) -> None:
+    """Raise InputError where no dataset has a share of the samples."""
+    if not any(part.weight for part in parts):
+        raise InputError("every dataset has weight 0; set data.<dataset>.weight above 0 for one of them")
+
+
 def sample_rule(config: TrainConfig, sources: list[tuple[Part, Source]]) -> SampleRule:
     """How samples are drawn from opened datasets.
 
     Raises:
-        InputError: a dataset shares no class with the network, labels that are read here are bad, or all weigh 0.
+        InputError: a dataset shares no class with the network, or labels that are read here are bad.
     """
     data, model = config.data, config.model
-    if not sum(part.weight for part, _ in sources):
-        raise InputError("every dataset has weight 0; set data.<dataset>.weight above 0 for one of them")
     shares = []
     for part, source in sources:
         chances = None

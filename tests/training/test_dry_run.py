@@ -50,6 +50,14 @@ def test_a_corrupt_first_image_and_weights_are_named(tiny: Tiny, step_folder: Pa
     assert any(line.startswith("data.synthetic: 2 pairs") for line in found.lines)
 
 
+def test_a_dataset_without_a_share_is_fine_beside_another(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    street = ("data.synthetic.sequences=1", "data.synthetic.height=96", "data.synthetic.width=224")
+    assert not dry_run(tiny(*street, "data.synthetic.weight=0")).missing
+    monkeypatch.setattr(module, "STAND_IN", (2, 96, 224))
+    found = dry_run(tiny("data.step.weight=0"))
+    assert found.missing == ["every dataset has weight 0; set data.<dataset>.weight above 0 for one of them"]
+
+
 def test_heads_alone_need_weights(tiny: Tiny) -> None:
     found = dry_run(tiny('heads=["motion"]', "shared=false"))
     assert [line for line in found.missing if "--init" in line]

@@ -7,7 +7,7 @@ import pytest
 from mapt.config import preset
 from mapt.errors import InputError
 from mapt.model.network import Network
-from mapt.panoptic import write_step
+from mapt.panoptic import KITTI_STEP, write_step
 from mapt.training.backend import TorchBackend
 from mapt.training.evaluate import choose_sequences, evaluate
 
@@ -40,7 +40,7 @@ def test_bad_folders_and_frames_are_named(backend: TorchBackend, val_folder: Pat
     label = val_folder / "panoptic_maps" / "val" / "0000" / "000003.png"
     write_step(label, np.full((80, 200), 77, np.uint8), np.zeros((80, 200), np.int32))
     with pytest.raises(InputError, match=r"000003\.png: has class 77, kitti-step knows 0\.\.18 and 255"):
-        evaluate(backend, val_folder)
+        evaluate(backend, val_folder, labels=KITTI_STEP)
     image = val_folder / "training" / "image_02" / "0000" / "000002.png"
     assert cv2.imwrite(str(image), np.zeros((10, 20, 3), np.uint8))
     with pytest.raises(InputError, match=r"000002\.png: label \(80, 200\) and image \(10, 20\)"):
