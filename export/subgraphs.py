@@ -38,7 +38,7 @@ def list_subgraphs(network: Network, info: ModelInfo) -> list[Subgraph]:
     """
     if network.config.motion_input == "flow":
         raise InputError("model.motion_input = flow: OpenCV's flow cannot be exported; track with the weights")
-    modules = build_subgraphs(fold_batch_norm(copy.deepcopy(network).eval()))
+    modules = build_subgraphs(fold_batch_norm(copy.deepcopy(network).eval().cpu()))
     return [Subgraph(s, modules[s.name], tuple(_example(t, info) for t in s.inputs)) for s in SUBGRAPHS]
 
 

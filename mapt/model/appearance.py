@@ -85,8 +85,9 @@ def appearance_loss(rows: Tensor, row_ids: Tensor, columns: Tensor, column_ids: 
     same = row_ids[:, None] == column_ids[None]
     counted = same.any(1)
     total = logits.sum() * 0  # every process needs a gradient path, also without a row
-    if bool(counted.any()):
-        logits, same = logits[counted], same[counted]
+    kept = torch.nonzero(counted)[:, 0]  # where a GPU is waited for, once
+    if len(kept):
+        logits, same = logits[kept], same[kept]
         matching = logits.masked_fill(~same, -1e4).logsumexp(1)
         total = total + (logits.logsumexp(1) - matching).sum()
-    return batch_mean(total, int(counted.sum()))
+    return batch_mean(total, len(kept))

@@ -46,12 +46,12 @@ def gather_rows(rows: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
 
     counts = [torch.zeros(1, dtype=torch.long, device=rows.device) for _ in range(processes())]
     distributed.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
-    longest = max(int(count) for count in counts)
+    kept = torch.cat(counts).tolist()
+    longest = max(kept)
     missing = longest - len(rows)
     parts = all_gather(torch.nn.functional.pad(rows, (0, 0, 0, missing)))
     all_ids = [torch.empty(longest, dtype=ids.dtype, device=ids.device) for _ in counts]
     distributed.all_gather(all_ids, torch.nn.functional.pad(ids, (0, missing)))
-    kept = [int(count) for count in counts]
     return (
         torch.cat([part[:n] for part, n in zip(parts, kept, strict=True)]),
         torch.cat([part[:n] for part, n in zip(all_ids, kept, strict=True)]),

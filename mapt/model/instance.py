@@ -163,22 +163,20 @@ def box_losses(
     logits: Tensor, deltas: Tensor, samples: list[Samples], targets: list[FrameTargets], things: Tensor
 ) -> tuple[Tensor, Tensor]:
     """L_cls and L_bbx of Eq. 1 over all sampled boxes."""
-    labels, goals, positive = [], [], []
+    labels, goals = [], []
     for sample, target in zip(samples, targets, strict=True):
-        is_positive = torch.arange(len(sample.boxes), device=logits.device) < sample.positives
         label = logits.new_full((len(sample.boxes),), logits.shape[1] - 1, dtype=torch.long)
         if sample.positives:
             rows = sample.rows[: sample.positives]
             label[: sample.positives] = thing_index(target.labels[rows], things)
             goals.append(encode(target.boxes[rows], sample.boxes[: sample.positives], DELTA_WEIGHTS))
         labels.append(label)
-        positive.append(is_positive)
     wanted = torch.cat(labels)
     class_loss = nn.functional.cross_entropy(logits, wanted, reduction="sum")
     box_loss = deltas.sum() * 0
     if goals:
         box_loss = nn.functional.smooth_l1_loss(
-            deltas[torch.cat(positive)], torch.cat(goals), beta=1.0, reduction="sum"
+            positive_rows(deltas, samples), torch.cat(goals), beta=1.0, reduction="sum"
         )
     return batch_mean(class_loss, len(wanted)), batch_mean(box_loss, len(wanted))
 
@@ -202,6 +200,12 @@ def mask_loss(logits: Tensor, samples: list[Samples], targets: list[FrameTargets
     if goals:
         total = nn.functional.binary_cross_entropy_with_logits(logits, torch.cat(goals), reduction="sum")
     return batch_mean(total, logits.numel())
+
+
+def positive_rows(values: Tensor, samples: list[Samples]) -> Tensor:
+    """Of values (R,...) of all sampled boxes those of the positives, as slices: a mask would make a GPU's host wait."""
+    parts = values.split([len(sample.boxes) for sample in samples])
+    return torch.cat([part[: sample.positives] for part, sample in zip(parts, samples, strict=True)])
 
 
 def positive_rois(samples: list[Samples]) -> Tensor:

@@ -24,6 +24,7 @@ from mapt.model.instance import (
     box_losses,
     mask_loss,
     positive_rois,
+    positive_rows,
     sample_boxes,
     thing_index,
 )  # fmt: skip
@@ -77,14 +78,15 @@ class Network(nn.Module):
         for name, parameter in self.named_parameters():
             if not learns(name):
                 parameter.requires_grad_(False)
-        norms = [(n, m) for n, m in self.named_modules() if isinstance(m, nn.BatchNorm2d)]
-        self.still = [norm for name, norm in norms if frozen_norm or name.startswith("backbone.") or not learns(name)]
+        norms = [name for name, module in self.named_modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        # By name: under several GPUs other modules take the norms' places.
+        self.still = [name for name in norms if frozen_norm or name.startswith("backbone.") or not learns(name)]
 
     def train(self, mode: bool = True) -> Network:
         """Training mode; the backbone (batches here are small) and what does not learn keep their norm statistics."""
         super().train(mode)
-        for norm in self.still:
-            norm.eval()
+        for name in self.still:
+            self.get_submodule(name).eval()
         return self
 
     def features(self, images: Tensor) -> tuple[Pyramid, Semantic]:
@@ -224,11 +226,9 @@ class Network(nn.Module):
             key[: sample.positives] = target.track_ids[sample.rows[: sample.positives]] + pair
             ids.append(key)
         previous = sum(len(s.boxes) for s in samples[:half])
-        now = torch.cat(ids[half:])
-        positive = now >= 0
         return appearance_loss(
-            embeddings[previous:][positive],
-            now[positive],
+            positive_rows(embeddings[previous:], samples[half:]),
+            positive_rows(torch.cat(ids[half:]), samples[half:]),
             embeddings[:previous],
             torch.cat(ids[:half]),
             self.appearance.log_scale,

@@ -9,7 +9,7 @@ import torchvision
 from torch import Tensor, nn
 
 from mapt.config import ModelConfig
-from mapt.model.anchors import anchors_per_cell, make_anchors
+from mapt.model.anchors import anchor_shapes, anchors_per_cell, make_anchors
 from mapt.model.batch import batch_mean, choose
 from mapt.model.boxes import clip, decode, encode, intersection_over, large_enough
 from mapt.model.fpn import STRIDES, Pyramid
@@ -49,6 +49,8 @@ class RegionProposals(nn.Module):
         self.conv = SeparableConv(config.fpn_channels, config.fpn_channels, config.activation)
         self.score = nn.Conv2d(config.fpn_channels, count, 1)
         self.delta = nn.Conv2d(config.fpn_channels, count * 4, 1)
+        for level in range(len(STRIDES)):  # buffers: made in each call, they would be copied to a GPU in each
+            self.register_buffer(f"anchors{level}", anchor_shapes(config, level), persistent=False)
         nn.init.constant_(self.score.bias, -4.0)  # type: ignore[arg-type]  # objects are rare
         nn.init.normal_(self.delta.weight, std=0.01)
 
@@ -59,7 +61,7 @@ class RegionProposals(nn.Module):
             x = self.conv(feature)
             scores.append(self.score(x).permute(0, 2, 3, 1).flatten(1))
             deltas.append(self.delta(x).permute(0, 2, 3, 1).reshape(x.shape[0], -1, 4))
-            anchors.append(make_anchors(self.config, level, x.shape[2], x.shape[3], stride, x.device))
+            anchors.append(make_anchors(self.get_buffer(f"anchors{level}"), x.shape[2], x.shape[3], stride))
         counts = tuple(len(a) for a in anchors)
         return RpnOutput(torch.cat(scores, 1).float(), torch.cat(deltas, 1).float(), torch.cat(anchors), counts)
 
@@ -137,10 +139,11 @@ def _sample_anchors(anchors: Tensor, target: FrameTargets, generator: torch.Gene
         top = iou.max(1, keepdim=True).values
         forced = (iou >= top - 1e-6) & (top > 0.1)
         is_positive = best >= FOREGROUND_IOU
-        best_row, anchor = torch.nonzero(forced, as_tuple=True)
-        free = ~is_positive[anchor]
-        row[anchor[free]] = best_row[free]
-        is_positive[anchor] = True
+        # Of several objects the last one keeps the anchor, on every device.
+        numbers = torch.arange(1, len(forced) + 1, device=anchors.device)[:, None]
+        keeper = (forced * numbers).amax(0)
+        row = torch.where((keeper > 0) & ~is_positive, keeper - 1, row)
+        is_positive |= keeper > 0
     else:
         best, row = anchors.new_zeros(len(anchors)), anchors.new_zeros(len(anchors), dtype=torch.long)
         is_positive = torch.zeros_like(best, dtype=torch.bool)

@@ -41,7 +41,8 @@ class SemanticGraph(nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.semantic = network.semantic
-        self.register_buffer("stuff", torch.tensor(network.config.stuff), persistent=False)
+        device = network.instance.things.device  # the subgraphs of a network on a GPU are on it, too
+        self.register_buffer("stuff", torch.tensor(network.config.stuff, device=device), persistent=False)
 
     def forward(self, c16: Tensor, p4: Tensor, p8: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `mapt.contract`."""

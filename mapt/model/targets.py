@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 
 import torch
@@ -34,8 +35,13 @@ class FrameTargets:
         return self.index[None] == rows[:, None, None]
 
     def to(self, device: torch.device) -> FrameTargets:
-        """The same on a device."""
-        return FrameTargets(*(getattr(self, f.name).to(device) for f in fields(self)))
+        """The same on a device; to a GPU the host does not wait for the copy."""
+        ahead = device.type == "cuda"
+        return FrameTargets(*(getattr(self, f.name).to(device, non_blocking=ahead) for f in fields(self)))
+
+    def pin_memory(self) -> FrameTargets:
+        """The same in memory that a GPU can copy from by itself."""
+        return FrameTargets(*(getattr(self, f.name).pin_memory() for f in fields(self)))
 
 
 @dataclass
@@ -63,7 +69,20 @@ class PairBatch:
     skipped: list[str] = field(default_factory=list)
 
     def to(self, device: torch.device) -> PairBatch:
-        """The same on a device."""
-        images = (self.images_before.to(device), self.images_prev.to(device), self.images.to(device))
-        prev, now = ([target.to(device) for target in frames] for frames in (self.prev, self.now))
-        return replace(self, images_before=images[0], images_prev=images[1], images=images[2], prev=prev, now=now)
+        """The same on a device; to a GPU the host does not wait for the copy."""
+        ahead = device.type == "cuda"
+        return self._each(lambda image: image.to(device, non_blocking=ahead), lambda target: target.to(device))
+
+    def pin_memory(self) -> PairBatch:
+        """The same in memory that a GPU can copy from by itself; PyTorch's loader calls it."""
+        return self._each(Tensor.pin_memory, FrameTargets.pin_memory)
+
+    def _each(self, image: Callable[[Tensor], Tensor], target: Callable[[FrameTargets], FrameTargets]) -> PairBatch:
+        return replace(
+            self,
+            images_before=image(self.images_before),
+            images_prev=image(self.images_prev),
+            images=image(self.images),
+            prev=[target(frame) for frame in self.prev],
+            now=[target(frame) for frame in self.now],
+        )

@@ -106,10 +106,21 @@ def greedy_keep(suppresses: Tensor) -> Tensor:
     """
     if torch.compiler.is_exporting():
         return node("GreedyKeep", [suppresses], suppresses.shape[:1], dtype=torch.bool)
+    if suppresses.is_cuda:
+        return _every_round(suppresses)
     keep = torch.ones(suppresses.shape[0], device=suppresses.device, dtype=suppresses.dtype)
     for _ in range(suppresses.shape[0]):
         updated = (keep @ suppresses < 0.5).to(suppresses.dtype)
         if torch.equal(updated, keep):
             break
         keep = updated
+    return keep > 0.5
+
+
+def _every_round(suppresses: Tensor) -> Tensor:
+    """`greedy_keep` in all n rounds: to see that nothing changes any more, the host would wait for the GPU."""
+    ones = suppresses.new_ones(suppresses.shape[0])
+    keep, columns = ones, suppresses.T
+    for _ in range(suppresses.shape[0]):
+        keep = torch.addmv(ones, columns, keep, alpha=-1).clamp_(min=0)  # whole numbers: 1 or at most 0, exactly
     return keep > 0.5

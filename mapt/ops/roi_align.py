@@ -76,6 +76,10 @@ def _level_by_level(
     out = features[0].new_zeros(len(boxes), features[0].shape[1], output_size, output_size)
     levels = roi_levels(boxes[:, 1:])
     for level, (feature, stride) in enumerate(zip(features, strides, strict=True)):
+        if boxes.is_cuda:  # every box on every level: to choose some, the host would wait for the GPU
+            aligned = torchvision.ops.roi_align(feature, boxes, output_size, 1.0 / stride, sampling_ratio, aligned=True)
+            out = torch.where((levels == level)[:, None, None, None], aligned.to(out.dtype), out)
+            continue
         rows = torch.nonzero(levels == level)[:, 0]
         if len(rows):
             aligned = torchvision.ops.roi_align(
