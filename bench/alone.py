@@ -33,13 +33,14 @@ class Alone:
     frames_per_second: float
 
 
-def measure_alone(kind: str, bundle: Path, images: Path, threads: int) -> Alone:
+def measure_alone(kind: str, bundle: Path, images: Path, threads: int, device: str = "cpu") -> Alone:
     """Run a backend in a new process.
 
     Raises:
         RuntimeError: the process failed, with the last line that it printed.
     """
-    command = [sys.executable, "-m", "mapt.bench.alone", kind, str(bundle), str(images), "--threads", str(threads)]
+    options = ["--threads", str(threads), "--device", device]
+    command = [sys.executable, "-m", "mapt.bench.alone", kind, str(bundle), str(images), *options]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode:
         said = ran.stderr.strip().splitlines()
@@ -67,6 +68,7 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("images", type=Path, help="a folder of frames")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="of PyTorch")
     arguments = parser.parse_args()
     bundle = read_bundle(arguments.bundle)
     backend: Backend
@@ -74,8 +76,10 @@ def main() -> None:
         backend = OrtBackend(bundle, arguments.threads)
     else:
         from mapt.bench.contenders import Contender, open_contender
+        from mapt.training.device import find_device
 
-        backend = open_contender(Contender("", arguments.kind, bundle), arguments.threads)
+        place = find_device(arguments.device)
+        backend = open_contender(Contender("", arguments.kind, bundle), arguments.threads, place)
     tracker, spent, kept = PanopticTracker(backend), 0.0, 0
     for number, frame in enumerate(islice(open_sources(arguments.images, 10.0)[0], FRAMES + WARM)):
         begin = time.perf_counter()

@@ -72,13 +72,13 @@ def check_comparable(old: Report, new: Report, path: Path) -> None:
         InputError: another machine, network size, or other frames; the first difference is named.
     """
     for part, keys, what in (
-        ("machine", ("cpu", "cores", "system", "threads"), "on another machine"),
+        ("machine", ("cpu", "cores", "system", "threads", "pytorch"), "on another machine"),
         ("bundle", ("preset", "height", "width"), "of a network of another size"),
         ("data", ("sha256", "frames", "fps"), "on other frames"),
     ):
         for key in keys:
             then, now = old[part].get(key), new[part].get(key)
-            if then != now:
+            if then != now and (then, key) != (None, "pytorch"):  # which older reports do not name
                 raise InputError(f"{path}: was measured {what} ({key} was {then}, is {now}); measure both alike")
 
 

@@ -113,12 +113,13 @@ def list_contenders(bundle: Bundle, others: list[Bundle], compiled: bool = False
     return rows
 
 
-def open_contender(contender: Contender, threads: int) -> Backend:
+def open_contender(contender: Contender, threads: int, device: torch.device | None = None) -> Backend:
     """Its backend, with the row's name.
 
     Args:
         contender: the row.
         threads: of the network; PyTorch's are a setting of the whole process.
+        device: of PyTorch; None: the CPU.
 
     Raises:
         InputError: what it needs is not on this machine, or not in the bundle.
@@ -127,7 +128,8 @@ def open_contender(contender: Contender, threads: int) -> Backend:
     backend: Backend
     if contender.kind in PYTORCH:
         torch.set_num_threads(threads)
-        backend = PYTORCH[contender.kind](load_weights(bundle.folder / "weights.safetensors"))
+        network = load_weights(bundle.folder / "weights.safetensors")
+        backend = PYTORCH[contender.kind](network.to(device or torch.device("cpu")))
     elif contender.kind == "ort":
         backend = OrtBackend(bundle, threads)
     else:

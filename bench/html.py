@@ -43,7 +43,8 @@ def _machine(machine: Mapping[str, Any]) -> str:
     libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items() if version)
     return (
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, "
-        f"{machine['threads']} threads. Python {machine['python']}, {libraries}."
+        f"{machine['threads']} threads, PyTorch on {machine.get('pytorch', 'cpu')}. Python {machine['python']}, "
+        f"{libraries}."
     )
 
 

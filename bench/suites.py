@@ -51,6 +51,7 @@ class Setting:
         others: bundles beside it.
         compiled: have a row of `torch.compile`, too?
         alone: measure memory and throughput of each backend in a process of its own, too?
+        device: of PyTorch's rows.
     """
 
     console: Console
@@ -61,6 +62,7 @@ class Setting:
     others: list[Bundle] = field(default_factory=list)
     compiled: bool = False
     alone: bool = True
+    device: torch.device = torch.device("cpu")  # noqa: RUF009  (immutable)
 
     @property
     def root(self) -> Path:
@@ -109,7 +111,7 @@ def run_suite(setting: Setting) -> Json:
         if contender.kind == "torch-compile":
             setting.console.print("torch.compile translates backbone and semantic head; minutes", highlight=False)
         try:
-            backends.append(open_contender(contender, setting.threads))
+            backends.append(open_contender(contender, setting.threads, setting.device))
             tried.append((contender, None))
         except InputError as error:
             if contender.kind in ("torch", "ort"):
@@ -126,7 +128,9 @@ def run_suite(setting: Setting) -> Json:
         alone, stands = None, standing(contender, refusal)
         if refusal is None and setting.alone:
             try:
-                alone = measure_alone(contender.kind, contender.bundle.folder, images, setting.threads)
+                alone = measure_alone(
+                    contender.kind, contender.bundle.folder, images, setting.threads, str(setting.device)
+                )
             except RuntimeError as error:
                 stands = replace(stands, why=f"memory and throughput in a process of its own failed: {error}")
         shares = {} if refusal else gemm_shares(result, contender.name, costs.subgraphs, limits)

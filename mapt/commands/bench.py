@@ -49,6 +49,7 @@ def bench(  # noqa: PLR0917  (the command's options)
         list[Path] | None, typer.Option("--beside", help="another bundle, in the same run; may be repeated")
     ] = None,
     compiled: Annotated[bool, typer.Option("--compile", help="a row of torch.compile, too; takes minutes")] = False,
+    device: Annotated[str, typer.Option("--device", help="of PyTorch: auto, cpu, cuda or cuda:N")] = "auto",
     alone: Annotated[bool, typer.Option(help="memory and throughput of each backend in its own process")] = True,
 ) -> None:
     """Measure parameters, FLOPs, latency, accuracy and parity in one run."""
@@ -68,9 +69,10 @@ def bench(  # noqa: PLR0917  (the command's options)
     from mapt.commands._size import parse_size
     from mapt.model.labels import check_streets
     from mapt.runtime.bundle import read_bundle
+    from mapt.training.device import find_device
     from mapt.workers import usable_cores
 
-    before = read_report(old) if old else None
+    place, before = find_device(device), read_report(old) if old else None
     console, checked, others = Console(), read_bundle(bundle), [read_bundle(path) for path in beside or ()]
     if not data and suite != "scale":  # which scores nothing
         check_streets(checked.info, "--data")
@@ -84,7 +86,7 @@ def bench(  # noqa: PLR0917  (the command's options)
             return
         for root in roots.values():
             check_frames(root)
-        setting = Setting(console, checked, roots, fps, count, others, compiled, alone)
+        setting = Setting(console, checked, roots, fps, count, others, compiled, alone, place)
         about = _describe(suite, setting)
         if before and old:
             check_comparable(before, about, old)
@@ -124,8 +126,10 @@ def _describe(suite: str, setting: Setting) -> dict[str, Any]:
     """Machine, bundle and data; only the ablation runs on other seeds than the first, and names them itself."""
     from mapt.bench.machine import describe_machine
     from mapt.bench.suites import describe_bundle, describe_data
+    from mapt.training.device import describe_device
 
     machine, bundle = describe_machine(setting.threads), describe_bundle(setting.bundle)
+    machine["pytorch"] = describe_device(setting.device)
     seeds = setting.seeds if suite == "ablation" else setting.seeds[:1]
     return {"machine": machine, "bundle": bundle, "data": {**describe_data(setting), "seeds": seeds}}
 

@@ -39,6 +39,7 @@ def track(  # noqa: PLR0917  (the command's options)
     record: Annotated[Path | None, typer.Option("--record", help="write the networks' outputs here")] = None,
     replay: Annotated[Path | None, typer.Option("--replay", help="take them from here instead of a model")] = None,
     rerun: Annotated[str | None, typer.Option("--rerun", help="live: rerun's viewer; else a file to write")] = None,
+    device: Annotated[str, typer.Option("--device", help="of weights: auto, cpu, cuda or cuda:N")] = "auto",
 ) -> None:
     """Label every pixel and give every car and person an id that lasts."""
     from mapt.frames import open_sources
@@ -53,14 +54,14 @@ def track(  # noqa: PLR0917  (the command's options)
     sources = open_sources(source, fps, names)
     _check_outputs(out, sources, kinds, record, rerun)
     if replay:
-        if model or record or tta or threads or size or backend != "auto" or association != "full":
+        if model or record or tta or threads or size or {backend, device} != {"auto"} or association != "full":
             raise InputError(
                 f"--replay {replay}: a record stands in for a model, and ran as it ran; leave out --model, --record, "
-                "--tta, --threads, --size, --backend and --association"
+                "--tta, --threads, --size, --backend, --device and --association"
             )
         tracker = replaying(replay)
     elif model:
-        tracker = open_tracker(model, threads, association, size, backend, tta)
+        tracker = open_tracker(model, threads, association, size, backend, tta, device)
     else:
         raise InputError("--model: is missing; give a bundle or weights, or a record with --replay")
     try:
@@ -160,6 +161,7 @@ def open_tracker(
     size: str | None = None,
     backend: str = "auto",
     tta: bool = False,
+    device: str = "auto",
 ) -> PanopticTracker:
     """A tracker on a bundle's folder or, with PyTorch, on a weight file.
 
@@ -178,6 +180,8 @@ def open_tracker(
             raise InputError("--size: a bundle has one size; export another with `mapt export WEIGHTS --size`")
         if tta:
             raise InputError("--tta: needs weights, a bundle has one size; give a .safetensors file with --model")
+        if device != "auto":
+            raise InputError(f"--device {device}: is for weights in PyTorch; a bundle's backend is chosen by --backend")
         return PanopticTracker.load(model, backend, threads, association)  # type: ignore[arg-type]
     if backend != "auto":
         raise InputError(f"--backend {backend}: weights run in PyTorch; make a bundle with `mapt export`")
@@ -185,8 +189,11 @@ def open_tracker(
         raise InputError(f"{model}: no such bundle or weights; make a bundle with `mapt export`")
     try:
         from mapt.training.backend import TorchBackend
+        from mapt.training.device import describe_device, find_device
         from mapt.training.scales import ScaledBackend
     except ImportError:
         raise InputError(f"{model}: weights need PyTorch; install mapt[train], or track with a bundle") from None
-    reference = (ScaledBackend if tta else TorchBackend).load(model, network_size(size), threads)
+    place = find_device(device)
+    reference = (ScaledBackend if tta else TorchBackend).load(model, network_size(size), threads, place)
+    typer.echo(f"PyTorch on {describe_device(place)}")
     return PanopticTracker(reference, association)  # type: ignore[arg-type]

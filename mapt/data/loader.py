@@ -149,7 +149,14 @@ def collate(samples: list[Sample]) -> PairBatch:
 
 
 def load_batches(
-    rule: SampleRule, batch: int, start: int, stop: int, workers: int, rank: int = 0, world: int = 1
+    rule: SampleRule,
+    batch: int,
+    start: int,
+    stop: int,
+    workers: int,
+    rank: int = 0,
+    world: int = 1,
+    pinned: bool = False,
 ) -> Iterator[PairBatch]:
     """The batches of iterations `start` to `stop` - 1; worker processes prepare them ahead.
 
@@ -161,6 +168,7 @@ def load_batches(
         workers: of this process.
         rank: of this process; it gets its part of every batch.
         world: processes.
+        pinned: in memory that a GPU copies from while the host goes on.
 
     Raises:
         InputError: a file is missing or bad; its name is in the message.
@@ -171,6 +179,7 @@ def load_batches(
         sampler=range(start, stop),
         num_workers=workers,
         worker_init_fn=_start_worker,
+        pin_memory=pinned,
         prefetch_factor=PREFETCH if workers else None,
         # Its own generator: drawing the workers' seeds from the global one would change what a resumed run draws.
         generator=torch.Generator(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,13 @@ from mapt.model.flow import pack_grey
 from mapt.model.network import Network
 from mapt.model.subgraphs import build_subgraphs, model_info
 from mapt.model.weights import load_weights
+from mapt.training.device import arithmetic
 
 
 class TorchBackend:
     """Runs each subgraph eagerly on the network's device, under the same fusion and tracker as when it is deployed.
+
+    It is what other backends are compared with, so a GPU computes in float32 without TF32.
 
     Attributes:
         name: "torch".
@@ -35,24 +39,37 @@ class TorchBackend:
         self.packed: NDArray[np.generic] = np.zeros(0, np.float32)
 
     @classmethod
-    def load(cls, path: Path, size: tuple[int, int] | None = None, threads: int | None = None) -> TorchBackend:
+    def load(
+        cls,
+        path: Path,
+        size: tuple[int, int] | None = None,
+        threads: int | None = None,
+        device: torch.device | None = None,
+    ) -> TorchBackend:
         """Read a weight file.
 
         Args:
             path: `.safetensors` written by `mapt train`.
             size: network input (height, width) in pixels instead of the stored one, multiples of 32.
             threads: PyTorch's threads, a setting of the whole process.
+            device: where it runs, see `mapt.training.device.find_device`; None: the CPU.
 
         Raises:
             InputError: the file or the size is bad.
         """
         if threads is not None:
             torch.set_num_threads(threads)
-        return cls(load_weights(path, size=size))
+        return cls(load_weights(path, size=size).to(device or torch.device("cpu")))
 
-    @torch.inference_mode()
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
         """Run one subgraph on numpy tensors named as in `mapt.contract`."""
+        with ExitStack() as stack:
+            stack.enter_context(torch.inference_mode())
+            if self.device.type == "cuda":
+                stack.enter_context(arithmetic())
+            return self._compute(subgraph, inputs)
+
+    def _compute(self, subgraph: str, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
         spec = BY_NAME[subgraph]
         arguments = [torch.from_numpy(np.ascontiguousarray(inputs[t.name])).to(self.device) for t in spec.inputs]
         outputs = self.graphs[subgraph](*arguments)

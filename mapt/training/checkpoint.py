@@ -37,6 +37,7 @@ def save_checkpoint(folder: Path, state: State, config: TrainConfig) -> Path:
         "best": state.best,
         "skipped": state.skipped,
         "rng": torch.get_rng_state(),
+        "gpu_rng": torch.cuda.get_rng_state(state.place.device) if state.place.device.type == "cuda" else None,
         "config": json.dumps(config.model_dump(mode="json"), sort_keys=True),
     }
     with atomic_file(path) as temporary:
@@ -82,6 +83,8 @@ def restore_checkpoint(folder: Path, state: State, config: TrainConfig) -> list[
         state.skipped = content.get("skipped", [])
         state.iteration = content["iteration"]
         torch.set_rng_state(content["rng"])
+        if state.place.device.type == "cuda" and content.get("gpu_rng") is not None:  # a run may change its device
+            torch.cuda.set_rng_state(content["gpu_rng"], state.place.device)
         return damaged
     if found:
         raise InputError(f"{folder}: none of its {len(found)} checkpoints can be read; start anew with another --out")

@@ -178,6 +178,7 @@ class TrainConfig(Frozen):
     threads: int = Field(0, ge=0, description="PyTorch threads, 0: as many as there are cores")
     bf16: bool = False
     fp16: bool = Field(False, description="with a scaled loss; on a GPU only")
+    tf32: bool = Field(False, description="a GPU multiplies float32 in TF32: faster, 10 bits of mantissa")
     channels_last: bool = True
     compile: bool = Field(False, description="torch.compile for trunk, pyramid and semantic head")
     recompute: bool = Field(False, description="activation checkpointing: the trunk's are computed again backwards")

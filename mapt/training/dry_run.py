@@ -17,6 +17,7 @@ from mapt.data.loader import SampleRule, check_shares, load_batches
 from mapt.data.triplet import Source
 from mapt.errors import InputError
 from mapt.training.config import StepData, TrainConfig
+from mapt.training.device import arithmetic, describe_device
 from mapt.training.loop import describe
 from mapt.training.processes import default_threads, first_process_first, join
 from mapt.training.sanity import check_deployable, describe_batch
@@ -62,7 +63,7 @@ def dry_run(config: TrainConfig, init: Path | None = None) -> DryRun:
         InputError: what cannot be stood in for, such as a batch that the processes cannot share.
     """
     found = DryRun()
-    with tempfile.TemporaryDirectory() as folder, join(config.device) as place:
+    with tempfile.TemporaryDirectory() as folder, join(config.device) as place, arithmetic(config.tf32):
         torch.set_num_threads(config.threads or default_threads())
         torch.manual_seed(config.seed)
         found.attempt(lambda: Validation(config, place))
@@ -74,7 +75,8 @@ def dry_run(config: TrainConfig, init: Path | None = None) -> DryRun:
             config, init = config.model_copy(update={"imagenet": False}), None
         state = start_state(config, init, place)
         size = sum(p.numel() for p in state.network.parameters()) / 1e6
-        found.lines.append(f"built {config.model.preset}, {size:.1f} M parameters, on {place.world} x {place.device}")
+        where = f"{place.world} x {describe_device(place.device, config.tf32)}"
+        found.lines.append(f"built {config.model.preset}, {size:.1f} M parameters, on {where}")
         check_deployable(state)
         found.lines.append("the five subgraphs keep their contract under the tracker")
         check_shares(config.schedule.batch, place.world)

@@ -18,10 +18,11 @@ from mapt.model.weights import read_card, save_weights
 from mapt.training.backend import TorchBackend
 from mapt.training.checkpoint import checkpoints, restore_checkpoint, save_checkpoint
 from mapt.training.config import TrainConfig
+from mapt.training.device import arithmetic, describe_device
 from mapt.training.log import RunLog, SilentLog
 from mapt.training.optimizer import rate_at
 from mapt.training.pictures import draw_batch, draw_predictions
-from mapt.training.processes import average, default_threads, first_process_first, gather, join
+from mapt.training.processes import any_process, default_threads, first_process_first, gather, join
 from mapt.training.sanity import check_deployable, describe_batch, save_batch
 from mapt.training.sources import build_samples, synthetic_sets
 from mapt.training.state import FIXED, State, start_state
@@ -55,7 +56,7 @@ def train(config: TrainConfig, folder: Path, resume: bool = False, init: Path | 
         raise InputError(f"{folder}: is a file; name a folder with --out")
     if not (config.shared or init or checkpoints(folder)):
         raise InputError(FIXED)
-    with join(config.device) as place:
+    with join(config.device) as place, arithmetic(config.tf32):
         check_shares(config.schedule.batch, place.world)
         torch.set_num_threads(config.threads or default_threads())
         torch.manual_seed(config.seed)
@@ -93,7 +94,7 @@ class Run:
         config, state = self.config, self.state
         batches = load_batches(
             self.samples, config.schedule.batch, state.iteration, self.total, config.data.workers,
-            self.place.rank, self.place.world,
+            self.place.rank, self.place.world, self.place.device.type == "cuda",
         )  # fmt: skip
         with ExitStack() as stack:
             stop, log = stack.enter_context(StopRequest()), stack.enter_context(self.log)
@@ -115,7 +116,7 @@ class Run:
         """What is known, and what is worth checking, before the first step."""
         state, log = self.state, self.log
         verb = "resumed" if state.iteration else "started"
-        where = f"{self.place.world} x {self.place.device.type}"
+        where = f"{self.place.world} x {describe_device(self.place.device, self.config.tf32)}"
         log.note(f"{verb} at iteration {state.iteration} of {self.total} on {where}: {describe(self.config)}")
         stale = [head for head in HEADS if head not in self.config.heads]
         if self.config.shared and stale:
@@ -146,8 +147,7 @@ class Run:
         if self.validation.due(done, self.total):
             self._validate()
         # Processes get signals at different steps, and stop together; the first one alone has a log.
-        own = torch.tensor([float(stop.requested), float(len(batch.skipped))], device=self.place.device)
-        stopping, skipping = (average(own, self.place) > 0).tolist()
+        stopping, skipping = any_process((stop.requested, bool(batch.skipped)), self.place)
         if skipping:
             self._note_skipped(gather(batch.skipped, self.place))
         if done == self.total or stopping or done % config.checkpoint_every == 0:

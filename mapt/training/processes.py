@@ -13,6 +13,7 @@ from torch import Tensor, distributed, nn
 
 from mapt.errors import InputError
 from mapt.metrics.ranks import world_size
+from mapt.training.device import why_missing
 from mapt.workers import usable_cores
 
 LONGEST_WAIT = timedelta(hours=2)  # while one process renders or evaluates
@@ -46,8 +47,8 @@ def join(device: str) -> Iterator[Place]:
     gpus = torch.cuda.device_count() if device != "cpu" else 0
     if local >= gpus and (gpus or device == "cuda"):
         raise InputError(
-            f"device = {device}: this machine has {gpus} GPUs, process {local} finds none; start fewer processes, or "
-            "train with device=cpu"
+            f"device = {device}: {why_missing(gpus)}, process {local} has none; start fewer processes, or train with "
+            "device=cpu"
         )
     own = torch.device("cuda", local) if gpus else torch.device("cpu")
     if world == 1:
@@ -84,6 +85,13 @@ def average(values: Tensor, place: Place) -> Tensor:
     total = values.detach().clone()
     distributed.all_reduce(total)
     return total / place.world
+
+
+def any_process(own: tuple[bool, ...], place: Place) -> list[bool]:
+    """Whether each holds on any process; a single process asks no device."""
+    if place.world == 1:
+        return list(own)
+    return (average(torch.tensor(own, dtype=torch.float32, device=place.device), place) > 0).tolist()
 
 
 def gather(values: list[str], place: Place) -> list[str]:

@@ -36,10 +36,8 @@ class ScaledBackend(TorchBackend):
         self.sizes = [(_multiple(config.height * s), _multiple(config.width * s)) for s in scales if s != 1.0]
         self.others: list[tuple[Pyramid, Tensor]] = []
 
-    @torch.inference_mode()
-    def run(self, subgraph: str, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
-        """See `TorchBackend.run`."""
-        outputs = super().run(subgraph, inputs)
+    def _compute(self, subgraph: str, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+        outputs = super()._compute(subgraph, inputs)
         if subgraph == "backbone":
             image = torch.from_numpy(np.ascontiguousarray(inputs["image"])).to(self.device)
             self.others = [self._perceive(image, size) for size in self.sizes]

@@ -58,11 +58,13 @@ def start_state(config: TrainConfig, init: Path | None, place: Place | None = No
     """A network at the start of a run, with its optimiser and moving average.
 
     Raises:
-        InputError: weights to start from are missing or do not fit, or fp16 without a GPU.
+        InputError: weights to start from are missing or do not fit, or a precision that the device does not have.
     """
     place = place or Place()
     if config.fp16 and place.device.type != "cuda":
         raise InputError("fp16 = true: needs a GPU; use bf16 on a CPU")
+    if config.bf16 and place.device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise InputError("bf16 = true: this GPU has no bfloat16; use fp16")
     network = start_network(config, init).to(place.device)
     average = MovingAverage(network, config.schedule.ema)
     optimizer = build_optimizer(network, config.schedule)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 
 import torch
 from torch import nn
@@ -29,24 +30,27 @@ def step(state: State, batch: PairBatch, config: TrainConfig) -> tuple[dict[str,
     with autocast(state, config):
         losses: dict[str, torch.Tensor] = state.module(batch.to(state.place.device))
     parts = torch.stack([loss.float() for loss in losses.values()])
-    values = dict(zip(losses, average(parts.detach(), state.place).tolist(), strict=True))
-    # Of the mean over processes, so that all of them stop.
-    if not all(abs(value) < float("inf") for value in values.values()):
-        shown = {name: round(value, 3) for name, value in values.items()}
-        raise NotFiniteError(f"loss is not finite at iteration {state.iteration}: {shown}, samples {batch.names}")
     state.optimizer.zero_grad(set_to_none=True)
     state.scaler.scale(parts.sum()).backward()
     state.scaler.unscale_(state.optimizer)
-    norm = nn.utils.clip_grad_norm_(state.network.parameters(), config.schedule.clip)
+    gradient = nn.utils.clip_grad_norm_(state.network.parameters(), config.schedule.clip)
+    # All numbers at once: a GPU is waited for at each copy. Losses are the mean over processes, so that all of them
+    # stop.
+    numbers = torch.cat((average(parts.detach(), state.place), gradient.detach().to(parts).view(1)))
+    *found, norm = numbers.tolist()
+    values = dict(zip(losses, found, strict=True))
+    if not all(math.isfinite(value) for value in found):
+        shown = {name: round(value, 3) for name, value in values.items()}
+        raise NotFiniteError(f"loss is not finite at iteration {state.iteration}: {shown}, samples {batch.names}")
     # Before the step: it would carry the damage into weights and average. The scaler skips such a step by itself and
     # scales the next loss by half as much, until the scale is not the reason.
-    if not bool(norm.isfinite()) and not (config.fp16 and state.scaler.get_scale() > 1):
+    if not math.isfinite(norm) and not (config.fp16 and state.scaler.get_scale() > 1):
         raise NotFiniteError(f"gradient is not finite at iteration {state.iteration}, samples {batch.names}")
     state.scaler.step(state.optimizer)
     state.scaler.update()
     state.average.update(state.network)
     state.iteration += 1
-    return values, float(norm)
+    return values, norm
 
 
 def autocast(state: State, config: TrainConfig) -> contextlib.AbstractContextManager[object]:
