@@ -20,6 +20,7 @@ from mapt.export.lowering import Lowering
 from mapt.export.manifest import write_manifest
 from mapt.export.onnx import finish, trace
 from mapt.export.precision import Frames, Lowered, Precision, lower_precision, report
+from mapt.export.saturation import worst_pair_sum
 from mapt.export.subgraphs import list_subgraphs
 from mapt.export.tensorrt import Engine, build_engines, find_targets
 from mapt.export.turing import remove_products
@@ -28,14 +29,13 @@ from mapt.model.network import Network
 from mapt.model.subgraphs import model_info
 from mapt.model.weights import load_weights, save_weights
 from mapt.ops.nodes import DOMAIN, VERSION
-from mapt.runtime.bundle import GOLDEN, MANIFEST, SIGNATURE, Bundle, EngineFile
+from mapt.runtime.bundle import GOLDEN, MANIFEST, SIGNATURE, WEIGHTS, Bundle, EngineFile
 from mapt.runtime.operators import library_for
 from mapt.runtime.ort import OrtBackend
 from mapt.runtime.selftest import write_golden
 from mapt.runtime.signature import load_private_key, sign_file
 
 LIBRARIES = ("torch", "torchvision", "timm", "onnx", "onnxscript")
-WEIGHTS = "weights.safetensors"
 REPORT = "precision.json"  # what the gate saw
 TARGETS = ("sm75", "sm80", "sm86", "sm89", "sm120")  # Turing, Ampere, Ada, Blackwell
 GOLDEN_SEED = 4  # of the picture in every bundle
@@ -163,7 +163,7 @@ def _write(
         folder, info, {name: path.name for name, path in graphs.items()}, files,
         lowering=request.lowering, precision=request.precision, precisions=precisions,
         versions={name: importlib.metadata.version(name) for name in LIBRARIES}, engines=_entries(engines, folder),
-        operators=operators,
+        operators=operators, pair_sums=_pair_sums(graphs, precisions),
     )  # fmt: skip
     if request.sign:
         sign_file(folder / MANIFEST, request.sign, folder / SIGNATURE)
@@ -174,6 +174,12 @@ def _write(
 def _operators(lowering: Lowering) -> dict[str, int]:
     """The operators that a bundle's graphs need beyond ONNX's own: domain and version."""
     return {DOMAIN: VERSION} if lowering == "custom" else {}
+
+
+def _pair_sums(graphs: dict[str, Path], precisions: dict[str, str]) -> dict[str, int]:
+    """Largest sum of two products in each int8 graph, from the files as they are."""
+    lowered = [name for name, precision in precisions.items() if precision == "int8"]
+    return {name: worst_pair_sum(onnx.load(graphs[name])) for name in lowered}
 
 
 def _listed(name: str, path: Path, parameters: int, precision: str) -> Graph:

@@ -17,6 +17,7 @@ from mapt.errors import InputError
 from mapt.export.graph import drop_unused
 from mapt.export.half import select
 from mapt.export.lowering import lower
+from mapt.export.saturation import check_pair_sums, safe_ranges
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Backend, Tensors
 
@@ -75,7 +76,10 @@ def quantize(model: onnx.ModelProto, samples: list[Tensors], symmetric: bool = F
 
     Returns:
         The graph with Q/DQ; filters per channel, inputs and outputs float32. The same model and samples give the same
-        bytes.
+        bytes. Its integer products are the same on every processor, see `mapt.export.saturation`.
+
+    Raises:
+        RuntimeError: products of the finished graph can saturate.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
@@ -103,6 +107,7 @@ def quantize(model: onnx.ModelProto, samples: list[Tensors], symmetric: bool = F
                     nodes_to_quantize=names, op_types_to_quantize=KINDS,
                     extra_options={
                         "ActivationSymmetric": symmetric, "WeightSymmetric": True, "QuantizeBias": not symmetric,
+                        "TensorQuantOverrides": _filter_ranges(model.graph, names),
                     }, **ranges,
                 )  # fmt: skip
         finally:
@@ -111,8 +116,24 @@ def quantize(model: onnx.ModelProto, samples: list[Tensors], symmetric: bool = F
     if not symmetric:
         _take_bytes(quantized.graph)
     drop_unused(quantized.graph)
+    check_pair_sums(quantized)
     quantized.producer_name, quantized.producer_version = model.producer_name, model.producer_version
     return quantized
+
+
+def _filter_ranges(graph: onnx.GraphProto, names: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """The range of every channel of every filter, as ONNX Runtime's quantiser takes it."""
+    from onnxruntime.quantization import QuantType
+
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    ranges: dict[str, list[dict[str, Any]]] = {}
+    for node in graph.node:
+        if node.op_type != "Conv" or node.name not in names or node.input[1] not in constants:
+            continue
+        filters = numpy_helper.to_array(constants[node.input[1]])
+        shared = {"axis": 0, "quant_type": QuantType.QInt8, "symmetric": True}
+        ranges[node.input[1]] = [{**shared, "rmin": -limit, "rmax": limit} for limit in safe_ranges(filters)]
+    return ranges
 
 
 def _standard(model: onnx.ModelProto) -> onnx.ModelProto:

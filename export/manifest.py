@@ -10,7 +10,7 @@ from typing import Any
 
 from mapt.contract import SUBGRAPHS, ModelInfo
 from mapt.files import atomic_file
-from mapt.runtime.bundle import FORMAT, MANIFEST, EngineFile, seal, sha256
+from mapt.runtime.bundle import FORMAT, MANIFEST, PAIR_LIMIT, EngineFile, seal, sha256
 
 
 def write_manifest(
@@ -25,6 +25,7 @@ def write_manifest(
     precisions: dict[str, str] | None = None,
     engines: dict[str, dict[str, EngineFile]] | None = None,
     operators: dict[str, int] | None = None,
+    pair_sums: dict[str, int] | None = None,
 ) -> str:
     """Write `manifest.json` over files that already lie in `folder`.
 
@@ -39,6 +40,7 @@ def write_manifest(
         versions: library versions.
         engines: TensorRT engines in the folder, by target and subgraph.
         operators: version of every domain of operators in the graphs that is not ONNX's own.
+        pair_sums: of every int8 subgraph, see `mapt.export.saturation.worst_pair_sum`.
 
     Returns:
         The bundle's id: a hash over the ONNX files and what is configured, engines and weights apart.
@@ -68,6 +70,7 @@ def write_manifest(
         "id": identity,
         "files": {n: sha256(folder / n) for n in sorted(files)},
         "versions": versions,
+        "int8": {"limit": PAIR_LIMIT, "pair_sums": pair_sums} if pair_sums else {},
         "engines": {t: {n: _engine_entry(e, folder) for n, e in own.items()} for t, own in (engines or {}).items()},
     }
     with atomic_file(folder / MANIFEST) as temporary:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -17,14 +18,17 @@ from mapt.contract import BY_NAME, SUBGRAPHS, ModelInfo, Thresholds
 from mapt.errors import InputError
 from mapt.runtime.signature import check_signature
 
-FORMAT = 5
+FORMAT = 6
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 GOLDEN = "golden.npz"
+WEIGHTS = "weights.safetensors"
+# Largest sum of two int8 products that every processor holds; beyond it those without VNNI saturate.
+PAIR_LIMIT = 2**15 - 1
 _KEYS = {
     "format": int, "id": str, "preset": str, "height": int, "width": int, "classes": list, "things": list,
     "sizes": dict, "thresholds": dict, "lowering": str, "operators": dict, "precision": str, "subgraphs": dict,
-    "files": dict, "versions": dict, "engines": dict, "sha256": str,
+    "files": dict, "versions": dict, "engines": dict, "int8": dict, "sha256": str,
 }  # fmt: skip
 EngineStatus = Literal["built", "ran", "unproven"]
 LOWERINGS = ("custom", "standard", "gridsample")
@@ -121,6 +125,7 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
         _one_of("precision", manifest["precision"], PRECISIONS)
         graphs = {name: _inside(path, entry["file"]) for name, entry in manifest["subgraphs"].items()}
         precisions = {n: _precision(n, e["precision"], manifest["precision"]) for n, e in manifest["subgraphs"].items()}
+        _check_pair_sums(path, manifest["int8"], precisions)
         hashes = {entry["file"]: entry["sha256"] for entry in manifest["subgraphs"].values()} | manifest["files"]
         operators = {str(domain): int(version) for domain, version in manifest["operators"].items()}
         engines = {t: {n: _engine(path, e) for n, e in own.items()} for t, own in manifest["engines"].items()}
@@ -156,6 +161,20 @@ def _precision(subgraph: str, own: Any, asked: str) -> str:
     return _one_of(f"the precision of {subgraph}", own, ("fp32", asked) if asked != "fp32" else ("fp32",))
 
 
+def _check_pair_sums(path: Path, stated: dict[str, Any], precisions: dict[str, str]) -> None:
+    """Refuse int8 subgraphs whose products saturate on some processors, or that do not say whether they do."""
+    sums = stated.get("pair_sums", {})
+    for name in [n for n, precision in precisions.items() if precision == "int8"]:
+        worst = sums.get(name)
+        if type(worst) is not int or worst < 0 or stated.get("limit") != PAIR_LIMIT:
+            raise InputError(f"{path}: states no bound on int8 products of {name!r}; export it with this version")
+        if worst > PAIR_LIMIT:
+            raise InputError(
+                f"{path}: two int8 products of {name!r} add up to {worst}, more than the {PAIR_LIMIT} that every "
+                "processor holds; export it with this version"
+            )
+
+
 def _engine(manifest: Path, entry: dict[str, Any]) -> EngineFile:
     if entry["status"] not in get_args(EngineStatus):
         raise ValueError(f"an engine's status is {entry['status']!r}")
@@ -184,13 +203,24 @@ def _check_keys(path: Path, manifest: Any) -> None:
     if type(version) is int and version > FORMAT:
         raise InputError(f"{path}: has format {version}, newer than this version's {FORMAT}; update mapt to read it")
     if type(version) is not int or version != FORMAT:
-        raise InputError(f"{path}: has format {version!r}, this version reads {FORMAT}; export it with this version")
+        raise InputError(f"{path}: has format {version!r}, this version reads {FORMAT}; {_conversion(path, manifest)}")
     unknown = sorted(set(manifest) - set(_KEYS))
     if unknown:
         raise InputError(f"{path}: has the unknown key {unknown[0]!r}; export it with this version")
     for key, kind in _KEYS.items():
         if not isinstance(manifest.get(key), kind) or isinstance(manifest.get(key), bool):
             raise InputError(f"{path}: key {key!r} is missing or not a {kind.__name__}; export the bundle again")
+
+
+def _conversion(path: Path, manifest: dict[str, Any]) -> str:
+    """What to do about an older bundle: the weights in it export again."""
+    weights = path.parent / WEIGHTS
+    if not weights.is_file():
+        return "export it with this version"
+    lowering, precision = manifest.get("lowering"), manifest.get("precision")
+    ops = f" --ops {lowering}" if lowering in LOWERINGS and lowering != "standard" else ""
+    lower = f" --precision {precision}" if precision in PRECISIONS and precision != "fp32" else ""
+    return f"convert it with `mapt export {shlex.quote(str(weights))} --out NEW{ops}{lower}`"
 
 
 def _model_info(manifest: dict[str, Any]) -> ModelInfo:

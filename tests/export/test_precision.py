@@ -21,9 +21,10 @@ from mapt.export.gate import LIMITS, Score, judge
 from mapt.export.half import to_half
 from mapt.export.int8 import record
 from mapt.export.precision import Converter, Frames, lower_precision
+from mapt.export.saturation import worst_pair_sum
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Tensors
-from mapt.runtime.bundle import Bundle, read_bundle
+from mapt.runtime.bundle import PAIR_LIMIT, Bundle, read_bundle
 from mapt.runtime.ort import OrtBackend
 from mapt.shipped import shipped_weights
 
@@ -174,9 +175,12 @@ def test_a_bundle_in_int8_is_whole_and_the_same_twice(tmp_path: Path) -> None:
     kept = first.lowered.verdict.kept
     manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
     assert manifest["precision"] == "int8" and kept
+    assert manifest["int8"]["limit"] == PAIR_LIMIT and set(manifest["int8"]["pair_sums"]) == set(kept)
     for name, entry in manifest["subgraphs"].items():
         assert entry["precision"] == ("int8" if name in kept else "fp32")
-        kinds = {n.op_type for n in onnx.load(tmp_path / "a" / entry["file"]).graph.node}
+        graph = onnx.load(tmp_path / "a" / entry["file"])
+        assert worst_pair_sum(graph) == manifest["int8"]["pair_sums"].get(name, 0)
+        kinds = {n.op_type for n in graph.graph.node}
         assert ("QuantizeLinear" in kinds) is (name in kept)
     told = json.loads((tmp_path / "a" / "precision.json").read_text())
     assert told["kept"] == list(kept) and told["trials"][0]["heads"] == [] and str(tmp_path) not in json.dumps(told)

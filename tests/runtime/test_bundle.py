@@ -150,7 +150,8 @@ def test_a_link_out_of_the_bundle_is_refused(bundle: Path, name: str) -> None:
         (lambda m: m.update(format=2), "format 2"),
         (lambda m: m.update(format=3), "format 3"),
         (lambda m: m.update(format=4), "format 4"),
-        (lambda m: m.update(format=6), "format 6, newer than this version's 5; update mapt"),
+        (lambda m: m.update(format=5), "format 5"),
+        (lambda m: m.update(format=7), "format 7, newer than this version's 6; update mapt"),
         (lambda m: m.update(format="1"), "format '1'"),
         (lambda m: m.pop("format"), "format None"),
         (lambda m: m.update(plugin="x.so"), "unknown key 'plugin'"),
@@ -187,11 +188,60 @@ def test_a_link_out_of_the_bundle_is_refused(bundle: Path, name: str) -> None:
         (lambda m: m["engines"]["sm86"]["motion"].update(status="proven"), "'proven'"),
         (lambda m: m["engines"]["sm86"]["motion"].pop("layers"), "layers"),
         (lambda m: m["engines"].update(sm86=[]), "malformed"),
+        (lambda m: m.pop("int8"), "'int8'"),
+        (lambda m: m.update(int8=32640), "'int8'"),
     ],
 )
 def test_a_wrong_manifest_is_refused(bundle: Path, change: Edit, says: str) -> None:
     edit(bundle, change)
     assert says in refusal(bundle, bundle / MANIFEST)
+
+
+BOUND = {"limit": 32767, "pair_sums": {"motion": 32640}}
+
+
+@pytest.mark.parametrize(
+    ("stated", "says"),
+    [
+        ({}, "states no bound on int8 products of 'motion'; export it"),
+        ({"limit": 32767}, "states no bound"),
+        ({"pair_sums": {"motion": 32640}}, "states no bound"),
+        ({**BOUND, "limit": 64770}, "states no bound"),
+        ({**BOUND, "pair_sums": {"backbone": 32640}}, "states no bound"),
+        ({**BOUND, "pair_sums": {"motion": "32640"}}, "states no bound"),
+        ({**BOUND, "pair_sums": {"motion": True}}, "states no bound"),
+        ({**BOUND, "pair_sums": {"motion": -1}}, "states no bound"),
+        ({**BOUND, "pair_sums": [32640]}, "malformed"),
+        ({**BOUND, "pair_sums": {"motion": 32768}}, "'motion' add up to 32768, more than the 32767 that every"),
+        ({**BOUND, "pair_sums": {"motion": 64770}}, "'motion' add up to 64770"),
+    ],
+)
+def test_int8_that_may_saturate_is_refused(bundle: Path, stated: dict[str, Any], says: str) -> None:
+    def lower(manifest: dict[str, Any]) -> None:
+        manifest.update(precision="int8", int8=stated)
+        for name, entry in manifest["subgraphs"].items():
+            entry["precision"] = "int8" if name == "motion" else "fp32"
+
+    edit(bundle, lower)
+    assert says in refusal(bundle, bundle / MANIFEST)
+    edit(bundle, lambda m: m.update(int8=BOUND))
+    assert read_bundle(bundle).precisions["motion"] == "int8"
+
+
+@pytest.mark.parametrize(
+    ("states", "options"),
+    [
+        ({"lowering": "standard", "precision": "fp32"}, ""),
+        ({"lowering": "custom", "precision": "int8"}, " --ops custom --precision int8"),
+        ({"lowering": ["custom"], "precision": "x; rm"}, ""),
+    ],
+)
+def test_an_older_bundle_names_the_command_that_converts_it(bundle: Path, states: dict[str, Any], options: str) -> None:
+    edit(bundle, lambda m: m.update(states, format=5))
+    command = f"`mapt export {bundle}/weights.safetensors --out NEW{options}`"
+    assert refusal(bundle, bundle / MANIFEST).endswith(f"format 5, this version reads 6; convert it with {command}")
+    (bundle / "weights.safetensors").unlink()
+    assert refusal(bundle, bundle / MANIFEST).endswith("; export it with this version")
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b"7", b"7" * 5000])
