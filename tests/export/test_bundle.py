@@ -1,8 +1,10 @@
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,19 @@ def test_an_exported_bundle_can_be_exported_from_again(bundle: Path) -> None:
     left, right = load_file(shipped_weights()), load_file(bundle / "weights.safetensors")
     assert left.keys() == right.keys()
     assert all(left[name].equal(right[name]) for name in left)
+
+
+def test_an_older_bundle_is_converted_by_the_command_that_its_refusal_names(
+    bundle: Path, tmp_path: Path, mapt: Callable[..., Any]
+) -> None:
+    old = shutil.copytree(bundle, tmp_path / "old bundle")
+    manifest = json.loads((old / "manifest.json").read_text())
+    (old / "manifest.json").write_text(json.dumps({**manifest, "format": 5}))
+    refused = mapt("bench", old)
+    assert refused.code == 2 and refused.err.count("\n") == 1
+    (command,) = re.findall(r"convert it with `(.*) --out NEW`", refused.err)
+    assert mapt(*shlex.split(command)[1:], "--out", tmp_path / "new", "--no-check").code == 0
+    assert read_bundle(tmp_path / "new").id == read_bundle(bundle).id
 
 
 def test_a_folder_that_is_no_bundle_is_not_replaced(tmp_path: Path) -> None:
