@@ -72,7 +72,8 @@ def quantize(model: onnx.ModelProto, samples: list[Tensors], symmetric: bool = F
         model: finished graph.
         samples: inputs by name.
         symmetric: signed activations with zero point 0 and float32 biases, the only ones TensorRT takes; else unsigned
-            activations and int32 biases, which are faster on a CPU.
+            activations and int32 biases, which are faster on a CPU. The filters are the same for both: the gate judges
+            those of the second.
 
     Returns:
         The graph with Q/DQ; filters per channel, inputs and outputs float32. The same model and samples give the same

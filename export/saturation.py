@@ -22,7 +22,7 @@ from mapt.runtime.bundle import PAIR_LIMIT
 
 WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}  # what multiplies by int8 codes
 # Largest activation code. Signed codes count as unsigned ones: x86 kernels add 128 to them first.
-LARGEST_CODE = {TensorProto.UINT8: 255, TensorProto.INT8: 255}
+LARGEST_CODE: dict[int, int] = {TensorProto.UINT8: 255, TensorProto.INT8: 255}
 
 
 def largest_pairs(filters: NDArray[np.generic]) -> NDArray[np.float64]:
