@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from mapt.errors import InputError
+from mapt.export.bias_correction import correct_biases
 from mapt.export.graph import drop_unused
 from mapt.export.half import select
 from mapt.export.lowering import lower
@@ -94,6 +95,9 @@ def quantize(model: onnx.ModelProto, samples: list[Tensors], symmetric: bool = F
     names = [node.name for node in select(model.graph) if node.op_type in KINDS]
     if not names:
         return model
+    filters = _filter_ranges(model.graph, names)
+    runnable = _standard(model) if any(node.domain for node in model.graph.node) else model
+    model = correct_biases(model, runnable, samples, filters)
     with tempfile.TemporaryDirectory() as folder:
         source, target, ranges = Path(folder, "float.onnx"), Path(folder, "int8.onnx"), {}
         if any(node.domain for node in model.graph.node):
@@ -108,7 +112,7 @@ def quantize(model: onnx.ModelProto, samples: list[Tensors], symmetric: bool = F
                     nodes_to_quantize=names, op_types_to_quantize=KINDS,
                     extra_options={
                         "ActivationSymmetric": symmetric, "WeightSymmetric": True, "QuantizeBias": not symmetric,
-                        "TensorQuantOverrides": _filter_ranges(model.graph, names),
+                        "TensorQuantOverrides": _overrides(filters),
                     }, **ranges,
                 )  # fmt: skip
         finally:
@@ -122,19 +126,20 @@ def quantize(model: onnx.ModelProto, samples: list[Tensors], symmetric: bool = F
     return quantized
 
 
-def _filter_ranges(graph: onnx.GraphProto, names: list[str]) -> dict[str, list[dict[str, Any]]]:
-    """The range of every channel of every filter, as ONNX Runtime's quantiser takes it."""
+def _filter_ranges(graph: onnx.GraphProto, names: list[str]) -> dict[str, NDArray[np.float32]]:
+    """The range (O,) of every filter of the convolutions in `names`, by the filters' name."""
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    convolutions = (node for node in graph.node if node.op_type == "Conv" and node.name in names)
+    read = (node.input[1] for node in convolutions if node.input[1] in constants)
+    return {name: safe_ranges(numpy_helper.to_array(constants[name])) for name in read}
+
+
+def _overrides(filters: dict[str, NDArray[np.float32]]) -> dict[str, list[dict[str, Any]]]:
+    """Ranges as ONNX Runtime's quantiser takes them."""
     from onnxruntime.quantization import QuantType
 
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    ranges: dict[str, list[dict[str, Any]]] = {}
-    for node in graph.node:
-        if node.op_type != "Conv" or node.name not in names or node.input[1] not in constants:
-            continue
-        filters = numpy_helper.to_array(constants[node.input[1]])
-        shared = {"axis": 0, "quant_type": QuantType.QInt8, "symmetric": True}
-        ranges[node.input[1]] = [{**shared, "rmin": -limit, "rmax": limit} for limit in safe_ranges(filters)]
-    return ranges
+    shared = {"axis": 0, "quant_type": QuantType.QInt8, "symmetric": True}
+    return {name: [{**shared, "rmin": -limit, "rmax": limit} for limit in ranges] for name, ranges in filters.items()}
 
 
 def _standard(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -78,9 +78,9 @@ def test_lower_precision_stays_near(
     model = onnx.load(bundle / f"{name}.onnx")
     lower = Converter(kind, samples)(name, model, symmetric)
     full, low = (run(m, samples[name][0]) for m in (model, lower))
-    # int8 gives up to 0.27 (c16), on every processor alike: its integer sums are exact, see test_saturation.py. A wrong
-    # scale gives 1. What int8 costs the task is for the gate to say.
-    limit = {"fp16": 0.01, "int8": 0.3}[kind]
+    # int8 gives up to 0.09 (p4), on every processor alike: its integer sums are exact, see test_saturation.py. Without
+    # corrected biases it gave 0.27, a wrong scale gives 1. What int8 costs the task is for the gate to say.
+    limit = {"fp16": 0.01, "int8": 0.15}[kind]
     for value, want, got in zip(model.graph.output, full, low, strict=True):
         if name != "instance" and want.dtype == np.float32:
             assert error(want, got) < limit, value.name
