@@ -48,8 +48,8 @@ def correct_biases(
         rounded = _rounded(numpy_helper.to_array(constants[name]), limits)
         constants[name].CopyFrom(numpy_helper.from_array(rounded, name))
     for name, uses in shifts.items():  # several convolutions may share a bias
-        bias = numpy_helper.to_array(constants[name]) - np.mean(uses, axis=0)
-        constants[name].CopyFrom(numpy_helper.from_array(bias.astype(np.float32), name))
+        shift = np.mean(uses, axis=0).astype(np.float32)
+        constants[name].CopyFrom(numpy_helper.from_array(numpy_helper.to_array(constants[name]) - shift, name))
     return corrected
 
 

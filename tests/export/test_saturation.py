@@ -23,7 +23,8 @@ Codes = NDArray[np.integer[Any]]
 def exact(activations: Codes, filters: Codes) -> Codes:
     """Sums of products as processors with VNNI compute them: (O,K) uint8 times (O,K) int8, in 32 bits."""
     products: Codes = activations.astype(np.int32) * filters.astype(np.int32)
-    return products.sum(axis=1, dtype=np.int32)
+    sums: Codes = products.sum(axis=1, dtype=np.int32)
+    return sums
 
 
 def saturating(activations: Codes, filters: Codes) -> Codes:
@@ -31,7 +32,8 @@ def saturating(activations: Codes, filters: Codes) -> Codes:
     products: Codes = activations.astype(np.int32) * filters.astype(np.int32)
     even = np.pad(products, ((0, 0), (0, products.shape[1] % 2)))
     pairs = even.reshape(len(even), -1, 2).sum(axis=2).clip(-(2**15), 2**15 - 1)
-    return pairs.sum(axis=1, dtype=np.int32)
+    sums: Codes = pairs.sum(axis=1, dtype=np.int32)
+    return sums
 
 
 def orders(filters: Codes) -> list[Codes]:
@@ -121,7 +123,11 @@ def quantized(kind: str, code: int, dtype: int = TensorProto.UINT8, constant: bo
     inputs = [helper.make_tensor_value_info("x", dtype, read)]
     if not constant:
         inputs.append(helper.make_tensor_value_info("w", TensorProto.INT8, shape))
-    constants = [numpy_helper.from_array(np.float32(0.1), "s"), zero, numpy_helper.from_array(np.int8(0), "zw")]
+    constants = [
+        numpy_helper.from_array(np.array(0.1, np.float32), "s"),
+        zero,
+        numpy_helper.from_array(np.array(0, np.int8), "zw"),
+    ]
     graph = helper.make_graph(
         nodes, "g", inputs, [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * len(read))],
         [*constants, weight] if constant else constants,
