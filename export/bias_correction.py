@@ -56,8 +56,9 @@ def correct_biases(
 def _rounded(filters: NDArray[np.float32], limits: NDArray[np.float32]) -> NDArray[np.float32]:
     """(O,...) filters as the values of their codes; channel o has codes over [-limits[o], limits[o]]."""
     scale = (limits / CODES).reshape(-1, *[1] * (filters.ndim - 1))
-    rounded: NDArray[np.float32] = np.rint(filters / np.where(scale > 0, scale, 1)) * scale
-    return rounded.astype(np.float32)
+    codes = np.rint(filters / np.where(scale > 0, scale, 1))
+    rounded: NDArray[np.float32] = (codes * scale).astype(np.float32)
+    return rounded
 
 
 def _shift(error: NDArray[np.float32], mean: NDArray[np.float64]) -> NDArray[np.float64]:
