@@ -1,0 +1,185 @@
+"""Runs checks group by group in child processes, goes on after whatever happens to one, and keeps what is known."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from mapt.bench.gpu.context import Context
+from mapt.bench.gpu.needs import obstacle
+from mapt.bench.gpu.registry import Check, Need
+
+START = 60.0  # seconds that a child may take to import what it needs
+FAILED = ("failed", "died", "timeout")
+
+Told = dict[str, Any]
+
+
+@dataclass
+class Run:
+    """A run and what is known of it so far.
+
+    Attributes:
+        checks: in the order in which they run.
+        lacking: what the machine lacks, and why.
+        context: what the checks are given.
+        ends: when the run has to be over, on `time.monotonic`'s clock.
+        told: called with a check and what became of it, as soon as that is known.
+        results: by check, in the order of `checks` once the run is over.
+    """
+
+    checks: Sequence[Check]
+    lacking: Mapping[Need, str]
+    context: Context
+    ends: float
+    told: Callable[[Check, Told], None] = lambda check, told: None
+    results: dict[str, Told] = field(default_factory=dict)
+
+    def finish(self) -> None:
+        """Run everything that can run here, and say of the rest why it cannot."""
+        for _, group in itertools.groupby(self.checks, key=lambda check: check.group):
+            runnable = []
+            for check in group:
+                if reason := obstacle(check, self.lacking):
+                    self._keep(check, {"status": "skipped", "line": reason})
+                else:
+                    runnable.append(check)
+            while runnable:
+                runnable = self._run_some(runnable)
+
+    @property
+    def failed(self) -> list[str]:
+        """Names of the checks that failed, died or took too long."""
+        return [name for name, told in self.results.items() if told["status"] in FAILED]
+
+    def _keep(self, check: Check, told: Told) -> None:
+        self.results[check.name] = {
+            "name": check.name, "needs": list(check.needs), "shows": check.shows, "seconds": 0.0,
+            **told,
+        }  # fmt: skip
+        self.told(check, self.results[check.name])
+
+    def _run_some(self, checks: list[Check]) -> list[Check]:
+        """Run checks of one group in one process as far as it lives; returns those still to run."""
+        if time.monotonic() >= self.ends:
+            for check in checks:
+                self._keep(check, {"status": "not run", "line": "the time was over"})
+            return []
+        log = self.context.folder / f"{checks[0].group}.log"
+        with log.open("ab") as output, _child(checks, self.context, output) as (process, events):
+            begun, left = time.monotonic(), list(checks)
+            limit, running = START, False
+            while True:
+                ends = min(begun + limit, self.ends)
+                event = events.next(ends)
+                if event is None and time.monotonic() >= ends:
+                    seconds = round(time.monotonic() - begun, 1)
+                    line = f"stopped after {seconds} s{_last_line(log)}"
+                    self._keep(left[0], {"status": "timeout", "line": line, "seconds": seconds})
+                    return left[1:]
+                if event is None:  # the process ended
+                    if running or len(left) == len(checks):
+                        self._keep(left[0], _death(process, log, time.monotonic() - begun))
+                        return left[1:]
+                    return left
+                begun, running = time.monotonic(), "begin" in event
+                if running:
+                    limit = left[0].limit
+                else:
+                    event.pop("end")
+                    self._keep(left.pop(0), event)
+                    limit = START
+                    if not left:
+                        return []
+
+
+class Events:
+    """Lines of JSON from a pipe.
+
+    Args:
+        descriptor: its reading end, which belongs to this object.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor, self.rest = descriptor, b""
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(descriptor, selectors.EVENT_READ)
+
+    def next(self, ends: float) -> Told | None:
+        """The next line; None at the end of the pipe, and at the time `ends`."""
+        while b"\n" not in self.rest:
+            ready = self.selector.select(max(0.0, ends - time.monotonic()))
+            data = os.read(self.descriptor, 1 << 16) if ready else b""
+            if not data:
+                return None
+            self.rest += data
+        line, _, self.rest = self.rest.partition(b"\n")
+        told: Told = json.loads(line)
+        return told
+
+    def close(self) -> None:
+        """Close the pipe."""
+        self.selector.close()
+        os.close(self.descriptor)
+
+
+@contextlib.contextmanager
+def _child(
+    checks: Sequence[Check], context: Context, log: IO[bytes]
+) -> Iterator[tuple[subprocess.Popen[bytes], Events]]:
+    """A process for these checks, in a process group of its own, which is gone afterwards."""
+    reading, writing = os.pipe()
+    command = [sys.executable, "-m", "mapt.bench.gpu.child", str(writing), context.device]
+    command += [str(int(context.small)), str(context.folder)]
+    command += [f"{check.name}={check.target}" for check in checks]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, pass_fds=[writing],
+        start_new_session=True,
+    )  # fmt: skip
+    os.close(writing)
+    events = Events(reading)
+    try:
+        yield process, events
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)  # what it started and left behind
+        if process.stdin:
+            process.stdin.close()
+        events.close()
+
+
+def _death(process: subprocess.Popen[bytes], log: Path, seconds: float) -> Told:
+    """What is told of the check during which the process ended."""
+    try:
+        code = process.wait(10)
+    except subprocess.TimeoutExpired:
+        code = 0
+    if code < 0:
+        how = f"its process ended by {signal.Signals(-code).name}"
+    else:
+        how = f"its process ended with exit code {code}"
+    return {"status": "died", "line": f"{how}{_last_line(log)}", "seconds": round(seconds, 1)}
+
+
+def _last_line(log: Path) -> str:
+    """The last line that a process printed, to follow a sentence."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 4096))
+        lines = file.read().decode(errors="replace").split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return f"; last printed: {last[:100]}" if last else ""
