@@ -91,15 +91,15 @@ def deform_session(
     return session(node, {"x": x, "offset": offset}, {"weight": weight}, threads)
 
 
-def motion_cases(threads: int) -> list[Case]:
-    """Twenty masks through the motion head's four shared offset fields."""
+def motion_cases(threads: int | None) -> list[Case]:
+    """Twenty masks through the motion head's four shared offset fields; `threads` None: not on ONNX Runtime."""
     count, filters, h, w = 20, 16, HEIGHT // 8, WIDTH // 8
     masks, some = torch.rand(count, 1, h, w), blobs(count, h, w)
     offsets, weights = normal(4, 18, h, w, scale=2), normal(4, filters, 1, 3, 3)
     projection, bias = normal(4 * filters), normal(1)
     outs, logits = [torch.empty(count, filters, h, w) for _ in DILATIONS], torch.empty(count, 1, h, w)
 
-    def sessions(filters: Sequence[Tensor]) -> list[Call]:
+    def sessions(filters: Sequence[Tensor], threads: int) -> list[Call]:
         """The masks as channels of a grouped convolution: the coordinates are computed once there too."""
         channels = masks.transpose(0, 1)
         return [
@@ -107,7 +107,12 @@ def motion_cases(threads: int) -> list[Case]:
             for i, d in enumerate(DILATIONS)
         ]
 
-    grouped, single = sessions(list(weights)), sessions(list((weights * projection.view(4, -1, 1, 1, 1)).sum(1, True)))
+    collapsed = (weights * projection.view(4, -1, 1, 1, 1)).sum(1, True)
+    onnx_grouped, onnx_single = dict[str, Call](), dict[str, Call]()
+    if threads is not None:
+        grouped, single = sessions(list(weights), threads), sessions(list(collapsed), threads)
+        onnx_grouped["ONNX Runtime"] = lambda: [run() for run in grouped]
+        onnx_single["ONNX Runtime"] = lambda: [run() for run in single]
 
     def ours(out: bool) -> None:
         for i, d in enumerate(DILATIONS):
@@ -129,11 +134,11 @@ def motion_cases(threads: int) -> list[Case]:
     cells = count * h * w
     sampling, reads = 2 * 4 * 36 * cells, 4 * (masks.numel() + offsets.numel())
     writes = 4 * 4 * filters * cells
-    whole = {"torchvision": projected, "ONNX Runtime": lambda: [run() for run in single]}
+    whole = {"torchvision": projected, **onnx_single}
     return [
         Case(
             f"4 shared deform_conv2d, {count} x 1 -> {filters}, {h}x{w}, into out=", lambda: ours(True),
-            {"torchvision": theirs, "ONNX Runtime": lambda: [run() for run in grouped]},
+            {"torchvision": theirs, **onnx_grouped},
             sampling + 2 * 36 * filters * cells, reads + writes,
         ),
         Case(
@@ -178,39 +183,49 @@ def roi_session(features: list[Tensor], boxes: Tensor, size: int, threads: int) 
     return session(pool, {"x": atlas, "rois": rois}, {"image": image}, threads)
 
 
-def roi_cases(threads: int) -> list[Case]:
-    """RoIAlign over P4..P32 of 256 channels."""
-    channels = 256
-    features = [torch.rand(1, channels, HEIGHT // s, WIDTH // s) for s in STRIDES]
+def roi_cases(
+    threads: int | None, channels: int = 256, shapes: Sequence[tuple[int, int]] = ((1000, 7), (100, 14)),
+    dtype: torch.dtype = torch.float32,
+) -> list[Case]:  # fmt: skip
+    """RoIAlign over P4..P32.
+
+    Args:
+        threads: of ONNX Runtime; None: it is left out.
+        channels: of the features.
+        shapes: boxes and output size of each case.
+        dtype: of the features.
+    """
+    features = [torch.rand(1, channels, HEIGHT // s, WIDTH // s).to(dtype) for s in STRIDES]
     named = dict(zip("0123", features, strict=True))
     cases = []
-    for count, size in ((1000, 7), (100, 14)):
-        boxes, out = random_boxes(count), torch.empty(count, channels, size, size)
+    for count, size in shapes:
+        boxes, out = random_boxes(count), torch.empty(count, channels, size, size, dtype=dtype)
         pooler = torchvision.ops.MultiScaleRoIAlign(list("0123"), size, 2)
 
         def theirs(pooler: nn.Module = pooler, boxes: Tensor = boxes) -> object:
-            return pooler(named, [boxes[:, 1:]], [(HEIGHT, WIDTH)])
+            return pooler(named, [boxes[:, 1:].to(dtype)], [(HEIGHT, WIDTH)])
 
         def ours(boxes: Tensor = boxes, size: int = size, out: Tensor = out) -> object:
             return ops.multiscale_roi_align(features, boxes, size, STRIDES, out=out)
 
-        others = {"torchvision": theirs, "ONNX Runtime": roi_session(features, boxes, size, threads)}
-        amount = 4 * (sum(f.numel() for f in features) + out.numel())
+        others: dict[str, Call] = {"torchvision": theirs}
+        if threads is not None:
+            others["ONNX Runtime"] = roi_session(features, boxes, size, threads)
+        amount = dtype.itemsize * (sum(f.numel() for f in features) + out.numel())
         cases.append(
             Case(f"multiscale_roi_align, {count} x {channels} x {size}x{size}", ours, others, 32 * out.numel(), amount)
         )
     return cases
 
 
-def convolution_case(threads: int) -> Case:
-    """An ordinary deformable convolution."""
-    c, h, w = 64, 94, 311
+def convolution_case(threads: int | None, shape: tuple[int, int, int] = (64, 94, 311)) -> Case:
+    """An ordinary deformable convolution; channels, height and width; `threads` as in `motion_cases`."""
+    c, h, w = shape
     x, offset, weight = normal(1, c, h, w), normal(1, 18, h, w), normal(c, c, 3, 3, scale=0.1)
     out = torch.empty(1, c, h, w)
-    others = {
-        "torchvision": lambda: torchvision.ops.deform_conv2d(x, offset, weight, padding=1),
-        "ONNX Runtime": deform_session(x, offset, weight, 1, 1, 1, threads),
-    }
+    others: dict[str, Call] = {"torchvision": lambda: torchvision.ops.deform_conv2d(x, offset, weight, padding=1)}
+    if threads is not None:
+        others["ONNX Runtime"] = deform_session(x, offset, weight, 1, 1, 1, threads)
     flops, amount = h * w * 9 * c * (2 * c + 8), 4 * (x.numel() + offset.numel() + weight.numel() + out.numel())
     ours = lambda: ops.deform_conv2d(x, offset, weight, padding=1, out=out)  # noqa: E731
     return Case(f"deform_conv2d, {c} -> {c}, {h}x{w}", ours, others, flops, amount)

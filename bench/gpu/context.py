@@ -10,7 +10,7 @@ from typing import Literal
 Device = Literal["cpu", "cuda"]
 
 
-class Skip(Exception):  # noqa: N818  (not an error)
+class Skip(Exception):
     """A check cannot run here; the text says why."""
 
 

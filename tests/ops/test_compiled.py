@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from mapt import ops
+from mapt.bench.gpu.cases import calls
 from mapt.ops import compiled
 from tests.ops.conftest import needs_compiled
 
@@ -43,33 +44,8 @@ def convolution(batch: int, channels: int, shared: bool) -> tuple[Tensor, Tensor
 
 
 def test_the_operators_pass_pytorchs_own_checks() -> None:
-    leaves = [x.requires_grad_() for x in convolution(3, 2, True)]
-    torch.library.opcheck(torch.ops.mapt.deform_conv2d.default, (*leaves, 1, 1, 1))
-    smaller = (leaves[0], torch.randn(3, 18, 12, 19, requires_grad=True), leaves[2])
-    torch.library.opcheck(torch.ops.mapt.deform_conv2d.default, (*smaller, None, 2, 1, 1))
-    detached = [x.detach() for x in leaves]
-    out = torch.empty(3, 6, 23, 37)
-    torch.library.opcheck(torch.ops.mapt.deform_conv2d_out.default, (*detached, 1, 1, 1, out))
-    wanted = [True, False, True, True]
-    torch.library.opcheck(
-        torch.ops.mapt.deform_conv2d_backward.default, (torch.randn(3, 6, 23, 37), *detached[:3], 1, 1, 1, wanted)
-    )
-    pyramid = [f.requires_grad_() for f in features()]
-    torch.library.opcheck(torch.ops.mapt.multiscale_roi_align.default, (pyramid, boxes(), 7, STRIDES, 2))
-    plain, out = features(), torch.empty(70, 5, 7, 7)
-    torch.library.opcheck(torch.ops.mapt.multiscale_roi_align_out.default, (plain, boxes(), 7, STRIDES, 2, out))
-    sizes = [f.shape[2] for f in plain], [f.shape[3] for f in plain]
-    torch.library.opcheck(
-        torch.ops.mapt.multiscale_roi_align_backward.default, (torch.randn(70, 5, 7, 7), boxes(), *sizes, 2, STRIDES, 2)
-    )
-    motion = torch.rand(3, 1, 9, 11), torch.randn(4, 18, 9, 11), torch.randn(4, 2, 1, 3, 3)
-    head = torch.randn(8), torch.randn(1)
-    rows, logits, found = boxes(3)[:, 1:], torch.empty(3, 1, 9, 11), torch.empty(3, 8, 7, 7)
-    torch.library.opcheck(torch.ops.mapt.propagate_masks.default, (*motion, *head, rows))
-    torch.library.opcheck(torch.ops.mapt.propagate_masks.default, (*motion, *head, None))
-    torch.library.opcheck(torch.ops.mapt.propagate_masks_out.default, (*motion, *head, rows, logits, found))
-    torch.library.opcheck(torch.ops.mapt.propagated_features.default, (*motion, rows))
-    torch.library.opcheck(torch.ops.mapt.propagated_features_out.default, (*motion, rows, found))
+    for call in calls("cpu"):
+        torch.library.opcheck(call.overload, call.arguments)
 
 
 def everything() -> list[Tensor]:

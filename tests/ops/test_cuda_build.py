@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from mapt import ops
+from mapt.bench.gpu.cases import CONVOLUTIONS, STRIDES, boxes, convolution, motion, pyramid
 from mapt.ops import compiled
 from tests.ops.conftest import needs_compiled
-from tests.ops.test_cuda_source import CONVOLUTIONS, STRIDES, boxes, convolution, motion, pyramid
 
 
 @pytest.fixture

@@ -1,52 +1,14 @@
 """The CUDA kernels, executed without a GPU (csrc/shim), beside the CPU's operators."""
 
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor
 
+from mapt.bench.gpu.cases import CONVOLUTIONS, POOLINGS, STRIDES, boxes, convolution, motion, pyramid
 from tests.ops import cuda_source
 from tests.ops.conftest import needs_compiled
 
 pytestmark = [needs_compiled, cuda_source.needs_compiler]
-STRIDES = [4, 8, 16, 32]
-
-CONVOLUTIONS = [  # batch, channels, filters, kernel, height, width, shared, stride, padding, dilation, bias
-    (9, 1, 16, 3, 13, 21, True, 1, 1, 1, False),
-    (5, 1, 5, 3, 7, 9, True, 1, 12, 12, True),
-    (1, 1, 1, 3, 1, 1, False, 1, 1, 1, True),
-    (3, 1, 2, 3, 9, 8, False, 1, 1, 1, True),
-    (4, 3, 6, 3, 5, 13, True, 1, 3, 3, True),
-    (2, 3, 7, 3, 12, 9, False, 2, 1, 1, True),
-    (2, 19, 33, 3, 8, 11, False, 1, 1, 1, False),
-    (2, 2, 4, 2, 6, 7, False, 3, 2, 2, True),
-    (2, 1, 1, 3, 48, 61, True, 1, 1, 1, True),  # enough pixels for more lanes than one warp
-    (0, 2, 3, 3, 4, 5, True, 1, 1, 1, True),
-]
-WILD = (torch.nan, torch.inf, -torch.inf, 1e30, -1e30, 2.0**31, -(2.0**31), -1.0, 1e-40)
-
-
-def sprinkle(tensor: Tensor, count: int) -> None:
-    """Put about `count` numbers into it that are no offsets."""
-    some = tensor.view(-1)[:: max(1, tensor.numel() // count)]
-    some.copy_(torch.tensor(WILD, dtype=tensor.dtype).repeat(len(some))[: len(some)])
-
-
-def convolution(case: tuple[int, ...], dtype: torch.dtype = torch.float32) -> tuple[list[Any], tuple[int, ...]]:
-    batch, channels, filters, kernel, height, width, shared, stride, padding, dilation, bias = case
-    random = torch.Generator().manual_seed(0)
-    oh, ow = ((side + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1 for side in (height, width))
-    shapes = (
-        (batch, channels, height, width), (1 if shared else batch, 2 * kernel * kernel, oh, ow),
-        (filters, channels, kernel, kernel), (filters,),
-    )  # fmt: skip
-    tensors: list[Any] = [torch.randn(*shape, generator=random, dtype=dtype) for shape in shapes]
-    tensors[1] *= 5  # many samples fall outside
-    sprinkle(tensors[1], 40)
-    if not bias:
-        tensors[3] = None
-    return tensors, (stride, padding, dilation)
 
 
 def assert_close(got: Tensor, want: Tensor, tolerance: float = 1e-5) -> None:
@@ -97,37 +59,6 @@ def test_all_samples_in_one_cell() -> None:
     assert (want[0].abs().sum((0, 1)) > 0).sum() == 4
 
 
-def pyramid(
-    height: int, width: int, batch: int = 2, channels: int = 3, dtype: torch.dtype = torch.float32
-) -> list[Tensor]:
-    random = torch.Generator().manual_seed(0)
-    return [
-        torch.randn(batch, channels, -(-height // s), -(-width // s), generator=random, dtype=dtype) for s in STRIDES
-    ]
-
-
-def boxes(count: int, batch: int, height: int, width: int) -> Tensor:
-    """Every level, also outside the image, of no area, turned over, and with numbers that are none."""
-    random = torch.Generator().manual_seed(1)
-    centre = torch.rand(count, 2, generator=random) * torch.tensor([width * 1.2, height * 1.2])
-    side = torch.rand(count, 2, generator=random) ** 2 * 700
-    rows = torch.cat((torch.randint(0, batch, (count, 1), generator=random), centre - side / 2, centre + side / 2), 1)
-    rows[1:20:5, 3:] = rows[1:20:5, 1:3]
-    rows[2:20:5, 1:] = rows[2:20:5, 1:].flip(1)
-    for i, value in enumerate(WILD[: len(rows) // 8]):
-        rows[i * 8 + 7, 1 + i % 4] = value
-    return rows
-
-
-POOLINGS = [  # height, width, batch, channels, boxes, size, sampling ratio
-    (193, 311, 2, 19, 90, 7, 2),
-    (33, 65, 1, 1, 70, 1, 1),
-    (32, 32, 1, 16, 5, 14, 3),
-    (64, 64, 1, 3, 0, 7, 2),
-    (1, 1, 3, 33, 20, 3, 2),
-]
-
-
 @pytest.mark.parametrize("case", POOLINGS)
 def test_roi_align_equals_the_cpus(case: tuple[int, ...]) -> None:
     height, width, batch, channels, count, size, ratio = case
@@ -157,22 +88,6 @@ def test_a_box_of_no_image_is_zero(image: float) -> None:
     alone = cuda_source.roi_align_backward(torch.ones(1, 3, 7, 7), rows[:1], features, STRIDES, 2)
     both = cuda_source.roi_align_backward(torch.ones(2, 3, 7, 7), rows, features, STRIDES, 2)
     assert all(torch.equal(a, b) for a, b in zip(alone, both, strict=True))
-
-
-def motion(count: int, height: int, width: int, filters: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, ...]:
-    """Masks of which some are empty and all have empty parts; offsets and boxes that lie anywhere."""
-    random = torch.Generator().manual_seed(3)
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=random, dtype=dtype)
-
-    masks = normal(count, 1, height, width) * (normal(count, 1, height, width) > 0.8)
-    masks[1::3] = 0
-    masks[..., width // 2 :] = 0
-    offsets = normal(4, 18, height, width) * 3
-    sprinkle(offsets, 300)
-    rows = boxes(count, 1, height * 8, width * 8)[:, 1:].to(dtype)
-    return masks, offsets, normal(4, filters, 1, 3, 3), normal(4 * filters), normal(1), rows.contiguous()
 
 
 @pytest.mark.parametrize("sizes", [(20, 9, 33, 16), (1, 1, 1, 1), (9, 23, 37, 3), (3, 30, 5, 2), (0, 4, 4, 2)])

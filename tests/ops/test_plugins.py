@@ -18,11 +18,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from mapt.bench.gpu.cases import CONVOLUTIONS, STRIDES, boxes, convolution, motion, pyramid
 from mapt.ops.nodes import DOMAIN, VERSION
 from tests.export.conftest import has_tensorrt
 from tests.ops import cuda_source
 from tests.ops.conftest import needs_compiled
-from tests.ops.test_cuda_source import CONVOLUTIONS, STRIDES, boxes, convolution, motion, pyramid
 
 ROOT = Path(__file__).parents[2]
 TYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 7}  # nvinfer1::DataType

@@ -1,0 +1,101 @@
+"""Operators beside torchvision's: eager, and replayed from a CUDA graph, which leaves out the gaps between launches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from mapt import ops
+from mapt.bench import kernel_cases
+from mapt.bench.gpu.context import Context, Result
+from mapt.bench.gpu.device import capture, first_line, milliseconds
+from mapt.bench.kernel_cases import Case, Call
+
+BANDWIDTH = 3e12  # bytes per second, of the floor: an H200's memory moves half as much again
+SMALL = (8, 24, 40)  # channels, height and width of a rehearsal's convolutions
+
+
+def forward(context: Context) -> Result:
+    """Inference."""
+    with torch.device(context.device), torch.no_grad():
+        torch.manual_seed(0)
+        cases = [*kernel_cases.motion_cases(None), features_case()]
+        if context.small:
+            cases += kernel_cases.roi_cases(None, 8, ((20, 7),))
+            cases.append(kernel_cases.convolution_case(None, SMALL))
+        else:
+            cases += kernel_cases.roi_cases(None)
+            cases += kernel_cases.roi_cases(None, 64, ((300, 7),))
+            cases += kernel_cases.roi_cases(None, 256, ((1000, 7),), torch.float16)
+            cases.append(kernel_cases.convolution_case(None))
+            cases.append(kernel_cases.convolution_case(None, (256, 96, 312)))
+        return measured(cases, context)
+
+
+def backward(context: Context) -> Result:
+    """Forward and backward."""
+    with torch.device(context.device):
+        torch.manual_seed(0)
+        cases = kernel_cases.training_cases()
+    return measured(cases[:1] if context.small else cases, context)
+
+
+def features_case() -> Case:
+    """The motion step with the features inside boxes; torchvision has nothing that does the same."""
+    count, filters, h, w = 20, 16, kernel_cases.HEIGHT // 8, kernel_cases.WIDTH // 8
+    masks, offsets = kernel_cases.blobs(count, h, w), kernel_cases.normal(4, 18, h, w, scale=2)
+    head = kernel_cases.normal(4, filters, 1, 3, 3), kernel_cases.normal(4 * filters)
+    bias, boxes = kernel_cases.normal(1), kernel_cases.random_boxes(count)[:, 1:].contiguous()
+
+    def ours() -> object:
+        return ops.propagate_masks(masks, offsets, *head, bias, boxes)
+
+    amount = 4 * (masks.numel() * 2 + offsets.numel() + count * 4 * filters * 49)
+    return Case("the same with box features", ours, {}, 2 * 4 * 36 * masks.numel(), amount)
+
+
+def measured(cases: Sequence[Case], context: Context) -> Result:
+    """Medians of every contender, eager and graphed, as a table."""
+    entries, rows = (
+        [],
+        [f"{'microseconds':58} {'ours':>8} {'tv':>8} {'graphed':>8} {'tv':>8} {'floor':>6}"],
+    )
+    for case in cases:
+        calls: dict[str, Call] = {"ours": case.ours, **case.others}
+        us = {
+            name: 1e3 * milliseconds(call, context.device, context.rounds())
+            for name, call in calls.items()
+        }
+        graphed, refused = dict[str, float](), dict[str, str]()
+        for name, call in calls.items():
+            try:
+                replay, _ = capture(call, context.device)
+                graphed[name] = 1e3 * milliseconds(replay, context.device, context.rounds())
+            except Exception as error:  # torchvision's pooler asks the device for sizes
+                refused[name] = first_line(error)
+        floor = 1e6 * case.bytes / BANDWIDTH
+        entries.append(
+            {
+                "name": case.name,
+                "us": us,
+                "graphed_us": graphed,
+                "not_captured": refused,
+                "floor_us": floor,
+            }
+        )
+        cells = [us["ours"], us.get("torchvision"), graphed.get("ours"), graphed.get("torchvision")]
+        rows.append(f"{case.name[:58]:58} " + " ".join(_cell(c) for c in cells) + f" {floor:6.1f}")
+    faults = [
+        f"{e['name']}: ours cannot be captured" for e in entries if "ours" in e["not_captured"]
+    ]  # type: ignore[operator]
+    ratios = [c for c in entries if "torchvision" in c["us"]]  # type: ignore[operator]
+    slower = sum(e["us"]["ours"] > e["us"]["torchvision"] for e in ratios)  # type: ignore[index]
+    line = (
+        f"{len(cases)} pieces of work, ours slower than torchvision's in {slower} of {len(ratios)}"
+    )
+    return Result(line, {"cases": entries}, tuple(faults), tuple(rows))
+
+
+def _cell(us: float | None) -> str:
+    return f"{'-' if us is None else f'{us:.0f}':>8}"
