@@ -1,7 +1,8 @@
 """What only a GPU can show: `python -m mapt.bench.gpu`.
 
-Runs every check that can run on this machine and prints at most sixty lines. Exit code 0: all passed; 1: some failed;
-2: a mistake in the arguments, or there is no GPU and what needs none has run.
+Runs every check that can run on this machine and prints at most sixty lines. Exit code 0: all
+passed. 1: some failed. 2: a mistake in the arguments, or there is no GPU and what needs none has
+run.
 """
 
 from __future__ import annotations

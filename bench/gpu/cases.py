@@ -1,4 +1,4 @@
-"""Inputs that the operators are compared on, here and in the tests: small, odd, and with numbers that are none."""
+"""Inputs that the operators are compared on, here and in the tests: small, odd, and not numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from torch import Tensor
 
 STRIDES = [4, 8, 16, 32]
 
-CONVOLUTIONS = [  # batch, channels, filters, kernel, height, width, shared, stride, padding, dilation, bias
+# Batch, channels, filters, kernel, height, width, shared, stride, padding, dilation, bias.
+CONVOLUTIONS = [
     (9, 1, 16, 3, 13, 21, True, 1, 1, 1, False),
     (5, 1, 5, 3, 7, 9, True, 1, 12, 12, True),
     (1, 1, 1, 3, 1, 1, False, 1, 1, 1, True),
@@ -154,11 +155,12 @@ def calls(device: str) -> list[Call]:
     )
     found, pooled = normal(3, 6, 23, 37), normal(70, 5, 7, 7)
     logits, inside, places = normal(3, 1, 9, 11), normal(3, 8, 7, 7), rows[:3, 1:].contiguous()
+    wanted = [True, False, True, True]
     listed: list[tuple[str, tuple[Any, ...], tuple[Tensor, ...]]] = [
         ("deform_conv2d", (*leaves, 1, 1, 1), ()),
         ("deform_conv2d", (leaves[0], smaller, leaves[2], None, 2, 1, 1), ()),
         ("deform_conv2d_out", (*detached, 1, 1, 1, found), (found,)),
-        ("deform_conv2d_backward", (normal(3, 6, 23, 37), *detached[:3], 1, 1, 1, [True, False, True, True]), ()),
+        ("deform_conv2d_backward", (normal(3, 6, 23, 37), *detached[:3], 1, 1, 1, wanted), ()),
         ("multiscale_roi_align", (features, rows, 7, STRIDES, 2), ()),
         ("multiscale_roi_align_out", (plain, rows, 7, STRIDES, 2, pooled), (pooled,)),
         ("multiscale_roi_align_backward", (normal(70, 5, 7, 7), rows, *sides, 2, STRIDES, 2), ()),

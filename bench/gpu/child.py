@@ -1,7 +1,8 @@
-"""Runs checks of one group in a process of their own: `python -m mapt.bench.gpu.child`, started by `runner`.
+"""Runs checks of one group in a process of their own, started by `runner`.
 
-Each line that it writes to the given descriptor is JSON: `{"begin": NAME}`, then what became of the check. A check that
-raises ends the process: after an error CUDA may be unusable, and the next check gets a new one.
+Each line that it writes to the given descriptor is JSON: `{"begin": NAME}`, then what became of the
+check. A check that raises ends the process: after an error CUDA may be unusable, and the next check
+gets a new one.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def _plain(value: Any) -> Any:
 
 
 def _end_with_parent() -> None:
-    """End this process and those that it started when the parent does: its end of standard input closes then."""
+    """End this process and those that it started when the parent ends: standard input closes."""
 
     def watch() -> None:
         while os.read(0, 1):

@@ -1,4 +1,4 @@
-"""A device as the checks see it: waiting, timing, CUDA graphs. On a CPU the same calls, for rehearsals."""
+"""A device as the checks see it: waiting, timing, CUDA graphs; on a CPU the same calls."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -52,10 +53,10 @@ def capture(call: Callable[[], Made], device: str) -> tuple[Callable[[], None], 
         What replays it, and the results, which every replay overwrites.
 
     Raises:
-        RuntimeError: the call does something that cannot be captured, such as asking the device for a number.
+        RuntimeError: the call does what cannot be captured, such as asking for a number.
     """
     if device != "cuda":
-        return lambda: None if call() is None else None, call()
+        return partial(_call, call), call()
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
@@ -67,6 +68,10 @@ def capture(call: Callable[[], Made], device: str) -> tuple[Callable[[], None], 
     with torch.cuda.graph(graph):
         results = call()
     return graph.replay, results
+
+
+def _call(call: Callable[[], object]) -> None:
+    call()
 
 
 def first_line(error: BaseException) -> str:

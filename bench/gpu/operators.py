@@ -12,7 +12,16 @@ from torch import Tensor
 
 from mapt import ops
 from mapt.bench.gpu.cases import (
-    CONVOLUTIONS, MOTIONS, POOLINGS, STRIDES, boxes, calls, convolution, motion, pyramid, tolerance
+    CONVOLUTIONS,
+    MOTIONS,
+    POOLINGS,
+    STRIDES,
+    boxes,
+    calls,
+    convolution,
+    motion,
+    pyramid,
+    tolerance,
 )  # fmt: skip
 from mapt.bench.gpu.context import Context, Result
 from mapt.bench.gpu.device import capture, first_line, synchronize
@@ -28,7 +37,7 @@ Work = Callable[[str], list[Tensor]]
 
 
 def works(dtypes: Sequence[torch.dtype]) -> Iterator[tuple[str, torch.dtype, Work]]:
-    """Name, dtype, and what gives results and gradients on a device; the inputs are the same on all."""
+    """Name, dtype, and what gives results and gradients on a device, of the same inputs on all."""
     for dtype in dtypes:
         short = str(dtype).removeprefix("torch.")
         for number, case in enumerate(CONVOLUTIONS):

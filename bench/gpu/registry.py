@@ -1,4 +1,4 @@
-"""The checks as data; `python -m mapt.bench.gpu --list` prints them. Importing this needs nothing but Python."""
+"""The checks as data; `python -m mapt.bench.gpu --list` prints them, with nothing but Python."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ CHECKS: tuple[Check, ...] = (
     Check("speed", "backward", ("gpu",), 60, "forward and backward beside torchvision's"),
     Check("bundles", "export", (), 90, "every kind of bundle, exported as a user does"),
     Check("ort", "host-binding", (), 60, "IoBinding on the CPU gives what a plain run gives"),
-    Check("ort", "operator-library", (), 30, "for which providers custom operators are registered"),
+    Check("ort", "operator-library", (), 30, "providers that have the custom operators"),
     Check("ort", "providers", ("gpu", "ort-cuda"), 60, "CUDA comes up without PyTorch's help"),
-    Check("ort", "tensors", ("gpu", "ort-cuda"), 60, "all outputs beside the CPU's, TF32 off and on"),
+    Check("ort", "tensors", ("gpu", "ort-cuda"), 60, "outputs beside the CPU's, TF32 off and on"),
     Check("ort", "frames", ("gpu", "ort-cuda", "trained weights"), 60, "labels, ids as the CPU's"),
-    Check("ort", "speed", ("gpu", "ort-cuda"), 60, "ms a subgraph: through the host, on the device"),
+    Check("ort", "speed", ("gpu", "ort-cuda"), 60, "ms of subgraphs: through the host, bound"),
     Check("pytorch", "frames", ("gpu", "trained weights"), 60, "labels and ids as the CPU's"),
     Check("pytorch", "capture", ("gpu",), 45, "each subgraph captured in a CUDA graph; its ms"),
     Check("pytorch", "launches", ("gpu",), 45, "kernels launched by each subgraph"),
@@ -71,10 +71,10 @@ CHECKS: tuple[Check, ...] = (
     Check("training", "base-float32", ("gpu",), 60, "40 steps, resumed from the 20th"),
     Check("training", "base-bf16", ("gpu",), 60, "the same in bfloat16"),
     Check("training", "base-fp16", ("gpu",), 60, "the same in float16"),
-    Check("suite", "device-tests", ("gpu", "tests"), 90, "the tests that take a device, on the GPU"),
+    Check("suite", "device-tests", ("gpu", "tests"), 90, "the tests that take a device, there"),
     Check("suite", "fake-cuda", ("tests",), 90, "the network on fake CUDA tensors"),
     Check("suite", "kernels-as-loops", ("tests", "compiler"), 90, "CUDA source run by the CPU"),
-    Check("plugins", "enqueue", ("gpu", "nvcc", "compiler"), 90, "TensorRT plugins beside the CPU's"),
+    Check("plugins", "enqueue", ("gpu", "nvcc", "compiler"), 90, "TensorRT plugins beside the CPU"),
     Check("tensorrt", "engines", ("gpu", "tensorrt", "trained weights"), 120, "ids of engines"),
     Check("build", "resources", ("nvcc",), 120, "kernels for sm_90: registers, spilled bytes"),
     Check("operators", "memcheck", ("gpu", "sanitizer"), 90, "compute-sanitizer finds no error"),

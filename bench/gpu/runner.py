@@ -1,4 +1,4 @@
-"""Runs checks group by group in child processes, goes on after whatever happens to one, and keeps what is known."""
+"""Runs checks in child processes, goes on after whatever happens to one, keeps what is known."""
 
 from __future__ import annotations
 

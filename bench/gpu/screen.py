@@ -39,7 +39,7 @@ class Screen:
             self.line(text, keep=12)
 
     def end(self, results: Sequence[Told], last: Sequence[str]) -> None:
-        """Faults, tables as far as there is room, what was left out and why, and the `last` lines."""
+        """Faults, tables as there is room, what was left out and why, and the `last` lines."""
         skipped: dict[str, list[str]] = {}
         for told in results:
             if told["status"] == "skipped":

@@ -1,4 +1,4 @@
-"""Operators beside torchvision's: eager, and replayed from a CUDA graph, which leaves out the gaps between launches."""
+"""Operators beside torchvision's: eager, and from a CUDA graph, so without launch gaps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mapt import ops
 from mapt.bench import kernel_cases
 from mapt.bench.gpu.context import Context, Result
 from mapt.bench.gpu.device import capture, first_line, milliseconds
-from mapt.bench.kernel_cases import Case, Call
+from mapt.bench.kernel_cases import Call, Case
 
 BANDWIDTH = 3e12  # bytes per second, of the floor: an H200's memory moves half as much again
 SMALL = (8, 24, 40)  # channels, height and width of a rehearsal's convolutions
@@ -42,7 +42,7 @@ def backward(context: Context) -> Result:
 
 
 def features_case() -> Case:
-    """The motion step with the features inside boxes; torchvision has nothing that does the same."""
+    """The motion step with features inside boxes; torchvision has nothing that does the same."""
     count, filters, h, w = 20, 16, kernel_cases.HEIGHT // 8, kernel_cases.WIDTH // 8
     masks, offsets = kernel_cases.blobs(count, h, w), kernel_cases.normal(4, 18, h, w, scale=2)
     head = kernel_cases.normal(4, filters, 1, 3, 3), kernel_cases.normal(4 * filters)

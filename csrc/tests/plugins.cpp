@@ -124,9 +124,10 @@ const char* build(const Owned& plugin, Tensor* tensors, int32_t inputs, size_t& 
 
 }  // namespace
 
-// Null, or at which step it ended. Without an output's memory it only fills in type and sides.
+// Null, or at which step it ended. Without an output's memory it only fills in type and sides, and the `bytes` of
+// workspace. Tensors and workspace lie where the kernels run; they are queued to CUDA's default stream.
 extern "C" const char* run_plugin(const char* name, const PluginField* fields, int32_t field_count, Tensor* tensors,
-                                  int32_t inputs) {
+                                  int32_t inputs, size_t* bytes, void* workspace) {
   IPluginCreatorV3One* creator = creator_of(name);
   if (creator == nullptr) return "name";
   const PluginFieldCollection given{field_count, fields};
@@ -139,8 +140,7 @@ extern "C" const char* run_plugin(const char* name, const PluginField* fields, i
   const Owned copy(second->clone());
   auto* runtime = part<IPluginV3OneRuntime>(copy, PluginCapabilityType::kRUNTIME);
   if (!same(runtime->getFieldsToSerialize(), &given)) return "clone";
-  size_t bytes = 0;
-  const char* wrong = build(first, tensors, inputs, bytes);
+  const char* wrong = build(first, tensors, inputs, *bytes);
   if (wrong || tensors[inputs].data == nullptr) return wrong;
 
   const Owned attached(runtime->attachToContext(nullptr));
@@ -150,7 +150,5 @@ extern "C" const char* run_plugin(const char* name, const PluginField* fields, i
   for (int32_t i = 0; i < inputs; ++i) in.push_back(describe(tensors[i])), data.push_back(tensors[i].data);
   const PluginTensorDesc out = describe(tensors[inputs]);
   if (runtime->onShapeChange(in.data(), inputs, &out, 1)) return "shapes at run time";
-  std::vector<char> workspace(bytes, '\xff');
-  return runtime->enqueue(in.data(), &out, data.data(), &tensors[inputs].data, workspace.data(), nullptr) ? "run"
-                                                                                                          : nullptr;
+  return runtime->enqueue(in.data(), &out, data.data(), &tensors[inputs].data, workspace, nullptr) ? "run" : nullptr;
 }

@@ -3,8 +3,25 @@
 from collections.abc import Iterator
 
 import pytest
+import torch
 
 from mapt.ops import compiled
+
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that take a `device` are marked so; `pytest -m device -k cuda` runs them on a GPU alone."""
+    for item in items:
+        if "device" in getattr(item, "fixturenames", ()):
+            item.add_marker("device")
+
+
+@pytest.fixture(params=DEVICES)
+def device(request: pytest.FixtureRequest) -> str:
+    """The CPU, and a GPU where there is one."""
+    name: str = request.param
+    return name
 
 
 @pytest.fixture(params=["compiled", "torchvision"])
@@ -14,8 +31,11 @@ def implementation(request: pytest.FixtureRequest) -> Iterator[str]:
         with compiled.disabled():
             yield request.param
         return
-    if compiled.MISSING:
-        pytest.skip(f"no compiled operators: {compiled.MISSING}")
+    missing = compiled.MISSING
+    if "device" in request.fixturenames and request.getfixturevalue("device") == "cuda":
+        missing = compiled.MISSING_CUDA
+    if missing:
+        pytest.skip(f"no compiled operators: {missing}")
     yield request.param
 
 

@@ -26,12 +26,14 @@ CASES = [  # batch, channels, filters, kernel, height, width, shared, stride, pa
 ]
 
 
-def make(case: tuple[int, ...], dtype: torch.dtype = torch.float32, spread: float = 5.0) -> dict[str, Any]:
+def make(
+    case: tuple[int, ...], dtype: torch.dtype = torch.float32, spread: float = 5.0, device: str = "cpu"
+) -> dict[str, Any]:
     batch, channels, filters, kernel, height, width, shared, stride, padding, dilation, bias = case
     random = torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=random, dtype=dtype)
+        return torch.randn(*shape, generator=random, dtype=dtype).to(device)
 
     oh, ow = ((side + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1 for side in (height, width))
     return {
@@ -49,20 +51,21 @@ def apply(tensors: tuple[Tensor, ...], geometry: tuple[int, ...]) -> Tensor:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_it_equals_reference_and_torchvision(case: tuple[int, ...]) -> None:
-    t, geometry = make(case), case[7:10]
+def test_it_equals_reference_and_torchvision(case: tuple[int, ...], device: str) -> None:
+    t, geometry = make(case, device=device), case[7:10]
     got = deform_conv2d(**t, stride=geometry[0], padding=geometry[1], dilation=geometry[2])
-    slow = reference.deform_conv2d(t["input"], t["offset"], t["weight"], t["bias"], *geometry)
+    host = make(case)
+    slow = reference.deform_conv2d(host["input"], host["offset"], host["weight"], host["bias"], *geometry)
     expanded = t["offset"].expand(case[0], -1, -1, -1)
     want = torchvision.ops.deform_conv2d(t["input"], expanded, t["weight"], t["bias"], *geometry)
     scale = want.abs().max().item() + 1
     torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5 * scale)
-    torch.testing.assert_close(got, slow, rtol=1e-5, atol=1e-5 * scale)
+    torch.testing.assert_close(got.cpu(), slow, rtol=1e-5, atol=1e-5 * scale)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_gradients_equal_those_of_torchvision(case: tuple[int, ...]) -> None:
-    t, geometry = make(case, torch.float64), case[7:10]
+def test_gradients_equal_those_of_torchvision(case: tuple[int, ...], device: str) -> None:
+    t, geometry = make(case, torch.float64, device=device), case[7:10]
     leaves = [x.requires_grad_() for x in t.values() if x is not None]
     got = deform_conv2d(**t, stride=geometry[0], padding=geometry[1], dilation=geometry[2])
     expanded = t["offset"].expand(case[0], -1, -1, -1)
@@ -75,10 +78,10 @@ def test_gradients_equal_those_of_torchvision(case: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c[0] * c[1] * c[2] * c[4] * c[5] < 900 or c[0] == 2])
-def test_gradients_by_differences(case: tuple[int, ...]) -> None:
+def test_gradients_by_differences(case: tuple[int, ...], device: str) -> None:
     if case[1] > 8:
         case = (2, 3, 2, 3, 4, 5, False, 1, 1, 1, True)
-    t = make(case, torch.float64, 0.3)
+    t = make(case, torch.float64, 0.3, device)
     t["offset"] = t["offset"].floor() * 2 + 0.2 + 0.6 * torch.rand_like(t["offset"])  # away from the kinks
     leaves = [x.requires_grad_() for x in t.values() if x is not None]
     assert torch.autograd.gradcheck(lambda *x: apply(x, case[7:10]), leaves)
@@ -137,9 +140,9 @@ def test_wild_offsets_read_nothing(channels: int) -> None:
         assert grad.isfinite().all()
 
 
-def test_preallocated_results() -> None:
-    t = make((4, 1, 3, 3, 6, 7, True, 1, 1, 1, True))
-    out = torch.full((4, 3, 6, 7), float("nan"))
+def test_preallocated_results(device: str) -> None:
+    t = make((4, 1, 3, 3, 6, 7, True, 1, 1, 1, True), device=device)
+    out = torch.full((4, 3, 6, 7), float("nan"), device=device)
     assert deform_conv2d(**t, padding=1, out=out) is out
     assert torch.equal(out, deform_conv2d(**t, padding=1))
     t["weight"].requires_grad_()
@@ -147,10 +150,10 @@ def test_preallocated_results() -> None:
         deform_conv2d(**t, padding=1, out=out)
 
 
-def test_autocast_computes_in_single_precision() -> None:
-    t = make((4, 1, 3, 3, 6, 7, True, 1, 1, 1, False))
+def test_autocast_computes_in_single_precision(device: str) -> None:
+    t = make((4, 1, 3, 3, 6, 7, True, 1, 1, 1, False), device=device)
     want = deform_conv2d(**t, padding=1)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(device, torch.bfloat16):
         got = deform_conv2d(**{**t, "input": t["input"].bfloat16()}, padding=1)
     assert got.dtype == torch.bfloat16
     torch.testing.assert_close(got.float(), want, rtol=0.05, atol=0.2)

@@ -3,30 +3,28 @@
 One test takes them through TensorRT-RTX's registry in a process of its own; the others call them as TensorRT would.
 """
 
-import ctypes
-import functools
 import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import onnx
 import pytest
 import torch
-from torch import Tensor
 
-from mapt.bench.gpu.cases import CONVOLUTIONS, STRIDES, boxes, convolution, motion, pyramid
+from mapt.bench.gpu import plugins as plugin_check
+from mapt.bench.gpu.cases import CONVOLUTIONS, convolution
+from mapt.bench.gpu.context import Context
+from mapt.bench.gpu.plugins import ROI, plugins, run
 from mapt.ops.nodes import DOMAIN, VERSION
 from tests.export.conftest import has_tensorrt
 from tests.ops import cuda_source
 from tests.ops.conftest import needs_compiled
 
 ROOT = Path(__file__).parents[2]
-TYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 7}  # nvinfer1::DataType
-ROI = {"output_size": [7], "strides": STRIDES, "sampling_ratio": [2]}
 CONVOLUTION = {"stride": [2], "padding": [1], "dilation": [1]}
 
 
@@ -56,89 +54,15 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-class Field(ctypes.Structure):
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("data", ctypes.c_void_p),
-        ("type", ctypes.c_int32),
-        ("length", ctypes.c_int32),
-    )
-
-
-class TensorView(ctypes.Structure):
-    _fields_ = (
-        ("data", ctypes.c_void_p), ("type", ctypes.c_int32), ("rank", ctypes.c_int32), ("sides", ctypes.c_int64 * 8),
-    )  # fmt: skip
-
-
-def view(tensor: Tensor) -> TensorView:
-    assert tensor.is_contiguous()
-    return TensorView(tensor.data_ptr(), TYPES[tensor.dtype], tensor.dim(), (ctypes.c_int64 * 8)(*tensor.shape))
-
-
-def run(library: Path, name: str, fields: Mapping[str, list[int]], *inputs: Tensor) -> Tensor:
-    """The plugin's output, of the type and shape that it says itself."""
-    values = [(ctypes.c_int32 * len(v))(*v) for v in fields.values()]
-    given = (Field * len(fields))(
-        *(Field(k.encode(), ctypes.addressof(v), 5, len(v)) for k, v in zip(fields, values, strict=True))
-    )
-    views = (TensorView * (len(inputs) + 1))(*(view(t) for t in inputs))
-    function: Any = loaded(library).run_plugin
-    function.restype = ctypes.c_char_p
-
-    def call() -> None:
-        wrong = function(name.encode(), given, len(fields), views, len(inputs))
-        if wrong is not None:
-            raise ValueError(wrong.decode())
-
-    call()
-    result = views[len(inputs)]
-    dtype = next(t for t, code in TYPES.items() if code == result.type)
-    out = torch.full(tuple(result.sides[: result.rank]), torch.nan, dtype=dtype)
-    result.data = out.data_ptr()
-    call()
-    return out
-
-
-@functools.cache
-def loaded(library: Path) -> ctypes.CDLL:
-    return ctypes.CDLL(str(library))
-
-
-def cases() -> dict[str, tuple[str, dict[str, list[int]], list[Tensor], set[int], Any]]:
-    """Name, fields, inputs, which of them stay float32, and the same by PyTorch's operator."""
-    (image, offset, weight, bias), geometry = convolution(CONVOLUTIONS[7])
-    rows = boxes(20, 2, 193, 311)
-    masks, offsets, weights, projection, base, places = motion(9, 23, 37, 3)
-    ops = torch.ops.mapt
-    return {
-        "deform_conv2d": (
-            "DeformConv2d", {"stride": [3], "padding": [2], "dilation": [2]}, [image, offset, weight, bias], {1},
-            lambda *t: ops.deform_conv2d(*t, *geometry),
-        ),
-        "multiscale_roi_align": (
-            "MultiscaleRoiAlign", ROI, [*pyramid(193, 311), rows], {4},
-            lambda *t: ops.multiscale_roi_align(t[:4], t[4], 7, STRIDES, 2),
-        ),
-        "propagate_masks": (
-            "PropagateMasks", {}, [masks, offsets, weights, projection, base], {1},
-            lambda *t: ops.propagate_masks(*t, None)[0],
-        ),
-        "propagated_features": (
-            "PropagatedFeatures", {}, [masks, offsets, weights, places], {1, 3}, ops.propagated_features,
-        ),
-    }  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("dtype", "step"), [(torch.float32, 1e-5), (torch.float16, 2.0**-10), (torch.bfloat16, 2.0**-7)]
 )
 @pytest.mark.parametrize("case", ["deform_conv2d", "multiscale_roi_align", "propagate_masks", "propagated_features"])
 def test_a_plugin_computes_what_the_operator_does(library: Path, case: str, dtype: torch.dtype, step: float) -> None:
-    name, fields, inputs, wide, operator = cases()[case]
-    narrow = [t if i in wide else t.to(dtype) for i, t in enumerate(inputs)]
-    want = operator(*(t.float() for t in narrow))
-    got = run(library, name, fields, *narrow)
+    plugin = plugins()[case]
+    narrow = [t if i in plugin.wide else t.to(dtype) for i, t in enumerate(plugin.inputs)]
+    want = plugin.operator(*(t.float() for t in narrow))
+    got = run(library, plugin.name, plugin.fields, *narrow)
     assert got.dtype == dtype and got.shape == want.shape
     torch.testing.assert_close(got.float(), want, rtol=step, atol=1e-5 * (1 + want.abs().max().item()))
 
@@ -163,7 +87,7 @@ def test_bad_fields_are_refused(
     library: Path, capfd: pytest.CaptureFixture[str], fields: dict[str, list[int]], message: str
 ) -> None:
     with pytest.raises(ValueError, match="creation"):
-        run(library, "DeformConv2d", fields, *cases()["deform_conv2d"][2])
+        run(library, "DeformConv2d", fields, *plugins()["deform_conv2d"].inputs)
     assert f"mapt: DeformConv2d: {message}" in capfd.readouterr().err
 
 
@@ -187,10 +111,11 @@ def test_bad_fields_are_refused(
 def test_inputs_that_do_not_fit_are_refused(
     library: Path, capfd: pytest.CaptureFixture[str], case: str, which: int, change: Any, step: str, message: str
 ) -> None:
-    name, fields, inputs, _, _ = cases()[case]
+    plugin = plugins()[case]
+    inputs = plugin.inputs
     inputs[which] = change(inputs[which]).contiguous()
     with pytest.raises(ValueError, match=f"^{step}$"):
-        run(library, name, fields, *inputs)
+        run(library, plugin.name, plugin.fields, *inputs)
     assert message in capfd.readouterr().err
 
 
@@ -258,7 +183,8 @@ trt.OnnxParser(network, trt.Logger(trt.Logger.VERBOSE)).parse(open(sys.argv[2], 
 @pytest.mark.parametrize("case", ["deform_conv2d", "multiscale_roi_align", "propagate_masks", "propagated_features"])
 def test_the_onnx_parser_makes_plugins_of_exported_nodes(library: Path, case: str, tmp_path: Path) -> None:
     """TensorRT-RTX ends the process once it has created the plugin, for it takes none into a network."""
-    name, fields, inputs, _, _ = cases()[case]
+    plugin = plugins()[case]
+    name, fields, inputs = plugin.name, plugin.fields, plugin.inputs
     names = [f"input{i}" for i in range(len(inputs))]
     numbers: dict[str, Any] = {k: v if k == "strides" else v[0] for k, v in fields.items()}
     node = onnx.helper.make_node(name, names, ["out"], domain=DOMAIN, **numbers)
@@ -271,3 +197,14 @@ def test_the_onnx_parser_makes_plugins_of_exported_nodes(library: Path, case: st
         text=True, check=False, timeout=120,
     )  # fmt: skip
     assert f"Successfully created plugin: {name}" in ran.stdout + ran.stderr
+
+
+def test_the_benchs_check_finds_what_is_wrong(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -m mapt.bench.gpu` takes the plugins through the same life on a GPU."""
+    context = Context("cpu", True, tmp_path)
+    monkeypatch.setattr(plugin_check, "build", lambda _: library)
+    found = plugin_check.enqueue(context)
+    assert not found.faults and found.values["compared"] == 12
+    wrong = {name: replace(p, operator=lambda *t, f=p.operator: f(*t) * 1.1) for name, p in plugins().items()}
+    monkeypatch.setattr(plugin_check, "plugins", lambda: wrong)
+    assert len(plugin_check.enqueue(context).faults) == 12

@@ -45,11 +45,12 @@ def random_boxes(count: int, height: int, width: int) -> Tensor:
     ("count", "filters", "height", "width"), [(3, 5, 12, 20), (20, 16, 9, 33), (1, 1, 1, 1), (17, 2, 7, 5)]
 )
 def test_it_equals_convolutions_and_a_projection(
-    count: int, filters: int, height: int, width: int, blobs: bool
+    count: int, filters: int, height: int, width: int, blobs: bool, device: str
 ) -> None:
-    arguments, boxes = make(count, filters, height, width, blobs), random_boxes(count, height, width)
+    host, places = make(count, filters, height, width, blobs), random_boxes(count, height, width)
+    want_logits, want_features = (t.to(device) for t in reference.propagate_masks(*host, places))
+    arguments, boxes = [t.to(device) for t in host], places.to(device)
     logits, features = propagate_masks(*arguments, boxes)
-    want_logits, want_features = reference.propagate_masks(*arguments, boxes)
     assert features is not None
     torch.testing.assert_close(logits, want_logits, rtol=1e-5, atol=1e-5 * (1 + want_logits.abs().max().item()))
     torch.testing.assert_close(features, want_features, rtol=1e-4, atol=1e-4)  # the reference's points are in float64

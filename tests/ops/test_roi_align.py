@@ -55,28 +55,31 @@ def test_levels_change_exactly_at_the_limits() -> None:
 
 @pytest.mark.parametrize(("size", "ratio", "channels"), [(7, 2, 3), (14, 2, 16), (1, 1, 19), (3, 3, 33), (7, 1, 1)])
 @pytest.mark.parametrize(("height", "width"), [(193, 311), (33, 65)])
-def test_it_equals_torchvision_and_the_reference(size: int, ratio: int, channels: int, height: int, width: int) -> None:
+def test_it_equals_torchvision_and_the_reference(
+    size: int, ratio: int, channels: int, height: int, width: int, device: str
+) -> None:
     features, boxes = pyramid(height, width, 2, channels), random_boxes(90, 2, height, width)
     assert len(roi_levels(boxes[:, 1:]).unique()) == 4
-    got = multiscale_roi_align(features, boxes, size, STRIDES, ratio)
+    got = multiscale_roi_align([f.to(device) for f in features], boxes.to(device), size, STRIDES, ratio).cpu()
     torch.testing.assert_close(got, per_level(features, boxes, size, ratio), rtol=1e-5, atol=1e-5)
     slow = reference.multiscale_roi_align(features, boxes, size, STRIDES, ratio)
     torch.testing.assert_close(got, slow, rtol=1e-4, atol=1e-4)  # the reference's points are in float64
 
 
-def test_gradients_equal_those_of_torchvision() -> None:
-    features = [f.requires_grad_() for f in pyramid(193, 311, 2, 19, torch.float64)]
-    boxes = random_boxes(60, 2, 193, 311)
+def test_gradients_equal_those_of_torchvision(device: str) -> None:
+    features = [f.to(device).requires_grad_() for f in pyramid(193, 311, 2, 19, torch.float64)]
+    boxes = random_boxes(60, 2, 193, 311).to(device)
     got, want = multiscale_roi_align(features, boxes.double(), 7, STRIDES), per_level(features, boxes.double(), 7)
     grad = torch.randn_like(want)
     for a, b in zip(torch.autograd.grad(got, features, grad), torch.autograd.grad(want, features, grad), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
 
 
-def test_gradients_by_differences() -> None:
-    features = [f.requires_grad_() for f in pyramid(33, 40, 2, 2, torch.float64)]
+def test_gradients_by_differences(device: str) -> None:
+    features = [f.to(device).requires_grad_() for f in pyramid(33, 40, 2, 2, torch.float64)]
     boxes = random_boxes(12, 2, 33, 40).double()
     boxes[:4] = torch.tensor([[0, 1, 2, 30, 30], [1, -60, -60, 70, 60], [0, 0, 0, 300, 300], [1, 0, 0, 500, 500]])
+    boxes = boxes.to(device)
     assert torch.autograd.gradcheck(lambda *f: multiscale_roi_align(f, boxes, 2, STRIDES), features)
 
 

@@ -1,0 +1,74 @@
+"""Exports one bundle in a process of its own, started by `bundles`.
+
+Beside a `gridsample` bundle of `nano` the same graphs are written in float16 and in int8, every
+head of them: the gate, which would take minutes, is left out.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import cast
+
+import onnx
+import torch
+
+from mapt.bench.gpu.bundles import trained
+from mapt.config import preset
+from mapt.data.synthetic import render_sequence
+from mapt.errors import InputError
+from mapt.export.bundle import Request, export_bundle
+from mapt.export.int8 import record
+from mapt.export.lowering import Lowering
+from mapt.export.precision import Converter, Precision
+from mapt.model.network import Network
+from mapt.model.weights import save_weights
+from mapt.runtime.bundle import Bundle, read_bundle
+from mapt.runtime.ort import OrtBackend
+from mapt.shipped import shipped_weights
+
+CALIBRATION_SEED, FRAMES = 60, 4
+
+
+def weights(name: str, folder: Path) -> Path:
+    """The trained weights of `nano`; of another preset, or where they are missing, random ones."""
+    if name == "nano" and trained():
+        return shipped_weights()
+    torch.manual_seed(3)
+    path = folder.with_suffix(".safetensors")
+    save_weights(path, Network(preset(name)))
+    return path
+
+
+def write_lower(bundle: Bundle, precisions: tuple[Precision, ...]) -> None:
+    """Write the bundle's graphs in lower precisions, into folders beside it."""
+    info = bundle.info
+    street = render_sequence(CALIBRATION_SEED, 0, FRAMES, (info.height, info.width))
+    samples = {}
+    if "int8" in precisions:
+        samples = record(OrtBackend(bundle), [[frame.image for frame in street]])
+    for precision in precisions:
+        folder = bundle.folder.with_name(f"{bundle.folder.name}-{precision}")
+        folder.mkdir()
+        convert = Converter(precision, samples)
+        for name, path in bundle.graphs.items():
+            onnx.save(convert(name, onnx.load(path)), folder / path.name)
+
+
+def main(arguments: list[str]) -> None:
+    """Preset, lowering, height, width, and the bundle's folder."""
+    name, lowering, height, width, place = arguments
+    folder, size = Path(place), (int(height), int(width))
+    request = Request(size=size, lowering=cast(Lowering, lowering))
+    export_bundle(weights(name, folder), folder, request)
+    if (name, lowering) == ("nano", "gridsample"):
+        bundle = read_bundle(folder)
+        write_lower(bundle, ("fp16",))
+        try:
+            write_lower(bundle, ("int8",))
+        except InputError as error:  # nothing is seen on this street: no ranges
+            print(f"mapt: no int8: {error}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
