@@ -33,7 +33,7 @@ def content(run: Run, began: float, complete: bool) -> dict[str, Any]:
     return {
         "machine": describe_machine(usable_cores()),
         "device": "none" if "gpu" in run.lacking else run.context.device,
-        "rehearsal": run.context.small,
+        "rehearsal": run.context.device == "cpu" and "gpu" not in run.lacking,
         "complete": complete,
         "seconds": round(time.monotonic() - began, 1),
         "lacking": dict(run.lacking),
@@ -59,7 +59,7 @@ def execute(
     rehearsed = device == "cpu"
     with tempfile.TemporaryDirectory(prefix="mapt-gpu-") as scratch:
         place = "cuda" if not rehearsed and "gpu" not in lacking else "cpu"
-        context = Context(cast(Device, place), rehearsed, Path(scratch))
+        context = Context(cast(Device, place), place == "cpu", Path(scratch))
         run = Run(checks, lacking, context, began + 60 * minutes)
 
         def told(check: Check, what: dict[str, Any]) -> None:
@@ -83,7 +83,7 @@ def _last(run: Run, lacking: dict[Need, str], seconds: float, out: Path | None) 
     count = ", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(states))
     where = f"; everything is in {out}" if out else "; --json FILE keeps everything"
     lines = [f"{len(states)} checks in {seconds:.0f} s: {count}{where}"]
-    if run.context.small:
+    if run.context.device == "cpu" and "gpu" not in lacking:
         lines.append("a rehearsal on the CPU: it shows that the checks run, and nothing of a GPU")
     needy = sum("gpu" in check.needs for check in run.checks)
     if needy and "gpu" in lacking:

@@ -20,7 +20,7 @@ class Context:
 
     Attributes:
         device: where to compute: "cuda", or "cpu" where a check needs no GPU or is rehearsed.
-        small: a rehearsal: sizes that take seconds on a CPU; its numbers mean nothing.
+        small: sizes that take seconds on a CPU, wherever no GPU is used; speeds then mean nothing.
         folder: scratch that all checks of a run share.
     """
 

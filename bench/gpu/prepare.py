@@ -28,6 +28,7 @@ from mapt.runtime.ort import OrtBackend
 from mapt.shipped import shipped_weights
 
 CALIBRATION_SEED, FRAMES = 60, 4
+LOWERED = ("nano", "gridsample")  # whose graphs are written in lower precisions too
 
 
 def weights(name: str, folder: Path) -> Path:
@@ -61,7 +62,7 @@ def main(arguments: list[str]) -> None:
     folder, size = Path(place), (int(height), int(width))
     request = Request(size=size, lowering=cast(Lowering, lowering))
     export_bundle(weights(name, folder), folder, request)
-    if (name, lowering) == ("nano", "gridsample"):
+    if (name, lowering) == LOWERED:
         bundle = read_bundle(folder)
         write_lower(bundle, ("fp16",))
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -81,29 +82,19 @@ def _rows(tensor: Tensor, count: int) -> Tensor:
     return padded
 
 
-@torch.no_grad()
-def capture_all(context: Context, name: str) -> tuple[dict[str, Any], list[str]]:
-    """Milliseconds of each subgraph of a preset, eager and graphed, and its faults."""
-    made = network(context, name)
-    graphs, values, faults = build_subgraphs(made), dict[str, Any](), list[str]()
-    given = inputs(context, made)
-    # The instance head comes last: a capture that fails may leave nothing that works behind it.
-    for title in sorted(given, key=lambda title: title == "instance"):
-        call = partial(_run, graphs[title], given[title])
-        want = call()
-        values[title] = {"ms": milliseconds(call, context.device, context.rounds())}
-        try:
-            replay, out = device_.capture(call, context.device)
-            replay()
-            synchronize(context.device)
-            values[title]["graphed_ms"] = milliseconds(replay, context.device, context.rounds())
-        except Exception as error:  # what is looked for
-            faults.append(f"{name} {title}: cannot be captured, {first_line(error)}")
-            continue
-        far = max(_apart(a, b) for a, b in zip(out, want, strict=True))
-        if not far <= CLOSE:
-            faults.append(f"{name} {title}: the replay differs by {far:.1e}")
-    return values, faults
+def captured(call: Callable[[], list[Tensor]], context: Context) -> tuple[dict[str, float], str]:
+    """Milliseconds of a subgraph, eager and graphed, and what is not as it should be."""
+    want = [t.clone() for t in call()]
+    ms = {"ms": milliseconds(call, context.device, context.rounds())}
+    try:
+        replay, out = device_.capture(call, context.device)
+        replay()
+        synchronize(context.device)
+        ms["graphed_ms"] = milliseconds(replay, context.device, context.rounds())
+    except Exception as error:  # what is looked for
+        return ms, f"cannot be captured, {first_line(error)}"
+    far = max(_apart(a, b) for a, b in zip(out, want, strict=True))
+    return ms, "" if far <= CLOSE else f"the replay differs by {far:.1e}"
 
 
 def _run(graph: nn.Module, arguments: tuple[Tensor, ...]) -> list[Tensor]:
@@ -116,18 +107,26 @@ def _apart(got: Tensor, want: Tensor) -> float:
     return float((got.double() - want.double()).abs().max()) / scale if want.numel() else 0.0
 
 
+@torch.no_grad()
 def capture(context: Context) -> Result:
     """Each subgraph of `nano` and `base` captured in a CUDA graph, and replayed."""
-    values, faults, rows = dict[str, Any](), list[str](), list[str]()
+    work: dict[tuple[str, str], Callable[[], list[Tensor]]] = {}
     for name in ("nano",) if context.small else ("nano", "base"):
-        values[name], told = capture_all(context, name)
-        faults += told
-        for title, ms in values[name].items():
-            graphed = f"{ms['graphed_ms']:8.2f}" if "graphed_ms" in ms else "       -"
-            rows.append(f"{name:5} {title:11} eager {ms['ms']:8.2f} ms, graphed {graphed} ms")
-    count = sum(len(v) for v in values.values())
-    captured = sum("graphed_ms" in ms for v in values.values() for ms in v.values())
-    return Result(f"{captured} of {count} subgraphs captured", values, tuple(faults), tuple(rows))
+        made = network(context, name)
+        graphs = build_subgraphs(made)
+        for title, arguments in inputs(context, made).items():
+            work[name, title] = partial(_run, graphs[title], arguments)
+    values, faults, rows = dict[str, Any](), list[str](), list[str]()
+    # The instance heads come last: a capture that fails may leave nothing that works behind it.
+    for name, title in sorted(work, key=lambda key: key[1] == "instance"):
+        ms, fault = captured(work[name, title], context)
+        values[f"{name} {title}"] = ms
+        faults += [f"{name} {title}: {fault}"] if fault else []
+        graphed = f"{ms['graphed_ms']:8.2f}" if "graphed_ms" in ms else "       -"
+        rows.append(f"{name:5} {title:11} eager {ms['ms']:8.2f} ms, graphed {graphed} ms")
+    count = sum("graphed_ms" in ms for ms in values.values())
+    line = f"{count} of {len(values)} subgraphs captured"
+    return Result(line, values, tuple(faults), tuple(rows))
 
 
 @torch.no_grad()

@@ -14,13 +14,15 @@ FAKE = (
     "tests/training/test_cuda.py", "tests/model/test_cuda.py",
 )  # fmt: skip
 LOOPS = ("tests/ops/test_cuda_source.py", "tests/ops/test_ort_cuda.py")
-DEVICE = ("-m", "device", "tests/ops")
+DEVICE = (
+    "tests/ops/test_deform_conv.py", "tests/ops/test_roi_align.py", "tests/ops/test_propagate.py",
+)  # fmt: skip
 COUNT = re.compile(r"(\d+) (passed|failed|error|skipped|deselected)")
 
 
 def device_tests(context: Context) -> Result:
     """The tests marked `device`, on this device alone."""
-    return ran(*DEVICE, "-k", context.device)
+    return ran("-m", "device", "-k", context.device, *_there(DEVICE))
 
 
 def fake_cuda(context: Context) -> Result:

@@ -1,11 +1,12 @@
 """The checks of `python -m mapt.bench.gpu`, rehearsed on the CPU: that each runs, and that each finds what is wrong."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -25,17 +26,27 @@ from mapt.bench.gpu import (
     suite,
     training,
 )
+from mapt.bench.gpu.cases import Call, calls
 from mapt.bench.gpu.context import Context, Device, Result, Skip
 from mapt.errors import InputError
+from mapt.export.bundle import Request
 from mapt.ops import compiled
-from mapt.runtime.bundle import Bundle
+from mapt.runtime.bundle import Bundle, read_bundle
 from mapt.runtime.operators import find_library
+from mapt.shipped import shipped_weights
 
 needs_compiled = pytest.mark.skipif(bool(compiled.MISSING), reason=f"no compiled operators: {compiled.MISSING}")
 
 
-KIND = bundles.Kind("nano", "gridsample")
+KIND = bundles.Kind("nano", "standard")
 GENUINE = subprocess.Popen
+
+
+class AtItsSize(Context):
+    """A rehearsal at the size of the bundle that all tests share."""
+
+    def size(self) -> tuple[int, int]:
+        return 192, 640
 
 
 @pytest.fixture
@@ -69,9 +80,30 @@ def test_operators_that_differ_are_found(context: Context, monkeypatch: pytest.M
 
 
 @needs_compiled
-def test_operators_pass_pytorchs_checks_and_are_captured(context: Context) -> None:
-    for found in (operators.opcheck(context), operators.graphs(context)):
-        assert not found.faults and found.line.startswith("12 of 12")
+def test_operators_pass_pytorchs_checks_and_are_captured(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = operators.graphs(context)
+    assert not found.faults and found.line.startswith("12 of 12")
+    # All of them are checked in tests/ops/test_compiled.py.
+    some = [call for call in calls("cpu") if call.name in ("propagate_masks", "deform_conv2d_out")]
+    some.append(Call("wrong", torch.ops.mapt.propagated_features.default, (torch.ones(1),)))
+    monkeypatch.setattr(operators, "calls", lambda _: some)
+    told = operators.opcheck(context)
+    assert told.line == "3 of 4 calls pass" and told.faults[0].startswith("wrong: ")
+
+
+@needs_compiled
+def test_operators_that_cannot_be_captured_are_found(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+    monkeypatch.setattr(operators, "capture", refuse)
+    monkeypatch.setattr(speed, "capture", refuse)
+    monkeypatch.setattr(pytorch.device_, "capture", refuse)
+    want = "cannot be captured, RuntimeError: operation not permitted when stream is capturing"
+    assert operators.graphs(context).faults[0] == f"deform_conv2d: {want}"
+    assert speed.backward(context).faults[0].endswith("ours cannot be captured")
+    faults = pytorch.capture(context).faults
+    assert len(faults) == 5 and faults[-1] == f"nano instance: {want}"
 
 
 def test_operators_that_are_not_built_are_a_failure(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +118,8 @@ def test_memcheck_reads_the_summary(
     context: Context, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, faults: int
 ) -> None:
     tool = tmp_path / "compute-sanitizer"
-    tool.write_text(f'#!/bin/sh\nshift 2\n"$@" || exit 9\necho "========= {said}"\n')
+    work = ":" if faults else '"$@" || exit 9'
+    tool.write_text(f'#!/bin/sh\nshift 2\n{work}\necho "========= {said}"\n')
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     found = operators.memcheck(context)
@@ -102,34 +135,51 @@ def test_speeds_are_a_table(context: Context) -> None:
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Context:
-    """A rehearsal whose one bundle has been exported: random weights of `nano`, which take the same way."""
-    context = Context("cpu", True, tmp_path_factory.mktemp("gpu"))
-    height, width = context.size()
-    prepare.main(["nano", "gridsample", str(height), str(width), str(bundles.folder(context, KIND))])
+def prepared(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Context:
+    """A rehearsal whose bundle has been exported."""
+    context = AtItsSize("cpu", True, tmp_path_factory.mktemp("gpu"))
+    shutil.copytree(bundle, bundles.folder(context, KIND))
+    prepare.write_lower(read_bundle(bundles.folder(context, KIND)), ("fp16",))
     return context
 
 
 @pytest.fixture(autouse=True)
 def one_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundles, "KINDS", (KIND, bundles.Kind("nano", "gridsample", "fp16")))
+    monkeypatch.setattr(bundles, "KINDS", (KIND,))
 
 
 def test_bundles_are_exported_once(prepared: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundles.subprocess, "Popen", None)  # nothing is exported again
+    monkeypatch.setattr(bundles, "KINDS", (KIND, bundles.Kind("nano", "standard", "fp16")))
     found = bundles.export(prepared)
-    assert not found.faults and found.values["nano-gridsample-fp16"]["precision"] == "fp16"  # type: ignore[index]
+    assert not found.faults and found.values["nano-standard-fp16"]["precision"] == "fp16"  # type: ignore[index]
+    assert not ort.tensors(prepared).faults
+
+
+def test_one_bundle_is_prepared(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def export(weights: Path, out: Path, request: Request) -> None:
+        asked.append((weights, request.size, request.lowering))
+        shutil.copytree(bundle, out)
+
+    monkeypatch.setattr(prepare, "export_bundle", export)
+    prepare.main(["nano", "gridsample", "192", "640", str(tmp_path / "nano-gridsample")])
+    assert asked == [(shipped_weights(), (192, 640), "gridsample")]
+    assert {p.name for p in tmp_path.iterdir()} >= {"nano-gridsample-fp16", "nano-gridsample-int8"}
+    assert len(list((tmp_path / "nano-gridsample-int8").iterdir())) == 5
+    monkeypatch.setattr(prepare, "trained", lambda: False)
+    assert prepare.weights("nano", tmp_path / "random").stat().st_size > 1e6
 
 
 def test_what_cannot_be_exported_is_told_of(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundles, "KINDS", (bundles.Kind("nano", "standard"),))
     started = []
 
-    def start(command: list[str], **_: object) -> subprocess.Popen[bytes]:
+    def start(command: list[str], stdout: IO[bytes], stderr: IO[bytes]) -> subprocess.Popen[bytes]:
         started.append(command)
-        script = "import sys; print('ValueError: no reason', file=sys.stderr)"
-        log = bundles.folder(context, bundles.KINDS[0]).with_suffix(".log").open("wb")
-        return GENUINE([sys.executable, "-c", script], stderr=log)
+        script = "import sys; sys.exit('ValueError: no reason')"
+        return GENUINE([sys.executable, "-c", script], stdout=stdout, stderr=stderr)
 
     monkeypatch.setattr(bundles.subprocess, "Popen", start)
     found = bundles.export(context)
@@ -166,15 +216,15 @@ def test_tensors_and_frames_that_differ_are_found(prepared: Context, monkeypatch
         return backend
 
     monkeypatch.setattr(ort, "open_backend", noisy)
-    assert any("nano-gridsample: semantic." in fault for fault in ort.tensors(prepared).faults)
+    assert any("nano-standard: semantic." in fault for fault in ort.tensors(prepared).faults)
     assert any("of the labels" in fault for fault in ort.frames(prepared).faults)
 
 
 def test_a_provider_that_did_not_come_up_is_found(prepared: Context) -> None:
-    bundle = bundles.ready(prepared)[0]["nano-gridsample"]
+    bundle = bundles.ready(prepared)[0]["nano-standard"]
     backend = adapter.open_backend(bundle, "cpu")
     assert adapter.misplaced(backend, "cpu") == []
-    assert adapter.misplaced(backend, "cuda")[0] == "backbone runs on CPUExecutionProvider"
+    assert sorted(adapter.misplaced(backend, "cuda"))[1] == "backbone runs on CPUExecutionProvider"
 
 
 def test_the_operator_librarys_providers(context: Context) -> None:
@@ -190,7 +240,7 @@ def test_pytorch_beside_itself(context: Context) -> None:
     for check in (pytorch.frames, pytorch.capture, pytorch.launches):
         found = check(context)
         assert not found.faults and json.loads(json.dumps(dict(found.values)))
-    assert all(v["operations"] > 10 for v in pytorch.launches(context).values.values())  # type: ignore[index]
+    assert all(v["operations"] > 10 for v in found.values.values())  # type: ignore[index]
 
 
 def test_other_tracks_are_found() -> None:
@@ -231,16 +281,16 @@ def test_pytests_summary_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     folder = tmp_path / "tests/ops"
     folder.mkdir(parents=True)
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n slow: x\n device: y\n")
-    (folder / "test_it.py").write_text(
+    (folder / "test_propagate.py").write_text(
         "import pytest\n@pytest.mark.device\n@pytest.mark.parametrize('device', ['cpu', 'cuda'])\n"
         "def test_one(device): assert device == 'cpu'\ndef test_other(): pass\n"
     )
     good, bad = suite.device_tests(context), suite.device_tests(Context("cuda", False, tmp_path))
     assert not good.faults and good.values["counts"]["passed"] == 1  # type: ignore[index]
-    assert bad.faults[0].startswith("FAILED tests/ops/test_it.py::test_one[cuda]")
+    assert bad.faults[0].startswith("FAILED tests/ops/test_propagate.py::test_one[cuda]")
     with pytest.raises(Skip, match="no tests/training"):
         suite.fake_cuda(context)
-    (folder / "test_it.py").unlink()
+    (folder / "test_propagate.py").write_text("def test_other(): pass")
     with pytest.raises(Skip, match="no test was selected"):
         suite.device_tests(context)
 
