@@ -45,8 +45,8 @@ KINDS = (
 def kinds(context: Context) -> tuple[Kind, ...]:
     """Those of this run.
 
-    A small one leaves out `base`, which takes a CPU long, and int8, whose ranges come from detections:
-    there are none in so small a picture.
+    A small one leaves out `base`, which takes a CPU long, and int8: its ranges come from
+    detections, and so small a picture has none.
     """
     left_out = ("base", "int8") if context.small else ()
     return tuple(k for k in KINDS if k.preset not in left_out and k.precision not in left_out)
@@ -70,8 +70,8 @@ def ready(context: Context) -> tuple[dict[str, Bundle], tuple[str, ...]]:
         try:
             found[kind.name] = _read(context, kind)
         except (InputError, OSError) as error:
-            log = folder(context, kind).with_suffix(".log")
-            lines = log.read_text().splitlines() if log.is_file() else []
+            printed = folder(context, kind).with_suffix(".log")
+            lines = printed.read_text().splitlines() if printed.is_file() else []
             faults.append(f"{kind.name}: {lines[-1] if lines else error}")
     return found, tuple(faults)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,7 +121,7 @@ class Call:
     """
 
     name: str
-    overload: Callable[..., Any]
+    overload: Any
     arguments: tuple[Any, ...]
     into: tuple[Tensor, ...] = ()
 

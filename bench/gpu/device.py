@@ -83,15 +83,13 @@ def first_line(error: BaseException) -> str:
 @contextmanager
 def tf32(on: bool) -> Iterator[None]:
     """Inside, products and convolutions of float32 tensors are computed in TF32, or not."""
-    switches = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = [switch.allow_tf32 for switch in switches]
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
     try:
-        for switch in switches:
-            switch.allow_tf32 = on
+        matmul.allow_tf32 = cudnn.allow_tf32 = on
         yield
     finally:
-        for switch, old in zip(switches, before, strict=True):
-            switch.allow_tf32 = old
+        matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
 def peak_gib(device: str) -> float | None:

@@ -89,12 +89,13 @@ def _pooling(case: tuple[int, ...], dtype: torch.dtype) -> Work:
 
 def _motion(sizes: tuple[int, int, int, int], dtype: torch.dtype) -> Work:
     def work(device: str) -> list[Tensor]:
-        *tensors, rows = (t.to(device) for t in motion(*sizes))
+        masks, offsets, weights, projection, bias, rows = (t.to(device) for t in motion(*sizes))
         wide = torch.promote_types(dtype, torch.float32)
-        given = [t.to(wide if i == 1 else dtype) for i, t in enumerate(tensors)]
+        fields = masks.to(dtype), offsets.to(wide), weights.to(dtype)
+        head = projection.to(dtype), bias.to(dtype)
         with torch.no_grad():
-            logits, inside = ops.propagate_masks(*given, rows)
-            plain, _ = ops.propagate_masks(*given)
+            logits, inside = ops.propagate_masks(*fields, *head, rows)
+            plain, _ = ops.propagate_masks(*fields, *head)
         assert inside is not None
         return [logits, inside, plain]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 import torch
 
@@ -55,47 +56,55 @@ def features_case() -> Case:
     return Case("the same with box features", ours, {}, 2 * 4 * 36 * masks.numel(), amount)
 
 
+@dataclass(frozen=True)
+class Timing:
+    """What a piece of work took.
+
+    Attributes:
+        name: the work.
+        us: median microseconds by contender.
+        graphed_us: the same, replayed from a CUDA graph.
+        not_captured: why there is no such replay, by contender.
+        floor_us: inputs and outputs, each once, at `BANDWIDTH`.
+    """
+
+    name: str
+    us: dict[str, float]
+    graphed_us: dict[str, float]
+    not_captured: dict[str, str]
+    floor_us: float
+
+    def row(self) -> str:
+        """A line of the table."""
+        known = self.us, self.graphed_us
+        cells = [times.get(who) for times in known for who in ("ours", "torchvision")]
+        shown = " ".join(f"{'-' if us is None else f'{us:.0f}':>8}" for us in cells)
+        return f"{self.name[:58]:58} {shown} {self.floor_us:6.1f}"
+
+
+def time_case(case: Case, context: Context) -> Timing:
+    """Medians of every contender, eager and graphed."""
+    calls: dict[str, Call] = {"ours": case.ours, **case.others}
+    us, graphed, refused = dict[str, float](), dict[str, float](), dict[str, str]()
+    for name, call in calls.items():
+        us[name] = 1e3 * milliseconds(call, context.device, context.rounds())
+        try:
+            replay, _ = capture(call, context.device)
+            graphed[name] = 1e3 * milliseconds(replay, context.device, context.rounds())
+        except Exception as error:  # torchvision's pooler asks the device for sizes
+            refused[name] = first_line(error)
+    return Timing(case.name, us, graphed, refused, 1e6 * case.bytes / BANDWIDTH)
+
+
 def measured(cases: Sequence[Case], context: Context) -> Result:
-    """Medians of every contender, eager and graphed, as a table."""
-    entries, rows = (
-        [],
-        [f"{'microseconds':58} {'ours':>8} {'tv':>8} {'graphed':>8} {'tv':>8} {'floor':>6}"],
-    )
-    for case in cases:
-        calls: dict[str, Call] = {"ours": case.ours, **case.others}
-        us = {
-            name: 1e3 * milliseconds(call, context.device, context.rounds())
-            for name, call in calls.items()
-        }
-        graphed, refused = dict[str, float](), dict[str, str]()
-        for name, call in calls.items():
-            try:
-                replay, _ = capture(call, context.device)
-                graphed[name] = 1e3 * milliseconds(replay, context.device, context.rounds())
-            except Exception as error:  # torchvision's pooler asks the device for sizes
-                refused[name] = first_line(error)
-        floor = 1e6 * case.bytes / BANDWIDTH
-        entries.append(
-            {
-                "name": case.name,
-                "us": us,
-                "graphed_us": graphed,
-                "not_captured": refused,
-                "floor_us": floor,
-            }
-        )
-        cells = [us["ours"], us.get("torchvision"), graphed.get("ours"), graphed.get("torchvision")]
-        rows.append(f"{case.name[:58]:58} " + " ".join(_cell(c) for c in cells) + f" {floor:6.1f}")
-    faults = [
-        f"{e['name']}: ours cannot be captured" for e in entries if "ours" in e["not_captured"]
-    ]  # type: ignore[operator]
-    ratios = [c for c in entries if "torchvision" in c["us"]]  # type: ignore[operator]
-    slower = sum(e["us"]["ours"] > e["us"]["torchvision"] for e in ratios)  # type: ignore[index]
+    """All of them, as a table."""
+    timings = [time_case(case, context) for case in cases]
+    faults = [f"{t.name}: ours cannot be captured" for t in timings if "ours" in t.not_captured]
+    both = [t for t in timings if "torchvision" in t.us]
+    slower = sum(t.us["ours"] > t.us["torchvision"] for t in both)
     line = (
-        f"{len(cases)} pieces of work, ours slower than torchvision's in {slower} of {len(ratios)}"
+        f"{len(timings)} pieces of work, ours slower than torchvision's in {slower} of {len(both)}"
     )
-    return Result(line, {"cases": entries}, tuple(faults), tuple(rows))
-
-
-def _cell(us: float | None) -> str:
-    return f"{'-' if us is None else f'{us:.0f}':>8}"
+    head = f"{'microseconds':58} {'ours':>8} {'tv':>8} {'graphed':>8} {'tv':>8} {'floor':>6}"
+    rows = (head, *(t.row() for t in timings))
+    return Result(line, {"cases": [asdict(t) for t in timings]}, tuple(faults), rows)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from mapt import ops
 from mapt.bench.gpu import (
     adapter,
     build,
@@ -67,14 +68,15 @@ def operators_results() -> list[int]:
 
 @needs_compiled
 def test_operators_that_differ_are_found(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    genuine = operators.ops.deform_conv2d
+    genuine = ops.deform_conv2d
     calls = []
 
     def wrong(*arguments: torch.Tensor, **more: int) -> torch.Tensor:
         calls.append(0)
-        return genuine(*arguments, **more) * (1 + 1e-3 * len(calls))
+        out: torch.Tensor = genuine(*arguments, **more)  # type: ignore[arg-type]
+        return out * (1 + 1e-3 * len(calls))
 
-    monkeypatch.setattr(operators.ops, "deform_conv2d", wrong)
+    monkeypatch.setattr(ops, "deform_conv2d", wrong)
     assert any("deform_conv2d 0 float32, result 0" in f for f in operators.equal(context).faults)
     assert any("other bits" in fault for fault in operators.same_bits(context).faults)
 
@@ -149,7 +151,7 @@ def one_kind(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_bundles_are_exported_once(prepared: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundles.subprocess, "Popen", None)  # nothing is exported again
+    monkeypatch.setattr(subprocess, "Popen", None)  # nothing is exported again
     monkeypatch.setattr(bundles, "KINDS", (KIND, bundles.Kind("nano", "standard", "fp16")))
     found = bundles.export(prepared)
     assert not found.faults and found.values["nano-standard-fp16"]["precision"] == "fp16"  # type: ignore[index]
@@ -181,7 +183,7 @@ def test_what_cannot_be_exported_is_told_of(context: Context, monkeypatch: pytes
         script = "import sys; sys.exit('ValueError: no reason')"
         return GENUINE([sys.executable, "-c", script], stdout=stdout, stderr=stderr)
 
-    monkeypatch.setattr(bundles.subprocess, "Popen", start)
+    monkeypatch.setattr(subprocess, "Popen", start)
     found = bundles.export(context)
     assert found.faults == ("nano-standard: ValueError: no reason",)
     assert started[0][2:5] == ["mapt.bench.gpu.prepare", "nano", "standard"]
@@ -195,7 +197,7 @@ def test_bundles_on_the_cpu_give_what_the_cpu_gives(prepared: Context, check: Ca
 
 
 def test_tensors_and_frames_that_differ_are_found(prepared: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    genuine = ort.open_backend
+    genuine = adapter.open_backend
     opened = []
 
     def noisy(bundle: Bundle, device: Device, tf32: bool = False) -> Any:

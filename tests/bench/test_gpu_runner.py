@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mapt.bench.gpu import needs, registry, runner
+from mapt.bench.gpu import needs, registry
 from mapt.bench.gpu.__main__ import execute, main
 from mapt.bench.gpu.context import Context
 from mapt.bench.gpu.registry import CHECKS, Check, Need
@@ -103,7 +104,7 @@ def test_a_module_that_does_not_import_is_a_failure(run: Callable[..., Run]) -> 
 
 
 def test_a_process_that_does_not_start_is_told_of(run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     result = run(check("good"), check("faulty"))
     assert [told["status"] for told in result.results.values()] == ["died", "died"]
 
@@ -211,6 +212,12 @@ def test_every_check_has_its_function_and_is_described() -> None:
         assert one.limit <= 150 and one.shows and set(one.needs) <= needs.LOOKS.keys()
     assert registry.choose([]) == list(CHECKS)
     assert sum("gpu" in c.needs for c in CHECKS) > 20
+
+
+def test_every_package_of_the_benchmarks_is_installed() -> None:
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    found = {file.parent.relative_to(ROOT) for file in (ROOT / "bench").rglob("*.py")}
+    assert {".".join(("mapt", *folder.parts)) for folder in found} <= set(packages)
 
 
 def test_needs_are_looked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -49,7 +49,8 @@ def test_it_equals_convolutions_and_a_projection(
 ) -> None:
     host, places = make(count, filters, height, width, blobs), random_boxes(count, height, width)
     want_logits, want_features = (t.to(device) for t in reference.propagate_masks(*host, places))
-    arguments, boxes = [t.to(device) for t in host], places.to(device)
+    masks, offsets, weights, projection, bias = (t.to(device) for t in host)
+    arguments, boxes = (masks, offsets, weights, projection, bias), places.to(device)
     logits, features = propagate_masks(*arguments, boxes)
     assert features is not None
     torch.testing.assert_close(logits, want_logits, rtol=1e-5, atol=1e-5 * (1 + want_logits.abs().max().item()))
