@@ -51,7 +51,7 @@ def frames(context: Context) -> Result:
         stage: statistics.median(f.timings_ms.get(stage, 0.0) for f in steady)
         for stage in steady[-1].timings_ms
     }
-    faults = judged("nano", found)
+    faults = judged("nano", found, context)
     if compare(got, again)["ids_differ"]:
         faults.append("the second run of the same frames has other ids")
     same = f"the CPU's tracks in {found['same_tracks']} of {found['frames']} frames"

@@ -27,7 +27,7 @@ def engines(context: Context) -> Result:
     found: dict[str, Any] = compare(track(open_backend(bundle, "cpu"), images), got)
     ms = sorted(f.timings_ms["frame"] for f in got)[len(got) // 2]
     line = f"{backend.machine.library}: {made} engines, {ms:.1f} ms a frame"
-    return Result(line, {**found, "frame_ms": ms}, tuple(judged("engines", found)))
+    return Result(line, {**found, "frame_ms": ms}, tuple(judged("engines", found, context)))
 
 
 def export(context: Context, folder: Path) -> int:

@@ -59,7 +59,8 @@ def configuration(context: Context, name: str, precision: Precision, steps: int)
     street, size = context.folder / "streets", (64, 128) if context.small else (192, 624)
     changes = [
         f"model.preset={name}", f"model.height={height}", f"model.width={width}", "imagenet=false",
-        "data.synthetic.sequences=2", f"data.synthetic.frames={6 if context.small else 10}",
+        f"data.synthetic.sequences={1 if context.small else 4}",
+        f"data.synthetic.frames={4 if context.small else 10}",
         f"data.synthetic.height={size[0]}", f"data.synthetic.width={size[1]}",
         f"data.synthetic.heights=[{size[0]}.0, {size[0] * 1.25}]", f"data.synthetic.root={street}",
         "data.synthetic_small.sequences=0", "data.synthetic_rare.sequences=0",
@@ -81,7 +82,7 @@ def trained(context: Context, name: str, precision: Precision) -> Result:
     """
     if context.device == "cpu" and (precision == "fp16" or name == "base"):
         raise Skip("fp16 and base are not rehearsed on a CPU")
-    steps = 4 if context.small else 40
+    steps = 2 if context.small else 40
     config = configuration(context, name, precision, steps)
     folder = context.folder / f"{name}-{precision}"
     reset_peak(context.device)
