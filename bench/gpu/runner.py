@@ -21,6 +21,7 @@ from mapt.bench.gpu.needs import obstacle
 from mapt.bench.gpu.registry import Check, Need
 
 START = 60.0  # seconds that a child may take to import what it needs
+LOOK = 0.5  # seconds between looks whether a process still lives
 FAILED = ("failed", "died", "timeout")
 
 Told = dict[str, Any]
@@ -105,25 +106,31 @@ class Run:
 
 
 class Events:
-    """Lines of JSON from a pipe.
+    """Lines of JSON from a process.
 
     Args:
-        descriptor: its reading end, which belongs to this object.
+        process: that writes them.
+        descriptor: the reading end of a pipe, which belongs to this object.
     """
 
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor, self.rest = descriptor, b""
+    def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
+        self.process, self.descriptor, self.rest = process, descriptor, b""
         self.selector = selectors.DefaultSelector()
         self.selector.register(descriptor, selectors.EVENT_READ)
 
     def next(self, ends: float) -> Told | None:
-        """The next line; None at the end of the pipe, and at the time `ends`."""
+        """The next line; None where the process has ended, and at the time `ends`."""
         while b"\n" not in self.rest:
-            ready = self.selector.select(max(0.0, ends - time.monotonic()))
-            data = os.read(self.descriptor, 1 << 16) if ready else b""
-            if not data:
+            # What the process started may have the pipe open for longer than itself.
+            ended = self.process.poll() is not None
+            left = max(0.0, ends - time.monotonic())
+            if self.selector.select(0 if ended else min(left, LOOK)):
+                data = os.read(self.descriptor, 1 << 16)
+                if not data:
+                    return None
+                self.rest += data
+            elif ended or not left:
                 return None
-            self.rest += data
         line, _, self.rest = self.rest.partition(b"\n")
         told: Told = json.loads(line)
         return told
@@ -148,7 +155,7 @@ def _child(
         start_new_session=True,
     )  # fmt: skip
     os.close(writing)
-    events = Events(reading)
+    events = Events(process, reading)
     try:
         yield process, events
     finally:

@@ -40,3 +40,9 @@ def hanging(context: Context) -> Result:
     (context.folder / "started").write_text(str(started.pid))
     time.sleep(600)
     raise AssertionError
+
+
+def bereaving(context: Context) -> Result:
+    if os.fork() == 0:
+        time.sleep(600)  # with everything open that this process had open
+    os._exit(4)

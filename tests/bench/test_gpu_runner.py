@@ -74,6 +74,11 @@ def test_a_check_that_hangs_is_stopped_with_what_it_started(run: Callable[..., R
     assert gone(int((tmp_path / "started").read_text()))
 
 
+def test_a_process_that_leaves_others_behind_has_ended(run: Callable[..., Run]) -> None:
+    told = run(check("bereaving", limit=60), check("good")).results["gpu_group.bereaving"]
+    assert told["status"] == "died" and "exit code 4" in told["line"]
+
+
 def gone(process: int) -> bool:
     """Is a process no more, or about to be collected by whoever started it?"""
     for _ in range(100):
@@ -124,7 +129,8 @@ def test_a_kill_loses_no_result_and_leaves_no_process(tmp_path: Path) -> None:
     process = killed_run(tmp_path)
     try:
         for _ in range(600):
-            if started := list(tmp_path.glob("mapt-gpu-*/started")):
+            started = list(tmp_path.glob("mapt-gpu-*/started"))
+            if started and (tmp_path / "out.json").is_file():
                 break
             time.sleep(0.1)
         child = int(started[0].read_text())
