@@ -55,7 +55,7 @@ CHECKS: tuple[Check, ...] = (
     Check("operators", "graphs", ("gpu",), 30, "every operator captured in a CUDA graph, replayed"),
     Check("speed", "forward", ("gpu",), 60, "operators beside torchvision's, also graphed"),
     Check("speed", "backward", ("gpu",), 60, "forward and backward beside torchvision's"),
-    Check("bundles", "export", (), 150, "every kind of bundle, exported as a user does"),
+    Check("bundles", "export", (), 200, "every kind of bundle, exported as a user does"),
     Check("ort", "host-binding", (), 60, "IoBinding on the CPU gives what a plain run gives"),
     Check("ort", "operator-library", (), 30, "providers that have the custom operators"),
     Check("ort", "providers", ("gpu", "ort-cuda"), 60, "every kind loads, without PyTorch's help"),

@@ -10,6 +10,7 @@ from mapt.bench.gpu.registry import Check
 
 LINES = 60
 WIDTH = 140  # characters of a line
+FEW = 4  # names listed one by one
 SHOWN = 3  # faults printed of a check
 
 Told = Mapping[str, Any]
@@ -55,6 +56,14 @@ class Screen:
                 for row in rows:
                     self.line(f"  {row}", keep)
         for reason, names in skipped.items():
-            self.line(f"skipped  {', '.join(names)}: {reason}", len(last))
+            self.line(f"skipped  {shortened(names)}: {reason}", len(last))
         for text in last:
             self.line(text)
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Names of checks; where they are many, how many and of which groups."""
+    if len(names) <= FEW:
+        return ", ".join(names)
+    groups = dict.fromkeys(name.partition(".")[0] for name in names)
+    return f"{len(names)} checks of {', '.join(groups)}"

@@ -48,7 +48,7 @@ def ran(*arguments: str) -> Result:
     Raises:
         Skip: it selected no test.
     """
-    options = ["-q", "-p", "no:cacheprovider", "--color=no", "-m", "not slow"]
+    options = ["-p", "no:cacheprovider", "--color=no", "-m", "not slow"]
     command = [sys.executable, "-m", "pytest", *options, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     lines = [line for line in done.stdout.splitlines() if line.strip()]

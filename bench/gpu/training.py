@@ -70,6 +70,7 @@ def configuration(context: Context, name: str, precision: Precision, steps: int)
         f"picture_every={10 * steps}", f"device={context.device}",
         f"bf16={'true' if precision == 'bf16' else 'false'}",
         f"fp16={'true' if precision == 'fp16' else 'false'}",
+        f"threads={int(context.small)}",
     ]  # fmt: skip
     return read_config(find_config("nano-street"), changes)
 
