@@ -2,8 +2,9 @@
 
 MAPT_BUILD says what to build: `auto` (the default) whatever there are tools and headers for, `none` nothing, or parts
 separated by commas, which then have to build: `torch`, `onnxruntime`, and for GPUs `cuda` and `tensorrt`. `auto`
-compiles for this machine's own GPUs; by name, for all that the kernels are made for. What was built, and what was left
-out for which reason, goes into mapt/build.json, where `mapt doctor` reads it.
+compiles for this machine's own GPUs; by name, for all that the kernels are made for. `onnxruntime` gets CUDA kernels
+too where one of the last two is named or there are nvcc and a GPU here; elsewhere it does without them. What was built,
+and what was left out for which reason, goes into mapt/build.json, where `mapt doctor` reads it.
 """
 
 from __future__ import annotations
@@ -121,12 +122,33 @@ def tensorrt_extension() -> Extension:
 
 
 def onnxruntime_extension() -> Extension:
-    """The operators for ONNX Runtime; its C interface is stable, and its header comes with us."""
+    """The operators for ONNX Runtime; its C interface is stable, and its header comes with us. See `add_cuda`."""
     return Extension(
         PARTS["onnxruntime"], sources("onnxruntime"), depends=[*HEADERS, "third_party/onnxruntime/onnxruntime_c_api.h"],
         extra_compile_args=[*FLAGS, "-std=c++17"], extra_link_args=["-pthread"], language="c++",
         optional=ASKED == "auto",
     )  # fmt: skip
+
+
+def add_cuda(extension: Extension, folder: Path) -> str:
+    """Give the operators for ONNX Runtime those for its CUDA provider, where they can be built.
+
+    Returns:
+        What the record says of the part.
+    """
+    named = ASKED != "auto" and not {"cuda", "tensorrt"}.isdisjoint(WANTED)
+    try:
+        compiler = nvcc.find(named)
+        objects = compiler.compile(folder)
+    except (FileNotFoundError, RuntimeError) as error:
+        if named:
+            raise
+        return f"ok: CPU only, {str(error).splitlines()[0].partition(';')[0]}"
+    extension.define_macros.append(("MAPT_CUDA", None))
+    extension.extra_objects, extension.depends = objects, [*extension.depends, *objects]
+    extension.libraries = ["cudart_static", "rt", "dl"]
+    extension.library_dirs = [str(compiler.toolkit / "lib64")]
+    return f"ok: CPU and {compiler.targets}"
 
 
 MAKERS = {
@@ -152,6 +174,8 @@ class Build(BASE):  # type: ignore[misc, valid-type]
                 compiler = nvcc.find(ASKED != "auto")
                 extension.extra_objects = compiler.compile(Path(self.build_temp) / "nvcc")
                 RECORD[part] = f"ok: {compiler.targets}"
+            if part == "onnxruntime":
+                RECORD[part] = add_cuda(extension, Path(self.build_temp) / "nvcc")
             super().build_extension(extension)
         except Exception as error:
             leave_out(part, f"it did not compile: {str(error).splitlines()[0]}")

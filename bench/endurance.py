@@ -67,7 +67,7 @@ class Recorded:
     name = "recorded"
 
     def __init__(self, backend: Backend) -> None:
-        self.backend, self.info = backend, backend.info
+        self.backend, self.info, self.providers = backend, backend.info, backend.providers
         self.answers: list[Tensors] = []
         self.at, self.full = 0, False
 

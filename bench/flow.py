@@ -26,6 +26,7 @@ class FlowMotion:
 
     def __init__(self, backend: Backend) -> None:
         self.backend, self.name, self.info = backend, "flow", backend.info
+        self.providers = {**backend.providers, "motion": "OpenCV"}
         self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._pictures: list[NDArray[np.uint8]] = []
 

@@ -22,6 +22,7 @@ class OpenvinoBackend:
     Attributes:
         name: "openvino".
         info: of the network.
+        providers: OpenVINO with its version.
 
     Raises:
         InputError: OpenVINO is not installed, does not take the bundle's operators, or computes the golden picture
@@ -44,6 +45,7 @@ class OpenvinoBackend:
             self.models = {name: core.compile_model(model, "CPU", hints) for name, model in models.items()}
         except RuntimeError as error:
             raise InputError(f"OpenVINO does not take the bundle: {str(error).splitlines()[0]}") from None
+        self.providers = dict.fromkeys(models, f"OpenVINO {openvino.__version__} CPU")
         if bundle.golden:
             self._test(bundle.golden, bundle)
 

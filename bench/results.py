@@ -41,12 +41,14 @@ class Row:
         standing: whether it ran here.
         alone: its memory and throughput in a process of its own; None where that was not measured.
         shares: of the rate of a float32 matrix product, by subgraph.
+        providers: what ran each subgraph; empty where it did not run.
     """
 
     contender: Contender
     standing: Standing
     alone: Alone | None
     shares: dict[str, float]
+    providers: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def run_json(report: RunReport) -> Json:
         "backends": {
             row.contender.name: {
                 "kind": row.contender.kind, "bundle": row.contender.bundle.id, "proof": row.standing.proof,
-                "why": row.standing.why, "gemm_share": row.shares, **(asdict(row.alone) if row.alone else {}),
+                "why": row.standing.why, "gemm_share": row.shares, "providers": row.providers,
+                **(asdict(row.alone) if row.alone else {}),
             }
             for row in report.rows
         },

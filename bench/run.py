@@ -80,6 +80,7 @@ class Counted:
 
     def __init__(self, backend: Backend) -> None:
         self.backend, self.name, self.info = backend, backend.name, backend.info
+        self.providers = backend.providers
         self.calls = dict.fromkeys(NETWORKS, 0)
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:

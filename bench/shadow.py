@@ -67,6 +67,7 @@ class Shadow:
 
     def __init__(self, reference: Backend, other: Backend, heads: dict[str, HeadGap]) -> None:
         self.reference, self.other, self.heads, self.info = reference, other, heads, reference.info
+        self.providers = reference.providers
         self.place = ("", 0)
         self.first: Divergence | None = None
         self.detections: NDArray[np.float32] = np.zeros(0, np.float32)

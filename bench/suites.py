@@ -122,6 +122,7 @@ def run_suite(setting: Setting) -> Json:
         total = sum(len(s.images) for s in sequences)
         done = setting.progress(stack, f"measuring, {setting.threads} threads", total)
         result = run_backends(backends, setting.root, SPLIT, setting.fps, done=done)
+    providers = {backend.name: dict(backend.providers) for backend in backends}
     del backends
     images, rows = sequences[0].images[0].parent, []
     for contender, refusal in tried:
@@ -134,7 +135,7 @@ def run_suite(setting: Setting) -> Json:
             except RuntimeError as error:
                 stands = replace(stands, why=f"memory and throughput in a process of its own failed: {error}")
         shares = {} if refusal else gemm_shares(result, contender.name, costs.subgraphs, limits)
-        rows.append(Row(contender, stands, alone, shares))
+        rows.append(Row(contender, stands, alone, shares, providers.get(contender.name, {})))
     report = RunReport(costs, limits, rows, result)
     print_latency(setting.console, result)
     print_backends(setting.console, report)

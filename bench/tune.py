@@ -67,7 +67,7 @@ class Tuned:
     """A backend with other thresholds."""
 
     def __init__(self, backend: Backend, thresholds: Thresholds) -> None:
-        self.name, self.run = backend.name, backend.run
+        self.name, self.run, self.providers = backend.name, backend.run, backend.providers
         self.info: ModelInfo = replace(backend.info, thresholds=thresholds)
 
 

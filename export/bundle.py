@@ -16,7 +16,7 @@ from mapt.contract import ModelInfo
 from mapt.data.synthetic import render_sequence
 from mapt.errors import InputError
 from mapt.export.graph import static_shapes
-from mapt.export.lowering import Lowering
+from mapt.export.lowering import Device, Lowering
 from mapt.export.manifest import write_manifest
 from mapt.export.onnx import finish, trace
 from mapt.export.precision import Frames, Lowered, Precision, lower_precision, report
@@ -54,6 +54,7 @@ class Request:
             library builds for, or the GPU that is there.
         timing_cache: file that keeps TensorRT's measurements from run to run.
         sign: private Ed25519 key (PEM) that signs the manifest.
+        device: what graphs with MAPT's own operators are for, see `mapt.export.lowering.lower`.
     """
 
     size: tuple[int, int] | None = None
@@ -63,6 +64,7 @@ class Request:
     targets: tuple[str, ...] | None = None
     timing_cache: Path | None = None
     sign: Path | None = None
+    device: Device = "cpu"
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def _write(
         for subgraph in list_subgraphs(network, info):
             name, traced = subgraph.spec.name, trace(subgraph)
             graphs[name] = folder / f"{name}.onnx"
-            onnx.save(finish(traced, subgraph, info, request.lowering), graphs[name])
+            onnx.save(finish(traced, subgraph, info, request.lowering, request.device), graphs[name])
             if targets is not None:
                 onnx.save(finish(traced, subgraph, info, "gridsample"), Path(scratch, f"{name}.onnx"))
             parameters[name] = sum(p.numel() for p in subgraph.module.parameters())
@@ -158,7 +160,7 @@ def _write(
                 onnx.save(lowered.convert(head, onnx.load(path), symmetric=True), path)
         precisions: dict[str, str] = {name: request.precision if name in kept else "fp32" for name in graphs}
         engines, refused = _engines(Path(scratch), precisions, folder, targets or (), request, done)
-    write_golden(folder / GOLDEN, OrtBackend(bundle), _golden_image(info))
+    write_golden(folder / GOLDEN, OrtBackend(bundle, device="cpu"), _golden_image(info))
     identity = write_manifest(
         folder, info, {name: path.name for name, path in graphs.items()}, files,
         lowering=request.lowering, precision=request.precision, precisions=precisions,

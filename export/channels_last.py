@@ -7,6 +7,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from mapt.export.graph import drop_unused, reads, replace_node
+from mapt.runtime.operators import CHANNELS_LAST
 
 LAST = [0, 2, 3, 1]  # (1,K,h,w) to (1,h,w,K)
 
@@ -14,7 +15,8 @@ LAST = [0, 2, 3, 1]  # (1,K,h,w) to (1,h,w,K)
 def rank_channels_last(graph: onnx.GraphProto) -> None:
     """Enlarge and rank logits (1,K,h,w) as (1,h,w,K), in place: the best of K neighbours is found at once.
 
-    For ONNX Runtime on a CPU only. Its Resize for CUDA takes every tensor for (1,K,h,w).
+    For ONNX Runtime on a CPU only. Its Resize for CUDA takes every tensor for (1,K,h,w). The runtime refuses such
+    graphs there; it knows them by the name of what is enlarged.
     """
     constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     for node in [n for n in graph.node if n.op_type == "Resize"]:
@@ -27,8 +29,8 @@ def rank_channels_last(graph: onnx.GraphProto) -> None:
         turned = helper.make_node("Transpose", [node.input[0]], [f"{at}_last"], name=f"{at}_last", perm=LAST)
         larger = onnx.NodeProto()
         larger.CopyFrom(node)
-        larger.input[0], larger.input[2], larger.output[0] = f"{at}_last", f"{at}_scales", f"{at}_larger"
-        readers[0].input[0] = f"{at}_larger"  # a new name: the shape that is known of the old one is another
+        larger.input[0], larger.input[2], larger.output[0] = f"{at}_last", f"{at}_scales", f"{at}{CHANNELS_LAST}"
+        readers[0].input[0] = f"{at}{CHANNELS_LAST}"  # a new name: the shape that is known of the old one is another
         next(a for a in readers[0].attribute if a.name == "axis").i = 3
         replace_node(graph, node, [turned, larger])
     drop_unused(graph)

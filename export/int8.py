@@ -37,7 +37,7 @@ class Recorder:
     name = "recorder"
 
     def __init__(self, backend: Backend) -> None:
-        self.backend, self.info = backend, backend.info
+        self.backend, self.info, self.providers = backend, backend.info, backend.providers
         self.samples: dict[str, list[Tensors]] = {}
         self.calls: dict[str, int] = {}
 

@@ -14,16 +14,19 @@ from mapt.export.gridsample import lower_gridsample
 from mapt.export.standard import STANDARD
 from mapt.ops.nodes import DOMAIN
 
+Device = Literal["cpu", "cuda"]
 Lowering = Literal["custom", "standard", "gridsample"]
 
 
-def lower(model: onnx.ModelProto, lowering: Lowering) -> None:
+def lower(model: onnx.ModelProto, lowering: Lowering, device: Device = "cpu") -> None:
     """Rewrite a traced graph in place.
 
     Args:
         model: as traced, with MAPT's nodes.
-        lowering: "custom", for CPUs, keeps the operators that csrc/ has kernels for; "standard" has ONNX's DeformConv
+        lowering: "custom" keeps the operators that csrc/ has kernels for; "standard" has ONNX's DeformConv
             and RoiAlign in their place; "gridsample" GridSample and MatMul, which any runtime builds without a plugin.
+        device: what "custom" graphs are for. On a CPU the semantic head ranks labels channels last, which is faster
+            there, and which ONNX Runtime computes wrongly on a GPU. The other lowerings are the same for both.
 
     Raises:
         RuntimeError: a node of a form that MAPT's graphs do not have; a fault of this program, not of its user.
@@ -36,7 +39,7 @@ def lower(model: onnx.ModelProto, lowering: Lowering) -> None:
     model.opset_import.extend(kept)
     if lowering == "gridsample":
         lower_gridsample(model)
-    elif lowering == "custom":
+    elif lowering == "custom" and device == "cpu":
         rank_channels_last(model.graph)
     drop_unused(model.graph)
 

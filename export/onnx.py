@@ -11,7 +11,7 @@ import onnx
 import torch
 
 from mapt.contract import ModelInfo, TensorSpec
-from mapt.export.lowering import Lowering, lower
+from mapt.export.lowering import Device, Lowering, lower
 from mapt.export.simplify import unroll_transposed
 from mapt.export.subgraphs import Subgraph
 from mapt.ops.nodes import DOMAIN
@@ -35,7 +35,9 @@ def trace(subgraph: Subgraph) -> onnx.ModelProto:
     return program.model_proto
 
 
-def finish(traced: onnx.ModelProto, subgraph: Subgraph, info: ModelInfo, lowering: Lowering) -> onnx.ModelProto:
+def finish(
+    traced: onnx.ModelProto, subgraph: Subgraph, info: ModelInfo, lowering: Lowering, device: Device = "cpu"
+) -> onnx.ModelProto:
     """A lowered and checked copy of a traced graph.
 
     The same weights and library versions give the same bytes.
@@ -45,7 +47,7 @@ def finish(traced: onnx.ModelProto, subgraph: Subgraph, info: ModelInfo, lowerin
     """
     model = onnx.ModelProto()
     model.CopyFrom(traced)
-    lower(model, lowering)
+    lower(model, lowering, device)
     unroll_transposed(model)
     _strip(model)
     _check(model, subgraph, info, lowering)

@@ -75,7 +75,7 @@ def extra_of(module: str | None) -> str | None:
 def examine() -> list[Finding]:
     """Every check, in the order in which a user meets the parts."""
     return [
-        _python(), _onnxruntime(), *(_package(p) for p in PACKAGES), _processor(), _operators(),
+        _python(), _onnxruntime(), _cuda_provider(), *(_package(p) for p in PACKAGES), _processor(), _operators(),
         _ort_operators(), _gpu(), *_gpu_operators(), _tensorrt(),
         _attempt("video", _video, "install opencv-python-headless from PyPI: its wheel holds the encoder"),
         _attempt("shipped weights", _weights, "run in a checkout of the project, or train: mapt train nano-street"),
@@ -114,9 +114,37 @@ def _onnxruntime() -> Finding:
         import onnxruntime
 
         names = ", ".join(name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers())
-        return f"{found[0]} {_version(found[0])}: {names}"
+        return f"{found[0]} {_version(found[0])}, built for {names}"
 
     return _attempt("ONNX Runtime", providers, f"pip install --force-reinstall {found[0]}", needed=True)
+
+
+# In a process of its own: CUDA's libraries stay loaded, and a fault in them ends the process.
+CUDA_PROBE = """
+import onnxruntime
+from mapt.runtime.providers import NoCudaError, start_cuda
+try:
+    start_cuda(onnxruntime)
+    print("ok: comes up and runs")
+except NoCudaError as error:
+    print(f"missing: {error}")
+except Exception as error:
+    print(f"broken: {error}")
+"""
+
+
+def _cuda_provider() -> Finding:
+    """Does ONNX Runtime's CUDA provider run anything? That a build has it says little."""
+    what, advice = "ONNX Runtime on a GPU", "not needed on a CPU; bundles run there"
+    probe = subprocess.run([sys.executable, "-c", CUDA_PROBE], capture_output=True, text=True, check=False)
+    state, _, detail = (probe.stdout.strip().splitlines() or [""])[-1].partition(": ")
+    if state == "ok":
+        tf32 = "float32 is not rounded to TF32 unless tf32=True or --tf32 asks for it"
+        return Finding(what, "ok", f"{detail}; {tf32}")
+    if state == "missing":
+        return Finding(what, "missing", detail, advice)
+    last = (probe.stderr.strip().splitlines() or ["no message"])[-1]
+    return Finding(what, "broken", detail or last, "repair CUDA, or run bundles with device 'cpu'")
 
 
 def _package(package: Package) -> Finding:
@@ -164,8 +192,9 @@ def _operators() -> Finding:
 def _ort_operators() -> Finding:
     """What bundles of `mapt export --ops custom` need; no others do."""
     what, left_out = "operators for ONNX Runtime", _left_out("onnxruntime")
+    left_out = "ok" if left_out.startswith("ok") else left_out
     try:
-        from mapt.runtime.operators import DOMAIN, REBUILD, find_library
+        from mapt.runtime.operators import DOMAIN, REBUILD, find_library, operator_providers
     except Exception as error:  # numpy and OpenCV come with it, and what they raise has no common class
         return Finding(what, "broken", f"{type(error).__name__}: {error}", "repair the packages above that are broken")
 
@@ -176,7 +205,8 @@ def _ort_operators() -> Finding:
         return Finding(
             what, state, left_out if left_out != "ok" else str(error), f"only --ops custom needs them; {REBUILD}"
         )
-    return Finding(what, "ok", f"{DOMAIN} {version}, {path.name}")
+    providers = " and ".join(name.removesuffix("ExecutionProvider") for name in operator_providers(path))
+    return Finding(what, "ok", f"{DOMAIN} {version} for {providers}, {path.name}")
 
 
 def _left_out(part: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import statistics
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,8 @@ def track_source(
     out.mkdir(parents=True, exist_ok=True)
     result, seen = Tracked(source.name), set[int]()
     with working_directory(out, source.name) as work:
-        writer = _Writer(work, kinds, label_map(tracker), getattr(source, "fps", 10.0), samples, len(source))
+        fps, providers = getattr(source, "fps", 10.0), tracker.health().providers
+        writer = _Writer(work, kinds, label_map(tracker), fps, samples, len(source), providers)
         try:
             for frame in source:
                 labelled = renumbered(_step(tracker, source.name, frame), before)
@@ -188,9 +189,11 @@ class _Writer:
     """Writes a sequence's files into a working folder."""
 
     def __init__(
-        self, folder: Path, kinds: tuple[str, ...], labels: LabelMap, fps: float, samples: int, total: int
+        self, folder: Path, kinds: tuple[str, ...], labels: LabelMap, fps: float, samples: int, total: int,
+        providers: Mapping[str, str],
     ) -> None:  # fmt: skip
         self.folder, self.kinds, self.labels, self.fps = folder, kinds, labels, fps
+        self.providers = dict(providers)
         self.video: cv2.VideoWriter | None = None
         self.index = 0
         self.frames: list[dict[str, Any]] = []
@@ -241,7 +244,7 @@ class _Writer:
     def finish(self) -> None:
         """Write the JSON files and close the video."""
         if "json" in self.kinds:
-            content = {"classes": list(self.labels.classes), "frames": self.frames}
+            content = {"classes": list(self.labels.classes), "providers": self.providers, "frames": self.frames}
             (self.folder / "run" / "tracks.json").write_text(json.dumps(content) + "\n")
             (self.folder / "run" / "decisions.jsonl").write_text("".join(line + "\n" for line in self.decisions))
         if "coco" in self.kinds:

@@ -18,6 +18,11 @@ class Backend(Protocol):
     name: str
     info: ModelInfo
 
+    @property
+    def providers(self) -> Mapping[str, str]:
+        """What runs each subgraph: ONNX Runtime's execution provider, or another library and its device."""
+        ...
+
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
         """Run one subgraph; the results belong to the caller, and so do the inputs, which change after the call."""
         ...

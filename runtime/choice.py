@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from typing import Literal, get_args
 
 from mapt.errors import InputError
 from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import Bundle
+from mapt.runtime.providers import Device, check_device, say_once
 
 BackendName = Literal["auto", "ort", "tensorrt"]
 
@@ -23,15 +23,28 @@ def check_name(wanted: str) -> None:
         raise InputError(f"backend {wanted!r} is unknown; choose one of {', '.join(get_args(BackendName))}")
 
 
-def open_backend(bundle: Bundle, wanted: BackendName, threads: int | None) -> Backend:
+def open_backend(
+    bundle: Bundle, wanted: BackendName, threads: int | None, device: Device = "auto", tf32: bool = False
+) -> Backend:
     """The backend of that name; "auto": TensorRT where bundle and machine have all it needs, else ONNX Runtime.
 
     What "auto" chose, and why not TensorRT, is logged once ("mapt"): a warning where the bundle has engines.
 
+    Args:
+        bundle: what is run.
+        wanted: the backend's name.
+        threads: of the network on a CPU; None: as many as there are cores.
+        device: see `choose_provider`; on "cpu" there is no TensorRT.
+        tf32: see `cuda_options`; engines are as they were built.
+
     Raises:
-        InputError: that backend is not available.
+        InputError: that backend or device is not available.
     """
-    if wanted == "tensorrt" or (wanted == "auto" and bundle.engines):
+    check_name(wanted)
+    check_device(device)
+    if wanted == "tensorrt" and device == "cpu":
+        raise InputError("backend 'tensorrt': runs on a GPU, not on device 'cpu'; take backend 'ort'")
+    if wanted == "tensorrt" or (wanted == "auto" and bundle.engines and device != "cpu"):
         from mapt.runtime.tensorrt import TensorrtBackend
 
         try:
@@ -39,18 +52,13 @@ def open_backend(bundle: Bundle, wanted: BackendName, threads: int | None) -> Ba
         except InputError as error:
             if wanted == "tensorrt":
                 raise
-            _say_once(logging.WARNING, f"ONNX Runtime runs the network, the bundle's engines cannot: {error}")
+            say_once(logging.WARNING, f"ONNX Runtime runs the network, the bundle's engines cannot: {error}")
         else:
             if wanted == "auto":
-                _say_once(logging.INFO, f"{chosen.machine.library} runs the network on {chosen.machine.target}")
+                say_once(logging.INFO, f"{chosen.machine.library} runs the network on {chosen.machine.target}")
             return chosen
     from mapt.runtime.ort import OrtBackend
 
     if wanted == "auto" and not bundle.engines:
-        _say_once(logging.INFO, "ONNX Runtime runs the network; the bundle has no engines")
-    return OrtBackend(bundle, threads)
-
-
-@functools.cache
-def _say_once(level: int, text: str) -> None:
-    logging.getLogger("mapt").log(level, "mapt: %s", text)
+        say_once(logging.INFO, "ONNX Runtime runs the network; the bundle has no engines")
+    return OrtBackend(bundle, threads, device, tf32)

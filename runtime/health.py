@@ -39,6 +39,7 @@ class Health:
         age_ms: since the last labelled frame came out; infinite before the first.
         busy_ms: how long the running step has been at it, 0 between steps.
         timings_ms: of the last labelled frame by stage; `frame` is all of it.
+        providers: what runs each subgraph, as the backend says.
     """
 
     status: Status = Status.NO_INPUT
@@ -52,12 +53,14 @@ class Health:
     age_ms: float = float("inf")
     busy_ms: float = 0.0
     timings_ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    providers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, to be published; `age_ms` is None before the first frame, which JSON can say."""
         plain: dict[str, object] = {f.name: getattr(self, f.name) for f in fields(self)}
         age = self.age_ms if math.isfinite(self.age_ms) else None
-        return {**plain, "status": self.status.value, "age_ms": age, "timings_ms": dict(self.timings_ms)}
+        mappings = {"timings_ms": dict(self.timings_ms), "providers": dict(self.providers)}
+        return {**plain, "status": self.status.value, "age_ms": age, **mappings}
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,17 @@ class HealthRecord:
     Args:
         silence_s: seconds without a step that count as no input.
         now: a clock in seconds.
+        providers: what runs each subgraph.
     """
 
-    def __init__(self, silence_s: float, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        silence_s: float,
+        now: Callable[[], float] = time.monotonic,
+        providers: Mapping[str, str] | None = None,
+    ) -> None:
         self.silence_s, self.now = silence_s, now
+        self.providers = MappingProxyType(dict(providers or {}))
         # And when the last labelled frame came out, and when the last step ended, however it did.
         self._last: tuple[Health, float | None, float | None] = Health(), None, None
         self._running: _Running | None = None
@@ -119,7 +129,7 @@ class HealthRecord:
         (health, at, ended), running, now = self._last, self._running, self.now()
         age = float("inf") if at is None else (now - at) * 1e3
         busy = (now - running.since) * 1e3 if running else 0.0
-        health = replace(health, age_ms=age, busy_ms=busy)
+        health = replace(health, age_ms=age, busy_ms=busy, providers=self.providers)
         if ended is not None and now - ended > self.silence_s:
             before = f"; before that {health.reason}" if health.reason else ""
             health = replace(health, status=Status.NO_INPUT, reason=f"no frame for {now - ended:.1f} s{before}")

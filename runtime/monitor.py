@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mapt.contract import BY_NAME, ModelInfo, Thresholds
 from mapt.runtime.errors import BackendError, OutputError
 from mapt.runtime.preprocess import Fit
+from mapt.runtime.providers import brief
 
 Alarm = Literal["blind", "frozen", "saturated", "empty", "churn"]
 
@@ -66,8 +67,8 @@ def check_labels(labels: NDArray[np.uint8], info: ModelInfo) -> None:
 
 def failed(subgraph: str, error: Exception) -> BackendError:
     """What a backend raised, in one line that names the subgraph."""
-    text = " ".join(str(error).split()) or "no message"
-    return BackendError(f"{subgraph}: {type(error).__name__}: {text}; frame dropped")
+    text = brief(error) if "CUDA failure" in str(error) else " ".join(str(error).split())
+    return BackendError(f"{subgraph}: {type(error).__name__}: {text or 'no message'}; frame dropped")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from mapt.errors import InputError
 
 DOMAIN = "mapt"
 FOLDER = Path(__file__).parent  # where setup.py puts the library
+# What a graph calls logits (1,h,w,K) that it ranks channels last: for a CPU, CUDA's Resize takes them for (1,K,h,w).
+CHANNELS_LAST = "_larger"
 REBUILD = "build them: `make kernels` in a checkout, or `MAPT_BUILD=onnxruntime pip install --force-reinstall mapt`"
 
 
@@ -23,7 +25,9 @@ def find_library() -> tuple[Path, int]:
     if not built:
         raise InputError(f"MAPT's operators for ONNX Runtime are not built; {REBUILD}")
     try:
-        return built[0], int(ctypes.CDLL(str(built[0])).mapt_operator_version())
+        library = ctypes.CDLL(str(built[0]))
+        _ = library.mapt_operator_providers  # an older build has none
+        return built[0], int(library.mapt_operator_version())
     except (OSError, AttributeError) as error:
         raise InputError(f"{built[0]}: does not load ({error}); {REBUILD}") from None
 
@@ -53,3 +57,15 @@ def library_for(needed: Mapping[str, int], user: Path | str) -> Path | None:
             f"bundle with this version, or install the other and {REBUILD}"
         )
     return path
+
+
+def operator_providers(library: Path) -> tuple[str, ...]:
+    """Which of ONNX Runtime's execution providers the library has the operators for, by name."""
+    ask = ctypes.CDLL(str(library)).mapt_operator_providers
+    ask.restype = ctypes.c_char_p
+    return tuple(ask().decode().split(","))
+
+
+def ranks_channels_last(graph: Path) -> bool:
+    """Was an ONNX file written for a CPU alone, as `mapt export --ops custom` does?"""
+    return CHANNELS_LAST.encode() in graph.read_bytes()

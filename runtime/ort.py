@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,64 +13,121 @@ from numpy.typing import NDArray
 from mapt.contract import BY_NAME
 from mapt.errors import InputError
 from mapt.runtime.backend import Tensors
+from mapt.runtime.binding import BoundSessions
 from mapt.runtime.bundle import Bundle
 from mapt.runtime.operators import library_for
+from mapt.runtime.providers import (
+    CUDA,
+    TF32,
+    Device,
+    brief,
+    choose_provider,
+    cuda_options,
+    open_session,
+)
 
 
 class OrtBackend:
     """One session per subgraph of a bundle.
 
+    Args:
+        bundle: what is run.
+        threads: of the CPU; None: as many as there are cores.
+        device: "cpu", "cuda", or "auto": CUDA where this machine and installation have all it needs.
+        tf32: let CUDA round the inputs of float32 products and convolutions to TF32; on a CPU it means nothing.
+        bound: keep tensors in buffers that are planned here; None: on a CUDA device. On a CPU that only adds copies.
+
     Attributes:
         name: "ort".
         info: of the network.
+        providers: which of ONNX Runtime's execution providers runs each subgraph, and whether in TF32.
+
+    Raises:
+        InputError: no ONNX Runtime, a graph that it does not load or that is not the contract's, or CUDA was asked for
+            and does not come up.
     """
 
     name = "ort"
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        threads: int | None = None,
+        device: Device = "auto",
+        tf32: bool = False,
+        bound: bool | None = None,
+    ) -> None:
         try:
             import onnxruntime
         except ImportError:
             raise InputError(
                 "ONNX Runtime is not installed; install mapt[cpu], or mapt[gpu] for a CUDA device"
             ) from None
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or os.cpu_count() or 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # Without work a pool's threads should sleep: the subgraphs alternate, and spinning ones slow each other down.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self.info = bundle.info
+        options = _options(onnxruntime, threads)
         operators = library_for(bundle.operators, bundle.folder)
         if operators:
             _register(options, operators)
-        wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
-        providers = [p for p in wanted if p in onnxruntime.get_available_providers()]
-        self.info = bundle.info
-        self.sessions = {}
-        for name, path in bundle.graphs.items():
+        provider = choose_provider(onnxruntime, device, operators, bundle.graphs.values())
+        # Sums in a fixed order. On a CPU they always are.
+        options.use_deterministic_compute = provider == CUDA
+        settings = cuda_options(tf32) if provider == CUDA else {}
+        opening = partial(open_session, onnxruntime, options, provider, settings)
+        self.sessions = {name: self._open(name, path, opening) for name, path in bundle.graphs.items()}
+        runs = f"{provider} {TF32}" if provider == CUDA and tf32 else provider
+        self.providers = dict.fromkeys(self.sessions, runs)
+        self._bound: BoundSessions | None = None
+        if bound or (bound is None and provider == CUDA):
+            place = "cuda" if provider == CUDA else "cpu"
             try:
-                self.sessions[name] = onnxruntime.InferenceSession(path, options, providers=providers)
-            except Exception as error:
-                raise InputError(f"{path}: ONNX Runtime cannot load it ({str(error).splitlines()[0]})") from None
-            self._check(name, self.sessions[name], str(path))
+                self._bound = BoundSessions(onnxruntime, self.sessions, self.info.sizes, place)
+            except RuntimeError as error:
+                raise InputError(
+                    f"{bundle.folder}: no memory for its tensors on {provider} ({brief(error)}); "
+                    "free some, or take device 'cpu'"
+                ) from None
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
-        """See `Backend.run`."""
+        """See `Backend.run`; on a CUDA device the arrays are read-only.
+
+        Raises:
+            Exception: whatever ONNX Runtime raises; it never goes on with another provider.
+        """
+        if self._bound:
+            return self._bound.run(subgraph, inputs)
         names = [t.name for t in BY_NAME[subgraph].outputs]
         return dict(zip(names, self.sessions[subgraph].run(names, dict(inputs)), strict=True))
 
-    def _check(self, name: str, session: Any, path: str) -> None:
-        """The file's inputs and outputs must be those of the contract."""
+    def _open(self, name: str, path: Path, opening: Callable[[str], Any]) -> Any:
+        """A session on a file, whose inputs and outputs must be those of the contract."""
+        try:
+            session = opening(str(path))
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        except Exception as error:
+            raise InputError(f"{path}: ONNX Runtime cannot load it ({brief(error)})") from None
         spec = BY_NAME[name]
         for expected, found in ((spec.inputs, session.get_inputs()), (spec.outputs, session.get_outputs())):
             want = {t.name: list(t.resolve(self.info.sizes)) for t in expected}
             have = {t.name: list(t.shape) for t in found}
             if want != have:
                 raise InputError(f"{path}: its tensors {have} are not the contract's {want}; export the bundle again")
+        return session
+
+
+def _options(onnxruntime: Any, threads: int | None) -> Any:
+    """Of every session."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or os.cpu_count() or 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Without work a pool's threads should sleep: the subgraphs alternate, and spinning ones slow each other down.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
 
 
 def _register(options: Any, library: Path) -> None:
     try:
         options.register_custom_ops_library(str(library))
     except Exception as error:
-        raise InputError(f"{library}: ONNX Runtime does not take it ({str(error).splitlines()[0]})") from None
+        raise InputError(f"{library}: ONNX Runtime does not take it ({brief(error)})") from None

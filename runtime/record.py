@@ -64,10 +64,13 @@ class Recorder:
 
     def __init__(self, backend: Backend, file: BinaryIO, association: str, max_objects: int | None = None) -> None:
         self.backend, self.file = backend, file
-        self.name, self.info = backend.name, backend.info
+        self.name, self.info, self.providers = backend.name, backend.info, backend.providers
         self._calls: list[tuple[str, dict[str, int]]] = []
         self._arrays: Arrays = {}
-        meta = {"info": asdict(backend.info), "association": association, "max_objects": max_objects}
+        meta = {
+            "info": asdict(backend.info), "association": association, "max_objects": max_objects,
+            "providers": dict(backend.providers),
+        }  # fmt: skip
         self._write(pack("RECH", VERSION, meta, {}))
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
@@ -116,6 +119,7 @@ class Replayer:
 
     Attributes:
         estimates: what the tracker leaves out: the same as then.
+        providers: what ran each subgraph then.
 
     Raises:
         InputError: no record, or a damaged one.
@@ -134,6 +138,7 @@ class Replayer:
             self.association = str(meta["association"])
             limit = meta.get("max_objects")  # the first records had none
             self.max_objects = None if limit is None else int(limit)
+            self.providers = {str(k): str(v) for k, v in dict(meta.get("providers", {})).items()}
         except (KeyError, TypeError, ValueError) as error:
             raise self._damaged(f"its header is malformed: {type(error).__name__}") from None
         self._frame: dict[str, Any] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,12 @@ from mapt.contract import BY_NAME
 from mapt.errors import InputError
 from mapt.runtime.backend import Backend, Tensors
 from mapt.runtime.pipeline import padded
+from mapt.runtime.providers import TF32, brief
 
 SAMPLES = 4096  # values kept of each tensor
 # Largest difference as a share of a tensor's largest value: kernels differ from processor to processor.
-TOLERANCE = {"fp32": 2e-3, "fp16": 3e-2, "int8": 0.15}
+# TF32 has as many bits as fp16.
+TOLERANCE = {"fp32": 2e-3, "tf32": 3e-2, "fp16": 3e-2, "int8": 0.15}
 # What the heads behind the detections are given, so that two nearly equal scores may change places.
 GIVEN = ("boxes", "mask_logits", "masks")
 
@@ -32,12 +34,21 @@ def run_golden(backend: Backend, image: NDArray[np.uint8], given: Tensors | None
 
     Returns:
         Samples of what every subgraph gave, by "subgraph.output", and `given`.
+
+    Raises:
+        InputError: a subgraph does not run.
     """
     known: Tensors = {"image": image}
     found: dict[str, Tensors] = {}
 
     def run(name: str) -> None:
-        found[name] = backend.run(name, {t.name: known[t.name] for t in BY_NAME[name].inputs})
+        inputs = {t.name: known[t.name] for t in BY_NAME[name].inputs}
+        try:
+            found[name] = backend.run(name, inputs)
+        except Exception as error:  # its errors have no common class
+            raise InputError(
+                f"the golden picture's {name} fails{_on(backend, name)} ({brief(error)}); try another device or backend"
+            ) from error
         known.update(found[name])
 
     for name in ("backbone", "semantic", "instance"):
@@ -88,12 +99,25 @@ def self_test(backend: Backend, golden: Path, precisions: Iterable[str]) -> None
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{golden}: cannot be compared ({type(error).__name__}: {error}); export it again") from None
     worst = max(differences, key=lambda name: differences[name])
-    limit = max(TOLERANCE[precision] for precision in precisions)
+    in_tf32 = any(TF32 in runs for runs in _providers(backend).values())
+    limit = max(TOLERANCE[p] for p in (*precisions, *(["tf32"] if in_tf32 else [])))
     if not differences[worst] <= limit:
         raise InputError(
             f"{golden}: {worst} differs by {differences[worst]:.1e} of its largest value from what the bundle gave "
-            f"when it was exported, more than {limit:g}; update ONNX Runtime, or export the bundle with this one"
+            f"when it was exported, more than {limit:g}{_on(backend, worst.partition('.')[0])}; "
+            "update ONNX Runtime, try device 'cpu', or export the bundle with this one"
         )
+
+
+def _providers(backend: Backend) -> Mapping[str, str]:
+    """What runs each subgraph; a host's own backend may not say."""
+    return getattr(backend, "providers", {})
+
+
+def _on(backend: Backend, subgraph: str) -> str:
+    """What ran a subgraph, for a message."""
+    runs = _providers(backend).get(subgraph)
+    return f", run by {runs}" if runs else ""
 
 
 def _sample(tensor: NDArray[np.generic]) -> NDArray[np.generic]:

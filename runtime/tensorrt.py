@@ -99,6 +99,7 @@ class TensorrtBackend:
     Attributes:
         name: "tensorrt".
         info: of the network.
+        providers: the library that runs every subgraph, with its version, and the GPU.
 
     Raises:
         InputError: see `find_machine` and `choose_engines`; or an engine does not load or is not the contract's.
@@ -108,6 +109,8 @@ class TensorrtBackend:
 
     def __init__(self, bundle: Bundle, machine: Machine | None = None) -> None:
         self.info, self.machine = bundle.info, machine or find_machine()
+        runs = f"{self.machine.library} on {self.machine.target}"
+        self.providers: dict[str, str] = {spec.name: runs for spec in SUBGRAPHS}
         engines, trt = choose_engines(bundle, self.machine), self.machine.trt
         try:
             self._memory = CudaMemory(self.machine.cuda)

@@ -25,6 +25,7 @@ from mapt.runtime.monitor import alarms, look_at
 from mapt.runtime.output import Identified, label_frame, paint
 from mapt.runtime.pipeline import Clock, perceive
 from mapt.runtime.preprocess import check_image, fit, to_input
+from mapt.runtime.providers import Device, check_device
 from mapt.runtime.selftest import self_test
 from mapt.runtime.stamps import check_stamp
 from mapt.runtime.state import TrackerState, model_id, restore, save
@@ -68,7 +69,8 @@ class PanopticTracker:
         self._turn = threading.Lock()
         replayed: Estimates | None = getattr(backend, "estimates", None)
         self._estimates = replayed or Estimates(limits.deadline_reserve)
-        self._record = HealthRecord(limits.max_gap)
+        # A host's own backend may not say what runs its subgraphs.
+        self._record = HealthRecord(limits.max_gap, providers=getattr(backend, "providers", {}))
         sizes, cells = backend.info.sizes, backend.info.height * backend.info.width // 64  # a mask has so many
         self._workspace = Workspace(cells * max(64, sizes["D"], sizes["N"]))
 
@@ -82,6 +84,9 @@ class PanopticTracker:
         max_objects: int | None = None,
         trust: Path | None = None,
         test: bool = True,
+        *,
+        device: Device = "auto",
+        tf32: bool = False,
     ) -> PanopticTracker:
         """Open a bundle written by `mapt export`; it is read whole, so the folder may change afterwards.
 
@@ -94,14 +99,18 @@ class PanopticTracker:
             max_objects: see the class.
             trust: public Ed25519 key (PEM) that must have signed the bundle; None: signatures are not looked at.
             test: run the bundle's golden picture first, which takes as long as a frame.
+            device: of ONNX Runtime: "cpu", "cuda", or "auto": CUDA where this machine and installation have all it
+                needs; `health().providers` says what runs.
+            tf32: let ONNX Runtime's CUDA provider round the inputs of float32 products and convolutions to TF32.
 
         Raises:
             InputError: not a bundle, a changed file, a missing or wrong signature, a backend that is not available, or
                 outputs that differ from what the bundle gave when it was exported.
         """
         check_name(backend)
+        check_device(device)
         bundle = read_bundle(Path(bundle_dir), trust)
-        chosen = open_backend(bundle, backend, threads)
+        chosen = open_backend(bundle, backend, threads, device, tf32)
         if test and bundle.golden:
             self_test(chosen, bundle.golden, bundle.precisions.values())
         return cls(chosen, association, max_objects, bundle.id)

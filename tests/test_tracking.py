@@ -30,7 +30,7 @@ def test_ids_of_a_sequence_do_not_depend_on_those_before_it() -> None:
 
 
 def test_the_step_writer_takes_65535_tracks_and_no_more(tmp_path: Path) -> None:
-    writer = _Writer(tmp_path, ("step",), KITTI_STEP, 10.0, 0, 2)
+    writer = _Writer(tmp_path, ("step",), KITTI_STEP, 10.0, 0, 2, {})
     image = np.zeros((1, 2, 3), np.uint8)
     writer.write(Frame("000000", 0, image), frame_of(65_535))
     assert read_step(tmp_path / "step" / "000000.png")[1].tolist() == [[0, 65_535]]

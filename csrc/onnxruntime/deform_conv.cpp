@@ -5,6 +5,7 @@
 namespace mapt_ort {
 namespace {
 
+template <class Device>
 class DeformConv2d {
  public:
   static constexpr const char* kName = "DeformConv2d";
@@ -29,10 +30,9 @@ class DeformConv2d {
     offset.check_shape("offset", {shared ? 1 : batch, 2 * taps, height, width});
     if (bias.data) bias.check_shape("bias", {filters});
     float* out = call.output(0, {batch, filters, height, width});
-    mapt::cpu_kernels<float>().deform_conv2d(
-        {input.data, offset.data, weight.data, bias.data, out, batch, input.size(1), input.size(2), input.size(3),
-         filters, weight.size(2), weight.size(3), height, width, stride_, padding_, dilation_, shared},
-        call.threads());
+    Device::deform_conv2d(
+        call, {input.data, offset.data, weight.data, bias.data, out, batch, input.size(1), input.size(2), input.size(3),
+               filters, weight.size(2), weight.size(3), height, width, stride_, padding_, dilation_, shared});
   }
 
  private:
@@ -48,9 +48,6 @@ class DeformConv2d {
 
 }  // namespace
 
-const OrtCustomOp* deform_conv2d() {
-  static const CustomOp<DeformConv2d> op;
-  return &op;
-}
+void add_deform_conv2d(OrtCustomOpDomain* domain) { add<DeformConv2d>(domain); }
 
 }  // namespace mapt_ort

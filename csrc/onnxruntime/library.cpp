@@ -6,6 +6,19 @@
 // Of the domain `mapt`, as the nodes in mapt/ops/nodes.py write it; raised with any change of their meaning.
 MAPT_EXPORT int64_t mapt_operator_version() { return 1; }
 
+// ONNX Runtime's names of the providers that the operators are there for, separated by commas.
+MAPT_EXPORT const char* mapt_operator_providers() {
+  static const std::string names = [] {
+    std::string found;
+    mapt_ort::for_each_device([&](auto device) {
+      const char* name = decltype(device)::kProvider;
+      found += (found.empty() ? "" : ",") + std::string(name ? name : "CPUExecutionProvider");
+    });
+    return found;
+  }();
+  return names.c_str();
+}
+
 namespace {
 
 OrtCustomOpDomain* make_domain(const OrtApi* found) {
@@ -13,9 +26,9 @@ OrtCustomOpDomain* make_domain(const OrtApi* found) {
   api = found;
   OrtCustomOpDomain* domain = nullptr;
   check(api->CreateCustomOpDomain("mapt", &domain));
-  for (const OrtCustomOp* op : {deform_conv2d(), multiscale_roi_align(), propagate_masks(), propagated_features()}) {
-    check(api->CustomOpDomain_Add(domain, op));
-  }
+  add_deform_conv2d(domain);
+  add_multiscale_roi_align(domain);
+  add_propagation(domain);
   return domain;
 }
 

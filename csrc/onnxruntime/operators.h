@@ -1,21 +1,22 @@
 // Makes an operator known to ONNX Runtime.
 //
-// An operator is a class with kName, kInputs, kOptional (how many of the inputs, at the end, may be absent), a
-// constructor from a node's Attributes and `void compute(const Call&) const`; it has one output.
+// An operator is a class template over a device of devices.h, with kName, kInputs, kOptional (how many of the inputs,
+// at the end, may be absent), a constructor from a node's Attributes and `void compute(const Call&) const`; it has one
+// output. ONNX Runtime takes the operator of the provider that a node is given to.
 #pragma once
 
 #include <memory>
 
-#include "tensors.h"
+#include "devices.h"
 
 namespace mapt_ort {
 
-template <class Operator>
+template <class Operator, class Device>
 struct CustomOp : OrtCustomOp {
   CustomOp() : OrtCustomOp{} {
     version = kApiVersion;
     GetName = [](const OrtCustomOp*) { return Operator::kName; };
-    GetExecutionProviderType = [](const OrtCustomOp*) -> const char* { return nullptr; };  // CPU
+    GetExecutionProviderType = [](const OrtCustomOp*) -> const char* { return Device::kProvider; };
     GetInputTypeCount = [](const OrtCustomOp*) -> size_t { return Operator::kInputs; };
     GetInputType = [](const OrtCustomOp*, size_t) { return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT; };
     GetInputCharacteristic = [](const OrtCustomOp*, size_t index) {
@@ -36,10 +37,18 @@ struct CustomOp : OrtCustomOp {
   }
 };
 
-// One per operator, for as long as the process lives: sessions keep pointers to them.
-const OrtCustomOp* deform_conv2d();
-const OrtCustomOp* multiscale_roi_align();
-const OrtCustomOp* propagate_masks();
-const OrtCustomOp* propagated_features();
+// Adds an operator for every device. They live as long as the process: sessions keep pointers to them.
+template <template <class> class Operator>
+void add(OrtCustomOpDomain* domain) {
+  for_each_device([&](auto device) {
+    using Device = decltype(device);
+    static const CustomOp<Operator<Device>, Device> op;
+    check(api->CustomOpDomain_Add(domain, &op));
+  });
+}
+
+void add_deform_conv2d(OrtCustomOpDomain* domain);
+void add_multiscale_roi_align(OrtCustomOpDomain* domain);
+void add_propagation(OrtCustomOpDomain* domain);
 
 }  // namespace mapt_ort

@@ -21,6 +21,7 @@ mapt::Propagate<float> motion(const Call& call) {
   return p;
 }
 
+template <class Device>
 struct PropagateMasks {
   static constexpr const char* kName = "PropagateMasks";
   static constexpr size_t kInputs = 5, kOptional = 0;
@@ -34,10 +35,11 @@ struct PropagateMasks {
     bias.check_shape("bias", {1});
     p.projection = projection.data, p.bias = bias.data;
     p.logits = call.output(0, {p.count, 1, p.height, p.width});
-    mapt::cpu_kernels<float>().propagate(p, call.threads());
+    Device::propagate(call, p);
   }
 };
 
+template <class Device>
 struct PropagatedFeatures {
   static constexpr const char* kName = "PropagatedFeatures";
   static constexpr size_t kInputs = 4, kOptional = 0;
@@ -50,20 +52,15 @@ struct PropagatedFeatures {
     boxes.check_shape("boxes", {p.count, 4});
     p.boxes = boxes.data;
     p.features = call.output(0, {p.count, mapt::kFields * p.filters, mapt::kFeatureSize, mapt::kFeatureSize});
-    mapt::cpu_kernels<float>().propagate(p, call.threads());
+    Device::propagate(call, p);
   }
 };
 
 }  // namespace
 
-const OrtCustomOp* propagate_masks() {
-  static const CustomOp<PropagateMasks> op;
-  return &op;
-}
-
-const OrtCustomOp* propagated_features() {
-  static const CustomOp<PropagatedFeatures> op;
-  return &op;
+void add_propagation(OrtCustomOpDomain* domain) {
+  add<PropagateMasks>(domain);
+  add<PropagatedFeatures>(domain);
 }
 
 }  // namespace mapt_ort

@@ -7,6 +7,7 @@
 namespace mapt_ort {
 namespace {
 
+template <class Device>
 class MultiscaleRoiAlign {
  public:
   static constexpr const char* kName = "MultiscaleRoiAlign";
@@ -30,9 +31,9 @@ class MultiscaleRoiAlign {
       level.check_shape("features", {p.batch, p.channels, level.size(2), level.size(3)});
       p.features[l] = level.data, p.heights[l] = level.size(2), p.widths[l] = level.size(3), p.strides[l] = strides_[l];
     }
-    check_images(p);
+    if constexpr (Device::kReadsInputs) check_images(p);
     p.out = call.output(0, {p.count, p.channels, size_, size_});
-    mapt::cpu_kernels<float>().roi_align(p, call.threads());
+    Device::roi_align(call, p);
   }
 
  private:
@@ -51,9 +52,6 @@ class MultiscaleRoiAlign {
 
 }  // namespace
 
-const OrtCustomOp* multiscale_roi_align() {
-  static const CustomOp<MultiscaleRoiAlign> op;
-  return &op;
-}
+void add_multiscale_roi_align(OrtCustomOpDomain* domain) { add<MultiscaleRoiAlign>(domain); }
 
 }  // namespace mapt_ort

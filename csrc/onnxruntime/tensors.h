@@ -1,5 +1,5 @@
-// ONNX Runtime's C interface as far as MAPT's operators need it: attributes, tensors, threads, and errors that become a
-// status. Tensors are contiguous float32 on the CPU.
+// ONNX Runtime's C interface as far as MAPT's operators need it: attributes, tensors, threads, a device's stream and
+// memory, and errors that become a status. Tensors are contiguous float32, where the operator's provider keeps them.
 #pragma once
 
 #include <algorithm>
@@ -98,7 +98,7 @@ class Attributes {
 };
 
 struct Input {
-  const float* data = nullptr;  // null: an optional input that is not there
+  const float* data = nullptr;  // null: an optional input that is not there; of an empty tensor never read
   Shape shape;
 
   int64_t size(size_t axis) const { return shape[axis]; }
@@ -154,6 +154,24 @@ class Call {
     return static_cast<float*>(data);
   }
 
+  // The stream that the session's work on a GPU is queued on.
+  void* stream() const {
+    void* stream = nullptr;
+    check(api->KernelContext_GetGPUComputeStream(context_, &stream));
+    return stream;
+  }
+
+  // Where the first input lies: memory of the operator's provider.
+  OrtAllocator* allocator() const {
+    const OrtValue* value = nullptr;
+    const OrtMemoryInfo* memory = nullptr;
+    OrtAllocator* allocator = nullptr;
+    check(api->KernelContext_GetInput(context_, 0, &value));
+    check(api->GetTensorMemoryInfo(value, &memory));
+    check(api->KernelContext_GetAllocator(context_, memory, &allocator));
+    return allocator;
+  }
+
   // The session's own threads, which take pieces as they get done.
   mapt::Parallel threads() const { return {run_on_session_threads, context_}; }
 
@@ -185,6 +203,38 @@ class Call {
   }
 
   OrtKernelContext* context_;
+};
+
+// Memory of a call's provider, aligned to 256 bytes. It is given back when the work is queued, not when it is done:
+// whatever gets it next is queued behind on the same stream, as with ONNX Runtime's own operators.
+class Workspace {
+ public:
+  Workspace(const Call& call, size_t bytes) {
+    if (bytes == 0) return;
+    allocator_ = call.allocator();
+    OrtStatus* status = api->AllocatorAlloc(allocator_, bytes + kAlignment - 1, &memory_);
+    if (status == nullptr) return;
+    api->ReleaseAllocator(allocator_);
+    check(status);
+  }
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+  ~Workspace() {
+    if (allocator_ == nullptr) return;
+    OrtStatus* status = api->AllocatorFree(allocator_, memory_);
+    if (status != nullptr) api->ReleaseStatus(status);  // nobody is left to be told
+    api->ReleaseAllocator(allocator_);
+  }
+
+  void* data() const {
+    const auto address = reinterpret_cast<uintptr_t>(memory_);
+    return reinterpret_cast<void*>((address + kAlignment - 1) / kAlignment * kAlignment);
+  }
+
+ private:
+  static constexpr size_t kAlignment = 256;
+  OrtAllocator* allocator_ = nullptr;
+  void* memory_ = nullptr;
 };
 
 }  // namespace mapt_ort

@@ -12,7 +12,7 @@ from mapt.errors import InputError
 if TYPE_CHECKING:
     from mapt.export.bundle import Graph
     from mapt.export.check import Deviation
-    from mapt.export.lowering import Lowering
+    from mapt.export.lowering import Device, Lowering
     from mapt.export.precision import Precision
 
 
@@ -29,6 +29,7 @@ def export(  # noqa: PLR0917
     ] = False,
     precision: Annotated[str, typer.Option("--precision", help="fp32, fp16 or int8")] = "fp32",
     ops: Annotated[str, typer.Option("--ops", help="custom, standard or gridsample")] = "standard",
+    device: Annotated[str, typer.Option("--device", help="of --ops custom graphs: cpu or cuda")] = "cpu",
     size: Annotated[str | None, typer.Option("--size", help="network input HxW, pixels")] = None,
     targets: Annotated[str | None, typer.Option("--targets", help="GPU generations for --trt: sm75,sm80,...")] = None,
     calibrate: Annotated[Path | None, typer.Option("--calibrate", help="frames for int8's ranges")] = None,
@@ -46,6 +47,7 @@ def export(  # noqa: PLR0917
 ) -> None:
     """Trace every subgraph to ONNX, check it, and write a bundle that the runtime loads without PyTorch."""
     _available(precision, ops)
+    _check_device(device, ops)
     if precision == "fp32" and (calibrate or gate):
         raise InputError("--calibrate and --gate are for a lower precision; add --precision fp16 or int8")
     if not trt and (targets or timing_cache):
@@ -69,7 +71,7 @@ def export(  # noqa: PLR0917
     wanted = tuple(t.strip() for t in (targets or "").split(",") if t.strip()) if trt else None
     request = Request(
         network_size(size), cast("Lowering", ops), cast("Precision", precision), Frames(calibrate, gate), wanted,
-        timing_cache, sign,
+        timing_cache, sign, cast("Device", device),
     )  # fmt: skip
     clips = open_clips(verify, fps) if verify else []  # a wrong path is said before the work
     console = Console()
@@ -107,6 +109,14 @@ def _available(precision: str, ops: str) -> None:
             raise InputError(f"{option} {value}: unknown; choose one of {', '.join(known)}")
 
 
+def _check_device(device: str, ops: str) -> None:
+    """Only graphs with MAPT's own operators are made for one kind of device."""
+    if device not in ("cpu", "cuda"):
+        raise InputError(f"--device {device}: unknown; choose one of cpu, cuda")
+    if device == "cuda" and ops != "custom":
+        raise InputError(f"--device cuda: is for --ops custom; graphs of --ops {ops} run on both")
+
+
 def _differences(out: Path) -> dict[str, Deviation]:
     from mapt.export.check import compare
     from mapt.runtime.bundle import read_bundle
@@ -114,5 +124,5 @@ def _differences(out: Path) -> dict[str, Deviation]:
     from mapt.training.backend import TorchBackend
 
     bundle = read_bundle(out)
-    found = compare(TorchBackend.load(out / "weights.safetensors"), OrtBackend(bundle))
+    found = compare(TorchBackend.load(out / "weights.safetensors"), OrtBackend(bundle, device="cpu"))
     return {d.subgraph: d for d in found}

@@ -32,6 +32,9 @@ def track(  # noqa: PLR0917  (the command's options)
     fps: Annotated[float, typer.Option("--fps", min=0.1, help="of a folder of frames")] = 10.0,
     threads: Annotated[int | None, typer.Option("--threads", min=1)] = None,
     backend: Annotated[str, typer.Option("--backend", help="of a bundle: auto, ort or tensorrt")] = "auto",
+    tf32: Annotated[
+        bool, typer.Option("--tf32", help="let a GPU round float32 to TF32 in a bundle's products")
+    ] = False,
     association: Annotated[str, typer.Option("--association", help="full, motion, appearance or iou")] = "full",
     sequences: Annotated[str | None, typer.Option("--sequences", help="of a dataset, by comma")] = None,
     size: Annotated[str | None, typer.Option("--size", help="network input HxW, with weights only")] = None,
@@ -39,7 +42,7 @@ def track(  # noqa: PLR0917  (the command's options)
     record: Annotated[Path | None, typer.Option("--record", help="write the networks' outputs here")] = None,
     replay: Annotated[Path | None, typer.Option("--replay", help="take them from here instead of a model")] = None,
     rerun: Annotated[str | None, typer.Option("--rerun", help="live: rerun's viewer; else a file to write")] = None,
-    device: Annotated[str, typer.Option("--device", help="of weights: auto, cpu, cuda or cuda:N")] = "auto",
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda; of weights also cuda:N")] = "auto",
 ) -> None:
     """Label every pixel and give every car and person an id that lasts."""
     from mapt.frames import open_sources
@@ -54,14 +57,15 @@ def track(  # noqa: PLR0917  (the command's options)
     sources = open_sources(source, fps, names)
     _check_outputs(out, sources, kinds, record, rerun)
     if replay:
-        if model or record or tta or threads or size or {backend, device} != {"auto"} or association != "full":
+        ours = (backend, device, association) != ("auto", "auto", "full")
+        if model or record or tta or tf32 or threads or size or ours:
             raise InputError(
                 f"--replay {replay}: a record stands in for a model, and ran as it ran; leave out --model, --record, "
-                "--tta, --threads, --size, --backend, --device and --association"
+                "--tta, --tf32, --threads, --size, --backend, --device and --association"
             )
         tracker = replaying(replay)
     elif model:
-        tracker = open_tracker(model, threads, association, size, backend, tta, device)
+        tracker = open_tracker(model, threads, association, size, backend, tta, device, tf32)
     else:
         raise InputError("--model: is missing; give a bundle or weights, or a record with --replay")
     try:
@@ -162,6 +166,7 @@ def open_tracker(
     backend: str = "auto",
     tta: bool = False,
     device: str = "auto",
+    tf32: bool = False,
 ) -> PanopticTracker:
     """A tracker on a bundle's folder or, with PyTorch, on a weight file.
 
@@ -180,9 +185,9 @@ def open_tracker(
             raise InputError("--size: a bundle has one size; export another with `mapt export WEIGHTS --size`")
         if tta:
             raise InputError("--tta: needs weights, a bundle has one size; give a .safetensors file with --model")
-        if device != "auto":
-            raise InputError(f"--device {device}: is for weights in PyTorch; a bundle's backend is chosen by --backend")
-        return PanopticTracker.load(model, backend, threads, association)  # type: ignore[arg-type]
+        return PanopticTracker.load(model, backend, threads, association, device=device, tf32=tf32)  # type: ignore[arg-type]
+    if tf32:
+        raise InputError("--tf32: is for bundles; the PyTorch reference computes in float32")
     if backend != "auto":
         raise InputError(f"--backend {backend}: weights run in PyTorch; make a bundle with `mapt export`")
     if not model.exists():

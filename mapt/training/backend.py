@@ -26,6 +26,7 @@ class TorchBackend:
     Attributes:
         name: "torch".
         info: what the runtime must know of the network.
+        providers: PyTorch's device, and whether its convolutions may round to TF32 there.
     """
 
     name = "torch"
@@ -60,6 +61,11 @@ class TorchBackend:
         if threads is not None:
             torch.set_num_threads(threads)
         return cls(load_weights(path, size=size).to(device or torch.device("cpu")))
+
+    @property
+    def providers(self) -> Mapping[str, str]:
+        """See `Backend.providers`; the reference computes without TF32."""
+        return dict.fromkeys(self.graphs, f"PyTorch {self.device}")
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
         """Run one subgraph on numpy tensors named as in `mapt.contract`."""

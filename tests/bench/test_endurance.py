@@ -36,6 +36,7 @@ class Leaking:
 
     def __init__(self, backend: Any) -> None:
         self.backend, self.info, self.kept = backend, backend.info, list[Any]()
+        self.providers: dict[str, str] = {}
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
         if subgraph == "backbone":

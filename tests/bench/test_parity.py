@@ -54,6 +54,7 @@ class Late:
     def __init__(self, before: Backend, after: Backend, frame: int) -> None:
         self.before, self.after, self.frame, self.info, self.name = before, after, frame, before.info, "late"
         self.images: list[bytes] = []
+        self.providers = before.providers
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
         if subgraph == "backbone" and inputs["image"].tobytes() not in self.images:

@@ -36,6 +36,7 @@ class Tampered:
 
     def __init__(self, inner: OrtBackend, blind: range) -> None:
         self.inner, self.info, self.name, self.blind, self.frame = inner, inner.info, "tampered", blind, -1
+        self.providers = inner.providers
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
         out = self.inner.run(subgraph, inputs)

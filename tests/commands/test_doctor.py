@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mapt import doctor
-from mapt.doctor import Package, _gpu, _onnxruntime, _ort_operators, _package, extra_of
+from mapt.doctor import Package, _cuda_provider, _gpu, _onnxruntime, _ort_operators, _package, extra_of
 from mapt.runtime import operators
 
 Run = Callable[..., Any]
@@ -69,6 +69,35 @@ def test_a_driver_that_does_not_answer_is_broken(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(subprocess, "run", hang)
     found = _gpu()
     assert (found.state, found.detail) == ("broken", "no answer in 30 s") and not found.needed
+
+
+def answered(monkeypatch: pytest.MonkeyPatch, out: str, err: str = "") -> doctor.Finding:
+    """What the doctor makes of the probe's answer."""
+    said = subprocess.CompletedProcess([], 0, out, err)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: said)
+    return _cuda_provider()
+
+
+def test_a_cuda_provider_that_does_not_come_up_is_not_ok(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX Runtime lists it all the same."""
+    found = answered(monkeypatch, "missing: CUDA's provider does not load (libcublas.so.13: no such file)\n")
+    assert (found.state, found.detail[:30]) == ("missing", "CUDA's provider does not load ") and not found.needed
+    assert found.advice
+    found = answered(monkeypatch, "broken: CUDA failure 700\n")
+    assert (found.state, found.detail) == ("broken", "CUDA failure 700") and "device 'cpu'" in found.advice
+    found = answered(monkeypatch, "", "Segmentation fault\n")
+    assert (found.state, found.detail) == ("broken", "Segmentation fault")
+    found = answered(monkeypatch, "Failed to load libcufft.so\nok: comes up and runs\n")
+    assert found.state == "ok" and "TF32" in found.detail
+
+
+def test_a_cpu_build_has_no_cuda_provider() -> None:
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    found = _cuda_provider()
+    assert found.state == "missing" and "has no CUDA provider; install mapt[gpu]" in found.detail
 
 
 def test_what_cannot_be_written_is_said_before_the_checks(mapt: Run, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_network_that_computes_otherwise_is_refused(gridsample: Path, name: st
     backend = OrtBackend(bundle)
 
     class Skewed:
-        info, name = backend.info, "skewed"
+        info, name, providers = backend.info, "skewed", backend.providers
 
         def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
             out = backend.run(subgraph, inputs)

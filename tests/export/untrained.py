@@ -89,6 +89,7 @@ class Remembered:
 
     def __init__(self, backend: Backend) -> None:
         self.backend, self.info, self.asked = backend, backend.info, 0
+        self.providers = backend.providers
         self.known: dict[Any, Tensors] = {}
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:

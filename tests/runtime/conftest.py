@@ -62,6 +62,7 @@ class SceneBackend:
 
     def __init__(self, actors: tuple[Actor, ...], info: ModelInfo) -> None:
         self.info, self.actors = info, sorted(actors, key=lambda actor: -actor.score)
+        self.providers = {name: "script" for name in BY_NAME}
         self.calls: list[str] = []
         self.carried: list[tuple[int, int]] = []  # frames between which the motion head ran
         self.raises: dict[str, BaseException] = {}  # by subgraph

@@ -18,6 +18,7 @@ from mapt.errors import InputError
 from mapt.runtime import BackendError, PanopticTracker, choice
 from mapt.runtime import tensorrt as backend_module
 from mapt.runtime.bundle import Bundle, EngineFile
+from mapt.runtime.providers import say_once
 from mapt.runtime.record import digest
 from mapt.runtime.tensorrt import Machine, TensorrtBackend
 from tests.export.conftest import has_tensorrt
@@ -180,7 +181,7 @@ def test_engines_that_cannot_run_here_say_what_to_do(bundle: Bundle, machine: Ma
 def test_auto_takes_what_there_is_and_says_so_once(
     bundle: Bundle, machine: Machine, network: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    choice._say_once.cache_clear()
+    say_once.cache_clear()
     monkeypatch.setattr("mapt.runtime.ort.OrtBackend", lambda *_: network)
     monkeypatch.setattr(backend_module, "find_machine", lambda: machine)
     caplog.set_level(logging.INFO, "mapt")

@@ -144,6 +144,7 @@ class Still:
     def __init__(self) -> None:
         sizes = {"H": HEIGHT, "W": WIDTH, "K": CLASSES, "D": 24, "N": 16, "F": 4, "S": 8, "C": 4, "M": 4, "E": 8}
         names = tuple(f"class {i}" for i in range(CLASSES))
+        self.providers: dict[str, str] = {}
         self.info = ModelInfo("small", HEIGHT, WIDTH, names, (3, 4), sizes, Thresholds())
         self.out = {n: {t.name: np.zeros(t.resolve(sizes), t.dtype) for t in s.outputs} for n, s in BY_NAME.items()}
         rng = np.random.default_rng(0)

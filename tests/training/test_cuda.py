@@ -206,7 +206,6 @@ def test_a_device_that_is_not_there_is_refused_in_one_line(
     for command, said in (
         (("track", street, "--model", weights, "--out", out, "--device", "cuda"), f"--device cuda: PyTorch, .*{why}"),
         (("track", street, "--model", weights, "--out", out, "--device", "gpu"), "--device gpu: is no device; choose"),
-        (("track", street, "--model", bundle, "--out", out, "--device", "cpu"), "--device cpu: is for weights"),
         (("bench", bundle, "--device", "cuda:1"), f"--device cuda:1: PyTorch, .*{why}; take another device, or cpu"),
         (("train", config_file, "--set", "device=cuda", "--out", out), f"device = cuda: PyTorch, .*{why}, process 0"),
     ):
