@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,27 +28,7 @@ def open_backend(bundle: Bundle, device: Device, tf32: bool = False) -> OrtBacke
     Raises:
         InputError: it cannot run there.
     """
-    if "device" in inspect.signature(OrtBackend).parameters:
-        return OrtBackend(bundle, None, device, tf32)  # type: ignore[call-arg,unused-ignore]
-    with _only(device, tf32):
-        return OrtBackend(bundle)
-
-
-@contextlib.contextmanager
-def _only(device: Device, tf32: bool) -> Iterator[None]:
-    """Inside, sessions are opened on this device, by a runtime that does not take one."""
-    import onnxruntime
-
-    genuine = onnxruntime.InferenceSession
-    asked: list[Any] = [PROVIDERS["cpu"]]
-    if device == "cuda":
-        asked.insert(0, (PROVIDERS["cuda"], {"use_tf32": str(int(tf32))}))
-
-    def opened(path: Any, options: Any, providers: Any) -> Any:
-        return genuine(path, options, providers=asked)
-
-    with mock.patch.object(onnxruntime, "InferenceSession", opened):
-        yield
+    return OrtBackend(bundle, None, device, tf32)
 
 
 def operator_providers() -> tuple[str, int, tuple[str, ...]]:
@@ -61,8 +38,7 @@ def operator_providers() -> tuple[str, int, tuple[str, ...]]:
         InputError: it is not built.
     """
     path, version = operators.find_library()
-    ask = getattr(operators, "operator_providers", lambda _: (PROVIDERS["cpu"],))
-    return path.name, version, tuple(ask(path))
+    return path.name, version, operators.operator_providers(path)
 
 
 def placed(backend: OrtBackend) -> dict[str, str]:

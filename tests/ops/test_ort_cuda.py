@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from mapt.bench.gpu.cases import CONVOLUTIONS, STRIDES, boxes, convolution, motion, pyramid
 from mapt.contract import BY_NAME, SUBGRAPHS
 from mapt.export.bundle import Request, export_bundle
 from mapt.runtime import backend, operators
@@ -20,7 +21,6 @@ from mapt.runtime.selftest import difference, self_test
 from mapt.shipped import shipped_weights
 from tests.nodes import Numbers, Tensors, one_node, run
 from tests.ops import cuda_source
-from tests.ops.test_cuda_source import CONVOLUTIONS, STRIDES, boxes, convolution, motion, pyramid
 from tests.runtime.test_operators import LIBRARY, ROI, needs_library
 
 pytestmark = [cuda_source.needs_compiler, needs_library]
