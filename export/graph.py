@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import onnx
 from onnx import shape_inference
@@ -35,6 +35,34 @@ def reads(node: onnx.NodeProto) -> set[str]:
     inner = [a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
     own = set(node.input)
     return own.union(*(reads(n) for g in inner for n in g.node), *({o.name for o in g.output} for g in inner))
+
+
+def every_node(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """The nodes of a graph and of the graphs inside it, in order."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from every_node(attribute.g)
+
+
+def name_nodes(graph: onnx.GraphProto) -> None:
+    """Name every node that has no name, or another's, after its first output, in place; every rewrite ends with it.
+
+    ONNX Runtime before 1.22 builds the names of fused nodes from these, and refuses a graph where two are the same.
+    """
+    taken: set[str] = set()
+    unnamed = []
+    for node in every_node(graph):
+        if not node.name or node.name in taken:
+            unnamed.append(node)
+        taken.add(node.name)
+    for node in unnamed:
+        name = node.output[0]
+        while name in taken:
+            name += "_"
+        node.name = name
+        taken.add(name)
 
 
 def drop_unused(graph: onnx.GraphProto) -> None:

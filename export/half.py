@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from mapt.export.graph import drop_unused, reads
+from mapt.export.graph import drop_unused, name_nodes, reads
 
 SEEDS = {"Conv", "ConvTranspose", "Gemm"}  # where the time goes
 ONE_INPUT = {"Relu", "LeakyRelu", "Resize", "AveragePool", "MaxPool", "Reshape", "Transpose"}  # others are parameters
@@ -37,6 +37,7 @@ def to_half(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     del graph.node[:]
     graph.node.extend(_once(rewritten))
     drop_unused(graph)
+    name_nodes(graph)
     return chosen
 
 

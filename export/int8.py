@@ -15,7 +15,7 @@ from onnx import helper, numpy_helper
 
 from mapt.errors import InputError
 from mapt.export.bias_correction import correct_biases
-from mapt.export.graph import drop_unused
+from mapt.export.graph import drop_unused, name_nodes
 from mapt.export.half import select
 from mapt.export.lowering import lower
 from mapt.export.saturation import check_pair_sums, safe_ranges
@@ -121,6 +121,7 @@ def quantize(model: onnx.ModelProto, samples: list[Tensors], symmetric: bool = F
     if not symmetric:
         _take_bytes(quantized.graph)
     drop_unused(quantized.graph)
+    name_nodes(quantized.graph)
     check_pair_sums(quantized)
     quantized.producer_name, quantized.producer_version = model.producer_name, model.producer_version
     return quantized

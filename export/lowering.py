@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 from mapt.export.builder import Builder, Rule, rewrite
 from mapt.export.channels_last import rank_channels_last
-from mapt.export.graph import Shapes, drop_unused, known_shapes
+from mapt.export.graph import Shapes, drop_unused, known_shapes, name_nodes
 from mapt.export.gridsample import lower_gridsample
 from mapt.export.standard import STANDARD
 from mapt.ops.nodes import DOMAIN
@@ -42,6 +42,7 @@ def lower(model: onnx.ModelProto, lowering: Lowering, device: Device = "cpu") ->
     elif lowering == "custom" and device == "cpu":
         rank_channels_last(model.graph)
     drop_unused(model.graph)
+    name_nodes(model.graph)
 
 
 def _greedy_keep(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:

@@ -7,7 +7,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from mapt.export.graph import drop_unused, static_shapes
+from mapt.export.graph import drop_unused, name_nodes, static_shapes
 
 # A transposed convolution whose outputs do not overlap: each pixel becomes a 2x2 block of its own.
 _BLOCKS = {"kernel_shape": [2, 2], "strides": [2, 2]}
@@ -38,6 +38,7 @@ def unroll_transposed(model: onnx.ModelProto) -> None:
             for offset, new in enumerate(_unrolled(graph, chain, constants, shapes[node.input[0]])):
                 graph.node.insert(place + offset, new)
             drop_unused(graph)
+    name_nodes(graph)
 
 
 def _disjoint(node: onnx.NodeProto) -> bool:

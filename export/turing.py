@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from mapt.export.graph import Shapes, replace_node
+from mapt.export.graph import Shapes, name_nodes, replace_node
 
 
 def remove_products(model: onnx.ModelProto, shapes: Shapes) -> None:
@@ -32,6 +32,7 @@ def remove_products(model: onnx.ModelProto, shapes: Shapes) -> None:
             body = next(a.g for a in node.attribute if a.name == "body")
             for inner in [n for n in body.node if n.op_type == "MatMul"]:
                 replace_node(body, inner, _any(graph, inner))
+    name_nodes(graph)
 
 
 def _constant(graph: onnx.GraphProto, name: str, value: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:
