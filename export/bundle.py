@@ -32,6 +32,7 @@ from mapt.ops.nodes import DOMAIN, VERSION
 from mapt.runtime.bundle import GOLDEN, MANIFEST, SIGNATURE, WEIGHTS, Bundle, EngineFile
 from mapt.runtime.operators import library_for
 from mapt.runtime.ort import OrtBackend
+from mapt.runtime.requirements import check_requirements, onnxruntime_version, required
 from mapt.runtime.selftest import write_golden
 from mapt.runtime.signature import load_private_key, sign_file
 
@@ -109,7 +110,8 @@ def export_bundle(
         done: called with the name of each finished subgraph, trial of the gate and engine.
 
     Raises:
-        InputError: bad weights, size, key, target or frames, no TensorRT, or a folder that is not a bundle.
+        InputError: bad weights, size, key, target or frames, no TensorRT, an ONNX Runtime that is too old for the
+            lowering, or a folder that is not a bundle.
         RuntimeError: a graph is not valid or a float32 engine does not build; a fault of this program, not of its user.
     """
     request = request or Request()
@@ -118,6 +120,8 @@ def export_bundle(
     if request.sign:
         load_private_key(request.sign)  # what costs nothing to check comes first
     library_for(_operators(request.lowering), "--ops custom")
+    here = onnxruntime_version()  # it gives the golden picture
+    check_requirements(required(request.lowering), {"onnxruntime": here} if here else {}, f"--ops {request.lowering}")
     targets = None if request.targets is None else engine_targets(request.targets)
     network = load_weights(weights, size=request.size)
     with atomic_directory(out) as folder:

@@ -11,6 +11,7 @@ from typing import Any
 from mapt.contract import SUBGRAPHS, ModelInfo
 from mapt.files import atomic_file
 from mapt.runtime.bundle import FORMAT, MANIFEST, PAIR_LIMIT, EngineFile, seal, sha256
+from mapt.runtime.requirements import required
 
 
 def write_manifest(
@@ -61,6 +62,7 @@ def write_manifest(
         "thresholds": asdict(info.thresholds),
         "lowering": lowering,
         "operators": operators or {},
+        "requires": required(lowering),
         "precision": precision,
         "subgraphs": subgraphs,
     }

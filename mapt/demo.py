@@ -15,7 +15,7 @@ from mapt.bench.run import run_backends
 from mapt.commands.eval import show
 from mapt.data.synthetic import write_dataset
 from mapt.errors import InputError
-from mapt.export.bundle import export_bundle
+from mapt.export.bundle import Request, export_bundle
 from mapt.frames import open_sources
 from mapt.metrics import Results
 from mapt.metrics.evaluate import evaluate_pairs
@@ -25,6 +25,7 @@ from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend
+from mapt.runtime.requirements import runnable_here
 from mapt.tracking import KINDS, Tracked, track_source
 from mapt.visualise import contact_sheet, write_picture
 from mapt.workers import usable_cores
@@ -84,8 +85,10 @@ def run_demo(out: Path, model: Path, source: Path | None, console: Console, fram
     steps, bundle = Steps(console), model
     if model.is_file():
         bundle = out / "bundle"
-        with steps.step("Export the weights to ONNX", f"mapt export {model} --out {bundle}"):
-            export_bundle(model, bundle)
+        lowering = runnable_here()
+        command = f"mapt export {model} --out {bundle}" + ("" if lowering == "standard" else f" --ops {lowering}")
+        with steps.step("Export the weights to ONNX", command):
+            export_bundle(model, bundle, Request(lowering=lowering))
     info = read_bundle(bundle).info
     clip = out / "clip"
     if source is None:

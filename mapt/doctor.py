@@ -94,9 +94,9 @@ def _attempt(what: str, check: Callable[[], str], advice: str, needed: bool = Fa
 
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
-    good = sys.version_info >= (3, 11)
+    good = sys.version_info >= (3, 10)
     return Finding(
-        "Python", "ok" if good else "broken", version, "" if good else "install Python 3.11 or newer", needed=True
+        "Python", "ok" if good else "broken", version, "" if good else "install Python 3.10 or newer", needed=True
     )
 
 
@@ -114,7 +114,7 @@ def _onnxruntime() -> Finding:
         import onnxruntime
 
         names = ", ".join(name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers())
-        return f"{found[0]} {_version(found[0])}, built for {names}"
+        return f"{found[0]} {_version(found[0])}, built for {names}; {_lowerings(onnxruntime.__version__)}"
 
     return _attempt("ONNX Runtime", providers, f"pip install --force-reinstall {found[0]}", needed=True)
 
@@ -145,6 +145,16 @@ def _cuda_provider() -> Finding:
         return Finding(what, "missing", detail, advice)
     last = (probe.stderr.strip().splitlines() or ["no message"])[-1]
     return Finding(what, "broken", detail or last, "repair CUDA, or run bundles with device 'cpu'")
+
+
+def _lowerings(onnxruntime: str) -> str:
+    """Which bundles a version of ONNX Runtime runs."""
+    from mapt.runtime.requirements import FLOORS, version
+
+    here = version(onnxruntime)
+    runs = [name for name, lowest in FLOORS.items() if here >= version(lowest)]
+    waits = [f"{name} ones need {lowest}" for name, lowest in FLOORS.items() if here < version(lowest)]
+    return ", ".join([f"runs {' and '.join(runs) or 'no'} bundles", *waits])
 
 
 def _package(package: Package) -> Finding:

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 from mapt.contract import BY_NAME, SUBGRAPHS, ModelInfo, Thresholds
 from mapt.errors import InputError
+from mapt.runtime.requirements import read_requirements
 from mapt.runtime.signature import check_signature
 
 FORMAT = 6
@@ -28,7 +29,7 @@ PAIR_LIMIT = 2**15 - 1
 _KEYS = {
     "format": int, "id": str, "preset": str, "height": int, "width": int, "classes": list, "things": list,
     "sizes": dict, "thresholds": dict, "lowering": str, "operators": dict, "precision": str, "subgraphs": dict,
-    "files": dict, "versions": dict, "engines": dict, "int8": dict, "sha256": str,
+    "files": dict, "versions": dict, "engines": dict, "int8": dict, "requires": dict, "sha256": str,
 }  # fmt: skip
 EngineStatus = Literal["built", "ran", "unproven"]
 LOWERINGS = ("custom", "standard", "gridsample")
@@ -68,6 +69,7 @@ class Bundle:
         golden: a picture and the outputs it must give, or None.
         operators: version of every domain of operators in the graphs that is not ONNX's own.
         precisions: number format of each subgraph: `precision`, or float32 where that was too costly.
+        requires: the lowest version of each library that its graphs run on.
     """
 
     folder: Path
@@ -81,12 +83,16 @@ class Bundle:
     golden: Path | None = None
     operators: dict[str, int] = field(default_factory=dict)
     precisions: dict[str, str] = field(default_factory=dict)
+    requires: dict[str, str] = field(default_factory=dict)
 
 
 def sha256(path: Path) -> str:
     """Hex digest of a file."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(1 << 20):  # hashlib.file_digest came with Python 3.11
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def seal(manifest: dict[str, Any]) -> str:
@@ -127,6 +133,7 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
         precisions = {n: _precision(n, e["precision"], manifest["precision"]) for n, e in manifest["subgraphs"].items()}
         _check_pair_sums(path, manifest["int8"], precisions)
         hashes = {entry["file"]: entry["sha256"] for entry in manifest["subgraphs"].values()} | manifest["files"]
+        requires = read_requirements(manifest["requires"])
         operators = {str(domain): int(version) for domain, version in manifest["operators"].items()}
         engines = {t: {n: _engine(path, e) for n, e in own.items()} for t, own in manifest["engines"].items()}
         hashes |= {entry["file"]: entry["sha256"] for own in manifest["engines"].values() for entry in own.values()}
@@ -147,6 +154,7 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
     return Bundle(
         folder, manifest["id"], info, manifest["lowering"], manifest["precision"], graphs, manifest["versions"],
         engines, folder / GOLDEN if GOLDEN in manifest["files"] else None, operators, precisions,
+        requires,
     )  # fmt: skip
 
 

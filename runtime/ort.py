@@ -25,6 +25,7 @@ from mapt.runtime.providers import (
     cuda_options,
     open_session,
 )
+from mapt.runtime.requirements import check_requirements
 
 
 class OrtBackend:
@@ -63,6 +64,7 @@ class OrtBackend:
             raise InputError(
                 "ONNX Runtime is not installed; install mapt[cpu], or mapt[gpu] for a CUDA device"
             ) from None
+        check_requirements(bundle.requires, {"onnxruntime": onnxruntime.__version__}, bundle.folder)
         self.info = bundle.info
         options = _options(onnxruntime, threads)
         operators = library_for(bundle.operators, bundle.folder)

@@ -38,12 +38,13 @@ def mapt(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped weights exported at their own size."""
-    from mapt.export.bundle import export_bundle
+    """The shipped weights exported at their own size, in the default lowering where ONNX Runtime here runs it."""
+    from mapt.export.bundle import Request, export_bundle
+    from mapt.runtime.requirements import runnable_here
     from mapt.shipped import shipped_weights
 
     folder = tmp_path_factory.mktemp("export") / "bundle"
-    export_bundle(shipped_weights(), folder)
+    export_bundle(shipped_weights(), folder, Request(lowering=runnable_here()))
     return folder
 
 

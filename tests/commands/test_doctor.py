@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from mapt import doctor
-from mapt.doctor import Package, _cuda_provider, _gpu, _onnxruntime, _ort_operators, _package, extra_of
+from mapt.doctor import (
+    Package,
+    _cuda_provider,
+    _gpu,
+    _lowerings,
+    _onnxruntime,
+    _ort_operators,
+    _package,
+    extra_of,
+)
 from mapt.runtime import operators
 
 Run = Callable[..., Any]
@@ -30,6 +39,11 @@ def test_operators_that_are_not_built_are_said_to_be_missing(tmp_path: Path, mon
     found = _ort_operators()
     assert (found.state, found.detail) == ("missing", "no compiler for onnxruntime")
     assert "--ops custom" in found.advice and "make kernels" in found.advice and not found.needed
+
+
+def test_it_says_which_bundles_an_older_onnx_runtime_runs() -> None:
+    assert _lowerings("1.23.2") == "runs custom and gridsample bundles, standard ones need 1.25"
+    assert _lowerings("1.32.0") == "runs custom and standard and gridsample bundles"
 
 
 def test_a_missing_package_names_its_extra() -> None:
