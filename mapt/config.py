@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationErro
 
 from mapt.contract import Thresholds
 from mapt.errors import InputError
+from mapt.toml import TOMLDecodeError, loads
 
 Preset = Literal["base", "small", "nano"]
 MAX_TOP_K = 3840  # TensorRT's limit for TopK
@@ -151,8 +151,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         InputError: the file is missing or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text())
+        return loads(path.read_text())
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is not valid TOML ({error}); correct it") from None

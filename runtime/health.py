@@ -6,14 +6,16 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from enum import StrEnum
+from enum import Enum
 from types import MappingProxyType
 
 from mapt.runtime.frame import PanopticFrame
 
 
-class Status(StrEnum):
-    """From good to bad; the reason is in `Health.reason`."""
+class Status(str, Enum):
+    """From good to bad; the reason is in `Health.reason`. A member is written as its value."""
+
+    __str__ = str.__str__  # as StrEnum has it, which came with Python 3.11
 
     OK = "OK"  # the last frame was labelled in full and in time
     DEGRADED = "DEGRADED"  # labelled, but a head was left out, or the output is suspicious

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +11,7 @@ from mapt.config import PRESETS, Frozen, ModelConfig, parse, read_toml
 from mapt.data.transforms import Augmentation
 from mapt.errors import InputError
 from mapt.model.network import HEADS, Head
+from mapt.toml import TOMLDecodeError, loads
 
 
 def _rising(heights: tuple[float, float]) -> tuple[float, float]:
@@ -246,6 +246,6 @@ def _assign(values: dict[str, Any], keys: list[str], value: object) -> None:
 
 def _value(text: str) -> object:
     try:
-        return tomllib.loads(f"x = {text}")["x"]
-    except tomllib.TOMLDecodeError:
+        return loads(f"x = {text}")["x"]
+    except TOMLDecodeError:
         return text
