@@ -1,12 +1,13 @@
-# `make demo` and `make test` set everything up by themselves.
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+# `make demo` and `make test` set everything up by themselves, with the versions of requirements.lock: Python 3.11 to 3.14.
+# The package itself admits 3.10 (`make test-pythons`).
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := $(foreach kind,h cpp inc cu cuh,$(wildcard csrc/*/*.$(kind) csrc/*/*/*.$(kind)))
 
-.PHONY: demo test test-slow check setup kernels sanitize lock clean
+.PHONY: demo test test-slow test-lowest test-pythons check setup kernels sanitize lock clean
 
 demo: $(STAMP)
 	$(BIN)/mapt demo
@@ -16,6 +17,15 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -m slow
+	.ci/pythons $(BIN)/python
+
+# The wheel on every Python that is found, 3.10 to 3.14: the same labels and ids.
+test-pythons: $(STAMP)
+	.ci/pythons $(BIN)/python
+
+# The tests of runtime, track, eval and export with the lowest versions that pyproject.toml allows.
+test-lowest:
+	.ci/lowest
 
 check: $(STAMP)
 	$(BIN)/ruff check .
@@ -28,7 +38,7 @@ setup: $(STAMP)
 
 # The stamp is written last, so an interrupted installation is finished by the next call.
 $(STAMP): requirements.lock pyproject.toml setup.py csrc/nvcc.py $(SOURCES)
-	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11 or newer; install it, or name one with PYTHON=..." >&2; exit 2; }
+	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11 to 3.14; install it, or name one with PYTHON=..." >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 import onnx
 import torch
@@ -106,7 +107,7 @@ def _quiet() -> Iterator[None]:
     levels = [logger.level for logger in noisy]
     for logger in noisy:
         logger.setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # onnxscript before 0.7 prints what it rewrote
         warnings.simplefilter("ignore")
         try:
             yield

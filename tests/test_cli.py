@@ -56,6 +56,12 @@ def test_failures_and_interrupts_have_their_own_codes(mapt: Run, monkeypatch: py
         assert ran.code == code and words in ran.err and ran.err.count("\n") == 1
 
 
+def test_a_missing_argument_is_a_mistake(mapt: Run) -> None:
+    """Beside click 8.3, typer before 0.18 hands None on instead."""
+    ran = mapt("track")
+    assert ran.code == 2 and "Missing" in ran.err
+
+
 def test_an_unknown_option_is_a_mistake(mapt: Run) -> None:
     ran = mapt("eval", "--fast")
     assert ran.code == 2 and "Traceback" not in ran.err
