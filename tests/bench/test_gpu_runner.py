@@ -6,13 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tomllib
 
 from mapt.bench.gpu import needs, registry
 from mapt.bench.gpu.__main__ import execute, main
