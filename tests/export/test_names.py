@@ -32,7 +32,7 @@ def finished() -> Finished:
     """The shipped network's float32 graphs by subgraph and lowering."""
     network = load_weights(shipped_weights())
     info = model_info(network.config, network.backbone.channels[2])
-    graphs = {}
+    graphs: Finished = {}
     for subgraph in list_subgraphs(network, info):
         traced = trace(subgraph)
         for lowering in get_args(Lowering):
