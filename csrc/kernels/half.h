@@ -11,6 +11,50 @@
 
 namespace mapt {
 
+#if !defined(__CUDACC__)
+// What the compilers call a half-precision type differs, or is not there in C++: the conversions are done with whole
+// numbers instead. Both are exact where the result exists and round to nearest even otherwise, as the hardware's do.
+MAPT_INLINE uint16_t half_bits(float value) {
+  uint32_t word;
+  std::memcpy(&word, &value, sizeof(word));
+  const uint32_t sign = word >> 16 & 0x8000, magnitude = word & 0x7fffffff;
+  uint32_t bits;
+  if (magnitude > 0x7f800000) {  // NaN: quiet, with the upper part of its payload
+    bits = 0x7e00 | (magnitude >> 13 & 0x3ff);
+  } else if (magnitude >= 0x477ff000) {  // 65520 and more round to infinity
+    bits = 0x7c00;
+  } else if (magnitude >= 0x38800000) {  // from 2^-14 on: a normal number
+    bits = (magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13;
+  } else {  // Adding 0.5 leaves the sum's last bit worth 2^-24, as the subnormals' is, and rounds to it.
+    float small;
+    std::memcpy(&small, &magnitude, sizeof(small));
+    small += 0.5F;
+    std::memcpy(&bits, &small, sizeof(bits));
+    bits -= 0x3f000000;
+  }
+  return static_cast<uint16_t>(sign | bits);
+}
+
+MAPT_INLINE float half_value(uint16_t bits) {
+  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000) << 16, magnitude = bits & 0x7fff;
+  uint32_t word = magnitude << 13;
+  if (magnitude > 0x7c00) {
+    word |= 0x7fc00000;  // NaN, quiet
+  } else if (magnitude == 0x7c00) {
+    word = 0x7f800000;
+  } else if (magnitude >= 0x400) {
+    word += 0x38000000;
+  } else {
+    const float small = static_cast<float>(magnitude) * 0x1p-24F;
+    std::memcpy(&word, &small, sizeof(word));
+  }
+  word |= sign;
+  float value;
+  std::memcpy(&value, &word, sizeof(value));
+  return value;
+}
+#endif
+
 // IEEE binary16.
 struct Half {
   uint16_t bits;
@@ -24,15 +68,8 @@ struct Half {
     return __half2float(raw);
   }
 #else
-  MAPT_INLINE explicit Half(float value) {
-    const auto half = static_cast<_Float16>(value);
-    std::memcpy(&bits, &half, sizeof(bits));
-  }
-  MAPT_INLINE explicit operator float() const {
-    _Float16 half;
-    std::memcpy(&half, &bits, sizeof(half));
-    return static_cast<float>(half);
-  }
+  MAPT_INLINE explicit Half(float value) : bits(half_bits(value)) {}
+  MAPT_INLINE explicit operator float() const { return half_value(bits); }
 #endif
 };
 

@@ -113,16 +113,24 @@ MAPT_INLINE bool is_aligned(const void* p) { return reinterpret_cast<uintptr_t>(
 // Results from this size on do not fit a cache beside what they are made from.
 constexpr int64_t kStreamBytes = int64_t{4} << 20;
 
-template <class V, int... i>
-MAPT_INLINE V interleave_low(V a, V b, std::integer_sequence<int, i...>) {
-  constexpr int lanes = sizeof...(i);
-  return __builtin_shufflevector(a, b, (i / 2 + (i % 2) * lanes)...);
+// The lanes of a and b, counted through, that `at` names. g++ 11 lacks the builtin of clang++ and later g++.
+template <class T, int... at>
+MAPT_INLINE Vec<T> shuffle(Vec<T> a, Vec<T> b) {
+#if defined(__clang__)
+  return __builtin_shufflevector(a, b, at...);
+#else
+  return __builtin_shuffle(a, b, Vec<Int<T>>{at...});
+#endif
 }
 
-template <class V, int... i>
-MAPT_INLINE V interleave_high(V a, V b, std::integer_sequence<int, i...>) {
-  constexpr int lanes = sizeof...(i);
-  return __builtin_shufflevector(a, b, (lanes / 2 + i / 2 + (i % 2) * lanes)...);
+template <class T, int... i>
+MAPT_INLINE Vec<T> interleave_low(Vec<T> a, Vec<T> b, std::integer_sequence<int, i...>) {
+  return shuffle<T, (i / 2 + (i % 2) * kLanes<T>)...>(a, b);
+}
+
+template <class T, int... i>
+MAPT_INLINE Vec<T> interleave_high(Vec<T> a, Vec<T> b, std::integer_sequence<int, i...>) {
+  return shuffle<T, (kLanes<T> / 2 + i / 2 + (i % 2) * kLanes<T>)...>(a, b);
 }
 
 // Turns a square of kLanes rows around in log2(kLanes) perfect shuffles.
@@ -135,8 +143,8 @@ MAPT_INLINE void transpose(Vec<T> (&rows)[kLanes<T>]) {
     Vec<T> next[lanes];
 #pragma GCC unroll 16
     for (int i = 0; i < lanes / 2; ++i) {
-      next[2 * i] = interleave_low(rows[i], rows[i + lanes / 2], order);
-      next[2 * i + 1] = interleave_high(rows[i], rows[i + lanes / 2], order);
+      next[2 * i] = interleave_low<T>(rows[i], rows[i + lanes / 2], order);
+      next[2 * i + 1] = interleave_high<T>(rows[i], rows[i + lanes / 2], order);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < lanes; ++i) rows[i] = next[i];

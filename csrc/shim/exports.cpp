@@ -44,5 +44,13 @@ MAPT_FORWARD(bfloat16, mapt::BFloat16, float)
 MAPT_BACKWARD(float32, float)
 MAPT_BACKWARD(float64, double)
 
+// Numbers to half precision and back.
+void to_half(const float* values, mapt::Half* halves, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) halves[i] = mapt::Half(values[i]);
+}
+void from_half(const mapt::Half* halves, float* values, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) values[i] = static_cast<float>(halves[i]);
+}
+
 void run_backwards(bool yes) { shim::backwards = yes; }
 }
