@@ -19,10 +19,10 @@ from typing import Any
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
-from setuptools.errors import CompileError
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "csrc"))
+import compilers  # noqa: E402
 import nvcc  # noqa: E402
 
 PARTS = {
@@ -52,9 +52,11 @@ def sources(folder: str) -> list[str]:
 def extensions() -> tuple[list[Extension], type[build_ext]]:
     """What can be built here, and the command that builds it."""
     compiler = (os.environ.get("CXX") or "c++").split()[0]
-    if shutil.which(compiler) is None:
+    missing = shutil.which(compiler) is None
+    fault = f"no C++ compiler: {compiler} is not on the path" if missing else compilers.too_old(compiler)
+    if fault:
         for part in WANTED:
-            leave_out(part, f"no C++ compiler: {compiler} is not on the path")
+            leave_out(part, fault)
         return [], build_ext
     found = []
     for part, extension in MAKERS.items():
@@ -170,25 +172,27 @@ class Build(BASE):  # type: ignore[misc, valid-type]
         """Build one part; a failure ends the build only where the part was asked for."""
         part = next(part for part, name in PARTS.items() if name == extension.name)
         try:
-            if part in ("cuda", "tensorrt"):
-                compiler = nvcc.find(ASKED != "auto")
-                extension.extra_objects = compiler.compile(Path(self.build_temp) / "nvcc")
-                RECORD[part] = f"ok: {compiler.targets}"
-            if part == "onnxruntime":
-                RECORD[part] = add_cuda(extension, Path(self.build_temp) / "nvcc")
-            super().build_extension(extension)
-        except Exception as error:
-            leave_out(part, f"it did not compile: {str(error).splitlines()[0]}")
+            with compilers.explained():
+                if part in ("cuda", "tensorrt"):
+                    compiler = nvcc.find(ASKED != "auto")
+                    extension.extra_objects = compiler.compile(Path(self.build_temp) / "nvcc")
+                    RECORD[part] = f"ok: {compiler.targets}"
+                if part == "onnxruntime":
+                    RECORD[part] = add_cuda(extension, Path(self.build_temp) / "nvcc")
+                super().build_extension(extension)
+        except compilers.BuildError as error:
+            leave_out(part, f"it did not compile: {error}")
 
     def run(self) -> None:
         """Build all, then write the record beside what was built."""
         try:
             if self.extensions:
-                self.run_command("build_clib")
+                with compilers.explained():
+                    self.run_command("build_clib")
             super().run()
-        except CompileError as error:
+        except compilers.BuildError as error:
             for part in WANTED:
-                leave_out(part, f"the kernels did not compile: {str(error).splitlines()[0]}")
+                leave_out(part, f"the kernels did not compile: {error}")
         if self.inplace:
             for part in WANTED:
                 remove_what_was_left_out(part)

@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import compilers
+
 ARCHITECTURES = ("75", "80", "86", "87", "89", "90", "100", "120")
 FLAGS = ("-std=c++17", "-O3", "-Xcompiler", "-fPIC,-fvisibility=hidden")
 KERNELS = Path(__file__).parent / "kernels"
@@ -90,7 +92,7 @@ class Compiler:
         """The kernels' objects, with PTX of the last architecture for newer GPUs; only what is not up to date.
 
         Raises:
-            RuntimeError: nvcc refuses a source; with its message.
+            RuntimeError: nvcc refuses a source; with its first error.
         """
         folder = folder / "-".join(self.architectures)
         folder.mkdir(parents=True, exist_ok=True)
@@ -108,7 +110,8 @@ class Compiler:
         said = subprocess.run(command, capture_output=True, text=True, check=False)
         if said.returncode:
             made.unlink(missing_ok=True)
-            raise RuntimeError(said.stderr.strip() or f"nvcc ended with {said.returncode}")
+            told = said.stderr + said.stdout  # its own errors, and those of the C++ compiler that it calls
+            raise RuntimeError(compilers.first_error(told) or told.strip() or f"nvcc ended with {said.returncode}")
         return str(made)
 
 

@@ -1,0 +1,84 @@
+"""C++ compilers for setup.py: which are new enough, and what one says that refuses a source."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+LOWEST = {"g++": 11, "clang++": 14}  # docs/kernels.md says so; tests/ops/test_compilers.py compiles with them
+VERSIONS = {"g++": ("__GNUC__", "__GNUC_MINOR__"), "clang++": ("__clang_major__", "__clang_minor__")}
+ERROR = re.compile(
+    r"(^|: )((fatal|catastrophic|internal compiler) )?error( #?[\w-]+)?:"
+    r"|^nvcc fatal|: undefined reference to |: cannot find "
+)
+LONGEST = 300  # characters of a message: templates have names without end
+
+
+class BuildError(RuntimeError):
+    """A compiler failed; its message is the compiler's first error."""
+
+
+def too_old(compiler: str) -> str | None:
+    """Why a compiler cannot compile the kernels; None where it can, or where it does not say what it is.
+
+    Args:
+        compiler: a program, by name or by path.
+    """
+    ask = [compiler, "-x", "c++", "-dM", "-E", os.devnull]
+    said = subprocess.run(ask, capture_output=True, text=True, check=False).stdout
+    macros = dict(re.findall(r"^#define (\w+) (\d+)$", said, re.MULTILINE))
+    name = "clang++" if "__clang_major__" in macros else "g++"
+    version = [macros.get(macro) for macro in VERSIONS[name]]
+    if version[0] is None or int(version[0]) >= LOWEST[name]:
+        return None
+    lowest = " or ".join(f"{known} {release}" for known, release in LOWEST.items())
+    return (
+        f"{compiler} is {name} {version[0]}.{version[1]}, which is too old: the lowest is {lowest}; name one with CXX"
+    )
+
+
+def first_error(said: str) -> str | None:
+    """The first line of a compiler's output that is an error, of a linker's too; None where there is none."""
+    found = next((line.strip() for line in said.splitlines() if ERROR.search(line)), None)
+    return found if found is None or len(found) <= LONGEST else found[: LONGEST - 3] + "..."
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Within it, an error of programs that write to this process's output becomes their first error.
+
+    What they write is shown when they are done, on standard error. Build systems keep it to themselves otherwise.
+
+    Raises:
+        BuildError: something was raised, with the compiler's first error or, where it wrote none, what was raised.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
+    with tempfile.TemporaryFile() as output:
+        try:
+            for descriptor in kept:
+                os.dup2(output.fileno(), descriptor)
+            failure: Exception | None = None
+            try:
+                yield
+            except Exception as error:
+                failure = error
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            for descriptor, copy in kept.items():
+                os.dup2(copy, descriptor)
+                os.close(copy)
+            output.seek(0)
+            said = output.read().decode(errors="replace")
+            sys.stderr.write(said)
+    if failure is not None:
+        raised = str(failure)
+        lines = raised.splitlines() or [type(failure).__name__]
+        raise BuildError(first_error(said) or first_error(raised) or lines[0]) from failure
