@@ -1,5 +1,6 @@
 """How an image lies in the network's input, and how results come back."""
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -58,8 +59,16 @@ def test_pixels_that_nearly_fit_are_not_resampled(height: int, width: int) -> No
 def test_other_sizes_are_resized_bilinearly(height: int, width: int) -> None:
     original, place = image(height, width), fit(height, width, 64, 96)
     inner = to_input(original, place, 64, 96)[0, : place.inner_height, : place.inner_width]
-    want = cv2.resize(original, (place.inner_width, place.inner_height), interpolation=cv2.INTER_LINEAR)
+    size = place.inner_width, place.inner_height
+    want = cv2.resize(original, size, interpolation=cv2.INTER_LINEAR_EXACT)
     np.testing.assert_array_equal(inner, want)
+
+
+def test_resized_pixels_are_the_same_on_every_processor() -> None:
+    place = fit(375, 1242, 192, 640)
+    assert hashlib.sha256(image(375, 1242)).hexdigest().startswith("6ac6167cf3d9bfc1")
+    resized = to_input(image(375, 1242), place, 192, 640)
+    assert hashlib.sha256(resized).hexdigest().startswith("935ddc9efb82ab99")  # of x86-64, and of aarch64
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32])
