@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from mapt.errors import InputError
+from mapt.tensorrt_library import extras
 
-INSTALL = "install mapt[trt-rtx], which builds without a GPU, or mapt[trt] on a machine with one"
 PASSED_ON = ("PATH", "HOME", "LD_LIBRARY_PATH", "PYTHONPATH", "CUDA_VISIBLE_DEVICES")
 
 
@@ -91,7 +91,7 @@ def find_targets() -> tuple[str, tuple[str, ...]]:
     """
     answer = _ask({})
     if "error" in answer:
-        raise InputError(f"no TensorRT here ({answer['error']}); {INSTALL}")
+        raise InputError(f"no TensorRT here ({answer['error']}); install {extras()}")
     return answer["library"], tuple(answer["targets"])
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 
 from mapt.errors import InputError
 from mapt.shipped import shipped_weights
+from mapt.tensorrt_library import extras
 from mapt.workers import usable_cores
 
 State = Literal["ok", "missing", "broken"]
@@ -173,9 +174,16 @@ def _package(package: Package) -> Finding:
     return Finding(what, "ok", version, needed=needed)
 
 
+# What decides the speed: x86-64's vectors and matrices; aarch64's, of which every processor has the first.
+FEATURES = (
+    "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8",
+    "asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2",
+)  # fmt: skip
+
+
 def _processor() -> Finding:
     flags = Path("/proc/cpuinfo").read_text().split() if Path("/proc/cpuinfo").is_file() else []
-    known = [name for name in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimd") if name in flags]
+    known = [name for name in FEATURES if name in flags]
     return Finding(
         "processor", "ok", f"{usable_cores()} cores this process may use; {', '.join(known) or 'features unknown'}"
     )
@@ -254,7 +262,7 @@ def _gpu() -> Finding:
 
 
 def _tensorrt() -> Finding:
-    install = "only TensorRT engines need it: pip install 'mapt[trt-rtx]', or mapt[trt] on a machine with a GPU"
+    install = f"only TensorRT engines need it: install {extras()}"
 
     def engines() -> str:
         from mapt.export.tensorrt import find_targets

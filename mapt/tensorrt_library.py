@@ -5,12 +5,21 @@ from __future__ import annotations
 import ctypes
 import importlib
 import importlib.metadata
+import platform
+import sys
 from typing import Any
 
 # Where NVIDIA's bindings come without their libraries, ONNX Runtime's plugin package brings them.
 RTX_LIBRARIES = "onnxruntime-ep-nv-tensorrt-rtx-cu13"
 RTX_LOAD_ORDER = ("libcudart.so", "libtensorrt_rtx.so", "libtensorrt_onnxparser_rtx.so")
 CAPABILITY_MAJOR, CAPABILITY_MINOR = 75, 76  # CUdevice_attribute
+
+
+def extras() -> str:
+    """The extras that bring a TensorRT to this machine, for messages; NVIDIA has TensorRT-RTX for x86-64 alone."""
+    trt = "mapt[trt] on a machine with a GPU"
+    rtx = sys.platform == "linux" and platform.machine() == "x86_64"
+    return f"mapt[trt-rtx], which builds without a GPU, or {trt}" if rtx else trt
 
 
 def load_library() -> tuple[Any, str]:

@@ -16,8 +16,11 @@ from mapt.doctor import (
     _onnxruntime,
     _ort_operators,
     _package,
+    _processor,
+    _tensorrt,
     extra_of,
 )
+from mapt.errors import InputError
 from mapt.runtime import operators
 
 Run = Callable[..., Any]
@@ -122,3 +125,24 @@ def test_what_cannot_be_written_is_said_before_the_checks(mapt: Run, tmp_path: P
 @pytest.mark.parametrize(("module", "extra"), [("jinja2", "export"), ("rerun.blueprint", "rerun"), ("numpy", None)])
 def test_modules_name_their_extra(module: str, extra: str | None) -> None:
     assert extra_of(module) == extra
+
+
+def test_the_processors_features_of_aarch64_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = "Features\t: fp asimd fphp asimdhp cpuid asimddp sve i8mm bf16\n"
+    monkeypatch.setattr(Path, "is_file", lambda self: True)
+    monkeypatch.setattr(Path, "read_text", lambda self: known)
+    assert _processor().detail.endswith("; asimd, asimdhp, asimddp, i8mm, bf16, sve")
+
+
+@pytest.mark.parametrize(("machine", "advised"), [("x86_64", True), ("aarch64", False)])
+def test_an_extra_that_is_empty_on_this_machine_is_not_advised(
+    monkeypatch: pytest.MonkeyPatch, machine: str, advised: bool
+) -> None:
+    def none() -> None:
+        raise InputError("no TensorRT here")
+
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr("mapt.export.tensorrt.find_targets", none)
+    advice = _tensorrt().advice
+    assert ("mapt[trt-rtx]" in advice) == advised and "mapt[trt]" in advice
