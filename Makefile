@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := $(foreach kind,h cpp inc cu cuh,$(wildcard csrc/*/*.$(kind) csrc/*/*/*.$(kind)))
 
-.PHONY: demo test test-slow test-lowest test-pythons check setup kernels sanitize lock clean
+.PHONY: demo test test-slow test-lowest test-pythons test-arm check setup kernels sanitize lock clean
 
 demo: $(STAMP)
 	$(BIN)/mapt demo
@@ -26,6 +26,10 @@ test-pythons: $(STAMP)
 # The tests of runtime, track, eval and export with the lowest versions that pyproject.toml allows.
 test-lowest:
 	.ci/lowest
+
+# aarch64 under emulation, the better part of an hour; .ci/arm says what it needs.
+test-arm: $(STAMP)
+	.ci/arm
 
 check: $(STAMP)
 	$(BIN)/ruff check .
