@@ -27,7 +27,7 @@ test-pythons: $(STAMP)
 test-lowest:
 	.ci/lowest
 
-# aarch64 under emulation, the better part of an hour; .ci/arm says what it needs.
+# aarch64 under emulation, which takes long; .ci/arm says what it needs.
 test-arm: $(STAMP)
 	.ci/arm
 
@@ -41,7 +41,7 @@ check: $(STAMP)
 setup: $(STAMP)
 
 # The stamp is written last, so an interrupted installation is finished by the next call.
-$(STAMP): requirements.lock pyproject.toml setup.py csrc/nvcc.py $(SOURCES)
+$(STAMP): requirements.lock pyproject.toml setup.py csrc/compilers.py csrc/nvcc.py $(SOURCES)
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11 to 3.14; install it, or name one with PYTHON=..." >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 STEP_NS = 100_000_000  # ten frames a second
 FRAMES = 10
@@ -31,9 +32,11 @@ def track(bundle: str, frames: str, out: str) -> int:
     from mapt.runtime import PanopticTracker
 
     tracker = PanopticTracker.load(bundle)
-    arrays, semantic, instance = {}, [], []
+    arrays: dict[str, NDArray[np.void]] = {}
+    semantic, instance = [], []
     for i, path in enumerate(sorted(Path(frames).glob("*.png"))[:FRAMES]):
-        frame = tracker.step(np.ascontiguousarray(cv2.imread(str(path))[..., ::-1]), (i + 1) * STEP_NS)
+        picture = cv2.cvtColor(cv2.imread(str(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)  # type: ignore[arg-type]
+        frame = tracker.step(picture.astype(np.uint8, copy=False), (i + 1) * STEP_NS)
         semantic.append(frame.semantic)
         instance.append(frame.instance)
         arrays[f"tracks_{i}"] = frame.track_array()
@@ -41,7 +44,7 @@ def track(bundle: str, frames: str, out: str) -> int:
             f"{platform.machine()}: frame {i}: {len(frame.tracks)} tracks, {frame.timings_ms['frame']:.0f} ms",
             flush=True,
         )
-    np.savez(out, semantic=np.stack(semantic), instance=np.stack(instance), **arrays)
+    np.savez(out, semantic=np.stack(semantic), instance=np.stack(instance), **arrays)  # type: ignore[arg-type]
     return 0
 
 
