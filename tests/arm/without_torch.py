@@ -9,12 +9,12 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from mapt.doctor import PACKAGES
 
 EXTRAS = {package.module for package in PACKAGES if package.extra}
-settings.register_profile("emulated", deadline=None)
+settings.register_profile("emulated", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Absent:
