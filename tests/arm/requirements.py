@@ -1,7 +1,8 @@
 """What the runtime and its tests need of PyPI, one requirement a line: from pyproject.toml."""
 
-import tomllib
 from pathlib import Path
+
+import tomllib
 
 TESTS = ("pytest", "pytest-timeout", "hypothesis")  # of the extra `dev`
 
