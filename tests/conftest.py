@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mapt.cli import main
+from tests.guard import *  # noqa: F403  (pytest finds hooks by their names here)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
+from multiprocessing import active_children
+from multiprocessing.process import BaseProcess
+from weakref import WeakSet
 
 import cv2
 import numpy as np
@@ -21,6 +27,7 @@ from mapt.model.targets import FrameTargets, PairBatch
 PREFETCH = 4  # batches each worker prepares ahead
 SEED_BITS = 40  # of a sample's number in its seed, the run's above them
 TRIES = 20  # draws of a sample before so many bad files are the user's mistake
+_workers: WeakSet[BaseProcess] = WeakSet()  # of every loader of this process; multiprocessing holds those that live
 
 
 @dataclass(frozen=True)
@@ -184,7 +191,11 @@ def load_batches(
         # Its own generator: drawing the workers' seeds from the global one would change what a resumed run draws.
         generator=torch.Generator(),
     )
-    for item in loader:
+    others = active_children()
+    batches = iter(loader)
+    _workers.update(child for child in active_children() if child not in others)
+    _register_end()
+    for item in batches:
         if isinstance(item, BadData):
             raise InputError(item.message)
         yield item
@@ -206,3 +217,21 @@ def _start_worker(_: int) -> None:
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+@cache
+def _register_end() -> None:
+    atexit.register(_end_workers)
+
+
+def _end_workers() -> None:
+    """Kill the workers that are left when this process ends.
+
+    multiprocessing sends them SIGTERM then and waits for ever, because they ignore it. Some are left where a worker is
+    stuck, or where something still holds the loader, e.g. the traceback of an error.
+    """
+    if left := [worker for worker in _workers if worker.is_alive()]:
+        with contextlib.suppress(ValueError):  # not the main thread
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # PyTorch's handler would report them as lost
+        for worker in left:
+            worker.kill()

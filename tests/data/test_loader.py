@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -140,3 +142,21 @@ def test_the_global_generator_is_left_alone(step_root: Path) -> None:
     next(load_batches(make_rule(step_root), 1, 0, 2, 0))
     np.random.default_rng(0)
     assert torch.equal(torch.rand(4), expected)
+
+
+HELD = """
+import faulthandler, sys
+from pathlib import Path
+from mapt.data.loader import load_batches
+from tests.data.test_loader import make_rule
+held = load_batches(make_rule(Path(sys.argv[1])), 2, 0, 100, 1)
+next(held)
+faulthandler.dump_traceback_later(100, exit=True)
+"""
+
+
+def test_a_process_that_still_holds_its_batches_ends(step_root: Path) -> None:
+    """As one does that failed in the midst of them: workers that ignore SIGTERM must not be waited for."""
+    command = [sys.executable, "-c", HELD, str(step_root)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert (ran.returncode, ran.stdout) == (0, "") and "Traceback" not in ran.stderr, ran.stderr

@@ -1,3 +1,5 @@
+import time
+from multiprocessing import active_children
 from pathlib import Path
 
 import cv2
@@ -7,6 +9,7 @@ from numpy.typing import NDArray
 
 from mapt.data.synthetic import render_sequence, write_dataset
 from mapt.data.synthetic.build import build_street
+from mapt.data.synthetic.dataset import _run_in_processes
 from mapt.data.synthetic.render import SyntheticFrame
 from mapt.panoptic import KITTI_STEP
 
@@ -98,3 +101,15 @@ def test_rendering_in_this_process_leaves_its_threads_as_they_were(tmp_path: Pat
         assert cv2.getNumThreads() == 2
     finally:
         cv2.setNumThreads(before)
+
+
+def test_a_run_that_fails_does_not_wait_for_the_sequences_that_are_left() -> None:
+    """Sequence n takes n seconds here: to wait for all of them would take longer than a test may."""
+    others = active_children()
+
+    def fail(done: int) -> None:
+        raise ValueError("no space left")
+
+    with pytest.raises(ValueError, match="no space left"):
+        _run_in_processes(time.sleep, 1000, 2, fail)
+    assert active_children() == others

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context, parent_process
+from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 
 import cv2
@@ -17,6 +17,7 @@ import numpy as np
 from mapt.data.synthetic.render import render_sequence
 from mapt.files import atomic_directory
 from mapt.panoptic import encode_step
+from mapt.workers import usable_cores
 
 RECIPE = "recipe.json"
 
@@ -44,12 +45,12 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
         seed: of the dataset; the same numbers give the same bytes, whatever `workers`.
         fps: frames per second.
         split: name of the label folder.
-        workers: processes; None: as many as there are cores.
+        workers: processes; None: as many as there are cores that this one may use.
         rare: 0 for usual traffic, up to 1 for many trucks, buses, trams and two-wheelers.
         done: called with the number of finished sequences.
         recipe: written beside them as `recipe.json`.
     """
-    count = min(workers or os.cpu_count() or 1, sequences)
+    count = min(workers or usable_cores(), sequences)
     with atomic_directory(folder) as root:
         if recipe is not None:
             (root / RECIPE).write_text(json.dumps(recipe))
@@ -64,19 +65,34 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
             finally:
                 cv2.setNumThreads(threads)
             return
-        with ProcessPoolExecutor(count, get_context("spawn"), initializer=_end_with_parent) as pool:
-            for finished, _ in enumerate(pool.map(job, range(sequences)), 1):
+        _run_in_processes(job, sequences, count, done)
+
+
+def _run_in_processes(
+    job: Callable[[int], None], sequences: int, count: int, done: Callable[[int], None] | None
+) -> None:
+    """`job` of every sequence in `count` processes, which end at once where one fails or this one is interrupted."""
+    context = get_context("spawn")
+    ended, end = context.Pipe(duplex=False)
+    with ended, end, ProcessPoolExecutor(count, context, _end_when_told, (ended,)) as pool:
+        try:
+            # Not `pool.map`, which cancels what is left: a pool whose workers end trips over cancelled work.
+            for finished, future in enumerate([pool.submit(job, index) for index in range(sequences)], 1):
+                future.result()
                 if done:
                     done(finished)
+        except BaseException:
+            end.send(None)  # or leaving the pool would wait for all the sequences that were asked for
+            raise
 
 
-def _end_with_parent() -> None:
-    """Let this worker end when its parent does: after a `kill -9` it would wait for its next sequence for ever."""
+def _end_when_told(told: connection.Connection) -> None:
+    """Let this worker end when something can be read, or with its parent: after a `kill -9` it would wait for ever."""
     parent = parent_process()
     assert parent is not None, "runs in workers only"
 
     def watch() -> None:
-        parent.join()
+        connection.wait([told, parent.sentinel])  # nobody reads, so that every worker sees it
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
