@@ -12,14 +12,14 @@ import pytest
 from mapt.files import YOUNG, atomic_directory, atomic_file, working_directory
 
 HOLD = """
-import sys, time
+import sys
 from pathlib import Path
 from mapt.files import atomic_file, working_directory
 root = Path(sys.argv[1])
 with working_directory(root, "drive") as folder, atomic_file(root / "run.record") as file:
     (folder / "000000.png").write_text("x")
     print("here", flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
 
 
@@ -38,7 +38,8 @@ def use(root: Path) -> None:
 
 def test_what_a_killed_process_left_is_removed_and_what_a_living_one_holds_is_not(tmp_path: Path) -> None:
     (tmp_path / ".drive-of-the-user").mkdir()
-    child = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    command, pipe = [sys.executable, "-c", HOLD, str(tmp_path)], subprocess.PIPE
+    child = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
     try:
         assert child.stdout and child.stdout.readline() == "here\n"
         held = age(tmp_path)
@@ -53,7 +54,8 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_holds_is_no
     assert sorted(p.name for p in tmp_path.iterdir()) == [".drive-of-the-user", "run.record"]
 
 
-def test_what_is_young_is_left_alone(tmp_path: Path) -> None:
+def test_what_is_young_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mapt.files.YOUNG", 1e6)
     (tmp_path / ".drive.mapt-abcdefgh").mkdir()
     use(tmp_path)
     assert (tmp_path / ".drive.mapt-abcdefgh").is_dir()

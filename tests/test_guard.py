@@ -34,16 +34,12 @@ HANGS = {
 
 
 @pytest.mark.parametrize(("body", "words", "limit", "grace"), HANGS.values(), ids=HANGS)
-def test_a_suite_that_hangs_ends_and_has_failed(
-    tmp_path: Path, body: str, words: str, limit: int, grace: int
-) -> None:
+def test_a_suite_that_hangs_ends_and_has_failed(tmp_path: Path, body: str, words: str, limit: int, grace: int) -> None:
     (tmp_path / "conftest.py").write_text("from tests.guard import *\n")
     (tmp_path / "test_planted.py").write_text(f"{HEAD}{body}\n")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "pytest_timeout"]
     command += ["--timeout", str(limit), "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path), str(tmp_path)]
     settings = {"MAPT_TEST_GRACE": str(grace), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    ran = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ, **settings}
-    )
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ, **settings})
     said = ran.stdout + ran.stderr
     assert ran.returncode not in (0, 5) and words in said, said

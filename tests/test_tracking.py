@@ -41,5 +41,5 @@ def test_the_step_writer_takes_65535_tracks_and_no_more(tmp_path: Path) -> None:
 
 def test_tracking_never_needs_torch() -> None:
     code = "import sys, mapt.tracking; print({'torch', 'scipy', 'pycocotools'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

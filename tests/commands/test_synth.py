@@ -61,12 +61,11 @@ def test_a_killed_run_takes_its_workers_with_it(tmp_path: Path, number: signal.S
     command += ["--frames", "10000", "--size", "32x96"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True) as child:
         try:
-            deadline = time.monotonic() + 120
-            while len({p.parent for p in tmp_path.rglob("*.png")}) < 4 and time.monotonic() < deadline:
+            while len({p.parent for p in tmp_path.rglob("*.png")}) < 4:
                 assert child.poll() is None
                 time.sleep(0.05)
             child.send_signal(number)
-            child.communicate(timeout=20)
+            child.communicate()
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)

@@ -1,6 +1,5 @@
 """Folders to results: neither threads nor ranks nor the number of frames may show."""
 
-import os
 import subprocess
 import sys
 import tracemalloc
@@ -19,6 +18,7 @@ from mapt.metrics.folders import FramePair, pair_frames
 from mapt.metrics.ranks import share_sequences
 from mapt.panoptic import pack, write_step
 from tests.metrics.drawing import random_sequence
+from tests.processes import torchrun
 
 
 @pytest.fixture
@@ -73,25 +73,22 @@ def test_sequences_are_shared_by_their_length(many: tuple[Path, Path]) -> None:
     assert share_sequences(pairs, 3, 4) == []
 
 
-def torchrun(gt: Path, pred: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "mapt.cli"]
-    command += ["eval", str(gt), str(pred), "--dataset", "kitti-step", "--json", str(out)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, env=environment)
+def on_two_ranks(gt: Path, pred: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    return torchrun(["eval", str(gt), str(pred), "--dataset", "kitti-step", "--json", str(out)], OMP_NUM_THREADS="1")
 
 
 def test_two_ranks_write_what_one_process_writes(many: tuple[Path, Path], tmp_path: Path) -> None:
-    done = torchrun(*many, tmp_path / "two.json")
+    done = on_two_ranks(*many, tmp_path / "two.json")
     assert done.returncode == 0, done.stderr
     alone = [sys.executable, "-m", "mapt.cli", "eval", *map(str, many), "--dataset", "kitti-step"]
-    subprocess.run([*alone, "--json", str(tmp_path / "one.json")], check=True, capture_output=True, timeout=120)
+    subprocess.run([*alone, "--json", str(tmp_path / "one.json")], check=True, capture_output=True)
     assert (tmp_path / "two.json").read_bytes() == (tmp_path / "one.json").read_bytes()
     assert done.stdout.count("all ") == 1  # one table, of one rank
 
 
 def test_a_mistake_on_either_rank_is_one_line_and_no_result(many: tuple[Path, Path], tmp_path: Path) -> None:
     (many[1] / "0002" / "000001.png").write_bytes(b"no picture")
-    done = torchrun(*many, tmp_path / "two.json")
+    done = on_two_ranks(*many, tmp_path / "two.json")
     assert done.returncode != 0 and not (tmp_path / "two.json").exists()
     assert [line for line in done.stderr.splitlines() if line.startswith("mapt: ")] == [
         f"mapt: {many[1]}/0002/000001.png: is not a PNG; labels are 8-bit RGB PNGs"

@@ -29,7 +29,10 @@ def pictures(count: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (count, 192, 624, 3), np.uint8)
 
 
-def test_the_documented_loop_survives_a_bad_camera_and_goes_on_after_a_stop(bundle: Path, tmp_path: Path) -> None:
+def test_the_documented_loop_survives_a_bad_camera_and_goes_on_after_a_stop(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mapt.runtime.pipeline.time.perf_counter_ns", lambda: 0)  # no frame misses the loop's deadline
     drive, images = documented(), pictures(6)
 
     def camera(first: int, last: int) -> Iterator[tuple[np.ndarray, int]]:
@@ -44,9 +47,8 @@ def test_the_documented_loop_survives_a_bad_camera_and_goes_on_after_a_stop(bund
     drive(camera(0, 3), frames.append, bundle, tmp_path / "checkpoint")
     drive(camera(3, 6), frames.append, bundle, tmp_path / "checkpoint")
     assert [f.stamp_ns for f in frames] == [f.stamp_ns for f in alone] == [n * PERIOD for n in range(6)]
-    if not any(f.degraded for f in (*frames, *alone)):  # a busy machine may miss the loop's deadline
-        assert [f.tracks for f in frames] == [f.tracks for f in alone]
-        assert (tmp_path / "checkpoint").read_bytes() == (tmp_path / "alone").read_bytes()
+    assert [f.tracks for f in frames] == [f.tracks for f in alone]
+    assert (tmp_path / "checkpoint").read_bytes() == (tmp_path / "alone").read_bytes()
 
 
 def test_the_documented_loop_goes_on_after_a_clock_was_set_and_with_a_damaged_checkpoint(

@@ -321,7 +321,7 @@ def test_two_threads_at_once_are_told_apart(playing: Playing) -> None:
 
     def wait(_: Mapping[str, Any]) -> None:
         inside.set()
-        assert go.wait(30)
+        assert go.wait()
 
     def intrude(call: Callable[[], object]) -> None:
         with pytest.raises(BusyError, match="another thread") as error:
@@ -331,16 +331,16 @@ def test_two_threads_at_once_are_told_apart(playing: Playing) -> None:
     playing.backend.spoil = {"motion": wait}
     tracker, picture = playing.tracker, playing.picture
     results: list[PanopticFrame] = []
-    worker = threading.Thread(target=lambda: results.append(tracker.step(picture(2), 2 * PERIOD)))
+    worker = threading.Thread(target=lambda: results.append(tracker.step(picture(2), 2 * PERIOD)), daemon=True)
     worker.start()
-    assert inside.wait(30)
+    assert inside.wait()
     intrude(lambda: tracker.step(picture(3), 3 * PERIOD))
     intrude(tracker.reset)
     intrude(lambda: tracker.restore_state(playing.before))
     assert tracker.save_state() == playing.before  # reading is free, and sees the state before the step
     assert tracker.health().busy_ms > 0 and tracker.health().failed == 0
     go.set()
-    worker.join(30)
+    worker.join()
     assert told(results[0]) == playing.expected[2] and len(errors) == 3 and isinstance(errors[0], StepError)
     playing.backend.spoil = {}
     for number in range(3, 6):
@@ -357,11 +357,11 @@ def test_many_threads_leave_the_table_whole(scene: Make, street: tuple[Any, ...]
             except (BusyError, StampError) as error:
                 refused.append(error)
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    threads = [threading.Thread(target=work, args=(n,), daemon=True) for n in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join()
     assert len(done) + len(refused) == 40 and done
     stamps = sorted(frame.stamp_ns for frame in done)
     assert len(set(stamps)) == len(stamps) and tracker.health().frames == len(done)

@@ -122,9 +122,9 @@ def test_a_step_that_hangs_is_seen_from_outside(watched: Watched, picture: Make)
 
     def hang(_: object) -> None:
         watched.seconds += 0.3
-        reader = threading.Thread(target=lambda: found.append(watched.tracker.health()))
+        reader = threading.Thread(target=lambda: found.append(watched.tracker.health()), daemon=True)
         reader.start()
-        reader.join(30)
+        reader.join()
 
     watched.tracker.step(picture(0), 0)
     watched.backend.spoil = {"instance": hang}

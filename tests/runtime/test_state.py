@@ -115,7 +115,6 @@ def test_another_process_goes_on_with_the_shipped_network(bundle: Path, street_i
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
     )
     assert done.stdout.strip() == f"{ids}\n{[int(f.instance.astype(np.int64).sum()) for f in found]}"
 

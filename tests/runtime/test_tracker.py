@@ -175,24 +175,19 @@ def test_boxes_stay_in_the_image(scene: Make, actor: Make) -> None:
     assert all(x1 <= x2 <= 64 and y1 <= y2 <= 64 for x1, y1, x2, y2 in (track.box for track in frame.tracks))
 
 
-def test_importing_the_runtime_loads_neither_torch_nor_scipy() -> None:
-    code = "import sys, mapt.runtime; print({'torch', 'scipy'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == "set()"
-
-
-def test_importing_the_runtime_takes_less_than_half_a_second() -> None:
-    """Of processor time, which other programs do not lengthen; the best of three."""
-    code = "import time; begin = time.process_time(); import mapt.runtime; print(time.process_time() - begin)"
-    command = [sys.executable, "-c", code]
-    took = [float(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout) for _ in range(3)]
-    assert 0 < min(took) < 0.5
+def test_importing_the_runtime_loads_numpy_and_opencv_alone() -> None:
+    """What makes it quick: of other packages nothing, of Python's own and ours few modules."""
+    code = "import sys; had = set(sys.modules); import mapt.runtime; print(*sorted(set(sys.modules) - had))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert loaded - sys.stdlib_module_names == {"cv2", "mapt", "numpy"}
+    assert len(done.stdout.split()) < 400
 
 
 def test_importing_the_runtime_stays_under_150_mb() -> None:
     """Resident memory of a fresh process; the model comes on top."""
     code = "import mapt.runtime; print(open('/proc/self/statm').read().split()[1])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 10e6 < int(done.stdout) * resource.getpagesize() < 150e6
 
 

@@ -1,9 +1,7 @@
 """Two processes on CPUs, as torchrun starts them, compute what one computes with the whole batch."""
 
 import csv
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from mapt.shipped import shipped_weights
 from mapt.training.config import read_config
 from mapt.training.loop import train
 from mapt.training.sources import build_samples
+from tests.processes import torchrun
 
 WEIGHTS = shipped_weights()  # a trained network: its proposals do not change order over a rounding error
 SETTINGS = ("schedule.batch=2", "frozen_norm=true", "schedule.rate=0.0001", "checkpoint_every=100", "data.workers=1")
@@ -22,12 +21,8 @@ SETTINGS = ("schedule.batch=2", "frozen_norm=true", "schedule.rate=0.0001", "che
 def run(config: Path, out: Path, *changes: str) -> subprocess.CompletedProcess[str]:
     """`mapt train` in two processes."""
     settings = [part for change in (*SETTINGS, *changes) for part in ("--set", change)]
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        "-m", "mapt.cli", "train", str(config), *settings, "--out", str(out), "--init", str(WEIGHTS),
-    ]  # fmt: skip
-    environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "GLOO_SOCKET_IFNAME": "lo"}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    arguments = ["train", str(config), *settings, "--out", str(out), "--init", str(WEIGHTS)]
+    return torchrun(arguments, OMP_WAIT_POLICY="PASSIVE", GLOO_SOCKET_IFNAME="lo")
 
 
 def compare(config: Path, folder: Path, iterations: int, *changes: str) -> None:

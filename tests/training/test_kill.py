@@ -19,6 +19,18 @@ from mapt.training.stop import StopRequest
 
 ITERATIONS = 8
 CHANGES = (f"schedule.iterations={ITERATIONS}", "data.workers=1")
+STALLING = """
+import sys, time
+from mapt import cli
+from mapt.training import loop
+step, last = loop.step, int(sys.argv.pop(1))
+def stalling(state, *others):
+    while state.iteration == last:
+        time.sleep(1)
+    return step(state, *others)
+loop.step = stalling
+cli.main()
+"""
 
 
 def test_kill_9_at_a_random_step_and_resume(
@@ -26,7 +38,8 @@ def test_kill_9_at_a_random_step_and_resume(
 ) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(tiny(*CHANGES), whole)
-    signalled(config_file, parts, random.randint(3, ITERATIONS - 3), signal.SIGKILL)
+    last = random.randint(3, ITERATIONS - 3)
+    signalled(config_file, parts, last, signal.SIGKILL, stall_after=last)  # or a run that is faster than us would end
     assert checkpoints(parts) and not (parts / f"checkpoint-{ITERATIONS:07d}.pt").exists()
     torch.manual_seed(77)
     train(tiny(*CHANGES), parts, resume=True)
@@ -39,9 +52,8 @@ def test_kill_9_at_a_random_step_and_resume(
 
 def test_a_signal_to_every_process_leaves_a_checkpoint(config_file: Path, tmp_path: Path) -> None:
     """As torchrun and Slurm send it: to the loader's workers too."""
-    code = signalled(
-        config_file, tmp_path / "run", 1, signal.SIGTERM, "schedule.iterations=1000", "checkpoint_every=1000"
-    )
+    endless = ("schedule.iterations=1000000", "checkpoint_every=1000000")
+    code = signalled(config_file, tmp_path / "run", 1, signal.SIGTERM, *endless)
     assert code == 130 and len(checkpoints(tmp_path / "run")) == 1
 
 
@@ -58,18 +70,17 @@ def test_a_signal_that_comes_twice_is_one_but_for_a_later_ctrl_c(monkeypatch: py
             signal.raise_signal(signal.SIGINT)
 
 
-def signalled(config: Path, out: Path, after: int, number: signal.Signals, *changes: str) -> int:
+def signalled(config: Path, out: Path, after: int, number: signal.Signals, *changes: str, stall_after: int = -1) -> int:
     """The exit code of `mapt train`, whose processes all get a signal when so many steps are reported."""
     settings = [part for change in (*CHANGES, *changes) for part in ("--set", change)]
-    command = [sys.executable, "-m", "mapt.cli", "train", str(config), *settings, "--out", str(out)]
+    command = [sys.executable, "-c", STALLING, str(stall_after), "train", str(config), *settings, "--out", str(out)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as child:
         try:
-            deadline = time.monotonic() + 120
-            while _rows(out) < after and child.poll() is None and time.monotonic() < deadline:
+            while _rows(out) < after and child.poll() is None:
                 time.sleep(0.01)
         finally:
             os.killpg(child.pid, number)
-        return child.wait(60)
+        return child.wait()
 
 
 def _rows(folder: Path) -> int:
