@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -15,6 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+USED_UP = "this user's threads and processes are used up; end other programs, or raise the limit: ulimit -u"
 
 
 @app.callback()
@@ -56,8 +58,14 @@ def main() -> None:
         if extra:
             print(f"mapt: {error}, which this command needs; pip install 'mapt[{extra}]'", file=sys.stderr)
             raise SystemExit(2) from None
-        print(f"mapt: failed: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
+        advice = USED_UP if _threads_used_up(error) else "--debug shows where"
+        print(f"mapt: failed: {type(error).__name__}: {error} ({advice})", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _threads_used_up(error: Exception) -> bool:
+    """Did the system refuse a thread or a process? Python, ONNX Runtime and PyTorch say so in their own classes."""
+    return "can't start new thread" in str(error) or os.strerror(errno.EAGAIN) in str(error)
 
 
 if __name__ == "__main__":

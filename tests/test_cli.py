@@ -1,3 +1,5 @@
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -46,6 +48,8 @@ def test_failures_and_interrupts_have_their_own_codes(mapt: Run, monkeypatch: py
     for error, code, words in (
         (ValueError("odd"), 1, "ValueError: odd (--debug"),
         (KeyboardInterrupt(), 130, "interrupted"),
+        (RuntimeError("can't start new thread"), 1, "threads and processes are used up; end other programs"),
+        (BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)), 1, "or raise the limit: ulimit -u"),
     ):
 
         def fail(*_: object, error: BaseException = error, **__: object) -> None:

@@ -1,6 +1,9 @@
+import os
+import threading
 import time
 from multiprocessing import active_children
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -113,3 +116,22 @@ def test_a_run_that_fails_does_not_wait_for_the_sequences_that_are_left() -> Non
     with pytest.raises(ValueError, match="no space left"):
         _run_in_processes(time.sleep, 1000, 2, fail)
     assert active_children() == others
+
+
+def test_a_failure_in_a_worker_is_raised_and_one_that_was_ended_is_said() -> None:
+    job: Any = "".join  # of a number
+    with pytest.raises(TypeError, match="can only join an iterable"):
+        _run_in_processes(job, 1, 1, None)
+    with pytest.raises(RuntimeError, match="a process that renders was ended from outside"):
+        _run_in_processes(os._exit, 2, 2, None)
+
+
+def test_no_thread_is_needed_to_render_in_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the machine's threads are used up, an executor would wait for ever."""
+
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    write_dataset(tmp_path / "data", 3, 1, (32, 64), seed=5, workers=2)
+    assert len(list((tmp_path / "data").rglob("*.png"))) == 6

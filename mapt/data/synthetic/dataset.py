@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
+import traceback
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from functools import partial
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 import cv2
@@ -71,28 +74,62 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
 def _run_in_processes(
     job: Callable[[int], None], sequences: int, count: int, done: Callable[[int], None] | None
 ) -> None:
-    """`job` of every sequence in `count` processes, which end at once where one fails or this one is interrupted."""
-    context = get_context("spawn")
-    ended, end = context.Pipe(duplex=False)
-    with ended, end, ProcessPoolExecutor(count, context, _end_when_told, (ended,)) as pool:
-        try:
-            # Not `pool.map`, which cancels what is left: a pool whose workers end trips over cancelled work.
-            for finished, future in enumerate([pool.submit(job, index) for index in range(sequences)], 1):
-                future.result()
-                if done:
-                    done(finished)
-        except BaseException:
-            end.send(None)  # or leaving the pool would wait for all the sequences that were asked for
-            raise
+    """`job` of every sequence in `count` processes, which end at once where one fails or this one is interrupted.
+
+    It starts no thread here: executors of the standard library wait for ever where theirs cannot be started.
+    """
+    context, left = get_context("spawn"), iter(range(sequences))
+    with ExitStack() as stack:
+        pipes: list[Connection] = []
+        for _ in range(count):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(job, theirs), daemon=True)
+            process.start()
+            stack.callback(process.join)
+            stack.callback(process.kill)
+            ours.send(next(left))
+            theirs.close()
+            pipes.append(ours)
+        for finished in range(1, sequences + 1):
+            ready = next(iter(wait(pipes)))
+            assert isinstance(ready, Connection)
+            _raise_what_came(ready)
+            if done:
+                done(finished)
+            if (index := next(left, None)) is not None:
+                ready.send(index)
 
 
-def _end_when_told(told: connection.Connection) -> None:
-    """Let this worker end when something can be read, or with its parent: after a `kill -9` it would wait for ever."""
+def _raise_what_came(pipe: Connection) -> None:
+    """Raise what a worker's job raised, if it did."""
+    try:
+        failure: tuple[Exception, str] | None = pipe.recv()
+    except (EOFError, ConnectionResetError):
+        raise RuntimeError("a process that renders was ended from outside, perhaps for want of memory") from None
+    if failure:
+        error, where = failure
+        raise error from RuntimeError(where)
+
+
+def _serve(job: Callable[[int], None], pipe: Connection) -> None:
+    """A worker: does every index that comes. It ends when it is killed, or with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the parent, too
+    try:
+        _end_with_parent()
+        while True:
+            job(pipe.recv())
+            pipe.send(None)
+    except Exception as error:
+        pipe.send((error, traceback.format_exc()))
+
+
+def _end_with_parent() -> None:
+    """Let this worker end when its parent does: after a `kill -9` it would render its sequence to the end."""
     parent = parent_process()
     assert parent is not None, "runs in workers only"
 
     def watch() -> None:
-        connection.wait([told, parent.sentinel])  # nobody reads, so that every worker sees it
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
