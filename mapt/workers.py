@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +17,26 @@ R = TypeVar("R")
 def usable_cores() -> int:
     """Cores this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def require_threads(count: int) -> None:
+    """Start so many threads and let them end, before a library does that cannot do without and waits for ever then.
+
+    Raises:
+        RuntimeError: the system refused one of them.
+    """
+    go, started = threading.Event(), list[threading.Thread]()
+    try:
+        for _ in range(count):
+            thread = threading.Thread(target=go.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    except RuntimeError as error:
+        raise RuntimeError(f"{error}: {count} more are needed, the system gives {len(started)}") from None
+    finally:
+        go.set()
+        for thread in started:
+            thread.join()
 
 
 def map_ahead(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[tuple[T, R]]:

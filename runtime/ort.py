@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from mapt.runtime.providers import (
     open_session,
 )
 from mapt.runtime.requirements import check_requirements
+from mapt.workers import require_threads, usable_cores
 
 
 class OrtBackend:
@@ -66,7 +66,8 @@ class OrtBackend:
             ) from None
         check_requirements(bundle.requires, {"onnxruntime": onnxruntime.__version__}, bundle.folder)
         self.info = bundle.info
-        options = _options(onnxruntime, threads)
+        self.threads = threads or usable_cores()
+        options = _options(onnxruntime, self.threads)
         operators = library_for(bundle.operators, bundle.folder)
         if operators:
             _register(options, operators)
@@ -102,6 +103,7 @@ class OrtBackend:
 
     def _open(self, name: str, path: Path, opening: Callable[[str], Any]) -> Any:
         """A session on a file, whose inputs and outputs must be those of the contract."""
+        require_threads(self.threads - 1)  # of this session's pool; where one is refused ONNX Runtime would hang
         try:
             session = opening(str(path))
         except InputError as error:
@@ -117,10 +119,10 @@ class OrtBackend:
         return session
 
 
-def _options(onnxruntime: Any, threads: int | None) -> Any:
+def _options(onnxruntime: Any, threads: int) -> Any:
     """Of every session."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or os.cpu_count() or 1
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # Without work a pool's threads should sleep: the subgraphs alternate, and spinning ones slow each other down.

@@ -38,12 +38,18 @@ def one_node(
     return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
 
-def run(model: onnx.ModelProto, inputs: Tensors, library: Path | None = None, threads: int = 2) -> Tensor:
-    """What the model gives for these inputs."""
+def open_session(model: onnx.ModelProto | bytes, library: Path | None = None, threads: int = 1) -> Any:
+    """An `InferenceSession` on the CPU. Without a number it would have a thread for each of the machine's cores."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4
     if library:
         options.register_custom_ops_library(str(library))
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    content = model if isinstance(model, bytes) else model.SerializeToString()
+    return onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+
+
+def run(model: onnx.ModelProto, inputs: Tensors, library: Path | None = None, threads: int = 2) -> Tensor:
+    """What the model gives for these inputs."""
+    session = open_session(model, library, threads)
     return torch.from_numpy(session.run(None, {k: np.ascontiguousarray(v.numpy()) for k, v in inputs.items()})[0])

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 from torch import nn
@@ -18,6 +17,7 @@ from mapt.bench.contenders import Contender, list_contenders, open_contender
 from mapt.bench.openvino import OpenvinoBackend, narrow_ranking
 from mapt.errors import InputError
 from mapt.runtime.bundle import Bundle, read_bundle
+from tests.nodes import open_session
 
 Run = Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[Any]]]
 
@@ -35,7 +35,7 @@ def stand_in(change: float = 0.0) -> Any:
 
     def compile_model(model: bytes, device: str, hints: Mapping[str, object]) -> Run:
         assert device == "CPU" and hints["INFERENCE_PRECISION_HINT"] == "f32"
-        session = ort.InferenceSession(model)
+        session = open_session(model)
         names = [output.name for output in session.get_outputs()]
 
         def run(inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

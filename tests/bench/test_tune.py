@@ -56,7 +56,7 @@ def test_a_tuned_backend_decides_otherwise(bundle: Path) -> None:
     from mapt.runtime.bundle import read_bundle
     from mapt.runtime.ort import OrtBackend
 
-    backend = OrtBackend(read_bundle(bundle))
+    backend = OrtBackend(read_bundle(bundle), 1)
     tuned = Tuned(backend, replace(START, score=0.9))
     assert tuned.info.thresholds.score == 0.9 and backend.info.thresholds.score != 0.9
     assert tuned.info.sizes == backend.info.sizes

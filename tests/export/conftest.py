@@ -40,4 +40,4 @@ def gridsample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def samples(bundle: Path) -> dict[str, list[Tensors]]:
     """Inputs of every subgraph of the shipped network, from three frames of a street."""
     street = (frame.image for frame in render_sequence(5, 0, 3, (192, 624)))
-    return record(OrtBackend(read_bundle(bundle)), [street])
+    return record(OrtBackend(read_bundle(bundle), 1), [street])

@@ -165,7 +165,7 @@ def test_another_version_and_a_path_are_refused(custom: Path, tmp_path: Path) ->
     ):
         (copy / "manifest.json").write_text(seal(manifest | {"operators": needed}))
         with pytest.raises(InputError, match=words):
-            OrtBackend(read_bundle(copy))
+            OrtBackend(read_bundle(copy), 1)
 
 
 def test_exporting_without_the_library_is_refused_before_any_work(

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
@@ -18,6 +17,7 @@ from mapt.export.turing import remove_products
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend
 from mapt.training.backend import TorchBackend
+from tests.nodes import open_session
 
 Arrays = dict[str, NDArray[np.generic]]
 
@@ -44,7 +44,7 @@ def both(
             lower_gridsample(model)
             assert not {n.op_type for n in model.graph.node} & {"DeformConv", "RoiAlign"}
         onnx.checker.check_model(model, full_check=True)
-        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        session = open_session(model)
         results.append(session.run(None, inputs)[0])
     return tuple(results)
 

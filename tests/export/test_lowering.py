@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 from mapt.export.lowering import Lowering, lower
 from mapt.ops.nms import greedy_keep
 from mapt.ops.nodes import DOMAIN
+from tests.nodes import open_session
 
 
 def _lowered(n: int, lowering: Lowering = "standard") -> onnxruntime.InferenceSession:
@@ -26,7 +27,7 @@ def _lowered(n: int, lowering: Lowering = "standard") -> onnxruntime.InferenceSe
     lower(model, lowering)
     onnx.checker.check_model(model, full_check=True)
     assert {node.domain for node in model.graph.node} == {""}
-    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return open_session(model)
 
 
 def _greedy(suppresses: NDArray[np.float32]) -> NDArray[np.bool_]:

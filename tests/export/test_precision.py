@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper, shape_inference
@@ -28,6 +27,7 @@ from mapt.runtime.backend import Tensors
 from mapt.runtime.bundle import PAIR_LIMIT, Bundle, read_bundle
 from mapt.runtime.ort import OrtBackend
 from mapt.shipped import shipped_weights
+from tests.nodes import open_session
 
 Run = Callable[..., Any]
 NAMES = [s.name for s in SUBGRAPHS]
@@ -251,7 +251,7 @@ def test_frames_given_by_the_user(copied: Bundle, tmp_path: Path) -> None:
 def test_frames_without_objects_cannot_calibrate(bundle: Path) -> None:
     black = iter([iter([np.zeros((192, 624, 3), np.uint8)] * 2)])
     with pytest.raises(InputError, match=r"nothing was detected.*--calibrate"):
-        record(OrtBackend(read_bundle(bundle)), black)
+        record(OrtBackend(read_bundle(bundle), 1), black)
 
 
 def test_frames_are_for_lower_precisions_only(mapt: Run, tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from mapt.export.simplify import unroll_transposed
+from tests.nodes import open_session
 
 
 def mask_branch(rng: np.random.Generator, kernel: int = 2, last: int = 1, **attributes: Any) -> onnx.ModelProto:
@@ -29,7 +29,7 @@ def mask_branch(rng: np.random.Generator, kernel: int = 2, last: int = 1, **attr
 
 
 def run(model: onnx.ModelProto, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(model)
     return np.asarray(session.run(None, {"x": x})[0])
 
 
