@@ -18,6 +18,7 @@ from mapt.bench.mistakes import told_in_one_line
 
 FRAMES = 30
 WARM = 3
+LIMIT = 3600.0  # seconds until a process that does not answer is ended
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,14 @@ def measure_alone(kind: str, bundle: Path, images: Path, threads: int, device: s
     """Run a backend in a new process.
 
     Raises:
-        RuntimeError: the process failed, with the last line that it printed.
+        RuntimeError: the process failed, with the last line that it printed, or gave no answer in time.
     """
     options = ["--threads", str(threads), "--device", device]
     command = [sys.executable, "-m", "mapt.bench.alone", kind, str(bundle), str(images), *options]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"no answer in {LIMIT:g} s") from None
     if ran.returncode:
         said = ran.stderr.strip().splitlines()
         raise RuntimeError(said[-1] if said else f"no message, exit code {ran.returncode}")

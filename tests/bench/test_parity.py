@@ -136,10 +136,11 @@ def test_the_suite_compares_a_bundle_that_is_there(mapt: Run, bundle: Path, fram
     assert told["heads"]["backbone"]["beyond"] == 0 and len(told["sequences"]) == 1 and told["faults"]
 
 
-def test_export_verifies_what_it_wrote(mapt: Run, frames: Path, tmp_path: Path) -> None:
+def test_another_size_is_exported_checked_and_verified(mapt: Run, frames: Path, tmp_path: Path) -> None:
     out, report = tmp_path / "bundle", tmp_path / "parity.json"
-    ran = mapt("export", shipped_weights(), "--out", out, "--size", "96x320", "--verify", frames, "--json", report)
-    assert ran.code == 0, ran.err
+    ran = mapt("export", shipped_weights(), "--out", out, "--size", "90x300", "--verify", frames, "--json", report)
+    assert ran.code == 0 and "using 96x320" in ran.out, ran.err
+    assert (read_bundle(out).info.height, read_bundle(out).info.width) == (96, 320)
     assert "identities and classes equal" in ran.out or "with other pixels" in ran.out
     assert "no divergence" in ran.out and json.loads(report.read_text())["bundle"] == read_bundle(out).id
 

@@ -198,6 +198,14 @@ def test_a_process_of_its_own_that_fails_says_why(bundle: Path, tmp_path: Path) 
         measure_alone("ort", bundle, tmp_path / "nowhere", 1)
 
 
+def test_a_process_of_its_own_that_hangs_is_ended(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mapt.bench.alone.LIMIT", 0.001)
+    with pytest.raises(RuntimeError, match=r"no answer in 0\.001 s"):
+        measure_alone("ort", bundle, tmp_path, 1)
+
+
 def test_a_row_says_why_memory_is_missing_and_limits_are_of_as_many_threads(
     bundle: Path, street: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,12 @@ def test_every_sweep_is_measured_and_fitted(
     mapt: Callable[..., Any], bundle: Path, street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measure, calls = scale._ms, list[int]()
-    monkeypatch.setattr(scale, "_ms", lambda call, times: calls.append(times) or measure(call, times))
+
+    def counted(call: Callable[[], object], times: int) -> float:
+        calls.append(times)
+        return measure(call, times)
+
+    monkeypatch.setattr(scale, "_ms", counted)
     path, page = tmp_path / "scale.json", tmp_path / "scale.html"
     ran = mapt("bench", bundle, "--suite", "scale", "--data", street, "--json", path, "--html", page)
     assert ran.code == 0, ran.err

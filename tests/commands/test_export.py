@@ -5,17 +5,9 @@ from typing import Any
 import pytest
 
 from mapt.export import check
-from mapt.runtime.bundle import read_bundle
 from mapt.shipped import shipped_weights
 
 Run = Callable[..., Any]
-
-
-def test_another_size_is_exported_and_checked(mapt: Run, tmp_path: Path) -> None:
-    ran = mapt("export", shipped_weights(), "--out", tmp_path / "bundle", "--size", "90x300")
-    assert ran.code == 0 and "using 96x320" in ran.out, ran.err
-    info = read_bundle(tmp_path / "bundle").info
-    assert (info.height, info.width) == (96, 320)
 
 
 def test_a_bundle_that_differs_is_called_bad(mapt: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
