@@ -28,7 +28,6 @@ from mapt.runtime.backend import Tensors
 from mapt.runtime.bundle import PAIR_LIMIT, Bundle, read_bundle
 from mapt.runtime.ort import OrtBackend
 from mapt.shipped import shipped_weights
-from tests.nodes import open_session
 
 Run = Callable[..., Any]
 NAMES = [s.name for s in SUBGRAPHS]
