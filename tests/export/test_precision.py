@@ -45,6 +45,7 @@ def types_read(model: onnx.ModelProto, dtype: int) -> set[str]:
 def run(model: onnx.ModelProto, inputs: Tensors, level: Any = None) -> list[Any]:
     """What a graph gives; `level`: how far ONNX Runtime optimises it, None: fully."""
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # else one for each of the machine's cores
     if level is not None:
         options.graph_optimization_level = level
     outputs: list[Any] = onnxruntime.InferenceSession(model.SerializeToString(), options).run(None, dict(inputs))
