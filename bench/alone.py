@@ -85,7 +85,7 @@ def main() -> None:
         place = find_device(arguments.device)
         backend = open_contender(Contender("", arguments.kind, bundle), arguments.threads, place)
     tracker, spent, kept = PanopticTracker(backend), 0.0, 0
-    for number, frame in enumerate(islice(open_sources(arguments.images, 10.0)[0], FRAMES + WARM)):
+    for number, frame in enumerate(islice(open_sources(arguments.images)[0], FRAMES + WARM)):
         begin = time.perf_counter()
         tracker.step(frame.image, frame.stamp_ns)
         if number >= WARM:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mapt.bench.mistakes import told_in_one_line
 from mapt.bench.peers import INSTALL, find_peers
 from mapt.contract import Thresholds
-from mapt.data.mots_text import CLASSES, MotsObject, mots_texts, read_mots_text, to_panoptic
+from mapt.data.mots_text import CLASSES, MotsObject, frame_size, mots_texts, read_mots_text, to_panoptic
 from mapt.errors import InputError
 from mapt.metrics import PanopticTrackingMetrics, Results
 from mapt.panoptic import BACKGROUND, KITTI_STEP
@@ -172,7 +172,9 @@ def track_mots(root: Path, spoilt: bool, done: Callable[[], None] | None = None)
     for name, path in texts.items():
         frames, table = read_mots_text(path), TrackTable(Thresholds(), "iou")
         rng = np.random.default_rng(int(name) if name.isdigit() else 0)
-        size = next((o.height, o.width) for objects in frames.values() for o in objects)
+        size = frame_size(frames)
+        if size is None:
+            continue  # without an object there is nothing to associate
         for number in range(max(frames) + 1):
             objects = frames.get(number, [])
             truth = to_panoptic(objects, size, f"{path} frame {number}")

@@ -23,7 +23,7 @@ from mapt.data.camvid import open_camvid
 from mapt.data.grey import read_grey
 from mapt.errors import InputError
 from mapt.files import write_json
-from mapt.frames import read_rgb
+from mapt.image_files import read_rgb
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import read_bundle

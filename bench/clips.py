@@ -73,4 +73,4 @@ def open_clips(data: Path, fps: float) -> list[Clip]:
     """
     if (data / "panoptic_maps" / SPLIT).is_dir():
         return [Clip(sequence, fps) for sequence in list_sequences(data, SPLIT)]
-    return [Clip(source, fps) for source in open_sources(data, fps)]
+    return [Clip(source, fps) for source in open_sources(data, fps if data.is_dir() else None)]

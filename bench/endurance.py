@@ -161,7 +161,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--json", type=Path, help="write the numbers here")
     arguments = parser.parse_args()
-    clips = [[f.image for f in source] for folder in arguments.folders for source in open_sources(folder, 10.0, None)]
+    clips = [[f.image for f in source] for folder in arguments.folders for source in open_sources(folder)]
     tracker = PanopticTracker.load(arguments.bundle, threads=arguments.threads)
     recorded = Recorded(tracker.backend)
     results = {}

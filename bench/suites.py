@@ -26,7 +26,7 @@ from mapt.bench.scale import SWEEPS, run_scale
 from mapt.config import preset
 from mapt.data.kitti_step import list_sequences
 from mapt.errors import InputError
-from mapt.frames import read_rgb
+from mapt.image_files import read_rgb
 from mapt.model.weights import load_weights
 from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import Bundle

@@ -161,7 +161,7 @@ def _calibration(info: ModelInfo, folder: Path | None) -> Iterator[Iterable[NDAr
         for number in range(runs):
             yield (frame.image for frame in render_sequence(CALIBRATION_SEED, number, frames, size))
         return
-    sources = open_sources(folder, 10.0)
+    sources = open_sources(folder)
     for source in sources[:: -(-len(sources) // runs)]:
         each = -(-runs // len(sources))
         starts = sorted({int(at) for at in np.linspace(0, max(0, len(source) - frames), each)})

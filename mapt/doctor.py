@@ -63,7 +63,8 @@ PACKAGES = (
 )
 
 OTHER_EXTRAS = {  # of modules that no line of the report is about
-    "onnxruntime": "cpu", "tensorboard": "train", "jinja2": "export", "rerun": "rerun", "openvino": "bench",
+    "onnxruntime": "cpu", "av": "video", "tensorboard": "train", "jinja2": "export", "rerun": "rerun",
+    "openvino": "bench",
 }  # fmt: skip
 
 

@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
+import configparser
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
-from mapt.files import natural_order
-from mapt.png import SIGNATURE, is_whole
+from mapt.image_files import read_rgb
+from mapt.listing import by_frame, frame_key, list_files, list_folders
+from mapt.video import VideoInfo, decode, probe
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-MISCOUNTED = 3  # frames by which what a container announces may be wrong
+FPS = 10.0  # of a folder that says nothing
+UNIX_TIME = {19: 1, 16: 1_000, 13: 1_000_000}  # digits of a time since 1970 in ns, us, ms: how many ns its unit has
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame: its name for outputs, its time, and (H,W,3) uint8 RGB pixels."""
+    """One frame: its name for outputs, its time, (H,W,3) uint8 RGB pixels, and its file's name where it has one."""
 
     stem: str
     stamp_ns: int
     image: NDArray[np.uint8]
+    file: str = ""
 
 
 @dataclass(frozen=True)
 class FolderSource:
-    """Image files in the order of their names, numbers in them counting as numbers, `fps` apart."""
+    """Image files in the order of their numbers or names.
+
+    Attributes:
+        name: of the sequence.
+        files: the images.
+        fps: frames per second of consecutive numbers.
+        assumed: why `fps` is a guess; empty where it was given.
+    """
 
     name: str
     files: tuple[Path, ...]
     fps: float
+    assumed: str = ""
 
     def __len__(self) -> int:
         """How many frames."""
@@ -43,7 +54,7 @@ class FolderSource:
     def __iter__(self) -> Iterator[Frame]:
         """The frames; an unreadable or differently sized file is an InputError that names it."""
         shape: tuple[int, ...] | None = None
-        for index, path in enumerate(self.files):
+        for path, stamp in zip(self.files, self.stamps(), strict=True):
             image = read_rgb(path)
             if shape is not None and image.shape != shape:
                 raise InputError(
@@ -51,113 +62,162 @@ class FolderSource:
                     "track frames of one size, a folder per camera"
                 )
             shape = image.shape
-            yield Frame(path.stem, round(index * 1e9 / self.fps), image)
+            yield Frame(path.stem, stamp, image, path.name)
+
+    def stamps(self) -> list[int]:
+        """The time of every frame in ns from the first.
+
+        By their numbers, so that a gap in the numbers is one in time; Unix times are taken as they are; names without
+        a number count one after another.
+        """
+        numbers = frame_numbers(self.files)
+        unit = unix_time_unit(self.files)
+        if unit:
+            return [(number - numbers[0]) * unit for number in numbers]
+        return [round((number - numbers[0]) * 1e9 / self.fps) for number in numbers]
 
 
 @dataclass(frozen=True)
 class VideoSource:
-    """A video file; times follow from its own frame rate."""
+    """A video file.
+
+    Attributes:
+        name: of the sequence.
+        path: the file.
+        info: what its container says.
+        given_fps: frames per second in place of the container's times; None: those.
+    """
 
     name: str
     path: Path
-    fps: float
-    frames: int
+    info: VideoInfo
+    given_fps: float | None = None
+    assumed: str = ""
+
+    @property
+    def fps(self) -> float:
+        """Frames per second, the mean where they vary."""
+        return self.given_fps or self.info.fps
 
     def __len__(self) -> int:
-        """How many frames the container announces; it may be wrong by a few."""
-        return self.frames
+        """How many frames the container announces; 0 where it does not say."""
+        return self.info.frames
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames, named by their number."""
-        video = cv2.VideoCapture(str(self.path))
-        try:
-            index = 0
-            while True:
-                good, image = video.read()
-                if not good:
-                    break
-                rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-                yield Frame(f"{index:06d}", round(index * 1e9 / self.fps), rgb)
-                index += 1
-        finally:
-            video.release()
-        if index == 0:
-            raise InputError(f"{self.path}: no frame of it can be decoded; convert it, e.g. to H.264 in MP4")
+        for index, (stamp, image) in enumerate(decode(self.path, self.info, self.given_fps)):
+            yield Frame(f"{index:06d}", stamp, image)
 
 
 Source = FolderSource | VideoSource
 
 
-def read_rgb(path: Path) -> NDArray[np.uint8]:
-    """An image file as (H,W,3) uint8 RGB.
-
-    Raises:
-        InputError: missing, truncated or not an image. Damage inside a JPEG of full length shows in the picture alone.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    # OpenCV fills what is missing of a truncated file with grey and only warns.
-    whole = is_whole(data) if data[:8] == SIGNATURE else b"\xff\xd9" in data[-1024:]
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data and whole else None
-    if image is None:
-        raise InputError(f"{path}: is truncated or not a readable image; copy it again")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+def frame_numbers(files: Sequence[Path]) -> list[int]:
+    """The number of each file: that of its name, behind a beginning that all share; else its place."""
+    stems = [path.stem for path in files]
+    heads = {stem.rstrip("0123456789") for stem in stems}
+    if len(heads) != 1 or "" in [stem[len(next(iter(heads))) :] for stem in stems]:
+        return list(range(len(files)))
+    return [int(stem[len(next(iter(heads))) :]) for stem in stems]
 
 
-def open_sources(path: Path, fps: float, sequences: list[str] | None = None) -> list[Source]:
+def unix_time_unit(files: Sequence[Path]) -> int | None:
+    """How many ns the numbers of the names count by, where they are times since 1970; None: they are frame numbers."""
+    lengths = {len(path.stem) if frame_key(path)[0] >= 0 else 0 for path in files}
+    return UNIX_TIME.get(lengths.pop()) if len(lengths) == 1 else None
+
+
+def open_sources(path: Path, fps: float | None = None, sequences: list[str] | None = None) -> list[Source]:
     """What there is to track at `path`.
 
     Args:
-        path: a video, a folder of images, or a dataset root with `training/image_02/<seq>` or `image_02/<seq>`.
-        fps: frames per second of folders.
+        path: a video, a folder of images, or a dataset root with `training/image_02/<seq>`, `image_02/<seq>`, or
+            MOTChallenge's `<seq>/img1`, of which one sequence may be given alone.
+        fps: frames per second of folders, and of a video in place of its own times; None: as the source says, and
+            10 for folders that do not.
         sequences: names to restrict a dataset to.
 
     Raises:
-        InputError: nothing there, nothing in it, or a video that does not open.
+        InputError: nothing there, nothing in it, a video that does not open, or one without a clock and no `fps`.
     """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; give a folder of frames, a video or a dataset")
-    for inner in ("training/image_02", "image_02"):
-        if (path / inner).is_dir():
-            return _open_dataset(path / inner, fps, sequences)
+    if path.is_dir():
+        found = _dataset(path)
+        if found is not None:
+            return _choose(path, found, fps, sequences)
     if sequences:
         raise InputError(f"{path}: has no sequences to choose from, it is one; leave out --sequences")
-    if path.is_file():
-        return [_open_video(path)]
-    files = _images(path)
+    if not path.is_dir():
+        return [_open_video(path, fps)]
+    folder = path / "img1" if (path / "img1").is_dir() else path
+    files = _images(folder)
     if not files:
         raise InputError(f"{path}: holds no {', '.join(SUFFIXES)} files; give a folder of frames, a video or a dataset")
-    return [FolderSource(path.resolve().name, files, fps)]
+    return [_folder_source(folder, files, fps)]
 
 
-def _open_dataset(folder: Path, fps: float, sequences: list[str] | None) -> list[Source]:
-    found = {p.name: _images(p) for p in sorted(folder.iterdir()) if p.is_dir()}
-    found = {name: files for name, files in found.items() if files}
-    if not found:
-        raise InputError(f"{folder}: holds no sequence with images; check the dataset's path")
+def _dataset(path: Path) -> dict[str, Path] | None:
+    """The folders of a dataset's images by sequence; None: this is no dataset."""
+    for inner in ("training/image_02", "image_02"):
+        if (path / inner).is_dir():
+            return {folder.name: folder for folder in list_folders(path / inner)}
+    found = {folder.name: folder / "img1" for folder in list_folders(path) if (folder / "img1").is_dir()}
+    return found or None
+
+
+def _choose(path: Path, found: dict[str, Path], fps: float | None, sequences: list[str] | None) -> list[Source]:
+    folders = {name: (folder, files) for name, folder in found.items() if (files := _images(folder))}
+    if not folders:
+        raise InputError(f"{path}: holds no sequence with images; check the dataset's path")
     for name in sequences or []:
-        if name not in found:
-            raise InputError(f"{folder}: has no sequence {name}; it has {', '.join(found)}")
-    return [FolderSource(name, files, fps) for name, files in found.items() if sequences is None or name in sequences]
+        if name not in folders:
+            raise InputError(f"{path}: has no sequence {name}; it has {', '.join(folders)}")
+    return [
+        _folder_source(folder, files, fps)
+        for name, (folder, files) in folders.items()
+        if sequences is None or name in sequences
+    ]
+
+
+def _folder_source(folder: Path, files: tuple[Path, ...], fps: float | None) -> FolderSource:
+    """A sequence: MOTChallenge's is named by the folder above its images and says its rate in `seqinfo.ini`."""
+    absolute = folder.resolve()
+    home = absolute.parent if absolute.name == "img1" else absolute
+    source = FolderSource(home.name or "frames", files, fps or FPS)
+    if fps is not None or unix_time_unit(files):
+        return source
+    stated = _stated_rate(home / "seqinfo.ini")
+    if stated is not None:
+        return replace(source, fps=stated)
+    return replace(source, assumed=f"{FPS:g} frames per second are assumed; --fps says otherwise")
+
+
+def _stated_rate(path: Path) -> float | None:
+    """Frames per second of a MOTChallenge sequence; None where nothing says it."""
+    if not path.is_file():
+        return None
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(path.read_text(encoding="utf-8-sig"))
+        rate = parser.getfloat("Sequence", "frameRate")
+    except (OSError, ValueError, configparser.Error):
+        raise InputError(f"{path}: has no [Sequence] with a frameRate; correct it, or give --fps") from None
+    if not 0 < rate < 1000:
+        raise InputError(f"{path}: frameRate {rate:g} is no rate; correct it, or give --fps")
+    return rate
 
 
 def _images(folder: Path) -> tuple[Path, ...]:
-    found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
-    found.sort(key=natural_order)
+    found = list_files(folder, *SUFFIXES)
     for stem, times in Counter(p.stem for p in found).items():
         if times > 1:  # their outputs would have one name
             raise InputError(f"{folder}: has frame {stem} in {times} formats; remove all but one")
-    return tuple(found)
+    return tuple(by_frame(found).values())
 
 
-def _open_video(path: Path) -> VideoSource:
-    video = cv2.VideoCapture(str(path))
-    try:
-        if not video.isOpened():
-            raise InputError(f"{path}: is not a video that OpenCV can open; convert it, e.g. to H.264 in MP4")
-        fps, frames = video.get(cv2.CAP_PROP_FPS), int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    finally:
-        video.release()
-    return VideoSource(path.stem, path, fps if 0 < fps < 1000 else 25.0, max(frames, 0))
+def _open_video(path: Path, fps: float | None) -> VideoSource:
+    info = probe(path)
+    if fps is None and not info.clock:
+        raise InputError(f"{path}: is a stream without times; give its frames per second with --fps")
+    return VideoSource(path.stem, path, info, fps)

@@ -98,7 +98,8 @@ def choose_moments(run: Path, track: int, rows: list[Row], most: int = MOMENTS) 
         chosen.append(max(rest, key=lambda i: min(abs(rows[i]["index"] - rows[j]["index"]) for j in chosen)))
     moments = []
     for row in (rows[i] for i in sorted(chosen)):
-        box = next((boxes[n] for n in range(row["index"], -1, -1) if n in boxes), None)
+        seen = max((n for n in boxes if n <= row["index"]), default=None)
+        box = None if seen is None else boxes[seen]
         if box is None:
             raise InputError(f"{run / 'tracks.json'}: lacks track {track}; it is another run's, run `mapt track` again")
         moments.append(Moment(row["index"], row["frame"], box, _reason(row)))
@@ -156,9 +157,9 @@ def draw_life(run: Path, track: int, moments: list[Moment], images: Path | None)
 
 
 def _pictures(source: Path, sequence: str, last: int) -> Iterator[tuple[int, Frame]]:
-    found = open_sources(source, 10.0)
+    found = open_sources(source)
     if len(found) > 1:
-        found = open_sources(source, 10.0, [sequence])
+        found = open_sources(source, sequences=[sequence])
     for index, frame in enumerate(found[0]):
         yield index, frame
         if index == last:

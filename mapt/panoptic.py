@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
-from mapt.files import atomic_file
-from mapt.png import SIGNATURE, is_whole
+from mapt.image_files import PNG, encode_image, is_whole_png, signed_png
 
 VOID = 255
 BACKGROUND = 254  # KITTI-MOTS ground truth: everything that is neither a labelled thing nor ignored
@@ -114,11 +113,15 @@ def unpack(packed: Packed) -> tuple[Semantic, Instance]:
 
 
 def write_step(path: Path, semantic: Semantic, instance: Instance) -> None:
-    """Write a panoptic frame as a STEP PNG; the file appears whole or not at all."""
-    bgr = np.ascontiguousarray(encode_step(semantic, instance)[..., ::-1])
-    with atomic_file(path) as temporary:
-        if not cv2.imwrite(str(temporary), bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1]):
-            raise OSError(f"{path}: could not be written")
+    """Write a panoptic frame as a STEP PNG into a folder that is published as a whole.
+
+    Raises:
+        InputError: an id does not fit.
+        OSError: it cannot be written; a part of it may be left then.
+    """
+    data = encode_image(".png", encode_step(semantic, instance), cv2.IMWRITE_PNG_COMPRESSION, 1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(signed_png(data))
 
 
 def read_step(path: Path) -> tuple[Semantic, Instance]:
@@ -140,13 +143,13 @@ def read_packed(path: Path) -> Packed:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    if data[:8] != SIGNATURE or data[12:16] != b"IHDR" or len(data) < 33:
+    if data[:8] != PNG or data[12:16] != b"IHDR" or len(data) < 33:
         raise InputError(f"{path}: is not a PNG; labels are 8-bit RGB PNGs")
     depth, colour = data[24], data[25]
     if depth != 8 or colour != 2:
         kind = {0: "grey", 2: "RGB", 3: "palette", 4: "grey+alpha", 6: "RGBA"}.get(colour, f"type {colour}")
         raise InputError(f"{path}: is a {depth}-bit {kind} PNG; STEP labels are 8-bit RGB, convert it")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if is_whole(data) else None
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if is_whole_png(data) else None
     if image is None or image.dtype != np.uint8 or image.shape[2:] != (3,):
         raise InputError(f"{path}: is truncated or damaged; write it again")
     # B, G, R and an alpha of 255, read as one little-endian number: 255 << 24 | class << 16 | id.

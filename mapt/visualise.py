@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.files import atomic_file
+from mapt.image_files import write_image
 from mapt.panoptic import VOID, LabelMap
 from mapt.runtime import PanopticFrame
 
@@ -100,9 +100,7 @@ def strip(cells: Sequence[tuple[Image, Sequence[str]]], columns: int = 6, width:
 
 def write_picture(path: Path, image: Image) -> None:
     """Write (H,W,3) uint8 RGB as the suffix says; the file appears whole or not at all."""
-    with atomic_file(path) as temporary:
-        if not cv2.imwrite(str(temporary), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
-            raise OSError(f"{path}: could not be written")
+    write_image(path, image)
 
 
 def _window(mask: NDArray[np.uint8]) -> tuple[int, int, int, int]:

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from mapt.errors import InputError
-from mapt.frames import open_sources, read_rgb
+from mapt.frames import FolderSource, open_sources
+from mapt.image_files import read_rgb
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
 
@@ -74,3 +75,52 @@ def test_nothing_there(tmp_path: Path) -> None:
         open_sources(tmp_path / "nowhere", 10)
     with pytest.raises(InputError, match=str(tmp_path)):
         open_sources(tmp_path, 10)
+
+
+def touch_frames(folder: Path, *names: str) -> Path:
+    folder.mkdir(parents=True)
+    for name in names:
+        assert cv2.imwrite(str(folder / name), PICTURE)
+    return folder
+
+
+def milliseconds(path: Path, fps: float | None = None) -> list[int]:
+    (source,) = open_sources(path, fps)
+    return [frame.stamp_ns // 1_000_000 for frame in source]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("0.png", "1.png", "60.png", "61.png"), [0, 100, 6000, 6100]),
+        (("000100.png", "000101.png", "000103.png"), [0, 100, 300]),
+        (("cam_07.jpg", "cam_08.jpg", "cam_10.jpg"), [0, 100, 300]),
+        (("a.png", "b.png", "d.png"), [0, 100, 200]),
+        (("1403636579763555584.png", "1403636579813555456.png"), [0, 49]),  # Unix time in ns
+        (("1403636579763.png", "1403636579963.png"), [0, 200]),  # in ms
+    ],
+)
+def test_time_follows_the_numbers_of_the_names(tmp_path: Path, names: tuple[str, ...], expected: list[int]) -> None:
+    assert milliseconds(touch_frames(tmp_path / "drive", *names)) == expected
+
+
+def test_an_assumed_rate_is_told_and_a_stated_one_is_taken(tmp_path: Path) -> None:
+    home = tmp_path / "train" / "MOT-07"
+    touch_frames(home / "img1", "000001.jpg", "000002.jpg", "000004.jpg")
+    (source,) = open_sources(home)
+    assert isinstance(source, FolderSource)
+    assert source.name == "MOT-07" and source.assumed.startswith("10 frames per second are assumed")
+    (home / "seqinfo.ini").write_text("[Sequence]\nname=MOT-07\nframeRate=25\n")
+    for path in (home, home / "img1", tmp_path / "train"):
+        (stated,) = open_sources(path)
+        assert (stated.name, stated.fps, stated.assumed) == ("MOT-07", 25.0, "")
+    assert milliseconds(home) == [0, 40, 120]
+    assert milliseconds(home, 10) == [0, 100, 300]
+    (home / "seqinfo.ini").write_text("[Sequence]\nframeRate=often\n")
+    with pytest.raises(InputError, match=r"seqinfo\.ini: has no \[Sequence\] with a frameRate; correct it"):
+        open_sources(home)
+
+
+def test_a_frame_under_two_names_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"1\.png: is the frame of 000001\.png again"):
+        open_sources(touch_frames(tmp_path / "drive", "1.png", "000001.png"))

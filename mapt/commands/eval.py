@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,10 +12,13 @@ import typer
 from mapt.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from mapt.metrics import Results
     from mapt.metrics.evaluate import Evaluation, Variant
+    from mapt.metrics.folders import FramePair
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -31,6 +35,9 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="write the results here")] = None,
     sequences: Annotated[str | None, typer.Option("--sequences", help="only these, by comma")] = None,
     variant: Annotated[str, typer.Option("--variant", help="step or nuscenes")] = "step",
+    labelled_only: Annotated[
+        bool, typer.Option("--labelled-only", help="score the frames with ground truth, leave the others out")
+    ] = False,
     workers: Annotated[int, typer.Option("--workers", min=0, help="threads; 0: one per core")] = 0,
 ) -> None:
     """Compute PAT, PQ, TQ, STQ, AQ and SQ; every frame counts or the command stops.
@@ -40,7 +47,7 @@ def evaluate(
     from rich.console import Console
 
     from mapt.files import check_writable, write_json
-    from mapt.metrics.folders import check_dataset_name
+    from mapt.metrics.folders import check_dataset_name, pair_frames
 
     check_dataset_name(dataset)
     if variant not in ("step", "nuscenes"):
@@ -48,7 +55,8 @@ def evaluate(
     check_writable(json_file, "--json")
     console = Console()
     names = [s.strip() for s in sequences.split(",") if s.strip()] if sequences else None
-    evaluation = _count(gt, pred, dataset, names, "nuscenes" if variant == "nuscenes" else "step", workers, console)
+    find = partial(pair_frames, gt, pred, dataset, names, labelled_only)
+    evaluation = _count(find, dataset, "nuscenes" if variant == "nuscenes" else "step", workers, console)
     if evaluation is None:  # another rank shows the results
         return
     show(console, evaluation.metrics.compute(), evaluation.recall.to_json() if evaluation.recall else {})
@@ -57,21 +65,18 @@ def evaluate(
 
 
 def _count(
-    gt: Path, pred: Path, dataset: str, names: list[str] | None, variant: Variant, workers: int, console: Console
+    find: Callable[[], list[FramePair]], dataset: str, variant: Variant, workers: int, console: Console
 ) -> Evaluation | None:
     from rich.progress import Progress
 
     from mapt.metrics.evaluate import evaluate_pairs
-    from mapt.metrics.folders import pair_frames
     from mapt.metrics.ranks import evaluate_on_ranks, world_size
     from mapt.workers import usable_cores
 
     if world_size() > 1:
         local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        return evaluate_on_ranks(
-            lambda: pair_frames(gt, pred, dataset, names), dataset, variant, workers or max(1, usable_cores() // local)
-        )
-    pairs = pair_frames(gt, pred, dataset, names)
+        return evaluate_on_ranks(find, dataset, variant, workers or max(1, usable_cores() // local))
+    pairs = find()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("evaluating", total=len(pairs))
         return evaluate_pairs(pairs, dataset, variant, workers or usable_cores(), lambda: progress.advance(task))

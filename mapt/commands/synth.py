@@ -39,6 +39,8 @@ def synth(  # noqa: PLR0917  (one parameter an option)
     height, width = parse_size(size)
     if min(height, width) < 32:
         raise InputError(f"--size {size}: too small to show a street; use at least 32x32")
+    if not split.isprintable() or split.startswith(".") or set("/\\") & set(split) or not split:
+        raise InputError(f"--split {split}: is no name of a folder; use one like val")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: exists and is not empty; choose another folder")
     start = time.monotonic()

@@ -12,11 +12,13 @@ from mapt.data.bad import BadFiles
 from mapt.data.grey import read_grey
 from mapt.data.stills import Stills, pair_files
 from mapt.errors import InputError
+from mapt.listing import by_frame, frame_key, list_files
 from mapt.panoptic import Instance, Semantic
 
 # sky, building, pole, road, pavement, tree, sign, fence, car, pedestrian, bicyclist, unlabelled -> Cityscapes.
 TRAIN_IDS = np.full(256, 255, np.uint8)
 CLASSES = 12
+IMAGES = (".png", ".jpg", ".jpeg")
 TRAIN_IDS[:CLASSES] = (10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12, 255)
 CAR, PERSON = 13, 11
 MIN_PIXELS = 40
@@ -35,10 +37,11 @@ def open_camvid(root: Path, split: str = "train", bad: BadFiles | None = None) -
     """
     bad = bad or BadFiles()
     folder = root / split
-    labels = sorted((folder / "labels").glob("*.png"))
+    labels = list_files(folder / "labels", ".png")
     if not labels:
         raise InputError(f"{folder}: no labels/*.png; give the folder that holds CamVid's {split}/images and labels")
-    images = [next(iter(sorted((folder / "images").glob(f"{p.stem}.*"))), None) for p in labels]
+    pictures = by_frame(list_files(folder / "images", *IMAGES))
+    images = [pictures.get(frame_key(p)) for p in labels]
     return Stills(pair_files(folder / "images", labels, images, bad), read_camvid, bad)
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from mapt.data.kitti_step import image_folder
-from mapt.data.mots_text import CLASSES, mots_texts, pack_objects, read_mots_text
+from mapt.data.kitti_step import SUFFIXES, image_folder
+from mapt.data.mots_text import CLASSES, PER_CLASS, mots_texts, pack_objects, read_mots_text
 from mapt.errors import InputError
-from mapt.files import natural_order
-from mapt.frames import read_rgb
+from mapt.image_files import read_rgb
+from mapt.listing import FrameKey, by_frame, frame_key, list_files
 from mapt.metrics.folders import LABELS, THINGS_ONLY, png_folders, unknown_class
 from mapt.metrics.histogram import joint_histogram
 from mapt.panoptic import VOID, LabelMap, Packed, read_packed
@@ -128,10 +128,10 @@ def label_folders(root: Path) -> dict[str, Path]:
 
 def _png_frames(folder: Path, root: Path, findings: Findings) -> list[_Frame]:
     """The frames of a folder; gaps in their numbers and frames that only labels or only images have are problems."""
-    labels = sorted(folder.glob("*.png"), key=natural_order)
-    odd = [p for p in labels if not p.stem.isdecimal()]
+    labels = list_files(folder, ".png")
+    odd = [p for p in labels if frame_key(p)[0] < 0]
     findings.problems["not named by a frame number"] += map(str, odd)
-    labels = [p for p in labels if p.stem.isdecimal()]
+    labels = _once([p for p in labels if p not in odd], findings)
     for before, after in pairwise(labels):
         missing = range(int(before.stem) + 1, int(after.stem))
         count = missing.stop - missing.start
@@ -139,43 +139,48 @@ def _png_frames(folder: Path, root: Path, findings: Findings) -> list[_Frame]:
             findings.problems["frame missing"].append(f"{after}: {count} numbers are missing before it")
             continue
         findings.problems["frame missing"] += [str(folder / f"{n:0{len(before.stem)}d}.png") for n in missing]
-    images = _images(
-        image_folder(root, folder.parent.name, folder.name), folder.name, {p.stem for p in labels}, findings
-    )
-    return [_Frame(str(p), partial(read_packed, p), images.get(p.stem)) for p in labels]
+    pictures = image_folder(root, folder.parent.name, folder.name)
+    images = _images(pictures, folder.name, findings)
+    if pictures is not None and images is not None:
+        keys = {frame_key(p): p for p in labels}
+        findings.problems["label without image"] += [str(pictures / p.stem) for k, p in keys.items() if k not in images]
+        findings.problems["image without label"] += [str(p) for key, p in images.items() if key not in keys]
+    return [_Frame(str(p), partial(read_packed, p), (images or {}).get(frame_key(p))) for p in labels]
 
 
-def _images(folder: Path | None, sequence: str, stems: set[str], findings: Findings) -> dict[str, Path]:
+def _once(files: list[Path], findings: Findings) -> list[Path]:
+    """The files without those whose frame another file has, too."""
+    kept: dict[FrameKey, Path] = {}
+    for path in files:
+        if kept.setdefault(frame_key(path), path) is not path:
+            findings.problems["frame twice"].append(f"{path}: is the frame of {kept[frame_key(path)].name} again")
+    return list(kept.values())
+
+
+def _images(folder: Path | None, sequence: str, findings: Findings) -> dict[FrameKey, Path] | None:
+    """A sequence's images by frame; None where there is no folder of them."""
     if folder is None:
         findings.notes["no images beside the labels"].append(sequence)
-        return {}
-    images = {p.stem: p for p in sorted(folder.iterdir()) if p.is_file()}
-    findings.problems["label without image"] += [str(folder / stem) for stem in sorted(stems - set(images))]
-    findings.problems["image without label"] += [str(images[stem]) for stem in sorted(set(images) - stems)]
-    return images
+        return None
+    return by_frame(_once(list_files(folder, *SUFFIXES), findings))
 
 
 def _text_frames(name: str, text: Path, root: Path, findings: Findings) -> list[_Frame]:
-    """The frames with objects of a KITTI-MOTS text; ids that contradict the class or repeat are problems."""
+    """The frames with objects of a KITTI-MOTS text; ids of another form than the class's are noted."""
     try:
         objects = read_mots_text(text)
     except InputError as error:
         findings.problems["unreadable"].append(str(error))
         return []
-    folder = image_folder(root, "", name)
-    if folder is None:
-        findings.notes["no images beside the labels"].append(name)
+    images = _images(image_folder(root, "", name), name, findings)
     frames = []
     for number, things in sorted(objects.items()):
         where = f"{text} frame {number}"
-        ids = [thing.id for thing in things if thing.label in CLASSES]
         for thing in things:
-            if thing.label in CLASSES and thing.id // 1000 != thing.label:
-                findings.problems["id of another class"].append(f"{where}: class {thing.label} has id {thing.id}")
-        if len(set(ids)) < len(ids):
-            findings.problems["id twice in a frame"].append(where)
-        image = next(iter(sorted(folder.glob(f"{number:06d}.*"))), None) if folder else None
-        if folder and image is None:
+            if thing.label in CLASSES and thing.id // PER_CLASS != thing.label:
+                findings.notes["id is not class * 1000 + number"].append(f"{where}: class {thing.label} id {thing.id}")
+        image = (images or {}).get((number, ""))
+        if images is not None and image is None:
             findings.problems["label without image"].append(where)
         frames.append(_Frame(where, partial(pack_objects, things, (things[0].height, things[0].width), where), image))
     return frames

@@ -10,6 +10,7 @@ from mapt.data.bad import BadFiles
 from mapt.data.grey import read_grey
 from mapt.data.stills import Stills, pair_files
 from mapt.errors import InputError
+from mapt.listing import visible
 from mapt.panoptic import VOID, Instance, Semantic
 
 # Label ids as published -> train ids; the rest (ego vehicle, parking, rail track, bridge, caravan, ...) is void.
@@ -28,7 +29,7 @@ def open_cityscapes(root: Path, split: str = "train", bad: BadFiles | None = Non
     """
     bad = bad or BadFiles()
     folder, pictures = root / "gtFine" / split, root / "leftImg8bit" / split
-    labels = sorted(folder.glob(f"*/*{LABEL_SUFFIX}"))
+    labels = visible(folder.glob(f"[!.]*/*{LABEL_SUFFIX}"))
     if not labels:
         raise InputError(f"{folder}: no <city>/*{LABEL_SUFFIX}; {root} must hold Cityscapes' gtFine and leftImg8bit")
     names = [pictures / p.parent.name / (p.name.removesuffix(LABEL_SUFFIX) + IMAGE_SUFFIX) for p in labels]

@@ -7,13 +7,24 @@ from pathlib import Path
 
 import numpy as np
 
-from mapt.data.mots_text import CLASSES, IGNORE, MotsObject, read_mots_text, to_panoptic
+from mapt.data.mots_text import (
+    CLASSES,
+    IGNORE,
+    PER_CLASS,
+    Frames,
+    frame_size,
+    mots_id,
+    read_mots_text,
+    to_panoptic,
+)
 from mapt.data.rle import encode_mask
 from mapt.errors import InputError
-from mapt.files import atomic_directory
+from mapt.image_files import read_rgb
+from mapt.listing import by_frame, list_files
 from mapt.panoptic import VOID, Instance, Semantic, read_step, write_step
+from mapt.publish import published
 
-PER_CLASS = 1000  # KITTI-MOTS' id is class * 1000 + number
+IMAGES = (".png", ".jpg", ".jpeg")
 
 
 def mots_to_step(
@@ -36,13 +47,14 @@ def mots_to_step(
     """
     _refuse_existing(out)
     count = 0
-    with atomic_directory(out) as folder:
+    with published(out) as folder:
         for name, text in texts.items():
             objects = read_mots_text(text)
-            first = next(iter(objects.values()))[0]
-            for number in _frames(name, text, objects, images):
-                where = f"{text} frame {number}"
-                frame = to_panoptic(objects.get(number, []), (first.height, first.width), where)
+            found = None if images is None else _numbered_images(images / name)
+            numbers = range(max(objects, default=-1) + 1) if found is None else sorted(found)
+            size = _size(text, objects, found)
+            for number in numbers:
+                frame = to_panoptic(objects.get(number, []), size, f"{text} frame {number}")
                 write_step(folder / name / f"{number:06d}.png", *frame)
                 count += 1
                 if done:
@@ -50,17 +62,33 @@ def mots_to_step(
     return count
 
 
-def _frames(name: str, text: Path, objects: dict[int, list[MotsObject]], images: Path | None) -> list[int]:
-    if images is None:
-        return list(range(max(objects) + 1))
-    folder = images / name
-    found = sorted(int(p.stem) for p in folder.glob("*") if p.stem.isdigit()) if folder.is_dir() else []
+def _numbered_images(folder: Path) -> dict[int, Path]:
+    """The images of a sequence by their frame's number."""
+    found = {number: path for (number, _), path in by_frame(list_files(folder, *IMAGES)).items() if number >= 0}
     if not found:
         raise InputError(f"{folder}: holds no image named by its frame's number; check --images")
-    alone = sorted(set(objects) - set(found))
-    if alone:
-        raise InputError(f"{text}: has objects in frame {alone[0]}, {folder} has no such image; check --images")
     return found
+
+
+def _size(text: Path, objects: Frames, images: dict[int, Path] | None) -> tuple[int, int]:
+    """Height and width of a sequence's frames, from its images where the text has no object.
+
+    Raises:
+        InputError: nothing says it, or an object is in a frame without an image.
+    """
+    size = frame_size(objects)
+    if images is None:
+        if size is None:
+            raise InputError(f"{text}: holds no object, so nothing says its frames; name their images with --images")
+        return size
+    alone = sorted(objects.keys() - images.keys())
+    if alone:
+        folder = next(iter(images.values())).parent
+        raise InputError(f"{text}: has objects in frame {alone[0]}, {folder} has no such image; check --images")
+    if size is None:
+        height, width, _ = read_rgb(next(iter(images.values()))).shape
+        return height, width
+    return size
 
 
 def step_to_mots(folders: dict[str, Path], out: Path, done: Callable[[], None] | None = None) -> int:
@@ -75,17 +103,18 @@ def step_to_mots(folders: dict[str, Path], out: Path, done: Callable[[], None] |
         Lines written.
 
     Raises:
-        InputError: a bad PNG or name, an id above 1000 (the format has 1000 a class), or `out` is not new.
+        InputError: a bad PNG or name, an id above 1000 that another class has in KITTI-MOTS' numbering, or `out` is
+            not new.
     """
     _refuse_existing(out)
     count = 0
-    with atomic_directory(out) as root:
+    with published(out) as root:
         for name, folder in folders.items():
-            lines = []
-            for path in sorted(folder.glob("*.png")):
-                if not path.stem.isdigit():
+            lines, owners = list[str](), dict[int, int]()
+            for (number, _), path in by_frame(list_files(folder, ".png")).items():
+                if number < 0:
                     raise InputError(f"{path}: is not named by its frame's number; name frames 000000.png, ...")
-                lines += [f"{int(path.stem)} {line}\n" for line in _lines(*read_step(path), path)]
+                lines += [f"{number} {line}\n" for line in _lines(*read_step(path), path, owners)]
                 if done:
                     done()
             target = root / f"{name}.txt"  # the name may hold a split
@@ -95,18 +124,22 @@ def step_to_mots(folders: dict[str, Path], out: Path, done: Callable[[], None] |
     return count
 
 
-def _lines(semantic: Semantic, instance: Instance, path: Path) -> Iterator[str]:
-    """The objects of a frame, `id class height width rle`, by id."""
+def _lines(semantic: Semantic, instance: Instance, path: Path, owners: dict[int, int]) -> Iterator[str]:
+    """The objects of a frame, `id class height width rle`, by id; `owners` keeps the class of every id."""
     height, width = semantic.shape
     things = np.isin(semantic, list(CLASSES.values()))
     ignored = (semantic == VOID) | (things & (instance == 0))
     for label, train_id in sorted(CLASSES.items()):
         own = np.where(semantic == train_id, instance, 0)
         for identity in np.flatnonzero(np.bincount(own.ravel())[1:]) + 1:
-            if identity > PER_CLASS:
-                raise InputError(f"{path}: has id {identity}, KITTI-MOTS has 1..{PER_CLASS} a class; renumber")
+            written = mots_id(label, int(identity))
+            if owners.setdefault(written, label) != label:
+                raise InputError(
+                    f"{path}: has id {identity}, which becomes {written}, an object of the other class; number the "
+                    f"objects of a class 1..{PER_CLASS}"
+                )
             rle = encode_mask(own == identity).decode()
-            yield f"{label * PER_CLASS + identity - 1} {label} {height} {width} {rle}"
+            yield f"{written} {label} {height} {width} {rle}"
     if ignored.any():
         yield f"{IGNORE * PER_CLASS} {IGNORE} {height} {width} {encode_mask(ignored).decode()}"
 

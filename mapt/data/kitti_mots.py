@@ -10,13 +10,24 @@ import numpy as np
 from mapt.data.bad import BadFiles
 from mapt.data.grey import read_grey
 from mapt.data.kitti_step import frame_number
-from mapt.data.mots_text import CLASSES, IGNORE, MotsObject, mots_texts, read_mots_text, to_panoptic
+from mapt.data.mots_text import (
+    CLASSES,
+    IGNORE,
+    PER_CLASS,
+    MotsObject,
+    frame_size,
+    mots_texts,
+    read_mots_text,
+    to_panoptic,
+)
 from mapt.data.video import Clip, LabelledFrame, Video
 from mapt.errors import InputError
+from mapt.image_files import read_rgb
+from mapt.listing import by_frame, list_files, list_folders
 from mapt.panoptic import BACKGROUND, KITTI_STEP, VOID, Instance, Semantic
 
 VALIDATION = ("0002", "0006", "0007", "0008", "0010", "0013", "0014", "0016", "0018")  # of the 21 with labels
-PER_CLASS = 1000
+IMAGES = (".png", ".jpg", ".jpeg")
 IGNORED = -1  # id of a region without samples, see `Triplet`
 
 
@@ -36,7 +47,7 @@ def open_kitti_mots(root: Path, split: str, intervals: tuple[int, ...], bad: Bad
     images = next((p for p in (root / "training" / "image_02", root / "image_02") if p.is_dir()), None)
     if images is None:
         raise InputError(f"{root / 'training' / 'image_02'}: no such folder; copy KITTI tracking's images there")
-    folders = {p.name: p for p in sorted((root / "instances").glob("*")) if p.is_dir()}
+    folders = {p.name: p for p in list_folders(root / "instances")}
     texts = {} if folders else mots_texts(root)
     clips = [
         _text_clip(name, texts[name], images / name, bad) if texts else _png_clip(folders[name], images / name, bad)
@@ -51,9 +62,10 @@ def open_kitti_mots(root: Path, split: str, intervals: tuple[int, ...], bad: Bad
 
 def _png_clip(folder: Path, images: Path, bad: BadFiles) -> Clip:
     frames = []
-    for path in sorted(folder.glob("*.png")):
+    pictures = by_frame(list_files(images, *IMAGES))
+    for key, path in by_frame(list_files(folder, ".png")).items():
         number = frame_number(path)
-        image = next(iter(sorted(images.glob(f"{path.stem}.*"))), None)
+        image = pictures.get(key)
         if image is None:
             bad.report(f"{images / path.name}: image of a labelled frame is missing; copy it or remove its label")
         else:
@@ -64,8 +76,8 @@ def _png_clip(folder: Path, images: Path, bad: BadFiles) -> Clip:
 def _text_clip(name: str, text: Path, images: Path, bad: BadFiles) -> Clip:
     """Frames are those that have images: a text says nothing of frames without objects."""
     objects = read_mots_text(text)
-    first = next(iter(objects.values()))[0]
-    found = {int(p.stem): p for p in sorted(images.glob("*")) if p.stem.isdigit()}
+    size = frame_size(objects)
+    found = {number: p for (number, _), p in by_frame(list_files(images, *IMAGES)).items() if number >= 0}
     for number in sorted(set(objects) - set(found)):
         bad.report(f"{images / f'{number:06d}.png'}: is missing, {text} has objects in this frame; copy it")
     frames = [
@@ -73,15 +85,19 @@ def _text_clip(name: str, text: Path, images: Path, bad: BadFiles) -> Clip:
             number,
             path,
             f"{text} frame {number}",
-            partial(_read_objects, objects.get(number, []), (first.height, first.width), f"{text} frame {number}"),
+            partial(_read_objects, objects.get(number, []), size, path, f"{text} frame {number}"),
         )
         for number, path in sorted(found.items())
     ]
     return Clip(name, frames)
 
 
-def _read_objects(objects: list[MotsObject], shape: tuple[int, int], where: str) -> tuple[Semantic, Instance]:
-    semantic, instance = to_panoptic(objects, shape, where)
+def _read_objects(
+    objects: list[MotsObject], size: tuple[int, int] | None, image: Path, where: str
+) -> tuple[Semantic, Instance]:
+    """The label of a frame; a text without objects does not say its size, so the image's counts."""
+    height, width = size or read_rgb(image).shape[:2]
+    semantic, instance = to_panoptic(objects, (height, width), where)
     return _unlabelled(semantic, instance, semantic == VOID)
 
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from mapt.data.bad import BadFiles
 from mapt.data.video import Clip, LabelledFrame, Video, check_classes, check_size
 from mapt.errors import InputError
-from mapt.files import natural_order
-from mapt.frames import read_rgb
+from mapt.image_files import read_rgb
+from mapt.listing import by_frame, list_files, list_folders
 from mapt.panoptic import KITTI_STEP, Instance, LabelMap, Semantic, read_step
 
 Labelled = tuple[NDArray[np.uint8], tuple[Semantic, Instance], int]  # image, label, time in ns
-SUFFIXES = (".png", ".jpg")
+SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,12 @@ def list_sequences(root: Path, split: str, bad: BadFiles | None = None) -> list[
     if not labels.is_dir():
         raise InputError(f"{labels}: no such folder; {root} must hold panoptic_maps/{split}/<sequence>/<frame>.png")
     found = []
-    for folder in sorted(p for p in labels.iterdir() if p.is_dir()):
+    for folder in list_folders(labels):
         images = image_folder(root, split, folder.name) or root / "training" / "image_02" / folder.name
         pairs = []
-        for label in sorted(folder.glob("*.png"), key=natural_order):
-            image = next((p for s in SUFFIXES if (p := images / f"{label.stem}{s}").is_file()), None)
+        pictures = by_frame(list_files(images, *SUFFIXES))
+        for key, label in by_frame(list_files(folder, ".png")).items():
+            image = pictures.get(key)
             if image is None:
                 bad.report(f"{images / label.name}: image of a labelled frame is missing; copy it or remove its label")
             else:

@@ -48,8 +48,9 @@ def decode_mask(text: bytes, height: int, width: int) -> NDArray[np.bool_]:
 def covering_runs(text: bytes, height: int, width: int) -> NDArray[np.int64]:
     """Run lengths (n,) int64; raises ValueError unless they cover `height` x `width` pixels exactly."""
     runs = decode_runs(text)
-    if runs.min() < 0 or int(runs.sum()) != height * width:
-        raise ValueError(f"its runs do not cover {height}x{width} pixels")
+    # Each run is bounded first: a sum of runs that wrap around 64 bits would come out right.
+    if runs.min() < 0 or runs.max() > height * width or int(runs.sum()) != height * width:
+        raise ValueError(f"has runs that do not cover {height}x{width} pixels")
     return runs
 
 

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from mapt.data.check import label_folders
 from mapt.data.mots_text import CLASSES, MotsObject, read_mots_text
-from mapt.files import natural_order
+from mapt.listing import list_files
 from mapt.panoptic import KITTI_STEP, Instance, Semantic, read_step
 
 QUANTILES = (10, 25, 50, 75, 90)
@@ -111,7 +111,7 @@ def measure(sequences: Iterable[Iterable[dict[tuple[int, int], Seen]]]) -> dict[
 def mots_sequence(path: Path) -> Iterable[dict[tuple[int, int], Seen]]:
     """Frames of a KITTI-MOTS text; frames without objects are empty."""
     frames = read_mots_text(path)
-    for number in range(max(frames) + 1):
+    for number in range(max(frames, default=-1) + 1):
         objects = [o for o in frames.get(number, []) if o.label in CLASSES]
         yield {(CLASSES[o.label], o.id): _seen_rle(o) for o in objects}
 
@@ -126,7 +126,7 @@ def _seen_rle(thing: MotsObject) -> Seen:
 
 def step_sequence(folder: Path) -> Iterable[dict[tuple[int, int], Seen]]:
     """Frames of a folder of STEP PNGs in the order of their names."""
-    for path in sorted(folder.glob("*.png"), key=natural_order):
+    for path in list_files(folder, ".png"):
         yield seen_in(*read_step(path))
 
 
@@ -149,7 +149,7 @@ def dataset_statistics(root: Path) -> dict[str, dict[str, Any]]:
     Raises:
         InputError: nothing of either is there, or a file is bad.
     """
-    texts = sorted(root.glob("*.txt"))
+    texts = list_files(root, ".txt")
     if texts:
         return measure(mots_sequence(path) for path in texts)
     return measure(step_sequence(folder) for folder in label_folders(root).values())

@@ -14,7 +14,7 @@ from mapt.data.bad import BadFiles
 from mapt.data.triplet import Triplet, last_frames
 from mapt.data.video import check_classes
 from mapt.errors import InputError
-from mapt.frames import read_rgb
+from mapt.image_files import read_rgb
 from mapt.panoptic import CITYSCAPES_VPS, Instance, Semantic
 
 Pixel = TypeVar("Pixel", np.uint8, np.int16)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mapt.data.bad import BadFiles
 from mapt.data.triplet import Triplet
 from mapt.errors import InputError
-from mapt.frames import read_rgb
+from mapt.image_files import read_rgb
 from mapt.panoptic import VOID, Instance, LabelMap, Semantic
 from mapt.workers import map_ahead, usable_cores
 

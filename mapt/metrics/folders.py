@@ -11,9 +11,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.data.mots_text import mots_texts, pack_objects, read_mots_text
+from mapt.data.mots_text import MotsObject, frame_size, mots_texts, pack_objects, read_mots_text
 from mapt.errors import InputError
-from mapt.files import natural_order
+from mapt.listing import by_frame, list_files, list_folders, visible
 from mapt.metrics.histogram import JointHistogram, joint_histogram
 from mapt.panoptic import (
     BACKGROUND,
@@ -24,6 +24,7 @@ from mapt.panoptic import (
     Packed,
     read_packed,
 )  # fmt: skip
+from mapt.publish import check_complete
 
 LABELS = {
     "kitti-step": KITTI_STEP, "motchallenge-step": MOTCHALLENGE_STEP, "cityscapes-vps": CITYSCAPES_VPS,
@@ -93,7 +94,9 @@ def unknown_class(classes: NDArray[np.int64], dataset: str) -> int | None:
     return next((int(c) for c in np.unique(classes) if c >= known and c not in allowed), None)
 
 
-def pair_frames(gt: Path, pred: Path, dataset: str, sequences: list[str] | None = None) -> list[FramePair]:
+def pair_frames(
+    gt: Path, pred: Path, dataset: str, sequences: list[str] | None = None, labelled_only: bool = False
+) -> list[FramePair]:
     """Every frame of both sides, matched by sequence and number.
 
     Args:
@@ -102,18 +105,19 @@ def pair_frames(gt: Path, pred: Path, dataset: str, sequences: list[str] | None 
         pred: `<seq>/<frame>.png` in the folder or under its `step`.
         dataset: name.
         sequences: restrict to these.
+        labelled_only: leave predictions of frames without ground truth out; for KITTI-MOTS, of frames without objects.
 
     Raises:
-        InputError: nothing there, or a sequence or frame that only one side has.
+        InputError: nothing there, a frame twice, or a sequence or frame that only one side has.
     """
     predicted = _folders(_inner(pred, "step"))
     texts = mots_texts(gt) if dataset == THINGS_ONLY else {}
     if texts:
         names = _chosen(sequences, texts, predicted, gt, pred)
-        return [p for name in names for p in _pair_text(name, texts[name], predicted[name])]
+        return [p for name in names for p in _pair_text(name, texts[name], predicted[name], labelled_only)]
     truth = _folders(_inner(gt, "panoptic_maps"))
     names = _chosen(sequences, truth, predicted, gt, pred)
-    return [p for name in names for p in _pair_folders(name, truth[name], predicted[name])]
+    return [p for name in names for p in _pair_folders(name, truth[name], predicted[name], labelled_only)]
 
 
 def _inner(root: Path, name: str) -> Path:
@@ -125,7 +129,7 @@ def _inner(root: Path, name: str) -> Path:
         return root
     if name != "panoptic_maps":
         return folder
-    splits = [p for p in sorted(folder.iterdir()) if p.is_dir()]
+    splits = list_folders(folder)
     if len(splits) != 1:
         found = ", ".join(p.name for p in splits) or "none"
         raise InputError(f"{folder}: has the splits {found}; name one, e.g. {folder}/val")
@@ -143,8 +147,8 @@ def _folders(root: Path) -> dict[str, Path]:
 
 def png_folders(root: Path, pattern: str = "*") -> dict[str, Path]:
     """The folders `root/<pattern>` that hold PNGs, by their path below `root`; or `root` itself, by its name."""
-    found = [p for p in sorted(root.glob(pattern)) if p.is_dir() and any(p.glob("*.png"))]
-    if not found and any(root.glob("*.png")):
+    found = [p for p in visible(root.glob(pattern)) if list_files(p, ".png")]
+    if not found and list_files(root, ".png"):
         return {root.name: root}
     return {p.relative_to(root).as_posix(): p for p in found}
 
@@ -166,34 +170,53 @@ def _chosen(
     return names
 
 
-def _pair_folders(name: str, gt: Path, pred: Path) -> Iterator[FramePair]:
-    truth, found = ({p.name: p for p in folder.glob("*.png")} for folder in (gt, pred))
-    for frame in sorted({*truth, *found}, key=lambda name: natural_order(Path(name))):
-        if frame not in found:
-            raise InputError(f"{pred / frame}: is missing, the ground truth has this frame; predict every frame")
-        if frame not in truth:
-            raise InputError(f"{pred / frame}: has no ground truth; remove it, or check the sequence")
-        reads = (partial(read_packed, truth[frame]), partial(read_packed, found[frame]))
-        yield FramePair(name, str(truth[frame]), str(found[frame]), *reads)
+def _pair_folders(name: str, gt: Path, pred: Path, labelled_only: bool) -> Iterator[FramePair]:
+    """Frames of two folders by their number."""
+    check_complete(pred)
+    truth = by_frame(list_files(gt, ".png"))
+    found = by_frame(list_files(pred, ".png"))
+    missing = next((path for frame, path in truth.items() if frame not in found), None)
+    if missing is not None:
+        raise InputError(f"{pred / missing.name}: is missing, the ground truth has this frame; predict every frame")
+    extra = next((path for frame, path in found.items() if frame not in truth), None)
+    if extra is not None and not labelled_only:
+        raise InputError(
+            f"{extra}: has no ground truth; remove it, check the sequence, or score the labelled frames alone with "
+            "--labelled-only"
+        )
+    for frame, path in truth.items():
+        reads = (partial(read_packed, path), partial(read_packed, found[frame]))
+        yield FramePair(name, str(path), str(found[frame]), *reads)
 
 
-def _pair_text(name: str, text: Path, pred: Path) -> Iterator[FramePair]:
+def _pair_text(name: str, text: Path, pred: Path, labelled_only: bool) -> Iterator[FramePair]:
     """Frames of a MOTS text: those without objects are empty; from the first to the last all must be predicted."""
+    check_complete(pred)
     objects = read_mots_text(text)
-    first = next(iter(objects.values()))[0]
     found: dict[int, Path] = {}
-    for path in sorted(pred.glob("*.png")):
-        if not path.stem.isdecimal():
+    for (number, _), path in by_frame(list_files(pred, ".png")).items():
+        if number < 0:
             raise InputError(f"{path}: is not named by its frame's number; KITTI-MOTS counts frames from 0")
-        if int(path.stem) in found:
-            raise InputError(f"{path}: is the frame of {found[int(path.stem)].name} again; remove one of them")
-        found[int(path.stem)] = path
+        found[number] = path
+    if labelled_only:
+        lacking = sorted(objects.keys() - found.keys())
+        found = {number: path for number, path in found.items() if number in objects}
+        if lacking:
+            raise InputError(
+                f"{pred / f'{lacking[0]:06d}.png'}: is missing, {text} has objects in this frame; predict every frame"
+            )
     known = objects.keys() | found.keys()
-    for number in range(min(known), max(known) + 1):
+    for number in range(min(known), max(known) + 1) if known and not labelled_only else ():
         if number not in found:
             why = f"{text} has objects in this frame" if number in objects else "frames before and after it are there"
             raise InputError(f"{pred / f'{number:06d}.png'}: is missing, {why}; predict every frame")
+    size = frame_size(objects)
     for number, path in sorted(found.items()):
         where = f"{text} frame {number}"
-        read = partial(pack_objects, objects.get(number, []), (first.height, first.width), where)
+        read = partial(_read_text, objects.get(number, []), size, path, where)
         yield FramePair(name, where, str(path), read, partial(read_packed, path))
+
+
+def _read_text(objects: list[MotsObject], size: tuple[int, int] | None, pred: Path, where: str) -> Packed:
+    """A frame of a text; a text without objects does not say its size, so the prediction's counts."""
+    return pack_objects(objects, size or read_packed(pred).shape, where)

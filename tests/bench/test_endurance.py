@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mapt.bench.endurance import Recorded, endure, resident
-from mapt.frames import read_rgb
+from mapt.image_files import read_rgb
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Tensors
 from mapt.runtime.bundle import read_bundle

@@ -132,17 +132,20 @@ def test_a_car_and_a_person_may_share_a_number(tmp_path: Path) -> None:
 
 
 def test_texts_are_checked_too(tmp_path: Path) -> None:
-    (tmp_path / "0000.txt").write_text(
-        line(0, 1000, 1, (0, 2, 0, 3)) + line(0, 1000, 1, (4, 5, 0, 3)) + line(1, 2000, 1, (0, 2, 0, 3))
-        + line(2, 1000, 1, (0, 3, 0, 3)) + line(2, 1001, 1, (2, 4, 2, 4))
-    )  # fmt: skip
+    (tmp_path / "0000.txt").write_text(line(0, 1000, 1, (0, 2, 0, 3)) + line(0, 1000, 1, (4, 5, 0, 3)))
     (tmp_path / "0001.txt").write_text("nonsense\n")
+    (tmp_path / "0002.txt").write_text(
+        line(1, 2000, 1, (0, 2, 0, 3)) + line(2, 1000, 1, (0, 3, 0, 3)) + line(2, 1001, 1, (2, 4, 2, 4))
+    )
     found = problems(tmp_path, "kitti-mots")
     assert {kind: len(files) for kind, files in found.items()} == {
-        "id twice in a frame": 1, "id of another class": 1, "unreadable": 2,
-    }  # fmt: skip
-    assert found["id of another class"] == ["0000.txt frame 1: class 1 has id 2000"]
-    assert "overlaps another" in found["unreadable"][0] and "0001.txt:1: is not" in found["unreadable"][1]
+        "unreadable": 3,
+    }
+    assert "0000.txt:2: id 1000 is in frame 0 twice" in found["unreadable"][0]
+    assert "0001.txt:1: has 1 fields" in found["unreadable"][1]
+    assert "overlaps another" in found["unreadable"][2]
+    notes = check_dataset(tmp_path, "kitti-mots").notes["id is not class * 1000 + number"]
+    assert notes == [f"{tmp_path / '0002.txt'} frame 1: class 1 id 2000"]
 
 
 def test_the_command_counts_names_and_exits_with_two(mapt: Run, step_root: Path, tmp_path: Path) -> None:

@@ -73,8 +73,9 @@ def test_crowds_are_ignored_and_stuff_is_left_out(tmp_path: Path) -> None:
 
 
 def test_what_the_format_cannot_hold_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
-    write_step(tmp_path / "0000" / "000000.png", np.full((1, 2), 13, np.uint8), np.full((1, 2), 1001, np.int32))
-    with pytest.raises(InputError, match=r"0000/000000\.png: has id 1001, KITTI-MOTS has 1\.\.1000"):
+    semantic, instance = np.array([[13, 11]], np.uint8), np.array([[1001, 1]], np.int32)
+    write_step(tmp_path / "0000" / "000000.png", semantic, instance)
+    with pytest.raises(InputError, match=r"000000\.png: has id 1, which becomes 2000, an object of the other class"):
         step_to_mots({"0000": tmp_path / "0000"}, tmp_path / "out")
     (tmp_path / "0000" / "000000.png").rename(tmp_path / "0000" / "first.png")
     with pytest.raises(InputError, match=r"first\.png: is not named"):
@@ -87,9 +88,9 @@ def test_what_the_format_cannot_hold_is_refused_and_leaves_nothing(tmp_path: Pat
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("0 1000 1 8 12\n", r"0007\.txt:1: is not `frame id class"),
+        ("0 1000 1 8 12\n", r"0007\.txt:1: has 5 fields, KITTI-MOTS has six; write `frame id class"),
         ("0 1000 1 8 12 zz0\n", r"0007\.txt:1: the mask "),
-        (line(0, 70000, 1, (0, 1, 0, 1)), r"0007\.txt:1: id 70000 is not within 0\.\.65535"),
+        (line(0, 70000, 1, (0, 1, 0, 1)), r"0007\.txt:1: id 70000 is not within 0\.\.65534"),
         (line(0, 1000, 1, (0, 1, 0, 1)) + line(1, 1000, 1, (0, 1, 0, 1), (8, 13)), r":2: is 8x13, the first line 8x12"),
         (line(0, 1000, 1, (0, 3, 0, 3)) + line(0, 1001, 1, (2, 4, 2, 4)), r"frame 0: the mask of id 1001 overlaps"),
         ("", r"holds no object"),

@@ -14,7 +14,7 @@ from mapt.data.loader import SampleRule, Samples, Share, check_shares, load_batc
 from mapt.data.transforms import Augmentation, View
 from mapt.data.triplet import Image
 from mapt.errors import InputError
-from mapt.frames import read_rgb
+from mapt.image_files import read_rgb
 from mapt.model.targets import FrameTargets, PairBatch
 
 

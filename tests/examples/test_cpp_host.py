@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mapt.frames import read_rgb
+from mapt.image_files import read_rgb
 from mapt.runtime import TRACK_DTYPE, PanopticTracker
 
 ROOT = Path(__file__).parents[2]

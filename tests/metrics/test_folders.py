@@ -169,10 +169,10 @@ def test_a_damaged_png_is_refused(data: st.DataObject) -> None:
             read_packed(path)
 
 
-def test_an_id_above_65535_in_a_mots_text_is_named(mots: Path, pred: Path) -> None:
+def test_an_id_above_65534_in_a_mots_text_is_named(mots: Path, pred: Path) -> None:
     text = (mots / "0000.txt").read_text()
     (mots / "0000.txt").write_text(text.replace("2 1003 ", "2 65536 "))
-    with pytest.raises(InputError, match=r"mots/0000\.txt:3: id 65536 is not within 0\.\.65535"):
+    with pytest.raises(InputError, match=r"mots/0000\.txt:3: id 65536 is not within 0\.\.65534"):
         pair_frames(mots, pred / "0000", "kitti-mots")
 
 

@@ -8,7 +8,7 @@ import torch
 
 from mapt.config import preset
 from mapt.data.kitti_step import list_sequences
-from mapt.frames import read_rgb
+from mapt.image_files import read_rgb
 from mapt.model.network import Network
 from mapt.runtime import PanopticTracker
 from mapt.shipped import shipped_weights

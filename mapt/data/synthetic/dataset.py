@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import threading
 import traceback
@@ -15,14 +16,15 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from mapt.data.synthetic.render import render_sequence
-from mapt.files import atomic_directory
+from mapt.image_files import encode_image
 from mapt.panoptic import encode_step
+from mapt.publish import Ours, nothing, published
 from mapt.workers import usable_cores
 
 RECIPE = "recipe.json"
+_RENDERED = re.compile(r"recipe\.json|(training/image_02|panoptic_maps/[^/]+)/\d{4}/\d{6}\.png")
 
 
 def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
@@ -54,7 +56,7 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
         recipe: written beside them as `recipe.json`.
     """
     count = min(workers or usable_cores(), sequences)
-    with atomic_directory(folder) as root:
+    with published(folder, rendered_files(folder)) as root:
         if recipe is not None:
             (root / RECIPE).write_text(json.dumps(recipe))
         job = partial(_write_sequence, root, frames, size, seed, fps, split, rare)
@@ -123,6 +125,14 @@ def _serve(job: Callable[[int], None], pipe: Connection) -> None:
         pipe.send((error, traceback.format_exc()))
 
 
+def rendered_files(folder: Path) -> Ours:
+    """Tells the files that an earlier call wrote, of a folder that says how it was rendered.
+
+    Without its recipe a dataset in the same layout may be anybody's.
+    """
+    return (lambda name: _RENDERED.fullmatch(name) is not None) if (folder / RECIPE).is_file() else nothing
+
+
 def _end_with_parent() -> None:
     """Let this worker end when its parent does: after a `kill -9` it would render its sequence to the end."""
     parent = parent_process()
@@ -144,10 +154,7 @@ def _write_sequence(
     images.mkdir(parents=True)
     labels.mkdir(parents=True)
     for number, frame in enumerate(render_sequence(seed, index, frames, size, fps, rare)):
-        _write(images / f"{number:06d}.png", frame.image)
-        _write(labels / f"{number:06d}.png", encode_step(frame.semantic, frame.instance))
-
-
-def _write(path: Path, rgb: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
-    if not cv2.imwrite(str(path), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1]):
-        raise OSError(f"{path}: could not be written")
+        label = encode_step(frame.semantic, frame.instance)
+        for folder, pixels in ((images, frame.image), (labels, label)):
+            data = encode_image(".png", pixels, cv2.IMWRITE_PNG_COMPRESSION, 1)
+            (folder / f"{number:06d}.png").write_bytes(data)

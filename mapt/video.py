@@ -1,0 +1,226 @@
+"""Video files by PyAV: every frame with the time that the container gives it, and damage that is told."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.errors import InputError
+
+INDEXED = "mov,mp4"  # the containers whose index counts the frames
+MISCOUNTED = 3  # frames by which such a count may be wrong
+SHORT = 1.0  # seconds that a container may be longer than its last frame's end
+HOLE = re.compile(rb"\x00\x00[\x00-\x02]")  # never inside a NAL unit: H.264 and HEVC escape it
+ONE = 1 << 16  # of a display matrix, whose numbers are fixed-point
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a container says of its video before it is decoded.
+
+    Attributes:
+        fps: mean frames per second; of a stream without a clock what its decoder assumes.
+        frames: how many, 0 where nobody knows; of an index exact, else estimated.
+        indexed: `frames` is of an index.
+        seconds: length of the video; None where it is unknown or could be that of another stream.
+        clock: frames have times of their own.
+    """
+
+    fps: float
+    frames: int
+    indexed: bool
+    seconds: float | None
+    clock: bool
+
+
+def probe(path: Path) -> VideoInfo:
+    """Look at a video file.
+
+    Raises:
+        InputError: no regular file, no video, or PyAV is not installed.
+    """
+    with _opened(path) as (container, stream):
+        from av.format import Flags
+
+        rate = float(stream.average_rate or stream.guessed_rate or 0) or 25.0
+        seconds = _seconds(container, stream)
+        indexed = INDEXED in container.format.name and stream.frames > 0
+        frames = stream.frames or round((seconds or 0) * rate)
+        clock = not container.format.flags & Flags.no_timestamps.value
+        return VideoInfo(rate, frames, indexed, seconds, clock)
+
+
+def decode(path: Path, info: VideoInfo, fps: float | None = None) -> Iterator[tuple[int, Image]]:
+    """Every frame as (time in ns from the first, (H,W,3) uint8 RGB), turned and mirrored as it is to be shown.
+
+    Args:
+        path: the file.
+        info: what `probe` said of it.
+        fps: frames per second in place of the container's times.
+
+    Raises:
+        InputError: not whole: it ends before its container says, or a decoder noticed that a part is damaged. Damage
+            that a codec cannot notice shows in the picture alone.
+    """
+    count, last = 0, -1  # frames so far, and the time of the last one
+    begin, end, shown = Fraction(0), Fraction(0), Fraction(0)  # container's times: first, last, how long it is shown
+    with _opened(path) as (container, stream):
+        # Frames are decoded one by one: decoding several at once would lose those before a damaged one.
+        stream.thread_type = "SLICE"
+        stream.codec_context.options = {"err_detect": "explode"}  # else it paints over what is damaged
+        try:
+            for frame in _frames(container, stream):
+                time = _time(frame)
+                if time is not None:
+                    end = time
+                    shown = (frame.duration or 0) * Fraction(frame.time_base)
+                    begin = time if count == 0 else begin
+                elif fps is None:
+                    raise InputError(f"{path}: frame {count} has no time; give the frames per second with --fps")
+                stamp = round((end - begin) * 1_000_000_000) if fps is None else round(count * 1e9 / fps)
+                if stamp <= last:
+                    raise InputError(
+                        f"{path}: the time of frame {count} is not after that of the frame before; give --fps to count "
+                        "frames instead"
+                    )
+                yield stamp, _upright(frame)
+                count += 1
+                last = stamp
+        except _damage() as error:
+            raise InputError(f"{path}: {_damaged(count, float(end - begin), error)}") from None
+    _check_whole(path, info, count, float(end - begin), float(shown))
+
+
+def _frames(container: Any, stream: Any) -> Iterator[Any]:
+    lengths = _length_bytes(stream)
+    for packet in container.demux(stream):
+        if lengths and packet.size and _has_hole(bytes(packet), lengths):
+            raise ValueError("a part of the file is empty")
+        yield from packet.decode()
+
+
+def _length_bytes(stream: Any) -> int:
+    """How many bytes give a NAL unit's length in this stream; 0: there are no such units."""
+    extra = bytes(stream.codec_context.extradata or b"")
+    place = {"h264": 4, "hevc": 21}.get(stream.codec_context.name)
+    return (extra[place] & 3) + 1 if place and len(extra) > place and extra[0] == 1 else 0
+
+
+def _has_hole(packet: bytes, lengths: int) -> bool:
+    """Does a NAL unit hold what none may: a run of zeros, where a copy or a disk left a hole?"""
+    begin = 0
+    while begin + lengths < len(packet):
+        end = begin + lengths + int.from_bytes(packet[begin : begin + lengths], "big")
+        unit = packet[begin + lengths : end].rstrip(b"\x00")
+        if HOLE.search(unit):
+            return True
+        begin = end
+    return False
+
+
+def _time(frame: Any) -> Fraction | None:
+    """A frame's time in seconds by its container; None where it does not say."""
+    stamp = frame.pts if frame.pts is not None else frame.dts
+    return None if stamp is None or frame.time_base is None else Fraction(stamp) * Fraction(frame.time_base)
+
+
+def _upright(frame: Any) -> Image:
+    """The frame as its display matrix shows it: by quarter turns, and mirrored where the matrix mirrors."""
+    image: Image = frame.to_ndarray(format="rgb24")
+    for data in frame.side_data:
+        if data.type.name != "DISPLAYMATRIX":
+            continue
+        a, b, _, c, d, *_ = struct.unpack("<9i", bytes(data))
+        if abs(a) < ONE // 2:  # columns and rows change places
+            image, a, d = image.transpose(1, 0, 2), c, b
+        image = image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+    return np.ascontiguousarray(image)
+
+
+def _check_whole(path: Path, info: VideoInfo, count: int, end: float, shown: float) -> None:
+    """Refuse a video that ended before its container says.
+
+    `end`: seconds from its first frame to its last, which is `shown` for so long.
+    """
+    if count == 0:
+        raise InputError(f"{path}: no frame of it can be decoded; copy it again, or convert it to H.264 in MP4")
+    if info.indexed:
+        if info.frames - count > MISCOUNTED:
+            raise InputError(f"{path}: ends after {count} of {info.frames} frames; copy it again")
+    elif info.clock and info.seconds:
+        most = end + shown + max(SHORT, 2 * end / count)
+        if info.seconds > most:
+            raise InputError(f"{path}: ends after {end:.1f} of {info.seconds:.1f} s, {count} frames; copy it again")
+
+
+def _damaged(count: int, end: float, error: Exception) -> str:
+    at = f"{count} frames, {end:.1f} s" if count else "no frame"
+    reason = getattr(error, "strerror", None) or str(error)
+    return f"is damaged or cut off, {at} could be read ({reason}); copy it again, or cut it there"
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    import av.error
+
+    return (av.error.FFmpegError, ValueError)
+
+
+def _seconds(container: Any, stream: Any) -> float | None:
+    """Length of the video, from its stream, Matroska's tag, or the container where it holds nothing else."""
+    if stream.duration is not None:
+        return float(stream.duration * stream.time_base)
+    tag = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if tag:
+        hours, minutes, seconds = (float(part) for part in tag.groups())
+        return 3600 * hours + 60 * minutes + seconds
+    if container.duration is not None and len(container.streams) == 1:
+        return float(container.duration) / 1e6
+    return None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    """The container and its first video stream."""
+    try:
+        import av
+    except ImportError:
+        raise InputError(f"{path}: videos need PyAV; pip install 'mapt[video]'") from None
+    av.logging.set_level(av.logging.PANIC)  # what it has to say comes as an exception
+    try:
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind):
+            raise InputError(f"{path}: is no regular file; give a video file")
+        # By its descriptor: FFmpeg takes no name that is not UTF-8.
+        file = open(os.open(path, os.O_RDONLY), "rb")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    with file:
+        try:
+            container = av.open(file)
+        except av.error.FFmpegError as error:
+            raise InputError(f"{path}: {_not_a_video(path, error)}") from None
+        with container:
+            if not container.streams.video:
+                raise InputError(f"{path}: has no video in it; give a video, or a folder of frames")
+            yield container, container.streams.video[0]
+
+
+def _not_a_video(path: Path, error: Exception) -> str:
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head[4:8] == b"ftyp":  # its index comes last, and is not there
+        return "has no index (moov): its recording or copy did not end; copy it again, or repair it"
+    return f"is no video that can be read ({getattr(error, 'strerror', None) or error}); convert it to H.264 in MP4"
