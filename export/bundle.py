@@ -24,11 +24,11 @@ from mapt.export.saturation import worst_pair_sum
 from mapt.export.subgraphs import list_subgraphs
 from mapt.export.tensorrt import Engine, build_engines, find_targets
 from mapt.export.turing import remove_products
-from mapt.files import atomic_directory
 from mapt.model.network import Network
 from mapt.model.subgraphs import model_info
 from mapt.model.weights import load_weights, save_weights
 from mapt.ops.nodes import DOMAIN, VERSION
+from mapt.publish import Ours, nothing, published
 from mapt.runtime.bundle import GOLDEN, MANIFEST, SIGNATURE, WEIGHTS, Bundle, EngineFile
 from mapt.runtime.operators import library_for
 from mapt.runtime.ort import OrtBackend
@@ -124,8 +124,19 @@ def export_bundle(
     check_requirements(required(request.lowering), {"onnxruntime": here} if here else {}, f"--ops {request.lowering}")
     targets = None if request.targets is None else engine_targets(request.targets)
     network = load_weights(weights, size=request.size)
-    with atomic_directory(out) as folder:
+    with published(out, _named_in(out)) as folder:
         return _write(network, folder, request, targets, done or (lambda _: None))
+
+
+def _named_in(bundle: Path) -> Ours:
+    """Tells the files of a bundle that its manifest names; whatever else lies there is its user's."""
+    try:
+        manifest = json.loads((bundle / MANIFEST).read_bytes())
+        entries = [*manifest["subgraphs"].values(), *(e for own in manifest["engines"].values() for e in own.values())]
+        names = {MANIFEST, SIGNATURE, *manifest["files"], *(entry["file"] for entry in entries)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return nothing
+    return names.__contains__
 
 
 def engine_targets(wanted: tuple[str, ...]) -> tuple[str, ...]:

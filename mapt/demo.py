@@ -14,13 +14,14 @@ from mapt.bench.report import print_accuracy, print_latency
 from mapt.bench.run import run_backends
 from mapt.commands.eval import show
 from mapt.data.synthetic import write_dataset
-from mapt.errors import InputError
+from mapt.data.synthetic.dataset import rendered_files
 from mapt.export.bundle import Request, export_bundle
 from mapt.frames import open_sources
 from mapt.metrics import Results
 from mapt.metrics.evaluate import evaluate_pairs
 from mapt.metrics.folders import pair_frames
 from mapt.model.labels import check_streets
+from mapt.publish import find_place
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import read_bundle
@@ -33,7 +34,6 @@ from mapt.workers import usable_cores
 SEED = 21  # neither trained nor validated on
 FRAMES, SEQUENCES, BENCH_FRAMES = 50, 2, 16
 SHEET = 8  # pictures
-CLIP = ("training", "panoptic_maps")  # what the synthetic clip's folder holds
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,10 @@ def run_demo(out: Path, model: Path, source: Path | None, console: Console, fram
             other classes than a synthetic clip.
     """
     if source is not None:
-        open_sources(source, 10.0)  # a wrong path is said before the work
-    strange = next((p for p in (out / "clip").glob("[!.]*") if p.name not in CLIP), None)
-    if source is None and strange is not None:
-        raise InputError(
-            f"{out / 'clip'}: is replaced by synthetic frames, and holds {strange.name}; choose another --out"
-        )
+        open_sources(source)  # a wrong path is said before the work
+    clip = out / "clip"
+    if source is None:
+        find_place(clip, rendered_files(clip))
     steps, bundle = Steps(console), model
     if model.is_file():
         bundle = out / "bundle"
@@ -90,13 +88,12 @@ def run_demo(out: Path, model: Path, source: Path | None, console: Console, fram
         with steps.step("Export the weights to ONNX", command):
             export_bundle(model, bundle, Request(lowering=lowering))
     info = read_bundle(bundle).info
-    clip = out / "clip"
     if source is None:
         check_streets(info, "--input")
         size = (info.height, min(info.width, round(info.height * 3.25)))
         options = f"--sequences {SEQUENCES} --frames {frames} --size {size[0]}x{size[1]} --seed {SEED}"
         with steps.step("Render street sequences never trained on", f"mapt synth {clip} {options}"):
-            write_dataset(clip, SEQUENCES, frames, size, SEED)
+            write_dataset(clip, SEQUENCES, frames, size, SEED, recipe={"made by": options})
     tracked = _track(steps, source or clip, bundle, out)
     results = None
     if source is None:
@@ -111,7 +108,7 @@ def run_demo(out: Path, model: Path, source: Path | None, console: Console, fram
 
 def _track(steps: Steps, source: Path, bundle: Path, out: Path) -> list[Tracked]:
     with steps.step("Track it with ONNX Runtime, without PyTorch", f"mapt track {source} --model {bundle} --out {out}"):
-        sources = open_sources(source, 10.0)
+        sources = open_sources(source)
         tracker = PanopticTracker.load(bundle)
         return [track_source(tracker, s, out, KINDS, samples=max(2, SHEET // len(sources))) for s in sources]
 

@@ -1,14 +1,15 @@
-"""Outputs appear whole or not at all: write to a temporary name beside the target, then rename. The order of names."""
+"""Files that appear whole or not at all: written to a hidden name beside their place, then renamed."""
 
 from __future__ import annotations
 
 import fcntl
 import glob
+import hashlib
 import json
 import os
-import re
+import secrets
 import shutil
-import tempfile
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from mapt.errors import InputError
 
 MARK = ".mapt-"  # in the names of what is not whole yet
 YOUNG = 60  # seconds in which such a thing may not have its lock yet
+LONGEST = 200  # bytes of a name that go into a hidden one; file systems take 255
 
 
 def check_writable(path: Path | None, option: str) -> None:
@@ -30,28 +32,53 @@ def check_writable(path: Path | None, option: str) -> None:
         return
     if path.is_dir():
         raise InputError(f"{option} {path}: is a folder; name a file in it")
-    there = next(parent for parent in path.absolute().parents if parent.exists())
-    if not there.is_dir():
-        raise InputError(f"{option} {path}: {there} is a file; choose another place")
-    if not os.access(there, os.W_OK):
-        raise InputError(f"{option} {path}: {there} may not be written; choose another place")
+    if _is_stream(path):
+        return
+    check_folder(path.parent, f"{option} {path}")
+
+
+def check_folder(folder: Path, what: str) -> None:
+    """Say before the work that nothing can be written into a folder, which may not be there yet.
+
+    Raises:
+        InputError: something on the way to it is a file or may not be written; `what` begins the message.
+    """
+    try:
+        there = next(p for p in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(p))
+        if not there.exists():
+            raise InputError(f"{what}: {there} is a link to nowhere; choose another place")
+        if not there.is_dir():
+            raise InputError(f"{what}: {there} is a file; choose another place")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise InputError(f"{what}: {there} may not be written; choose another place")
+    except OSError as error:  # a name that is too long, a loop of links
+        raise InputError(f"{what}: is no usable path ({error.strerror}); choose another place") from None
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the target's folder; on success it replaces `path`, on failure it is removed.
 
-    The temporary name keeps the target's suffix, because encoders choose the format by it.
+    The temporary name keeps the target's suffix, because encoders choose the format by it. A link stays one, and what
+    it names is replaced. A device or a pipe is not replaced: it is given the finished content.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_left_behind(path.parent, path.stem)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}{MARK}", suffix=path.suffix, dir=path.parent)
-    temporary = Path(name)
+    stream = _is_stream(path)
+    place = Path(os.path.realpath(path)) if path.is_symlink() and not stream else path
+    folder = Path("/tmp") if stream else place.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    if not stream:
+        _remove_left_behind(folder, place.stem)
+    temporary = folder / hidden_name(place.stem, place.suffix)
+    handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _lock(handle)
         yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        if stream:
+            with temporary.open("rb") as source, path.open("wb") as target:
+                shutil.copyfileobj(source, target)
+        else:
+            _keep_mode(place, temporary)
+            temporary.replace(place)
     finally:
         temporary.unlink(missing_ok=True)
         os.close(handle)
@@ -64,19 +91,37 @@ def working_directory(parent: Path, name: str) -> Iterator[Path]:
     It is locked as long as this process lives; what killed processes left behind of `name` is removed first.
     """
     _remove_left_behind(parent, name)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{name}{MARK}", dir=parent))
+    temporary = parent / hidden_name(name)
+    temporary.mkdir()
     handle = os.open(temporary, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _lock(handle)
         yield temporary
     finally:
         os.close(handle)
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def hidden_name(name: str, suffix: str = "") -> str:
+    """A new hidden name for what becomes `name`, never too long for a file system."""
+    return f"{_beginning(name)}{secrets.token_hex(4)}{suffix if len(os.fsencode(suffix)) < 20 else ''}"
+
+
+def _beginning(name: str) -> str:
+    encoded = os.fsencode(name)
+    if len(encoded) > LONGEST:
+        name = f"{hashlib.sha256(encoded).hexdigest()[:16]}"
+    return f".{name}{MARK}"
+
+
+def is_hidden_work(name: str) -> bool:
+    """Is this the name of something unfinished?"""
+    return name.startswith(".") and MARK in name
+
+
 def _remove_left_behind(parent: Path, name: str) -> None:
     """Remove working files and folders whose processes are gone."""
-    for left in parent.glob(f".{glob.escape(name)}{MARK}*"):
+    for left in parent.glob(f"{glob.escape(_beginning(name))}*"):
         try:
             if time.time() - left.stat().st_mtime < YOUNG:
                 continue
@@ -90,32 +135,34 @@ def _remove_left_behind(parent: Path, name: str) -> None:
             else:
                 left.unlink(missing_ok=True)
         except OSError:
-            continue  # somebody works there
+            continue  # somebody works there, or the file system has no locks to ask
         finally:
             os.close(handle)
 
 
-@contextmanager
-def atomic_directory(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; on success it replaces `path` and what was there."""
-    path = Path(os.path.abspath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with working_directory(path.parent, path.name) as temporary:
-        yield temporary
-        temporary.chmod(0o755)
-        if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
-            path.replace(old / path.name)
-            temporary.replace(path)
-            shutil.rmtree(old)
-        else:
-            temporary.replace(path)
+def _lock(handle: int) -> None:
+    """Say that this process lives, where the file system has locks; without them nothing left behind is removed."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError:
+        return
 
 
-def natural_order(path: Path) -> list[tuple[int, str]]:
-    """A key that sorts names as people count: 2.png before 10.png."""
-    parts = re.split("([0-9]+)", path.name)  # texts and numbers in turn
-    return [(int(part), part) if number % 2 else (0, part) for number, part in enumerate(parts)]
+def _keep_mode(old: Path, new: Path) -> None:
+    """Give a file that replaces another its permissions; a new one has the user's umask."""
+    try:
+        new.chmod(stat.S_IMODE(old.stat().st_mode))
+    except OSError:
+        return
+
+
+def _is_stream(path: Path) -> bool:
+    """Is there something that is neither a file nor a folder: a device, a pipe?"""
+    try:
+        kind = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(kind) and not stat.S_ISDIR(kind)
 
 
 def write_json(path: Path, content: object) -> None:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-import shutil
 import statistics
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from mapt.errors import InputError
-from mapt.files import working_directory
 from mapt.formats import CocoResults, mot_lines
 from mapt.frames import Frame, Source, VideoSource
+from mapt.image_files import is_written_here
 from mapt.panoptic import KITTI_STEP, LABEL_MAPS, MAX_INSTANCE, LabelMap, write_step
+from mapt.publish import Ours, find_place, nothing, published
 from mapt.runtime import BackendError, PanopticFrame, PanopticTracker
 from mapt.runtime.record import Difference, Recorder, Replayer
+from mapt.video_writer import VideoWriter
 from mapt.visualise import Image, draw
 
 KINDS = ("step", "video", "json")
@@ -36,6 +38,7 @@ class Tracked:
         name: of the sequence.
         frames: how many.
         tracks: how many identities it got.
+        alarms: in how many frames the monitor saw what; see `mapt.runtime.PanopticFrame`.
         ms: milliseconds of every step.
         samples: some annotated frames with captions, evenly spread, for a contact sheet.
     """
@@ -43,6 +46,7 @@ class Tracked:
     name: str
     frames: int = 0
     tracks: int = 0
+    alarms: Counter[str] = field(default_factory=Counter)
     ms: list[float] = field(default_factory=list)
     samples: list[tuple[Image, str]] = field(default_factory=list)
 
@@ -69,33 +73,47 @@ def check_places(out: Path, sources: Iterable[Source], kinds: Collection[str], f
         files: what else is written meanwhile.
 
     Raises:
-        InputError: `out` is a file; a sequence is called step, as the folder of the PNGs is; or a place to be replaced
-            holds a source, one of `files`, or what is none of our outputs.
+        InputError: `out` is a file or cannot be written; a sequence is called step, as the folder of the PNGs is; two
+            are called the same; or a place to be replaced holds a source, one of `files`, or what no run of ours wrote.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; name a folder with --out")
+    names = set[str]()
     for source in sources:
         if source.name == "step":
             raise InputError(f"{source.name}: is where the PNGs go, no sequence can be called so; rename it")
+        if source.name.startswith("."):
+            raise InputError(f"{source.name}: is a hidden name, its outputs would not be found; rename it")
+        if source.name in names:
+            raise InputError(f"{source.name}: two sequences are called so, their outputs would be one; rename one")
+        names.add(source.name)
         inputs = {source.path} if isinstance(source, VideoSource) else {path.parent for path in source.files}
-        for target, own in _targets(out, source.name, kinds):
+        for place in _targets(out, source, kinds):
+            target = place.folder
             lost = next((p for p in (*inputs, *files) if target.resolve() in (p.resolve(), *p.resolve().parents)), None)
             if lost is not None:
                 raise InputError(f"{target}: is replaced by the outputs, and {lost} lies there; choose another place")
-            if target.exists() and not target.is_dir():
-                raise InputError(f"{target}: is a file, the outputs need a folder there; choose another --out")
-            others = (p for p in target.glob("[!.]*") if p.name not in own and p.suffix not in own)
-            strange = next(others, None)
-            if strange is not None:
-                raise InputError(
-                    f"{target}: is replaced by the outputs, and {strange.name} is none; choose another --out"
-                )
+            find_place(target, place.ours)
 
 
-def _targets(out: Path, name: str, kinds: Collection[str]) -> list[tuple[Path, tuple[str, ...]]]:
-    """The folders that a sequence's outputs replace, with the names or suffixes of what we write there."""
-    found = [(out / "step" / name, (".png",)), (out / name, RUN_FILES)]
-    return [entry for entry, wanted in zip(found, ("step" in kinds, {*kinds} - {"step"}), strict=True) if wanted]
+@dataclass(frozen=True)
+class _Target:
+    """A folder that outputs replace, what tells the files there that are ours, and those of them that stay."""
+
+    folder: Path
+    ours: Ours
+    keep: Ours
+
+
+def _targets(out: Path, source: Source, kinds: Collection[str]) -> list[_Target]:
+    found = list[_Target]()
+    if "step" in kinds:
+        folder = out / "step" / source.name
+        frames = set() if isinstance(source, VideoSource) else {f"{path.stem}.png" for path in source.files}
+        found.append(_Target(folder, lambda name: name in frames or is_written_here(folder / name), nothing))
+    if {*kinds} - {"step"}:
+        found.append(_Target(out / source.name, RUN_FILES.__contains__, RUN_FILES.__contains__))
+    return found
 
 
 def track_source(
@@ -108,7 +126,7 @@ def track_source(
         tracker: is reset first; where its backend records or replays, every frame is announced to it.
         source: the frames.
         out: gets `step/<seq>/<stem>.png`, `<seq>/video.mp4`, `<seq>/tracks.json` and `<seq>/decisions.jsonl`,
-            `<seq>/coco.json`, `<seq>/mot.txt`.
+            `<seq>/coco.json`, `<seq>/mot.txt`. Outputs of other kinds that an earlier run left in `<seq>` stay.
         kinds: which of step, video, json, coco and mot.
         samples: annotated frames to keep for a contact sheet.
         done: called after each frame.
@@ -124,24 +142,24 @@ def track_source(
     before = tracker.next_id - 1
     out.mkdir(parents=True, exist_ok=True)
     result, seen = Tracked(source.name), set[int]()
-    with working_directory(out, source.name) as work:
-        fps, providers = getattr(source, "fps", 10.0), tracker.health().providers
-        writer = _Writer(work, kinds, label_map(tracker), fps, samples, len(source), providers)
-        try:
-            for frame in source:
-                labelled = renumbered(_step(tracker, source.name, frame), before)
-                writer.write(frame, labelled)
-                if show:
-                    show(source.name, result.frames, frame, labelled)
-                seen |= {t.id for t in labelled.tracks}
-                result.frames += 1
-                result.ms.append(labelled.timings_ms["frame"])
-                if done:
-                    done()
-            writer.finish()
-            _publish(work, out, source.name)
-        finally:
-            writer.close()
+    with ExitStack() as stack:
+        folders = [stack.enter_context(published(t.folder, t.ours, t.keep)) for t in _targets(out, source, kinds)]
+        writer = _Writer(
+            folders[0], folders[-1], kinds, label_map(tracker), source, samples, tracker.health().providers
+        )
+        stack.enter_context(closing(writer))
+        for frame in source:
+            labelled = renumbered(_step(tracker, source.name, frame), before)
+            writer.write(frame, labelled)
+            if show:
+                show(source.name, result.frames, frame, labelled)
+            seen |= {t.id for t in labelled.tracks}
+            result.frames += 1
+            result.alarms.update(labelled.alarms)
+            result.ms.append(labelled.timings_ms["frame"])
+            if done:
+                done()
+        writer.finish()
     result.tracks, result.samples = len(seen), writer.samples
     return result
 
@@ -174,35 +192,23 @@ def _step(tracker: PanopticTracker, sequence: str, frame: Frame) -> PanopticFram
     return labelled
 
 
-def _publish(work: Path, out: Path, name: str) -> None:
-    """Move finished outputs to their places, replacing older ones."""
-    for part, target in ((work / "step", out / "step" / name), (work / "run", out / name)):
-        if not part.exists():
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists():
-            shutil.rmtree(target)
-        part.replace(target)
-
-
 class _Writer:
     """Writes a sequence's files into a working folder."""
 
     def __init__(
-        self, folder: Path, kinds: tuple[str, ...], labels: LabelMap, fps: float, samples: int, total: int,
+        self, step: Path, run: Path, kinds: tuple[str, ...], labels: LabelMap, source: Source, samples: int,
         providers: Mapping[str, str],
     ) -> None:  # fmt: skip
-        self.folder, self.kinds, self.labels, self.fps = folder, kinds, labels, fps
+        self.step, self.run, self.kinds, self.labels, self.fps = step, run, kinds, labels, source.fps
         self.providers = dict(providers)
-        self.video: cv2.VideoWriter | None = None
+        self.video: VideoWriter | None = None
         self.index = 0
+        total = len(source)
         self.frames: list[dict[str, Any]] = []
         self.decisions: list[str] = []
         self.coco, self.mot = CocoResults(labels), list[str]()
         self.wanted = {round(i) for i in np.linspace(0, max(total - 1, 0), samples)} if samples else set()
         self.samples: list[tuple[Image, str]] = []
-        if {*kinds} - {"step"}:
-            (folder / "run").mkdir()
 
     def write(self, frame: Frame, labelled: PanopticFrame) -> None:
         if "step" in self.kinds:
@@ -211,50 +217,46 @@ class _Writer:
                 raise InputError(
                     f"frame {frame.stem}: track {most} is beyond STEP's {MAX_INSTANCE}; split the sequence"
                 )
-            write_step(self.folder / "step" / f"{frame.stem}.png", labelled.semantic, labelled.instance)
+            write_step(self.step / f"{frame.stem}.png", labelled.semantic, labelled.instance)
         if "video" in self.kinds or self.index in self.wanted:
             caption = f"frame {self.index}  {labelled.stamp_ns / 1e9:.2f} s"
             picture = draw(frame.image, labelled, self.labels, caption)
             if self.index in self.wanted:
                 self.samples.append((picture, frame.stem))
             if "video" in self.kinds:
-                self._add(picture)
+                if self.video is None:
+                    size = (picture.shape[1], picture.shape[0])
+                    self.video = VideoWriter(self.run / "video.mp4", size, self.fps)
+                self.video.write(frame.stamp_ns, picture)
         if "json" in self.kinds:
             tracks = [asdict(t) for t in labelled.tracks]
-            self.frames.append({"frame": frame.stem, "stamp_ns": labelled.stamp_ns, "tracks": tracks})
+            self.frames.append({
+                "frame": frame.stem, "stamp_ns": labelled.stamp_ns, "alarms": list(labelled.alarms), "tracks": tracks,
+            })  # fmt: skip
             for decision in labelled.decisions:
                 self.decisions.append(json.dumps({"frame": frame.stem, "index": self.index, **asdict(decision)}))
         if "coco" in self.kinds:
-            self.coco.add(frame.stem, labelled)
+            self.coco.add(frame.file or f"{frame.stem}.png", labelled)
         if "mot" in self.kinds:
             self.mot += mot_lines(self.index, labelled)
         self.index += 1
 
-    def _add(self, picture: Image) -> None:
-        # Encoders want even sizes.
-        even = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
-        if self.video is None:
-            path = str(self.folder / "run" / "video.mp4")
-            size = (even.shape[1], even.shape[0])
-            self.video = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), self.fps, size)
-            if not self.video.isOpened():
-                raise InputError("OpenCV has no MPEG-4 encoder here; run with --save step,json")
-        self.video.write(cv2.cvtColor(np.ascontiguousarray(even), cv2.COLOR_RGB2BGR))
-
     def finish(self) -> None:
-        """Write the JSON files and close the video."""
+        """Write the JSON files and finish the video."""
         if "json" in self.kinds:
             content = {"classes": list(self.labels.classes), "providers": self.providers, "frames": self.frames}
-            (self.folder / "run" / "tracks.json").write_text(json.dumps(content) + "\n")
-            (self.folder / "run" / "decisions.jsonl").write_text("".join(line + "\n" for line in self.decisions))
+            (self.run / "tracks.json").write_text(json.dumps(content) + "\n")
+            (self.run / "decisions.jsonl").write_text("".join(line + "\n" for line in self.decisions))
         if "coco" in self.kinds:
-            (self.folder / "run" / "coco.json").write_text(json.dumps(self.coco.content()) + "\n")
+            (self.run / "coco.json").write_text(json.dumps(self.coco.content()) + "\n")
         if "mot" in self.kinds:
-            (self.folder / "run" / "mot.txt").write_text("".join(line + "\n" for line in self.mot))
-        self.close()
+            (self.run / "mot.txt").write_text("".join(line + "\n" for line in self.mot))
+        if self.video is not None:
+            self.video.close()
+            self.video = None
 
     def close(self) -> None:
-        """Close the video."""
+        """Give up a video that is not finished."""
         if self.video is not None:
-            self.video.release()
+            self.video.abort()
             self.video = None

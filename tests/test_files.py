@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mapt.files import YOUNG, atomic_directory, atomic_file, working_directory
+from mapt.files import YOUNG, atomic_file, working_directory
+from mapt.publish import published
 
 HOLD = """
 import sys
@@ -62,13 +63,15 @@ def test_what_is_young_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
-    for write in (atomic_file, atomic_directory):
+    for write in (atomic_file, published):
         with pytest.raises(ValueError, match="stop"), write(tmp_path / "out") as temporary:
             if temporary.is_dir():
                 (temporary / "half").write_text("half")
             raise ValueError("stop")
         assert not list(tmp_path.iterdir())
     for text in ("one", "two"):
-        with atomic_directory(tmp_path / "out") as temporary:
+        with published(tmp_path / "out", lambda name: name == "file") as temporary:
             (temporary / "file").write_text(text)
-    assert (tmp_path / "out" / "file").read_text() == "two" and len(list(tmp_path.iterdir())) == 1
+    assert (tmp_path / "out" / "file").read_text() == "two"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["file"]

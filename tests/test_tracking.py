@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mapt.errors import InputError
-from mapt.frames import Frame
+from mapt.frames import FolderSource, Frame
 from mapt.panoptic import KITTI_STEP, read_step
 from mapt.runtime import Decision, PanopticFrame, Track
 from mapt.tracking import _Writer, renumbered
@@ -30,7 +30,8 @@ def test_ids_of_a_sequence_do_not_depend_on_those_before_it() -> None:
 
 
 def test_the_step_writer_takes_65535_tracks_and_no_more(tmp_path: Path) -> None:
-    writer = _Writer(tmp_path, ("step",), KITTI_STEP, 10.0, 0, 2, {})
+    source = FolderSource("drive", (), 10.0)
+    writer = _Writer(tmp_path / "step", tmp_path / "run", ("step",), KITTI_STEP, source, 0, {})
     image = np.zeros((1, 2, 3), np.uint8)
     writer.write(Frame("000000", 0, image), frame_of(65_535))
     assert read_step(tmp_path / "step" / "000000.png")[1].tolist() == [[0, 65_535]]

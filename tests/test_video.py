@@ -6,6 +6,7 @@ import re
 import struct
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -31,7 +32,7 @@ def encode(stamps: list[int], form: str = "mp4", codec: str = "mpeg4") -> bytes:
     file = io.BytesIO()
     options = {"cluster_time_limit": "500"} if form == "matroska" else {}
     with av.open(file, "w", format=form, options=options) as container:
-        stream = container.add_stream(codec, rate=Fraction(10))
+        stream: Any = container.add_stream(codec, rate=Fraction(10))
         stream.height, stream.width = SIZE
         stream.bit_rate = 4_000_000
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
@@ -162,7 +163,9 @@ def test_what_is_written_is_counted_again(tmp_path: Path) -> None:
 def fast_start(data: bytes, folder: Path) -> bytes:
     """The file with its index before its frames."""
     path = folder / "fast.mp4"
-    with av.open(io.BytesIO(data)) as source, av.open(str(path), "w", options={"movflags": "faststart"}) as out:
+    source: Any = av.open(io.BytesIO(data))
+    out: Any = av.open(str(path), "w", options={"movflags": "faststart"})
+    with source, out:
         stream = out.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):
             if packet.dts is not None:

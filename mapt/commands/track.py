@@ -29,7 +29,9 @@ def track(  # noqa: PLR0917  (the command's options)
         Path | None, typer.Option("--model", help="a bundle, or weights for the PyTorch reference")
     ] = None,
     save: Annotated[str, typer.Option("--save", help="any of step,video,json,coco,mot")] = "step,video,json",
-    fps: Annotated[float, typer.Option("--fps", min=0.1, help="of a folder of frames")] = 10.0,
+    fps: Annotated[
+        float | None, typer.Option("--fps", min=0.001, help="frames per second, instead of what the source says")
+    ] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1)] = None,
     backend: Annotated[str, typer.Option("--backend", help="of a bundle: auto, ort or tensorrt")] = "auto",
     tf32: Annotated[
@@ -77,9 +79,13 @@ def track(  # noqa: PLR0917  (the command's options)
         raise typer.Exit(1) from None
     if replay:
         typer.echo(f"replayed {replay}: every frame as recorded, bit for bit")
-    _warn_of_missing(sources, results)
     for r in results:
         typer.echo(f"{r.name}: {r.frames} frames, {r.tracks} tracks, {r.median_ms:.1f} ms a frame (median)")
+        if r.alarms:
+            seen = ", ".join(f"{kind} in {count}" for kind, count in sorted(r.alarms.items()))
+            typer.echo(f"{r.name}: alarms: {seen} of {r.frames} frames; tracks.json says which")
+    for assumed in dict.fromkeys(s.assumed for s in sources if s.assumed):
+        typer.echo(assumed)
     typer.echo(f"outputs: {out}")
 
 
@@ -95,19 +101,6 @@ def _check_outputs(
     check_writable(record, "--record")
     check_writable(view, "--rerun")
     check_places(out, sources, kinds, [path for path in (record, view) if path])
-
-
-def _warn_of_missing(sources: Sequence[Source], results: Sequence[Tracked]) -> None:
-    """A truncated video ends early without an error of its decoder."""
-    from mapt.frames import MISCOUNTED
-
-    for source, result in zip(sources, results, strict=True):
-        announced = len(source)
-        if announced - result.frames > max(MISCOUNTED, announced // 50):
-            typer.echo(
-                f"warning: {result.name} announces {announced} frames, {result.frames} were there; is it whole?",
-                err=True,
-            )
 
 
 def _track_all(

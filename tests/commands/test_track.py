@@ -1,5 +1,11 @@
 import json
 import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mapt.frames import read_rgb
+from mapt.image_files import read_rgb, write_image
 from mapt.panoptic import read_step
 
 Run = Callable[..., Any]
@@ -215,7 +221,9 @@ def test_places_that_cannot_be_written_are_said_first(mapt: Run, bundle: Path, f
         assert not (tmp_path / "out").exists()
 
 
-def test_a_truncated_video_is_a_warning(mapt: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
+def test_a_truncated_video_leaves_nothing_and_says_how_much_was_read(
+    mapt: Run, bundle: Path, frames: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "clip.avi"
     first = read_rgb(min(frames.iterdir()))
     video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (first.shape[1], first.shape[0]))
@@ -226,7 +234,8 @@ def test_a_truncated_video_is_a_warning(mapt: Run, bundle: Path, frames: Path, t
     ran = mapt("track", path, "--model", bundle, "--out", tmp_path / "out", "--save", "json", "--sequences", "0001")
     assert ran.code == 2 and "has no sequences to choose from" in ran.err
     ran = mapt("track", path, "--model", bundle, "--out", tmp_path / "out", "--save", "json")
-    assert ran.code == 0 and "warning: clip announces 12 frames, " in ran.err
+    assert ran.code == 2 and re.search(r"clip\.avi: is damaged or cut off, \d+ frames, .* could be read", ran.err)
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_the_files_do_not_depend_on_the_number_of_threads(
@@ -239,3 +248,77 @@ def test_the_files_do_not_depend_on_the_number_of_threads(
     assert len(names) == 2 * (6 + 2)
     for name in names:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+
+
+def test_other_kinds_stay_and_alarms_and_file_names_are_told(
+    mapt: Run, bundle: Path, frames: Path, tmp_path: Path
+) -> None:
+    black = np.zeros((192, 624, 3), np.uint8)
+    for number in (2, 3):
+        write_image(frames / f"{number:06d}.png", black)
+    common = ("track", frames, "--model", bundle, "--out", tmp_path / "out")
+    ran = mapt(*common, "--save", "coco,mot")
+    assert ran.code == 0 and "drive: alarms: blind in 2 of 4 frames" in ran.out, ran.err
+    coco = json.loads((tmp_path / "out" / "drive" / "coco.json").read_text())
+    assert [image["file_name"] for image in coco["images"]] == [p.name for p in sorted(frames.iterdir())]
+    before = (tmp_path / "out" / "drive" / "mot.txt").read_bytes()
+    assert mapt(*common, "--save", "json").code == 0
+    assert (tmp_path / "out" / "drive" / "mot.txt").read_bytes() == before
+    tracks = json.loads((tmp_path / "out" / "drive" / "tracks.json").read_text())
+    assert [frame["alarms"] for frame in tracks["frames"]] == [[], [], ["blind"], ["blind"]]
+
+
+def test_pictures_of_the_user_among_the_labels_are_not_removed(
+    mapt: Run, bundle: Path, frames: Path, tmp_path: Path
+) -> None:
+    common = ("track", frames, "--model", bundle, "--out", tmp_path / "out", "--save", "step")
+    assert mapt(*common).code == 0
+    for number in (2, 3):  # a shorter run replaces the labels of a longer one
+        (frames / f"{number:06d}.png").unlink()
+    assert mapt(*common).code == 0
+    labels = tmp_path / "out" / "step" / "drive"
+    assert sorted(p.name for p in labels.iterdir()) == ["000000.png", "000001.png"]
+    write_image(labels / "holiday.png", np.zeros((8, 8, 3), np.uint8))
+    ran = mapt(*common)
+    assert ran.code == 2 and "holiday.png is none; choose another --out" in ran.err
+    assert (labels / "holiday.png").exists()
+
+
+def test_a_full_disk_is_an_error_and_leaves_the_older_outputs(
+    mapt: Run, bundle: Path, frames: Path, tmp_path: Path
+) -> None:
+    common = ("track", frames, "--model", bundle, "--out", tmp_path / "out")
+    assert mapt(*common).code == 0
+    before = {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then a write beyond the limit fails as on a full disk
+    try:
+        for kinds, limit in (("step", 500), ("video", 5000), ("json", 300)):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+            ran = mapt(*common, "--save", kinds)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+            assert ran.code != 0 and "File too large" in ran.err, kinds
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    assert {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()} == before
+
+
+def test_sigterm_ends_a_run_and_leaves_nothing_half_written(bundle: Path, street: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    folder = tmp_path / "drive"
+    folder.mkdir()
+    pictures = sorted((street / "training" / "image_02" / "0000").glob("*.png"))
+    for number in range(2000):  # more than it gets to
+        os.link(pictures[number % len(pictures)], folder / f"{number:06d}.png")
+    command = [sys.executable, "-m", "mapt.cli", "track", folder, "--model", bundle, "--out", out, "--threads", "1"]
+    child = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        while not list(out.glob("step/.drive.mapt-*/*.png")) and child.poll() is None:
+            time.sleep(0.05)
+        child.terminate()
+        _, said = child.communicate()
+    finally:
+        child.kill()
+    assert child.returncode == 143, said
+    assert not [p for p in out.rglob("*") if p.is_file()] and not list(out.rglob(".*"))
