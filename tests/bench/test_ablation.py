@@ -60,7 +60,7 @@ def test_a_peers_ids_take_the_place_of_ours_and_what_it_is_unsure_of_has_its_own
 def test_flow_carries_masks_along_with_the_picture() -> None:
     rng, info = np.random.default_rng(0), SimpleNamespace(sizes={"N": 2, "M": 32})
     texture = np.kron(rng.integers(0, 255, (32, 48)), np.ones((4, 4))).astype(np.uint8)
-    inner: Any = SimpleNamespace(info=info, run=lambda *_: {})
+    inner: Any = SimpleNamespace(info=info, run=lambda *_: {}, providers={})
     flow = FlowMotion(inner)
     masks = np.zeros((2, 1, 16, 24), np.float32)
     masks[0, 0, 4:8, 8:12] = 1

@@ -45,7 +45,7 @@ def stand_in(change: float = 0.0) -> Any:
         return run
 
     core = SimpleNamespace(read_model=lambda content: content, compile_model=compile_model)
-    return SimpleNamespace(Core=lambda: core)
+    return SimpleNamespace(Core=lambda: core, __version__="2025.0")
 
 
 def test_openvino_is_given_rankings_that_fit_32_bits_and_that_change_nothing(

@@ -181,7 +181,7 @@ def test_a_network_of_other_classes_is_scored_by_its_own(
     mapt: Callable[..., Any], bundle: Path, ort: OrtBackend, street: Path, tmp_path: Path
 ) -> None:
     seven = replace(ort.info, classes=MOTCHALLENGE_STEP.classes, things=MOTCHALLENGE_STEP.things)
-    other = SimpleNamespace(name="seven", info=seven, run=ort.run)
+    other = SimpleNamespace(name="seven", info=seven, run=ort.run, providers=ort.providers)
     with pytest.raises(InputError, match=r"has class \d+, the network knows 0\.\.6"):
         run_backends([other], street, "val", 10.0)
     folder = shutil.copytree(bundle, tmp_path / "seven")
