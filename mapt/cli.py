@@ -44,7 +44,7 @@ def _end(number: int, _: FrameType | None) -> None:
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted, 143 ended by SIGTERM."""
-    signal.signal(signal.SIGTERM, _end)  # cleans up, and works for process 1 of a container, which has no default
+    previous = signal.signal(signal.SIGTERM, _end)  # process 1 of a container has no default
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files may not fit the terminal's encoding
@@ -79,6 +79,8 @@ def main() -> None:
         advice = USED_UP if _threads_used_up(error) else "--debug shows where"
         _say(f"failed: {type(error).__name__}: {error} ({advice})")
         raise SystemExit(1) from None
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _threads_used_up(error: Exception) -> bool:

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-import tomllib
+from mapt import toml
 
 TESTS = ("pytest", "pytest-timeout", "hypothesis")  # of the extra `dev`
 
 
 def main() -> None:
     """Print them."""
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    project = toml.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *extras["cpu"]]
     wanted += [line for line in extras["dev"] if line.partition(">=")[0] in TESTS]

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tomllib
 
+from mapt import toml
 from mapt.bench.gpu import needs, registry
 from mapt.bench.gpu.__main__ import execute, main
 from mapt.bench.gpu.context import Context
@@ -226,7 +226,7 @@ def test_every_check_has_its_function_and_is_described() -> None:
 
 
 def test_every_package_of_the_benchmarks_is_installed() -> None:
-    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    packages = toml.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     found = {file.parent.relative_to(ROOT) for file in (ROOT / "bench").rglob("*.py")}
     assert {".".join(("mapt", *folder.parts)) for folder in found} <= set(packages)
 
