@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 AHEAD = 4  # items in flight per worker: what bounds the memory
@@ -15,8 +17,39 @@ R = TypeVar("R")
 
 
 def usable_cores() -> int:
-    """Cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores this process may use: those it may run on, and no more than its container's quota of time, rounded up."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(allowed, math.ceil(min(_quotas(), default=allowed))))
+
+
+def _quotas(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> Iterator[float]:
+    """The cores' time that this process' control groups give it, from its own up to the root; none without a limit."""
+    try:
+        lines = [line.split(":", 2) for line in own.read_text().splitlines()]
+    except OSError:
+        return
+    for _, controllers, group in (line for line in lines if len(line) == 3):
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        base = root / "cpu" if controllers else root  # version 1 has a hierarchy of its own for it
+        folder = base / group.lstrip("/")
+        for place in (folder, *folder.parents):
+            yield from _quota(place)
+            if place == base:
+                break
+
+
+def _quota(group: Path) -> Iterator[float]:
+    try:
+        if (group / "cpu.max").exists():
+            limit, period = (group / "cpu.max").read_text().split()
+        else:
+            limit = (group / "cpu.cfs_quota_us").read_text()
+            period = (group / "cpu.cfs_period_us").read_text()
+        if limit != "max" and int(limit) > 0:
+            yield int(limit) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return
 
 
 def require_threads(count: int) -> None:

@@ -7,9 +7,24 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
-from types import MappingProxyType
+from typing import Any, NoReturn, TypeVar
 
 from mapt.runtime.frame import PanopticFrame
+
+Value = TypeVar("Value")
+
+
+class ReadOnly(dict[str, Value]):
+    """A mapping for other threads to read: nobody can change it, and it can be copied, pickled and sent."""
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("health is for reading; copy it with dict() to change it")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[type[ReadOnly[Value]], tuple[dict[str, Value]]]:
+        """Copied and pickled as a whole: unpickling would fill it item by item."""
+        return type(self), (dict(self),)
 
 
 class Status(str, Enum):
@@ -54,8 +69,8 @@ class Health:
     stamp_ns: int | None = None
     age_ms: float = float("inf")
     busy_ms: float = 0.0
-    timings_ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    providers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    timings_ms: Mapping[str, float] = field(default_factory=ReadOnly)
+    providers: Mapping[str, str] = field(default_factory=ReadOnly)
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, to be published; `age_ms` is None before the first frame, which JSON can say."""
@@ -87,7 +102,7 @@ class HealthRecord:
         providers: Mapping[str, str] | None = None,
     ) -> None:
         self.silence_s, self.now = silence_s, now
-        self.providers = MappingProxyType(dict(providers or {}))
+        self.providers = ReadOnly(dict(providers or {}))
         # And when the last labelled frame came out, and when the last step ended, however it did.
         self._last: tuple[Health, float | None, float | None] = Health(), None, None
         self._running: _Running | None = None
@@ -109,7 +124,7 @@ class HealthRecord:
         status, reason = _judge(frame, took, deadline)
         health = Health(
             status, reason, frame.alarms, frame.degraded, last.frames + 1, last.refused, last.failed,
-            frame.stamp_ns, timings_ms=MappingProxyType(dict(frame.timings_ms)),
+            frame.stamp_ns, timings_ms=ReadOnly(dict(frame.timings_ms)),
         )  # fmt: skip
         self._last, self._running = (health, now, now), None
 

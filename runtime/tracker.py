@@ -107,6 +107,8 @@ class PanopticTracker:
             InputError: not a bundle, a changed file, a missing or wrong signature, a backend that is not available, or
                 outputs that differ from what the bundle gave when it was exported.
         """
+        import scipy.optimize  # noqa: F401  (half a second that the first association would take)
+
         check_name(backend)
         check_device(device)
         bundle = read_bundle(Path(bundle_dir), trust)

@@ -9,7 +9,7 @@ import pytest
 
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend
-from mapt.workers import AHEAD, map_ahead, require_threads
+from mapt.workers import AHEAD, _quotas, map_ahead, require_threads, usable_cores
 
 
 @pytest.fixture
@@ -56,3 +56,28 @@ def test_as_many_threads_as_cores_means_those_that_this_process_may_use(
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
     options = OrtBackend(read_bundle(bundle)).sessions["backbone"].get_session_options()
     assert options.intra_op_num_threads == 1
+
+
+def test_a_containers_quota_bounds_the_cores(tmp_path: Path) -> None:
+    own = tmp_path / "cgroup"
+    own.write_text("0::/pod/container\n")
+    container = tmp_path / "fs" / "pod" / "container"
+    container.mkdir(parents=True)
+    assert list(_quotas(tmp_path / "fs", own)) == []
+    (container / "cpu.max").write_text("max 100000\n")
+    (container.parent / "cpu.max").write_text("150000 100000\n")
+    assert list(_quotas(tmp_path / "fs", own)) == [1.5]
+    own.write_text("3:cpu,cpuacct:/box\n2:memory:/box\n")
+    box = tmp_path / "fs" / "cpu" / "box"
+    box.mkdir(parents=True)
+    (box / "cpu.cfs_quota_us").write_text("50000\n")
+    (box / "cpu.cfs_period_us").write_text("100000\n")
+    assert list(_quotas(tmp_path / "fs", own)) == [0.5]
+    assert list(_quotas(tmp_path / "fs", tmp_path / "nowhere")) == []
+
+
+def test_no_more_cores_than_the_quota_and_at_least_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(64))
+    for quotas, cores in (([], 64), ([1.5, 8.0], 2), ([0.2], 1)):
+        monkeypatch.setattr("mapt.workers._quotas", lambda quotas=quotas: iter(quotas))
+        assert usable_cores() == cores

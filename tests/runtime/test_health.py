@@ -1,7 +1,9 @@
 """The struct another thread reads."""
 
+import copy
 import dataclasses
 import json
+import pickle
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 from mapt.errors import InputError
 from mapt.runtime import Health, PanopticTracker, StampError, Status
-from mapt.runtime.health import HealthRecord
+from mapt.runtime.health import HealthRecord, ReadOnly
 
 Make = Callable[..., Any]
 PERIOD = 100_000_000  # ns
@@ -153,3 +155,15 @@ def test_churn_is_most_of_what_is_visible_being_new(crowd: Make, picture: Make) 
     assert [("churn" in alarms) for alarms in told] == [False, True, True, True]  # the first frame follows none
     steady = PanopticTracker(crowd(20), "motion")
     assert not any("churn" in steady.step(picture(n), n * PERIOD).alarms for n in range(4))
+
+
+def test_health_can_be_copied_pickled_and_taken_apart_but_not_changed() -> None:
+    health = Health(timings_ms=ReadOnly({"frame": 3.0}), providers=ReadOnly({"motion": "CPUExecutionProvider"}))
+    for other in (pickle.loads(pickle.dumps(health)), copy.deepcopy(health), Health(**dataclasses.asdict(health))):
+        assert other == health and json.dumps(other.to_dict()) == json.dumps(health.to_dict())
+        timings: Any = other.timings_ms
+        for change in ("update", "pop", "clear"):
+            with pytest.raises(TypeError, match="health is for reading"):
+                getattr(timings, change)()
+        with pytest.raises(TypeError, match="health is for reading"):
+            timings["frame"] = 1.0
