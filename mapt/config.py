@@ -1,4 +1,4 @@
-"""Configuration: frozen pydantic models, three presets, and TOML files that only fill them."""
+"""Configuration: frozen pydantic models, four presets, and TOML files that only fill them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mapt.contract import Thresholds
 from mapt.errors import InputError
 from mapt.toml import TOMLDecodeError, loads
 
-Preset = Literal["base", "small", "nano"]
+Preset = Literal["base", "small", "micro", "nano"]
 MAX_TOP_K = 3840  # TensorRT's limit for TopK
 
 
@@ -30,7 +30,7 @@ class ModelConfig(Frozen):
     """
 
     preset: Preset
-    backbone: Literal["regnet_y_8gf", "regnet_y_1_6gf", "efficientnet_lite0"]
+    backbone: Literal["regnet_y_8gf", "regnet_y_1_6gf", "efficientnet_lite0", "efficientnet_lite2"]
     classes: int = Field(19, ge=1, le=19, description="19: KITTI-STEP's; 7: MOTChallenge-STEP's")
     things: tuple[int, ...] = Field((11, 13), min_length=1, description="train ids with instances")
     height: int = 384
@@ -93,6 +93,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     "base": {"backbone": "regnet_y_8gf"},
     "small": {
         "backbone": "regnet_y_1_6gf", "fpn_channels": 128, "dpc_channels": 128, "head_channels": 128, "box_hidden": 512,
+    },
+    "micro": {
+        "backbone": "efficientnet_lite2", "fpn_channels": 96, "dpc_channels": 128, "head_channels": 96,
+        "box_hidden": 256, "motion_filters": 8, "activation": "relu", "roi_samples": 96,
+        "semantic_loss_stride": 2, "frozen_stages": 2,
+        "rpn_top_k": 200, "proposals": 128, "detections": 64,
+        # Steps of 1.7: every object of 6 to 400 pixels has an anchor of about its size.
+        "anchor_sizes": (8.0, 22.0, 64.0, 180.0), "anchor_scales": (1.0, 1.7),
     },
     "nano": {
         "backbone": "efficientnet_lite0", "fpn_channels": 64, "dpc_channels": 64, "head_channels": 64,

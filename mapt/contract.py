@@ -165,7 +165,7 @@ class ModelInfo:
     """What the runtime must know of a network, from a bundle's manifest or a model's configuration.
 
     Attributes:
-        preset: "base", "small" or "nano".
+        preset: "base", "small", "micro" or "nano".
         height: input height H in pixels.
         width: input width W in pixels.
         classes: class names by train id.

@@ -1,4 +1,4 @@
-"""The shared backbone: RegNetY (paper III-A) or, for `nano`, EfficientNet-Lite0."""
+"""The shared backbone: RegNetY (paper III-A) or, for `nano` and `micro`, EfficientNet-Lite."""
 
 from __future__ import annotations
 
@@ -104,11 +104,16 @@ class RegNetY(Backbone):
 
 
 class EfficientNetLite(Backbone):
-    """timm's EfficientNet-Lite0 with TensorFlow's padding, which its public ImageNet weights were trained with."""
+    """timm's EfficientNet-Lite with TensorFlow's padding, which its public ImageNet weights were trained with.
 
-    def __init__(self) -> None:
+    Attributes:
+        architecture: timm's name of the whole classifier.
+    """
+
+    def __init__(self, name: str) -> None:
         super().__init__(LITE)
-        net: Any = timm.create_model("tf_efficientnet_lite0", features_only=True, out_indices=(1, 2, 3, 4))
+        self.architecture = f"tf_{name}"
+        net: Any = timm.create_model(self.architecture, features_only=True, out_indices=(1, 2, 3, 4))
         a, b, c, d = net.feature_info.channels()
         self.net: nn.Module = net
         self.channels = (a, b, c, d)
@@ -131,6 +136,7 @@ class EfficientNetLite(Backbone):
 
 def build_backbone(config: ModelConfig) -> Backbone:
     """The backbone of a configuration, randomly initialised."""
-    backbone = EfficientNetLite() if config.backbone == "efficientnet_lite0" else RegNetY(config.backbone)
+    kind = EfficientNetLite if config.backbone.startswith("efficientnet") else RegNetY
+    backbone: Backbone = kind(config.backbone)
     backbone.freeze(config.frozen_stages)
     return backbone

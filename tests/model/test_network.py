@@ -44,7 +44,7 @@ def run_all(network: Network) -> dict[str, torch.Tensor]:
     return known
 
 
-@pytest.mark.parametrize("name", ["nano", "small", "base"])
+@pytest.mark.parametrize("name", ["nano", "micro", "small", "base"])
 def test_subgraphs_keep_the_contract(name: str) -> None:
     known = run_all(Network(preset(name, height=64, width=128, detections=8)))
     count = int(known["count"])

