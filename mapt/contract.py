@@ -110,6 +110,11 @@ class Thresholds:
         stuff_area: pixels (at network resolution) a stuff class must have in a frame; fewer go to the next best class.
         propagation_iou: stage 1 accepts a pair at or above this soft mask IoU.
         similarity: stage 2 accepts a pair at or above this cosine.
+        reach: stage 2 accepts a pair whose centres lie at most this many sizes apart, a size being the root of a box's
+            area.
+        resize: stage 2 accepts a pair whose sizes differ at most by this factor.
+        foresight: seconds for which a track is expected to go on as it last moved.
+        velocity_momentum: share of the old velocity kept when a track is updated.
         max_lost: seconds a lost track is kept for stage 2.
         max_gap: seconds between frames beyond which masks are not propagated.
         embedding_momentum: share of the old embedding kept when a track is updated.
@@ -131,6 +136,10 @@ class Thresholds:
     stuff_area: int = 64
     propagation_iou: float = 0.3
     similarity: float = 0.94
+    reach: float = 1.5
+    resize: float = 3.0
+    foresight: float = 0.5
+    velocity_momentum: float = 0.7
     max_lost: float = 1.5
     max_gap: float = 0.6
     embedding_momentum: float = 0.7
@@ -154,7 +163,8 @@ class Thresholds:
 _NUMBER = 2.0**31
 RANGES: dict[str, tuple[float, float]] = {
     "score": (0, 1), "overlap": (0, 1), "min_area": (0, _NUMBER), "stuff_area": (0, _NUMBER),
-    "propagation_iou": (0, 1), "similarity": (-1, 1), "max_lost": (0, _NUMBER), "max_gap": (0, _NUMBER),
+    "propagation_iou": (0, 1), "similarity": (-1, 1), "reach": (0.01, _NUMBER), "resize": (1, _NUMBER),
+    "foresight": (0, _NUMBER), "velocity_momentum": (0, 1), "max_lost": (0, _NUMBER), "max_gap": (0, _NUMBER),
     "embedding_momentum": (0, 1), "tracks_per_object": (1, 1000), "max_jump": (0, _NUMBER), "blind_range": (0, 255),
     "churn_window": (1, 1000), "churn_objects": (1, _NUMBER), "churn_share": (0, 1), "deadline_reserve": (1, 100),
 }  # fmt: skip

@@ -21,7 +21,7 @@ Row = dict[str, Any]
 NUMBER = (int, float)
 FIELDS: dict[str, type | tuple[type, ...]] = {
     "track": int, "index": int, "frame": str, "stage": str, "score": NUMBER, "threshold": NUMBER, "margin": NUMBER,
-    "runner_up": (*NUMBER, type(None)),
+    "runner_up": (*NUMBER, type(None)), "gate": (*NUMBER, type(None)),
 }  # fmt: skip
 
 
@@ -122,7 +122,16 @@ def _reason(row: Row) -> tuple[str, ...]:
         return (stage, f"unseen for {score:.2f} s", f"of {limit:.2f} s" if stage != "overflow" else "the table is full")
     kind = {"propagation": "mask IoU", "appearance": "cosine", "birth": "score"}[stage]
     runner_up = "no runner-up" if row["runner_up"] is None else f"runner-up {row['runner_up']:.3f}"
-    return (stage, f"{kind} {score:.3f} >= {limit:.2f}", f"{runner_up}, margin {row['margin']:.3f}")
+    first = stage if row["gate"] is None else f"{stage}, {tell_gate(row)}"
+    return (first, f"{kind} {score:.3f} >= {limit:.2f}", f"{runner_up}, margin {row['margin']:.3f}")
+
+
+def tell_gate(row: Row) -> str:
+    """What the gate on distance and size said: how much a match took of it, or how far a look-alike was beyond it."""
+    share = row["gate"]
+    if share is None:
+        return "-"
+    return f"gate {share:.2f} of 1" if share <= 1 else f"look-alike too far: {share:.1f} of 1"
 
 
 def draw_life(run: Path, track: int, moments: list[Moment], images: Path | None) -> Image:

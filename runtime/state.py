@@ -18,7 +18,7 @@ from mapt.runtime.stamps import MAX_STAMP
 from mapt.runtime.tracks import MAX_ID, TrackState, TrackTable
 
 Float = NDArray[np.float32]
-KIND, VERSION = "STAT", 1
+KIND, VERSION = "STAT", 2
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,11 @@ def save(state: TrackerState, model: str) -> bytes:
     if state.s is not None:
         arrays["s"] = state.s
     if tracks:
-        arrays["box"], arrays["embedding"] = np.stack([t.box for t in tracks]), np.stack([t.embedding for t in tracks])
+        arrays |= {
+            "box": np.stack([t.box for t in tracks]),
+            "embedding": np.stack([t.embedding for t in tracks]),
+            "velocity": np.stack([t.velocity for t in tracks]),
+        }
     if live:
         arrays["mask8"] = np.stack([t.mask8 for t in live])
     return pack(KIND, VERSION, meta, arrays)
@@ -154,12 +158,22 @@ def _build(meta: dict[str, Any], arrays: Arrays, info: ModelInfo, empty: TrackTa
     _must(not known or all(0 <= t <= (stamp or 0) for t in [*seen, fresh or 0]), "a time lies ahead")
     s = _floats(arrays, "s", (1, sizes["S"], *grid)) if known else None
     boxes, looks = _floats(arrays, "box", (count, 4)), _floats(arrays, "embedding", (count, sizes["E"]))
+    velocities = _floats(arrays, "velocity", (count, 2))
     live = [i for i in range(count) if not lost[i]]
     masks = dict(zip(live, _floats(arrays, "mask8", (len(live), 1, *grid)), strict=True))
     nothing = np.zeros((1, 0, 0), np.float32)
     tracks = tuple(
         TrackState(
-            ids[i], labels[i], float(scores[i]), boxes[i], masks.get(i, nothing), looks[i], ages[i], lost[i], seen[i]
+            ids[i],
+            labels[i],
+            float(scores[i]),
+            boxes[i],
+            masks.get(i, nothing),
+            looks[i],
+            ages[i],
+            lost[i],
+            seen[i],
+            velocities[i],
         )
         for i in range(count)
     )

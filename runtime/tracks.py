@@ -16,6 +16,7 @@ from mapt.runtime.association import Match, assign
 from mapt.runtime.errors import StepError
 from mapt.runtime.frame import Decision, Stage
 from mapt.runtime.fusion import Fused
+from mapt.runtime.gate import reach_used
 
 Association = Literal["full", "motion", "appearance", "iou"]
 Float = NDArray[np.float32]
@@ -34,6 +35,7 @@ class TrackState:
         age: frames since birth.
         lost: frames since last seen.
         seen_ns: time of the last sighting.
+        velocity: (2,) float32, of the box's centre, network pixels a second, averaged over sightings; zeros at birth.
     """
 
     id: int
@@ -45,6 +47,20 @@ class TrackState:
     age: int
     lost: int
     seen_ns: int
+    velocity: Float
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """Why instances did not continue a track.
+
+    Attributes:
+        lacking: (n,) float64, what the nearest refused pair of each lacked of its threshold; infinity where none was.
+        gate: (n,) float64, the least that a track took of the gate which looks alike and is too far; infinity likewise.
+    """
+
+    lacking: NDArray[np.float64]
+    gate: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -104,12 +120,13 @@ class TrackTable:
                 continue
             look = looks.get(track.id, track.embedding)
             box, mask8, age = fused.boxes[i], fused.masks8[i], track.age + 1
-            tracks.append(TrackState(track.id, track.label, scores[i], box, mask8, look, age, 0, stamp_ns))
+            velocity = self._velocity(track, box, stamp_ns)
+            tracks.append(TrackState(track.id, track.label, scores[i], box, mask8, look, age, 0, stamp_ns, velocity))
         number = self.next_id
         for i in range(len(ids)):
             if not ids[i]:
                 tracks.append(self._born(number, fused, embeddings, i, stamp_ns))
-                decisions.append(self._birth(number, i, float(fused.detections.scores[i]), float(refused[i])))
+                decisions.append(self._birth(number, i, float(fused.detections.scores[i]), refused))
                 ids[i] = number
                 number += 1
         tracks = self._within(self._kept(tracks, stamp_ns, decisions), stamp_ns, decisions)
@@ -117,34 +134,58 @@ class TrackTable:
 
     def _associate(
         self, fused: Fused, propagated: Float, embeddings: Float, stamp_ns: int, decisions: list[Decision]
-    ) -> tuple[list[int], NDArray[np.float64]]:
-        """The id of each instance that continues a track, 0 for the others (III-D).
-
-        Also (n,), of the others, what their nearest refused pair lacked of its threshold; infinity where there is none.
-        """
+    ) -> tuple[list[int], _Refused]:
+        """The id of each instance that continues a track, 0 for the others (III-D), and what they were refused for."""
         count, labels = len(fused.detections), fused.detections.classes
         ids: list[int] = [0] * count
-        refused = np.full(count, np.inf)
+        refused = _Refused(np.full(count, np.inf), np.full(count, np.inf))
         live = self.live() if len(propagated) else []
         if self.association != "appearance" and live:
             scores = soft_iou(propagated[:, 0], fused.masks8[:, 0], fused.windows())
             limit = self.limits.propagation_iou
             allowed = _same_class(live, labels)
             for match in assign(scores, allowed, limit):
-                _continue(live[match.row], match, match.column, "propagation", limit, ids, decisions)
-            refused = _lacking(scores, allowed, limit)
+                ids[match.column] = live[match.row].id
+                decisions.append(_continued("propagation", ids[match.column], match, match.column, limit))
+            refused.lacking[:] = _lacking(scores, allowed, limit)
         if self.association in ("full", "appearance"):
-            taken = set(ids)
-            rest = [i for i in np.flatnonzero(embeddings.any(1)).tolist() if not ids[i]]
-            free = [t for t in self.tracks if t.id not in taken and self._findable(t, stamp_ns)]
-            if rest and free:
-                scores = cosine(np.stack([track.embedding for track in free]), embeddings[rest])
-                limit = self.limits.similarity
-                allowed = _same_class(free, labels[rest])
-                for match in assign(scores, allowed, limit):
-                    _continue(free[match.row], match, rest[match.column], "appearance", limit, ids, decisions)
-                refused[rest] = np.minimum(refused[rest], _lacking(scores, allowed, limit))
+            self._associate_looks(fused, embeddings, stamp_ns, ids, refused, decisions)
         return ids, refused
+
+    def _associate_looks(
+        self, fused: Fused, embeddings: Float, stamp_ns: int, ids: list[int], refused: _Refused,
+        decisions: list[Decision],
+    ) -> None:  # fmt: skip
+        """Stage 2: by their looks, what stage 1 left of instances and tracks, no farther apart than the gate allows."""
+        taken, limit = set(ids), self.limits.similarity
+        rest = [i for i in np.flatnonzero(embeddings.any(1)).tolist() if not ids[i]]
+        free = [t for t in self.tracks if t.id not in taken and self._findable(t, stamp_ns)]
+        if not (rest and free):
+            return
+        scores = cosine(np.stack([track.embedding for track in free]), embeddings[rest])
+        used = reach_used(self._expected(free, stamp_ns), fused.boxes[rest], self.limits)
+        same = _same_class(free, fused.detections.classes[rest])
+        near = same & (used <= 1)
+        for match in assign(scores, near, limit):
+            detection, share = rest[match.column], float(used[match.row, match.column])
+            ids[detection] = free[match.row].id
+            decisions.append(_continued("appearance", ids[detection], match, detection, limit, share))
+        refused.gate[rest] = np.where(same & ~near & (scores >= limit), used, np.inf).min(0)
+        lacking = np.minimum(_lacking(scores, near, limit), refused.gate[rest] - 1)
+        refused.lacking[rest] = np.minimum(refused.lacking[rest], lacking)
+
+    def _expected(self, tracks: list[TrackState], stamp_ns: int) -> Float:
+        """Where tracks should be now (n,4): their last boxes, moved on as they moved, for `foresight` seconds."""
+        seconds = np.array([min(_gone(track, stamp_ns), self.limits.foresight) for track in tracks], np.float32)
+        moved = np.stack([track.velocity for track in tracks]) * seconds[:, None]
+        return np.stack([track.box for track in tracks]) + np.concatenate((moved, moved), 1)
+
+    def _velocity(self, track: TrackState, box: Float, stamp_ns: int) -> Float:
+        """Of a track whose box is now `box` (4,): the old one mixed with that since its last sighting."""
+        keep = np.float32(self.limits.velocity_momentum)
+        moved = (box[:2] + box[2:] - track.box[:2] - track.box[2:]) / np.float32(2 * _gone(track, stamp_ns))
+        velocity: Float = track.velocity * keep + moved * (1 - keep)
+        return velocity
 
     def _findable(self, track: TrackState, stamp_ns: int) -> bool:
         return _gone(track, stamp_ns) <= self.limits.max_lost and bool(track.embedding.any())
@@ -164,11 +205,13 @@ class TrackTable:
         if number > MAX_ID:
             raise StepError(f"ids are used up after {MAX_ID}; start a new tracker")
         score, label = float(fused.detections.scores[i]), int(fused.detections.classes[i])
-        return TrackState(number, label, score, fused.boxes[i], fused.masks8[i], embeddings[i].copy(), 0, 0, stamp_ns)
+        box, mask8, look = fused.boxes[i], fused.masks8[i], embeddings[i].copy()
+        return TrackState(number, label, score, box, mask8, look, 0, 0, stamp_ns, np.zeros(2, np.float32))
 
-    def _birth(self, number: int, detection: int, score: float, refused: float) -> Decision:
-        limit = self.limits.score
-        return Decision("birth", number, detection, score, None, limit, min(abs(score - limit), refused))
+    def _birth(self, number: int, detection: int, score: float, refused: _Refused) -> Decision:
+        limit, gate = self.limits.score, float(refused.gate[detection])
+        margin = min(abs(score - limit), float(refused.lacking[detection]))
+        return Decision("birth", number, detection, score, None, limit, margin, gate if math.isfinite(gate) else None)
 
     def _kept(self, tracks: list[TrackState], stamp_ns: int, decisions: list[Decision]) -> list[TrackState]:
         """Without what has been lost for too long."""
@@ -194,14 +237,13 @@ class TrackTable:
         return [track for track in tracks if track.id not in gone]
 
 
-def _continue(
-    track: TrackState, match: Match, detection: int, stage: Stage, limit: float, ids: list[int],
-    decisions: list[Decision],
-) -> None:  # fmt: skip
-    ids[detection] = track.id
+def _continued(
+    stage: Stage, track: int, match: Match, detection: int, limit: float, gate: float | None = None
+) -> Decision:
     runner_up = match.runner_up if math.isfinite(match.runner_up) else None
-    margin = match.score - max(limit, runner_up if runner_up is not None else limit)
-    decisions.append(Decision(stage, track.id, detection, match.score, runner_up, limit, abs(margin)))
+    margin = abs(match.score - max(limit, runner_up if runner_up is not None else limit))
+    margin = margin if gate is None else min(margin, 1 - gate)
+    return Decision(stage, track, detection, match.score, runner_up, limit, margin, gate)
 
 
 def _lacking(scores: NDArray[np.float64], allowed: NDArray[np.bool_], limit: float) -> NDArray[np.float64]:

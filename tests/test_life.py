@@ -18,7 +18,7 @@ def row(index: int, stage: str, score: float, margin: float, runner_up: float | 
     limit = {"propagation": 0.3, "appearance": 0.94, "birth": 0.4}.get(stage, 1.5)
     return {
         "frame": f"{index:06d}", "index": index, "stage": stage, "track": 2, "detection": 0, "score": score,
-        "runner_up": runner_up, "threshold": limit, "margin": margin,
+        "runner_up": runner_up, "threshold": limit, "margin": margin, "gate": 0.4 if stage == "appearance" else None,
     }  # fmt: skip
 
 
@@ -68,8 +68,16 @@ def test_every_moment_says_why(run: Path) -> None:
     lines = {m.index: m.lines for m in choose_moments(run, 2, ROWS)}
     assert lines[0] == ("birth", "score 0.900 >= 0.40", "no runner-up, margin 0.500")
     assert lines[20] == ("propagation", "mask IoU 0.310 >= 0.30", "runner-up 0.200, margin 0.010")
-    assert lines[34] == ("appearance", "cosine 0.970 >= 0.94", "runner-up 0.500, margin 0.030")
+    assert lines[34] == ("appearance, gate 0.40 of 1", "cosine 0.970 >= 0.94", "runner-up 0.500, margin 0.030")
     assert lines[50] == ("removed", "unseen for 1.60 s", "of 1.50 s")
+
+
+def test_a_birth_beside_a_look_alike_says_that_it_was_too_far(run: Path, mapt: Callable[..., Any]) -> None:
+    born = {**ROWS[0], "gate": 3.27}
+    (run / "decisions.jsonl").write_text(json.dumps(born) + "\n")
+    assert choose_moments(run, 2, read_decisions(run, 2))[0].lines[0] == "birth, look-alike too far: 3.3 of 1"
+    done = mapt("explain", run, "--track", 2)
+    assert done.code == 0 and "3.3 of 1" in done.out
 
 
 def test_crops_come_from_the_frames_of_the_moments(run: Path) -> None:

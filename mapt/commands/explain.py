@@ -28,14 +28,14 @@ def explain(
     from rich.console import Console
     from rich.table import Table
 
-    from mapt.life import choose_moments, draw_life, read_decisions
+    from mapt.life import choose_moments, draw_life, read_decisions, tell_gate
 
     rows = read_decisions(run, track)
-    table = Table("frame", "decision", "score", "runner-up", "threshold", "margin")
+    table = Table("frame", "decision", "score", "runner-up", "threshold", "margin", "gate")
     for row in rows:
         runner_up = "-" if row["runner_up"] is None else f"{row['runner_up']:.3f}"
         numbers = [f"{row[key]:.3f}" for key in ("score", "threshold", "margin")]
-        table.add_row(row["frame"], row["stage"], numbers[0], runner_up, *numbers[1:])
+        table.add_row(row["frame"], row["stage"], numbers[0], runner_up, *numbers[1:], tell_gate(row))
     Console().print(table)
     path = out or run / f"track_{track}.png"
     if images is None and not (run / "video.mp4").exists():

@@ -16,7 +16,8 @@ from mapt.model.subgraphs import build_subgraphs
 from mapt.runtime.backend import Backend, Tensors
 
 SIZE = (384, 1248)
-LIMITS = Thresholds(score=0.3, overlap=0.5, propagation_iou=0.3, similarity=0.7)
+# What an untrained network sees jumps about: without a wide reach nothing would be found again by its look.
+LIMITS = Thresholds(score=0.3, overlap=0.5, propagation_iou=0.3, similarity=0.7, reach=100.0, resize=100.0)
 STRIP = 64  # pixels
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from mapt.errors import InputError
 from mapt.runtime import PanopticFrame, PanopticTracker, StateError
+from mapt.runtime.state import VERSION
 
 Make = Callable[..., Any]
 PERIOD = 100_000_000  # ns
@@ -61,6 +62,19 @@ def test_saved_and_restored_at_every_tenth_frame(
         got += play(tracker, range(start, start + 10), picture)
         state = tracker.save_state()
     assert got == expected
+
+
+def test_a_tracks_motion_is_remembered(scene: Make, actor: Make, picture: Make) -> None:
+    """Hidden for two frames, a car is found where its motion leads: without its velocity it would be too far away."""
+    backend = scene(actor(0, 8, dx=8, hidden=(4, 5)), reach=0.75, velocity_momentum=0.0)
+    tracker = PanopticTracker(backend)
+    play(tracker, range(6), picture)
+    state = tracker.save_state()
+    other = PanopticTracker(backend)
+    other.restore_state(state)
+    for one in (tracker, other):
+        back = one.step(picture(6), 6 * PERIOD)
+        assert [(d.stage, d.track) for d in back.decisions] == [("appearance", 1)]
 
 
 def test_restoring_goes_back_in_time_as_well(scene: Make, street: tuple[Any, ...], picture: Make) -> None:
@@ -178,22 +192,22 @@ def test_a_state_of_another_network_or_association(scene: Make, street: tuple[An
 
 
 def _sealed(body: bytes) -> bytes:
-    return b"MAPTSTAT" + struct.pack("<II", 1, zlib.crc32(body)) + body
+    return b"MAPTSTAT" + struct.pack("<II", VERSION, zlib.crc32(body)) + body
 
 
 def _with(data: bytes, change: Callable[[dict[str, Any], dict[str, np.ndarray]], object]) -> bytes:
     """The same bytes with other content and a right checksum."""
     from mapt.runtime.packing import pack, unpack
 
-    meta, arrays = unpack("STAT", 1, data)
+    meta, arrays = unpack("STAT", VERSION, data)
     arrays = {name: a.copy() for name, a in arrays.items()}
     change(meta, arrays)
-    return pack("STAT", 1, meta, arrays)
+    return pack("STAT", VERSION, meta, arrays)
 
 
 def _repeat(meta: dict[str, Any], arrays: dict[str, np.ndarray], times: int) -> None:
     live = arrays["lost"] == 0
-    for name in ("label", "score", "age", "lost", "seen_ns", "box", "embedding"):
+    for name in ("label", "score", "age", "lost", "seen_ns", "box", "embedding", "velocity"):
         arrays[name] = np.concatenate([arrays[name]] * times)
     arrays["mask8"] = np.concatenate([arrays["mask8"]] * times)
     arrays["id"] = np.arange(1, 1 + len(live) * times, dtype=np.int32)
@@ -217,8 +231,9 @@ def _drop(name: str) -> Callable[[dict[str, Any], dict[str, np.ndarray]], object
 @pytest.mark.parametrize(
     "change",
     [
-        *(_drop(n) for n in ("s", "id", "box", "mask8", "embedding", "next_id", "stamp_ns", "pixels", "size")),
-        *(_put(n, np.nan) for n in ("s", "box", "embedding", "mask8", "score")),
+        *(_drop(n) for n in ("s", "id", "box", "mask8", "embedding", "velocity")),
+        *(_drop(n) for n in ("next_id", "stamp_ns", "pixels", "size")),
+        *(_put(n, np.nan) for n in ("s", "box", "embedding", "velocity", "mask8", "score")),
         *(_put("next_id", v) for v in (0, 1, -3, 1.5, None, "7", 2**40, True)),
         *(_put("stamp_ns", v) for v in (None, -1, 0, 2**70, 1.5)),
         *(_put("fresh_ns", v) for v in (None, 2**62)),

@@ -36,6 +36,8 @@ class Sequencer:
     """Feeds a table with instances given as (column, embedding) or (column, embedding, label)."""
 
     def __init__(self, association: Association = "full", **limits: float) -> None:
+        # The grid is twelve cells wide and an object two: what is not about the gate looks everywhere.
+        limits = {"reach": 9, **limits}
         self.table = TrackTable(Thresholds(**limits), association)  # type: ignore[arg-type]
         self.decisions: list[Decision] = []
 
@@ -202,3 +204,72 @@ def test_decisions_carry_the_margin() -> None:
     assert chosen.runner_up == pytest.approx(0.6) and chosen.margin == pytest.approx(0.2)
     assert (lost.stage, lost.track, lost.detection, lost.runner_up) == ("lost", 2, -1, None)
     assert lost.score == pytest.approx(0.1) and lost.margin == pytest.approx(1.4)
+
+
+def test_a_look_alike_across_the_picture_is_another_object() -> None:
+    seq = Sequencer(reach=1.0, similarity=0.9)
+    seq.step(0, [(0, A)])
+    assert seq.step(0.1, [(8, A)], carried=[0]) == [2]  # four sizes away
+    birth = seq.decisions[0]
+    assert birth.stage == "birth" and birth.gate == pytest.approx(4.0)
+    seq = Sequencer(reach=4.5, similarity=0.9)
+    seq.step(0, [(0, A)])
+    assert seq.step(0.1, [(8, A)], carried=[0]) == [1]
+    match = seq.decisions[0]
+    assert match.stage == "appearance" and match.gate == pytest.approx(8 / 9)
+    assert match.margin == pytest.approx(0.1)  # of the cosine, narrower than the gate's
+
+
+def test_the_gate_is_part_of_how_narrow_a_decision_was() -> None:
+    for reach, narrow in ((4.2, 1 - 4 / 4.2), (3.9, 4 / 3.9 - 1)):
+        seq = Sequencer(reach=reach, similarity=0.5)
+        seq.step(0, [(0, A)])
+        seq.step(0.1, [(8, A)], carried=[0])
+        assert seq.decisions[0].margin == pytest.approx(narrow)
+
+
+def test_a_track_is_looked_for_where_its_motion_leads() -> None:
+    """Two sizes a second to the right, then hidden for half a second: it is found ahead and not where it was."""
+    for column, ids in ((4, [1]), (0, [2])):
+        seq = Sequencer(reach=0.75, velocity_momentum=0.0, foresight=1.0)
+        seq.step(0, [(0, A)])
+        seq.step(0.5, [(2, A)], carried=[2])
+        np.testing.assert_allclose(seq.table.tracks[0].velocity, [32, 0])
+        seq.step(0.6, [])
+        assert seq.step(1.0, [(column, A)]) == ids
+
+
+def test_motion_goes_on_for_so_long_as_foresight_says() -> None:
+    for foresight, gate in ((0.0, 2.0), (0.25, 1.5), (0.5, 1.0), (2.0, 0.0)):
+        seq = Sequencer(reach=1.0, velocity_momentum=0.0, foresight=foresight)
+        seq.step(0, [(0, A)])
+        seq.step(0.5, [(2, A)], carried=[2])  # two sizes a second
+        seq.step(1.5, [(6, A)])
+        assert (seq.decisions[0].gate or 0) == pytest.approx(max(gate, 1 / 3))  # equal sizes take a third of `resize`
+
+
+def test_velocities_are_averaged_over_sightings_from_rest() -> None:
+    seq = Sequencer(velocity_momentum=0.75)
+    seq.step(0, [(0, A)])
+    assert not seq.table.tracks[0].velocity.any()
+    seq.step(0.5, [(2, A)], carried=[2])
+    np.testing.assert_allclose(seq.table.tracks[0].velocity, [8, 0])
+    seq.step(0.75, [(2, A)], carried=[2])
+    np.testing.assert_allclose(seq.table.tracks[0].velocity, [6, 0])
+
+
+def test_a_better_look_far_away_does_not_stand_in_the_way_of_the_near_one() -> None:
+    seq = Sequencer(reach=1.5, similarity=0.8)
+    seq.step(0, [(0, A)])
+    assert seq.step(0.1, [(9, A), (2, unit(1, 0.3))], carried=[6]) == [2, 1]
+    chosen = next(d for d in seq.decisions if d.stage == "appearance")
+    assert chosen.runner_up is None  # what is too far is no rival
+
+
+def test_only_what_looks_alike_is_refused_by_the_gate() -> None:
+    seq = Sequencer(reach=1.0, similarity=0.8)
+    seq.step(0, [(0, A), (4, B)])
+    seq.step(0.1, [(10, A)], carried=[0, 4])
+    assert seq.decisions[0].gate == pytest.approx(5.0)  # of track 1; track 2 is nearer and looks otherwise
+    seq.step(0.2, [(10, C)], carried=[0])
+    assert seq.decisions[0].stage == "birth" and seq.decisions[0].gate is None

@@ -1,0 +1,35 @@
+"""How far an object can have come while it was not seen: what keeps stage 2 from ids that jump across the picture."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.contract import Thresholds
+
+Boxes = NDArray[np.float32]
+
+
+def reach_used(expected: Boxes, boxes: Boxes, limits: Thresholds) -> NDArray[np.float64]:
+    """The share of what is allowed that every pair of track and detection takes; above 1 it is refused.
+
+    Two centres may lie `reach` sizes apart, and one size may be `resize` times the other. A size is the root of a
+    box's area; distances count in the geometric mean of both. The larger of the two shares counts.
+
+    Args:
+        expected: (n,4) xyxy, where each track should be now, network pixels.
+        boxes: (m,4) xyxy, the detections.
+        limits: thresholds.
+
+    Returns:
+        (n,m) float64, not negative.
+    """
+    before, now = np.asarray(expected, np.float64)[:, None], np.asarray(boxes, np.float64)[None]
+    apart = (before[..., :2] + before[..., 2:] - now[..., :2] - now[..., 2:]) / 2
+    distance = np.hypot(apart[..., 0], apart[..., 1])
+    # A visible mask has a pixel; what a damaged state restores need not.
+    sizes = [np.sqrt(np.maximum((b[..., 2] - b[..., 0]) * (b[..., 3] - b[..., 1]), 1)) for b in (before, now)]
+    allowed = limits.reach * np.sqrt(sizes[0] * sizes[1])
+    ratio = np.maximum(sizes[0] / sizes[1], sizes[1] / sizes[0])
+    used: NDArray[np.float64] = np.maximum(distance / allowed, ratio / limits.resize)
+    return used
