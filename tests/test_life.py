@@ -80,6 +80,15 @@ def test_a_birth_beside_a_look_alike_says_that_it_was_too_far(run: Path, mapt: C
     assert done.code == 0 and "3.3 of 1" in done.out
 
 
+def test_files_of_before_there_was_a_gate_are_read(run: Path) -> None:
+    old = {key: value for key, value in ROWS[0].items() if key != "gate"}
+    (run / "decisions.jsonl").write_text(json.dumps(old) + "\n")
+    assert read_decisions(run, 2) == [{**old, "gate": None}]
+    (run / "decisions.jsonl").write_text(json.dumps({**old, "gate": "x"}) + "\n")
+    with pytest.raises(InputError, match=r"decisions\.jsonl:1: is damaged"):
+        read_decisions(run, 2)
+
+
 def test_crops_come_from_the_frames_of_the_moments(run: Path) -> None:
     moments = choose_moments(run, 2, ROWS, most=4)
     picture = draw_life(run, 2, moments, run.parent / "images")
