@@ -60,6 +60,7 @@ def evaluate(
     if evaluation is None:  # another rank shows the results
         return
     show(console, evaluation.metrics.compute(), evaluation.recall.to_json() if evaluation.recall else {})
+    show_sizes(console, evaluation.sizes.to_json())
     if json_file:
         write_json(json_file, evaluation.to_json())
 
@@ -100,6 +101,19 @@ def show(console: Console, results: Results, recall: dict[str, Any]) -> None:
     for name, areas in recall.items():
         found = ", ".join(f"{area} px {v['found']}/{v['masks']}" for area, v in areas.items())
         console.print(f"recall of {name} masks by area: {found}", highlight=False)
+
+
+def show_sizes(console: Console, sizes: dict[str, Any]) -> None:
+    """Print what was found, missed and false, by class and by the root of the area."""
+    from rich.table import Table
+
+    table = Table("objects", "pixels, root of the area", "found", "missed", "false")
+    for name, parts in sizes.items():
+        for row, (part, count) in enumerate(parts.items()):
+            numbers = (count["found"], count["masks"] - count["found"], count["false"])
+            table.add_row("" if row else name, part, *map(str, numbers))
+    if sizes:
+        console.print(table)
 
 
 def _percent(value: float | None) -> str:

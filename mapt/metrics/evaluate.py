@@ -17,9 +17,16 @@ Variant = Literal["step", "nuscenes"]
 
 @dataclass
 class Evaluation:
-    """Sums of the frames seen so far; `recall` only where ground truth is of things alone."""
+    """Sums of the frames seen so far.
+
+    Attributes:
+        metrics: of whole frames.
+        sizes: objects by the root of their area.
+        recall: by area, only where ground truth is of things alone.
+    """
 
     metrics: PanopticTrackingMetrics
+    sizes: RecallByArea
     recall: RecallByArea | None
 
     @classmethod
@@ -27,24 +34,26 @@ class Evaluation:
         """Nothing seen."""
         labels = LABELS[dataset]
         recall = RecallByArea(labels) if dataset == THINGS_ONLY else None
-        return cls(PanopticTrackingMetrics(labels, variant), recall)
+        return cls(PanopticTrackingMetrics(labels, variant), RecallByArea.by_side(labels), recall)
 
     def add(self, sequence: str, histogram: JointHistogram) -> None:
         """Take in the next frame of a sequence."""
         self.metrics.add(sequence, histogram)
+        self.sizes.add(histogram)
         if self.recall:
             self.recall.add(histogram)
 
     def merge(self, other: Evaluation) -> None:
         """Take in what `other` has seen."""
         self.metrics.merge(other.metrics)
+        self.sizes.merge(other.sizes)
         if self.recall and other.recall:
             self.recall.merge(other.recall)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: the results, and recall by area where it is known."""
+        """Plain values: the results, objects by size, and recall by area where it is known."""
         recall = {"recall_by_area": self.recall.to_json()} if self.recall else {}
-        return {**self.metrics.compute().to_json(), **recall}
+        return {**self.metrics.compute().to_json(), "objects_by_size": self.sizes.to_json(), **recall}
 
 
 def evaluate_pairs(

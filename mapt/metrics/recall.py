@@ -1,4 +1,4 @@
-"""Recall of ground-truth masks by their area: how small an object may be and still be found."""
+"""Objects by their size: how small one may be and still be found, and how large those are that are not there."""
 
 from __future__ import annotations
 
@@ -8,44 +8,77 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mapt.metrics.histogram import JointHistogram
-from mapt.panoptic import LabelMap
+from mapt.panoptic import VOID, LabelMap
 
-LIMITS = (500, 2000)  # pixels
-NAMES = ("below 500", "500 to 2000", "above 2000")
+AREAS = (500, 2000)  # pixels
+SIDES = (20, 40)  # pixels, the root of an area
+Key = tuple[int, int]  # class and part of the sizes
 
 
 @dataclass
 class RecallByArea:
-    """Counts of masks and of found ones, by class and area."""
+    """Counts of masks, of found ones and of false predictions, by class and area.
+
+    Attributes:
+        labels: classes and which of them are things.
+        limits: areas in pixels at which a new part begins.
+        names: of the parts, one more than limits.
+        masks: objects of the ground truth.
+        found: of them, those that a prediction of their class has an IoU above one half with.
+        false: predictions without such an object, unless they lie for the most part on void or on a crowd.
+    """
 
     labels: LabelMap
-    masks: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
-    found: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
+    limits: tuple[int, ...] = AREAS
+    names: tuple[str, ...] = ("below 500", "500 to 2000", "above 2000")
+    masks: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
+    found: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
+    false: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
+
+    @classmethod
+    def by_side(cls, labels: LabelMap) -> RecallByArea:
+        """Parts by the root of the area: below 20 pixels, from 20 to 40, and above."""
+        first, second = SIDES
+        return cls(labels, (first**2, second**2), (f"below {first}", f"{first} to {second}", f"above {second}"))
 
     def add(self, h: JointHistogram) -> None:
-        """Add a frame: a mask is found when a prediction of its class has an IoU above one half with it."""
+        """Add a frame."""
         for c in self.labels.things:
-            for i in np.unique(h.gt_id[(h.gt_class == c) & (h.gt_id > 0)]):
-                own = (h.gt_class == c) & (h.gt_id == i)
-                area = int(h.count[own].sum())
-                best = 0.0
-                for p, n in zip(h.pred_id[own & (h.pred_class == c)], h.count[own & (h.pred_class == c)], strict=True):
-                    other = (h.pred_class == c) & (h.pred_id == p)
-                    best = max(best, n / (area + int(h.count[other].sum()) - n))
-                key = (c, int(np.searchsorted(LIMITS, area, side="right")))
+            own, said = h.gt_class == c, h.pred_class == c
+            matched: set[int] = set()
+            for i in np.unique(h.gt_id[own & (h.gt_id > 0)]):
+                mask = own & (h.gt_id == i)
+                area = int(h.count[mask].sum())
+                hits = [
+                    int(p)
+                    for p, n in zip(h.pred_id[mask & said], h.count[mask & said], strict=True)
+                    if p > 0 and n / (area + int(h.count[said & (h.pred_id == p)].sum()) - n) > 0.5
+                ]
+                key = (c, self._part(area))
                 self.masks[key] += 1
-                self.found[key] += best > 0.5
+                self.found[key] += bool(hits)
+                matched |= set(hits)
+            forgiven = (h.gt_class == VOID) | (own & (h.gt_id == 0))
+            for p in np.unique(h.pred_id[said & (h.pred_id > 0)]):
+                mask = said & (h.pred_id == p)
+                area = int(h.count[mask].sum())
+                if int(p) not in matched and int(h.count[mask & forgiven].sum()) <= area / 2:
+                    self.false[c, self._part(area)] += 1
+
+    def _part(self, area: int) -> int:
+        return int(np.searchsorted(self.limits, area, side="right"))
 
     def merge(self, other: RecallByArea) -> None:
         """Add what `other` has seen."""
-        for key, count in other.masks.items():
-            self.masks[key] += count
-            self.found[key] += other.found[key]
+        for mine, theirs in ((self.masks, other.masks), (self.found, other.found), (self.false, other.false)):
+            for key, count in theirs.items():
+                mine[key] += count
 
     def to_json(self) -> dict[str, dict[str, dict[str, int]]]:
-        """Class name -> area -> masks and found."""
+        """Class name -> part -> masks, found and false; parts in which nothing is are left out."""
         out: dict[str, dict[str, dict[str, int]]] = {}
-        for (c, part), count in sorted(self.masks.items()):
-            entry = {"masks": count, "found": int(self.found[c, part])}
-            out.setdefault(self.labels.classes[c], {})[NAMES[part]] = entry
+        for key in sorted({*self.masks, *(key for key, count in self.false.items() if count)}):
+            counts = {"masks": self.masks, "found": self.found, "false": self.false}
+            entry = {name: int(count.get(key, 0)) for name, count in counts.items()}
+            out.setdefault(self.labels.classes[key[0]], {})[self.names[key[1]]] = entry
         return out

@@ -34,6 +34,8 @@ def test_tables_show_percent_and_json_fractions(mapt, gt: Path, pred: Path, tmp_
     expected = score_all({name: (GT[name], PRED[name]) for name in GT})
     assert code == 0
     written = json.loads((tmp_path / "out.json").read_text())
+    assert written.pop("objects_by_size") == {"car": {"below 20": {"masks": 5, "found": 4, "false": 1}}}
+    assert "root of the area" in out
     assert written == json.loads(json.dumps(asdict(expected)))
     assert set(written) == {"dataset", "sequences", "classes"}
     row = next(line for line in out.splitlines() if "all" in line)

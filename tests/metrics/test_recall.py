@@ -24,11 +24,11 @@ def test_masks_are_counted_by_class_and_area() -> None:
     other.add(count(gt, gt))
     recall.merge(other)
     assert recall.to_json() == {
-        "person": {"below 500": {"masks": 2, "found": 1}},  # a car there is no person
+        "person": {"below 500": {"masks": 2, "found": 1, "false": 0}},  # a car there is no person
         "car": {
-            "below 500": {"masks": 2, "found": 2},
-            "500 to 2000": {"masks": 4, "found": 3},  # 250 of 500 is exactly one half
-            "above 2000": {"masks": 2, "found": 2},
+            "below 500": {"masks": 2, "found": 2, "false": 2},  # that car, and 250 pixels of a car of 500
+            "500 to 2000": {"masks": 4, "found": 3, "false": 0},  # 250 of 500 is exactly one half
+            "above 2000": {"masks": 2, "found": 2, "false": 0},
         },
     }
 
@@ -38,3 +38,24 @@ def test_crowds_and_empty_frames_count_nothing() -> None:
     recall.add(count(bars((13, 0, 100)), bars((13, 1, 100))))
     recall.add(count(bars((0, 0, 1)), bars((0, 0, 1))))
     assert recall.to_json() == {}
+
+
+def test_sizes_are_roots_of_areas() -> None:
+    sizes = RecallByArea.by_side(KITTI_STEP)
+    gt = bars((13, 1, 399), (13, 2, 400), (13, 3, 1600))
+    sizes.add(count(gt, bars((13, 9, 399), (0, 0, 0), (13, 7, 400))))
+    assert sizes.to_json() == {
+        "car": {
+            "below 20": {"masks": 1, "found": 1, "false": 0},
+            "20 to 40": {"masks": 1, "found": 0, "false": 1},  # what is false counts by its own size
+            "above 40": {"masks": 1, "found": 0, "false": 0},
+        }
+    }
+
+
+def test_predictions_on_void_and_crowds_are_not_false() -> None:
+    sizes = RecallByArea.by_side(KITTI_STEP)
+    sizes.add(
+        count(bars((255, 0, 100), (13, 0, 100), (13, 0, 49), (11, 0, 100)), bars(*((13, i, 100) for i in (1, 2, 3, 4))))
+    )
+    assert sizes.to_json() == {"car": {"below 20": {"masks": 0, "found": 0, "false": 2}}}
