@@ -99,8 +99,9 @@ def show(console: Console, results: Results, recall: dict[str, Any]) -> None:
         )
     console.print(classes)
     for name, areas in recall.items():
-        found = ", ".join(f"{area} px {v['found']}/{v['masks']}" for area, v in areas.items())
-        console.print(f"recall of {name} masks by area: {found}", highlight=False)
+        found = ", ".join(f"{area} px {v['found']}/{v['masks']}" for area, v in areas.items() if v["masks"])
+        if found:
+            console.print(f"recall of {name} masks by area: {found}", highlight=False)
 
 
 def show_sizes(console: Console, sizes: dict[str, Any]) -> None:

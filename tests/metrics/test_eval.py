@@ -7,9 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from mapt.cli import main
-from mapt.panoptic import write_step
+from mapt.commands.eval import show
+from mapt.metrics import PanopticTrackingMetrics
+from mapt.panoptic import KITTI_STEP, write_step
 from tests.metrics.conftest import GT, PRED
 from tests.metrics.drawing import draw, score_all
 
@@ -101,3 +104,16 @@ def test_the_installed_process_exits_with_two(gt: Path, pred: Path) -> None:
     assert done.stderr.splitlines() == [
         f"mapt: {pred}/0000/000002.png: is missing, the ground truth has this frame; predict every frame"
     ]
+
+
+def test_classes_without_masks_have_no_recall(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is false of them stands in the table of sizes."""
+    recall = {
+        "person": {"below 500": {"masks": 0, "found": 0, "false": 3}},
+        "car": {
+            "below 500": {"masks": 2, "found": 1, "false": 0}, "above 2000": {"masks": 0, "found": 0, "false": 1},
+        },
+    }  # fmt: skip
+    show(Console(width=120), PanopticTrackingMetrics(KITTI_STEP).compute(), recall)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "recall" in line]
+    assert lines == ["recall of car masks by area: below 500 px 1/2"]
