@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mapt.config import preset
-from mapt.model.anchors import make_anchors
+from mapt.model.anchors import anchor_shapes, make_anchors
 from mapt.model.fpn import STRIDES
 from mapt.model.rpn import FOREGROUND_IOU
 
@@ -12,7 +12,7 @@ from mapt.model.rpn import FOREGROUND_IOU
 @pytest.mark.parametrize("ratio", [0.5, 1.0, 2.4])
 def test_micro_has_an_anchor_for_every_object_of_8_to_360_pixels(ratio: float) -> None:
     config = preset("micro")
-    shapes = [make_anchors(config, level, 1, 1, stride, torch.device("cpu")) for level, stride in enumerate(STRIDES)]
+    shapes = [make_anchors(anchor_shapes(config, level), 1, 1, stride) for level, stride in enumerate(STRIDES)]
     anchors = torch.cat(shapes)
     sizes = (anchors[:, 2:] - anchors[:, :2]).double()  # (A,2) width, height
     for size in torch.logspace(torch.tensor(8.0).log10(), torch.tensor(360.0).log10(), 40).double():
