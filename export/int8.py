@@ -23,6 +23,7 @@ from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Backend, Tensors
 
 KINDS = ["Conv", "Add", "Relu", "Clip"]
+MEASURED = [*KINDS, "Softmax"]  # before 1.21 ONNX Runtime's quantiser asks for a range of these, too, in any graph
 SAMPLES = 24  # calls of each subgraph that its ranges are taken from
 PERIOD_NS = 100_000_000
 
@@ -109,7 +110,7 @@ def quantize(model: onnx.ModelProto, samples: list[Tensors], symmetric: bool = F
                 quantize_static(
                     source, target, Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
                     activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8, weight_type=QuantType.QInt8,
-                    nodes_to_quantize=names, op_types_to_quantize=KINDS,
+                    nodes_to_quantize=names, op_types_to_quantize=MEASURED,
                     extra_options={
                         "ActivationSymmetric": symmetric, "WeightSymmetric": True, "QuantizeBias": not symmetric,
                         "TensorQuantOverrides": _overrides(filters),

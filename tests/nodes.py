@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
 from mapt.ops.nodes import DOMAIN, VERSION
+from mapt.runtime.requirements import runnable_here
 
 Tensors = Mapping[str, Tensor]
 Numbers = Mapping[str, int | float | Sequence[int]]  # attributes
@@ -46,7 +48,12 @@ def open_session(model: onnx.ModelProto | bytes, library: Path | None = None, th
     if library:
         options.register_custom_ops_library(str(library))
     content = model if isinstance(model, bytes) else model.SerializeToString()
-    return onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+    except Exception as error:
+        if "DeformConv(19)" in str(error) and runnable_here() != "standard":
+            pytest.skip("this ONNX Runtime has no DeformConv, which bundles of `standard` state")
+        raise
 
 
 def run(model: onnx.ModelProto, inputs: Tensors, library: Path | None = None, threads: int = 2) -> Tensor:

@@ -22,6 +22,7 @@ from mapt.export.check import compare
 from mapt.runtime.backend import Tensors
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend
+from mapt.runtime.requirements import runnable_here
 from mapt.runtime.selftest import difference, self_test
 from mapt.runtime.signature import check_signature
 from mapt.shipped import shipped_weights
@@ -118,9 +119,10 @@ def test_graphs_are_standard_static_and_carry_nothing_of_the_machine(bundle: Pat
 
 
 def test_another_process_exports_the_same_bytes(bundle: Path, tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from mapt.export.bundle import export_bundle as e; "
-    code += "e(Path(sys.argv[1]), Path(sys.argv[2]))"
-    subprocess.run([sys.executable, "-c", code, str(shipped_weights()), str(tmp_path / "again")], check=True)
+    code = "import sys; from pathlib import Path; from mapt.export.bundle import Request, export_bundle as e; "
+    code += "e(Path(sys.argv[1]), Path(sys.argv[2]), Request(lowering=sys.argv[3]))"
+    arguments = (str(shipped_weights()), str(tmp_path / "again"), runnable_here())
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True)
     first, second = (sorted(p.name for p in folder.iterdir()) for folder in (bundle, tmp_path / "again"))
     assert first == second
     for name in first:
@@ -144,8 +146,8 @@ def test_an_older_bundle_is_converted_by_the_command_that_its_refusal_names(
     (old / "manifest.json").write_text(json.dumps({**manifest, "format": 5}))
     refused = mapt("bench", old)
     assert refused.code == 2 and refused.err.count("\n") == 1
-    (command,) = re.findall(r"convert it with `(.*) --out NEW`", refused.err)
-    assert mapt(*shlex.split(command)[1:], "--out", tmp_path / "new", "--no-check").code == 0
+    ((command, options),) = re.findall(r"convert it with `(.*) --out NEW(.*)`", refused.err)
+    assert mapt(*shlex.split(command + options)[1:], "--out", tmp_path / "new", "--no-check").code == 0
     assert read_bundle(tmp_path / "new").id == read_bundle(bundle).id
 
 
@@ -173,7 +175,7 @@ def test_bad_weights_are_refused_and_leave_nothing(tmp_path: Path, damage: str) 
         text = json.dumps(header).encode()
         path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
     with pytest.raises(InputError, match=r"bad\.safetensors"):
-        export_bundle(path, tmp_path / "out")
+        export_bundle(path, tmp_path / "out", Request(lowering=runnable_here()))
     assert [p.name for p in tmp_path.iterdir()] == ([] if damage == "missing" else ["bad.safetensors"])
 
 

@@ -19,6 +19,7 @@ from mapt.export.tensorrt import Engine, build_engines
 from mapt.export.turing import remove_products
 from mapt.runtime.backend import Tensors
 from mapt.runtime.bundle import read_bundle
+from mapt.runtime.requirements import runnable_here
 from mapt.shipped import shipped_weights
 from tests.export.test_tensorrt import needs_tensorrt
 
@@ -109,7 +110,7 @@ def test_what_is_refused_is_told_and_left_out(
     monkeypatch.setattr(writer, "build_engines", build)
     monkeypatch.setattr(writer, "engine_targets", lambda wanted: wanted)
     monkeypatch.setattr(writer, "lower_precision", lambda *_: passed)
-    request = Request(size=(96, 320), precision="fp16", targets=("sm75", "sm86"))
+    request = Request(size=(96, 320), lowering=runnable_here(), precision="fp16", targets=("sm75", "sm86"))
     done = export_bundle(shipped_weights(), tmp_path / "b", request)
     assert done.refused == tuple(f"fp16 motion for {t}: TensorRT has no [such] kernel" for t in ("sm75", "sm86"))
     assert read_bundle(tmp_path / "b").engines == {}

@@ -17,6 +17,7 @@ from mapt.errors import InputError
 from mapt.export.bundle import TARGETS, Request, export_bundle
 from mapt.export.tensorrt import build_engines, find_targets
 from mapt.runtime.bundle import read_bundle
+from mapt.runtime.requirements import runnable_here
 from mapt.shipped import shipped_weights
 from tests.export.conftest import has_tensorrt
 
@@ -104,7 +105,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> No
 def test_without_tensorrt_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     stand_in(monkeypatch, tmp_path, "echo 'error: tensorrt: No module named tensorrt' >&2\nexit 3")
     with pytest.raises(InputError, match=r"no TensorRT here \(tensorrt: No module.*install mapt\[trt-rtx\]"):
-        export_bundle(shipped_weights(), tmp_path / "b", Request(targets=()))
+        export_bundle(shipped_weights(), tmp_path / "b", Request(lowering=runnable_here(), targets=()))
     assert not (tmp_path / "b").exists()
 
 
