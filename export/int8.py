@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from mapt.export.lowering import lower
 from mapt.export.saturation import check_pair_sums, safe_ranges
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Backend, Tensors
+from mapt.runtime.requirements import onnxruntime_version, runnable_here
 
 KINDS = ["Conv", "Add", "Relu", "Clip"]
 MEASURED = [*KINDS, "Softmax"]  # before 1.21 ONNX Runtime's quantiser asks for a range of these, too, in any graph
@@ -102,6 +104,7 @@ def quantize(model: onnx.ModelProto, samples: list[Tensors], symmetric: bool = F
     with tempfile.TemporaryDirectory() as folder:
         source, target, ranges = Path(folder, "float.onnx"), Path(folder, "int8.onnx"), {}
         if any(node.domain for node in model.graph.node):
+            _check_quantizer(quantize_static)
             ranges = {"calibration_cache_path": Path(folder, "ranges.json")}
         logging.disable(logging.WARNING)  # it recommends a step that the exporter has done
         try:
@@ -144,11 +147,20 @@ def _overrides(filters: dict[str, NDArray[np.float32]]) -> dict[str, list[dict[s
     return {name: [{**shared, "rmin": -limit, "rmax": limit} for limit in ranges] for name, ranges in filters.items()}
 
 
+def _check_quantizer(quantize_static: Callable[..., Any]) -> None:
+    """Refuse MAPT's own operators on a quantiser that cannot take the ranges of another form of the graph."""
+    if "calibration_cache_path" not in inspect.signature(quantize_static).parameters:
+        raise InputError(
+            f"--ops custom --precision int8: ONNX Runtime {onnxruntime_version()} cannot quantise around MAPT's "
+            "operators; update it, or export with --ops gridsample"
+        )
+
+
 def _standard(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy without MAPT's own operators, which calibration does not know; what it measures has the same names."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    lower(copy, "standard")
+    lower(copy, runnable_here())
     return copy
 
 

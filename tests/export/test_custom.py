@@ -1,5 +1,6 @@
 """The custom lowering: MAPT's own nodes in the graphs, its own library under them."""
 
+import inspect
 import json
 import shutil
 import subprocess
@@ -12,13 +13,14 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnxruntime.quantization import quantize_static
 
 from mapt.bench.run import run_backends
 from mapt.contract import BY_NAME, SUBGRAPHS
 from mapt.errors import InputError
 from mapt.export.bundle import Request, export_bundle
 from mapt.export.check import compare
-from mapt.export.int8 import quantize
+from mapt.export.int8 import _check_quantizer, quantize
 from mapt.ops.nodes import DOMAIN, VERSION
 from mapt.runtime import PanopticTracker, operators
 from mapt.runtime.backend import Backend
@@ -114,7 +116,18 @@ def test_another_process_exports_the_same_bytes(custom: Path, tmp_path: Path) ->
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
 
 
+def test_an_older_quantiser_is_refused_in_a_line() -> None:
+    def old(model_input: Path, model_output: Path) -> None:
+        raise AssertionError("it is not asked to")
+
+    with pytest.raises(InputError, match=r"^--ops custom --precision int8: ONNX Runtime .* cannot quantise .*; update"):
+        _check_quantizer(old)
+
+
 @needs_library
+@pytest.mark.skipif(
+    "calibration_cache_path" not in inspect.signature(quantize_static).parameters, reason="ONNX Runtime is too old"
+)
 def test_int8_has_the_ranges_of_the_standard_form(custom: Path, bundle: Path, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     bundles = [read_bundle(path) for path in (custom, bundle)]
