@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from mapt.errors import InputError
 from mapt.image_files import read_rgb
-from mapt.listing import by_frame, frame_key, list_files, list_folders
+from mapt.listing import IMAGES, by_frame, frame_key, list_files, list_folders
 from mapt.video import VideoInfo, decode, probe
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
 FPS = 10.0  # of a folder that says nothing
 UNIX_TIME = {19: 1, 16: 1_000, 13: 1_000_000}  # digits of a time since 1970 in ns, us, ms: how many ns its unit has
 
@@ -153,7 +152,7 @@ def open_sources(path: Path, fps: float | None = None, sequences: list[str] | No
     folder = path / "img1" if (path / "img1").is_dir() else path
     files = _images(folder)
     if not files:
-        raise InputError(f"{path}: holds no {', '.join(SUFFIXES)} files; give a folder of frames, a video or a dataset")
+        raise InputError(f"{path}: holds no {', '.join(IMAGES)} files; give a folder of frames, a video or a dataset")
     return [_folder_source(folder, files, fps)]
 
 
@@ -209,7 +208,7 @@ def _stated_rate(path: Path) -> float | None:
 
 
 def _images(folder: Path) -> tuple[Path, ...]:
-    found = list_files(folder, *SUFFIXES)
+    found = list_files(folder, *IMAGES)
     for stem, times in Counter(p.stem for p in found).items():
         if times > 1:  # their outputs would have one name
             raise InputError(f"{folder}: has frame {stem} in {times} formats; remove all but one")

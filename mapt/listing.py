@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mapt.errors import InputError
 
+IMAGES = (".png", ".jpg", ".jpeg")  # suffixes of the frames that are read
 FrameKey = tuple[int, str]  # sorts numbered frames by number, before those that have only a name
 
 

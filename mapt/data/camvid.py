@@ -12,13 +12,12 @@ from mapt.data.bad import BadFiles
 from mapt.data.grey import read_grey
 from mapt.data.stills import Stills, pair_files
 from mapt.errors import InputError
-from mapt.listing import by_frame, frame_key, list_files
+from mapt.listing import IMAGES, by_frame, frame_key, list_files
 from mapt.panoptic import Instance, Semantic
 
 # sky, building, pole, road, pavement, tree, sign, fence, car, pedestrian, bicyclist, unlabelled -> Cityscapes.
 TRAIN_IDS = np.full(256, 255, np.uint8)
 CLASSES = 12
-IMAGES = (".png", ".jpg", ".jpeg")
 TRAIN_IDS[:CLASSES] = (10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12, 255)
 CAR, PERSON = 13, 11
 MIN_PIXELS = 40

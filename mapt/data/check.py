@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from mapt.data.kitti_step import SUFFIXES, image_folder
+from mapt.data.kitti_step import image_folder
 from mapt.data.mots_text import CLASSES, PER_CLASS, mots_texts, pack_objects, read_mots_text
 from mapt.errors import InputError
 from mapt.image_files import read_rgb
-from mapt.listing import FrameKey, by_frame, frame_key, list_files
+from mapt.listing import IMAGES, FrameKey, by_frame, frame_key, list_files
 from mapt.metrics.folders import LABELS, THINGS_ONLY, png_folders, unknown_class
 from mapt.metrics.histogram import joint_histogram
 from mapt.panoptic import VOID, LabelMap, Packed, read_packed
@@ -162,7 +162,7 @@ def _images(folder: Path | None, sequence: str, findings: Findings) -> dict[Fram
     if folder is None:
         findings.notes["no images beside the labels"].append(sequence)
         return None
-    return by_frame(_once(list_files(folder, *SUFFIXES), findings))
+    return by_frame(_once(list_files(folder, *IMAGES), findings))
 
 
 def _text_frames(name: str, text: Path, root: Path, findings: Findings) -> list[_Frame]:

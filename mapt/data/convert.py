@@ -20,11 +20,9 @@ from mapt.data.mots_text import (
 from mapt.data.rle import encode_mask
 from mapt.errors import InputError
 from mapt.image_files import read_rgb
-from mapt.listing import by_frame, list_files
+from mapt.listing import IMAGES, by_frame, list_files
 from mapt.panoptic import VOID, Instance, Semantic, read_step, write_step
 from mapt.publish import published
-
-IMAGES = (".png", ".jpg", ".jpeg")
 
 
 def mots_to_step(

@@ -23,11 +23,10 @@ from mapt.data.mots_text import (
 from mapt.data.video import Clip, LabelledFrame, Video
 from mapt.errors import InputError
 from mapt.image_files import read_rgb
-from mapt.listing import by_frame, list_files, list_folders
+from mapt.listing import IMAGES, by_frame, list_files, list_folders
 from mapt.panoptic import BACKGROUND, KITTI_STEP, VOID, Instance, Semantic
 
 VALIDATION = ("0002", "0006", "0007", "0008", "0010", "0013", "0014", "0016", "0018")  # of the 21 with labels
-IMAGES = (".png", ".jpg", ".jpeg")
 IGNORED = -1  # id of a region without samples, see `Triplet`
 
 

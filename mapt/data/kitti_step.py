@@ -14,11 +14,10 @@ from mapt.data.bad import BadFiles
 from mapt.data.video import Clip, LabelledFrame, Video, check_classes, check_size
 from mapt.errors import InputError
 from mapt.image_files import read_rgb
-from mapt.listing import by_frame, list_files, list_folders
+from mapt.listing import IMAGES, by_frame, list_files, list_folders
 from mapt.panoptic import KITTI_STEP, Instance, LabelMap, Semantic, read_step
 
 Labelled = tuple[NDArray[np.uint8], tuple[Semantic, Instance], int]  # image, label, time in ns
-SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def list_sequences(root: Path, split: str, bad: BadFiles | None = None) -> list[
     for folder in list_folders(labels):
         images = image_folder(root, split, folder.name) or root / "training" / "image_02" / folder.name
         pairs = []
-        pictures = by_frame(list_files(images, *SUFFIXES))
+        pictures = by_frame(list_files(images, *IMAGES))
         for key, label in by_frame(list_files(folder, ".png")).items():
             image = pictures.get(key)
             if image is None:
