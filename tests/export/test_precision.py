@@ -27,6 +27,7 @@ from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Tensors
 from mapt.runtime.bundle import PAIR_LIMIT, Bundle, read_bundle
 from mapt.runtime.ort import OrtBackend
+from mapt.runtime.requirements import runnable_here
 from mapt.shipped import shipped_weights
 
 Run = Callable[..., Any]
@@ -196,9 +197,8 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("short")
 def test_a_bundle_in_int8_is_whole_and_the_same_twice(tmp_path: Path) -> None:
-    first, second = (
-        export_bundle(shipped_weights(), tmp_path / name, Request(precision="int8")) for name in ("a", "b")
-    )
+    request = Request(precision="int8", lowering=runnable_here())
+    first, second = (export_bundle(shipped_weights(), tmp_path / name, request) for name in ("a", "b"))
     assert first.id == second.id and first.lowered
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
