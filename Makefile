@@ -54,17 +54,32 @@ EVERYTHING := torch,onnxruntime$(if $(shell command -v nvcc),$(shell echo ,cuda,
 kernels: $(STAMP)
 	MAPT_BUILD=$(EVERYTHING) $(BIN)/python setup.py --quiet build_ext --inplace
 
-# The kernels' attack under AddressSanitizer and UBSan, once per instruction set; those for CUDA run as loops.
+# The kernels' attack under AddressSanitizer and UBSan, once per instruction set; those for CUDA run as loops. Then random
+# attributes and shapes through the operators for ONNX Runtime, and through TensorRT's plugins where its headers are.
+SANITIZED := build/sanitize
 SANITIZE := -std=c++17 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
-	-fsanitize=address,undefined,float-cast-overflow
-sanitize: build/attack
-	MAPT_ISA=baseline build/attack
-	MAPT_ISA=avx2 build/attack
-	build/attack
+	-fsanitize=address,undefined,float-cast-overflow -pthread
+TENSORRT = $(shell $(BIN)/python -c "import sys; sys.path.insert(0, 'csrc'); import nvcc; print(nvcc.find_tensorrt())" 2>/dev/null)
+sanitized = $(patsubst csrc/%,$(SANITIZED)/%.o,$(wildcard $(1:%=csrc/%)))
+KERNELS := $(call sanitized,kernels/*.cpp kernels/*.cu)
+# Of memory that a machine lacks the operators tell with a status; the sanitizer would end the program.
+FUZZ := ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=256
+sanitize: $(SANITIZED)/attack $(SANITIZED)/fuzz_onnxruntime $(if $(TENSORRT),$(SANITIZED)/fuzz_tensorrt)
+	MAPT_ISA=baseline $(SANITIZED)/attack
+	MAPT_ISA=avx2 $(SANITIZED)/attack
+	$(SANITIZED)/attack
+	$(FUZZ) $(SANITIZED)/fuzz_onnxruntime
+	$(if $(TENSORRT),$(FUZZ) $(SANITIZED)/fuzz_tensorrt 2>$(SANITIZED)/refusals,@echo "no TensorRT headers: the plugins are left out")
 
-build/attack: $(SOURCES)
-	@mkdir -p build
-	$(CXX) $(SANITIZE) csrc/kernels/*.cpp csrc/tests/attack.cpp -x c++ csrc/kernels/*.cu -o $@ -pthread
+$(SANITIZED)/attack: $(KERNELS) $(call sanitized,tests/attack.cpp)
+$(SANITIZED)/fuzz_onnxruntime: $(KERNELS) $(call sanitized,onnxruntime/*.cpp tests/fuzz_onnxruntime.cpp)
+$(SANITIZED)/fuzz_tensorrt: $(KERNELS) $(call sanitized,tensorrt/*.cpp tests/plugins.cpp tests/fuzz_tensorrt.cpp)
+$(SANITIZED)/attack $(SANITIZED)/fuzz_onnxruntime $(SANITIZED)/fuzz_tensorrt:
+	$(CXX) $(SANITIZE) $^ -o $@
+
+$(SANITIZED)/%.o: csrc/% $(SOURCES)
+	@mkdir -p $(@D)
+	$(CXX) $(SANITIZE) -DMAPT_CUDA $(if $(TENSORRT),-isystem $(TENSORRT) -I csrc/shim) -x c++ -c $< -o $@
 
 # Resolve pyproject.toml anew in an empty environment and pin what came out.
 lock:

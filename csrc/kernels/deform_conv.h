@@ -84,14 +84,14 @@ void deform_conv2d_single(const DeformConv<T>& p, const Parallel& parallel) {
   constexpr int at_once = MAPT_VECTOR_BYTES == 64 ? 8 : 4;
   const Border border{p.height, p.width};
   const int64_t groups = divide_up(p.batch, lanes), cell_step = groups * lanes, pixels = p.out_pixels();
-  Scratch<T> images(border.cells() * cell_step);
+  Scratch<T> images(border.cells(), cell_step);
   to_lanes(p.input, p.batch, border, images.get(), cell_step, lanes, parallel);
   const bool streaming = may_stream(p.out, pixels, p.batch * p.filters * pixels);
   const T* cells = images.get();
   parallel_for(parallel, divide_up(pixels, kBlock),
                [&p, cells, cell_step, groups, pixels, border, streaming](int64_t begin, int64_t end) {
                  BlockSamples<T> at(p.taps());
-                 Scratch<T> tile(lanes * p.taps() * kBlock);
+                 Scratch<T> tile(lanes, p.taps(), kBlock);
                  for (int64_t block = begin; block < end; ++block) {
                    const int64_t first = block * kBlock, count = smaller(kBlock, pixels - first);
                    at.locate(p, p.offset, first);
@@ -146,7 +146,7 @@ void deform_conv2d_general(const DeformConv<T>& p, const Parallel& parallel) {
   const Border border{p.height, p.width};
   const int64_t width = round_up(p.channels, lanes), row = round_up(p.filters, lanes), pixels = p.out_pixels();
   const int64_t blocks = divide_up(pixels, kBlock), image = border.cells() * width;
-  Scratch<T> images(p.batch * image), weight(p.taps() * p.channels * row), bias(row);
+  Scratch<T> images(p.batch, image), weight(p.taps(), p.channels, row), bias(row);
   for (int64_t f = 0; f < row; ++f) bias[f] = p.bias && f < p.filters ? p.bias[f] : T(0);
   for (int64_t n = 0; n < p.batch; ++n) {
     to_lanes(p.input + n * p.channels * p.height * p.width, p.channels, border, images.get() + n * image, width, lanes,
@@ -156,7 +156,7 @@ void deform_conv2d_general(const DeformConv<T>& p, const Parallel& parallel) {
   const int64_t outer = p.shared ? 1 : p.batch, inner = p.shared ? p.batch : 1;
   parallel_for(parallel, outer * blocks, [&](int64_t begin, int64_t end) {
     BlockSamples<T> at(p.taps());
-    Scratch<T> samples(kBlock * width), sums(kBlock * row);
+    Scratch<T> samples(kBlock, width), sums(kBlock, row);
     for (int64_t task = begin; task < end; ++task) {
       const int64_t first = task % blocks * kBlock, count = smaller(kBlock, pixels - first);
       at.locate(p, p.offset + task / blocks * 2 * p.taps() * pixels, first);

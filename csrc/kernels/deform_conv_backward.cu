@@ -158,8 +158,8 @@ struct Space {
   Space(const DeformConvGrad<T>& g, Pieces& pieces) : index{g.forward} {
     const DeformConv<T>& p = g.forward;
     const int64_t width = p.channels * p.taps();
-    columns = g.grad_input || g.grad_offset ? pieces.take<T>(p.batch * width * p.out_pixels()) : nullptr;
-    parts = pieces.take<T>(lanes_of(p) * p.filters * larger<int64_t>(1, width));
+    columns = g.grad_input || g.grad_offset ? pieces.take<T>(p.batch, width, p.out_pixels()) : nullptr;
+    parts = pieces.take<T>(lanes_of(p), p.filters, larger<int64_t>(1, width));
     if (g.grad_input) index.carve(pieces);
   }
 };

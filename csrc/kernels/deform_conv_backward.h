@@ -20,11 +20,11 @@ class GeneralBackward {
         slice_(border_.cells() * lanes),
         columns_(p_.taps() * lanes),
         weight_part_(p_.filters * columns_),
-        images_(p_.batch * groups_ * slice_),
-        grads_(g_.grad_input ? p_.batch * groups_ * slice_ : 0),
-        weights_(groups_ * weight_part_),
-        weight_parts_(p_.batch * groups_ * weight_part_),
-        offset_parts_(g_.grad_offset ? p_.batch * groups_ * 2 * p_.taps() * kStretch : 0) {}
+        images_(p_.batch, groups_, slice_),
+        grads_(g_.grad_input ? p_.batch : 0, groups_, slice_),
+        weights_(groups_, weight_part_),
+        weight_parts_(p_.batch, groups_, weight_part_),
+        offset_parts_(g_.grad_offset ? p_.batch : 0, groups_, 2, p_.taps(), kStretch) {}
 
   void run(const Parallel& parallel) {
     const int64_t plane = p_.height * p_.width;
@@ -71,7 +71,7 @@ class GeneralBackward {
   void run_task(int64_t task, int64_t start, int64_t stop) {
     const int64_t n = task / groups_, group = task % groups_, taps = p_.taps(), pixels = p_.out_pixels();
     BlockSamples<T> at(taps);
-    Scratch<T> gradient(kBlock * columns_), samples(kBlock * columns_), grad(p_.filters * kBlock);
+    Scratch<T> gradient(kBlock, columns_), samples(kBlock, columns_), grad(p_.filters, kBlock);
     const T* field = p_.offset + (p_.shared ? 0 : n) * 2 * taps * pixels;
     for (int64_t first = start; first < stop; first += kBlock) {
       const int64_t count = smaller(kBlock, pixels - first);

@@ -81,10 +81,10 @@ class SingleBackward {
         cell_step_(groups_ * lanes),
         blocks_(divide_up(p_.out_pixels(), kBlock)),
         weight_part_(p_.filters * p_.taps() * lanes),
-        images_(border_.cells() * cell_step_),
-        input_parts_(g_.grad_input ? kBands * border_.cells() * cell_step_ : 0),
-        weight_parts_(kBands * weight_part_),
-        bias_parts_(kBands * p_.filters * lanes) {}
+        images_(border_.cells(), cell_step_),
+        input_parts_(g_.grad_input ? kBands : 0, border_.cells(), cell_step_),
+        weight_parts_(kBands, weight_part_),
+        bias_parts_(kBands, p_.filters, lanes) {}
 
   void run(const Parallel& parallel) {
     to_lanes(p_.input, p_.batch, border_, images_.get(), cell_step_, lanes, parallel);
@@ -115,7 +115,7 @@ class SingleBackward {
   void run_band(int64_t band) {
     const int64_t taps = p_.taps(), pixels = p_.out_pixels();
     BlockSamples<T> at(taps);
-    Scratch<T> tile(lanes * taps * kBlock), gradient(lanes * taps * kBlock), offset(2 * taps * kBlock);
+    Scratch<T> tile(lanes, taps, kBlock), gradient(lanes, taps, kBlock), offset(2, taps, kBlock);
     T* input = g_.grad_input ? input_parts_.get() + band * border_.cells() * cell_step_ : nullptr;
     if (input) std::memset(input, 0, border_.cells() * cell_step_ * sizeof(T));
     std::memset(weight_parts_.get() + band * weight_part_, 0, weight_part_ * sizeof(T));

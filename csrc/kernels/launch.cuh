@@ -8,6 +8,7 @@
 #define MAPT_ISA cuda
 
 #include "cuda_kernels.h"
+#include "limits.h"
 
 #if defined(__CUDACC__)
 #include <cuda_runtime_api.h>
@@ -68,16 +69,21 @@ class Pieces {
  public:
   explicit Pieces(void* memory) : memory_(static_cast<char*>(memory)) {}
 
-  template <class N>
-  N* take(int64_t count) {
-    const int64_t at = bytes_;
-    bytes_ += round_up(count * static_cast<int64_t>(sizeof(N)), 256);
+  // Memory for a * b * ... elements.
+  //
+  // Raises std::bad_alloc where no number of bytes is large enough.
+  template <class N, class... Factors>
+  N* take(Factors... factors) {
+    const int64_t at = bytes_, more = product({factors..., int64_t{sizeof(N)}});
+    if (more > kMostBytes - at) throw std::bad_alloc();
+    bytes_ += round_up(more, 256);
     return memory_ ? reinterpret_cast<N*>(memory_ + at) : nullptr;
   }
 
   size_t bytes() const { return static_cast<size_t>(bytes_); }
 
  private:
+  static constexpr int64_t kMostBytes = INT64_MAX / 2;  // so that rounding up has room
   char* memory_;
   int64_t bytes_ = 0;
 };

@@ -10,7 +10,7 @@ constexpr int64_t kBlock = 48;  // pixels; a multiple of the lanes and of the ro
 template <class T>
 class BlockSamples {
  public:
-  explicit BlockSamples(int64_t taps) : index_(taps * kBlock), parts_(taps * 2 * kBlock), weights_(taps * 4 * kBlock) {}
+  explicit BlockSamples(int64_t taps) : index_(taps, kBlock), parts_(taps, 2, kBlock), weights_(taps, 4, kBlock) {}
 
   // (kBlock): the upper left cell of each pixel's sample, counted in the bordered map.
   MAPT_INLINE Int<T>* index(int64_t tap) { return index_.get() + tap * kBlock; }

@@ -18,9 +18,9 @@ struct Motion {
 
   Motion(const Propagate<T, C>& p, Pieces& pieces) : p(p) {
     collapsed = pieces.take<C>(kAllTaps);
-    rows = pieces.take<int32_t>(p.count * p.height * 2);
+    rows = pieces.take<int32_t>(p.count, p.height, 2);
     extents = pieces.take<Extent>(p.count);
-    pooled = pieces.take<C>(p.features ? p.count * kAllTaps * kBins : 0);
+    pooled = pieces.take<C>(p.features ? p.count : 0, kAllTaps, kBins);
   }
 
   // Where tap i of all 36 samples at pixel (y, x).

@@ -56,7 +56,7 @@ class MaskLogits {
         count_(count),
         border_{p.height, p.width},
         groups_(divide_up(count, lanes)),
-        cells_(groups_ * border_.cells() * lanes) {
+        cells_(groups_, border_.cells(), lanes) {
     pack(parallel);
     for (int64_t field = 0; field < kFields; ++field) {
       for (int64_t tap = 0; tap < kFieldTaps; ++tap) {
@@ -97,7 +97,7 @@ class MaskLogits {
       to_lanes(p_.masks + masks_[0] * pixels, count_, border_, cells_.get(), lanes, group_step, parallel);
       return;
     }
-    Scratch<T> packed(count_ * pixels);
+    Scratch<T> packed(count_, pixels);
     for (int64_t i = 0; i < count_; ++i) {
       std::memcpy(packed.get() + i * pixels, p_.masks + masks_[i] * pixels, pixels * sizeof(T));
     }

@@ -83,7 +83,7 @@ void roi_align(const RoiAlign<T>& p, const Parallel& parallel) {
   const bool streaming = p.count * p.channels * bins * static_cast<int64_t>(sizeof(T)) >= kStreamBytes;
   parallel_for(parallel, p.batch * groups * parts, [&, parts, groups, bins, streaming](int64_t begin, int64_t end) {
     Slices<T> slices(p);
-    Scratch<T> pooled(bins * lanes), rows((bins + 1) * lanes);
+    Scratch<T> pooled(bins, lanes), rows(bins + 1, lanes);
     int64_t marked = -1;
     for (int64_t task = begin; task < end; ++task) {
       // Groups change fastest, so that marks serve several tasks.
@@ -138,7 +138,7 @@ void roi_align_backward(const RoiAlignGrad<T>& g, const Parallel& parallel) {
   Boxes<T> boxes(p);
   parallel_for(parallel, p.batch * groups, [&, groups, bins](int64_t begin, int64_t end) {
     Slices<T> slices(p);
-    Scratch<T> gradient(bins * lanes);
+    Scratch<T> gradient(bins, lanes);
     int64_t marked = -1;
     for (int64_t task = begin; task < end; ++task) {
       const int64_t group = task % groups, image = task / groups;

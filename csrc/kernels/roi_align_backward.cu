@@ -116,7 +116,7 @@ Tiles<T> carve(const RoiAlignGrad<T>& g, Pieces& pieces) {
   const int64_t count = g.forward.batch * tiles.of_image();
   tiles.boxes = pieces.take<BoxReach>(g.forward.count);
   tiles.counts = pieces.take<int32_t>(count);
-  tiles.lists = pieces.take<int32_t>(count * g.forward.count);
+  tiles.lists = pieces.take<int32_t>(count, g.forward.count);
   return tiles;
 }
 

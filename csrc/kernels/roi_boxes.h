@@ -21,8 +21,8 @@ class Boxes {
         order_(p.count),
         starts_(p.batch + 1),
         level_(p.count),
-        counts_(p.count * 2 * p.size),
-        entries_(p.count * 2 * p.size * slots_) {
+        counts_(p.count, 2, p.size),
+        entries_(p.count, 2, p.size, slots_) {
     sort_by_image();
     for (int64_t r = 0; r < p.count; ++r) add(r);
   }
@@ -95,7 +95,7 @@ class Boxes {
 template <class T>
 class Slices {
  public:
-  explicit Slices(const RoiAlign<T>& p) : p_(p), cells_(total_cells(p) * lanes), marks_(total_marks(p)) {}
+  explicit Slices(const RoiAlign<T>& p) : p_(p), cells_(total_cells(p), lanes), marks_(total_marks(p)) {}
 
   MAPT_INLINE T* level(int level) { return cells_.get() + cell_offset(level) * lanes; }
   MAPT_INLINE int64_t width(int level) { return p_.widths[level]; }

@@ -27,10 +27,10 @@ struct SampleIndex {
   MAPT_INLINE int32_t end(int64_t at) const { return ends[at]; }
 
   void carve(Pieces& pieces) {
-    ends = pieces.take<int32_t>(fields() * cells());
-    row_ends = pieces.take<int32_t>(fields() * (p.height + 1));
-    order = pieces.take<int32_t>(fields() * samples());
-    parts = pieces.take<T>(fields() * samples() * 2);
+    ends = pieces.take<int32_t>(fields(), cells());
+    row_ends = pieces.take<int32_t>(fields(), p.height + 1);
+    order = pieces.take<int32_t>(fields(), samples());
+    parts = pieces.take<T>(fields(), samples(), 2);
   }
 
   MAPT_INLINE Sample<T, int32_t> sample(int64_t field_index, int64_t number) const {

@@ -11,6 +11,7 @@
 #include <immintrin.h>
 #endif
 
+#include "limits.h"
 #include "params.h"
 #include "sample.h"
 
@@ -158,13 +159,16 @@ MAPT_INLINE T sum(Vec<T> v) {
   return total;
 }
 
-// Working memory, aligned to 64 bytes, not initialised.
+// Working memory for a * b * ... elements, aligned to 64 bytes, not initialised.
+//
+// Raises std::bad_alloc where there is not as much, or no number of bytes for it.
 template <class N>
 class Scratch {
  public:
-  explicit Scratch(int64_t count) {
-    const size_t bytes = static_cast<size_t>(round_up(larger<int64_t>(count, 1) * sizeof(N), 64));
-    data_ = static_cast<N*>(std::aligned_alloc(64, bytes));
+  template <class... Factors>
+  explicit Scratch(Factors... factors) {
+    const int64_t bytes = larger<int64_t>(product({factors..., int64_t{sizeof(N)}}), 1);
+    data_ = static_cast<N*>(std::aligned_alloc(64, (static_cast<size_t>(bytes) + 63) / 64 * 64));
     if (data_ == nullptr) throw std::bad_alloc();
   }
   ~Scratch() { std::free(data_); }

@@ -12,9 +12,9 @@ class DeformConv2d {
   static constexpr size_t kInputs = 4, kOptional = 1;
 
   explicit DeformConv2d(const Attributes& attributes)
-      : stride_(attributes.integer("stride", 1)),
-        padding_(attributes.integer("padding", 0)),
-        dilation_(attributes.integer("dilation", 1)) {}
+      : stride_(attributes.integer("stride", 1, mapt::kMostStep)),
+        padding_(attributes.integer("padding", 0, mapt::kMostStep)),
+        dilation_(attributes.integer("dilation", 1, mapt::kMostStep)) {}
 
   void compute(const Call& call) const {
     const Input input = call.input(0), offset = call.input(1), weight = call.input(2), bias = call.input(3);
@@ -26,6 +26,7 @@ class DeformConv2d {
     }
     const int64_t batch = input.size(0), filters = weight.size(0), taps = weight.size(2) * weight.size(3);
     const int64_t height = out_size(input, weight, 2), width = out_size(input, weight, 3);
+    if (!mapt::is_small_field(taps, height, width)) refuse("offset has more than 2^31 samples");
     const bool shared = offset.size(0) == 1 && batch != 1;
     offset.check_shape("offset", {shared ? 1 : batch, 2 * taps, height, width});
     if (bias.data) bias.check_shape("bias", {filters});
@@ -38,9 +39,9 @@ class DeformConv2d {
  private:
   int64_t out_size(const Input& input, const Input& weight, size_t axis) const {
     if (weight.size(axis) < 1) refuse("weight is ", weight.shape, ", an empty kernel");
-    const int64_t room = input.size(axis) + 2 * padding_ - dilation_ * (weight.size(axis) - 1);
-    if (room < 1) refuse("the kernel is larger than the padded input");
-    return (room - 1) / stride_ + 1;
+    const int64_t side = mapt::convolved_side(input.size(axis), weight.size(axis), stride_, padding_, dilation_);
+    if (side < 1) refuse("the kernel is larger than the padded input");
+    return side;
   }
 
   int64_t stride_, padding_, dilation_;

@@ -14,6 +14,7 @@
 
 #include "../../third_party/onnxruntime/onnxruntime_c_api.h"
 #include "../kernels/kernels.h"
+#include "../kernels/limits.h"
 
 namespace mapt_ort {
 
@@ -68,26 +69,29 @@ class Attributes {
  public:
   explicit Attributes(const OrtKernelInfo* info) : info_(info) {}
 
-  int64_t integer(const char* name, int64_t lowest) const {
+  int64_t integer(const char* name, int64_t lowest, int64_t highest) const {
     int64_t value = 0;
     need(api->KernelInfoGetAttribute_int64(info_, name, &value), name, "an integer");
-    if (value < lowest) refuse(name, " is ", value, ", below ", lowest);
+    check_range(name, " is ", value, lowest, highest);
     return value;
   }
 
-  std::vector<int64_t> integers(const char* name, size_t count, int64_t lowest) const {
+  std::vector<int64_t> integers(const char* name, size_t count, int64_t lowest, int64_t highest) const {
     size_t found = 0;
     need(api->KernelInfoGetAttributeArray_int64(info_, name, nullptr, &found), name, "a list of integers");
     if (found != count) refuse(name, " has ", found, " entries, not ", count);
     std::vector<int64_t> values(count);
     need(api->KernelInfoGetAttributeArray_int64(info_, name, values.data(), &found), name, "a list of integers");
-    for (const int64_t value : values) {
-      if (value < lowest) refuse(name, " holds ", value, ", below ", lowest);
-    }
+    for (const int64_t value : values) check_range(name, " holds ", value, lowest, highest);
     return values;
   }
 
  private:
+  static void check_range(const char* name, const char* has, int64_t value, int64_t lowest, int64_t highest) {
+    if (value < lowest) refuse(name, has, value, ", below ", lowest);
+    if (value > highest) refuse(name, has, value, ", above ", highest);
+  }
+
   void need(OrtStatus* status, const char* name, const char* kind) const {
     if (status == nullptr) return;
     api->ReleaseStatus(status);
@@ -113,7 +117,7 @@ struct Input {
   void check_map(const char* name) const {
     check_dims(name, 4);
     if (shape[2] < 1 || shape[3] < 1) refuse(name, " is an empty map of ", shape[2], " x ", shape[3]);
-    if ((shape[2] + 4) * (shape[3] + 4) >= int64_t{1} << 31) refuse(name, " has more than 2^31 pixels");
+    if (!mapt::is_small_map(shape[2], shape[3])) refuse(name, " has more than 2^31 pixels");
   }
 };
 
@@ -139,6 +143,7 @@ class Call {
     }
     api->ReleaseTensorTypeAndShapeInfo(info);
     check(status);
+    if (!mapt::is_small_tensor(input.shape)) refuse("input ", index, " is ", input.shape, ", which is too large");
     void* data = nullptr;
     check(api->GetTensorMutableData(const_cast<OrtValue*>(value), &data));
     static const float nothing = 0;  // an empty tensor may have no memory, and is there all the same
@@ -147,6 +152,7 @@ class Call {
   }
 
   float* output(size_t index, const Shape& shape) const {
+    if (!mapt::is_small_tensor(shape)) refuse("the output is ", shape, ", which is too large");
     OrtValue* value = nullptr;
     check(api->KernelContext_GetOutput(context_, index, shape.data(), shape.size(), &value));
     void* data = nullptr;

@@ -41,6 +41,9 @@ std::string Fields::read_one(const Field& field, const PluginField& given) {
     if (values[i] < field.least) {
       return name + " is " + std::to_string(values[i]) + ", below " + std::to_string(field.least);
     }
+    if (values[i] > field.most) {
+      return name + " is " + std::to_string(values[i]) + ", above " + std::to_string(field.most);
+    }
     values_.push_back(values[i]);
   }
   return "";

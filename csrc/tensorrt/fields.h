@@ -8,10 +8,10 @@
 
 namespace mapt_trt {
 
-// `length` integers (int32) of at least `least`.
+// `length` integers (int32) from `least` to `most`.
 struct Field {
   const char* name;
-  int32_t length, least;
+  int32_t length, least, most;
 };
 
 class Fields {

@@ -13,12 +13,12 @@ DimsExprs dims(std::initializer_list<const nvinfer1::IDimensionExpr*> sides) {
 // The side of a convolution's output; what is not known yet stays so.
 int64_t convolved(const Fields& fields, int64_t side, int64_t kernel) {
   if (side < 0 || kernel < 0) return -1;
-  const int64_t room = side + 2 * fields[1] - fields[2] * (kernel - 1);
-  return room < 1 ? 0 : (room - 1) / fields[0] + 1;
+  return mapt::convolved_side(side, kernel, fields[0], fields[1], fields[2]);
 }
 
 // The sizes that both parts of the motion step read.
 std::string check_motion(const Sizes& s) {
+  if (!s.is_map(0)) return "masks have more than 2^31 pixels";
   if (!s.is(0, 1, 1)) return "masks have more than one channel";
   if (!s.is(1, 0, mapt::kFields) || !s.is(1, 1, 2 * mapt::kFieldTaps) || !s.is(1, 2, s(0, 2)) || !s.is(1, 3, s(0, 3))) {
     return "offsets are not (4, 18, h, w) of the masks";
@@ -57,6 +57,10 @@ std::string DeformConv2d::check(const Fields& fields, const Sizes& s) {
   if (!s.is(1, 2, convolved(fields, s(0, 2), s(2, 2))) || !s.is(1, 3, convolved(fields, s(0, 3), s(2, 3)))) {
     return "offset does not have the output's size";
   }
+  if (!s.is_map(0)) return "the input has more than 2^31 pixels";
+  if (!mapt::is_small_field(s.known(2, 2) * s.known(2, 3), s.known(1, 2), s.known(1, 3))) {
+    return "offset has more than 2^31 samples";
+  }
   return s.count == 4 && !s.is(3, 0, s(2, 0)) ? "bias is not for the filters" : "";
 }
 
@@ -78,6 +82,9 @@ DimsExprs MultiscaleRoiAlign::shape(const Fields& fields, const DimsExprs* in, I
 std::string MultiscaleRoiAlign::check(const Fields&, const Sizes& s) {
   for (int32_t l = 1; l < mapt::kLevels; ++l) {
     if (!s.is(l, 0, s(0, 0)) || !s.is(l, 1, s(0, 1))) return "the levels differ in batch or channels";
+  }
+  for (int32_t l = 0; l < mapt::kLevels; ++l) {
+    if (!s.is_map(l)) return "a level has more than 2^31 pixels";
   }
   return s.is(4, 1, 5) ? "" : "boxes are not (R, 5)";
 }

@@ -8,7 +8,8 @@ namespace mapt_trt {
 // input (N,C,h,w), offset (N or 1, 2*k*k, oh, ow) float32, weight (O,C,k,k), perhaps bias (O) -> (N,O,oh,ow)
 struct DeformConv2d {
   static constexpr const char* kName = "DeformConv2d";
-  static constexpr Field kDeclared[] = {{"stride", 1, 1}, {"padding", 1, 0}, {"dilation", 1, 1}};
+  static constexpr Field kDeclared[] = {
+      {"stride", 1, 1, mapt::kMostStep}, {"padding", 1, 0, mapt::kMostStep}, {"dilation", 1, 1, mapt::kMostStep}};
   static constexpr int32_t kCount = 3, kLeast = 3, kMost = 4, kRanks[] = {4, 4, 4, 1};
   static constexpr bool is_wide(int32_t input) { return input == 1; }
 
@@ -22,7 +23,9 @@ struct DeformConv2d {
 // p4, p8, p16, p32, each (B,F,h,w), boxes (R,5) float32 [batch index, x1, y1, x2, y2] -> (R,F,size,size)
 struct MultiscaleRoiAlign {
   static constexpr const char* kName = "MultiscaleRoiAlign";
-  static constexpr Field kDeclared[] = {{"output_size", 1, 1}, {"strides", mapt::kLevels, 1}, {"sampling_ratio", 1, 1}};
+  static constexpr Field kDeclared[] = {{"output_size", 1, 1, mapt::kMostBins},
+                                        {"strides", mapt::kLevels, 1, mapt::kMostStep},
+                                        {"sampling_ratio", 1, 1, mapt::kMostSamples}};
   static constexpr int32_t kCount = 3, kLeast = 5, kMost = 5, kRanks[] = {4, 4, 4, 4, 2};
   static constexpr bool is_wide(int32_t input) { return input == 4; }
 

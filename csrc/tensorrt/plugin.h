@@ -14,6 +14,7 @@
 #include <string>
 
 #include "../kernels/cuda_kernels.h"
+#include "../kernels/limits.h"
 #include "fields.h"
 
 namespace mapt_trt {
@@ -36,6 +37,23 @@ struct Sizes {
   // Sizes that are not known yet fit everywhere.
   bool is(int32_t input, int32_t axis, int64_t want) const {
     return of[input].d[axis] == want || of[input].d[axis] < 0 || want < 0;
+  }
+  // A size, or 1 while it is not known.
+  int64_t known(int32_t input, int32_t axis) const { return of[input].d[axis] < 0 ? 1 : of[input].d[axis]; }
+  bool are_known() const {
+    for (int32_t i = 0; i < count; ++i) {
+      for (int32_t axis = 0; axis < of[i].nbDims; ++axis) {
+        if (of[i].d[axis] < 0) return false;
+      }
+    }
+    return true;
+  }
+  // Is an input of (n, channels, height, width) one whose pixels kernels can count?
+  bool is_map(int32_t input) const { return mapt::is_small_map(known(input, 2), known(input, 3)); }
+  bool is_small(int32_t input) const {
+    std::array<int64_t, Dims::MAX_DIMS> sides{};
+    for (int32_t axis = 0; axis < of[input].nbDims; ++axis) sides[axis] = known(input, axis);
+    return mapt::is_small_tensor(sides);
   }
 };
 
@@ -87,12 +105,8 @@ class Plugin final : public nvinfer1::IPluginV3,
   }
   int32_t getOutputShapes(const DimsExprs* inputs, int32_t count, const DimsExprs*, int32_t, DimsExprs* outputs,
                           int32_t, IExprBuilder& exprs) noexcept override {
-    if (count < Operator::kLeast || count > Operator::kMost) return refuse(std::to_string(count) + " inputs");
-    for (int32_t i = 0; i < count; ++i) {
-      if (inputs[i].nbDims == Operator::kRanks[i]) continue;
-      return refuse("input " + std::to_string(i) + " has " + std::to_string(inputs[i].nbDims) + " dimensions, not " +
-                    std::to_string(Operator::kRanks[i]));
-    }
+    const std::string wrong = check_ranks(count, [=](int32_t i) { return inputs[i].nbDims; });
+    if (!wrong.empty()) return refuse(wrong);
     outputs[0] = Operator::shape(fields_, inputs, exprs);
     return 0;
   }
@@ -106,16 +120,17 @@ class Plugin final : public nvinfer1::IPluginV3,
   }
   int32_t configurePlugin(const DynamicPluginTensorDesc* in, int32_t count, const DynamicPluginTensorDesc*,
                           int32_t) noexcept override {
-    return fit(sizes(count, [=](int32_t i) { return in[i].desc.dims; }));
+    return fit(sizes(count, [=](int32_t i) { return in[i].desc.dims; }), false);
   }
   size_t getWorkspaceSize(const DynamicPluginTensorDesc* in, int32_t count, const DynamicPluginTensorDesc*,
                           int32_t) const noexcept override {
-    return Operator::workspace(fields_, sizes(count, [=](int32_t i) { return in[i].max; }));
+    const Sizes most = sizes(count, [=](int32_t i) { return in[i].max; });
+    return fit(most, true) == 0 ? Operator::workspace(fields_, most) : SIZE_MAX;  // as much as nobody has
   }
 
   int32_t onShapeChange(const PluginTensorDesc* in, int32_t count, const PluginTensorDesc*, int32_t) noexcept override {
     count_ = count;
-    return fit(sizes(count, [=](int32_t i) { return in[i].dims; }));
+    return fit(sizes(count, [=](int32_t i) { return in[i].dims; }), true);
   }
   int32_t enqueue(const PluginTensorDesc* in, const PluginTensorDesc*, void const* const* inputs, void* const* outputs,
                   void* workspace, cudaStream_t stream) noexcept override {
@@ -138,8 +153,27 @@ class Plugin final : public nvinfer1::IPluginV3,
     for (int32_t i = 0; i < found.count; ++i) found.of[i] = dims_of(i);
     return found;
   }
-  int32_t fit(const Sizes& sizes) const {
-    const std::string wrong = Operator::check(fields_, sizes);
+  template <class F>
+  static std::string check_ranks(int32_t count, F rank_of) {
+    if (count < Operator::kLeast || count > Operator::kMost) return std::to_string(count) + " inputs";
+    for (int32_t i = 0; i < count; ++i) {
+      if (rank_of(i) == Operator::kRanks[i]) continue;
+      return "input " + std::to_string(i) + " has " + std::to_string(rank_of(i)) + " dimensions, not " +
+             std::to_string(Operator::kRanks[i]);
+    }
+    return "";
+  }
+  std::string check(const Sizes& sizes) const {
+    const std::string wrong = check_ranks(sizes.count, [&](int32_t i) { return sizes.of[i].nbDims; });
+    if (!wrong.empty()) return wrong;
+    for (int32_t i = 0; i < sizes.count; ++i) {
+      if (!sizes.is_small(i)) return "input " + std::to_string(i) + " is too large";
+    }
+    return Operator::check(fields_, sizes);
+  }
+  int32_t fit(const Sizes& sizes, bool known) const {
+    if (known && !sizes.are_known()) return refuse("a size is not known");
+    const std::string wrong = check(sizes);
     return wrong.empty() ? 0 : refuse(wrong);
   }
   static int32_t refuse(const std::string& what) {

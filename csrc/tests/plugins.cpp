@@ -1,5 +1,7 @@
 // Takes a TensorRT plugin through its life as TensorRT does, without TensorRT: created from fields, serialised, created
 // again, cloned, asked about types and shapes, run. For a test's ctypes, with the kernels run as loops (csrc/shim).
+#include "plugins.h"
+
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -12,12 +14,6 @@ extern "C" nvinfer1::IPluginCreatorInterface* const* getCreators(int32_t& count)
 namespace {
 
 using namespace nvinfer1;
-
-struct Tensor {
-  void* data;
-  int32_t type, rank;
-  int64_t sides[8];
-};
 
 // Sizes that are all known.
 class Size final : public IDimensionExpr, public apiv::VDimensionExpr {
@@ -40,7 +36,9 @@ class Sizes final : public IExprBuilder, public apiv::VExprBuilder {
   }
   const IDimensionExpr* operation(DimensionOperation op, const IDimensionExpr& a, const IDimensionExpr& b) override {
     if (op != DimensionOperation::kPROD) std::abort();
-    return constant(a.getConstantValue() * b.getConstantValue());
+    int64_t product = 0;
+    const bool fits = !__builtin_mul_overflow(a.getConstantValue(), b.getConstantValue(), &product);
+    return constant(fits ? product : -1);
   }
   const IDimensionExpr* declareSizeTensor(int32_t, const IDimensionExpr&, const IDimensionExpr&) override {
     return nullptr;
@@ -124,8 +122,6 @@ const char* build(const Owned& plugin, Tensor* tensors, int32_t inputs, size_t& 
 
 }  // namespace
 
-// Null, or at which step it ended. Without an output's memory it only fills in type and sides, and the `bytes` of
-// workspace. Tensors and workspace lie where the kernels run; they are queued to CUDA's default stream.
 extern "C" const char* run_plugin(const char* name, const PluginField* fields, int32_t field_count, Tensor* tensors,
                                   int32_t inputs, size_t* bytes, void* workspace) {
   IPluginCreatorV3One* creator = creator_of(name);

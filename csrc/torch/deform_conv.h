@@ -47,7 +47,7 @@ struct Convolution {
 
  private:
   int64_t out_size(int axis) const {
-    return (input.size(2 + axis) + 2 * padding - dilation * (weight.size(2 + axis) - 1) - 1) / stride + 1;
+    return mapt::convolved_side(input.size(2 + axis), weight.size(2 + axis), stride, padding, dilation);
   }
 
   void check() const {
@@ -55,14 +55,16 @@ struct Convolution {
     check_like(offset, "offset", input, 4);
     check_like(weight, "weight", input, 4);
     check_map(input.size(2), input.size(3));
-    TORCH_CHECK(stride > 0 && dilation > 0 && padding >= 0, "mapt: stride ", stride, ", padding ", padding,
-                ", dilation ", dilation, ": positive ones are needed, padding may be 0");
+    check_range("stride", stride, 1, mapt::kMostStep);
+    check_range("padding", padding, 0, mapt::kMostStep);
+    check_range("dilation", dilation, 1, mapt::kMostStep);
     TORCH_CHECK(weight.size(1) == input.size(1), "mapt: weight reads ", weight.size(1), " channels, input has ",
                 input.size(1));
     TORCH_CHECK(weight.size(2) > 0 && weight.size(3) > 0, "mapt: an empty kernel");
-    TORCH_CHECK(input.size(2) + 2 * padding > dilation * (weight.size(2) - 1) &&
-                    input.size(3) + 2 * padding > dilation * (weight.size(3) - 1),
-                "mapt: the kernel is larger than the padded input");
+    TORCH_CHECK(out_size(0) > 0 && out_size(1) > 0, "mapt: the kernel is larger than the padded input");
+    TORCH_CHECK(mapt::is_small_field(weight.size(2) * weight.size(3), out_size(0), out_size(1)),
+                "mapt: offset has more than 2^31 samples");
+    check_small("the output", out_shape());
     TORCH_CHECK(offset.size(0) == 1 || offset.size(0) == input.size(0), "mapt: offset has a batch of ", offset.size(0),
                 ", not 1 or ", input.size(0));
     check_shape(offset, "offset", {offset.size(0), 2 * weight.size(2) * weight.size(3), out_size(0), out_size(1)});

@@ -31,6 +31,7 @@ struct Motion {
   void set_boxes(const Tensor& boxes) {
     check_device(boxes, "boxes", masks);
     check_shape(boxes, "boxes", {masks.size(0), 4});
+    check_small("the output", features_shape());
     this->boxes = boxes.to(masks.scalar_type()).contiguous();
   }
 

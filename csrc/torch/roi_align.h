@@ -23,10 +23,12 @@ void check_roi(const Tensor& boxes, size_t levels, at::IntArrayRef strides, int6
                int64_t ratio) {
   TORCH_CHECK(levels == mapt::kLevels && strides.size() == mapt::kLevels, "mapt: ", levels, " features and ",
               strides.size(), " strides, not ", mapt::kLevels);
-  TORCH_CHECK(size > 0 && ratio > 0, "mapt: output_size ", size, ", sampling_ratio ", ratio,
-              ": positive ones are needed");
-  for (const int64_t stride : strides) TORCH_CHECK(stride > 0, "mapt: a stride of ", stride);
+  check_range("output_size", size, 1, mapt::kMostBins);
+  check_range("sampling_ratio", ratio, 1, mapt::kMostSamples);
+  for (const int64_t stride : strides) check_range("a stride", stride, 1, mapt::kMostStep);
   TORCH_CHECK(boxes.dim() == 2 && boxes.size(1) == 5, "mapt: boxes is ", boxes.sizes(), ", not (R, 5)");
+  check_range("the number of boxes", boxes.size(0), 0, mapt::kMostPixels - 1);
+  check_range("batch", batch, 0, mapt::kMostPixels - 1);
   Device::check_images(boxes, batch);
 }
 
@@ -73,7 +75,9 @@ template <class Device>
 Tensor multiscale_roi_align(at::TensorList features, const Tensor& boxes, int64_t output_size, at::IntArrayRef strides,
                             int64_t sampling_ratio) {
   const Pyramid<Device> pyramid(features, boxes, strides, output_size, sampling_ratio);
-  Tensor out = at::empty({boxes.size(0), pyramid.channels(), output_size, output_size}, pyramid.levels[0].options());
+  const std::array<int64_t, 4> shape{boxes.size(0), pyramid.channels(), output_size, output_size};
+  check_small("the output", shape);
+  Tensor out = at::empty(shape, pyramid.levels[0].options());
   run_roi_align(pyramid, strides, output_size, sampling_ratio, out);
   return out;
 }
@@ -99,7 +103,9 @@ std::vector<Tensor> multiscale_roi_align_backward(const Tensor& grad, const Tens
   std::vector<Tensor> grads;
   for (size_t l = 0; l < heights.size(); ++l) {
     check_map(heights[l], widths[l]);
-    grads.push_back(at::empty({batch, from.size(1), heights[l], widths[l]}, from.options()));
+    const std::array<int64_t, 4> shape{batch, from.size(1), heights[l], widths[l]};
+    check_small("a gradient", shape);
+    grads.push_back(at::empty(shape, from.options()));
   }
   for_float_type(from, [&](auto zero) {
     using T = decltype(zero);

@@ -13,6 +13,7 @@
 #include <tuple>
 #include <vector>
 
+#include "../kernels/limits.h"
 #include "../kernels/params.h"
 
 namespace mapt_torch {
@@ -24,8 +25,18 @@ inline void check_device(const Tensor& tensor, const char* name, const Tensor& f
               first.device());
 }
 
+inline void check_small(const char* name, at::IntArrayRef shape) {
+  TORCH_CHECK(mapt::is_small_tensor(shape), "mapt: ", name, " is ", shape, ", which is too large");
+}
+
+inline void check_range(const char* name, int64_t value, int64_t lowest, int64_t highest) {
+  TORCH_CHECK(value >= lowest, "mapt: ", name, " is ", value, ", below ", lowest);
+  TORCH_CHECK(value <= highest, "mapt: ", name, " is ", value, ", above ", highest);
+}
+
 inline void check_like(const Tensor& tensor, const char* name, const Tensor& first, int64_t dims) {
   TORCH_CHECK(tensor.dim() == dims, "mapt: ", name, " has ", tensor.dim(), " dimensions, not ", dims);
+  check_small(name, tensor.sizes());
   check_device(tensor, name, first);
   TORCH_CHECK(tensor.scalar_type() == first.scalar_type(), "mapt: ", name, " is ", tensor.scalar_type(),
               ", the first argument ", first.scalar_type());
@@ -43,7 +54,7 @@ inline void check_out(const Tensor& out, const char* name, at::IntArrayRef shape
 
 inline void check_map(int64_t height, int64_t width) {
   TORCH_CHECK(height > 0 && width > 0, "mapt: an empty map of ", height, " x ", width);
-  TORCH_CHECK((height + 4) * (width + 4) < (int64_t{1} << 31), "mapt: a map of ", height, " x ", width,
+  TORCH_CHECK(mapt::is_small_map(height, width), "mapt: a map of ", height, " x ", width,
               " pixels is larger than 2^31");
 }
 

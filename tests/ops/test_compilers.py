@@ -125,13 +125,14 @@ def test_a_failure_without_a_message_keeps_what_was_raised(compilers: ModuleType
 def sources() -> list[tuple[Path, tuple[str, ...]]]:
     """Every C++ file that needs no PyTorch, and how it is compiled; CUDA's as the tests compile them."""
     found: list[tuple[Path, tuple[str, ...]]] = []
-    for pattern in ("kernels/*.cpp", "kernels/*.cu", "onnxruntime/*.cpp", "shim/*.cpp", "tests/attack.cpp"):
+    tests = ("tests/attack.cpp", "tests/fuzz_onnxruntime.cpp")
+    for pattern in ("kernels/*.cpp", "kernels/*.cu", "onnxruntime/*.cpp", "shim/*.cpp", *tests):
         found += [(path, ("-x", "c++")) for path in sorted(ROOT.glob(f"csrc/{pattern}"))]
     tensorrt = headers()
     if tensorrt is not None:
         options = ("-isystem", str(tensorrt), "-I", str(ROOT / "csrc/shim"))
-        plugins = [*ROOT.glob("csrc/tensorrt/*.cpp"), ROOT / "csrc/tests/plugins.cpp"]
-        found += [(path, options) for path in sorted(plugins)]
+        patterns = ("tensorrt/*.cpp", "tests/plugins.cpp", "tests/fuzz_tensorrt.cpp")
+        found += [(path, options) for pattern in patterns for path in sorted(ROOT.glob(f"csrc/{pattern}"))]
     return found
 
 

@@ -78,6 +78,7 @@ def test_the_bias_may_be_missing(library: Path) -> None:
     ("fields", "message"),
     [
         ({"stride": [0], "padding": [1], "dilation": [1]}, "field stride is 0, below 1"),
+        ({"stride": [1], "padding": [2**31 - 1], "dilation": [1]}, "field padding is 2147483647, above 32768"),
         ({"stride": [1], "dilation": [1]}, "field padding is missing"),
         ({"stride": [1, 2], "padding": [1], "dilation": [1]}, "field stride has 2 numbers, not 1"),
         ({"stride": [1], "padding": [1], "dilation": [1], "groups": [1]}, "has no field groups"),

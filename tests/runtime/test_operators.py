@@ -112,15 +112,36 @@ def test_the_motion_step(count: int, filters: int, height: int, width: int) -> N
         ({}, "has no attribute output_size that is an integer"),
         ({**ROI, "output_size": 7.0}, "has no attribute output_size that is an integer"),
         ({**ROI, "output_size": 0}, "output_size is 0, below 1"),
+        ({**ROI, "output_size": 2**40}, "output_size is 1099511627776, above 256"),
         ({**ROI, "sampling_ratio": -1}, "sampling_ratio is -1, below 1"),
+        ({**ROI, "sampling_ratio": 2**61}, "sampling_ratio is 2305843009213693952, above 64"),
         ({**ROI, "strides": [4, 8, 16]}, "strides has 3 entries, not 4"),
         ({**ROI, "strides": [4, 8, 0, 32]}, "strides holds 0, below 1"),
+        ({**ROI, "strides": [4, 8, 16, 2**63 - 1]}, "strides holds 9223372036854775807, above 32768"),
     ],
 )
 def test_bad_attributes_are_refused_when_a_session_is_made(attributes: Numbers, words: str) -> None:
     inputs = {name: torch.zeros(1, 2, 8, 8) for name in "abcd"} | {"boxes": torch.zeros(1, 5)}
     with pytest.raises(Exception, match=f"mapt::MultiscaleRoiAlign: {words}"):
         run(one_node("MultiscaleRoiAlign", inputs, (1, 2, 7, 7), attributes), inputs, LIBRARY)
+
+
+@needs_library
+@pytest.mark.parametrize("name", ["stride", "padding", "dilation"])
+def test_a_convolutions_numbers_have_an_upper_bound(name: str) -> None:
+    inputs = {"input": torch.zeros(1, 1, 4, 4), "offset": torch.zeros(1, 2, 4, 4), "weight": torch.zeros(1, 1, 1, 1)}
+    attributes = {"stride": 1, "padding": 0, "dilation": 1, name: 2**62}
+    with pytest.raises(Exception, match=f"mapt::DeformConv2d: {name} is 4611686018427387904, above 32768"):
+        run(one_node("DeformConv2d", inputs, (1, 1, 4, 4), attributes), inputs, LIBRARY)
+
+
+@needs_library
+def test_an_empty_tensor_lets_no_other_side_be_endless() -> None:
+    inputs = {"input": torch.zeros(1, 1, 4, 4), "offset": torch.zeros(1, 2, 4, 4)}
+    inputs["weight"] = torch.zeros(0, 1, 2**26, 2**26)
+    model = one_node("DeformConv2d", inputs, (1, 0, 4, 4), {"stride": 1, "padding": 0, "dilation": 1})
+    with pytest.raises(Exception, match=r"mapt::DeformConv2d: input 2 is \(0,1,67108864,67108864\), .* too large"):
+        run(model, inputs, LIBRARY)
 
 
 @needs_library

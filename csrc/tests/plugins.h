@@ -1,0 +1,18 @@
+// A TensorRT plugin's life, for tests; see plugins.cpp.
+#pragma once
+
+#include <NvInferRuntime.h>
+
+#include <cstddef>
+#include <cstdint>
+
+struct Tensor {
+  void* data;
+  int32_t type, rank;
+  int64_t sides[8];
+};
+
+// Null, or at which step it ended. Without an output's memory it only fills in type and sides, and the `bytes` of
+// workspace. Tensors and workspace lie where the kernels run; they are queued to CUDA's default stream.
+extern "C" const char* run_plugin(const char* name, const nvinfer1::PluginField* fields, int32_t field_count,
+                                  Tensor* tensors, int32_t inputs, size_t* bytes, void* workspace);
