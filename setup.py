@@ -32,7 +32,9 @@ PARTS = {
 ASKED = os.environ.get("MAPT_BUILD", "auto")
 WANTED = tuple(PARTS) if ASKED == "auto" else () if ASKED == "none" else tuple(ASKED.split(","))
 RECORD: dict[str, str] = {part: "ok" if part in WANTED else f"not asked for: MAPT_BUILD={ASKED}" for part in PARTS}
-FLAGS = ["-O3", "-g0", "-ffp-contract=fast", "-fvisibility=hidden"]
+COMPILER = (os.environ.get("CXX") or "c++").split()[0]
+HARD, LINK = compilers.hardening(COMPILER) if WANTED else ([], [])
+FLAGS = ["-O3", "-g0", "-ffp-contract=fast", "-fvisibility=hidden", *HARD]
 HEADERS = [str(p.relative_to(ROOT)) for p in ROOT.glob("csrc/*/*") if p.suffix in (".h", ".inc")]
 CUDA = [str(p.relative_to(ROOT)) for p in ROOT.glob("csrc/kernels/*.cu*")] + ["csrc/nvcc.py"]
 
@@ -51,9 +53,8 @@ def sources(folder: str) -> list[str]:
 
 def extensions() -> tuple[list[Extension], type[build_ext]]:
     """What can be built here, and the command that builds it."""
-    compiler = (os.environ.get("CXX") or "c++").split()[0]
-    missing = shutil.which(compiler) is None
-    fault = f"no C++ compiler: {compiler} is not on the path" if missing else compilers.too_old(compiler)
+    missing = shutil.which(COMPILER) is None
+    fault = f"no C++ compiler: {COMPILER} is not on the path" if missing else compilers.too_old(COMPILER)
     if fault:
         for part in WANTED:
             leave_out(part, fault)
@@ -91,7 +92,7 @@ def torch_extension() -> Extension:
     """The operators for PyTorch."""
     return cpp_extension().CppExtension(
         PARTS["torch"], sources("torch"), depends=HEADERS, optional=ASKED == "auto",
-        extra_compile_args=[*FLAGS, "-fopenmp", "-DAT_PER_OPERATOR_HEADERS"], extra_link_args=["-fopenmp"],
+        extra_compile_args=[*FLAGS, "-fopenmp", "-DAT_PER_OPERATOR_HEADERS"], extra_link_args=["-fopenmp", *LINK],
     )  # fmt: skip
 
 
@@ -108,7 +109,7 @@ def cuda_extension() -> Extension:
         PARTS["cuda"], sources("torch/cuda"), depends=[*HEADERS, *CUDA],
         include_dirs=[str(compiler.toolkit / "include")], library_dirs=[str(compiler.toolkit / "lib64")],
         libraries=["c10_cuda", "cudart"],
-        extra_compile_args=[*FLAGS, "-DAT_PER_OPERATOR_HEADERS"], optional=ASKED == "auto",
+        extra_compile_args=[*FLAGS, "-DAT_PER_OPERATOR_HEADERS"], extra_link_args=LINK, optional=ASKED == "auto",
     )  # fmt: skip
 
 
@@ -119,7 +120,7 @@ def tensorrt_extension() -> Extension:
         PARTS["tensorrt"], sources("tensorrt"), depends=[*HEADERS, *CUDA],
         libraries=["cudart_static", "rt", "dl"], library_dirs=[str(toolkit / "lib64")],
         extra_compile_args=[*FLAGS, "-std=c++17", "-isystem", str(headers), "-isystem", str(toolkit / "include")],
-        extra_link_args=["-pthread"], language="c++", optional=ASKED == "auto",
+        extra_link_args=["-pthread", *LINK], language="c++", optional=ASKED == "auto",
     )  # fmt: skip
 
 
@@ -127,7 +128,7 @@ def onnxruntime_extension() -> Extension:
     """The operators for ONNX Runtime; its C interface is stable, and its header comes with us. See `add_cuda`."""
     return Extension(
         PARTS["onnxruntime"], sources("onnxruntime"), depends=[*HEADERS, "third_party/onnxruntime/onnxruntime_c_api.h"],
-        extra_compile_args=[*FLAGS, "-std=c++17"], extra_link_args=["-pthread"], language="c++",
+        extra_compile_args=[*FLAGS, "-std=c++17"], extra_link_args=["-pthread", *LINK], language="c++",
         optional=ASKED == "auto",
     )  # fmt: skip
 

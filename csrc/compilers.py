@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 LOWEST = {"g++": 11, "clang++": 14}  # docs/kernels.md says so; tests/ops/test_compilers.py compiles with them
@@ -16,6 +17,13 @@ ERROR = re.compile(
     r"(^|: )((fatal|catastrophic|internal compiler) )?error( #?[\w-]+)?:"
     r"|^nvcc fatal|: undefined reference to |: cannot find "
 )
+# What makes a fault of a library harder to use, the best of each group first; compilers take what they know.
+COMPILE = (
+    (("-fstack-protector-strong",),),
+    (("-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"), ("-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2")),
+    (("-fcf-protection=full",), ("-mbranch-protection=standard",)),  # x86-64, aarch64
+)
+LINK = ((("-Wl,-z,relro,-z,now",),), (("-Wl,-z,noexecstack",),))
 LONGEST = 300  # characters of a message: templates have names without end
 
 
@@ -40,6 +48,34 @@ def too_old(compiler: str) -> str | None:
     return (
         f"{compiler} is {name} {version[0]}.{version[1]}, which is too old: the lowest is {lowest}; name one with CXX"
     )
+
+
+@functools.cache
+def hardening(compiler: str) -> tuple[list[str], list[str]]:
+    """The options that harden a library, to compile and to link; those that a compiler takes without a word.
+
+    Args:
+        compiler: a program, by name or by path; one that is not there takes none.
+    """
+    compiled = [option for group in COMPILE for option in _first_taken(compiler, group, "-c")]
+    linked = [option for group in LINK for option in _first_taken(compiler, group, "-shared")]
+    return compiled, linked
+
+
+def _first_taken(compiler: str, group: Sequence[tuple[str, ...]], kind: str) -> tuple[str, ...]:
+    """The first options of a group that a small program is made with."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(folder, "any.cpp")
+        with open(source, "w", encoding="ascii") as file:
+            file.write("#include <cstring>\nint any(char* c) { std::memset(c, 0, 1); return 0; }\n")
+        for options in group:
+            command = [compiler, "-O2", "-fPIC", "-Werror", *options, kind, source, "-o", os.path.join(folder, "any")]
+            try:
+                if subprocess.run(command, capture_output=True, check=False).returncode == 0:
+                    return options
+            except OSError:
+                break
+    return ()
 
 
 def first_error(said: str) -> str | None:

@@ -15,7 +15,8 @@ from pathlib import Path
 import compilers
 
 ARCHITECTURES = ("75", "80", "86", "87", "89", "90", "100", "120")
-FLAGS = ("-std=c++17", "-O3", "-Xcompiler", "-fPIC,-fvisibility=hidden")
+FLAGS = ("-std=c++17", "-O3")
+HOST = ("-fPIC", "-fvisibility=hidden")  # for the C++ compiler that nvcc calls
 KERNELS = Path(__file__).parent / "kernels"
 
 
@@ -106,7 +107,9 @@ class Compiler:
             return str(made)
         targets = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in self.architectures]
         targets.append("-gencode=arch=compute_{0},code=compute_{0}".format(self.architectures[-1]))
-        command = [self.toolkit / "bin/nvcc", *FLAGS, *targets, "-c", source, "-o", made]
+        hard, _ = compilers.hardening(os.environ.get("NVCC_CCBIN", "g++"))
+        host = ",".join((*HOST, *hard))
+        command = [self.toolkit / "bin/nvcc", *FLAGS, "-Xcompiler", host, *targets, "-c", source, "-o", made]
         said = subprocess.run(command, capture_output=True, text=True, check=False)
         if said.returncode:
             made.unlink(missing_ok=True)
