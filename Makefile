@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := $(foreach kind,h cpp inc cu cuh,$(wildcard csrc/*/*.$(kind) csrc/*/*/*.$(kind)))
 
-.PHONY: demo test test-slow test-lowest test-pythons test-arm check setup kernels sanitize lock clean
+.PHONY: demo test test-slow test-lowest test-pythons test-arm check setup kernels sanitize lock sbom clean
 
 demo: $(STAMP)
 	$(BIN)/mapt demo
@@ -44,7 +44,7 @@ setup: $(STAMP)
 $(STAMP): requirements.lock pyproject.toml setup.py csrc/compilers.py csrc/nvcc.py $(SOURCES)
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11 to 3.14; install it, or name one with PYTHON=..." >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $(STAMP)
 
@@ -81,12 +81,23 @@ $(SANITIZED)/%.o: csrc/% $(SOURCES)
 	@mkdir -p $(@D)
 	$(CXX) $(SANITIZE) -DMAPT_CUDA $(if $(TENSORRT),-isystem $(TENSORRT) -I csrc/shim) -x c++ -c $< -o $@
 
-# Resolve pyproject.toml anew in an empty environment and pin what came out.
+# Resolve pyproject.toml anew in an empty environment and pin what came out, with the hashes of every file of it.
 lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet "setuptools>=77" wheel ".[cpu,train,export,trt-rtx,sign,dev]"
+	build/lock/bin/python -m pip freeze --all | grep -v -i -E "^(mapt|pip)\b" > build/lock/pins
+	build/lock/bin/python -m pip install --quiet uv
 	( echo "# Made by \`make lock\`: everything that .[cpu,train,export,trt-rtx,sign,dev] resolves to."; \
-	  build/lock/bin/python -m pip freeze --all | grep -v -i -E "^(mapt|pip)\b" ) > requirements.lock
+	  build/lock/bin/uv --quiet --no-config pip compile --no-deps --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate build/lock/pins ) > build/lock/locked
+	mv build/lock/locked requirements.lock
+
+# What the environment holds, with versions and licences, as CycloneDX: build/sbom.json.
+sbom: $(STAMP)
+	test -x build/sbom/bin/cyclonedx-py || { $(PYTHON) -m venv build/sbom && \
+	  build/sbom/bin/python -m pip install --quiet --disable-pip-version-check "cyclonedx-bom>=7"; }
+	build/sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.json \
+	  $(BIN)/python
 
 clean:
 	rm -rf $(VENV) mapt/build.json mapt/ops/_kernels*.so runtime/_ort_ops*.so build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
