@@ -1,4 +1,5 @@
-// mapt_host BUNDLE FRAME.ppm...: tracks pictures that lie in memory, at 10 frames a second, and prints every track.
+// mapt_host [--trust KEY] BUNDLE FRAME.ppm...: tracks pictures that lie in memory, at 10 frames a second, and prints
+// every track. With a public Ed25519 key (PEM) it takes no bundle but one that its owner signed.
 //
 // Each file is mapped, and the tracker reads its pixels where they are. A second thread watches the tracker's health.
 
@@ -12,6 +13,8 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -70,8 +73,8 @@ void watch(const mapt::Tracker& tracker, const std::atomic<bool>& stop, std::ato
   }
 }
 
-void drive(const std::string& bundle, int count, char** paths) {
-  mapt::Tracker tracker(bundle, 1);
+void drive(const std::string& bundle, const std::optional<std::string>& trust, int count, char** paths) {
+  mapt::Tracker tracker(bundle, 1, trust);
   std::atomic<bool> stop{false};
   std::atomic<int> asked{0};
   std::thread watcher(watch, std::cref(tracker), std::cref(stop), std::ref(asked));
@@ -103,20 +106,33 @@ void drive(const std::string& bundle, int count, char** paths) {
   std::printf("health was asked for %s\n", asked > 0 ? "meanwhile" : "never");
 }
 
+// Python as it was installed: no variable of the environment, no folder of the user's and none that the program is
+// called from adds a module. Paths are UTF-8 whatever the locale is.
+void isolate(PyConfig& config) {
+  PyPreConfig before;
+  PyPreConfig_InitIsolatedConfig(&before);
+  before.utf8_mode = 1;
+  Py_PreInitialize(&before);
+  PyConfig_InitIsolatedConfig(&config);
+  const char* python = std::getenv("MAPT_PYTHON");  // an interpreter elsewhere than where this was built
+  PyConfig_SetBytesString(&config, &config.executable, python ? python : MAPT_PYTHON);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 3) {
-    std::fprintf(stderr, "usage: %s BUNDLE FRAME.ppm...\n", argv[0]);
+  std::optional<std::string> trust;
+  int at = 1;
+  if (argc > 2 && std::strcmp(argv[1], "--trust") == 0) trust = argv[2], at = 3;
+  if (argc < at + 2) {
+    std::fprintf(stderr, "usage: %s [--trust KEY] BUNDLE FRAME.ppm...\n", argv[0]);
     return 2;
   }
-  const char* python = std::getenv("MAPT_PYTHON");  // an interpreter elsewhere than where this was built
   PyConfig config;
-  PyConfig_InitPythonConfig(&config);
-  PyConfig_SetBytesString(&config, &config.executable, python ? python : MAPT_PYTHON);
+  isolate(config);
   const py::scoped_interpreter interpreter(&config, 0, nullptr, false);
   try {
-    drive(argv[1], argc - 2, argv + 2);
+    drive(argv[at], trust, argc - at - 1, argv + at + 1);
   } catch (const py::error_already_set& error) {
     std::fprintf(stderr, "mapt_host: %s\n", py::str(error.value()).cast<std::string>().c_str());
     return 2;

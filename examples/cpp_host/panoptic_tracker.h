@@ -46,10 +46,13 @@ struct Frame {
 
 class Tracker {
  public:
-  // Needs a running interpreter and its lock, as every call here does.
-  Tracker(const std::string& bundle, std::optional<int> threads = std::nullopt)
+  // Needs a running interpreter and its lock, as every call here does. `trust`: the public Ed25519 key (PEM) that must
+  // have signed the bundle; nothing: signatures are not looked at.
+  Tracker(const std::string& bundle, std::optional<int> threads = std::nullopt,
+          const std::optional<std::string>& trust = std::nullopt)
       : runtime_(py::module_::import("mapt.runtime")),
-        tracker_(runtime_.attr("PanopticTracker").attr("load")(bundle, py::arg("threads") = threads)) {
+        tracker_(runtime_.attr("PanopticTracker")
+                     .attr("load")(bundle, py::arg("threads") = threads, py::arg("trust") = path_or_none(trust))) {
     PYBIND11_NUMPY_DTYPE(Track, id, label, score, x1, y1, x2, y2, age, lost);
     if (!py::dtype::of<Track>().equal(runtime_.attr("TRACK_DTYPE")))
       throw std::runtime_error("mapt::Track is not mapt.runtime.TRACK_DTYPE; use the header of this version");
@@ -82,6 +85,11 @@ class Tracker {
   void reset() { tracker_.attr("reset")(); }
 
  private:
+  static py::object path_or_none(const std::optional<std::string>& path) {
+    if (!path) return py::none();
+    return py::module_::import("pathlib").attr("Path")(*path);
+  }
+
   static Frame read(const py::object& frame) {
     auto tracks = frame.attr("track_array")().cast<py::array_t<Track>>();
     auto semantic = frame.attr("semantic").cast<py::array_t<std::uint8_t>>();

@@ -1,6 +1,7 @@
 """The C++ host is built, run, and sees what Python sees."""
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from mapt.image_files import read_rgb
 from mapt.runtime import TRACK_DTYPE, PanopticTracker
+from mapt.runtime.signature import sign_file
+from tests.export.test_bundle import make_keys
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,8 +61,10 @@ def pictures(images: list[NDArray[np.uint8]], tmp_path: Path) -> list[Path]:
     return [tmp_path / f"{number}.ppm" for number in range(len(images))]
 
 
-def run(host: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([host, *map(str, arguments)], capture_output=True, text=True, check=False)
+def run(host: Path, *arguments: object, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+    command = [str(host), *map(str, arguments)]
+    environment = os.environ | variables
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_the_host_reads_the_tracks_that_python_gives(
@@ -81,6 +86,37 @@ def test_the_host_reads_the_tracks_that_python_gives(
         assert line.startswith(want) if want.startswith("frame") else line == want
 
 
+def test_no_module_comes_from_outside(host: Path, bundle: Path, pictures: list[Path], tmp_path: Path) -> None:
+    """Neither by PYTHONPATH or PYTHONHOME nor from the folder that the host is called in."""
+    (tmp_path / "numpy.py").write_text("raise SystemExit('a module from outside')")
+    (tmp_path / "sitecustomize.py").write_text("import os; os._exit(77)")
+    plain = run(host, bundle, pictures[0])
+    assert plain.returncode == 0, plain.stderr
+    ran = run(host, bundle, pictures[0], cwd=tmp_path, PYTHONPATH=str(tmp_path), PYTHONHOME=str(tmp_path))
+    assert (ran.returncode, ran.stdout) == (0, plain.stdout), ran.stderr
+
+
+def test_a_path_is_utf_8_in_any_locale(host: Path, bundle: Path, pictures: list[Path], tmp_path: Path) -> None:
+    named = shutil.copytree(bundle, tmp_path / "Bündel")
+    ran = run(host, named, pictures[0], LC_ALL="C")
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_a_key_refuses_what_its_owner_did_not_sign(
+    host: Path, bundle: Path, pictures: list[Path], tmp_path: Path
+) -> None:
+    key, trusted = make_keys(tmp_path)
+    ran = run(host, "--trust", trusted, bundle, pictures[0])
+    assert ran.returncode == 2 and "manifest.sig: is missing, the bundle is not signed" in ran.stderr
+    signed = shutil.copytree(bundle, tmp_path / "signed")
+    sign_file(signed / "manifest.json", key, signed / "manifest.sig")
+    assert run(host, "--trust", trusted, signed, pictures[0]).returncode == 0
+    manifest = signed / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes() + b"\n")
+    ran = run(host, "--trust", trusted, signed, pictures[0])
+    assert ran.returncode == 2 and "was not signed by the owner of" in ran.stderr and ran.stderr.count("\n") == 1
+
+
 def test_mistakes_are_one_line(host: Path, bundle: Path, pictures: list[Path], tmp_path: Path) -> None:
     (tmp_path / "cut.ppm").write_bytes(pictures[0].read_bytes()[:-1])
     for arguments, words in (
@@ -88,6 +124,8 @@ def test_mistakes_are_one_line(host: Path, bundle: Path, pictures: list[Path], t
         ((bundle, tmp_path / "cut.ppm"), "is no binary PPM"),
         ((bundle, tmp_path / "none.ppm"), "cannot be read"),
         ((), "usage"),
+        (("--trust", bundle, pictures[0]), "usage"),
+        (("--trust", "", bundle, pictures[0]), "is not a public key"),
     ):
         ran = run(host, *arguments)
         assert ran.returncode == 2 and words in ran.stderr and ran.stderr.count("\n") == 1, ran.stderr
