@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 
 from mapt.errors import InputError
 
 DOMAIN = "mapt"
-FOLDER = Path(__file__).parent  # where setup.py puts the library
+FOLDER = Path(str(files(__package__)))  # setup.py puts the library into the package; in a frozen program its hook does
 # What a graph calls logits (1,h,w,K) that it ranks channels last: for a CPU, CUDA's Resize takes them for (1,K,h,w).
 CHANNELS_LAST = "_larger"
+COLLECT = "freeze it where `mapt doctor` finds them, and PyInstaller collects them by mapt's own hook"
 REBUILD = "build them: `make kernels` in a checkout, or `MAPT_BUILD=onnxruntime pip install --force-reinstall mapt`"
 
 
@@ -22,6 +25,8 @@ def find_library() -> tuple[Path, int]:
         InputError: it was not built, or does not load.
     """
     built = sorted(FOLDER.glob("_ort_ops*.so"))
+    if not built and getattr(sys, "frozen", False):
+        raise InputError(f"MAPT's operators for ONNX Runtime are not in this frozen program; {COLLECT}")
     if not built:
         raise InputError(f"MAPT's operators for ONNX Runtime are not built; {REBUILD}")
     try:
