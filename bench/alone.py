@@ -34,13 +34,16 @@ class Alone:
     frames_per_second: float
 
 
-def measure_alone(kind: str, bundle: Path, images: Path, threads: int, device: str = "cpu") -> Alone:
-    """Run a backend in a new process.
+def measure_alone(
+    kind: str, bundle: Path, images: Path, threads: int, device: str = "cpu", trust: Path | None = None
+) -> Alone:
+    """Run a backend in a new process, which asks for the signature of `trust` again where there is one.
 
     Raises:
         RuntimeError: the process failed, with the last line that it printed, or gave no answer in time.
     """
     options = ["--threads", str(threads), "--device", device]
+    options += [] if trust is None else ["--trust", str(trust)]
     command = [sys.executable, "-m", "mapt.bench.alone", kind, str(bundle), str(images), *options]
     try:
         ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT)
@@ -70,11 +73,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m mapt.bench.alone", description=__doc__)
     parser.add_argument("kind")
     parser.add_argument("bundle", type=Path)
+    parser.add_argument("--trust", type=Path, help="public key that must have signed the bundle")
     parser.add_argument("images", type=Path, help="a folder of frames")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="of PyTorch")
     arguments = parser.parse_args()
-    bundle = read_bundle(arguments.bundle)
+    bundle = read_bundle(arguments.bundle, arguments.trust)
     backend: Backend
     if arguments.kind == "ort":  # as it is deployed
         backend = OrtBackend(bundle, arguments.threads)

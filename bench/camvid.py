@@ -117,12 +117,13 @@ def main(arguments: list[str] | None = None) -> None:
 
     parser = argparse.ArgumentParser(prog="python -m mapt.bench.camvid", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("bundle", type=Path)
+    parser.add_argument("--trust", type=Path, help="public key that must have signed the bundle")
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--split", default="test")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(arguments)
-    found = measure(OrtBackend(read_bundle(given.bundle), given.threads), given.root, given.split)
+    found = measure(OrtBackend(read_bundle(given.bundle, given.trust), given.threads), given.root, given.split)
     table = Table(f"CamVid {given.split}, IoU", *NAMES, "mean")
     for name, agreement in found.items():
         table.add_row(name, *(f"{value:.3f}" for value in agreement.iou), f"{agreement.mean:.3f}")

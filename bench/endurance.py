@@ -155,6 +155,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundle", type=Path)
+    parser.add_argument("--trust", type=Path, help="public key that must have signed the bundle")
     parser.add_argument("folders", type=Path, nargs="+", help="frames of a camera, in the order of their names")
     parser.add_argument("--frames", type=int, default=500, help="through the networks")
     parser.add_argument("--recorded", type=int, default=20_000, help="on the networks' recorded outputs")
@@ -162,7 +163,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the numbers here")
     arguments = parser.parse_args()
     clips = [[f.image for f in source] for folder in arguments.folders for source in open_sources(folder)]
-    tracker = PanopticTracker.load(arguments.bundle, threads=arguments.threads)
+    tracker = PanopticTracker.load(arguments.bundle, threads=arguments.threads, trust=arguments.trust)
     recorded = Recorded(tracker.backend)
     results = {}
     with Progress(transient=True) as progress:

@@ -130,7 +130,12 @@ def run_suite(setting: Setting) -> Json:
         if refusal is None and setting.alone:
             try:
                 alone = measure_alone(
-                    contender.kind, contender.bundle.folder, images, setting.threads, str(setting.device)
+                    kind=contender.kind,
+                    bundle=contender.bundle.folder,
+                    images=images,
+                    threads=setting.threads,
+                    device=str(setting.device),
+                    trust=contender.bundle.trust,
                 )
             except RuntimeError as error:
                 stands = replace(stands, why=f"memory and throughput in a process of its own failed: {error}")

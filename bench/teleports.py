@@ -113,12 +113,13 @@ def main(arguments: list[str] | None = None) -> None:
 
     parser = argparse.ArgumentParser(prog="python -m mapt.bench.teleports", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("bundle", type=Path)
+    parser.add_argument("--trust", type=Path, help="public key that must have signed the bundle")
     parser.add_argument("sources", type=Path, nargs="+", metavar="SOURCE")
     parser.add_argument("--fps", type=float, default=10.0, help="of folders; videos know their own")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(arguments)
-    backend = OrtBackend(read_bundle(given.bundle), given.threads)
+    backend = OrtBackend(read_bundle(given.bundle, given.trust), given.threads)
     found = {clip.name: count(backend, clip) for source in given.sources for clip in open_clips(source, given.fps)}
     table = Table("sequence", "frames", "births", "appearance matches", "far away", "share")
     for name, one in found.items():

@@ -85,6 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m mapt.bench.tune", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("bundle", type=Path)
+    parser.add_argument("--trust", type=Path, help="public key that must have signed the bundle")
     parser.add_argument("--data", type=Path, action="append", required=True, help="KITTI-STEP's layout, split val")
     parser.add_argument("--keys", default=",".join(GRID), help="thresholds by comma, in the order of the search")
     parser.add_argument("--fps", type=float, default=10.0)
@@ -94,7 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
     keys = given.keys.split(",")
     if unknown := [key for key in keys if key not in GRID]:
         parser.error(f"--keys {unknown[0]}: is not searched; choose of {', '.join(GRID)}")
-    best = _show(OrtBackend(read_bundle(given.bundle), given.threads), keys, given.data, given.fps)
+    best = _show(OrtBackend(read_bundle(given.bundle, given.trust), given.threads), keys, given.data, given.fps)
     if given.write:
         from mapt.model.weights import write_thresholds
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from mapt.contract import SUBGRAPHS, ModelInfo
 from mapt.files import atomic_file
-from mapt.runtime.bundle import FORMAT, MANIFEST, PAIR_LIMIT, EngineFile, seal, sha256
+from mapt.runtime.bundle import FORMAT, MANIFEST, PAIR_LIMIT, EngineFile, seal
+from mapt.runtime.contents import sha256
 from mapt.runtime.requirements import required
 
 

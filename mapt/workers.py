@@ -11,6 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from mapt.errors import InputError
+
+MOST_THREADS = 1024  # more than any machine uses well
 AHEAD = 4  # items in flight per worker: what bounds the memory
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,6 +23,17 @@ def usable_cores() -> int:
     """Cores this process may use: those it may run on, and no more than its container's quota of time, rounded up."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(allowed, math.ceil(min(_quotas(), default=allowed))))
+
+
+def check_threads(count: int, name: str = "threads") -> int:
+    """The number, if it is one of threads.
+
+    Raises:
+        InputError: it is no whole number from 1 on, or more than a machine uses well.
+    """
+    if type(count) is not int or not 1 <= count <= MOST_THREADS:
+        raise InputError(f"{name} is {count!r:.40}; give a whole number from 1 to {MOST_THREADS}")
+    return count
 
 
 def _quotas(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> Iterator[float]:

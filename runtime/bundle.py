@@ -2,7 +2,7 @@
 
 A bundle is a folder with `manifest.json`, one ONNX file per subgraph, the weights they came from, a picture with the
 outputs it must give, and TensorRT engines where they were asked for. Every file is named in the manifest with its
-SHA-256, the manifest may be signed; nothing else is ever opened.
+SHA-256, the manifest may be signed; nothing else is ever opened. What runs are the very bytes that were hashed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 from mapt.contract import BY_NAME, SUBGRAPHS, ModelInfo, Thresholds
 from mapt.errors import InputError
+from mapt.runtime.contents import Contents, inside, read_contents, require_file
 from mapt.runtime.requirements import read_requirements
 from mapt.runtime.signature import check_signature
 
@@ -26,6 +27,9 @@ GOLDEN = "golden.npz"
 WEIGHTS = "weights.safetensors"
 # Largest sum of two int8 products that every processor holds; beyond it those without VNNI saturate.
 PAIR_LIMIT = 2**15 - 1
+MOST = 2**16  # of any size of a network
+MOST_CLASSES = 255  # a label is a byte, and 255 means no label
+STRIDE = 32  # of the pyramid's coarsest level, pixels
 _KEYS = {
     "format": int, "id": str, "preset": str, "height": int, "width": int, "classes": list, "things": list,
     "sizes": dict, "thresholds": dict, "lowering": str, "operators": dict, "precision": str, "subgraphs": dict,
@@ -70,6 +74,8 @@ class Bundle:
         operators: version of every domain of operators in the graphs that is not ONNX's own.
         precisions: number format of each subgraph: `precision`, or float32 where that was too costly.
         requires: the lowest version of each library that its graphs run on.
+        contents: gives the checked bytes of its files.
+        trust: the public key that its signature was checked with, or None.
     """
 
     folder: Path
@@ -84,15 +90,8 @@ class Bundle:
     operators: dict[str, int] = field(default_factory=dict)
     precisions: dict[str, str] = field(default_factory=dict)
     requires: dict[str, str] = field(default_factory=dict)
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):  # hashlib.file_digest came with Python 3.11
-            digest.update(block)
-    return digest.hexdigest()
+    contents: Contents = field(default_factory=Contents, repr=False, compare=False)
+    trust: Path | None = None
 
 
 def seal(manifest: dict[str, Any]) -> str:
@@ -108,28 +107,27 @@ def _text(manifest: dict[str, Any]) -> str:
 def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
     """Read and check a bundle; every named file is hashed before any is used.
 
+    The graphs and the golden picture are read once and kept, because the bytes that were hashed are those that run.
+    Engines are large: they are hashed again when one is loaded.
+
     Args:
         folder: the bundle.
         trust: public Ed25519 key (PEM) that must have signed the manifest; None: signatures are not looked at.
 
     Raises:
-        InputError: not a bundle, a missing or wrong signature, an unknown format, key or value, a changed manifest, a
-            path outside the folder, a missing or changed file.
+        InputError: not a bundle, no such key, a missing or wrong signature, an unknown format, key or value, a changed
+            manifest, a path outside the folder, a missing or changed file.
     """
     path = folder / MANIFEST
-    if not path.is_file():
-        raise InputError(
-            f"{folder}: is not a bundle (no {MANIFEST}); make one with `mapt export WEIGHTS --out {folder}`"
-        )
-    content = path.read_bytes()  # once: what is checked is what is used
-    if trust:
+    content = _open_manifest(path)  # once: what is checked is what is used
+    if trust is not None:
         check_signature(content, path, trust, folder / SIGNATURE)
     manifest = _read_manifest(path, content)
     try:
         info = _model_info(manifest)
         _one_of("lowering", manifest["lowering"], LOWERINGS)
         _one_of("precision", manifest["precision"], PRECISIONS)
-        graphs = {name: _inside(path, entry["file"]) for name, entry in manifest["subgraphs"].items()}
+        graphs = {name: inside(path, entry["file"]) for name, entry in manifest["subgraphs"].items()}
         precisions = {n: _precision(n, e["precision"], manifest["precision"]) for n, e in manifest["subgraphs"].items()}
         _check_pair_sums(path, manifest["int8"], precisions)
         hashes = {entry["file"]: entry["sha256"] for entry in manifest["subgraphs"].values()} | manifest["files"]
@@ -145,17 +143,36 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
     unknown = sorted(graphs.keys() - BY_NAME.keys())
     if unknown:
         raise InputError(f"{path}: has the unknown subgraph {unknown[0]!r}; export it with this version")
-    for name, digest in hashes.items():
-        file = _inside(path, name)
-        if not file.is_file():
-            raise InputError(f"{file}: is named in the manifest but missing; export or copy the bundle again")
-        if sha256(file) != digest:
-            raise InputError(f"{file}: its SHA-256 differs from the manifest's; the file was changed, export it again")
+    golden = folder / GOLDEN if GOLDEN in manifest["files"] else None
+    named = {inside(path, name): digest for name, digest in hashes.items()}
+    for file in named:
+        require_file(file)
     return Bundle(
-        folder, manifest["id"], info, manifest["lowering"], manifest["precision"], graphs, manifest["versions"],
-        engines, folder / GOLDEN if GOLDEN in manifest["files"] else None, operators, precisions,
-        requires,
-    )  # fmt: skip
+        folder=folder,
+        id=manifest["id"],
+        info=info,
+        lowering=manifest["lowering"],
+        precision=manifest["precision"],
+        graphs=graphs,
+        versions=manifest["versions"],
+        engines=engines,
+        golden=golden,
+        operators=operators,
+        precisions=precisions,
+        requires=requires,
+        contents=read_contents(named, {*graphs.values(), *([golden] if golden else [])}),
+        trust=trust,
+    )
+
+
+def _open_manifest(path: Path) -> bytes:
+    folder = path.parent
+    try:
+        if path.is_file():
+            return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+    raise InputError(f"{folder}: is not a bundle (no {MANIFEST}); make one with `mapt export WEIGHTS --out {folder}`")
 
 
 def _one_of(what: str, value: Any, known: tuple[str, ...]) -> str:
@@ -187,7 +204,7 @@ def _engine(manifest: Path, entry: dict[str, Any]) -> EngineFile:
     if entry["status"] not in get_args(EngineStatus):
         raise ValueError(f"an engine's status is {entry['status']!r}")
     layers = {str(k): {str(t): int(n) for t, n in v.items()} for k, v in entry["layers"].items()}
-    return EngineFile(_inside(manifest, entry["file"]), str(entry["library"]), entry["status"], layers)
+    return EngineFile(inside(manifest, entry["file"]), str(entry["library"]), entry["status"], layers)
 
 
 def _read_manifest(path: Path, data: bytes) -> dict[str, Any]:
@@ -232,7 +249,7 @@ def _conversion(path: Path, manifest: dict[str, Any]) -> str:
 
 
 def _model_info(manifest: dict[str, Any]) -> ModelInfo:
-    sizes = {str(k): int(v) for k, v in manifest["sizes"].items()}
+    sizes = {str(k): _size(str(k), v) for k, v in manifest["sizes"].items()}
     for spec in SUBGRAPHS:
         for tensor in (*spec.inputs, *spec.outputs):
             tensor.resolve(sizes)
@@ -240,15 +257,32 @@ def _model_info(manifest: dict[str, Any]) -> ModelInfo:
     for symbol, value in stated.items():
         if sizes[symbol] != value:
             raise ValueError(f"sizes say {symbol} = {sizes[symbol]}, the rest of it {value}")
+    if len(manifest["classes"]) > MOST_CLASSES:
+        raise ValueError(f"it has {len(manifest['classes'])} classes, labels tell {MOST_CLASSES} apart")
     return ModelInfo(
-        manifest["preset"],
-        manifest["height"],
-        manifest["width"],
-        tuple(str(c) for c in manifest["classes"]),
-        tuple(int(c) for c in manifest["things"]),
-        sizes,
-        _thresholds(manifest["thresholds"]),
+        preset=manifest["preset"],
+        height=manifest["height"],
+        width=manifest["width"],
+        classes=tuple(str(c) for c in manifest["classes"]),
+        things=_things(manifest["things"], len(manifest["classes"])),
+        sizes=sizes,
+        thresholds=_thresholds(manifest["thresholds"]),
     )
+
+
+def _size(symbol: str, value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= MOST:
+        raise ValueError(f"the size {symbol} is {value!r:.40}, not a whole number within 1..{MOST}")
+    if symbol in ("H", "W") and value % STRIDE:
+        raise ValueError(f"the size {symbol} is {value}, not a multiple of {STRIDE}")
+    return value
+
+
+def _things(values: list[Any], classes: int) -> tuple[int, ...]:
+    wrong = next((v for v in values if type(v) is not int or not 0 <= v < classes), None)
+    if wrong is not None or len(set(values)) < len(values):
+        raise ValueError(f"things are {values!r:.60}, not different train ids within 0..{classes - 1}")
+    return tuple(values)
 
 
 def _thresholds(values: dict[str, Any]) -> Thresholds:
@@ -257,16 +291,3 @@ def _thresholds(values: dict[str, Any]) -> Thresholds:
     if missing:
         raise ValueError(f"the threshold {missing[0]!r} is missing")
     return Thresholds(**values)
-
-
-def _inside(manifest: Path, name: str) -> Path:
-    """The path of a file named in the manifest, which must lie in the bundle's folder."""
-    parts = Path(name).parts
-    if not name.isprintable():
-        raise InputError(f"{manifest}: names {name!r}, which is no file name; do not use this bundle")
-    if not parts or Path(name).is_absolute() or ".." in parts or "\\" in name:
-        raise InputError(f"{manifest}: names {name!r}, which is outside the bundle; do not use this bundle")
-    path = manifest.parent / name
-    if any(part.is_symlink() for part in (path, *path.parents[: len(parts) - 1])):
-        raise InputError(f"{path}: is a link; a bundle holds plain files, export it again")
-    return path

@@ -9,6 +9,7 @@ from mapt.errors import InputError
 from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import Bundle
 from mapt.runtime.providers import Device, check_device, say_once
+from mapt.workers import check_threads, usable_cores
 
 BackendName = Literal["auto", "ort", "tensorrt"]
 
@@ -33,7 +34,7 @@ def open_backend(
     Args:
         bundle: what is run.
         wanted: the backend's name.
-        threads: of the network on a CPU; None: as many as there are cores.
+        threads: of the network on a CPU; None, or more than that: as many as cores that this process may use.
         device: see `choose_provider`; on "cpu" there is no TensorRT.
         tf32: see `cuda_options`; engines are as they were built.
 
@@ -42,6 +43,8 @@ def open_backend(
     """
     check_name(wanted)
     check_device(device)
+    if threads is not None:  # more than there are cores would only wait for each other
+        threads = min(check_threads(threads), usable_cores())
     if wanted == "tensorrt" and device == "cpu":
         raise InputError("backend 'tensorrt': runs on a GPU, not on device 'cpu'; take backend 'ort'")
     if wanted == "tensorrt" or (wanted == "auto" and bundle.engines and device != "cpu"):

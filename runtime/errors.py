@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from mapt.errors import InputError
 
 
@@ -27,3 +30,21 @@ class OutputError(StepError):
 
 class BusyError(StepError):
     """Another thread is in `step`, `reset` or `restore_state` of the same tracker."""
+
+
+@contextmanager
+def documented(kind: type[InputError | StepError], what: str, remedy: str) -> Iterator[None]:
+    """Raise what a library raised, or that there is no memory, as an error that the host's loop knows.
+
+    Args:
+        kind: the error; documented ones pass as they are.
+        what: the beginning of its line.
+        remedy: the end of its line.
+    """
+    try:
+        yield
+    except (InputError, StepError):
+        raise
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise kind(f"{what} ({reason}); {remedy}") from error

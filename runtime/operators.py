@@ -71,6 +71,6 @@ def operator_providers(library: Path) -> tuple[str, ...]:
     return tuple(ask().decode().split(","))
 
 
-def ranks_channels_last(graph: Path) -> bool:
+def ranks_channels_last(graph: bytes) -> bool:
     """Was an ONNX file written for a CPU alone, as `mapt export --ops custom` does?"""
-    return CHANNELS_LAST.encode() in graph.read_bytes()
+    return CHANNELS_LAST.encode() in graph

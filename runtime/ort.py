@@ -14,9 +14,12 @@ from mapt.errors import InputError
 from mapt.runtime.backend import Tensors
 from mapt.runtime.binding import BoundSessions
 from mapt.runtime.bundle import Bundle
+from mapt.runtime.graph_bytes import check_graph
 from mapt.runtime.operators import library_for
 from mapt.runtime.providers import (
+    CPU,
     CUDA,
+    RELU,
     TF32,
     Device,
     brief,
@@ -25,7 +28,7 @@ from mapt.runtime.providers import (
     open_session,
 )
 from mapt.runtime.requirements import check_requirements
-from mapt.workers import require_threads, usable_cores
+from mapt.workers import check_threads, require_threads, usable_cores
 
 
 class OrtBackend:
@@ -33,7 +36,8 @@ class OrtBackend:
 
     Args:
         bundle: what is run.
-        threads: of the CPU; None: as many as there are cores.
+        threads: of the CPU for each subgraph, which run in turn; None: as many as cores that this process may use.
+            Where the host has called `onnxruntime.set_global_thread_pool_sizes`, that pool runs all of them.
         device: "cpu", "cuda", or "auto": CUDA where this machine and installation have all it needs.
         tf32: let CUDA round the inputs of float32 products and convolutions to TF32; on a CPU it means nothing.
         bound: keep tensors in buffers that are planned here; None: on a CUDA device. On a CPU that only adds copies.
@@ -44,8 +48,8 @@ class OrtBackend:
         providers: which of ONNX Runtime's execution providers runs each subgraph, and whether in TF32.
 
     Raises:
-        InputError: no ONNX Runtime, a graph that it does not load or that is not the contract's, or CUDA was asked for
-            and does not come up.
+        InputError: no ONNX Runtime, a graph that it does not load or that is not the contract's, no such number of
+            threads or none that the system gives, or CUDA was asked for and does not come up.
     """
 
     name = "ort"
@@ -66,17 +70,24 @@ class OrtBackend:
             ) from None
         check_requirements(bundle.requires, {"onnxruntime": onnxruntime.__version__}, bundle.folder)
         self.info = bundle.info
-        self.threads = threads or usable_cores()
+        self.threads = usable_cores() if threads is None else check_threads(threads)
+        graphs = {path: bundle.contents.read(path) for path in bundle.graphs.values()}
+        for path, graph in graphs.items():
+            check_graph(path, graph)
         options = _options(onnxruntime, self.threads)
+        self._own_pools = not uses_global_pool(onnxruntime)
+        options.use_per_session_threads = self._own_pools
         operators = library_for(bundle.operators, bundle.folder)
         if operators:
             _register(options, operators)
-        provider = choose_provider(onnxruntime, device, operators, bundle.graphs.values())
+        provider = choose_provider(onnxruntime, device, operators, graphs)
         # Sums in a fixed order. On a CPU they always are.
         options.use_deterministic_compute = provider == CUDA
         settings = cuda_options(tf32) if provider == CUDA else {}
         opening = partial(open_session, onnxruntime, options, provider, settings)
-        self.sessions = {name: self._open(name, path, opening) for name, path in bundle.graphs.items()}
+        self.sessions = {
+            name: self._open(name, path, partial(opening, graphs[path])) for name, path in bundle.graphs.items()
+        }
         runs = f"{provider} {TF32}" if provider == CUDA and tf32 else provider
         self.providers = dict.fromkeys(self.sessions, runs)
         self._bound: BoundSessions | None = None
@@ -88,7 +99,7 @@ class OrtBackend:
                 raise InputError(
                     f"{bundle.folder}: no memory for its tensors on {provider} ({brief(error)}); "
                     "free some, or take device 'cpu'"
-                ) from None
+                ) from error
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
         """See `Backend.run`; on a CUDA device the arrays are read-only.
@@ -101,15 +112,16 @@ class OrtBackend:
         names = [t.name for t in BY_NAME[subgraph].outputs]
         return dict(zip(names, self.sessions[subgraph].run(names, dict(inputs)), strict=True))
 
-    def _open(self, name: str, path: Path, opening: Callable[[str], Any]) -> Any:
+    def _open(self, name: str, path: Path, opening: Callable[[], Any]) -> Any:
         """A session on a file, whose inputs and outputs must be those of the contract."""
-        require_threads(self.threads - 1)  # of this session's pool; where one is refused ONNX Runtime would hang
+        if self._own_pools:  # where a thread is refused ONNX Runtime would hang
+            self._require_threads(path)
         try:
-            session = opening(str(path))
+            session = opening()
         except InputError as error:
-            raise InputError(f"{path}: {error}") from None
+            raise InputError(f"{path}: {error}") from error.__cause__
         except Exception as error:
-            raise InputError(f"{path}: ONNX Runtime cannot load it ({brief(error)})") from None
+            raise InputError(f"{path}: ONNX Runtime cannot load it ({brief(error)})") from error
         spec = BY_NAME[name]
         for expected, found in ((spec.inputs, session.get_inputs()), (spec.outputs, session.get_outputs())):
             want = {t.name: list(t.resolve(self.info.sizes)) for t in expected}
@@ -117,6 +129,31 @@ class OrtBackend:
             if want != have:
                 raise InputError(f"{path}: its tensors {have} are not the contract's {want}; export the bundle again")
         return session
+
+    def _require_threads(self, path: Path) -> None:
+        try:
+            require_threads(self.threads - 1)
+        except RuntimeError as error:
+            raise InputError(
+                f"{path}: the system gives no more threads ({error}); take fewer, end other programs, or raise the "
+                "limit: ulimit -u, or a container's limit of processes"
+            ) from error
+
+
+def uses_global_pool(onnxruntime: Any) -> bool:
+    """Has the host given this process one pool of threads for every session?
+
+    ONNX Runtime then takes no session with threads of its own, and says so only when one is opened.
+    """
+    if not hasattr(onnxruntime, "set_global_thread_pool_sizes"):
+        return False  # older versions have no such pool
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    try:
+        open_session(onnxruntime, options, CPU, {}, RELU)
+    except RuntimeError as error:
+        return "use_per_session_threads" in str(error)
+    return False
 
 
 def _options(onnxruntime: Any, threads: int) -> Any:
@@ -127,6 +164,9 @@ def _options(onnxruntime: Any, threads: int) -> Any:
     options.log_severity_level = 3
     # Without work a pool's threads should sleep: the subgraphs alternate, and spinning ones slow each other down.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # the same of a pool of the whole process
+    # ONNX Runtime would also take its own format, whose content nobody has looked at.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     return options
 
 
@@ -134,4 +174,4 @@ def _register(options: Any, library: Path) -> None:
     try:
         options.register_custom_ops_library(str(library))
     except Exception as error:
-        raise InputError(f"{library}: ONNX Runtime does not take it ({brief(error)})") from None
+        raise InputError(f"{library}: ONNX Runtime does not take it ({brief(error)})") from error

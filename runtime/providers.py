@@ -11,7 +11,7 @@ import functools
 import logging
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -55,14 +55,14 @@ def check_device(wanted: str) -> None:
         raise InputError(f"device {wanted!r} is unknown; choose one of {', '.join(get_args(Device))}")
 
 
-def choose_provider(onnxruntime: Any, device: Device, operators: Path | None, graphs: Iterable[Path] = ()) -> str:
+def choose_provider(onnxruntime: Any, device: Device, operators: Path | None, graphs: Mapping[Path, bytes]) -> str:
     """`CPU` or `CUDA`; where "auto" cannot take a CUDA provider that is installed, a warning says why once ("mapt").
 
     Args:
         onnxruntime: the module.
         device: "auto" takes CUDA where this machine and installation have all it needs.
         operators: the library of MAPT's operators, where the graphs have any.
-        graphs: the ONNX files.
+        graphs: the content of the ONNX files.
 
     Raises:
         InputError: CUDA was asked for and cannot run the graphs, or is there and fails.
@@ -94,7 +94,7 @@ def cuda_options(tf32: bool) -> dict[str, str]:
     return {"use_tf32": "1" if tf32 else "0", "cudnn_conv_algo_search": "HEURISTIC"}
 
 
-def open_session(onnxruntime: Any, options: Any, provider: str, settings: Mapping[str, str], graph: str | bytes) -> Any:
+def open_session(onnxruntime: Any, options: Any, provider: str, settings: Mapping[str, str], graph: bytes) -> Any:
     """A session whose first provider is the given one; it never changes to another.
 
     Args:
@@ -102,7 +102,7 @@ def open_session(onnxruntime: Any, options: Any, provider: str, settings: Mappin
         options: of the session.
         provider: `CPU` or `CUDA`.
         settings: the provider's options.
-        graph: an ONNX file, or its bytes.
+        graph: the content of an ONNX file.
 
     Raises:
         NoCudaError: the system's loader does not load CUDA's provider; with what it says.
@@ -136,6 +136,7 @@ def start_cuda(onnxruntime: Any) -> None:
         onnxruntime.preload_dlls()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what it would log is in the error
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:
         session = open_session(onnxruntime, options, CUDA, cuda_options(tf32=False), RELU)
         session.run(None, {"x": np.ones(1, np.float32)})
@@ -175,7 +176,7 @@ def brief(error: Exception) -> str:
     return said[0].strip() if said else next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
-def _check_graphs(operators: Path, graphs: Iterable[Path]) -> None:
+def _check_graphs(operators: Path, graphs: Mapping[Path, bytes]) -> None:
     """Can CUDA's provider run graphs with MAPT's operators?
 
     Raises:
@@ -184,7 +185,7 @@ def _check_graphs(operators: Path, graphs: Iterable[Path]) -> None:
     others = "export with --ops standard or gridsample"
     if CUDA not in operator_providers(operators):
         raise NoCudaError(f"{operators.name}: is built without CUDA kernels; build it where nvcc is, or {others}")
-    wrong = next((graph for graph in graphs if ranks_channels_last(graph)), None)
+    wrong = next((path for path, graph in graphs.items() if ranks_channels_last(graph)), None)
     if wrong:
         raise NoCudaError(f"{wrong}: is made for a CPU; export with --ops custom --device cuda, or {others}")
 

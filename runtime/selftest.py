@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.contract import BY_NAME
+from mapt.contract import BY_NAME, SUBGRAPHS, ModelInfo
 from mapt.errors import InputError
 from mapt.runtime.backend import Backend, Tensors
+from mapt.runtime.bundle import Bundle
+from mapt.runtime.golden import Layout, read_arrays
 from mapt.runtime.pipeline import padded
 from mapt.runtime.providers import TF32, brief
 
@@ -22,6 +23,7 @@ SAMPLES = 4096  # values kept of each tensor
 TOLERANCE = {"fp32": 2e-3, "tf32": 3e-2, "fp16": 3e-2, "int8": 0.15}
 # What the heads behind the detections are given, so that two nearly equal scores may change places.
 GIVEN = ("boxes", "mask_logits", "masks")
+ORDERED = {"instance": ("scores", "count")}  # its other outputs follow the order of detections
 
 
 def run_golden(backend: Backend, image: NDArray[np.uint8], given: Tensors | None = None) -> tuple[Tensors, Tensors]:
@@ -62,12 +64,11 @@ def run_golden(backend: Backend, image: NDArray[np.uint8], given: Tensors | None
     known |= given | {"masks_prev": given["masks"], "s_prev": np.ascontiguousarray(np.roll(known["s"], 1, -1))}
     for name in ("motion", "appearance"):
         run(name)
-    ordered = {"instance": ("scores", "count")}  # the other outputs follow the order of detections
     samples = {
         f"{name}.{output}": _sample(tensor)
         for name, outputs in found.items()
         for output, tensor in outputs.items()
-        if output in ordered.get(name, outputs)
+        if output in ORDERED.get(name, outputs)
     }
     return samples, given
 
@@ -78,29 +79,46 @@ def write_golden(path: Path, backend: Backend, image: NDArray[np.uint8]) -> None
     np.savez_compressed(path, image=image, **given, **samples)  # type: ignore[arg-type]
 
 
-def self_test(backend: Backend, golden: Path, precisions: Iterable[str]) -> None:
-    """Run the picture and compare.
+def layout(info: ModelInfo) -> Layout:
+    """Type and shape of every array of a network's golden file, by name."""
+    arrays = {"image": ("uint8", BY_NAME["backbone"].inputs[0].resolve(info.sizes))}
+    for tensor in (*BY_NAME["motion"].inputs, *BY_NAME["appearance"].inputs):
+        if tensor.name in GIVEN:
+            arrays[tensor.name] = tensor.dtype, tensor.resolve(info.sizes)
+    for spec in SUBGRAPHS:
+        for tensor in spec.outputs:
+            if tensor.name in ORDERED.get(spec.name, (tensor.name,)):
+                kept = len(_places(math.prod(tensor.resolve(info.sizes))))
+                arrays[f"{spec.name}.{tensor.name}"] = tensor.dtype, (kept,)
+    return arrays
+
+
+def self_test(backend: Backend, bundle: Bundle) -> None:
+    """Run the bundle's picture and compare.
+
+    The lowest precision of its subgraphs decides how much may differ.
 
     Args:
         backend: of the bundle.
-        golden: the picture's file.
-        precisions: of the bundle's subgraphs; the lowest decides how much may differ.
+        bundle: with a golden picture.
 
     Raises:
         InputError: the file is not what it should be, or an output differs by more than the precisions explain.
     """
+    golden = bundle.golden
+    assert golden, "the bundle has no golden picture"
     try:
-        # Opened here: of a damaged archive NumPy leaves its own file open.
-        with golden.open("rb") as file, np.load(file) as stored:
-            wanted = {name: stored[name] for name in stored.files}
-        image, given = wanted.pop("image"), {name: wanted.pop(name) for name in GIVEN}
-        samples, _ = run_golden(backend, image, given)
-        differences = {name: difference(wanted[name], samples[name]) for name in samples}
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{golden}: cannot be compared ({type(error).__name__}: {error}); export it again") from None
+        wanted = read_arrays(bundle.contents.read(golden), layout(bundle.info))
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{golden}: cannot be compared ({reason}); export the bundle again") from None
+    image = wanted.pop("image").astype(np.uint8, copy=False)
+    given = {name: wanted.pop(name) for name in GIVEN}
+    samples, _ = run_golden(backend, image, given)
+    differences = {name: difference(wanted[name], samples[name]) for name in samples}
     worst = max(differences, key=lambda name: differences[name])
     in_tf32 = any(TF32 in runs for runs in _providers(backend).values())
-    limit = max(TOLERANCE[p] for p in (*precisions, *(["tf32"] if in_tf32 else [])))
+    limit = max(TOLERANCE[p] for p in (*bundle.precisions.values(), *(["tf32"] if in_tf32 else [])))
     if not differences[worst] <= limit:
         raise InputError(
             f"{golden}: {worst} differs by {differences[worst]:.1e} of its largest value from what the bundle gave "
@@ -122,7 +140,13 @@ def _on(backend: Backend, subgraph: str) -> str:
 
 def _sample(tensor: NDArray[np.generic]) -> NDArray[np.generic]:
     flat = tensor.ravel()
-    return flat[:: max(1, len(flat) // SAMPLES)][:SAMPLES]
+    places = _places(len(flat))
+    return flat[places.start : places.stop : places.step]
+
+
+def _places(count: int) -> range:
+    """Which values of a tensor of so many are kept."""
+    return range(0, count, max(1, count // SAMPLES))[:SAMPLES]
 
 
 def difference(want: NDArray[np.generic], got: NDArray[np.generic]) -> float:

@@ -122,7 +122,7 @@ class TensorrtBackend:
         self._engines: dict[str, Any] = {}
         self._contexts: dict[str, Any] = {}
         for spec in SUBGRAPHS:
-            engine = self._runtime.deserialize_cuda_engine(engines[spec.name].path.read_bytes())
+            engine = self._runtime.deserialize_cuda_engine(bundle.contents.read(engines[spec.name].path))
             if engine is None:
                 raise InputError(f"{engines[spec.name].path}: {self.machine.library} cannot load it on this GPU")
             self._check(engine, spec.name, engines[spec.name])

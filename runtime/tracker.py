@@ -17,7 +17,7 @@ from mapt.runtime.bundle import read_bundle
 from mapt.runtime.choice import BackendName, check_name, open_backend
 from mapt.runtime.cues import gather
 from mapt.runtime.deadline import Estimates, check_deadline
-from mapt.runtime.errors import BusyError, OutputError
+from mapt.runtime.errors import BusyError, OutputError, StepError, documented
 from mapt.runtime.frame import PanopticFrame
 from mapt.runtime.fusion import fuse
 from mapt.runtime.health import Health, HealthRecord, Status
@@ -31,6 +31,7 @@ from mapt.runtime.stamps import check_stamp
 from mapt.runtime.state import TrackerState, model_id, restore, save
 from mapt.runtime.stuff import absorb_small_stuff
 from mapt.runtime.tracks import Association, TrackTable
+from mapt.runtime.warm import Scene, rehearse, run_blank
 from mapt.runtime.workspace import Workspace
 
 
@@ -94,28 +95,37 @@ class PanopticTracker:
             bundle_dir: its folder; every file is checked against the manifest's SHA-256 first.
             backend: "ort", "tensorrt", or "auto": TensorRT where bundle and machine have all it needs, else ONNX
                 Runtime; what it chose is logged once.
-            threads: of the network; None: as many as there are cores.
+            threads: of the network; None, or more than that: as many as cores that this process may use.
             association: see the class.
             max_objects: see the class.
             trust: public Ed25519 key (PEM) that must have signed the bundle; None: signatures are not looked at.
-            test: run the bundle's golden picture first, which takes as long as a frame.
+                An empty path is an error.
+            test: compare what the bundle's golden picture gives; False: the networks only run once, on zeros.
             device: of ONNX Runtime: "cpu", "cuda", or "auto": CUDA where this machine and installation have all it
                 needs; `health().providers` says what runs.
             tf32: let ONNX Runtime's CUDA provider round the inputs of float32 products and convolutions to TF32.
 
         Raises:
-            InputError: not a bundle, a changed file, a missing or wrong signature, a backend that is not available, or
-                outputs that differ from what the bundle gave when it was exported.
+            InputError: not a bundle, a changed file, a missing or wrong key or signature, a backend that is not
+                available, no memory or threads, or outputs that differ from what the bundle gave when it was exported.
+                Where a library raised, `__cause__` is its exception.
         """
-        import scipy.optimize  # noqa: F401  (half a second that the first association would take)
+        with documented(InputError, f"{bundle_dir}: cannot be loaded", "free memory, or load it elsewhere"):
+            import scipy.optimize  # noqa: F401  (half a second that the first association would take)
 
-        check_name(backend)
-        check_device(device)
-        bundle = read_bundle(Path(bundle_dir), trust)
-        chosen = open_backend(bundle, backend, threads, device, tf32)
-        if test and bundle.golden:
-            self_test(chosen, bundle.golden, bundle.precisions.values())
-        return cls(chosen, association, max_objects, bundle.id)
+            check_name(backend)
+            check_device(device)
+            bundle = read_bundle(Path(bundle_dir), trust)
+            chosen = open_backend(bundle, backend, threads, device, tf32)
+            if test and bundle.golden:
+                self_test(chosen, bundle)
+            else:
+                run_blank(chosen)
+            tracker = cls(chosen, association, max_objects, bundle.id)
+            rehearsal = cls(Scene(bundle.info), association, max_objects)
+            rehearsal._workspace = tracker._workspace  # laid out here, for the frames that come
+            rehearse(rehearsal)
+            return tracker
 
     @property
     def next_id(self) -> int:
@@ -168,7 +178,8 @@ class PanopticTracker:
         Raises:
             InputError: wrong shape or type of the image, or a deadline that is none.
             StampError: a stamp that does not rise, or is absurd.
-            StepError: the backend raised, its output is invalid, or another thread is in `step`.
+            StepError: the backend or another library raised (`__cause__`), there is no memory, the output is invalid,
+                or another thread is in `step`.
 
         Whatever is raised, the state is exactly as before.
         """
@@ -199,6 +210,7 @@ class PanopticTracker:
         finally:
             self._turn.release()
 
+    @documented(StepError, "the frame cannot be labelled", "frame dropped")
     def _next(
         self, image: NDArray[np.uint8], stamp: int, deadline_ms: float | None
     ) -> tuple[PanopticFrame, TrackerState]:

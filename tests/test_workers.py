@@ -2,14 +2,19 @@
 
 import itertools
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
+import onnxruntime
 import pytest
 
+from mapt.errors import InputError
+from mapt.runtime import PanopticTracker
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend
-from mapt.workers import AHEAD, _quotas, map_ahead, require_threads, usable_cores
+from mapt.workers import AHEAD, MOST_THREADS, _quotas, check_threads, map_ahead, require_threads, usable_cores
 
 
 @pytest.fixture
@@ -44,8 +49,11 @@ def test_threads_that_are_refused_are_counted_and_the_others_end() -> None:
 @pytest.mark.usefixtures("two_threads_left")
 def test_onnx_runtime_is_not_asked_for_threads_that_it_would_wait_for(bundle: Path) -> None:
     read = read_bundle(bundle)
-    with pytest.raises(RuntimeError, match="can't start new thread: 3 more are needed"):
+    with pytest.raises(
+        InputError, match=r"the system gives no more threads .*: 3 more are needed.*; take fewer"
+    ) as told:
         OrtBackend(read, threads=4)
+    assert isinstance(told.value.__cause__, RuntimeError)
     assert len(OrtBackend(read, threads=1).sessions) == len(read.graphs)
 
 
@@ -81,3 +89,44 @@ def test_no_more_cores_than_the_quota_and_at_least_one(monkeypatch: pytest.Monke
     for quotas, cores in (([], 64), ([1.5, 8.0], 2), ([0.2], 1)):
         monkeypatch.setattr("mapt.workers._quotas", lambda quotas=quotas: iter(quotas))
         assert usable_cores() == cores
+
+
+@pytest.mark.parametrize("count", [0, -1, MOST_THREADS + 1, 20_000, 10**400, True, 2.0])
+def test_a_number_of_threads_that_is_none_is_refused(bundle: Path, count: int) -> None:
+    with pytest.raises(InputError, match=r"threads is .*; give a whole number from 1 to 1024"):
+        check_threads(count)
+    with pytest.raises(InputError, match="threads is"):
+        PanopticTracker.load(bundle, threads=count)
+
+
+def test_a_tracker_starts_no_more_threads_than_there_are_cores(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mapt.runtime.choice.usable_cores", lambda: 1)
+    tracker = PanopticTracker.load(bundle, threads=64)
+    assert isinstance(tracker.backend, OrtBackend) and tracker.backend.threads == 1
+
+
+@pytest.mark.skipif(not hasattr(onnxruntime, "set_global_thread_pool_sizes"), reason="an older ONNX Runtime has none")
+def test_a_pool_that_the_host_has_made_for_the_process_runs_every_subgraph(bundle: Path) -> None:
+    """ONNX Runtime refuses sessions with threads of their own then; the bits are the same."""
+    program = """
+import os, sys, zlib
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+import cv2
+import numpy as np
+import onnxruntime
+cv2.setNumThreads(1)
+from mapt.runtime import PanopticTracker
+if sys.argv[2] == "one":
+    onnxruntime.set_global_thread_pool_sizes(3, 1)
+before = len(os.listdir("/proc/self/task"))
+tracker = PanopticTracker.load(sys.argv[1], threads=2)
+opened = len(os.listdir("/proc/self/task")) - before
+image = np.random.default_rng(0).integers(0, 255, (192, 624, 3), np.uint8)
+frames = [tracker.step(image[:, ::flip], n * 10**8) for n, flip in enumerate((1, -1))]
+print(opened if sys.argv[2] == "one" else 0)
+print([(zlib.crc32(f.semantic), zlib.crc32(f.instance), f.tracks) for f in frames])
+print(zlib.crc32(tracker.save_state()))
+"""
+    commands = [[sys.executable, "-c", program, bundle, pools] for pools in ("one", "each its own")]
+    told = [subprocess.run(c, capture_output=True, text=True, check=True).stdout for c in commands]
+    assert told[0] == told[1] and told[0].startswith("0\n")

@@ -11,22 +11,21 @@ from mapt.bench.clips import Clip
 from mapt.bench.parity import run_parity
 from mapt.bench.parity_report import parity_json, print_parity
 from mapt.files import write_json
-from mapt.runtime.bundle import read_bundle
+from mapt.runtime.bundle import Bundle
 from mapt.runtime.ort import OrtBackend
 from mapt.training.backend import TorchBackend
 
 
 def verify_bundle(
-    console: Console, folder: Path, clips: list[Clip], threads: int | None = None, json_file: Path | None = None
+    console: Console, bundle: Bundle, clips: list[Clip], threads: int | None = None, json_file: Path | None = None
 ) -> None:
     """Compare a bundle with the weights inside it on clips, print and write what was found.
 
     Raises:
-        InputError: not a bundle, or a frame that cannot be read.
+        InputError: a graph that does not load, or a frame that cannot be read.
         RuntimeError: a float32 head or the ids differ, or a lower precision costs more than its gate allows.
     """
-    bundle = read_bundle(folder)
-    reference = TorchBackend.load(folder / "weights.safetensors", threads=threads)
+    reference = TorchBackend.load(bundle.folder / "weights.safetensors", threads=threads)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("comparing", total=sum(len(clip) for clip in clips))
         parity = run_parity(
@@ -37,7 +36,7 @@ def verify_bundle(
         write_json(json_file, {"bundle": bundle.id, **parity_json(parity)})
     faults = parity.faults()
     if faults:
-        raise RuntimeError(f"{folder}: {'; '.join(faults)}; do not deploy this bundle before you know why")
+        raise RuntimeError(f"{bundle.folder}: {'; '.join(faults)}; do not deploy this bundle before you know why")
     if parity.precision != "fp32" and not parity.scores:
         console.print(
             f"not judged: {parity.precision} may change ids, and these frames have no labels to say what that costs",

@@ -50,6 +50,9 @@ def bench(  # noqa: PLR0917  (the command's options)
     ] = None,
     compiled: Annotated[bool, typer.Option("--compile", help="a row of torch.compile, too; takes minutes")] = False,
     device: Annotated[str, typer.Option("--device", help="of PyTorch: auto, cpu, cuda or cuda:N")] = "auto",
+    trust: Annotated[
+        Path | None, typer.Option("--trust", help="public key that must have signed the bundles (PEM)")
+    ] = None,
     alone: Annotated[bool, typer.Option(help="memory and throughput of each backend in its own process")] = True,
 ) -> None:
     """Measure parameters, FLOPs, latency, accuracy and parity in one run."""
@@ -70,17 +73,18 @@ def bench(  # noqa: PLR0917  (the command's options)
     from mapt.model.labels import check_streets
     from mapt.runtime.bundle import read_bundle
     from mapt.training.device import find_device
-    from mapt.workers import usable_cores
+    from mapt.workers import check_threads, usable_cores
 
     place, before = find_device(device), read_report(old) if old else None
-    console, checked, others = Console(), read_bundle(bundle), [read_bundle(path) for path in beside or ()]
+    console, checked = Console(), read_bundle(bundle, trust)
+    others = [read_bundle(path, trust) for path in beside or ()]
     if not data and suite != "scale":  # which scores nothing
         check_streets(checked.info, "--data")
     with tempfile.TemporaryDirectory(prefix="mapt-bench-") as folder:
         roots: dict[int | None, Path] = {None: data} if data else {seed: Path(folder, str(seed)) for seed in numbers}
         if not data:
             _render(parse_size(size) if size else _filling(checked), roots, sequences or 3, frames or 40, fps, console)
-        count = threads or usable_cores()
+        count = check_threads(threads, "--threads") if threads else usable_cores()
         if suite == "parity":
             _verify(console, checked, next(iter(roots.values())), fps, count, json_file)
             return
@@ -102,7 +106,7 @@ def _verify(  # it writes its own JSON, also where the bundle fails
     from mapt.bench.clips import open_clips
     from mapt.commands._parity import verify_bundle
 
-    verify_bundle(console, bundle.folder, open_clips(root, fps), threads, json_file)
+    verify_bundle(console, bundle, open_clips(root, fps), threads, json_file)
 
 
 def _measure(suite: str, setting: Setting) -> dict[str, Any]:

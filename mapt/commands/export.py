@@ -86,7 +86,9 @@ def export(  # noqa: PLR0917
     _judge(out, done.graphs, differences)
     console.print(f"bundle: {out} (id {done.id[:12]})", highlight=False, soft_wrap=True)
     if clips:
-        verify_bundle(console, out, clips, json_file=json_file)
+        from mapt.runtime.bundle import read_bundle
+
+        verify_bundle(console, read_bundle(out), clips, json_file=json_file)
 
 
 def _judge(out: Path, graphs: list[Graph], differences: dict[str, Deviation]) -> None:

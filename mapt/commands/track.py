@@ -33,6 +33,9 @@ def track(  # noqa: PLR0917  (the command's options)
         float | None, typer.Option("--fps", min=0.001, help="frames per second, instead of what the source says")
     ] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1)] = None,
+    trust: Annotated[
+        Path | None, typer.Option("--trust", help="public key that must have signed the bundle (PEM)")
+    ] = None,
     backend: Annotated[str, typer.Option("--backend", help="of a bundle: auto, ort or tensorrt")] = "auto",
     tf32: Annotated[
         bool, typer.Option("--tf32", help="let a GPU round float32 to TF32 in a bundle's products")
@@ -60,14 +63,14 @@ def track(  # noqa: PLR0917  (the command's options)
     _check_outputs(out, sources, kinds, record, rerun)
     if replay:
         ours = (backend, device, association) != ("auto", "auto", "full")
-        if model or record or tta or tf32 or threads or size or ours:
+        if model or record or tta or tf32 or threads or size or ours or trust is not None:
             raise InputError(
                 f"--replay {replay}: a record stands in for a model, and ran as it ran; leave out --model, --record, "
-                "--tta, --tf32, --threads, --size, --backend, --device and --association"
+                "--tta, --tf32, --threads, --size, --backend, --device, --association and --trust"
             )
         tracker = replaying(replay)
     elif model:
-        tracker = open_tracker(model, threads, association, size, backend, tta, device, tf32)
+        tracker = open_tracker(model, threads, association, size, backend, tta, device, tf32, trust=trust)
     else:
         raise InputError("--model: is missing; give a bundle or weights, or a record with --replay")
     try:
@@ -160,6 +163,8 @@ def open_tracker(
     tta: bool = False,
     device: str = "auto",
     tf32: bool = False,
+    *,
+    trust: Path | None = None,
 ) -> PanopticTracker:
     """A tracker on a bundle's folder or, with PyTorch, on a weight file.
 
@@ -178,7 +183,17 @@ def open_tracker(
             raise InputError("--size: a bundle has one size; export another with `mapt export WEIGHTS --size`")
         if tta:
             raise InputError("--tta: needs weights, a bundle has one size; give a .safetensors file with --model")
-        return PanopticTracker.load(model, backend, threads, association, device=device, tf32=tf32)  # type: ignore[arg-type]
+        return PanopticTracker.load(
+            model,
+            backend,  # type: ignore[arg-type]
+            threads,
+            association,  # type: ignore[arg-type]
+            trust=trust,
+            device=device,  # type: ignore[arg-type]
+            tf32=tf32,
+        )
+    if trust is not None:
+        raise InputError("--trust: is for bundles, weights are not signed; make one with `mapt export --sign`")
     if tf32:
         raise InputError("--tf32: is for bundles; the PyTorch reference computes in float32")
     if backend != "auto":

@@ -51,7 +51,7 @@ def stand_in(change: float = 0.0) -> Any:
 def test_openvino_is_given_rankings_that_fit_32_bits_and_that_change_nothing(
     plain: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    graph = onnx.load_from_string(narrow_ranking(plain.graphs["instance"])).graph
+    graph = onnx.load_from_string(narrow_ranking(plain.contents.read(plain.graphs["instance"]))).graph
     made = {output: node.op_type for node in graph.node for output in node.output}
     ranked = [made[node.input[0]] for node in graph.node if node.op_type == "TopK"]
     assert ranked and "Add" not in ranked

@@ -20,7 +20,8 @@ from mapt.bench.shadow import HeadGap, in_order_of
 from mapt.contract import SUBGRAPHS
 from mapt.metrics import Scores
 from mapt.runtime.backend import Backend, Tensors
-from mapt.runtime.bundle import MANIFEST, read_bundle, seal, sha256
+from mapt.runtime.bundle import MANIFEST, read_bundle, seal
+from mapt.runtime.contents import sha256
 from mapt.runtime.ort import OrtBackend
 from mapt.shipped import shipped_weights
 from mapt.training.backend import TorchBackend

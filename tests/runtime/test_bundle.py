@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +16,8 @@ from mapt.contract import SUBGRAPHS, ModelInfo, Thresholds
 from mapt.errors import InputError
 from mapt.export.manifest import write_manifest
 from mapt.runtime import PanopticTracker
-from mapt.runtime.bundle import MANIFEST, EngineFile, read_bundle, seal, sha256
+from mapt.runtime.bundle import MANIFEST, EngineFile, read_bundle, seal
+from mapt.runtime.contents import sha256
 
 Edit = Callable[[dict[str, Any]], object]
 
@@ -134,13 +134,66 @@ def test_a_path_outside_the_bundle_is_refused(bundle: Path, name: str) -> None:
         assert repr(name) in refusal(bundle, bundle / MANIFEST)
 
 
-@pytest.mark.parametrize("name", ["link", "folder/x"])
-def test_a_link_out_of_the_bundle_is_refused(bundle: Path, name: str) -> None:
-    (bundle.parent / "x").write_bytes(b"x")
-    os.symlink(bundle.parent / "x", bundle / "link")
-    os.symlink(bundle.parent, bundle / "folder")
-    edit(bundle, lambda m: m["files"].update({name: sha256(bundle.parent / "x")}))
-    assert "link" in refusal(bundle, bundle / name)
+def linked(bundle: Path, out: Path) -> Path:
+    """The bundle as a hub's cache and a Kubernetes volume have it: every file a link, in a folder that is one."""
+    (out / "blobs").mkdir(parents=True)
+    (out / "..2026").mkdir()
+    for file in (p for p in bundle.rglob("*") if p.is_file()):
+        link = out / "..2026" / file.relative_to(bundle)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        blob = out / "blobs" / f"{file.stem}-{sha256(file)}"
+        blob.write_bytes(file.read_bytes())
+        link.symlink_to(blob)
+    (out / "..data").symlink_to("..2026")
+    return out / "..data"
+
+
+def test_a_bundle_of_links_is_read(bundle: Path, tmp_path: Path) -> None:
+    through = read_bundle(linked(bundle, tmp_path / "hub"))
+    assert through.id == read_bundle(bundle).id
+    for name, path in through.graphs.items():
+        assert through.contents.read(path) == (bundle / f"{name}.onnx").read_bytes()
+
+
+def test_the_hash_decides_where_a_link_may_lead(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"x")
+    (bundle / "motion.onnx").unlink()
+    (bundle / "motion.onnx").symlink_to(tmp_path / "x")
+    assert "SHA-256" in refusal(bundle, bundle / "motion.onnx")
+    (bundle / "motion.onnx").unlink()
+    for nothing in ("motion.onnx", "/dev/zero", "nowhere"):  # a circle, what never ends, what is not there
+        (bundle / "motion.onnx").symlink_to(nothing)
+        assert "missing" in refusal(bundle, bundle / "motion.onnx")
+        (bundle / "motion.onnx").unlink()
+
+
+def test_every_graph_is_opened_once_and_what_was_hashed_is_what_is_used(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, genuine = list[str](), Path.open
+
+    def counting(path: Path, *arguments: Any, **options: Any) -> Any:
+        opened.append(path.name)
+        return genuine(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", counting)
+    read = read_bundle(bundle)
+    assert sorted(n for n in opened if n.endswith(".onnx")) == sorted(f"{spec.name}.onnx" for spec in SUBGRAPHS)
+    before = (bundle / "motion.onnx").read_bytes()
+    (bundle / "motion.onnx").write_bytes(b"another")
+    assert read.contents.read(read.graphs["motion"]) == before
+
+
+def test_an_engine_that_was_changed_after_the_check_is_refused(bundle: Path) -> None:
+    read = read_bundle(bundle)
+    engine = read.engines["sm86"]["motion"].path
+    assert read.contents.read(engine) == b"engine"
+    engine.write_bytes(b"other!")
+    with pytest.raises(InputError, match=re.escape(f"{engine}: its SHA-256 differs")):
+        read.contents.read(engine)
+    engine.unlink()
+    with pytest.raises(InputError, match="cannot be read"):
+        read.contents.read(engine)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +234,18 @@ def test_a_link_out_of_the_bundle_is_refused(bundle: Path, name: str) -> None:
         (lambda m: m["thresholds"].update(tracks_per_object=0), "the threshold tracks_per_object is 0"),
         (lambda m: m["thresholds"].update(blind_range=256), "the threshold blind_range is 256"),
         (lambda m: m["thresholds"].update(deadline_reserve=0.9), "the threshold deadline_reserve is 0.9"),
-        (lambda m: m["sizes"].update(F=math.inf), "malformed"),
+        (lambda m: m["sizes"].update(F=math.inf), "the size F is inf"),
+        (lambda m: m["sizes"].update(F=1.5), "the size F is 1.5, not a whole number within 1..65536"),
+        (lambda m: m["sizes"].update(N=True), "the size N is True"),
+        (lambda m: m["sizes"].update(N=0), "the size N is 0"),
+        (lambda m: m["sizes"].update(D=-3), "the size D is -3"),
+        (lambda m: m["sizes"].update(E=2**40), "the size E is 1099511627776"),
+        (lambda m: (m.update(height=65), m["sizes"].update(H=65)), "the size H is 65, not a multiple of 32"),
+        (lambda m: m.update(things=[2, 4]), "things are [2, 4], not different train ids within 0..3"),
+        (lambda m: m.update(things=[2, 2]), "things are [2, 2]"),
+        (lambda m: m.update(things=[-1]), "things are [-1]"),
+        (lambda m: m.update(things=["2"]), "things are ['2']"),
+        (lambda m: (m.update(classes=["c"] * 256), m["sizes"].update(K=256)), "256 classes, labels tell 255 apart"),
         (lambda m: m.update(lowering="magic"), "'magic'"),
         (lambda m: m.update(precision="int4"), "'int4'"),
         (lambda m: m["subgraphs"]["motion"].update(precision="int8"), "the precision of motion is 'int8'"),

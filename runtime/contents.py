@@ -1,0 +1,113 @@
+"""The files of a bundle: where a name may point, and that the bytes in use are those that were hashed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mapt.errors import InputError
+
+BLOCK = 1 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What was checked against a manifest.
+
+    Attributes:
+        kept: the bytes of the files that are read once, when the bundle is.
+        hashes: the SHA-256 of every file that the manifest names.
+    """
+
+    kept: Mapping[Path, bytes] = field(default_factory=dict, repr=False)
+    hashes: Mapping[Path, str] = field(default_factory=dict, repr=False)
+
+    def read(self, path: Path) -> bytes:
+        """The bytes of a file, exactly those whose SHA-256 the manifest states.
+
+        A file that no manifest names was written by this program itself, and is read as it is.
+
+        Raises:
+            InputError: it cannot be read, or has changed since.
+        """
+        if path in self.kept:
+            return self.kept[path]
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        if path in self.hashes:
+            _compare(path, hashlib.sha256(content).hexdigest(), self.hashes[path])
+        return content
+
+
+def read_contents(hashes: Mapping[Path, str], keep: Collection[Path]) -> Contents:
+    """Hash every file; the bytes of those in `keep` are held, so that nothing can come between hash and use.
+
+    Raises:
+        InputError: a file is missing, cannot be read, or has another hash.
+    """
+    kept = {}
+    for path, digest in hashes.items():
+        if path in keep:
+            kept[path] = Contents(hashes=hashes).read(path)
+        else:
+            _compare(path, sha256(path), digest)
+    return Contents(kept, hashes)
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(BLOCK):  # hashlib.file_digest came with Python 3.11
+                digest.update(block)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    return digest.hexdigest()
+
+
+def inside(manifest: Path, name: str) -> Path:
+    """The path of a file that a manifest names: beside or below the manifest, by name.
+
+    It may be a link, as in a hub's cache or a Kubernetes volume. Where that leads does not matter: the hash decides.
+
+    Raises:
+        InputError: the name climbs out of the folder, or is none.
+    """
+    parts = Path(name).parts
+    if not name.isprintable():
+        raise InputError(f"{manifest}: names {name!r}, which is no file name; do not use this bundle")
+    if not parts or Path(name).is_absolute() or ".." in parts or "\\" in name:
+        raise InputError(f"{manifest}: names {name!r}, which is outside the bundle; do not use this bundle")
+    return manifest.parent / name
+
+
+def require_file(path: Path) -> None:
+    """Refuse what is no regular file: a pipe or a device could be read for ever.
+
+    Raises:
+        InputError: it is none, or the system does not say.
+    """
+    try:
+        found = path.is_file()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if not found:
+        raise InputError(f"{path}: is named in the manifest but missing; export or copy the bundle again")
+
+
+def _compare(path: Path, found: str, stated: str) -> None:
+    if found != stated:
+        raise InputError(f"{path}: its SHA-256 differs from the manifest's; the file was changed, export it again")
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError(f"{path}: cannot be read ({error.strerror}); check its permissions, or copy the bundle again")

@@ -1,0 +1,175 @@
+"""Looks into the bytes of an ONNX file before ONNX Runtime does, without the package onnx.
+
+A bundle's graphs are lists of operators with their weights inside. ONNX allows more: weights in other files, which no
+manifest names, and control flow and functions, which may run for ever or grow without bound. None of that is loaded.
+The one exception suppresses boxes: a Loop over plain operators, whose number of rounds is written in the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mapt.errors import InputError
+
+MOST_ROUNDS = 2**14  # of a Loop; suppression takes one for each candidate box, a few thousand
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # protobuf's wire types; ONNX has none of the others
+INT64 = 7  # TensorProto.DataType
+# Numbers of fields in onnx.proto.
+MODEL_GRAPH, MODEL_TRAINING, MODEL_FUNCTIONS = 7, 20, 25
+GRAPH_NODE, GRAPH_TENSOR, GRAPH_SPARSE = 1, 5, 15
+NODE_INPUT, NODE_OUTPUT, NODE_KIND, NODE_ATTRIBUTE, NODE_DOMAIN = 1, 2, 4, 5, 7
+ATTRIBUTE_NAME, ATTRIBUTE_INT = 1, 3
+ATTRIBUTE_TENSOR, ATTRIBUTE_GRAPH, ATTRIBUTE_TENSORS, ATTRIBUTE_GRAPHS = 5, 6, 10, 11
+ATTRIBUTE_SPARSE = (22, 23)
+SPARSE_TENSORS = (1, 2)
+TENSOR_TYPE, TENSOR_INT64, TENSOR_NAME, TENSOR_RAW, TENSOR_EXTERNAL = 2, 7, 8, 9, (13, 14)
+
+Value = int | memoryview
+Fields = dict[int, list[Value]]
+
+
+class _MalformedError(ValueError):
+    """The bytes are no protobuf message."""
+
+
+class _RefusedError(ValueError):
+    """The graph holds what no bundle has."""
+
+
+def check_graph(user: object, content: bytes) -> None:
+    """Refuse a graph that is more than a list of operators with their weights inside.
+
+    Args:
+        user: the file, for messages.
+        content: its bytes.
+
+    Raises:
+        InputError: external data, control flow without a bound, a function, or bytes that are no ONNX file.
+    """
+    try:
+        _check_model(_fields(memoryview(content)))
+    except _MalformedError:
+        raise InputError(f"{user}: is not an ONNX file; export the bundle again") from None
+    except _RefusedError as error:
+        raise InputError(f"{user}: holds {error}, which no bundle has; do not use this bundle") from None
+
+
+def _check_model(model: Fields) -> None:
+    if MODEL_TRAINING in model or MODEL_FUNCTIONS in model:
+        raise _RefusedError("a function or a training graph")
+    graph = _merged(model, MODEL_GRAPH)
+    nodes = [_fields(node) for node in _messages(graph, GRAPH_NODE)]
+    _check_graph(graph, nodes, dict(_numbers(graph, nodes)))
+
+
+def _check_graph(graph: Fields, nodes: list[Fields], rounds: dict[bytes, int] | None) -> None:
+    """Check a graph; `rounds` are the whole numbers that are written in it, None: it is a Loop's body."""
+    _check_tensors(graph, (GRAPH_TENSOR,), (GRAPH_SPARSE,))
+    for node in nodes:
+        for attribute in map(_fields, _messages(node, NODE_ATTRIBUTE)):
+            _check_tensors(attribute, (ATTRIBUTE_TENSOR, ATTRIBUTE_TENSORS), ATTRIBUTE_SPARSE)
+            if ATTRIBUTE_GRAPHS in attribute or ATTRIBUTE_GRAPH in attribute:
+                _check_loop(node, attribute, rounds)
+
+
+def _check_loop(node: Fields, attribute: Fields, rounds: dict[bytes, int] | None) -> None:
+    kind, domain = _text(node, NODE_KIND), _text(node, NODE_DOMAIN)
+    if rounds is None or (kind, domain) != (b"Loop", b"") or ATTRIBUTE_GRAPHS in attribute:
+        raise _RefusedError("control flow other than a Loop over plain operators")
+    count = next((bytes(name) for name in _messages(node, NODE_INPUT)), b"")
+    if not 0 <= rounds.get(count, -1) <= MOST_ROUNDS:
+        raise _RefusedError(f"a Loop that does not end after a written number of rounds, {MOST_ROUNDS} at most")
+    body = _merged(attribute, ATTRIBUTE_GRAPH)
+    _check_graph(body, [_fields(inner) for inner in _messages(body, GRAPH_NODE)], None)
+
+
+def _numbers(graph: Fields, nodes: list[Fields]) -> Iterator[tuple[bytes, int]]:
+    """The single whole numbers that are written in a graph, with the names under which nodes read them."""
+    for tensor in map(_fields, _messages(graph, GRAPH_TENSOR)):
+        yield _text(tensor, TENSOR_NAME), _number(tensor)
+    for node in nodes:
+        attributes = _messages(node, NODE_ATTRIBUTE)
+        if _text(node, NODE_KIND) == b"Constant" and len(attributes) == 1:
+            attribute = _fields(attributes[0])
+            if _text(attribute, ATTRIBUTE_NAME) == b"value_int":
+                yield _text(node, NODE_OUTPUT), _last(attribute, ATTRIBUTE_INT)
+            elif _text(attribute, ATTRIBUTE_NAME) == b"value":
+                yield _text(node, NODE_OUTPUT), _number(_merged(attribute, ATTRIBUTE_TENSOR))
+
+
+def _number(tensor: Fields) -> int:
+    """The value of a tensor that is one int64 as it lies in memory; -1: it is another."""
+    raw = _messages(tensor, TENSOR_RAW)
+    single = _last(tensor, TENSOR_TYPE) == INT64 and len(raw) == 1 and len(raw[0]) == 8
+    return int.from_bytes(raw[0], "little", signed=True) if single and TENSOR_INT64 not in tensor else -1
+
+
+def _check_tensors(message: Fields, tensors: tuple[int, ...], sparse: tuple[int, ...]) -> None:
+    """Weights lie in the file itself."""
+    found = [part for number in tensors for part in _messages(message, number)]
+    for number in sparse:
+        for both in map(_fields, _messages(message, number)):
+            found += [part for inner in SPARSE_TENSORS for part in _messages(both, inner)]
+    for tensor in found:
+        if any(number in TENSOR_EXTERNAL and value for number, value in _walk(tensor)):
+            raise _RefusedError("weights that lie in another file (external data)")
+
+
+def _messages(fields: Fields, number: int) -> list[memoryview]:
+    return [value for value in fields.get(number, ()) if isinstance(value, memoryview)]
+
+
+def _merged(fields: Fields, number: int) -> Fields:
+    """The fields of a message that occurs once: where it is written in parts, protobuf joins them."""
+    parts = _messages(fields, number)
+    return _fields(parts[0] if len(parts) == 1 else memoryview(b"".join(parts)))
+
+
+def _text(fields: Fields, number: int) -> bytes:
+    """A string that occurs once: the last one counts."""
+    found = _messages(fields, number)
+    return bytes(found[-1]) if found else b""
+
+
+def _last(fields: Fields, number: int) -> int:
+    """A whole number that occurs once: the last one counts, 0 where there is none."""
+    found = [value for value in fields.get(number, ()) if isinstance(value, int)]
+    return found[-1] if found else 0
+
+
+def _fields(message: memoryview) -> Fields:
+    found: Fields = {}
+    for number, value in _walk(message):
+        found.setdefault(number, []).append(value)
+    return found
+
+
+def _walk(message: memoryview) -> Iterator[tuple[int, Value]]:
+    """Number and value of each field of a message."""
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        number, wire = tag >> 3, tag & 7
+        if not 0 < number < 2**29 or wire not in (VARINT, FIXED64, BYTES, FIXED32):
+            raise _MalformedError
+        if wire == VARINT:
+            value, at = _varint(message, at)
+            yield number, value
+            continue
+        size = 8 if wire == FIXED64 else 4
+        if wire == BYTES:
+            size, at = _varint(message, at)
+        if size > len(message) - at:
+            raise _MalformedError
+        yield number, message[at : at + size]
+        at += size
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    """A number of at most ten bytes, and where the next field starts."""
+    value = 0
+    for place, byte in enumerate(message[at : at + 10]):
+        value |= (byte & 127) << 7 * place
+        if byte < 128:
+            return value, at + place + 1
+    raise _MalformedError
