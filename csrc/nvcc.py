@@ -97,7 +97,7 @@ class Compiler:
         """
         folder = folder / "-".join(self.architectures)
         folder.mkdir(parents=True, exist_ok=True)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             return list(pool.map(lambda source: self._compile(source, folder), sorted(KERNELS.glob("*.cu"))))
 
     def _compile(self, source: Path, folder: Path) -> str:

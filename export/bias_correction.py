@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from mapt.runtime.backend import Tensors
+from mapt.workers import usable_cores
 
 CODES = 127  # largest code of a filter
 
@@ -83,7 +84,9 @@ def _channel_means(model: onnx.ModelProto, samples: list[Tensors], names: list[s
         node = helper.make_node("ReduceMean", [name, axes.name], [mean], keepdims=0)
         watched.graph.node.append(node)
         watched.graph.output.append(helper.make_tensor_value_info(mean, TensorProto.FLOAT, [None]))
-    session = onnxruntime.InferenceSession(watched.SerializeToString())
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = usable_cores()  # its own default counts the machine's
+    session = onnxruntime.InferenceSession(watched.SerializeToString(), options, ["CPUExecutionProvider"])
     found = [session.run(list(outputs.values()), dict(inputs)) for inputs in samples]
     return {
         name: np.mean(values, axis=0, dtype=np.float64)

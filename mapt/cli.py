@@ -12,6 +12,7 @@ from types import FrameType
 import typer
 
 from mapt.errors import InputError
+from mapt.workers import bound_pools
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # nobody's mistake
 
@@ -49,6 +50,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files may not fit the terminal's encoding
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: a bad video gets our one line, not FFmpeg's too
+    bound_pools()
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")

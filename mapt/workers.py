@@ -13,6 +13,8 @@ from typing import TypeVar
 
 from mapt.errors import InputError
 
+# What the libraries' own pools read when they are loaded; they know of affinity, hardly of a container's quota.
+POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 MOST_THREADS = 1024  # more than any machine uses well
 AHEAD = 4  # items in flight per worker: what bounds the memory
 T = TypeVar("T")
@@ -23,6 +25,15 @@ def usable_cores() -> int:
     """Cores this process may use: those it may run on, and no more than its container's quota of time, rounded up."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(allowed, math.ceil(min(_quotas(), default=allowed))))
+
+
+def bound_pools() -> None:
+    """Let NumPy, OpenCV and PyTorch, which are not loaded yet, start no more threads than there are usable cores.
+
+    What the user has set stays.
+    """
+    for name in POOLS:
+        os.environ.setdefault(name, str(usable_cores()))
 
 
 def check_threads(count: int, name: str = "threads") -> int:

@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 from mapt.errors import InputError
 from mapt.runtime.workspace import Workspace
 
+# Beyond them OpenCV's 32-bit sizes overflow, which can end the process.
+MOST_SIDE = 2**16 - 1
+MOST_PIXELS = 2**30
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -33,7 +37,7 @@ class Fit:
 
 
 def check_image(image: object) -> None:
-    """Refuse what is not uint8 (h,w,3) with at least one pixel.
+    """Refuse what is not uint8 (h,w,3) with at least one pixel, and no more than OpenCV can count.
 
     Raises:
         InputError: wrong type, dtype or shape.
@@ -43,6 +47,11 @@ def check_image(image: object) -> None:
         raise InputError(f"image is {found}; step() needs uint8 (height, width, 3) RGB")
     if 0 in image.shape:
         raise InputError(f"image is empty {image.shape}; step() needs at least one pixel")
+    height, width, _ = image.shape
+    if max(height, width) > MOST_SIDE or height * width > MOST_PIXELS:
+        raise InputError(
+            f"image is {height}x{width}; step() takes sides of up to {MOST_SIDE} and {MOST_PIXELS} pixels in all"
+        )
 
 
 def fit(height: int, width: int, input_height: int, input_width: int) -> Fit:

@@ -14,7 +14,7 @@ from mapt.errors import InputError
 from mapt.runtime import PanopticTracker
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend
-from mapt.workers import AHEAD, MOST_THREADS, _quotas, check_threads, map_ahead, require_threads, usable_cores
+from mapt.workers import AHEAD, MOST_THREADS, POOLS, _quotas, check_threads, map_ahead, require_threads, usable_cores
 
 
 @pytest.fixture
@@ -130,3 +130,25 @@ print(zlib.crc32(tracker.save_state()))
     commands = [[sys.executable, "-c", program, bundle, pools] for pools in ("one", "each its own")]
     told = [subprocess.run(c, capture_output=True, text=True, check=True).stdout for c in commands]
     assert told[0] == told[1] and told[0].startswith("0\n")
+
+
+def test_every_pool_of_a_command_follows_the_quota(tmp_path: Path) -> None:
+    """Of libraries that count the machine's cores, or their affinity alone."""
+    program = """
+import sys
+import mapt.workers
+mapt.workers._quotas = lambda: iter([0.5])
+from mapt.cli import main
+sys.argv = ["mapt", "--help"]
+try:
+    main()
+except SystemExit:
+    pass
+import cv2, torch
+print("pools:", cv2.getNumThreads(), torch.get_num_threads())
+"""
+    environment = {name: value for name, value in os.environ.items() if name not in POOLS}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment, cwd=tmp_path
+    )
+    assert ran.stdout.splitlines()[-1] == "pools: 1 1"

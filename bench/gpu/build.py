@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from types import ModuleType
 
 from mapt.bench.gpu.context import Context, Result
 from mapt.bench.gpu.needs import ROOT
+from mapt.workers import usable_cores
 
 ARCHITECTURE = "90"
 ENTRY = re.compile(r"Compiling entry function '(\w+)' for")
@@ -57,7 +57,7 @@ def resources(context: Context) -> Result:
         command = [compiler, *nvcc.FLAGS, target, "-Xptxas", "-v", "-c", source, "-o", made]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         done = list(pool.map(compile_one, sources))
     faults = [
         f"{source.name}: {(ran.stderr.strip().splitlines() or ['nvcc failed'])[0]}"
