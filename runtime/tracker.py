@@ -31,7 +31,7 @@ from mapt.runtime.stamps import check_stamp
 from mapt.runtime.state import TrackerState, model_id, restore, save
 from mapt.runtime.stuff import absorb_small_stuff
 from mapt.runtime.tracks import Association, TrackTable
-from mapt.runtime.warm import Scene, rehearse, run_blank
+from mapt.runtime.warm import Scene, import_scipy, rehearse, run_blank
 from mapt.runtime.workspace import Workspace
 
 
@@ -111,8 +111,7 @@ class PanopticTracker:
                 Where a library raised, `__cause__` is its exception.
         """
         with documented(InputError, f"{bundle_dir}: cannot be loaded", "free memory, or load it elsewhere"):
-            import scipy.optimize  # noqa: F401  (half a second that the first association would take)
-
+            import_scipy()
             check_name(backend)
             check_device(device)
             bundle = read_bundle(Path(bundle_dir), trust)

@@ -1,5 +1,8 @@
 """What libraries raise, and that there is no memory, reaches the host as the errors that its loop knows."""
 
+import errno
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +67,22 @@ def test_an_image_that_opencv_cannot_count_is_refused(
     with pytest.raises(InputError, match=r"image is .*; step\(\) takes sides of up to 65535 and 1073741824 pixels"):
         tracker.step(np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (*shape, 3)), 0)
     assert tracker.step(picture(1), 100_000_000).tracks
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space are Linux's")
+def test_a_load_without_memory_for_scipy_is_refused_at_once(bundle: Path) -> None:
+    """OpenBLAS would ask for its buffer again and again."""
+    program = """
+import resource, sys
+from mapt.errors import InputError
+from mapt.runtime import PanopticTracker
+import onnxruntime
+now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (now + 2**25, now + 2**25))
+try:
+    PanopticTracker.load(sys.argv[1], threads=1)
+except InputError as error:
+    print(type(error.__cause__).__name__, error.__cause__.errno)
+"""
+    ran = subprocess.run([sys.executable, "-c", program, bundle], capture_output=True, text=True, check=True)
+    assert ran.stdout == f"OSError {errno.ENOMEM}\n"
