@@ -17,9 +17,7 @@ from mapt.runtime.bundle import Bundle
 from mapt.runtime.graph_bytes import check_graph
 from mapt.runtime.operators import library_for
 from mapt.runtime.providers import (
-    CPU,
     CUDA,
-    RELU,
     TF32,
     Device,
     brief,
@@ -75,8 +73,6 @@ class OrtBackend:
         for path, graph in graphs.items():
             check_graph(path, graph)
         options = _options(onnxruntime, self.threads)
-        self._own_pools = not uses_global_pool(onnxruntime)
-        options.use_per_session_threads = self._own_pools
         operators = library_for(bundle.operators, bundle.folder)
         if operators:
             _register(options, operators)
@@ -114,8 +110,7 @@ class OrtBackend:
 
     def _open(self, name: str, path: Path, opening: Callable[[], Any]) -> Any:
         """A session on a file, whose inputs and outputs must be those of the contract."""
-        if self._own_pools:  # where a thread is refused ONNX Runtime would hang
-            self._require_threads(path)
+        self._require_threads(path)  # where one is refused ONNX Runtime would hang
         try:
             session = opening()
         except InputError as error:
@@ -138,22 +133,6 @@ class OrtBackend:
                 f"{path}: the system gives no more threads ({error}); take fewer, end other programs, or raise the "
                 "limit: ulimit -u, or a container's limit of processes"
             ) from error
-
-
-def uses_global_pool(onnxruntime: Any) -> bool:
-    """Has the host given this process one pool of threads for every session?
-
-    ONNX Runtime then takes no session with threads of its own, and says so only when one is opened.
-    """
-    if not hasattr(onnxruntime, "set_global_thread_pool_sizes"):
-        return False  # older versions have no such pool
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    try:
-        open_session(onnxruntime, options, CPU, {}, RELU)
-    except RuntimeError as error:
-        return "use_per_session_threads" in str(error)
-    return False
 
 
 def _options(onnxruntime: Any, threads: int) -> Any:

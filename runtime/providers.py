@@ -113,7 +113,14 @@ def open_session(onnxruntime: Any, options: Any, provider: str, settings: Mappin
     if provider != CPU:
         wanted.append(CPU)  # runs what computes shapes
     # By default a failure, here or in a later run, makes ONNX Runtime start again on the CPU.
-    session = onnxruntime.InferenceSession(graph, options, providers=wanted, enable_fallback=0)
+    start = functools.partial(onnxruntime.InferenceSession, graph, options, providers=wanted, enable_fallback=0)
+    try:
+        session = start()
+    except RuntimeError as error:
+        if "use_per_session_threads" not in str(error):
+            raise
+        options.use_per_session_threads = False  # the host has given its process one pool, for every session
+        session = start()
     session.disable_fallback()  # older versions do not know the argument
     if session.get_providers()[0] != provider:
         _check_library(onnxruntime)
