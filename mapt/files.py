@@ -12,11 +12,12 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mapt.errors import InputError
 
+_held = set[int]()  # handles of locks, which children forget
 MARK = ".mapt-"  # in the names of what is not whole yet
 YOUNG = 60  # seconds in which such a thing may not have its lock yet
 LONGEST = 200  # bytes of a name that go into a hidden one; file systems take 255
@@ -81,7 +82,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
             temporary.replace(place)
     finally:
         temporary.unlink(missing_ok=True)
-        os.close(handle)
+        _unlock(handle)
 
 
 @contextmanager
@@ -98,8 +99,32 @@ def working_directory(parent: Path, name: str) -> Iterator[Path]:
         _lock(handle)
         yield temporary
     finally:
-        os.close(handle)
+        _unlock(handle)
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def own_folder(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a folder, which is made where there is none, and removed again where it stays empty.
+
+    The lock ends with this process, however it does. On a file system without locks nobody is kept out.
+
+    Raises:
+        InputError: another process has the folder.
+        OSError: it cannot be made.
+    """
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if not _lock(handle):
+            raise InputError(f"{folder}: another run is working there; wait for its end, or choose another --out")
+        yield
+    finally:
+        _unlock(handle)
+        if made:
+            with suppress(OSError):  # it holds what was made
+                folder.rmdir()
 
 
 def hidden_name(name: str, suffix: str = "") -> str:
@@ -140,12 +165,35 @@ def _remove_left_behind(parent: Path, name: str) -> None:
             os.close(handle)
 
 
-def _lock(handle: int) -> None:
-    """Say that this process lives, where the file system has locks; without them nothing left behind is removed."""
+def _lock(handle: int) -> bool:
+    """Say that this process lives; False: another one has the lock.
+
+    Where the file system has no locks, nobody is refused, and nothing left behind is removed.
+    """
+    _held.add(handle)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
     except OSError:
-        return
+        return True
+    return True
+
+
+def _unlock(handle: int) -> None:
+    if handle in _held:  # not in a child, where the number may stand for something else
+        _held.discard(handle)
+        os.close(handle)
+
+
+def _forget_locks() -> None:
+    """In a child: a lock lives as long as any process holds its handle, and a child may outlive its parent."""
+    while _held:
+        with suppress(OSError):
+            os.close(_held.pop())
+
+
+os.register_at_fork(after_in_child=_forget_locks)
 
 
 def _keep_mode(old: Path, new: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +32,7 @@ def train(
     """Train a network; writes checkpoints, logs and weights.safetensors into the run's folder. Runs under torchrun."""
     from mapt.training.config import find_config, read_config
     from mapt.training.loop import train as run
+    from mapt.training.processes import first_process
 
     path = find_config(config)
     folder = out or Path("runs") / path.stem
@@ -47,6 +47,7 @@ def train(
 
 def _dry_run(settings: TrainConfig, init: Path | None) -> None:
     from mapt.training.dry_run import dry_run
+    from mapt.training.processes import first_process
 
     found = dry_run(settings, init)
     if first_process():
@@ -59,8 +60,3 @@ def _dry_run(settings: TrainConfig, init: Path | None) -> None:
         raise InputError(f"dry run: {count} thing{'s are' if count > 1 else ' is'} missing, see above")
     if first_process():
         typer.echo("dry run: nothing is missing")
-
-
-def first_process() -> bool:
-    """Under torchrun only the first process speaks."""
-    return os.environ.get("RANK", "0") == "0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mapt.files import atomic_file
 from mapt.training.config import TrainConfig
 from mapt.training.state import State
 
+_OURS = re.compile(r"checkpoint-[0-9]{7}\.pt")  # other files in a run's folder are the user's
 # What may differ when a run is resumed: where and how it is executed, what is reported.
 FREE = {
     "device", "threads", "log_every", "picture_every", "checkpoint_every", "keep", "data.workers", "data.skip_bad",
@@ -51,7 +53,9 @@ def save_checkpoint(folder: Path, state: State, config: TrainConfig) -> Path:
 
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints of a run, oldest first."""
-    return sorted(folder.glob("checkpoint-*.pt"))
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if _OURS.fullmatch(p.name) and p.is_file() and not p.is_symlink())
 
 
 def restore_checkpoint(folder: Path, state: State, config: TrainConfig) -> list[Path]:

@@ -36,6 +36,7 @@ Rare = Annotated[
     float, Field(ge=0, le=1, description="0: usual traffic; 1: many trucks, buses, trams and two-wheelers")
 ]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False, description="share of the samples")]
+LAST = 9_999_999  # iteration that fits the name of a checkpoint
 KITTI_HEIGHTS = (190.0, 420.0)
 CAMVID_HEIGHTS = (360.0, 600.0)
 CITYSCAPES_HEIGHTS = (256.0, 768.0)
@@ -136,7 +137,7 @@ class Schedule(Frozen):
     """SGD as the paper has it (III-E), or AdamW, which gets further in a short schedule."""
 
     optimizer: Literal["sgd", "adamw"] = "sgd"
-    iterations: int = Field(10_000, ge=1)
+    iterations: int = Field(10_000, ge=1, le=LAST)
     batch: int = Field(2, ge=1, description="pairs per step")
     rate: float = Field(0.01, gt=0, allow_inf_nan=False)
     new_rate: float = Field(1.0, gt=0, description="factor on the rate of what has no pretrained weights")
@@ -144,7 +145,9 @@ class Schedule(Frozen):
     weight_decay: float = Field(1e-4, ge=0, allow_inf_nan=False)
     warmup: int = Field(200, ge=0, description="iterations from a third of the rate to the rate")
     milestones: tuple[float, ...] = Field((0.7, 0.9), description="shares of the iterations where the rate is divided")
-    extra_epochs: float = Field(0.0, ge=0, description="passes over the data after `iterations`, at the last rate")
+    extra_epochs: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="passes over the data after `iterations`, at the last rate"
+    )
     decay: float = Field(10.0, gt=1)
     clip: float = Field(10.0, gt=0, description="largest gradient norm")
     ema: float = Field(0.998, ge=0, lt=1, description="momentum of the averaged weights, which are what is shipped")

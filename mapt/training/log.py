@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,24 @@ from mapt.visualise import Image, write_picture
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
+
+
+LOG = "log.txt"
+# What a run writes over, beside its checkpoints and its log.
+REPLACED = (
+    *("weights.safetensors", "best.safetensors", "losses.csv", "evaluation.csv", "summary.json"),
+    *("first_batch.jpg", "predictions.jpg"),
+)
+_NOTE = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
+
+
+def is_run(folder: Path) -> bool:
+    """Did a run begin in this folder? Its log says so."""
+    path = folder / LOG
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return _NOTE.match(file.read(32)) is not None
 
 
 class SilentLog:
@@ -103,7 +122,7 @@ class RunLog(SilentLog):
     def note(self, text: str) -> None:
         """A line for the log file and, above the bar, the screen."""
         line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}"
-        with (self.folder / "log.txt").open("a") as file:
+        with (self.folder / LOG).open("a") as file:
             file.write(line + "\n")
         # Not wrapped, and names with brackets stay as they are.
         self.progress.console.print(line, highlight=False, markup=False, soft_wrap=True)

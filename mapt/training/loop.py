@@ -12,17 +12,18 @@ import torch
 
 from mapt.data.loader import SampleRule, check_shares, load_batches
 from mapt.errors import InputError
+from mapt.files import check_folder, own_folder
 from mapt.model.network import HEADS
 from mapt.model.targets import PairBatch
 from mapt.model.weights import read_card, save_weights
 from mapt.training.backend import TorchBackend
 from mapt.training.checkpoint import checkpoints, restore_checkpoint, save_checkpoint
-from mapt.training.config import TrainConfig
+from mapt.training.config import LAST, TrainConfig
 from mapt.training.device import arithmetic, describe_device
-from mapt.training.log import RunLog, SilentLog
+from mapt.training.log import REPLACED, RunLog, SilentLog, is_run
 from mapt.training.optimizer import rate_at
 from mapt.training.pictures import draw_batch, draw_predictions
-from mapt.training.processes import any_process, default_threads, first_process_first, gather, join
+from mapt.training.processes import any_process, default_threads, first_process, first_process_first, gather, join
 from mapt.training.sanity import check_deployable, describe_batch, save_batch
 from mapt.training.sources import build_samples, synthetic_sets
 from mapt.training.state import FIXED, State, start_state
@@ -46,17 +47,18 @@ def train(config: TrainConfig, folder: Path, resume: bool = False, init: Path | 
         The weight file: the moving average after the last step.
 
     Raises:
-        InputError: bad data, a run that is already there, or a checkpoint of another configuration.
+        InputError: bad data, a run that is already there or still going on, files of others that the run would replace,
+            or a checkpoint of another configuration.
         NotFiniteError: the loss or its gradient is not finite; names the samples, and they are written down.
         KeyboardInterrupt: stopped by a signal, after a checkpoint.
     """
-    if checkpoints(folder) and not resume:
-        raise InputError(f"{folder}: already holds a run; continue it with --resume, or choose another --out")
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file; name a folder with --out")
-    if not (config.shared or init or checkpoints(folder)):
-        raise InputError(FIXED)
-    with join(config.device) as place, arithmetic(config.tf32):
+    check_folder(folder, "--out")
+    with ExitStack() as stack:
+        if first_process():
+            stack.enter_context(own_folder(folder))
+        _check_run(config, folder, resume, init)
+        place = stack.enter_context(join(config.device))
+        stack.enter_context(arithmetic(config.tf32))
         check_shares(config.schedule.batch, place.world)
         torch.set_num_threads(config.threads or default_threads())
         torch.manual_seed(config.seed)
@@ -65,13 +67,23 @@ def train(config: TrainConfig, folder: Path, resume: bool = False, init: Path | 
         damaged = restore_checkpoint(folder, state, config) if resume else []
         with first_process_first(place):
             samples = build_samples(config, folder)
-        if place.first:
-            folder.mkdir(parents=True, exist_ok=True)
         run = Run(config, folder, state, samples, validation, data_card(config, folder, init))
         for path in damaged:
             run.log.note(f"warning: {path.name} cannot be read and is left out")
         run.finish()
     return folder / "weights.safetensors"
+
+
+def _check_run(config: TrainConfig, folder: Path, resume: bool, init: Path | None) -> None:
+    """Does the folder hold what this run may go on with, and nothing that it would replace?"""
+    there = checkpoints(folder)
+    if there and not resume:
+        raise InputError(f"{folder}: already holds a run; continue it with --resume, or choose another --out")
+    if not (config.shared or init or there):
+        raise InputError(FIXED)
+    foreign = None if there or is_run(folder) else next((n for n in REPLACED if (folder / n).exists()), None)
+    if foreign:
+        raise InputError(f"{folder}: its {foreign} is of no run that began there; move it, or choose another --out")
 
 
 class Run:
@@ -190,7 +202,10 @@ class Run:
 def total_iterations(config: TrainConfig, samples: SampleRule) -> int:
     """Those of the schedule, and its extra passes over all pairs of all datasets."""
     pairs = sum(len(share.source) for share in samples.shares if share.weight)
-    return config.schedule.iterations + math.ceil(config.schedule.extra_epochs * pairs / config.schedule.batch)
+    total = config.schedule.iterations + math.ceil(config.schedule.extra_epochs * pairs / config.schedule.batch)
+    if total > LAST:
+        raise InputError(f"schedule.extra_epochs: makes {total} iterations, {LAST} are possible; lower it")
+    return total
 
 
 def timed(batches: Iterator[PairBatch]) -> Iterator[tuple[PairBatch, float]]:

@@ -33,6 +33,11 @@ class Place:
         return self.rank == 0
 
 
+def first_process() -> bool:
+    """Is this the process that writes and speaks? Known before the processes meet."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def join(device: str) -> Iterator[Place]:
     """Meet the other processes, on NCCL or, for CPUs, gloo.

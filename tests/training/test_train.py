@@ -135,7 +135,7 @@ def test_a_bad_file_costs_no_steps_and_can_be_skipped_from_there(tiny: Tiny, ste
 
 def test_a_file_is_no_folder_for_a_run(tiny: Tiny, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("mine")
-    with pytest.raises(InputError, match="is a file; name a folder with --out"):
+    with pytest.raises(InputError, match="is a file; choose another place"):
         train(tiny(), tmp_path / "run")
 
 
