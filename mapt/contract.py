@@ -12,6 +12,9 @@ from typing import Literal
 
 SubgraphName = Literal["backbone", "semantic", "instance", "motion", "appearance"]
 Dim = int | str
+SYMBOLS = ("H", "W", "K", "D", "N", "F", "S", "C", "M", "E")
+LARGEST = 1 << 16  # of every size
+VOID = 255  # in label maps: no class
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,9 @@ class ModelInfo:
         things: train ids of thing classes.
         sizes: every shape symbol of this module with its value.
         thresholds: decision limits.
+
+    Raises:
+        ValueError: a value is of the wrong type or outside what any network can have.
     """
 
     preset: str
@@ -191,3 +197,20 @@ class ModelInfo:
     things: tuple[int, ...]
     sizes: dict[str, int]
     thresholds: Thresholds
+
+    def __post_init__(self) -> None:
+        for symbol in SYMBOLS:
+            size = self.sizes.get(symbol) if isinstance(self.sizes, dict) else None
+            if type(size) is not int or not 1 <= size <= LARGEST:
+                raise ValueError(f"the size {symbol} is {size!r:.40}, not a whole number within 1..{LARGEST}")
+        stated = {"H": self.height, "W": self.width, "K": len(self.classes)}
+        wrong = next((s for s, value in stated.items() if self.sizes[s] != value), None)
+        if wrong:
+            raise ValueError(f"sizes say {wrong} = {self.sizes[wrong]}, the rest of it {stated[wrong]!r:.40}")
+        if self.height % 32 or self.width % 32:
+            raise ValueError(f"the input is {self.height}x{self.width}, not of multiples of 32")
+        if not 1 <= len(self.classes) < VOID or not all(isinstance(name, str) for name in self.classes):
+            raise ValueError(f"classes are not 1 to {VOID - 1} names")
+        inside = all(type(c) is int and 0 <= c < len(self.classes) for c in self.things)
+        if not inside or len(set(self.things)) != len(self.things):
+            raise ValueError(f"things are {self.things!r:.60}, not different ids within 0..{len(self.classes) - 1}")

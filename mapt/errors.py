@@ -8,3 +8,16 @@ class InputError(Exception):
 
     The message is one line that says what is wrong, where, and what to do.
     """
+
+
+def shown(value: object, limit: int = 40) -> str:
+    """The beginning of a value's `repr` for a message, or its type where that fails: of 5000 digits, say."""
+    try:
+        return repr(value)[:limit]
+    except Exception:  # a host's class may raise anything
+        return f"a {type(value).__name__}"
+
+
+def printable(text: str) -> str:
+    """Text in which nothing can steer a terminal: control characters of names are written out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

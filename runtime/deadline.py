@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Literal
 
 from mapt.contract import Thresholds
-from mapt.errors import InputError
+from mapt.errors import InputError, shown
 
 Head = Literal["appearance", "motion"]
 ORDER: tuple[Head, ...] = ("appearance", "motion")  # what is left out first
@@ -16,7 +17,7 @@ OUTLIER = 2.0  # a measurement counts as at most this many times the estimate
 FORGET = 0.8  # of the estimate of a head that was left out, so that it is tried again
 
 
-def check_deadline(deadline_ms: float | None) -> float | None:
+def check_deadline(deadline_ms: object) -> float | None:
     """A number of milliseconds above 0, or None.
 
     Raises:
@@ -25,11 +26,12 @@ def check_deadline(deadline_ms: float | None) -> float | None:
     if deadline_ms is None:
         return None
     try:
-        ms = float(deadline_ms)
-    except (TypeError, ValueError):
-        ms = math.nan
+        number = isinstance(deadline_ms, Real) and not isinstance(deadline_ms, bool)
+        ms = float(deadline_ms) if number else math.nan  # type: ignore[arg-type]
+    except OverflowError:
+        ms = math.inf
     if not 0 < ms < math.inf:
-        raise InputError(f"deadline_ms is {deadline_ms!r:.40}; give milliseconds above 0, or None")
+        raise InputError(f"deadline_ms is {shown(deadline_ms)}; give milliseconds above 0, or None")
     return ms
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 _HEAD = struct.Struct("<4s4sIIQ")
 _AFTER_CRC = 16  # bytes up to and with the CRC
+RANK = 8  # dimensions of an array at most
 DTYPES = ("uint8", "int32", "int64", "float32", "float64")
 
 Arrays = dict[str, NDArray[Any]]
@@ -58,17 +59,17 @@ def unpack(kind: str, version: int, data: bytes) -> tuple[dict[str, Any], Arrays
         header = json.loads(data[_HEAD.size : _HEAD.size + length])
         meta, table = header["meta"], header["arrays"]
         listed = [(str(name), str(dtype), tuple(shape)) for name, dtype, shape in table]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"their header is malformed ({type(error).__name__})") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ValueError("their header is malformed") from None
     if not isinstance(meta, dict):
         raise ValueError("their header is malformed")
     arrays, at = {}, _HEAD.size + length
     for name, dtype, shape in listed:
-        sized = dtype in DTYPES and all(type(n) is int and n >= 0 for n in shape)
+        sized = dtype in DTYPES and len(shape) <= RANK and all(type(n) is int and 0 <= n <= len(data) for n in shape)
         size = math.prod(shape) * np.dtype(dtype).itemsize if sized else -1
         if size < 0 or at + size > len(data) or name in arrays:
             raise ValueError(f"their array {name[:40]!r} does not fit")
-        kept = np.frombuffer(data, np.dtype(dtype).newbyteorder("<"), math.prod(shape), at)
+        kept = np.frombuffer(data, np.uint8, size, at).view(np.dtype(dtype).newbyteorder("<"))
         arrays[name] = kept.reshape(shape).astype(dtype, copy=False)
         at += size
     if at != len(data):

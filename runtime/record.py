@@ -139,8 +139,9 @@ class Replayer:
             limit = meta.get("max_objects")  # the first records had none
             self.max_objects = None if limit is None else int(limit)
             self.providers = {str(k): str(v) for k, v in dict(meta.get("providers", {})).items()}
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._damaged(f"its header is malformed: {type(error).__name__}") from None
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            what = str(error) if type(error) is ValueError else "something is missing or of the wrong type"
+            raise self._damaged(f"its header is malformed: {what}") from None
         self._frame: dict[str, Any] = {}
         self._arrays: Arrays = {}
         self._at = 0
@@ -201,6 +202,8 @@ class Replayer:
         """The recorded tensor in its full shape; zeros where it was not kept."""
         spec = next(t for t in BY_NAME[subgraph].outputs if t.name == name)
         shape, kept = spec.resolve(self.info.sizes), self._arrays.get(f"{self._at}.{name}")
+        if kept is not None and (kept.dtype != spec.dtype or kept.ndim != len(shape)):
+            raise self._damaged(f"{subgraph}'s {name} is of another type")
         if kept is not None and kept.shape == shape:
             return kept
         if kept is None and name in KEPT[subgraph]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import operator
 from typing import SupportsIndex
 
+import numpy as np
+
+from mapt.errors import shown
 from mapt.runtime.errors import StampError
 
 MAX_STAMP = 2**63 - 1
@@ -21,15 +24,20 @@ def check_stamp(stamp_ns: SupportsIndex, last_ns: int | None, max_jump: float) -
     Raises:
         StampError: no whole number within 0..2^63 - 1, not after `last_ns`, or more than `max_jump` after it.
     """
-    try:
-        stamp = -1 if isinstance(stamp_ns, bool) else operator.index(stamp_ns)
-    except TypeError:
-        stamp = -1
+    stamp = whole(stamp_ns)
     if not 0 <= stamp <= MAX_STAMP:
-        raise StampError(f"stamp {stamp_ns!r:.40} is no time; give whole nanoseconds within 0..2^63 - 1")
+        raise StampError(f"stamp {shown(stamp_ns)} is no time; give whole nanoseconds within 0..2^63 - 1")
     if last_ns is not None and stamp <= last_ns:
         raise StampError(f"stamp {stamp} ns is not after {last_ns} ns; stamps must rise, or call reset()")
     if last_ns is not None and stamp - last_ns > round(max_jump * 1e9):
         ahead = f"{(stamp - last_ns) / 3.6e12:.1f} hours ahead, more than {max_jump:g} s"
         raise StampError(f"stamp {stamp} ns is {ahead}; if the clock was set, call reset()")
     return stamp
+
+
+def whole(value: SupportsIndex) -> int:
+    """A whole number of any integer type; -1 for anything else."""
+    try:
+        return -1 if isinstance(value, bool | np.bool_) else operator.index(value)
+    except TypeError:
+        return -1

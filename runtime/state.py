@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.contract import ModelInfo
+from mapt.errors import shown
 from mapt.runtime.errors import StateError
 from mapt.runtime.packing import Arrays, pack, unpack
 from mapt.runtime.stamps import MAX_STAMP
@@ -19,6 +20,8 @@ from mapt.runtime.tracks import MAX_ID, TrackState, TrackTable
 
 Float = NDArray[np.float32]
 KIND, VERSION = "STAT", 2
+FAR = 1e18  # pixels, and pixels a second; what a host's clock makes of a frame's width stays far below
+UNIT = 1.01  # length of an embedding at most
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class TrackerState:
         table: the tracks.
         s: semantic features of the last frame (1,S,H/8,W/8); None before the first.
         stamp_ns: time of the last frame; None before the first.
+        accepted_ns: the same, also of a frame that showed nothing and left the rest as it was; not saved.
         fresh_ns: time of the last frame whose pixels were new: what the masks really show.
         pixels: fingerprint of the last input.
         size: height and width of the last image; another size ends propagation.
@@ -42,6 +46,7 @@ class TrackerState:
     pixels: int = 0
     size: tuple[int, int] = (0, 0)
     recent: tuple[tuple[int, int], ...] = ()
+    accepted_ns: int | None = None
 
     @property
     def frozen(self) -> bool:
@@ -51,9 +56,9 @@ class TrackerState:
     def next(self, s: Float, stamp_ns: int, pixels: int, size: tuple[int, int]) -> TrackerState:
         """The state after a frame, but for its tracks."""
         same = self.stamp_ns is not None and (self.pixels, self.size) == (pixels, size)
-        return replace(
-            self, s=s, stamp_ns=stamp_ns, fresh_ns=self.fresh_ns if same else stamp_ns, pixels=pixels, size=size
-        )
+        fresh = self.fresh_ns if same else stamp_ns
+        last = replace(self, s=s, pixels=pixels, size=size)
+        return replace(last, stamp_ns=stamp_ns, fresh_ns=fresh, accepted_ns=stamp_ns)
 
     def counted(self, births: int, visible: int) -> tuple[tuple[int, int], ...]:
         """`recent` with one frame more."""
@@ -126,14 +131,16 @@ def restore(data: bytes, model: str, info: ModelInfo, empty: TrackTable) -> Trac
         StateError: damaged or foreign bytes, another version, network or association.
     """
     try:
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise ValueError(f"they are a {type(data).__name__}, no bytes")
         meta, arrays = unpack(KIND, VERSION, bytes(data))
         if meta.get("model") != model:
             raise ValueError("they belong to another network")
         if meta.get("association") != empty.association:
-            raise ValueError(f"they belong to association {meta.get('association')!r:.20}")
+            raise ValueError(f"they belong to association {shown(meta.get('association'), 20)}")
         return _build(meta, arrays, info, empty)
-    except (ValueError, KeyError, TypeError) as error:
-        what = str(error) if type(error) is ValueError else f"they are malformed ({type(error).__name__})"
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        what = str(error) if type(error) is ValueError else "they are malformed"
         raise StateError(f"saved state: these bytes cannot be restored, {what}; start with reset()") from None
 
 
@@ -159,6 +166,9 @@ def _build(meta: dict[str, Any], arrays: Arrays, info: ModelInfo, empty: TrackTa
     s = _floats(arrays, "s", (1, sizes["S"], *grid)) if known else None
     boxes, looks = _floats(arrays, "box", (count, 4)), _floats(arrays, "embedding", (count, sizes["E"]))
     velocities = _floats(arrays, "velocity", (count, 2))
+    far = max(float(np.abs(a).max(initial=0)) for a in (boxes, velocities))
+    _must(far <= FAR, "a box is too far away")
+    _must(bool((np.linalg.norm(looks.astype(np.float64), axis=1) <= UNIT).all()), "an embedding is too long")
     live = [i for i in range(count) if not lost[i]]
     masks = dict(zip(live, _floats(arrays, "mask8", (len(live), 1, *grid)), strict=True))
     nothing = np.zeros((1, 0, 0), np.float32)
@@ -181,7 +191,7 @@ def _build(meta: dict[str, Any], arrays: Arrays, info: ModelInfo, empty: TrackTa
     recent = tuple((_whole(a, 0, MAX_ID), _whole(b, 0, MAX_ID)) for a, b in meta["recent"])
     _must(len(recent) <= empty.limits.churn_window, "they remember too much")
     table = replace(empty, tracks=tracks, next_id=number)
-    return TrackerState(table, s, stamp, fresh, pixels, (height, width), recent)
+    return TrackerState(table, s, stamp, fresh, pixels, (height, width), recent, stamp)
 
 
 def _must(holds: bool, otherwise: str) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.errors import InputError
+from mapt.errors import InputError, shown
+from mapt.runtime import leaving
 from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.choice import BackendName, check_name, open_backend
@@ -27,7 +30,7 @@ from mapt.runtime.pipeline import Clock, perceive
 from mapt.runtime.preprocess import check_image, fit, to_input
 from mapt.runtime.providers import Device, check_device
 from mapt.runtime.selftest import self_test
-from mapt.runtime.stamps import check_stamp
+from mapt.runtime.stamps import check_stamp, whole
 from mapt.runtime.state import TrackerState, model_id, restore, save
 from mapt.runtime.stuff import absorb_small_stuff
 from mapt.runtime.tracks import Association, TrackTable
@@ -50,24 +53,26 @@ class PanopticTracker:
         model: what saved states belong to; empty: derived from what the backend says of its network.
 
     Raises:
-        InputError: an unknown association, or less than one object.
+        InputError: an unknown association, or a limit of objects that is no whole number from 1 on.
+        TypeError: from pickling or copying it; `save_state` gives bytes.
     """
 
     def __init__(
         self, backend: Backend, association: Association = "full", max_objects: int | None = None, model: str = ""
     ) -> None:
         slots = backend.info.sizes["D"]
-        if max_objects is not None and max_objects < 1:
-            raise InputError(f"max_objects is {max_objects}; give at least 1, or None for all {slots}")
+        wanted = slots if max_objects is None else whole(max_objects)
+        if wanted < 1:
+            raise InputError(f"max_objects is {shown(max_objects)}; give at least 1, or None for all {slots}")
         self.backend, self.association = backend, association
         self.stuff = tuple(c for c in range(len(backend.info.classes)) if c not in backend.info.things)
-        self.max_objects = min(max_objects or slots, slots)
+        self.max_objects = min(wanted, slots)
         self.model = model_id(backend.info, model)
         limits = backend.info.thresholds
         self._empty = TrackTable(limits, association, limits.tracks_per_object * self.max_objects)
         self._state = TrackerState(self._empty)
-        self._last_ns: int | None = None  # of the last accepted frame, also of one that left the state as it was
-        self._turn = threading.Lock()
+        self._turn, self._holder = threading.Lock(), 0  # and the process whose thread has the turn
+        leaving.watch(self._turn)
         replayed: Estimates | None = getattr(backend, "estimates", None)
         self._estimates = replayed or Estimates(limits.deadline_reserve)
         # A host's own backend may not say what runs its subgraphs.
@@ -138,7 +143,7 @@ class PanopticTracker:
             BusyError: another thread is in `step`.
         """
         with self._alone():
-            self._state, self._last_ns = self._state.cut(), None
+            self._state = self._state.cut()
 
     def save_state(self) -> bytes:
         """All that the next step depends on, as bytes; during a step, as it was before that step."""
@@ -156,7 +161,6 @@ class PanopticTracker:
         """
         with self._alone():
             self._state = restore(data, self.model, self.backend.info, self._empty)
-            self._last_ns = self._state.stamp_ns
 
     def health(self) -> Health:
         """How the tracker is now; any thread may ask, and never waits for a step."""
@@ -187,10 +191,9 @@ class PanopticTracker:
             try:
                 check_image(image)
                 max_jump = self.backend.info.thresholds.max_jump
-                stamp, limit_ms = check_stamp(stamp_ns, self._last_ns, max_jump), check_deadline(deadline_ms)
+                stamp, limit_ms = check_stamp(stamp_ns, self._state.accepted_ns, max_jump), check_deadline(deadline_ms)
                 self._record.expect(limit_ms)
                 frame, self._state = self._next(image, stamp, limit_ms)
-                self._last_ns = stamp
             except InputError as error:
                 self._record.refused(error)
                 raise
@@ -200,14 +203,25 @@ class PanopticTracker:
             self._record.labelled(frame)
             return frame
 
+    def __reduce__(self) -> NoReturn:
+        """A network cannot be copied or sent; what is remembered can."""
+        raise TypeError("a tracker cannot be copied or pickled; load another one and give it save_state()'s bytes")
+
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        if not self._turn.acquire(blocking=False):
-            raise BusyError("another thread is in this tracker; give each thread its own, or take turns")
+        leaving.stay_out()
+        mine = False
         try:
+            mine = self._turn.acquire(blocking=False)
+            if not mine and self._holder != os.getpid():
+                raise BusyError("this process was forked while a step ran, which never ends here; load a tracker in it")
+            if not mine:
+                raise BusyError("another thread is in this tracker; give each thread its own, or take turns")
+            self._holder = os.getpid()
             yield
         finally:
-            self._turn.release()
+            if mine:
+                self._turn.release()
 
     @documented(StepError, "the frame cannot be labelled", "frame dropped")
     def _next(
@@ -244,7 +258,7 @@ class PanopticTracker:
         frame.timings_ms.update(clock.ms)
         self._estimates.learn_from(clock.ms, cues.calls, cues.degraded)
         if look.blind:
-            return replace(frame, alarms=("blind",)), before
+            return replace(frame, alarms=("blind",)), replace(before, accepted_ns=stamp)
         births, visible = sum(d.stage == "birth" for d in decisions), len(ids)
         after = replace(after, table=table, recent=before.counted(births, visible) if follows else before.recent)
         return replace(frame, alarms=alarms(after.frozen, overflow, frame.semantic, after.recent, limits)), after

@@ -1,0 +1,41 @@
+"""Leaving the interpreter while a thread is in a step: native code cannot come back afterwards, so it is waited for."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from weakref import WeakSet
+
+PATIENCE = 60.0  # seconds for a step that may never end
+_turns = WeakSet[threading.Lock]()
+_left = threading.Event()
+
+
+def watch(turn: threading.Lock) -> None:
+    """Let the interpreter wait at its end for whoever holds this lock."""
+    _turns.add(turn)
+    atexit.unregister(_wait)
+    atexit.register(_wait)  # last, so that it comes before what ends the libraries loaded so far
+
+
+def stay_out() -> None:
+    """Hold a daemon thread that comes while the interpreter ends: it would be stopped in the middle of native code."""
+    if _left.is_set() and threading.current_thread().daemon:
+        threading.Event().wait()
+
+
+def _wait() -> None:
+    _left.set()
+    for turn in list(_turns):
+        turn.acquire(timeout=PATIENCE)
+
+
+def _forget() -> None:
+    """In a child: the thread that holds a lock is not here."""
+    for turn in [turn for turn in _turns if turn.locked()]:
+        _turns.discard(turn)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
