@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from mapt.bench.mistakes import told_in_one_line
+from mapt.docstrings import text_of
 
 FRAMES = 30
 WARM = 3
@@ -70,7 +71,7 @@ def main() -> None:
     from mapt.runtime.bundle import read_bundle
     from mapt.runtime.ort import OrtBackend
 
-    parser = argparse.ArgumentParser(prog="python -m mapt.bench.alone", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m mapt.bench.alone", description=text_of(__name__))
     parser.add_argument("kind")
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--trust", type=Path, help="public key that must have signed the bundle")

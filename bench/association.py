@@ -17,6 +17,7 @@ from mapt.bench.mistakes import told_in_one_line
 from mapt.bench.peers import INSTALL, find_peers
 from mapt.contract import Thresholds
 from mapt.data.mots_text import CLASSES, MotsObject, frame_size, mots_texts, read_mots_text, to_panoptic
+from mapt.docstrings import text_of
 from mapt.errors import InputError
 from mapt.metrics import PanopticTrackingMetrics, Results
 from mapt.panoptic import BACKGROUND, KITTI_STEP
@@ -232,7 +233,7 @@ def main() -> None:
     from mapt.bench.machine import describe_machine
     from mapt.files import write_json
 
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=text_of(__name__))
     parser.add_argument("--frames", type=int, default=500)
     parser.add_argument("--mots", type=Path, help="KITTI-MOTS' instances_txt: TQ and IDS with its masks as detections")
     parser.add_argument("--json", type=Path, help="write the numbers here")

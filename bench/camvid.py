@@ -21,6 +21,7 @@ from mapt.bench.machine import describe_machine
 from mapt.bench.mistakes import told_in_one_line
 from mapt.data.camvid import open_camvid
 from mapt.data.grey import read_grey
+from mapt.docstrings import text_of
 from mapt.errors import InputError
 from mapt.files import write_json
 from mapt.image_files import read_rgb
@@ -115,7 +116,7 @@ def main(arguments: list[str] | None = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    parser = argparse.ArgumentParser(prog="python -m mapt.bench.camvid", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m mapt.bench.camvid", description=text_of(__name__).splitlines()[0])
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--trust", type=Path, help="public key that must have signed the bundle")
     parser.add_argument("--root", type=Path, required=True)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.bench.mistakes import told_in_one_line
+from mapt.docstrings import text_of
 from mapt.frames import open_sources
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backend import Backend, Tensors
@@ -153,7 +154,7 @@ def main() -> None:
     from mapt.bench.machine import describe_machine
     from mapt.files import write_json
 
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=text_of(__name__))
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--trust", type=Path, help="public key that must have signed the bundle")
     parser.add_argument("folders", type=Path, nargs="+", help="frames of a camera, in the order of their names")

@@ -22,6 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mapt.bench.mistakes import told_in_one_line
 from mapt.config import ModelConfig, preset
+from mapt.docstrings import text_of
 from mapt.model.motion import MotionHead
 from mapt.model.network import Network
 from mapt.model.subgraphs import build_subgraphs, model_info
@@ -178,7 +179,7 @@ def main() -> None:
 
     from mapt.bench.report import print_heads
 
-    parser = argparse.ArgumentParser(prog="python -m mapt.bench.flops", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m mapt.bench.flops", description=text_of(__name__))
     parser.add_argument("preset", nargs="?", default="base")
     config = preset(parser.parse_args().preset)
     console = Console()

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader
 
 from mapt.bench.mistakes import told_in_one_line
 from mapt.bench.sections import cards, sections
+from mapt.docstrings import text_of
 from mapt.errors import InputError
 from mapt.files import atomic_file
 
@@ -51,7 +52,7 @@ def _machine(machine: Mapping[str, Any]) -> str:
 @told_in_one_line()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Merge the files and write the page."""
-    parser = argparse.ArgumentParser(prog="python -m mapt.bench.html", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m mapt.bench.html", description=text_of(__name__))
     parser.add_argument("out", type=Path)
     parser.add_argument("results", type=Path, nargs="+")
     options = parser.parse_args(arguments)

@@ -23,6 +23,7 @@ from mapt import ops
 from mapt.bench.machine import describe_machine
 from mapt.bench.mistakes import told_in_one_line
 from mapt.data.loader import load_batches
+from mapt.docstrings import text_of
 from mapt.files import write_json
 from mapt.training.config import TrainConfig, find_config, read_config
 from mapt.training.sources import build_samples
@@ -89,7 +90,7 @@ def drift(steps: dict[str, list[tuple[float, float]]], name: str) -> list[float]
 @told_in_one_line()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the comparison."""
-    parser = argparse.ArgumentParser(prog="python -m mapt.bench.kernel_training", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m mapt.bench.kernel_training", description=text_of(__name__))
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--double", action="store_true", help="in float64")

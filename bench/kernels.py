@@ -24,6 +24,7 @@ from mapt.bench.kernel_cases import Case, convolution_case, motion_cases, roi_ca
 from mapt.bench.limits import Limits, measure_limits, time_of
 from mapt.bench.machine import describe_machine
 from mapt.bench.mistakes import told_in_one_line
+from mapt.docstrings import text_of
 from mapt.files import write_json
 
 SHORT = 0.01  # seconds that a contender is timed for at least, in each round
@@ -97,7 +98,7 @@ def print_report(cases: Sequence[Case], limits: Bounds, threads: int, rounds: in
 @told_in_one_line()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(prog="python -m mapt.bench.kernels", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m mapt.bench.kernels", description=text_of(__name__))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--only", default="", help="cases whose name matches this regular expression")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mapt.bench.machine import describe_machine
 from mapt.bench.mistakes import told_in_one_line
+from mapt.docstrings import text_of
 from mapt.files import write_json
 from mapt.metrics.evaluate import Evaluation, evaluate_pairs
 from mapt.metrics.folders import FramePair, pair_frames
@@ -111,7 +112,7 @@ def main() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=text_of(__name__))
     parser.add_argument("--json", type=Path, help="write the numbers here")
     parser.add_argument("--frames", type=int, default=40)
     arguments = parser.parse_args()

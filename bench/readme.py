@@ -16,6 +16,7 @@ from typing import Any
 
 from mapt.bench.mistakes import told_in_one_line
 from mapt.bench.terms import STAGES, percent, with_spread
+from mapt.docstrings import text_of
 from mapt.errors import InputError
 from mapt.files import atomic_file
 
@@ -115,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Rewrite README.md, and keep the results beside the bench."""
     from mapt.files import write_json
 
-    parser = argparse.ArgumentParser(prog="python -m mapt.bench.readme", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m mapt.bench.readme", description=text_of(__name__))
     parser.add_argument("results", type=Path, nargs="?", default=RESULTS)
     parser.add_argument("--root", type=Path, default=ROOT, help="checkout")
     options = parser.parse_args(arguments)

@@ -17,6 +17,7 @@ from pathlib import Path
 from mapt.bench.clips import Clip, open_clips
 from mapt.bench.machine import describe_machine
 from mapt.bench.mistakes import told_in_one_line
+from mapt.docstrings import text_of
 from mapt.files import write_json
 from mapt.model.labels import network_labels
 from mapt.runtime import PanopticFrame, PanopticTracker
@@ -111,7 +112,9 @@ def main(arguments: list[str] | None = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    parser = argparse.ArgumentParser(prog="python -m mapt.bench.teleports", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m mapt.bench.teleports", description=text_of(__name__).splitlines()[0]
+    )
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--trust", type=Path, help="public key that must have signed the bundle")
     parser.add_argument("sources", type=Path, nargs="+", metavar="SOURCE")

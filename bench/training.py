@@ -27,6 +27,7 @@ from mapt import ops
 from mapt.bench.machine import describe_machine
 from mapt.bench.mistakes import told_in_one_line
 from mapt.data.loader import load_batches
+from mapt.docstrings import text_of
 from mapt.files import write_json
 from mapt.model.instance import thing_index
 from mapt.model.targets import PairBatch
@@ -126,7 +127,7 @@ def _disabled(state: State, batch: PairBatch, config: TrainConfig) -> None:
 @told_in_one_line()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the comparison."""
-    parser = argparse.ArgumentParser(prog="python -m mapt.bench.training", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m mapt.bench.training", description=text_of(__name__))
     parser.add_argument("--steps", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--set", action="append", default=[], help="key=value of the training configuration")

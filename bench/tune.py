@@ -17,6 +17,7 @@ from typing import Any
 
 from mapt.bench.mistakes import told_in_one_line
 from mapt.contract import ModelInfo, Thresholds
+from mapt.docstrings import text_of
 from mapt.runtime.backend import Backend
 from mapt.runtime.bundle import read_bundle
 from mapt.runtime.ort import OrtBackend
@@ -83,7 +84,7 @@ def mean_pat(backend: Backend, thresholds: Thresholds, roots: list[Path], fps: f
 @told_in_one_line()
 def main(arguments: list[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m mapt.bench.tune", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m mapt.bench.tune", description=text_of(__name__).splitlines()[0])
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--trust", type=Path, help="public key that must have signed the bundle")
     parser.add_argument("--data", type=Path, action="append", required=True, help="KITTI-STEP's layout, split val")

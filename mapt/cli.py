@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import signal
@@ -11,10 +10,8 @@ from types import FrameType
 
 import typer
 
-from mapt.errors import InputError
+from mapt.errors import printable
 from mapt.workers import bound_pools
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # nobody's mistake
 
 app = typer.Typer(
     name="mapt",
@@ -22,7 +19,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-USED_UP = "this user's threads and processes are used up; end other programs, or raise the limit: ulimit -u"
 
 
 @app.callback()
@@ -36,6 +32,22 @@ def _register() -> None:
 
     for name, module in COMMANDS.items():
         module.register(app, name)
+    _explain(app)
+
+
+def _explain(group: typer.Typer) -> None:
+    """Give every command its docstring for help; typer looks for it where `python -OO` has none."""
+    from mapt.docstrings import text_of
+
+    callbacks = [entry.callback for entry in group.registered_commands]
+    if group.registered_callback:
+        callbacks.append(group.registered_callback.callback)
+    for callback in callbacks:
+        if callback and not callback.__doc__:
+            callback.__doc__ = text_of(callback)
+    for inner in group.registered_groups:
+        if inner.typer_instance:
+            _explain(inner.typer_instance)
 
 
 def _end(number: int, _: FrameType | None) -> None:
@@ -56,53 +68,35 @@ def main() -> None:
         sys.argv.remove("--debug")
     _register()
     try:
-        app()
-    except InputError as error:
-        if debug:
-            raise
-        _say(str(error))
-        raise SystemExit(2) from None
+        _run()
     except KeyboardInterrupt:
         print("mapt: interrupted", file=sys.stderr)
         raise SystemExit(130) from None
     except Exception as error:
         if debug:
             raise
-        if isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
-            text, code = _about_the_system(error)
-            _say(text)
-            raise SystemExit(code) from None
-        from mapt.doctor import extra_of
+        from mapt.failures import describe
 
-        extra = extra_of(error.name) if isinstance(error, ModuleNotFoundError) else None
-        if extra:
-            _say(f"{error}, which this command needs; pip install 'mapt[{extra}]'")
-            raise SystemExit(2) from None
-        advice = USED_UP if _threads_used_up(error) else "--debug shows where"
-        _say(f"failed: {type(error).__name__}: {error} ({advice})")
-        raise SystemExit(1) from None
+        text, code = describe(error)
+        _say(text)
+        raise SystemExit(code) from None
     finally:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _threads_used_up(error: Exception) -> bool:
-    """Did the system refuse a thread or a process? Python, ONNX Runtime and PyTorch say so in their own classes."""
-    return "can't start new thread" in str(error) or os.strerror(errno.EAGAIN) in str(error)
-
-
-def _about_the_system(error: OSError) -> tuple[str, int]:
-    """What the system refused, of a path where it names one, in one line, and the exit code."""
-    where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-    reason = error.strerror or type(error).__name__
-    if error.errno in FULL:
-        return f"{where}{reason}; free some space and run it again, older outputs are as they were", 1
-    return f"{where}{reason}; check the path and its permissions", 2
+def _run() -> None:
+    """The command that is asked for; typer's own messages would take a frame of several lines."""
+    code = app(standalone_mode=False, prog_name="mapt")
+    if code == 130:
+        raise KeyboardInterrupt
+    if code:
+        raise SystemExit(code)
 
 
 def _say(text: str) -> None:
-    """One line on standard error, in which nothing can steer the terminal."""
-    safe = (c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-    print(f"mapt: {''.join(safe)}", file=sys.stderr)
+    """One line on standard error, in which nothing can steer the terminal; nothing where there is nothing to say."""
+    if text:
+        print(f"mapt: {printable(text)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import shutil
 import subprocess
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from mapt.errors import InputError
+from mapt.files import temporary_folder
+from mapt.probes import ONNX_RUNTIME, PACKAGES, Package, ask, installed, version
 from mapt.shipped import shipped_weights
 from mapt.tensorrt_library import extras
 from mapt.workers import usable_cores
@@ -39,29 +40,6 @@ class Finding:
     needed: bool = False
 
 
-@dataclass(frozen=True)
-class Package:
-    """A distribution, the module it installs, the extra that asks for it, and what it is for."""
-
-    distribution: str
-    module: str
-    extra: str
-    purpose: str
-
-
-PACKAGES = (
-    Package("numpy", "numpy", "", "runtime"),
-    Package("scipy", "scipy", "", "runtime"),
-    Package("opencv-python-headless", "cv2", "", "runtime"),
-    Package("pydantic", "pydantic", "", "runtime"),
-    Package("torch", "torch", "train", "training"),
-    Package("torchvision", "torchvision", "train", "training"),
-    Package("timm", "timm", "train", "training"),
-    Package("safetensors", "safetensors", "train", "training"),
-    Package("onnx", "onnx", "export", "export"),
-    Package("onnxscript", "onnxscript", "export", "export"),
-)
-
 OTHER_EXTRAS = {  # of modules that no line of the report is about
     "onnxruntime": "cpu", "av": "video", "tensorboard": "train", "jinja2": "export", "rerun": "rerun",
     "openvino": "bench",
@@ -79,7 +57,8 @@ def examine() -> list[Finding]:
     return [
         _python(), _onnxruntime(), _cuda_provider(), *(_package(p) for p in PACKAGES), _processor(), _operators(),
         _ort_operators(), _gpu(), *_gpu_operators(), _tensorrt(),
-        _attempt("video", _video, "install opencv-python-headless from PyPI: its wheel holds the encoder"),
+        _attempt("temporary folder", _temporary, "name a folder that may be written in TMPDIR"),
+        _attempt("video", _video, "only reading and writing videos needs it"),
         _attempt("shipped weights", _weights, "run in a checkout of the project, or train: mapt train nano-street"),
     ]  # fmt: skip
 
@@ -103,25 +82,29 @@ def _python() -> Finding:
 
 
 def _onnxruntime() -> Finding:
-    found = [name for name in ("onnxruntime", "onnxruntime-gpu") if _version(name)]
-    if not found:
-        return Finding("ONNX Runtime", "missing", "", "pip install 'mapt[cpu]' (or mapt[gpu])", needed=True)
+    found = list(installed(ONNX_RUNTIME))
     if len(found) > 1:
         return Finding(
-            "ONNX Runtime", "broken", " and ".join(found) + " overwrite each other",
-            "pip uninstall both, then install one: mapt[cpu] or mapt[gpu]", needed=True,
-        )  # fmt: skip
+            "ONNX Runtime",
+            "broken",
+            " and ".join(found) + " overwrite each other",
+            "pip uninstall both, then install one: mapt[cpu] or mapt[gpu]",
+            needed=True,
+        )
 
     def providers() -> str:
-        import onnxruntime
-
+        try:
+            import onnxruntime
+        except ModuleNotFoundError:
+            raise InputError("") from None
         names = ", ".join(name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers())
-        return f"{found[0]} {_version(found[0])}, built for {names}; {_lowerings(onnxruntime.__version__)}"
+        name = found[0] if found else "of no known distribution,"
+        return f"{name} {onnxruntime.__version__}, built for {names}; {_lowerings(onnxruntime.__version__)}"
 
-    return _attempt("ONNX Runtime", providers, f"pip install --force-reinstall {found[0]}", needed=True)
+    advice = f"pip install --force-reinstall {found[0]}" if found else "pip install 'mapt[cpu]' (or mapt[gpu])"
+    return _attempt("ONNX Runtime", providers, advice, needed=True)
 
 
-# In a process of its own: CUDA's libraries stay loaded, and a fault in them ends the process.
 CUDA_PROBE = """
 import onnxruntime
 from mapt.runtime.providers import NoCudaError, start_cuda
@@ -138,41 +121,41 @@ except Exception as error:
 def _cuda_provider() -> Finding:
     """Does ONNX Runtime's CUDA provider run anything? That a build has it says little."""
     what, advice = "ONNX Runtime on a GPU", "not needed on a CPU; bundles run there"
-    probe = subprocess.run([sys.executable, "-c", CUDA_PROBE], capture_output=True, text=True, check=False)
-    state, _, detail = (probe.stdout.strip().splitlines() or [""])[-1].partition(": ")
+    probe = ask(CUDA_PROBE)
+    state, _, detail = probe.out.partition(": ")
     if state == "ok":
         tf32 = "float32 is not rounded to TF32 unless tf32=True or --tf32 asks for it"
         return Finding(what, "ok", f"{detail}; {tf32}")
     if state == "missing":
         return Finding(what, "missing", detail, advice)
-    last = (probe.stderr.strip().splitlines() or ["no message"])[-1]
-    return Finding(what, "broken", detail or last, "repair CUDA, or run bundles with device 'cpu'")
+    return Finding(what, "broken", detail or probe.error, "repair CUDA, or run bundles with device 'cpu'")
 
 
 def _lowerings(onnxruntime: str) -> str:
     """Which bundles a version of ONNX Runtime runs."""
-    from mapt.runtime.requirements import FLOORS, version
+    from mapt.runtime.requirements import FLOORS
+    from mapt.runtime.requirements import version as parts
 
-    here = version(onnxruntime)
-    runs = [name for name, lowest in FLOORS.items() if here >= version(lowest)]
-    waits = [f"{name} ones need {lowest}" for name, lowest in FLOORS.items() if here < version(lowest)]
+    here = parts(onnxruntime)
+    runs = [name for name, lowest in FLOORS.items() if here >= parts(lowest)]
+    waits = [f"{name} ones need {lowest}" for name, lowest in FLOORS.items() if here < parts(lowest)]
     return ", ".join([f"runs {' and '.join(runs) or 'no'} bundles", *waits])
 
 
 def _package(package: Package) -> Finding:
-    what, needed = package.distribution, not package.extra
-    version = _version(what)
+    """Is it there, and does it import? One that does not (a missing system library, another ABI) kills later runs."""
+    what, needed, found = package.distribution, not package.extra, installed(package)
     install = f"{package.purpose} needs it: pip install mapt" + (f"[{package.extra}]" if package.extra else "")
-    if version is None:
-        return Finding(what, "missing", "", install, needed)
-    # A module that is there and does not import (a missing system library, another package's ABI) kills later runs.
-    probe = subprocess.run(
-        [sys.executable, "-c", f"import {package.module}"], capture_output=True, text=True, check=False
+    probe = ask(
+        f"import {package.module} as m\nprint(m.__version__ if hasattr(m, '__version__') else '?', m.__file__ or '')"
     )
-    if probe.returncode:
-        last = (probe.stderr.strip().splitlines() or ["no message"])[-1]
-        return Finding(what, "broken", f"{version}: {last}", f"pip install --force-reinstall {what}", needed)
-    return Finding(what, "ok", version, needed=needed)
+    number, _, place = probe.out.partition(" ")
+    if not found and (probe.code or not place):  # a folder of that name imports too, and is none
+        return Finding(what, "missing", "", install, needed)
+    names = ", ".join(number if name == what else f"{name} {number}" for name, number in found.items())
+    if probe.code != 0:
+        return Finding(what, "broken", f"{names}: {probe.error}", f"pip install --force-reinstall {what}", needed)
+    return Finding(what, "ok", names or f"{number} in {place}", needed=needed)
 
 
 # What decides the speed: x86-64's vectors and matrices; aarch64's, of which every processor has the first.
@@ -194,13 +177,13 @@ def _operators() -> Finding:
     """What computes the network's own operators in PyTorch; the runtime does not need them."""
     what, build = "compiled operators", "MAPT_BUILD=torch pip install --no-build-isolation -e . (in a checkout)"
     left_out = _left_out("torch")
-    if _version("torch") is None or _version("torchvision") is None:
+    if version("torch") is None or version("torchvision") is None:
         return Finding(what, "missing", "no PyTorch", "training needs it: pip install mapt[train]")
     question = "from mapt.ops import compiled; print(compiled.implementation(), compiled.MISSING, sep='|')"
-    probe = subprocess.run([sys.executable, "-c", question], capture_output=True, text=True, check=False)
-    if probe.returncode:
-        return Finding(what, "broken", (probe.stderr.strip().splitlines() or ["no message"])[-1], build)
-    uses, missing = probe.stdout.strip().split("|", 1)
+    probe = ask(question)
+    if probe.code != 0 or "|" not in probe.out:
+        return Finding(what, "broken", probe.error, build)
+    uses, missing = probe.out.split("|", 1)
     if not missing:
         return Finding(what, "ok", uses)
     if left_out != "ok":
@@ -274,25 +257,30 @@ def _tensorrt() -> Finding:
     return _attempt("TensorRT", engines, install)
 
 
-def _video() -> str:
-    """Write and read back four frames."""
-    import tempfile
+def _temporary() -> str:
+    with temporary_folder() as folder:
+        (folder / "probe").write_bytes(b"0")
+        return str(folder.parent)
 
-    import cv2
+
+def _video() -> str:
+    """Write and read back four frames as `mapt track` does."""
     import numpy as np
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "probe.mp4")
-        writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 64))
-        if not writer.isOpened():
-            raise OSError("OpenCV cannot write mp4 files")
-        for level in range(4):
-            writer.write(np.full((64, 64, 3), 50 * level, np.uint8))
-        writer.release()
-        reader = cv2.VideoCapture(path)
-        count = 0
-        while reader.read()[0]:
-            count += 1
+    from mapt.video import decode, probe
+    from mapt.video_writer import VideoWriter
+
+    with temporary_folder() as folder:
+        path = folder / "probe.mp4"
+        writer = VideoWriter(path, (64, 64), 10)
+        try:
+            for number in range(4):
+                writer.write(number * 100_000_000, np.full((64, 64, 3), 50 * number, np.uint8))
+            writer.close()
+        except BaseException:
+            writer.abort()
+            raise
+        count = sum(1 for _ in decode(path, probe(path)))
     if count != 4:
         raise OSError(f"wrote 4 frames of mp4 and read {count}")
     return "mp4 written and read back"
@@ -303,10 +291,3 @@ def _weights() -> str:
     with path.open("rb") as file:  # read without the safetensors package, which the runtime does not need
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
     return f"{path.name}, {path.stat().st_size / 1e6:.1f} MB, {len(header) - 1} tensors"
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None

@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import stat
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -65,7 +66,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """
     stream = _is_stream(path)
     place = Path(os.path.realpath(path)) if path.is_symlink() and not stream else path
-    folder = Path("/tmp") if stream else place.parent
+    folder = Path(tempfile.gettempdir()) if stream else place.parent
     folder.mkdir(parents=True, exist_ok=True)
     if not stream:
         _remove_left_behind(folder, place.stem)
@@ -83,6 +84,21 @@ def atomic_file(path: Path) -> Iterator[Path]:
     finally:
         temporary.unlink(missing_ok=True)
         _unlock(handle)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder that is gone afterwards, where the system keeps such.
+
+    Raises:
+        InputError: there is no place for one.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="mapt-")
+    except OSError as error:
+        raise InputError(f"no temporary folder can be made ({error.strerror}); name one in TMPDIR") from None
+    with folder as name:
+        yield Path(name)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import typer
 
 from mapt.cli import app
 from mapt.commands import COMMANDS
+from mapt.runtime.errors import OutputError
 
 Run = Callable[..., Any]
 
@@ -66,6 +68,58 @@ def test_a_missing_argument_is_a_mistake(mapt: Run) -> None:
     assert ran.code == 2 and "Missing" in ran.err
 
 
-def test_an_unknown_option_is_a_mistake(mapt: Run) -> None:
-    ran = mapt("eval", "--fast")
-    assert ran.code == 2 and "Traceback" not in ran.err
+MISTAKES = [
+    ("eval", "--fast"), ("track",), ("nonsense",), ("synth", "x", "--frames", "many"), ("synth", "x", "--frames", "0"),
+    ("doctor", "--json"), ("data", "nonsense"), ("data", "check", "a", "b", "c"), ("synth", "x", "--seed", "1.5"),
+    ("--fast",), ("explain", "run", "--track", "9" * 5000), ("synth", "x", "--fps", "fast"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", MISTAKES, ids=lambda a: " ".join(a)[:30])
+def test_wrong_arguments_are_one_line(mapt: Run, arguments: tuple[str, ...]) -> None:
+    ran = mapt(*arguments)
+    assert ran.code == 2 and ran.out == "" and ran.err.count("\n") == 1
+    assert re.fullmatch(r"mapt: [^\x00-\x1f]*; see mapt[a-z ]* --help\n", ran.err)
+
+
+def test_no_argument_gets_help(mapt: Run) -> None:
+    for arguments in ((), ("data",)):
+        ran = mapt(*arguments)
+        assert ran.code == 2 and "Usage" in ran.out + ran.err and "mapt: " not in ran.err
+
+
+def test_help_is_there_without_docstrings() -> None:
+    for arguments, words in (
+        ([], "panoptic tracking"),
+        (["train"], "Train a network"),
+        (["eval"], "Under torchrun the sequences"),
+        (["data"], "Check datasets, convert them"),
+        (["data", "stats"], "Sizes, speeds, lifetimes"),
+    ):
+        command = [sys.executable, "-OO", "-m", "mapt.cli", *arguments, "--help"]
+        ran = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert words in " ".join(ran.stdout.split())
+
+
+def test_benchmarks_explain_themselves_without_docstrings() -> None:
+    command = [sys.executable, "-OO", "-m", "mapt.bench.readme", "--help"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "Tables of README.md" in ran.stdout
+
+
+def test_memory_that_is_used_up_and_bad_outputs_are_told_in_words(mapt: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for error, words in (
+        (MemoryError("Unable to allocate 3 TiB"), "the memory is used up; end other programs"),
+        (
+            OutputError("semantic: s holds NaN\n; frame dropped"),
+            "semantic: s holds NaN ; frame dropped; the model gave",
+        ),
+        (FileNotFoundError(errno.ENOENT, "No usable temporary directory found"), "no temporary folder can be written"),
+    ):
+
+        def fail(*_: object, error: BaseException = error, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(typer.Typer, "__call__", fail)
+        ran = mapt("track")
+        assert ran.err.startswith(f"mapt: {words}") and ran.err.count("\n") == 1

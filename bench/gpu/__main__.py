@@ -21,6 +21,7 @@ from mapt.bench.gpu.runner import Run
 from mapt.bench.gpu.screen import Screen
 from mapt.bench.machine import describe_machine
 from mapt.bench.mistakes import told_in_one_line
+from mapt.docstrings import text_of
 from mapt.errors import InputError
 from mapt.files import check_writable, write_json
 from mapt.workers import usable_cores
@@ -94,7 +95,7 @@ def _last(run: Run, lacking: dict[Need, str], seconds: float, out: Path | None) 
 @told_in_one_line()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the checks."""
-    parser = argparse.ArgumentParser(prog="python -m mapt.bench.gpu", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m mapt.bench.gpu", description=text_of(__name__))
     parser.add_argument("--list", action="store_true", help="print the checks and what they need")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="checks or groups")
     parser.add_argument("--minutes", type=float, default=MINUTES, help="after which the run ends")

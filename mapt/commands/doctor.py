@@ -21,14 +21,14 @@ def doctor(
 
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from mapt.doctor import examine
     from mapt.files import check_writable, write_json
 
     check_writable(json_file, "--json")
     findings = examine()
-    table = Table("", "state", "found", "what to do")
+    table = Table(*(Column(name, overflow="fold") for name in ("", "state", "found", "what to do")))
     colours = {"ok": "green", "missing": "yellow", "broken": "red"}
     for f in findings:
         table.add_row(f.what, f"[{colours[f.state]}]{f.state}", escape(f.detail), escape(f.advice))

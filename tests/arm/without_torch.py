@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 from hypothesis import HealthCheck, settings
 
-from mapt.doctor import PACKAGES
+from mapt.probes import PACKAGES
 
 EXTRAS = {package.module for package in PACKAGES if package.extra}
 settings.register_profile("emulated", deadline=None, suppress_health_check=[HealthCheck.too_slow])

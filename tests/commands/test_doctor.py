@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,7 +11,6 @@ import pytest
 
 from mapt import doctor
 from mapt.doctor import (
-    Package,
     _cuda_provider,
     _gpu,
     _lowerings,
@@ -21,13 +22,14 @@ from mapt.doctor import (
     extra_of,
 )
 from mapt.errors import InputError
+from mapt.probes import PACKAGES, Package, ask
 from mapt.runtime import operators
 
 Run = Callable[..., Any]
 
 
 def test_it_lists_what_is_here(mapt: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "PACKAGES", doctor.PACKAGES[:1])
+    monkeypatch.setattr(doctor, "PACKAGES", PACKAGES[:1])
     ran = mapt("doctor", "--json", tmp_path / "doctor.json")
     assert ran.code == 0, ran.out
     findings = {f["what"]: f for f in json.loads((tmp_path / "doctor.json").read_text())}
@@ -60,13 +62,14 @@ def test_a_package_that_does_not_import_is_broken() -> None:
 
 
 def test_two_runtimes_in_one_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_version", lambda name: "1.0")
+    monkeypatch.setattr(doctor, "installed", lambda _: {"onnxruntime": "1.0", "onnxruntime-gpu": "1.0"})
     assert _onnxruntime().state == "broken"
 
 
 def test_no_runtime_fails(mapt: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "PACKAGES", ())
-    monkeypatch.setattr(doctor, "_version", lambda name: None)
+    monkeypatch.setattr(doctor, "installed", lambda _: {})
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert mapt("doctor", "--json", tmp_path / "doctor.json").code == 1
     findings = {f["what"]: f for f in json.loads((tmp_path / "doctor.json").read_text())}
     assert findings["ONNX Runtime"]["state"] == "missing" and "mapt[cpu]" in findings["ONNX Runtime"]["advice"]
@@ -91,7 +94,7 @@ def test_a_driver_that_does_not_answer_is_broken(monkeypatch: pytest.MonkeyPatch
 def answered(monkeypatch: pytest.MonkeyPatch, out: str, err: str = "") -> doctor.Finding:
     """What the doctor makes of the probe's answer."""
     said = subprocess.CompletedProcess([], 0, out, err)
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: said)
+    monkeypatch.setattr("mapt.probes.subprocess.run", lambda *_, **__: said)
     return _cuda_provider()
 
 
@@ -146,3 +149,67 @@ def test_an_extra_that_is_empty_on_this_machine_is_not_advised(
     monkeypatch.setattr("mapt.export.tensorrt.find_targets", none)
     advice = _tensorrt().advice
     assert ("mapt[trt-rtx]" in advice) == advised and "mapt[trt]" in advice
+
+
+def test_modules_in_the_current_folder_are_not_those_of_the_runtime(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("types", "numpy", "typing", "onnxruntime", "random"):
+        (tmp_path / f"{name}.py").write_text("KIND = 1")
+    monkeypatch.chdir(tmp_path)
+    assert _package(PACKAGES[0]).state == "ok"
+    assert "here" in ask("import types; print('here' if hasattr(types, 'FunctionType') else types)").out
+    assert _cuda_provider().state != "broken"
+
+
+@pytest.mark.parametrize("name", ["opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless"])
+def test_every_distribution_of_opencv_is_one(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr("mapt.probes.version", lambda wanted: "4.13" if wanted == name else None)
+    found = _package(PACKAGES[2])
+    assert (found.state, found.detail) == ("ok", f"{name} 4.13")
+
+
+def test_a_module_that_the_system_brings_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Debian's python3-opencv has no metadata of that name."""
+    monkeypatch.setattr("mapt.probes.version", lambda _: None)
+    found = _package(PACKAGES[2])
+    assert found.state == "ok" and "cv2" in found.detail
+    assert _onnxruntime().state == "ok"
+
+
+def test_a_child_that_hangs_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mapt.probes.LIMIT", 0.0)
+    found = _package(PACKAGES[0])
+    assert found.state == "broken" and "no answer in 0 s" in found.detail
+    assert _cuda_provider().detail == "no answer in 0 s"
+
+
+DOCTOR = """
+import sys
+from mapt import cli, doctor
+doctor.PACKAGES = doctor.PACKAGES[:1]
+cli.main()
+"""
+
+
+def examined(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-c", DOCTOR, "doctor", *arguments]
+    return subprocess.run(command, capture_output=True, check=False, env={**os.environ, **environment})
+
+
+def test_a_terminal_of_ascii_gets_the_report() -> None:
+    ran = examined(LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", COLUMNS="60")
+    assert ran.returncode == 0 and ran.stderr == b"" and b"numpy" in ran.stdout
+    assert ran.stdout.isascii() and b"\\u" not in ran.stdout
+
+
+def test_no_temporary_folder_is_named_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr("tempfile._get_default_tempdir", none)
+    monkeypatch.setattr("tempfile.tempdir", None)
+    findings = {f.what: f for f in doctor.examine()}
+    folder, video = findings["temporary folder"], findings["video"]
+    assert folder.state == "missing" and "TMPDIR" in folder.advice and "temporary folder" in video.detail
+    assert video.state == "missing" and "TMPDIR" in video.detail
