@@ -8,7 +8,6 @@ consecutive frames, so that a machine's slow moods count as noise. A stage got s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from mapt.bench.terms import SCORES
 from mapt.errors import InputError
+from mapt.files import read_json
 
 TOLERANCE = 0.03  # what nobody minds
 MATTERS = 0.01  # of the frame's median
@@ -53,12 +53,7 @@ def read_report(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is not one.
     """
-    try:
-        report = json.loads(path.read_text())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give a JSON of `mapt bench --json`") from None
-    except ValueError as error:
-        raise InputError(f"{path}: is not JSON ({error}); give one of `mapt bench --json`") from None
+    report = read_json(path, "give a JSON of `mapt bench --json`")
     missing = [key for key in NEEDED if not isinstance(report, dict) or key not in report]
     if missing:
         raise InputError(f"{path}: has no {missing[0]!r}; write it again with `mapt bench --suite run --json`")

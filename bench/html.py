@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from mapt.bench.mistakes import told_in_one_line
 from mapt.bench.sections import cards, sections
 from mapt.docstrings import text_of
 from mapt.errors import InputError
-from mapt.files import atomic_file
+from mapt.files import atomic_file, read_json
 
 
 def write_html(path: Path, report: Mapping[str, Any]) -> None:
@@ -58,10 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     merged: dict[str, Any] = {}
     for path in options.results:
-        try:
-            found = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read as JSON ({error}); give one of `mapt bench --json`") from None
+        found = read_json(path, "give one of `mapt bench --json`")
+        if not isinstance(found, dict):
+            raise InputError(f"{path}: holds no results; give one of `mapt bench --json`")
         merged |= {key: value for key, value in found.items() if value or key not in merged}
     write_html(options.out, merged)
 

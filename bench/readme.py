@@ -8,7 +8,6 @@ as `bench/results.json`; a test compares both.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -114,18 +113,15 @@ _BLOCKS: dict[str, tuple[tuple[str, ...], Callable[[Report], str]]] = {
 @told_in_one_line()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Rewrite README.md, and keep the results beside the bench."""
-    from mapt.files import write_json
+    from mapt.files import read_json, read_text, write_json
 
     parser = argparse.ArgumentParser(prog="python -m mapt.bench.readme", description=text_of(__name__))
     parser.add_argument("results", type=Path, nargs="?", default=RESULTS)
     parser.add_argument("--root", type=Path, default=ROOT, help="checkout")
     options = parser.parse_args(arguments)
     readme = options.root / "README.md"
-    try:
-        report = json.loads(options.results.read_text())
-        text = render(readme.read_text(), report)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{options.results} or {readme}: cannot be read ({error})") from None
+    report = read_json(options.results, "give one of `mapt bench --json`")
+    text = render(read_text(readme), report)
     kept = {key: value for key, value in report.items() if key not in DROPPED}
     write_json(options.root / "bench" / "results.json", kept)
     with atomic_file(readme) as temporary:

@@ -10,7 +10,7 @@ from types import FrameType
 
 import typer
 
-from mapt.errors import printable
+from mapt.errors import InputError, printable
 from mapt.workers import bound_pools
 
 app = typer.Typer(
@@ -68,6 +68,7 @@ def main() -> None:
         sys.argv.remove("--debug")
     _register()
     try:
+        _refuse_empty(sys.argv[1:])
         _run()
     except KeyboardInterrupt:
         print("mapt: interrupted", file=sys.stderr)
@@ -82,6 +83,14 @@ def main() -> None:
         raise SystemExit(code) from None
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """An empty argument is a shell variable that is not set; as a path it would be the current folder."""
+    for number, argument in enumerate(arguments):
+        if not argument or (argument.startswith("--") and argument.endswith("=")):
+            where = f"after {arguments[number - 1]}" if number and not argument else argument or "the first one"
+            raise InputError(f"an argument is empty ({where}); give it a value, or leave it out")
 
 
 def _run() -> None:

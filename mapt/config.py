@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mapt.contract import Thresholds
 from mapt.errors import InputError
+from mapt.files import read_text
 from mapt.toml import TOMLDecodeError, loads
 
 Preset = Literal["base", "small", "micro", "nano"]
+LONGEST = 16384  # side of an image or of the network's input, pixels: twice 8K
 MAX_TOP_K = 3840  # TensorRT's limit for TopK
 
 
-class Frozen(BaseModel):
-    """Base of every configuration: immutable, unknown keys refused."""
+Channels = Annotated[int, Field(ge=1, le=8192)]
+Positive = Annotated[float, Field(gt=0)]
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+class Frozen(BaseModel):
+    """Base of every configuration: immutable, unknown keys refused, numbers finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ModelConfig(Frozen):
@@ -33,15 +39,15 @@ class ModelConfig(Frozen):
     backbone: Literal["regnet_y_8gf", "regnet_y_1_6gf", "efficientnet_lite0", "efficientnet_lite2"]
     classes: int = Field(19, ge=1, le=19, description="19: KITTI-STEP's; 7: MOTChallenge-STEP's")
     things: tuple[int, ...] = Field((11, 13), min_length=1, description="train ids with instances")
-    height: int = 384
-    width: int = 1248
-    fpn_channels: int = 256
-    semantic_channels: int = 128
-    dpc_channels: int = 256
-    head_channels: int = 256
-    box_hidden: int = 1024
-    motion_filters: int = 16
-    embedding: int = 256
+    height: int = Field(384, le=LONGEST)
+    width: int = Field(1248, le=LONGEST)
+    fpn_channels: Channels = 256
+    semantic_channels: Channels = 128
+    dpc_channels: Channels = 256
+    head_channels: Channels = 256
+    box_hidden: Channels = 1024
+    motion_filters: int = Field(16, ge=1, le=256)
+    embedding: Channels = 256
     semantic_loss_stride: int = Field(1, ge=1, le=4, description="pixels between the semantic loss's samples")
     semantic_hard_share: float = Field(0.25, gt=0, le=1, description="share of worst pixels in the semantic loss")
     semantic_balance: float = Field(0.0, ge=0, le=1, description="pixels weigh as (their class's share)^-balance")
@@ -60,14 +66,18 @@ class ModelConfig(Frozen):
     rpn_top_k: int = Field(960, ge=1, le=MAX_TOP_K // 4, description="anchors kept per level before NMS")
     proposals: int = Field(300, ge=1, le=MAX_TOP_K, description="proposals kept after NMS, at inference")
     detections: int = Field(100, ge=1, le=MAX_TOP_K, description="detection slots D")
-    motion_batch: int = Field(16, ge=1, description="instances per motion and appearance call, N")
-    anchor_sizes: tuple[float, float, float, float] = (16.0, 40.0, 96.0, 240.0)
-    anchor_scales: tuple[PositiveFloat, ...] = Field((1.0, 1.6), min_length=1)
-    anchor_ratios: tuple[PositiveFloat, ...] = Field((0.5, 1.0, 2.4), min_length=1, description="height / width")
-    roi_samples: int = Field(128, ge=4, description="boxes sampled per image in training, a quarter positive")
+    motion_batch: int = Field(16, ge=1, le=1024, description="instances per motion and appearance call, N")
+    anchor_sizes: tuple[Positive, Positive, Positive, Positive] = (16.0, 40.0, 96.0, 240.0)
+    anchor_scales: tuple[Positive, ...] = Field((1.0, 1.6), min_length=1, max_length=16)
+    anchor_ratios: tuple[Positive, ...] = Field(
+        (0.5, 1.0, 2.4), min_length=1, max_length=16, description="height / width"
+    )
+    roi_samples: int = Field(
+        128, ge=4, le=MAX_TOP_K, description="boxes sampled per image in training, a quarter positive"
+    )
     min_box: float = Field(2.0, gt=0, description="proposals and detections smaller than this are dropped, pixels")
-    nms_iou: float = 0.5
-    rpn_nms_iou: float = 0.7
+    nms_iou: float = Field(0.5, ge=0, le=1)
+    rpn_nms_iou: float = Field(0.7, ge=0, le=1)
     thresholds: Thresholds = Thresholds()
 
     @model_validator(mode="after")
@@ -79,8 +89,8 @@ class ModelConfig(Frozen):
                 )
         if self.motion_input == "flow" and self.semantic_channels < 64:
             raise ValueError("motion_input = flow: packs 64 pixels into a cell; semantic_channels must be at least 64")
-        if any(not 0 <= c < self.classes for c in self.things):
-            raise ValueError(f"things = {self.things} must lie in 0..{self.classes - 1}")
+        if any(not 0 <= c < self.classes for c in self.things) or len(set(self.things)) != len(self.things):
+            raise ValueError(f"things = {self.things} must be different ids in 0..{self.classes - 1}")
         return self
 
     @property
@@ -139,7 +149,9 @@ def parse(model: type[C], values: dict[str, Any], where: str) -> C:
             near = difflib.get_close_matches(str(first["loc"][-1]), known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
             raise InputError(f"{where}: unknown key {key!r}; {hint}") from None
-        raise InputError(f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise InputError(f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}; correct it") from None
+    except (RecursionError, OverflowError):
+        raise InputError(f"{where}: is nested too deep, or has a number that is too large; correct it") from None
 
 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
@@ -159,8 +171,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         InputError: the file is missing or is not TOML.
     """
     try:
-        return loads(path.read_text())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    except (TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is not valid TOML ({error}); correct it") from None
+        return loads(read_text(path))
+    except (TOMLDecodeError, RecursionError, ValueError) as error:
+        what = error if isinstance(error, TOMLDecodeError) else "nested too deep, or a long number"
+        raise InputError(f"{path}: is not valid TOML ({what}); correct it") from None

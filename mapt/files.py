@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import glob
 import hashlib
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from mapt.errors import InputError
 
@@ -32,11 +34,23 @@ def check_writable(path: Path | None, option: str) -> None:
     """
     if path is None:
         return
+    _check_name(path, option)
     if path.is_dir():
         raise InputError(f"{option} {path}: is a folder; name a file in it")
     if _is_stream(path):
         return
     check_folder(path.parent, f"{option} {path}")
+
+
+def _check_name(path: Path, option: str) -> None:
+    """Refuse what no file can be called."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{option} {path}: is no usable path ({reason}); choose another place") from None
 
 
 def check_folder(folder: Path, what: str) -> None:
@@ -46,7 +60,7 @@ def check_folder(folder: Path, what: str) -> None:
         InputError: something on the way to it is a file or may not be written; `what` begins the message.
     """
     try:
-        there = next(p for p in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(p))
+        there = next(p for p in (folder.absolute(), *folder.absolute().parents) if _is_there(p))
         if not there.exists():
             raise InputError(f"{what}: {there} is a link to nowhere; choose another place")
         if not there.is_dir():
@@ -55,6 +69,80 @@ def check_folder(folder: Path, what: str) -> None:
             raise InputError(f"{what}: {there} may not be written; choose another place")
     except OSError as error:  # a name that is too long, a loop of links
         raise InputError(f"{what}: is no usable path ({error.strerror}); choose another place") from None
+    _try(there, what)
+
+
+def _is_there(path: Path) -> bool:
+    """Is there anything of this name? Unlike `lexists` it tells a name that cannot be."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _try(folder: Path, what: str) -> None:
+    """Make something in a folder: root may write everywhere, and still nothing can be made in /proc."""
+    probe = folder / hidden_name("try")
+    try:
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        raise InputError(f"{what}: nothing can be made in {folder} ({error.strerror}); choose another place") from None
+
+
+def read_file(path: Path, advice: str = "check the path and its permissions") -> bytes:
+    """A user's file whole; a pipe, which might never end, is not opened.
+
+    Raises:
+        InputError: missing, unreadable, or no regular file; `advice` ends the message.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # or a pipe would be waited for here
+        with open(handle, "rb") as file:
+            kind = os.fstat(handle).st_mode
+            if not stat.S_ISREG(kind):
+                raise InputError(f"{path}: is {_kind(kind)}, not a regular file; {advice}")
+            return file.read()
+    except (OSError, ValueError) as error:  # a name with a null byte
+        reason = error.strerror if isinstance(error, OSError) else error
+        if isinstance(error, OSError) and error.errno == errno.ENXIO:
+            reason = "it is a socket or a device"
+        raise InputError(f"{path}: cannot be read ({reason}); {advice}") from None
+
+
+def read_text(path: Path, advice: str = "check the path and its permissions") -> str:
+    """A user's text file in UTF-8, with or without a byte-order mark.
+
+    Raises:
+        InputError: as `read_file`, or it is no such text.
+    """
+    try:
+        return read_file(path, advice).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not text in UTF-8; {advice}") from None
+
+
+def read_json(path: Path, advice: str = "check the path and its permissions") -> Any:
+    """A user's JSON file.
+
+    Raises:
+        InputError: as `read_text`, or it is no JSON.
+    """
+    try:
+        return json.loads(read_text(path, advice))
+    except (ValueError, RecursionError) as error:
+        place = (
+            f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "nested too deep, or a long number"
+        )
+        raise InputError(f"{path}: is not JSON ({place}); {advice}") from None
+
+
+def _kind(mode: int) -> str:
+    """What there is that is no regular file."""
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    kinds |= dict.fromkeys((stat.S_IFCHR, stat.S_IFBLK), "a device")
+    return kinds.get(stat.S_IFMT(mode), "something else")
 
 
 @contextmanager
@@ -76,7 +164,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         _lock(handle)
         yield temporary
         if stream:
-            with temporary.open("rb") as source, path.open("wb") as target:
+            with temporary.open("rb") as source, _open_stream(path) as target:
                 shutil.copyfileobj(source, target)
         else:
             _keep_mode(place, temporary)
@@ -218,6 +306,22 @@ def _keep_mode(old: Path, new: Path) -> None:
         new.chmod(stat.S_IMODE(old.stat().st_mode))
     except OSError:
         return
+
+
+def _open_stream(path: Path) -> BinaryIO:
+    """A device or a pipe to write to.
+
+    Raises:
+        InputError: nobody reads the pipe, for which `open` would wait.
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise InputError(f"{path}: nobody reads what is written there; start its reader first") from None
+        raise
+    os.set_blocking(handle, True)
+    return open(handle, "wb")
 
 
 def _is_stream(path: Path) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
-from mapt.files import atomic_file
+from mapt.files import atomic_file, read_file
 
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8"
@@ -70,10 +70,7 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
         InputError: missing, truncated, not an image, or of 16 bits a channel. Damage inside a JPEG of full length
             shows in the picture alone.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    data = read_file(path)
     whole = is_whole_png(data) if data[:8] == PNG else is_whole_jpeg(data)
     if whole and data[:8] == PNG and data[PNG_DEPTH] == 16:
         # OpenCV would keep the high byte: a picture of 12 bits in 16 would come out black.
@@ -113,6 +110,8 @@ def signed_png(data: bytes) -> bytes:
 def is_written_here(path: Path) -> bool:
     """Is this a PNG that `signed_png` made, which may be replaced by a newer one?"""
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
             return _AUTHOR in file.read(HEADER + len(_AUTHOR) + 8)
     except OSError:

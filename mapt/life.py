@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from mapt.errors import InputError
+from mapt.files import read_file, read_json
 from mapt.frames import Frame, open_sources
+from mapt.runtime.frame import Stage
 from mapt.visualise import Image, strip, track_colour
 
 MOMENTS = 12  # crops in a strip at most
@@ -21,8 +23,12 @@ Row = dict[str, Any]
 NUMBER = (int, float)
 FIELDS: dict[str, type | tuple[type, ...]] = {
     "track": int, "index": int, "frame": str, "stage": str, "score": NUMBER, "threshold": NUMBER, "margin": NUMBER,
-    "runner_up": (*NUMBER, type(None)),
+    "runner_up": (*NUMBER, type(None)), "gate": (*NUMBER, type(None)),
 }  # fmt: skip
+MAX_NUMBER = 2.0**53
+SLACK = 2.0  # pixels; videos lose an odd row or column
+MAX_SIDE = 1 << 16  # pixels of an image
+SHOWN = 20  # ids in a message
 
 
 @dataclass(frozen=True)
@@ -49,31 +55,33 @@ def read_decisions(run: Path, track: int) -> list[Row]:
         InputError: no such file, a damaged one, or no such track.
     """
     path = run / "decisions.jsonl"
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError:
-        raise InputError(f"{path}: no such file; run `mapt track ... --save json` first") from None
+    lines = read_file(path, "run `mapt track ... --save json` first").splitlines()
     rows: list[Row] = []
     for number, line in enumerate(lines, 1):
         try:
             rows.append(_row(line))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise InputError(f"{path}:{number}: is damaged; run `mapt track` again") from None
     own = [row for row in rows if row["track"] == track]
     if not own:
         ids = sorted({row["track"] for row in rows})
-        raise InputError(f"{path}: has no track {track}; it has {', '.join(map(str, ids)) or 'none'}")
+        listed = ", ".join(map(str, ids[:SHOWN])) + (f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else "")
+        raise InputError(f"{path}: has no track {track}; it has {listed or 'none'}")
     return own
 
 
 def _row(line: bytes) -> Row:
     """A line of the file, with all that is read of it in its type."""
     row: Row = json.loads(line)
+    row.setdefault("gate", None)  # the first files had none
     for key, kind in FIELDS.items():
-        if not isinstance(row[key], kind):
+        value = row[key]
+        if not isinstance(value, kind) or isinstance(value, bool):
             raise TypeError(key)
-    if not isinstance(row.setdefault("gate", None), (*NUMBER, type(None))):  # the first files had none
-        raise TypeError("gate")
+        if isinstance(value, int | float) and not abs(float(value)) <= MAX_NUMBER:
+            raise ValueError(key)
+    if row["stage"] not in get_args(Stage) or row["index"] < 0:
+        raise ValueError("stage")
     return row
 
 
@@ -110,12 +118,17 @@ def choose_moments(run: Path, track: int, rows: list[Row], most: int = MOMENTS) 
 
 def _boxes(path: Path, track: int) -> dict[int, tuple[float, float, float, float]]:
     """The track's box by index of the frame."""
+    advice = "run `mapt track` again"
+    content = read_json(path, advice)
     try:
-        frames = json.loads(path.read_text())["frames"]
+        frames = content["frames"]
         found = {n: t["box"] for n, frame in enumerate(frames) for t in frame["tracks"] if t["id"] == track}
-        return {n: (float(b[0]), float(b[1]), float(b[2]), float(b[3])) for n, b in found.items()}
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise InputError(f"{path}: cannot be read ({type(error).__name__}); run `mapt track` again") from None
+        boxes = {n: (float(b[0]), float(b[1]), float(b[2]), float(b[3])) for n, b in found.items()}
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError):
+        raise InputError(f"{path}: lacks frames with tracks and boxes; {advice}") from None
+    if not all(abs(side) <= MAX_SIDE for box in boxes.values() for side in box):
+        raise InputError(f"{path}: a box of track {track} lies outside every picture; {advice}")
+    return boxes
 
 
 def _reason(row: Row) -> tuple[str, ...]:
@@ -163,6 +176,10 @@ def draw_life(run: Path, track: int, moments: list[Moment], images: Path | None)
         raise InputError(
             f"{source}: frame {other.index} is {name}, tracked was {other.frame}; give the frames of the run"
         )
+    for m in moments:
+        height, width = frames[m.index].image.shape[:2]
+        if not (-SLACK <= min(m.box) and max(m.box[::2]) <= width + SLACK and max(m.box[1::2]) <= height + SLACK):
+            raise InputError(f"{source}: frame {m.index} is smaller than the box in it; give the frames of the run")
     cells = [(_crop(frames[m.index].image, m.box, track), (f"frame {m.frame}", *m.lines)) for m in moments]
     return strip(cells)
 

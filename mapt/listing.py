@@ -27,10 +27,13 @@ def visible(paths: Iterable[Path]) -> list[Path]:
 
 
 def list_files(folder: Path, *suffixes: str) -> list[Path]:
-    """The visible files of a folder with one of these suffixes in any case, in natural order; none without a folder."""
+    """The visible files of a folder with one of these suffixes in any case, in natural order; none without a folder.
+
+    What is no regular file, as a pipe or a link to nowhere, is listed too: who reads it is told, and no frame is lost.
+    """
     if not folder.is_dir():
         return []
-    found = visible(p for p in folder.iterdir() if p.suffix.lower() in suffixes and p.is_file())
+    found = visible(p for p in folder.iterdir() if p.suffix.lower() in suffixes and not p.is_dir())
     return sorted(found, key=natural_order)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
+from mapt.files import read_file
 from mapt.image_files import PNG, encode_image, is_whole_png, signed_png
 
 VOID = 255
@@ -139,10 +140,7 @@ def read_packed(path: Path) -> Packed:
     Raises:
         InputError: the file is missing, truncated, or not an 8-bit RGB PNG, which OpenCV would silently convert.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    data = read_file(path)
     if data[:8] != PNG or data[12:16] != b"IHDR" or len(data) < 33:
         raise InputError(f"{path}: is not a PNG; labels are 8-bit RGB PNGs")
     depth, colour = data[24], data[25]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import json
 import os
 import shutil
 import stat
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mapt.errors import InputError
-from mapt.files import check_folder, is_hidden_work, working_directory, write_json
+from mapt.files import check_folder, is_hidden_work, read_json, working_directory, write_json
 
 INCOMPLETE = ".mapt-incomplete.json"  # a folder that is being filled file by file, and those files
 DROPPINGS = (".DS_Store", "Thumbs.db", "desktop.ini", ".directory")  # what systems leave in folders; kept
@@ -37,7 +36,7 @@ class Place:
     Attributes:
         target: as it was asked for.
         real: the same without links.
-        swap: it can be exchanged as a whole; else, as a mount, it is filled file by file.
+        swap: it can be exchanged as a whole; else, as a mount or where this process stands, it is filled file by file.
     """
 
     target: Path
@@ -60,11 +59,12 @@ def find_place(target: Path, ours: Ours = nothing) -> Place:
     Raises:
         InputError: it is a file, cannot be written, or holds a file that no run of ours wrote.
     """
+    check_folder(target.parent, str(target))
     try:
         real = Path(os.path.realpath(target))
         if real.exists() and not real.is_dir():
             raise InputError(f"{target}: is a file, the outputs need a folder there; choose another place")
-        place = Place(target, real, not (real.is_dir() and _is_mount(real)))
+        place = Place(target, real, not (real.is_dir() and (_is_mount(real) or _holds_us(real))))
         check_folder(place.parent, str(target))
         unfinished = {INCOMPLETE, *_read_names(real / INCOMPLETE)}
         foreign = next((n for n in _files(real) if not (n in unfinished or ours(n) or _is_dropping(n))), None)
@@ -116,8 +116,8 @@ def check_complete(folder: Path) -> None:
 def _read_names(path: Path) -> list[str]:
     """The names in a list; none where there is no list, or a damaged one."""
     try:
-        names = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        names = read_json(path)
+    except InputError:
         return []
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
@@ -201,6 +201,11 @@ def _exchange(one: Path, other: Path) -> None:
     if libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _EXCHANGE):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+def _holds_us(folder: Path) -> bool:
+    """Is the current folder this one, or in it? Exchanged, it would be gone from under the user's shell."""
+    return Path(os.path.realpath(os.curdir)).is_relative_to(folder)
 
 
 def _is_mount(folder: Path) -> bool:

@@ -60,7 +60,10 @@ def bench(  # noqa: PLR0917  (the command's options)
 
     from rich.console import Console
 
+    from mapt.commands._size import check_rate
+
     _check_options(suite, html=html, beside=beside, old=old)
+    check_rate(fps)
     numbers = _seeds(seeds, suite)
     synthetic = {"--seeds": seeds, "--sequences": sequences, "--frames": frames, "--size": size}
     if data and (given := [option for option, value in synthetic.items() if value]):
@@ -187,8 +190,8 @@ def _seeds(text: str, suite: str) -> list[int]:
     if not text:
         return [7, 8, 9] if several else [7]
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
-        raise InputError(f"--seeds {text}: is not a list of whole numbers from 0 on; write e.g. --seeds 7,8,9")
+    if not all(part.isascii() and part.isdecimal() and len(part) < 19 for part in parts):
+        raise InputError(f"--seeds {text:.60}: is not a list of whole numbers from 0 on; write e.g. --seeds 7,8,9")
     if len(parts) > 1 and not several:
         raise InputError(f"--seeds {text}: several are for --suite ablation and all, not {suite}; give one")
     return [int(part) for part in parts]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mapt.errors import InputError
+from mapt.errors import InputError, printable
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -57,7 +57,7 @@ def check(
         table = Table(title, "count", "first")
         for kind, files in kinds.items():
             if files:
-                table.add_row(kind, str(len(files)), escape("\n".join(files[:FIRST])))
+                table.add_row(kind, str(len(files)), escape("\n".join(map(printable, files[:FIRST]))))
         if table.row_count:
             console.print(table)
     tracks = ", ".join(f"{len(t)} {findings.labels.classes[c]}" for c, t in sorted(findings.tracks.items())) or "no"
@@ -103,7 +103,9 @@ def convert(
         else:
             message = f"{step_to_mots(folders, out, done)} masks"
     count = len(texts or folders)
-    console.print(f"{out}: {message} of {count} sequence{'s' * (count > 1)}", highlight=False, soft_wrap=True)
+    console.print(
+        f"{printable(str(out))}: {message} of {count} sequence{'s' * (count > 1)}", highlight=False, soft_wrap=True
+    )
 
 
 def stats(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mapt.errors import InputError
+from mapt.errors import InputError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,12 +85,19 @@ def _count(
 
 def show(console: Console, results: Results, recall: dict[str, Any]) -> None:
     """Print results as tables, in percent."""
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("", "PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "IDS", "tracks")
     for name, s in [*results.sequences.items(), ("all", results.dataset)]:
         values = [_percent(v) for v in (s.PAT, s.PQ, s.TQ, s.STQ, s.AQ, s.SQ)]
-        table.add_row(name, *values, f"{s.IDS}/{s.N_IDS}", str(s.num_gt_tracks), style="bold" if name == "all" else "")
+        table.add_row(
+            escape(printable(name)),
+            *values,
+            f"{s.IDS}/{s.N_IDS}",
+            str(s.num_gt_tracks),
+            style="bold" if name == "all" else "",
+        )
     console.print(table)
     classes = Table("class", "PQ", "IoU", "TQ", "PAT", "IDS")
     for name, c in results.classes.items():

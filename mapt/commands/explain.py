@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from mapt.visualise import Image
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -26,29 +23,29 @@ def explain(
 ) -> None:
     """Print every identity decision of a track with its scores and margins, and draw its life as a strip of crops."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
+    from mapt.errors import InputError, printable
+    from mapt.files import check_writable
     from mapt.life import choose_moments, draw_life, read_decisions, tell_gate
+    from mapt.visualise import write_picture
 
+    path = out or run / f"track_{track}.png"
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise InputError(f"--out {path}: is no picture's name; end it in .png")
+    check_writable(out, "--out")
     rows = read_decisions(run, track)
     table = Table("frame", "decision", "score", "runner-up", "threshold", "margin", "gate")
     for row in rows:
         runner_up = "-" if row["runner_up"] is None else f"{row['runner_up']:.3f}"
         numbers = [f"{row[key]:.3f}" for key in ("score", "threshold", "margin")]
-        table.add_row(row["frame"], row["stage"], numbers[0], runner_up, *numbers[1:], tell_gate(row))
+        table.add_row(
+            escape(printable(row["frame"])), row["stage"], numbers[0], runner_up, *numbers[1:], tell_gate(row)
+        )
     Console().print(table)
-    path = out or run / f"track_{track}.png"
     if images is None and not (run / "video.mp4").exists():
         typer.echo("no picture: the run has no video.mp4; give the tracked frames with --images")
         return
-    _write(path, draw_life(run, track, choose_moments(run, track, rows), images))
-    typer.echo(f"picture: {path}")
-
-
-def _write(path: Path, picture: Image) -> None:
-    from mapt.errors import InputError
-    from mapt.visualise import write_picture
-
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise InputError(f"--out {path}: is no picture's name; end it in .png")
-    write_picture(path, picture)
+    write_picture(path, draw_life(run, track, choose_moments(run, track, rows), images))
+    typer.echo(f"picture: {printable(str(path))}")

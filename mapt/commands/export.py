@@ -54,8 +54,10 @@ def export(  # noqa: PLR0917
         raise InputError("--targets and --timing-cache are for TensorRT engines; add --trt")
     if json_file and not verify:
         raise InputError("--json: holds what --verify found; add --verify DATA")
+    from mapt.commands._size import check_rate
     from mapt.files import check_writable
 
+    check_rate(fps)
     check_writable(json_file, "--json")
     check_writable(timing_cache, "--timing-cache")
     from rich.console import Console

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from mapt.errors import InputError
+from mapt.errors import InputError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +50,7 @@ def track(  # noqa: PLR0917  (the command's options)
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda; of weights also cuda:N")] = "auto",
 ) -> None:
     """Label every pixel and give every car and person an id that lasts."""
+    from mapt.commands._size import check_rate
     from mapt.frames import open_sources
     from mapt.runtime.record import Difference, Replayer
     from mapt.tracking import KINDS, MORE_KINDS
@@ -58,7 +59,10 @@ def track(  # noqa: PLR0917  (the command's options)
     wrong = next((kind for kind in kinds if kind not in known), None)
     if wrong or not kinds:
         raise InputError(f"--save {save}: {wrong or 'nothing'} is unknown; choose any of {','.join(known)}")
-    names = [part.strip() for part in sequences.split(",")] if sequences else None
+    check_rate(fps)
+    names = [part.strip() for part in sequences.split(",") if part.strip()] if sequences else None
+    if sequences and not names:
+        raise InputError(f"--sequences {sequences}: names none; give names by comma, or leave it out")
     sources = open_sources(source, fps, names)
     _check_outputs(out, sources, kinds, record, rerun)
     if replay:
@@ -78,18 +82,18 @@ def track(  # noqa: PLR0917  (the command's options)
         if isinstance(tracker.backend, Replayer):
             tracker.backend.close()
     except Difference as difference:
-        typer.echo(f"first difference from {replay}: {difference}", err=True)
+        typer.echo(printable(f"first difference from {replay}: {difference}"), err=True)
         raise typer.Exit(1) from None
     if replay:
-        typer.echo(f"replayed {replay}: every frame as recorded, bit for bit")
+        typer.echo(f"replayed {printable(str(replay))}: every frame as recorded, bit for bit")
     for r in results:
-        typer.echo(f"{r.name}: {r.frames} frames, {r.tracks} tracks, {r.median_ms:.1f} ms a frame (median)")
+        typer.echo(f"{printable(r.name)}: {r.frames} frames, {r.tracks} tracks, {r.median_ms:.1f} ms a frame (median)")
         if r.alarms:
             seen = ", ".join(f"{kind} in {count}" for kind, count in sorted(r.alarms.items()))
-            typer.echo(f"{r.name}: alarms: {seen} of {r.frames} frames; tracks.json says which")
+            typer.echo(f"{printable(r.name)}: alarms: {seen} of {r.frames} frames; tracks.json says which")
     for assumed in dict.fromkeys(s.assumed for s in sources if s.assumed):
         typer.echo(assumed)
-    typer.echo(f"outputs: {out}")
+    typer.echo(f"outputs: {printable(str(out))}")
 
 
 def _check_outputs(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mapt.errors import InputError
+from mapt.errors import InputError, printable
 
 if TYPE_CHECKING:
     from mapt.training.config import TrainConfig
@@ -42,7 +42,7 @@ def train(
         return
     weights = run(settings, folder, resume, init)
     if first_process():
-        typer.echo(f"weights: {weights}")
+        typer.echo(f"weights: {printable(str(weights))}")
 
 
 def _dry_run(settings: TrainConfig, init: Path | None) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
+from mapt.files import read_file
 from mapt.image_files import is_whole_png
 
 KINDS = {8: np.dtype(np.uint8), 16: np.dtype(np.uint16)}
@@ -20,10 +21,7 @@ def read_grey(path: Path, bits: int) -> NDArray[np.int64]:
     Raises:
         InputError: missing, truncated, or of another kind.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    data = read_file(path)
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if is_whole_png(data) else None
     if image is None:
         raise InputError(f"{path}: is truncated, damaged or not a PNG; copy it again")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import shutil
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from multiprocessing import active_children
 from multiprocessing.process import BaseProcess
@@ -16,7 +17,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from mapt.data.targets import frame_targets
 from mapt.data.transforms import Augmentation, View, augment
@@ -24,6 +25,7 @@ from mapt.data.triplet import Source
 from mapt.errors import InputError
 from mapt.model.targets import FrameTargets, PairBatch
 
+SHARED = "/dev/shm"  # where workers leave their batches
 PREFETCH = 4  # batches each worker prepares ahead
 SEED_BITS = 40  # of a sample's number in its seed, the run's above them
 TRIES = 20  # draws of a sample before so many bad files are the user's mistake
@@ -140,9 +142,48 @@ class _Batches(Dataset[PairBatch | BadData]):
     def __getitem__(self, index: int) -> PairBatch | BadData:
         """Batch `index`; an InputError travels as a value, because a worker's exception would arrive as a traceback."""
         try:
-            return collate([self.samples[index * self.size + i] for i in self.part])
+            batch = collate([self.samples[index * self.size + i] for i in self.part])
+            if get_worker_info() is not None:
+                _share(batch)
+            return batch
         except InputError as error:
             return BadData(str(error))
+
+
+def _share(batch: PairBatch) -> None:
+    """Put a worker's batch where the run finds it. PyTorch would do so later, in a thread that loses what it cannot.
+
+    Raises:
+        InputError: there is no room for it.
+    """
+    try:
+        for tensor in _tensors(batch):
+            tensor.share_memory_()
+    except (RuntimeError, OSError) as error:
+        raise InputError(_no_room(" ".join(str(error).split()))) from None
+
+
+def _no_room(reason: str) -> str:
+    try:
+        free = f"{shutil.disk_usage(SHARED).free / 2**20:.0f} MiB free"
+    except OSError:
+        free = "is not there"
+    return (
+        f"{SHARED}: {free}, the workers that load data need more ({reason:.150}); give the container more, e.g. "
+        "docker run --shm-size=1g, or set data.workers=0"
+    )
+
+
+def _tensors(batch: object) -> Iterator[torch.Tensor]:
+    """Every tensor of a batch."""
+    if isinstance(batch, torch.Tensor):
+        yield batch
+    elif isinstance(batch, list | tuple):
+        for part in batch:
+            yield from _tensors(part)
+    elif is_dataclass(batch):
+        for entry in fields(batch):
+            yield from _tensors(getattr(batch, entry.name))
 
 
 def collate(samples: list[Sample]) -> PairBatch:
@@ -178,7 +219,7 @@ def load_batches(
         pinned: in memory that a GPU copies from while the host goes on.
 
     Raises:
-        InputError: a file is missing or bad; its name is in the message.
+        InputError: a file is missing or bad, its name is in the message; or there is no room for the workers' batches.
     """
     loader = DataLoader(
         _Batches(Samples(rule, batch), batch, rank, world),
@@ -192,7 +233,10 @@ def load_batches(
         generator=torch.Generator(),
     )
     others = active_children()
-    batches = iter(loader)
+    try:
+        batches = iter(loader)
+    except OSError as error:  # its queues need semaphores, which lie there too
+        raise InputError(_no_room(error.strerror or type(error).__name__)) from None
     _workers.update(child for child in active_children() if child not in others)
     _register_end()
     for item in batches:
@@ -221,10 +265,10 @@ def _start_worker(_: int) -> None:
 
 @cache
 def _register_end() -> None:
-    atexit.register(_end_workers)
+    atexit.register(end_workers)
 
 
-def _end_workers() -> None:
+def end_workers() -> None:
     """Kill the workers that are left when this process ends.
 
     multiprocessing sends them SIGTERM then and waits for ever, because they ignore it. Some are left where a worker is

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mapt.data.rle import covering_runs, decode_mask
 from mapt.errors import InputError
+from mapt.files import read_text
 from mapt.listing import list_files
 from mapt.panoptic import BACKGROUND, MAX_INSTANCE, VOID, Instance, Packed, Semantic, pack
 
@@ -58,12 +59,7 @@ def read_mots_text(path: Path) -> Frames:
             not cover the frame, an id beyond 65534 or twice in a frame, or frames of different sizes.
     """
     frames: Frames = {}
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not text in UTF-8; take KITTI-MOTS' text format") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    lines = read_text(path, "take KITTI-MOTS' text format").splitlines()
     first: MotsObject | None = None
     for number, line in enumerate(lines, 1):
         if not line.strip():

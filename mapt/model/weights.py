@@ -76,7 +76,7 @@ def load_weights(
         overrides = {"height": size[0], "width": size[1], "thresholds": asdict(limits), **overrides}
     if overrides:
         config = parse(ModelConfig, {**config.model_dump(), **overrides}, str(path))
-    network = Network(config)
+    network = build_network(config, str(path))
     tensors = {name: tensor for name, tensor in tensors.items() if owner(name) not in anew}
     expected = {
         name: tensor
@@ -90,6 +90,11 @@ def load_weights(
                 f"{path}: tensor {name} is {found}, {config.preset} needs {tuple(tensor.shape)}; "
                 "the weights belong to another preset or version"
             )
+        if (
+            tensors[name].is_floating_point() != tensor.is_floating_point()
+            or not tensors[name].float().isfinite().all()
+        ):
+            raise InputError(f"{path}: tensor {name} holds NaN, infinity or whole numbers; fetch or train it again")
     extra = sorted(set(tensors) - set(expected))
     if extra:
         raise InputError(f"{path}: tensor {extra[0]} is unknown to {config.preset}; the weights are of another version")
@@ -116,14 +121,15 @@ def read_card(path: Path) -> dict[str, str]:
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-
     if not path.is_file():
-        raise InputError(f"{path}: no such weight file; check the path")
+        what = "is no file" if path.exists() else "no such weight file"
+        raise InputError(f"{path}: {what}; give weights that `mapt train` wrote")
     try:
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: is not a readable safetensors file ({error}); fetch or train it again") from None
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: is not a readable safetensors file ({reason}); fetch or train it again") from None
 
 
 def _open(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
@@ -132,9 +138,22 @@ def _open(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
         raise InputError(f"{path}: has no model configuration in its metadata; it was not written by `mapt train`")
     try:
         values = json.loads(metadata["config"])
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         raise InputError(f"{path}: the configuration in its metadata is damaged; fetch it again") from None
     return parse(ModelConfig, values, f"{path} (metadata)"), tensors
+
+
+def build_network(config: ModelConfig, where: str) -> Network:
+    """A new network.
+
+    Raises:
+        InputError: no network has these sizes; `where` begins the message.
+    """
+    try:
+        return Network(config)
+    except (RuntimeError, ValueError, TypeError, ZeroDivisionError, IndexError) as error:
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        raise InputError(f"{where}: describes no network that can be built ({reason}); correct its sizes") from None
 
 
 def load_imagenet(network: Network) -> None:

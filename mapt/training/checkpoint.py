@@ -12,7 +12,7 @@ import torch
 from mapt.config import parse
 from mapt.errors import InputError
 from mapt.files import atomic_file
-from mapt.training.config import TrainConfig
+from mapt.training.config import LAST, TrainConfig
 from mapt.training.state import State
 
 _OURS = re.compile(r"checkpoint-[0-9]{7}\.pt")  # other files in a run's folder are the user's
@@ -21,6 +21,17 @@ FREE = {
     "device", "threads", "log_every", "picture_every", "checkpoint_every", "keep", "data.workers", "data.skip_bad",
     "recompute",
 }  # fmt: skip
+
+# What every checkpoint holds.
+KINDS: dict[str, type] = {
+    "iteration": int,
+    "network": dict,
+    "average": dict,
+    "updates": int,
+    "optimizer": dict,
+    "rng": torch.Tensor,
+    "config": str,
+}
 
 
 def save_checkpoint(folder: Path, state: State, config: TrainConfig) -> Path:
@@ -65,34 +76,51 @@ def restore_checkpoint(folder: Path, state: State, config: TrainConfig) -> list[
         Newer checkpoints, which could not be read.
 
     Raises:
-        InputError: the run was made with another configuration, or no checkpoint of it can be read.
+        InputError: the run was made with another configuration or network, or no checkpoint of it can be read.
     """
     found = checkpoints(folder)
     damaged: list[Path] = []
     for path in reversed(found):
-        try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception:  # a damaged file fails in many ways; the one before it is whole
+        content = _read(path)
+        if content is None:
             damaged.append(path)
             continue
         before = _same_run(path, json.loads(content["config"]), config)
-        state.network.load_state_dict(content["network"])
-        state.average.network.load_state_dict(content["average"])
-        state.average.updates = content["updates"]
-        state.optimizer.load_state_dict(content["optimizer"])
-        if "scaler" in content:  # older checkpoints know neither
-            state.scaler.load_state_dict(content["scaler"])
-            # Scores of another validation set do not compare.
-            state.best = content["best"] if _validates(before) == _validates(config) else None
-        state.skipped = content.get("skipped", [])
-        state.iteration = content["iteration"]
-        torch.set_rng_state(content["rng"])
-        if state.place.device.type == "cuda" and content.get("gpu_rng") is not None:  # a run may change its device
-            torch.cuda.set_rng_state(content["gpu_rng"], state.place.device)
+        try:
+            _take(content, state, same_scores=_validates(before) == _validates(config))
+        except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError):
+            raise InputError(f"{path}: is not of this network; remove it, or start anew with another --out") from None
         return damaged
     if found:
         raise InputError(f"{folder}: none of its {len(found)} checkpoints can be read; start anew with another --out")
     return damaged
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """What a checkpoint holds; None where it is damaged, which shows in many ways. The one before it is whole."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        whole = all(isinstance(content[key], kind) for key, kind in KINDS.items())
+        known = isinstance(json.loads(content["config"]), dict) and 0 <= content["iteration"] <= LAST
+    except Exception:
+        return None
+    return dict(content) if whole and known else None
+
+
+def _take(content: dict[str, Any], state: State, *, same_scores: bool) -> None:
+    """Go on from what a checkpoint holds; scores of another validation set do not compare."""
+    state.network.load_state_dict(content["network"])
+    state.average.network.load_state_dict(content["average"])
+    state.average.updates = content["updates"]
+    state.optimizer.load_state_dict(content["optimizer"])
+    if "scaler" in content:  # older checkpoints know neither
+        state.scaler.load_state_dict(content["scaler"])
+        state.best = content["best"] if same_scores else None
+    state.skipped = content.get("skipped", [])
+    state.iteration = content["iteration"]
+    torch.set_rng_state(content["rng"])
+    if state.place.device.type == "cuda" and content.get("gpu_rng") is not None:  # a run may change its device
+        torch.cuda.set_rng_state(content["gpu_rng"], state.place.device)
 
 
 def _same_run(path: Path, stored: dict[str, Any], config: TrainConfig) -> TrainConfig:

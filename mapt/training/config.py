@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
-from mapt.config import PRESETS, Frozen, ModelConfig, parse, read_toml
+from mapt.config import LONGEST, PRESETS, Frozen, ModelConfig, parse, read_toml
 from mapt.data.transforms import Augmentation
 from mapt.errors import InputError
 from mapt.model.network import HEADS, Head
@@ -26,8 +26,8 @@ Heights = Annotated[tuple[float, float], AfterValidator(_rising)]
 
 
 def _strided(crop: tuple[int, int]) -> tuple[int, int]:
-    if any(length <= 0 or length % 32 for length in crop):
-        raise ValueError(f"crop {list(crop)} must be positive multiples of 32, e.g. [256, 832]")
+    if any(not 0 < length <= LONGEST or length % 32 for length in crop):
+        raise ValueError(f"crop {list(crop)} must be multiples of 32 up to {LONGEST}, e.g. [256, 832]")
     return crop
 
 
@@ -35,7 +35,7 @@ Crop = Annotated[tuple[int, int], AfterValidator(_strided)]  # height and width,
 Rare = Annotated[
     float, Field(ge=0, le=1, description="0: usual traffic; 1: many trucks, buses, trams and two-wheelers")
 ]
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False, description="share of the samples")]
+Weight = Annotated[float, Field(ge=0, description="share of the samples")]
 LAST = 9_999_999  # iteration that fits the name of a checkpoint
 KITTI_HEIGHTS = (190.0, 420.0)
 CAMVID_HEIGHTS = (360.0, 600.0)
@@ -48,8 +48,8 @@ class SyntheticData(Frozen):
 
     sequences: int = Field(0, ge=0)
     frames: int = Field(40, ge=2)
-    height: int = Field(384, ge=32)
-    width: int = Field(1248, ge=32)
+    height: int = Field(384, ge=32, le=LONGEST)
+    width: int = Field(1248, ge=32, le=LONGEST)
     fps: float = Field(10.0, gt=0)
     seed: int = Field(1000, ge=0, description="validation uses other seeds: 7 and the ones tests name")
     rare: Rare = 0.0
@@ -61,8 +61,8 @@ class SyntheticData(Frozen):
 class SmallSyntheticData(SyntheticData):
     """Drawn at the network's size, where the first set is scaled down."""
 
-    height: int = Field(192, ge=32)
-    width: int = Field(624, ge=32)
+    height: int = Field(192, ge=32, le=LONGEST)
+    width: int = Field(624, ge=32, le=LONGEST)
     seed: int = Field(2000, ge=0)
     heights: Heights = (192.0, 240.0)
 
@@ -130,7 +130,7 @@ class DataConfig(Frozen):
     )
     static: float = Field(0.2, ge=0, le=1, description="probability that t - 2 tau is shown as t - tau (S_prev = S)")
     augmentation: Augmentation = Augmentation()
-    workers: int = Field(1, ge=0)
+    workers: int = Field(1, ge=0, le=512)
 
 
 class Schedule(Frozen):
@@ -139,15 +139,13 @@ class Schedule(Frozen):
     optimizer: Literal["sgd", "adamw"] = "sgd"
     iterations: int = Field(10_000, ge=1, le=LAST)
     batch: int = Field(2, ge=1, description="pairs per step")
-    rate: float = Field(0.01, gt=0, allow_inf_nan=False)
+    rate: float = Field(0.01, gt=0)
     new_rate: float = Field(1.0, gt=0, description="factor on the rate of what has no pretrained weights")
     momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(1e-4, ge=0, allow_inf_nan=False)
+    weight_decay: float = Field(1e-4, ge=0)
     warmup: int = Field(200, ge=0, description="iterations from a third of the rate to the rate")
     milestones: tuple[float, ...] = Field((0.7, 0.9), description="shares of the iterations where the rate is divided")
-    extra_epochs: float = Field(
-        0.0, ge=0, allow_inf_nan=False, description="passes over the data after `iterations`, at the last rate"
-    )
+    extra_epochs: float = Field(0.0, ge=0, description="passes over the data after `iterations`, at the last rate")
     decay: float = Field(10.0, gt=1)
     clip: float = Field(10.0, gt=0, description="largest gradient norm")
     ema: float = Field(0.998, ge=0, lt=1, description="momentum of the averaged weights, which are what is shipped")
@@ -178,7 +176,7 @@ class TrainConfig(Frozen):
     evaluation: EvaluationConfig = EvaluationConfig()
     seed: int = Field(0, ge=0, lt=1 << 20)
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = Field(0, ge=0, description="PyTorch threads, 0: as many as there are cores")
+    threads: int = Field(0, ge=0, le=4096, description="PyTorch threads, 0: as many as there are cores")
     bf16: bool = False
     fp16: bool = Field(False, description="with a scaled loss; on a GPU only")
     tf32: bool = Field(False, description="a GPU multiplies float32 in TF32: faster, 10 bits of mantissa")
@@ -250,5 +248,5 @@ def _assign(values: dict[str, Any], keys: list[str], value: object) -> None:
 def _value(text: str) -> object:
     try:
         return loads(f"x = {text}")["x"]
-    except TOMLDecodeError:
+    except (TOMLDecodeError, ValueError, RecursionError):
         return text

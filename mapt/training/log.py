@@ -187,10 +187,10 @@ class Table:
         self.path = path
         self.names: list[str] = []
         if path.is_file():
-            header, *rows = path.read_text().splitlines() or [""]
+            header, *rows = path.read_text(errors="replace").splitlines() or [""]
             self.names = header.split(",")[1:]
             whole = [row.split(",") for row in rows if row.count(",") == len(self.names)]
-            kept = [",".join(row) for row in whole if row[0].isdigit() and int(row[0]) <= start]
+            kept = [",".join(row) for row in whole if row[0].isascii() and row[0].isdecimal() and int(row[0]) <= start]
             if not kept:  # other columns may follow
                 path.unlink()
                 self.names = []

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
 import torch
 
-from mapt.data.loader import SampleRule, check_shares, load_batches
+from mapt.data.loader import SampleRule, check_shares, end_workers, load_batches
 from mapt.errors import InputError
 from mapt.files import check_folder, own_folder
 from mapt.model.network import HEADS
@@ -28,7 +28,7 @@ from mapt.training.sanity import check_deployable, describe_batch, save_batch
 from mapt.training.sources import build_samples, synthetic_sets
 from mapt.training.state import FIXED, State, start_state
 from mapt.training.steps import NotFiniteError, step
-from mapt.training.stop import StopRequest
+from mapt.training.stop import StopRequest, WaitEnded
 from mapt.training.validation import Validation, improves, labels_of
 
 BEFORE = "; before that: "  # between a run's data and those of the weights it started from
@@ -112,7 +112,7 @@ class Run:
             stop, log = stack.enter_context(StopRequest()), stack.enter_context(self.log)
             self._begin()
             try:
-                for batch, waited in timed(batches):
+                for batch, waited in timed(batches, stop.ends_wait if self.place.world == 1 else nullcontext):
                     if self._iterate(batch, waited, stop):
                         log.note("stopped; --resume continues")
                         raise KeyboardInterrupt
@@ -120,6 +120,12 @@ class Run:
                 if state.iteration:  # a bad file costs no steps
                     self._save()
                 raise
+            except WaitEnded:
+                end_workers()  # they may be what it waited for
+                if state.iteration:
+                    self._save()
+                log.note("stopped; --resume continues")
+                raise KeyboardInterrupt from None
             self._save_weights("weights")
             best = {} if state.best is None else {"best_score": round(state.best, 4)}
             log.summary(config.schedule.batch, {"skipped": len(state.skipped), **best})
@@ -208,11 +214,14 @@ def total_iterations(config: TrainConfig, samples: SampleRule) -> int:
     return total
 
 
-def timed(batches: Iterator[PairBatch]) -> Iterator[tuple[PairBatch, float]]:
-    """Batches with the seconds that were waited for each."""
+def timed(
+    batches: Iterator[PairBatch], wait: Callable[[], AbstractContextManager[None]] = nullcontext
+) -> Iterator[tuple[PairBatch, float]]:
+    """Batches with the seconds that were waited for each, inside `wait()`."""
     while True:
         start = time.monotonic()
-        batch = next(batches, None)
+        with wait():
+            batch = next(batches, None)
         if batch is None:
             return
         yield batch, time.monotonic() - start

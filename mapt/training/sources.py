@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from mapt.data.transforms import View
 from mapt.data.triplet import Source
 from mapt.data.video import Video
 from mapt.errors import InputError
+from mapt.files import read_json
 from mapt.model.subgraphs import class_names
 from mapt.panoptic import MOTCHALLENGE_STEP
 from mapt.training.config import CamVidData, DataConfig, StepData, SyntheticData, TrainConfig
@@ -37,7 +37,7 @@ def build_samples(config: TrainConfig, folder: Path) -> SampleRule:
     """
     found = [(part, opener) for _, part, opener in datasets(config.data, folder)]
     if not found:
-        raise InputError(f"no training data: {NO_DATA}")
+        raise InputError(f"no training data; {NO_DATA}")
     check_weights(part for part, _ in found)  # before anything is rendered or read
     return sample_rule(config, [(part, opener(BadFiles(config.data.skip_bad))) for part, opener in found])
 
@@ -139,8 +139,8 @@ def _read_recipe(folder: Path) -> dict[str, object] | None:
     from mapt.data.synthetic.dataset import RECIPE
 
     try:
-        recipe = json.loads((folder / RECIPE).read_text())
-    except (OSError, ValueError):
+        recipe = read_json(folder / RECIPE)
+    except InputError:
         return None
     return recipe if isinstance(recipe, dict) else None
 

@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from mapt.errors import InputError
 from mapt.model.network import Network
-from mapt.model.weights import load_imagenet, load_weights
+from mapt.model.weights import build_network, load_imagenet, load_weights
 from mapt.training.config import TrainConfig
 from mapt.training.optimizer import MovingAverage, build_optimizer
 from mapt.training.processes import Place
@@ -78,7 +78,7 @@ def start_network(config: TrainConfig, init: Path | None) -> Network:
         model = {k: v for k, v in config.model.model_dump().items() if k != "thresholds"}
         network = load_weights(init, anew=config.anew, **model)
     else:
-        network = Network(config.model)
+        network = build_network(config.model, "model")
         if config.imagenet:
             load_imagenet(network)
     if config.channels_last:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE = 1.0  # seconds in which another Ctrl-C is the same one, sent to the terminal's whole group
+
+
+class WaitEnded(BaseException):
+    """A signal came while the run waited for data."""
 
 
 class StopRequest:
@@ -22,6 +28,7 @@ class StopRequest:
     def __init__(self) -> None:
         self.requested = False
         self._since = 0.0
+        self._waiting = False
         self._previous: list[tuple[signal.Signals, object]] = []
 
     def __enter__(self) -> StopRequest:
@@ -37,9 +44,22 @@ class StopRequest:
         for number, handler in self._previous:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
+    @contextmanager
+    def ends_wait(self) -> Iterator[None]:
+        """Inside this context, where nothing is half done, a signal raises `WaitEnded`: data may never come."""
+        self._waiting = True
+        try:
+            if self.requested:
+                raise WaitEnded
+            yield
+        finally:
+            self._waiting = False
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if not self.requested:
             self.requested, self._since = True, now
         elif number == signal.SIGINT and now - self._since > PATIENCE:
             raise KeyboardInterrupt
+        if self._waiting:
+            raise WaitEnded
