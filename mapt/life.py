@@ -73,6 +73,8 @@ def read_decisions(run: Path, track: int) -> list[Row]:
 def _row(line: bytes) -> Row:
     """A line of the file, with all that is read of it in its type."""
     row: Row = json.loads(line)
+    if not isinstance(row, dict):
+        raise TypeError("no row")
     row.setdefault("gate", None)  # the first files had none
     for key, kind in FIELDS.items():
         value = row[key]

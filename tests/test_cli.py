@@ -69,10 +69,19 @@ def test_a_missing_argument_is_a_mistake(mapt: Run) -> None:
 
 
 MISTAKES = [
-    ("eval", "--fast"), ("track",), ("nonsense",), ("synth", "x", "--frames", "many"), ("synth", "x", "--frames", "0"),
-    ("doctor", "--json"), ("data", "nonsense"), ("data", "check", "a", "b", "c"), ("synth", "x", "--seed", "1.5"),
-    ("--fast",), ("explain", "run", "--track", "9" * 5000), ("synth", "x", "--fps", "fast"),
-]  # fmt: skip
+    ("eval", "--fast"),
+    ("track",),
+    ("nonsense",),
+    ("synth", "x", "--frames", "many"),
+    ("synth", "x", "--frames", "0"),
+    ("doctor", "--json"),
+    ("data", "nonsense"),
+    ("data", "check", "a", "b", "c"),
+    ("synth", "x", "--seed", "1.5"),
+    ("--fast",),
+    ("explain", "run", "--track", "9" * 5000),
+    ("synth", "x", "--fps", "fast"),
+]
 
 
 @pytest.mark.parametrize("arguments", MISTAKES, ids=lambda a: " ".join(a)[:30])

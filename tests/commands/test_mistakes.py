@@ -134,16 +134,31 @@ def test_a_size_that_is_none(mapt: Run, tmp_path: Path, frames: Path, size: str,
 
 
 NUMBERS = [
-    ("synth", "OUT", "--fps", "nan"), ("synth", "OUT", "--fps", "inf"), ("synth", "OUT", "--rare", "nan"),
-    ("track", "FRAMES", "--out", "OUT", "--model", "x", "--fps", "nan"), ("track", "FRAMES", "--out", "OUT", "--model", "x", "--fps", "inf"),
-    ("track", "FRAMES", "--out", "OUT", "--model", "x", "--fps", "1e300"), ("export", "x", "--out", "OUT", "--verify", "FRAMES", "--fps", "nan"),
-    ("bench", "x", "--fps", "nan"), ("synth", "OUT", "--seed", "1" + "0" * 400), ("synth", "OUT", "--frames", "1" + "0" * 400),
-    ("synth", "OUT", "--sequences", "99999999999999999999"), ("bench", "x", "--seeds", "9" * 5000), ("bench", "x", "--seeds", "1,"),
-    ("synth", "OUT", "--split", "../x"), ("synth", "OUT", "--split", "a/b"), ("synth", "OUT", "--split", "x" * 300), ("synth", "OUT", "--split", "."),
-    ("synth", "OUT", "--split", "\x1b[31m"), ("track", "FRAMES", "--out", "OUT", "--model", "x", "--sequences", ","),
-    ("synth", ""), ("track", "FRAMES", "--out", "", "--model", "x"), ("track", "", "--out", "OUT", "--model", "x"), ("eval", "", "", "--dataset", "kitti-step"),
+    ("synth", "OUT", "--fps", "nan"),
+    ("synth", "OUT", "--fps", "inf"),
+    ("synth", "OUT", "--rare", "nan"),
+    ("track", "FRAMES", "--out", "OUT", "--model", "x", "--fps", "nan"),
+    ("track", "FRAMES", "--out", "OUT", "--model", "x", "--fps", "inf"),
+    ("track", "FRAMES", "--out", "OUT", "--model", "x", "--fps", "1e300"),
+    ("export", "x", "--out", "OUT", "--verify", "FRAMES", "--fps", "nan"),
+    ("bench", "x", "--fps", "nan"),
+    ("synth", "OUT", "--seed", "1" + "0" * 400),
+    ("synth", "OUT", "--frames", "1" + "0" * 400),
+    ("synth", "OUT", "--sequences", "99999999999999999999"),
+    ("bench", "x", "--seeds", "9" * 5000),
+    ("bench", "x", "--seeds", "1,"),
+    ("synth", "OUT", "--split", "../x"),
+    ("synth", "OUT", "--split", "a/b"),
+    ("synth", "OUT", "--split", "x" * 300),
+    ("synth", "OUT", "--split", "."),
+    ("synth", "OUT", "--split", "\x1b[31m"),
+    ("track", "FRAMES", "--out", "OUT", "--model", "x", "--sequences", ","),
+    ("synth", ""),
+    ("track", "FRAMES", "--out", "", "--model", "x"),
+    ("track", "", "--out", "OUT", "--model", "x"),
+    ("eval", "", "", "--dataset", "kitti-step"),
     ("synth", "OUT", "--split="),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("arguments", NUMBERS, ids=lambda a: " ".join(a).encode("unicode_escape").decode()[:60])
@@ -198,7 +213,7 @@ USES: dict[str, tuple[str, ...]] = {
     "key.pem": ("export", "WEIGHTS", "--out", "OUT", "--sign", "PATH"),
     "gate": ("export", "WEIGHTS", "--out", "OUT", "--precision", "fp16", "--gate", "PATH"),
     "verify.mp4": ("export", "WEIGHTS", "--out", "OUT", "--verify", "PATH"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", USES)
@@ -245,9 +260,16 @@ def test_what_lies_in_a_folder_and_is_no_file_is_refused(
 
 
 ROW: dict[str, Any] = {
-    "track": 1, "index": 0, "frame": "000000", "stage": "birth", "score": 0.9, "threshold": 0.4, "margin": 0.5,
-    "runner_up": None, "gate": None,
-}  # fmt: skip
+    "track": 1,
+    "index": 0,
+    "frame": "000000",
+    "stage": "birth",
+    "score": 0.9,
+    "threshold": 0.4,
+    "margin": 0.5,
+    "runner_up": None,
+    "gate": None,
+}
 TRACKS: dict[str, Any] = {"frames": [{"tracks": [{"id": 1, "box": [1, 1, 20, 20]}]}, {"tracks": []}]}
 WRONG: tuple[Any, ...] = (None, True, "x", [], {}, float("nan"), float("inf"), -1, 10**400, 1e300)
 
@@ -283,9 +305,18 @@ def test_decisions_that_are_none(mapt: Run, tmp_path: Path, frames: Path, row: A
 
 
 BOXES: list[Any] = [
-    [], [1, 2, 3], None, "abcd", ["a", 1, 1, 1], [float("nan")] * 4, [0, 0, 1e9, 1e9], [0, 0, 10**400, 1], [-9e4, 0, 5, 5],
-    {"0": 1}, [0, 0, 500, 20],
-]  # fmt: skip
+    [],
+    [1, 2, 3],
+    None,
+    "abcd",
+    ["a", 1, 1, 1],
+    [float("nan")] * 4,
+    [0, 0, 1e9, 1e9],
+    [0, 0, 10**400, 1],
+    [-9e4, 0, 5, 5],
+    {"0": 1},
+    [0, 0, 500, 20],
+]
 
 
 @pytest.mark.parametrize("box", BOXES, ids=lambda b: str(b)[:20])
@@ -390,16 +421,47 @@ def test_weights_that_are_not_finite(mapt: Run, tmp_path: Path, frames: Path) ->
 
 
 TOMLS = (
-    "model = 5", "model = []", "[model]\npreset = 5", '[model]\npreset = "mega"', "data = 1", "[data]\nsynthetic = 3",
-    "[data.synthetic]\nsequences = -1", '[data.synthetic]\nsequences = "many"', "[data.synthetic]\nfps = nan",
-    "[data.synthetic]\nfps = inf", "[data.synthetic]\nheights = [5]", '[data.synthetic]\nheights = "ab"',
-    "[data.synthetic]\nheight = 1000000000", "[schedule]\niterations = 0", "[schedule]\niterations = 1.5",
-    "[schedule]\niterations = 99999999999", "[schedule]\nrate = nan", "[schedule]\nrate = -1",
-    "[schedule]\nmilestones = 3", "[schedule]\nmilestones = [nan]", "heads = 5", 'heads = ["odd"]', "heads = []",
-    "seed = -1", "seed = 1.5", "[data]\nworkers = -1", "[data]\nworkers = 1000000", "[data]\ncrops = [[1, 2]]",
-    "[data]\ncrops = 7", "odd = 1", "[odd]\nx = 1", "a = " + "[" * 5000, "seed = " + "9" * 5000, "seed = 0x", "\0", "[model",
-    'device = "tpu"', "[evaluation]\nsequences = 5", "[evaluation]\nfps = 0", '[data.step]\nroot = "nowhere"',
-)  # fmt: skip
+    "model = 5",
+    "model = []",
+    "[model]\npreset = 5",
+    '[model]\npreset = "mega"',
+    "data = 1",
+    "[data]\nsynthetic = 3",
+    "[data.synthetic]\nsequences = -1",
+    '[data.synthetic]\nsequences = "many"',
+    "[data.synthetic]\nfps = nan",
+    "[data.synthetic]\nfps = inf",
+    "[data.synthetic]\nheights = [5]",
+    '[data.synthetic]\nheights = "ab"',
+    "[data.synthetic]\nheight = 1000000000",
+    "[schedule]\niterations = 0",
+    "[schedule]\niterations = 1.5",
+    "[schedule]\niterations = 99999999999",
+    "[schedule]\nrate = nan",
+    "[schedule]\nrate = -1",
+    "[schedule]\nmilestones = 3",
+    "[schedule]\nmilestones = [nan]",
+    "heads = 5",
+    'heads = ["odd"]',
+    "heads = []",
+    "seed = -1",
+    "seed = 1.5",
+    "[data]\nworkers = -1",
+    "[data]\nworkers = 1000000",
+    "[data]\ncrops = [[1, 2]]",
+    "[data]\ncrops = 7",
+    "odd = 1",
+    "[odd]\nx = 1",
+    "a = " + "[" * 5000,
+    "seed = " + "9" * 5000,
+    "seed = 0x",
+    "\0",
+    "[model",
+    'device = "tpu"',
+    "[evaluation]\nsequences = 5",
+    "[evaluation]\nfps = 0",
+    '[data.step]\nroot = "nowhere"',
+)
 
 
 @pytest.mark.parametrize("text", TOMLS, ids=lambda t: t.encode("unicode_escape").decode()[:50])
