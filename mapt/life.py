@@ -26,7 +26,6 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "runner_up": (*NUMBER, type(None)), "gate": (*NUMBER, type(None)),
 }  # fmt: skip
 MAX_NUMBER = 2.0**53
-SLACK = 2.0  # pixels; videos lose an odd row or column
 MAX_SIDE = 1 << 16  # pixels of an image
 SHOWN = 20  # ids in a message
 
@@ -179,8 +178,8 @@ def draw_life(run: Path, track: int, moments: list[Moment], images: Path | None)
             f"{source}: frame {other.index} is {name}, tracked was {other.frame}; give the frames of the run"
         )
     for m in moments:
-        height, width = frames[m.index].image.shape[:2]
-        if not (-SLACK <= min(m.box) and max(m.box[::2]) <= width + SLACK and max(m.box[1::2]) <= height + SLACK):
+        side = max(frames[m.index].image.shape[:2])
+        if not (-side <= min(m.box) and max(m.box) <= 2 * side):
             raise InputError(f"{source}: frame {m.index} is smaller than the box in it; give the frames of the run")
     cells = [(_crop(frames[m.index].image, m.box, track), (f"frame {m.frame}", *m.lines)) for m in moments]
     return strip(cells)

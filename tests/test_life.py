@@ -113,7 +113,7 @@ def test_boxes_at_and_beyond_the_border_are_cropped_too(run: Path) -> None:
     ("damage", "words"),
     [
         (lambda run: (run / "tracks.json").unlink(), "tracks.json: cannot be read"),
-        (lambda run: (run / "tracks.json").write_text('{"frames": [3]}'), "tracks.json: cannot be read"),
+        (lambda run: (run / "tracks.json").write_text('{"frames": [3]}'), "tracks.json: lacks frames"),
         (lambda run: (run / "tracks.json").write_text('{"frames": []}'), "lacks track 2"),
         (lambda run: (run.parent / "images" / "000050.png").unlink(), "has no frame"),
     ],
