@@ -12,27 +12,34 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from mapt.bench.ablation import VARIANTS, out_of_order, run_ablation
-from mapt.bench.alone import measure_alone
-from mapt.bench.contenders import Contender, list_contenders, open_contender, standing
-from mapt.bench.deadline import SHARES, print_deadlines, run_deadlines
-from mapt.bench.flops import count_heads, count_motion
-from mapt.bench.graph_flops import count_bundle
-from mapt.bench.limits import measure_limits
-from mapt.bench.report import print_ablation, print_accuracy, print_backends, print_costs, print_latency, print_scale
-from mapt.bench.results import Costs, Json, Row, RunReport, gemm_shares, run_json
-from mapt.bench.run import run_backends
-from mapt.bench.scale import SWEEPS, run_scale
+from mapt.bench.accuracy.ablation import VARIANTS, out_of_order, run_ablation
+from mapt.bench.costs.flops import count_heads, count_motion
+from mapt.bench.costs.graph_flops import count_bundle
+from mapt.bench.costs.roofline import measure_limits
+from mapt.bench.latency.backend_variants import Contender, list_contenders, open_contender, standing
+from mapt.bench.latency.deadline import SHARES, print_deadlines, run_deadlines
+from mapt.bench.latency.interleaved import run_backends
+from mapt.bench.latency.isolated import measure_alone
+from mapt.bench.latency.scaling import SWEEPS, run_scale
+from mapt.bench.report.bench_report import Costs, Json, Row, RunReport, gemm_shares, run_json
+from mapt.bench.report.console import (
+    print_ablation,
+    print_accuracy,
+    print_backends,
+    print_costs,
+    print_latency,
+    print_scale,
+)
 from mapt.config import preset
-from mapt.data.kitti_step import list_sequences
+from mapt.data.datasets.kitti_step import list_sequences
 from mapt.errors import InputError
-from mapt.image_files import read_rgb
+from mapt.evaluation.evaluate import choose_sequences
+from mapt.io.image_files import read_rgb
+from mapt.io.prefetch import usable_cores
 from mapt.model.weights import load_weights
-from mapt.runtime.backend import Backend
-from mapt.runtime.bundle import Bundle
-from mapt.runtime.ort import OrtBackend
-from mapt.training.evaluate import choose_sequences
-from mapt.workers import usable_cores
+from mapt.runtime.backends.ort import OrtBackend
+from mapt.runtime.backends.protocol import Backend
+from mapt.runtime.bundle.manifest import Bundle
 
 SPLIT = "val"
 WARM = 3  # frames at the start of which no suite keeps the times

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-LOWEST = {"g++": 11, "clang++": 14}  # docs/kernels.md says so; tests/ops/test_compilers.py compiles with them
+LOWEST = {"g++": 11, "clang++": 14}  # docs/kernels.md says so; tests/csrc/test_compilers.py compiles with them
 VERSIONS = {"g++": ("__GNUC__", "__GNUC_MINOR__"), "clang++": ("__clang_major__", "__clang_minor__")}
 ERROR = re.compile(
     r"(^|: )((fatal|catastrophic|internal compiler) )?error( #?[\w-]+)?:"

@@ -11,7 +11,7 @@ from types import FrameType
 import typer
 
 from mapt.errors import InputError, printable
-from mapt.workers import bound_pools
+from mapt.io.prefetch import bound_pools
 
 app = typer.Typer(
     name="mapt",

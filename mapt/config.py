@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from mapt.contract import Thresholds
 from mapt.errors import InputError
-from mapt.files import read_text
-from mapt.toml import TOMLDecodeError, loads
+from mapt.io.atomic_files import read_text
+from mapt.io.toml import TOMLDecodeError, loads
 
 Preset = Literal["base", "small", "micro", "nano"]
 LONGEST = 16384  # side of an image or of the network's input, pixels: twice 8K

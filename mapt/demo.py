@@ -10,26 +10,26 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mapt.bench.report import print_accuracy, print_latency
-from mapt.bench.run import run_backends
+from mapt.app.track_source import KINDS, Tracked, track_source
+from mapt.app.visualize import contact_sheet, write_picture
+from mapt.bench.latency.interleaved import run_backends
+from mapt.bench.report.console import print_accuracy, print_latency
 from mapt.commands.eval import show
-from mapt.data.synthetic import write_dataset
-from mapt.data.synthetic.dataset import rendered_files
-from mapt.export.bundle import Request, export_bundle
-from mapt.frames import open_sources
+from mapt.export.bundle.writer import Request, export_bundle
+from mapt.io.atomic_folders import find_place
+from mapt.io.frame_source import open_sources
+from mapt.io.prefetch import usable_cores
 from mapt.metrics import Results
 from mapt.metrics.evaluate import evaluate_pairs
 from mapt.metrics.folders import pair_frames
-from mapt.model.labels import check_streets
-from mapt.publish import find_place
+from mapt.model.class_names import check_streets
 from mapt.runtime import PanopticTracker
-from mapt.runtime.backend import Backend
-from mapt.runtime.bundle import read_bundle
-from mapt.runtime.ort import OrtBackend
-from mapt.runtime.requirements import runnable_here
-from mapt.tracking import KINDS, Tracked, track_source
-from mapt.visualise import contact_sheet, write_picture
-from mapt.workers import usable_cores
+from mapt.runtime.backends.ort import OrtBackend
+from mapt.runtime.backends.protocol import Backend
+from mapt.runtime.bundle.manifest import read_bundle
+from mapt.runtime.bundle.requirements import runnable_here
+from mapt.synthetic import write_dataset
+from mapt.synthetic.dataset import rendered_files
 
 SEED = 21  # neither trained nor validated on
 FRAMES, SEQUENCES, BENCH_FRAMES = 50, 2, 16
@@ -124,7 +124,7 @@ def _score(steps: Steps, clip: Path, out: Path, names: list[str], console: Conso
 
 
 def _measure(steps: Steps, clip: Path, bundle: Path, console: Console) -> None:
-    from mapt.training.backend import TorchBackend
+    from mapt.evaluation.torch_backend import TorchBackend
 
     checked = read_bundle(bundle)
     command = f"mapt bench {bundle} --data {clip}"

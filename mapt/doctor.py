@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 from mapt.errors import InputError
-from mapt.files import temporary_folder
+from mapt.io.atomic_files import temporary_folder
+from mapt.io.prefetch import usable_cores
+from mapt.io.pretrained import shipped_weights
 from mapt.probes import ONNX_RUNTIME, PACKAGES, Package, ask, installed, version
-from mapt.shipped import shipped_weights
-from mapt.tensorrt_library import extras
-from mapt.workers import usable_cores
+from mapt.runtime.backends.tensorrt_library import extras
 
 State = Literal["ok", "missing", "broken"]
 
@@ -107,7 +107,7 @@ def _onnxruntime() -> Finding:
 
 CUDA_PROBE = """
 import onnxruntime
-from mapt.runtime.providers import NoCudaError, start_cuda
+from mapt.runtime.backends.ort_providers import NoCudaError, start_cuda
 try:
     start_cuda(onnxruntime)
     print("ok: comes up and runs")
@@ -133,8 +133,8 @@ def _cuda_provider() -> Finding:
 
 def _lowerings(onnxruntime: str) -> str:
     """Which bundles a version of ONNX Runtime runs."""
-    from mapt.runtime.requirements import FLOORS
-    from mapt.runtime.requirements import version as parts
+    from mapt.runtime.bundle.requirements import FLOORS
+    from mapt.runtime.bundle.requirements import version as parts
 
     here = parts(onnxruntime)
     runs = [name for name, lowest in FLOORS.items() if here >= parts(lowest)]
@@ -196,7 +196,7 @@ def _ort_operators() -> Finding:
     what, left_out = "operators for ONNX Runtime", _left_out("onnxruntime")
     left_out = "ok" if left_out.startswith("ok") else left_out
     try:
-        from mapt.runtime.operators import DOMAIN, REBUILD, find_library, operator_providers
+        from mapt.runtime.backends.operators import DOMAIN, REBUILD, find_library, operator_providers
     except Exception as error:  # numpy and OpenCV come with it, and what they raise has no common class
         return Finding(what, "broken", f"{type(error).__name__}: {error}", "repair the packages above that are broken")
 
@@ -249,7 +249,7 @@ def _tensorrt() -> Finding:
     install = f"only TensorRT engines need it: install {extras()}"
 
     def engines() -> str:
-        from mapt.export.tensorrt import find_targets
+        from mapt.export.tensorrt.engines import find_targets
 
         library, targets = find_targets()
         return f"{library} builds engines for {', '.join(targets)}"
@@ -267,8 +267,8 @@ def _video() -> str:
     """Write and read back four frames as `mapt track` does."""
     import numpy as np
 
-    from mapt.video import decode, probe
-    from mapt.video_writer import VideoWriter
+    from mapt.io.video import decode, probe
+    from mapt.io.video_writer import VideoWriter
 
     with temporary_folder() as folder:
         path = folder / "probe.mp4"

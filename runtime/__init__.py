@@ -2,7 +2,7 @@
 
 from mapt.runtime.errors import BackendError, BusyError, OutputError, StampError, StateError, StepError
 from mapt.runtime.frame import TRACK_DTYPE, Decision, PanopticFrame, Track
-from mapt.runtime.health import Health, Status
+from mapt.runtime.monitoring.health import Health, Status
 from mapt.runtime.tracker import PanopticTracker
 
 __all__ = [

@@ -56,7 +56,7 @@ class Decision:
         threshold: the limit that applied.
         margin: how much the scores would have to change for another decision; of a birth also what the nearest pair
             that was refused lacks of its threshold.
-        gate: share of the distance or of the change of size that is allowed (`mapt.runtime.gate`). Of an appearance
+        gate: share of the distance or of the change of size that is allowed (`mapt.runtime.association.spatial_gate`). Of an appearance
             match what it took, at most 1. Of a birth what the nearest track would have taken that looks alike and was
             refused for it, above 1. None where the gate decided nothing.
     """

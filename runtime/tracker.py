@@ -14,28 +14,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError, shown
-from mapt.runtime import leaving
-from mapt.runtime.backend import Backend
-from mapt.runtime.bundle import read_bundle
-from mapt.runtime.choice import BackendName, check_name, open_backend
-from mapt.runtime.cues import gather
-from mapt.runtime.deadline import Estimates, check_deadline
+from mapt.runtime.association.tracks import Association, TrackTable
+from mapt.runtime.association_inputs import gather
+from mapt.runtime.backends.choice import BackendName, check_name, open_backend
+from mapt.runtime.backends.ort_providers import Device, check_device
+from mapt.runtime.backends.protocol import Backend
+from mapt.runtime.bundle.manifest import read_bundle
 from mapt.runtime.errors import BusyError, OutputError, StepError, documented
 from mapt.runtime.frame import PanopticFrame
-from mapt.runtime.fusion import fuse
-from mapt.runtime.health import Health, HealthRecord, Status
-from mapt.runtime.monitor import alarms, look_at
-from mapt.runtime.output import Identified, label_frame, paint
-from mapt.runtime.pipeline import Clock, perceive
-from mapt.runtime.preprocess import check_image, fit, to_input
-from mapt.runtime.providers import Device, check_device
-from mapt.runtime.selftest import self_test
-from mapt.runtime.stamps import check_stamp, whole
-from mapt.runtime.state import TrackerState, model_id, restore, save
-from mapt.runtime.stuff import absorb_small_stuff
-from mapt.runtime.tracks import Association, TrackTable
-from mapt.runtime.warm import Scene, import_scipy, rehearse, run_blank
-from mapt.runtime.workspace import Workspace
+from mapt.runtime.label_rendering import Identified, label_frame, paint
+from mapt.runtime.monitoring import interpreter_exit as leaving
+from mapt.runtime.monitoring.deadline import Estimates, check_deadline
+from mapt.runtime.monitoring.health import Health, HealthRecord, Status
+from mapt.runtime.monitoring.output_monitor import alarms, look_at
+from mapt.runtime.monitoring.timestamps import check_stamp, whole
+from mapt.runtime.perception.fusion import fuse
+from mapt.runtime.perception.pipeline import Clock, perceive
+from mapt.runtime.perception.preprocess import check_image, fit, to_input
+from mapt.runtime.perception.self_test import self_test
+from mapt.runtime.perception.stuff import absorb_small_stuff
+from mapt.runtime.perception.warm_up import Scene, import_scipy, rehearse, run_blank
+from mapt.runtime.perception.workspace import Workspace
+from mapt.runtime.persistence.state import TrackerState, model_id, restore, save
 
 
 class PanopticTracker:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mapt.cli import main
-from tests.guard import *  # noqa: F403  (pytest finds hooks by their names here)
+from tests.tools.guard import *  # noqa: F403  (pytest finds hooks by their names here)
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ def mapt(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped weights exported at their own size, in the default lowering where ONNX Runtime here runs it."""
-    from mapt.export.bundle import Request, export_bundle
-    from mapt.runtime.requirements import runnable_here
-    from mapt.shipped import shipped_weights
+    from mapt.export.bundle.writer import Request, export_bundle
+    from mapt.io.pretrained import shipped_weights
+    from mapt.runtime.bundle.requirements import runnable_here
 
     folder = tmp_path_factory.mktemp("export") / "bundle"
     export_bundle(shipped_weights(), folder, Request(lowering=runnable_here()))
@@ -52,7 +52,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two synthetic sequences of six frames 192x624 in KITTI-STEP's layout, split val."""
-    from mapt.data.synthetic import write_dataset
+    from mapt.synthetic import write_dataset
 
     folder = tmp_path_factory.mktemp("street") / "data"
     write_dataset(folder, 2, 6, (192, 624), seed=33)

@@ -5,7 +5,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mapt.panoptic import write_step
+from mapt.labels.step_png import write_step
 
 Run = Callable[..., Any]
 

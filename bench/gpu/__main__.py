@@ -14,17 +14,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from mapt.bench.cli_errors import told_in_one_line
 from mapt.bench.gpu.context import Context, Device
 from mapt.bench.gpu.needs import missing
 from mapt.bench.gpu.registry import Check, Need, choose, listed
 from mapt.bench.gpu.runner import Run
 from mapt.bench.gpu.screen import Screen
 from mapt.bench.machine import describe_machine
-from mapt.bench.mistakes import told_in_one_line
 from mapt.docstrings import text_of
 from mapt.errors import InputError
-from mapt.files import check_writable, write_json
-from mapt.workers import usable_cores
+from mapt.io.atomic_files import check_writable, write_json
+from mapt.io.prefetch import usable_cores
 
 MINUTES = 6.0
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from mapt.bench.gpu.context import Device
 from mapt.contract import BY_NAME
-from mapt.runtime import operators
-from mapt.runtime.bundle import Bundle
-from mapt.runtime.ort import OrtBackend
+from mapt.runtime.backends import operators
+from mapt.runtime.backends.ort import OrtBackend
+from mapt.runtime.bundle.manifest import Bundle
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 

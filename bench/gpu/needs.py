@@ -37,7 +37,7 @@ def compiler() -> str:
 
 
 def _gpu() -> str:
-    from mapt.tensorrt_library import device_target
+    from mapt.runtime.backends.tensorrt_library import device_target
 
     try:
         device_target()
@@ -56,7 +56,7 @@ def _ort_cuda() -> str:
 
 
 def _tensorrt() -> str:
-    from mapt.tensorrt_library import load_library
+    from mapt.runtime.backends.tensorrt_library import load_library
 
     try:
         load_library()
@@ -87,7 +87,7 @@ def _tests() -> str:
 
 
 def _trained_weights() -> str:
-    from mapt.shipped import shipped_weights
+    from mapt.io.pretrained import shipped_weights
 
     try:
         shipped_weights()

@@ -14,19 +14,19 @@ from typing import cast
 import onnx
 import torch
 
-from mapt.bench.gpu.bundles import trained
+from mapt.bench.gpu.checks.bundles import trained
 from mapt.config import preset
-from mapt.data.synthetic import render_sequence
 from mapt.errors import InputError
-from mapt.export.bundle import Request, export_bundle
-from mapt.export.int8 import record
-from mapt.export.lowering import Lowering
-from mapt.export.precision import Converter, Precision
+from mapt.export.bundle.writer import Request, export_bundle
+from mapt.export.lowering.lowering import Lowering
+from mapt.export.precision.int8 import record
+from mapt.export.precision.mixed_precision import Converter, Precision
+from mapt.io.pretrained import shipped_weights
 from mapt.model.network import Network
 from mapt.model.weights import save_weights
-from mapt.runtime.bundle import Bundle, read_bundle
-from mapt.runtime.ort import OrtBackend
-from mapt.shipped import shipped_weights
+from mapt.runtime.backends.ort import OrtBackend
+from mapt.runtime.bundle.manifest import Bundle, read_bundle
+from mapt.synthetic import render_sequence
 
 SEED, NUMBER, FRAMES = 60, 1, 4  # of the street that int8's ranges come from: it is full
 LOWERED = ("nano", "gridsample")  # whose graphs are written in lower precisions too

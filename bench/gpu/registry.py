@@ -12,7 +12,7 @@ from mapt.errors import InputError
 Need = Literal[
     "gpu", "ort-cuda", "tensorrt", "nvcc", "sanitizer", "compiler", "tests", "trained weights"
 ]
-PACKAGE = "mapt.bench.gpu"
+PACKAGE = "mapt.bench.gpu.checks"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-// What ONNX Runtime and `runtime/ort.py` call.
+// What ONNX Runtime and `runtime/backends/ort.py` call.
 #include "operators.h"
 
 #define MAPT_EXPORT extern "C" __attribute__((visibility("default")))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mapt.bench.suites import Setting
-    from mapt.runtime.bundle import Bundle
+    from mapt.runtime.bundle.manifest import Bundle
 
 SUITES = ("run", "ablation", "parity", "scale", "deadline", "all")
 
@@ -60,7 +60,7 @@ def bench(  # noqa: PLR0917  (the command's options)
 
     from rich.console import Console
 
-    from mapt.commands._size import check_rate
+    from mapt.commands._shared.size import check_rate
 
     _check_options(suite, html=html, beside=beside, old=old)
     check_rate(fps)
@@ -70,13 +70,13 @@ def bench(  # noqa: PLR0917  (the command's options)
         raise InputError(f"{given[0]}: is for synthetic frames; leave it out, or --data")
     _check_outputs(json_file, html)
 
-    from mapt.bench.compare import check_comparable, read_report
+    from mapt.bench.report.compare import check_comparable, read_report
     from mapt.bench.suites import Setting, check_frames
-    from mapt.commands._size import parse_size
-    from mapt.model.labels import check_streets
-    from mapt.runtime.bundle import read_bundle
-    from mapt.training.device import find_device
-    from mapt.workers import check_threads, usable_cores
+    from mapt.commands._shared.size import parse_size
+    from mapt.evaluation.device import find_device
+    from mapt.io.prefetch import check_threads, usable_cores
+    from mapt.model.class_names import check_streets
+    from mapt.runtime.bundle.manifest import read_bundle
 
     place, before = find_device(device), read_report(old) if old else None
     console, checked = Console(), read_bundle(bundle, trust)
@@ -106,8 +106,8 @@ def bench(  # noqa: PLR0917  (the command's options)
 def _verify(  # it writes its own JSON, also where the bundle fails
     console: Console, bundle: Bundle, root: Path, fps: float, threads: int, json_file: Path | None
 ) -> None:
-    from mapt.bench.clips import open_clips
-    from mapt.commands._parity import verify_bundle
+    from mapt.bench.parity.clips import open_clips
+    from mapt.commands._shared.parity import verify_bundle
 
     verify_bundle(console, bundle, open_clips(root, fps), threads, json_file)
 
@@ -133,7 +133,7 @@ def _describe(suite: str, setting: Setting) -> dict[str, Any]:
     """Machine, bundle and data; only the ablation runs on other seeds than the first, and names them itself."""
     from mapt.bench.machine import describe_machine
     from mapt.bench.suites import describe_bundle, describe_data
-    from mapt.training.device import describe_device
+    from mapt.evaluation.device import describe_device
 
     machine, bundle = describe_machine(setting.threads), describe_bundle(setting.bundle)
     machine["pytorch"] = describe_device(setting.device)
@@ -142,20 +142,20 @@ def _describe(suite: str, setting: Setting) -> dict[str, Any]:
 
 
 def _write(report: dict[str, Any], json_file: Path | None, html: Path | None) -> None:
-    from mapt.files import write_json
+    from mapt.io.atomic_files import write_json
 
     if json_file:
         write_json(json_file, report)
     if html:
-        from mapt.bench.html import write_html
+        from mapt.bench.report.html import write_html
 
         write_html(html, report)
 
 
 def _worse(console: Console, before: dict[str, Any], report: dict[str, Any], old: Path) -> bool:
     """Print what changed; did anything get worse?"""
-    from mapt.bench.compare import compare
-    from mapt.bench.report import print_changes
+    from mapt.bench.report.compare import compare
+    from mapt.bench.report.console import print_changes
 
     changes = compare(before, report, old)
     print_changes(console, changes, before, report)
@@ -176,12 +176,12 @@ def _check_options(suite: str, *, html: Path | None, beside: list[Path] | None, 
 
 def _check_outputs(json_file: Path | None, html: Path | None) -> None:
     """What would fail after the measurement fails before it: a file that cannot be written, a missing package."""
-    from mapt.files import check_writable
+    from mapt.io.atomic_files import check_writable
 
     check_writable(json_file, "--json")
     check_writable(html, "--html")
     if html:
-        import mapt.bench.html  # noqa: F401  (needs jinja2)
+        import mapt.bench.report.html  # noqa: F401  (needs jinja2)
 
 
 def _seeds(text: str, suite: str) -> list[int]:
@@ -207,7 +207,7 @@ def _render(
 ) -> None:
     """Synthetic sequences (height, width), each seed's into its folder."""
     from mapt.bench.suites import SPLIT
-    from mapt.data.synthetic import write_dataset
+    from mapt.synthetic import write_dataset
 
     console.print(
         f"data: {sequences} synthetic sequences of {frames} frames, {size[0]}x{size[1]}, {fps:g} frames/s, "

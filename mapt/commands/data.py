@@ -40,10 +40,10 @@ def check(
     from rich.progress import Progress
     from rich.table import Table
 
-    from mapt.data.check import FIRST, check_dataset
-    from mapt.files import check_writable, write_json
+    from mapt.data.tools.check import FIRST, check_dataset
+    from mapt.io.atomic_files import check_writable, write_json
+    from mapt.io.prefetch import usable_cores
     from mapt.metrics.folders import check_dataset_name
-    from mapt.workers import usable_cores
 
     check_dataset_name(dataset)
     check_writable(json_file, "--json")
@@ -81,9 +81,9 @@ def convert(
     from rich.console import Console
     from rich.progress import Progress
 
-    from mapt.data.check import label_folders
-    from mapt.data.convert import mots_to_step, step_to_mots
-    from mapt.data.mots_text import mots_texts
+    from mapt.data.tools.check import label_folders
+    from mapt.data.tools.convert import mots_to_step, step_to_mots
+    from mapt.labels.mots_text import mots_texts
 
     if not source.exists():
         raise InputError(f"{source}: no such file or folder; check the path")
@@ -118,8 +118,8 @@ def stats(
     from rich.console import Console
     from rich.table import Table
 
-    from mapt.data.statistics import REFERENCE, dataset_statistics
-    from mapt.files import check_writable, write_json
+    from mapt.data.tools.statistics import REFERENCE, dataset_statistics
+    from mapt.io.atomic_files import check_writable, write_json
 
     check_writable(json_file, "--json")
     found, reference = dataset_statistics(root), json.loads(REFERENCE.read_text())

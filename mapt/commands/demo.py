@@ -24,7 +24,7 @@ def demo(
 
     from mapt.demo import run_demo
     from mapt.errors import InputError
-    from mapt.shipped import shipped_weights
+    from mapt.io.pretrained import shipped_weights
 
     chosen = model or shipped_weights()
     if not chosen.exists():

@@ -24,7 +24,7 @@ def doctor(
     from rich.table import Column, Table
 
     from mapt.doctor import examine
-    from mapt.files import check_writable, write_json
+    from mapt.io.atomic_files import check_writable, write_json
 
     check_writable(json_file, "--json")
     findings = examine()

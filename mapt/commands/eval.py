@@ -46,7 +46,7 @@ def evaluate(
     """
     from rich.console import Console
 
-    from mapt.files import check_writable, write_json
+    from mapt.io.atomic_files import check_writable, write_json
     from mapt.metrics.folders import check_dataset_name, pair_frames
 
     check_dataset_name(dataset)
@@ -70,9 +70,9 @@ def _count(
 ) -> Evaluation | None:
     from rich.progress import Progress
 
+    from mapt.io.prefetch import usable_cores
+    from mapt.metrics.distributed_eval import evaluate_on_ranks, world_size
     from mapt.metrics.evaluate import evaluate_pairs
-    from mapt.metrics.ranks import evaluate_on_ranks, world_size
-    from mapt.workers import usable_cores
 
     if world_size() > 1:
         local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))

@@ -26,10 +26,10 @@ def explain(
     from rich.markup import escape
     from rich.table import Table
 
+    from mapt.app.track_history import choose_moments, draw_life, read_decisions, tell_gate
+    from mapt.app.visualize import write_picture
     from mapt.errors import InputError, printable
-    from mapt.files import check_writable
-    from mapt.life import choose_moments, draw_life, read_decisions, tell_gate
-    from mapt.visualise import write_picture
+    from mapt.io.atomic_files import check_writable
 
     path = out or run / f"track_{track}.png"
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):

@@ -10,10 +10,10 @@ import typer
 from mapt.errors import InputError
 
 if TYPE_CHECKING:
-    from mapt.export.bundle import Graph
-    from mapt.export.check import Deviation
-    from mapt.export.lowering import Device, Lowering
-    from mapt.export.precision import Precision
+    from mapt.export.bundle.compare_outputs import Deviation
+    from mapt.export.bundle.writer import Graph
+    from mapt.export.lowering.lowering import Device, Lowering
+    from mapt.export.precision.mixed_precision import Precision
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -54,8 +54,8 @@ def export(  # noqa: PLR0917
         raise InputError("--targets and --timing-cache are for TensorRT engines; add --trt")
     if json_file and not verify:
         raise InputError("--json: holds what --verify found; add --verify DATA")
-    from mapt.commands._size import check_rate
-    from mapt.files import check_writable
+    from mapt.commands._shared.size import check_rate
+    from mapt.io.atomic_files import check_writable
 
     check_rate(fps)
     check_writable(json_file, "--json")
@@ -63,12 +63,12 @@ def export(  # noqa: PLR0917
     from rich.console import Console
     from rich.progress import Progress
 
-    from mapt.bench.clips import open_clips
-    from mapt.commands import _export_tables as tables
-    from mapt.commands._parity import verify_bundle
-    from mapt.commands._size import network_size
-    from mapt.export.bundle import Request, export_bundle
-    from mapt.export.precision import Frames
+    from mapt.bench.parity.clips import open_clips
+    from mapt.commands._shared import export_tables as tables
+    from mapt.commands._shared.parity import verify_bundle
+    from mapt.commands._shared.size import network_size
+    from mapt.export.bundle.writer import Request, export_bundle
+    from mapt.export.precision.mixed_precision import Frames
 
     wanted = tuple(t.strip() for t in (targets or "").split(",") if t.strip()) if trt else None
     request = Request(
@@ -88,13 +88,13 @@ def export(  # noqa: PLR0917
     _judge(out, done.graphs, differences)
     console.print(f"bundle: {out} (id {done.id[:12]})", highlight=False, soft_wrap=True)
     if clips:
-        from mapt.runtime.bundle import read_bundle
+        from mapt.runtime.bundle.manifest import read_bundle
 
         verify_bundle(console, read_bundle(out), clips, json_file=json_file)
 
 
 def _judge(out: Path, graphs: list[Graph], differences: dict[str, Deviation]) -> None:
-    from mapt.export.check import TOLERANCE
+    from mapt.export.bundle.compare_outputs import TOLERANCE
 
     exact = [differences[g.name] for g in graphs if g.name in differences and g.precision == "fp32"]
     worst = max(exact, key=lambda d: d.relative, default=None)
@@ -122,10 +122,10 @@ def _check_device(device: str, ops: str) -> None:
 
 
 def _differences(out: Path) -> dict[str, Deviation]:
-    from mapt.export.check import compare
-    from mapt.runtime.bundle import read_bundle
-    from mapt.runtime.ort import OrtBackend
-    from mapt.training.backend import TorchBackend
+    from mapt.evaluation.torch_backend import TorchBackend
+    from mapt.export.bundle.compare_outputs import compare
+    from mapt.runtime.backends.ort import OrtBackend
+    from mapt.runtime.bundle.manifest import read_bundle
 
     bundle = read_bundle(out)
     found = compare(TorchBackend.load(out / "weights.safetensors"), OrtBackend(bundle, device="cpu"))

@@ -33,8 +33,8 @@ def synth(  # noqa: PLR0917  (one parameter an option)
 
     from rich.progress import Progress
 
-    from mapt.commands._size import check_rate, parse_size
-    from mapt.data.synthetic import write_dataset
+    from mapt.commands._shared.size import check_rate, parse_size
+    from mapt.synthetic import write_dataset
 
     height, width = parse_size(size)
     check_rate(fps)

@@ -12,9 +12,9 @@ from mapt.errors import InputError, printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mapt.frames import Source
+    from mapt.app.track_source import Tracked
+    from mapt.io.frame_source import Source
     from mapt.runtime import PanopticTracker
-    from mapt.tracking import Tracked
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -50,10 +50,10 @@ def track(  # noqa: PLR0917  (the command's options)
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda; of weights also cuda:N")] = "auto",
 ) -> None:
     """Label every pixel and give every car and person an id that lasts."""
-    from mapt.commands._size import check_rate
-    from mapt.frames import open_sources
-    from mapt.runtime.record import Difference, Replayer
-    from mapt.tracking import KINDS, MORE_KINDS
+    from mapt.app.track_source import KINDS, MORE_KINDS
+    from mapt.commands._shared.size import check_rate
+    from mapt.io.frame_source import open_sources
+    from mapt.runtime.persistence.recording import Difference, Replayer
 
     kinds, known = tuple(part.strip() for part in save.split(",") if part.strip()), (*KINDS, *MORE_KINDS)
     wrong = next((kind for kind in kinds if kind not in known), None)
@@ -100,9 +100,9 @@ def _check_outputs(
     out: Path, sources: Sequence[Source], kinds: Sequence[str], record: Path | None, rerun: str | None
 ) -> None:
     """Say before the work what could not be written, or would be lost, at its end."""
-    from mapt.files import check_writable
-    from mapt.live import LIVE
-    from mapt.tracking import check_places
+    from mapt.app.rerun_view import LIVE
+    from mapt.app.track_source import check_places
+    from mapt.io.atomic_files import check_writable
 
     view = Path(rerun) if rerun and rerun != LIVE else None
     check_writable(record, "--record")
@@ -123,10 +123,10 @@ def _track_all(
 
     from rich.progress import Progress
 
-    from mapt.files import atomic_file
+    from mapt.app.track_source import label_map, track_source
+    from mapt.io.atomic_files import atomic_file
     from mapt.runtime import PanopticTracker
-    from mapt.runtime.record import Recorder
-    from mapt.tracking import label_map, track_source
+    from mapt.runtime.persistence.recording import Recorder
 
     results, show = [], None
     with ExitStack() as stack:
@@ -134,7 +134,7 @@ def _track_all(
             file = stack.enter_context(stack.enter_context(atomic_file(record)).open("wb"))
             tracker = PanopticTracker(Recorder(tracker.backend, file, tracker.association), tracker.association)
         if rerun:
-            from mapt.live import rerun_view
+            from mapt.app.rerun_view import rerun_view
 
             show = stack.enter_context(rerun_view(rerun, label_map(tracker))).show
         progress = stack.enter_context(Progress(transient=True))
@@ -152,7 +152,7 @@ def replaying(path: Path) -> PanopticTracker:
         InputError: no record, or a damaged one.
     """
     from mapt.runtime import PanopticTracker
-    from mapt.runtime.record import Replayer
+    from mapt.runtime.persistence.recording import Replayer
 
     backend = Replayer(path)
     return PanopticTracker(backend, backend.association, backend.max_objects)  # type: ignore[arg-type]
@@ -175,9 +175,9 @@ def open_tracker(
     Raises:
         InputError: neither, or an option that does not fit it.
     """
-    from mapt.commands._size import network_size
+    from mapt.commands._shared.size import network_size
     from mapt.runtime import PanopticTracker
-    from mapt.runtime.tracks import Association
+    from mapt.runtime.association.tracks import Association
 
     known = get_args(Association)
     if association not in known:
@@ -205,9 +205,9 @@ def open_tracker(
     if not model.exists():
         raise InputError(f"{model}: no such bundle or weights; make a bundle with `mapt export`")
     try:
-        from mapt.training.backend import TorchBackend
-        from mapt.training.device import describe_device, find_device
-        from mapt.training.scales import ScaledBackend
+        from mapt.evaluation.device import describe_device, find_device
+        from mapt.evaluation.test_time_scales import ScaledBackend
+        from mapt.evaluation.torch_backend import TorchBackend
     except ImportError:
         raise InputError(f"{model}: weights need PyTorch; install mapt[train], or track with a bundle") from None
     place = find_device(device)

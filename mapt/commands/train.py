@@ -31,8 +31,8 @@ def train(
 ) -> None:
     """Train a network; writes checkpoints, logs and weights.safetensors into the run's folder. Runs under torchrun."""
     from mapt.training.config import find_config, read_config
+    from mapt.training.distributed import first_process
     from mapt.training.loop import train as run
-    from mapt.training.processes import first_process
 
     path = find_config(config)
     folder = out or Path("runs") / path.stem
@@ -46,8 +46,8 @@ def train(
 
 
 def _dry_run(settings: TrainConfig, init: Path | None) -> None:
-    from mapt.training.dry_run import dry_run
-    from mapt.training.processes import first_process
+    from mapt.training.checks.dry_run import dry_run
+    from mapt.training.distributed import first_process
 
     found = dry_run(settings, init)
     if first_process():

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from mapt.config import Frozen
-from mapt.data.photometry import Photometry, vary_colours
+from mapt.data.color_jitter import Photometry, vary_colours
 from mapt.data.triplet import Image, Triplet, last_frames
-from mapt.panoptic import VOID
+from mapt.labels.step_png import VOID
 
 Label = TypeVar("Label", np.uint8, np.int32)
 

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.data.bad import BadFiles
-from mapt.panoptic import LabelMap
+from mapt.data.datasets.bad_files import BadFiles
+from mapt.labels.step_png import LabelMap
 
 Image = NDArray[np.uint8]
 

@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt.labels.step_png import BACKGROUND, VOID, LabelMap, pack
 from mapt.metrics.histogram import JointHistogram, joint_histogram
 from mapt.metrics.results import ClassScores, Results, Scores, compute_classes, compute_scores
 from mapt.metrics.sequence import SequenceSums
-from mapt.panoptic import BACKGROUND, VOID, LabelMap, pack
 
 __all__ = ["ClassScores", "PanopticTrackingMetrics", "Results", "Scores"]
 

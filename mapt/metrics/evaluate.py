@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mapt.io.prefetch import map_ahead
 from mapt.metrics import PanopticTrackingMetrics
 from mapt.metrics.folders import LABELS, THINGS_ONLY, FramePair
 from mapt.metrics.histogram import JointHistogram
 from mapt.metrics.recall import RecallByArea
-from mapt.workers import map_ahead
 
 Variant = Literal["step", "nuscenes"]
 

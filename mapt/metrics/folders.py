@@ -11,11 +11,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.data.mots_text import MotsObject, frame_size, mots_texts, pack_objects, read_mots_text
 from mapt.errors import InputError
-from mapt.listing import by_frame, list_files, list_folders, visible
-from mapt.metrics.histogram import JointHistogram, joint_histogram
-from mapt.panoptic import (
+from mapt.io.atomic_folders import check_complete
+from mapt.io.listing import by_frame, list_files, list_folders, visible
+from mapt.labels.mots_text import MotsObject, frame_size, mots_texts, pack_objects, read_mots_text
+from mapt.labels.step_png import (
     BACKGROUND,
     CITYSCAPES_VPS,
     KITTI_STEP,
@@ -24,7 +24,7 @@ from mapt.panoptic import (
     Packed,
     read_packed,
 )  # fmt: skip
-from mapt.publish import check_complete
+from mapt.metrics.histogram import JointHistogram, joint_histogram
 
 LABELS = {
     "kitti-step": KITTI_STEP, "motchallenge-step": MOTCHALLENGE_STEP, "cityscapes-vps": CITYSCAPES_VPS,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.panoptic import ID_BITS, MAX_INSTANCE, Packed
+from mapt.labels.step_png import ID_BITS, MAX_INSTANCE, Packed
 
 Counts = NDArray[np.int64]
 SIDE_BITS = 24  # of a packed pixel: 8 of the class, 16 of the id

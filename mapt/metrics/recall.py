@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mapt.labels.step_png import VOID, LabelMap
 from mapt.metrics.histogram import JointHistogram
-from mapt.panoptic import VOID, LabelMap
 
 AREAS = (500, 2000)  # pixels
 SIDES = (20, 40)  # pixels, the root of an area

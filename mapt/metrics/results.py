@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from mapt.labels.step_png import BACKGROUND, VOID, LabelMap
 from mapt.metrics.sequence import Quality, SequenceSums
-from mapt.panoptic import BACKGROUND, VOID, LabelMap
 
 Number = float | None  # None: undefined
 

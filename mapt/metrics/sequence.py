@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt.labels.step_png import VOID
 from mapt.metrics.histogram import JointHistogram
-from mapt.panoptic import VOID
 
 Key = tuple[int, int]  # class, id
 

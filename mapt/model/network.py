@@ -10,13 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from mapt.config import ModelConfig
-from mapt.model.appearance import AppearanceHead, appearance_loss, pool_mask
 from mapt.model.backbone import build_backbone
 from mapt.model.batch import image_generators
 from mapt.model.boxes import paste_masks, with_batch_index
-from mapt.model.flow import pack_grey
 from mapt.model.fpn import STRIDES, Pyramid, TwoWayPyramid
-from mapt.model.instance import (
+from mapt.model.heads.appearance import AppearanceHead, appearance_loss, pool_mask
+from mapt.model.heads.instance import (
     BOX_ROI,
     MASK_ROI,
     InstanceHead,
@@ -28,9 +27,10 @@ from mapt.model.instance import (
     sample_boxes,
     thing_index,
 )  # fmt: skip
-from mapt.model.motion import MotionHead, motion_loss
-from mapt.model.rpn import RegionProposals, rpn_losses
-from mapt.model.semantic import Semantic, SemanticHead, semantic_loss
+from mapt.model.heads.motion import MotionHead, motion_loss
+from mapt.model.heads.rpn import RegionProposals, rpn_losses
+from mapt.model.heads.semantic import Semantic, SemanticHead, semantic_loss
+from mapt.model.optical_flow import pack_grey
 from mapt.model.targets import FrameTargets, PairBatch
 from mapt.ops import multiscale_roi_align
 

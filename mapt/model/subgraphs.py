@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from mapt.config import ModelConfig
 from mapt.contract import ModelInfo
-from mapt.model.appearance import pool_mask
+from mapt.labels.step_png import CITYSCAPES_VPS, MOTCHALLENGE_STEP
 from mapt.model.fpn import STRIDES, Pyramid
-from mapt.model.instance import BOX_ROI
+from mapt.model.heads.appearance import pool_mask
+from mapt.model.heads.instance import BOX_ROI
 from mapt.model.layers import upsample
 from mapt.model.network import Network
 from mapt.ops import multiscale_roi_align
-from mapt.panoptic import CITYSCAPES_VPS, MOTCHALLENGE_STEP
 
 
 class BackboneGraph(nn.Module):

@@ -17,7 +17,7 @@ from torch import Tensor
 from mapt.config import ModelConfig, parse
 from mapt.contract import Thresholds
 from mapt.errors import InputError
-from mapt.files import atomic_file
+from mapt.io.atomic_files import atomic_file
 from mapt.model.backbone import EfficientNetLite
 from mapt.model.network import Head, Network, owner
 

@@ -11,7 +11,7 @@ import torch
 
 from mapt.config import parse
 from mapt.errors import InputError
-from mapt.files import atomic_file
+from mapt.io.atomic_files import atomic_file
 from mapt.training.config import LAST, TrainConfig
 from mapt.training.state import State
 

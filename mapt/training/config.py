@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field, PositiveInt, model_validator
 from mapt.config import LONGEST, PRESETS, Frozen, ModelConfig, parse, read_toml
 from mapt.data.transforms import Augmentation
 from mapt.errors import InputError
+from mapt.io.toml import TOMLDecodeError, loads
 from mapt.model.network import HEADS, Head
-from mapt.toml import TOMLDecodeError, loads
 
 
 def _rising(heights: tuple[float, float]) -> tuple[float, float]:

@@ -12,24 +12,24 @@ import torch
 
 from mapt.data.loader import SampleRule, check_shares, end_workers, load_batches
 from mapt.errors import InputError
-from mapt.files import check_folder, own_folder
+from mapt.evaluation.device import arithmetic, describe_device
+from mapt.evaluation.torch_backend import TorchBackend
+from mapt.io.atomic_files import check_folder, own_folder
 from mapt.model.network import HEADS
 from mapt.model.targets import PairBatch
 from mapt.model.weights import read_card, save_weights
-from mapt.training.backend import TorchBackend
 from mapt.training.checkpoint import checkpoints, restore_checkpoint, save_checkpoint
+from mapt.training.checks.preflight import check_deployable, describe_batch, save_batch
 from mapt.training.config import LAST, TrainConfig
-from mapt.training.device import arithmetic, describe_device
-from mapt.training.log import REPLACED, RunLog, SilentLog, is_run
+from mapt.training.distributed import any_process, default_threads, first_process, first_process_first, gather, join
 from mapt.training.optimizer import rate_at
-from mapt.training.pictures import draw_batch, draw_predictions
-from mapt.training.processes import any_process, default_threads, first_process, first_process_first, gather, join
-from mapt.training.sanity import check_deployable, describe_batch, save_batch
+from mapt.training.reporting.log import REPLACED, RunLog, SilentLog, is_run
+from mapt.training.reporting.pictures import draw_batch, draw_predictions
+from mapt.training.reporting.validation import Validation, improves, labels_of
+from mapt.training.signals import StopRequest, WaitEnded
 from mapt.training.sources import build_samples, synthetic_sets
 from mapt.training.state import FIXED, State, start_state
 from mapt.training.steps import NotFiniteError, step
-from mapt.training.stop import StopRequest, WaitEnded
-from mapt.training.validation import Validation, improves, labels_of
 
 BEFORE = "; before that: "  # between a run's data and those of the weights it started from
 

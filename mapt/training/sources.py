@@ -8,20 +8,20 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from mapt.data.bad import BadFiles
-from mapt.data.camvid import open_camvid
-from mapt.data.cityscapes import open_cityscapes
-from mapt.data.classes import translation
-from mapt.data.kitti_mots import open_kitti_mots
-from mapt.data.kitti_step import open_step
+from mapt.data.datasets.bad_files import BadFiles
+from mapt.data.datasets.camvid import open_camvid
+from mapt.data.datasets.cityscapes import open_cityscapes
+from mapt.data.datasets.classes import translation
+from mapt.data.datasets.kitti_mots import open_kitti_mots
+from mapt.data.datasets.kitti_step import open_step
+from mapt.data.labelled_video import Video
 from mapt.data.loader import SampleRule, Share
 from mapt.data.transforms import View
 from mapt.data.triplet import Source
-from mapt.data.video import Video
 from mapt.errors import InputError
-from mapt.files import read_json
+from mapt.io.atomic_files import read_json
+from mapt.labels.step_png import MOTCHALLENGE_STEP
 from mapt.model.subgraphs import class_names
-from mapt.panoptic import MOTCHALLENGE_STEP
 from mapt.training.config import CamVidData, DataConfig, StepData, SyntheticData, TrainConfig
 
 Part = SyntheticData | StepData | CamVidData
@@ -113,7 +113,7 @@ def render_once(data: SyntheticData, folder: Path) -> Path:
     Raises:
         InputError: a folder that the user named holds something else.
     """
-    from mapt.data.synthetic import write_dataset
+    from mapt.synthetic import write_dataset
 
     # What a set of usual traffic is, it was before there was another.
     asked = data.model_dump(exclude={"weight", "root", "heights", *([] if data.rare else ["rare"])})
@@ -136,7 +136,7 @@ def render_once(data: SyntheticData, folder: Path) -> Path:
 
 def _read_recipe(folder: Path) -> dict[str, object] | None:
     """What a folder was rendered with; None if it says nothing that can be read."""
-    from mapt.data.synthetic.dataset import RECIPE
+    from mapt.synthetic.dataset import RECIPE
 
     try:
         recipe = read_json(folder / RECIPE)

@@ -15,8 +15,8 @@ from mapt.errors import InputError
 from mapt.model.network import Network
 from mapt.model.weights import build_network, load_imagenet, load_weights
 from mapt.training.config import TrainConfig
+from mapt.training.distributed import Place
 from mapt.training.optimizer import MovingAverage, build_optimizer
-from mapt.training.processes import Place
 
 FIXED = "shared = false: heads learn on the features of given weights; name them with --init"
 

@@ -10,8 +10,8 @@ from torch import nn
 
 from mapt.model.targets import PairBatch
 from mapt.training.config import TrainConfig
+from mapt.training.distributed import average
 from mapt.training.optimizer import rate_at
-from mapt.training.processes import average
 from mapt.training.state import State
 
 

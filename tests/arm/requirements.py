@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mapt import toml
+from mapt.io import toml
 
 TESTS = ("pytest", "pytest-timeout", "hypothesis")  # of the extra `dev`
 

@@ -23,7 +23,7 @@ from mapt.doctor import (
 )
 from mapt.errors import InputError
 from mapt.probes import PACKAGES, Package, ask
-from mapt.runtime import operators
+from mapt.runtime.backends import operators
 
 Run = Callable[..., Any]
 
@@ -76,9 +76,9 @@ def test_no_runtime_fails(mapt: Run, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_what_the_runtime_needs_and_does_not_import_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mapt.runtime.operators", None)
+    monkeypatch.setitem(sys.modules, "mapt.runtime.backends.operators", None)
     found = _ort_operators()
-    assert found.state == "broken" and "mapt.runtime.operators" in found.detail and found.advice
+    assert found.state == "broken" and "mapt.runtime.backends.operators" in found.detail and found.advice
 
 
 def test_a_driver_that_does_not_answer_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +146,7 @@ def test_an_extra_that_is_empty_on_this_machine_is_not_advised(
 
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr("platform.machine", lambda: machine)
-    monkeypatch.setattr("mapt.export.tensorrt.find_targets", none)
+    monkeypatch.setattr("mapt.export.tensorrt.engines.find_targets", none)
     advice = _tensorrt().advice
     assert ("mapt[trt-rtx]" in advice) == advised and "mapt[trt]" in advice
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from mapt.export import check
-from mapt.runtime.requirements import runnable_here
-from mapt.shipped import shipped_weights
+from mapt.export.bundle import compare_outputs as check
+from mapt.io.pretrained import shipped_weights
+from mapt.runtime.bundle.requirements import runnable_here
 
 Run = Callable[..., Any]
 

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mapt.image_files import read_rgb, write_image
-from mapt.panoptic import read_step
+from mapt.io.image_files import read_rgb, write_image
+from mapt.labels.step_png import read_step
 
 Run = Callable[..., Any]
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # as `mapt` sets it; FFmpeg looks at it once in a process

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.data.cityscapes import TRAIN_IDS
-from mapt.data.convert import step_to_mots
-from mapt.panoptic import write_step
+from mapt.data.datasets.cityscapes import TRAIN_IDS
+from mapt.data.tools.convert import step_to_mots
+from mapt.labels.step_png import write_step
 
 SIZE = (96, 320)
 

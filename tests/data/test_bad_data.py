@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from mapt.data.bad import BadFiles
-from mapt.data.kitti_step import open_step
+from mapt.data.datasets.bad_files import BadFiles
+from mapt.data.datasets.kitti_step import open_step
 from mapt.data.loader import SampleRule, Share, load_batches
 from mapt.data.transforms import Augmentation, View
 from mapt.data.triplet import Source
 from mapt.errors import InputError
-from mapt.panoptic import read_step, write_step
+from mapt.labels.step_png import read_step, write_step
 
 Breaker = Callable[[Path], None]
 FRAME = "000002.png"

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mapt.data.camvid import instances_from_components, open_camvid
-from mapt.data.stills import ego_motions
+from mapt.data.datasets.camvid import instances_from_components, open_camvid
+from mapt.data.static_images import ego_motions
 from mapt.errors import InputError
 
 

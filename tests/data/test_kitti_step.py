@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from mapt.data.kitti_step import list_sequences, open_step
+from mapt.data.datasets.kitti_step import list_sequences, open_step
 from mapt.errors import InputError
-from mapt.panoptic import read_step, write_step
+from mapt.labels.step_png import read_step, write_step
 
 
 def test_sequences_carry_images_and_labels_frame_by_frame(step_root: Path) -> None:

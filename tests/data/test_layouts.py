@@ -6,16 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
-from mapt.data.check import check_dataset
-from mapt.data.cityscapes import open_cityscapes
-from mapt.data.classes import translation
-from mapt.data.kitti_mots import IGNORED, open_kitti_mots
-from mapt.data.kitti_step import open_step
-from mapt.data.statistics import dataset_statistics
+from mapt.data.datasets.cityscapes import open_cityscapes
+from mapt.data.datasets.classes import translation
+from mapt.data.datasets.kitti_mots import IGNORED, open_kitti_mots
+from mapt.data.datasets.kitti_step import open_step
 from mapt.data.targets import frame_targets
+from mapt.data.tools.check import check_dataset
+from mapt.data.tools.statistics import dataset_statistics
 from mapt.data.triplet import Triplet
 from mapt.errors import InputError
-from mapt.panoptic import CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP, LabelMap
+from mapt.labels.step_png import CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP, LabelMap
 from tests.data.layouts import write_cityscapes, write_kitti_mots, write_motchallenge, write_step_dataset
 
 

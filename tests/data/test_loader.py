@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from mapt.data import stills, video
-from mapt.data.camvid import open_camvid
-from mapt.data.kitti_step import open_step
+from mapt.data import labelled_video as video
+from mapt.data import static_images as stills
+from mapt.data.datasets.camvid import open_camvid
+from mapt.data.datasets.kitti_step import open_step
 from mapt.data.loader import SampleRule, Samples, Share, check_shares, load_batches
 from mapt.data.transforms import Augmentation, View
 from mapt.data.triplet import Image
 from mapt.errors import InputError
-from mapt.image_files import read_rgb
+from mapt.io.image_files import read_rgb
 from mapt.model.targets import FrameTargets, PairBatch
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mapt.data.photometry import Photometry, vary_colours
+from mapt.data.color_jitter import Photometry, vary_colours
 from mapt.data.transforms import Augmentation, View, Window, augment, cut_image, cut_label, draw_window
 from mapt.data.triplet import Triplet
 

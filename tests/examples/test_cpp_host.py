@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mapt.image_files import read_rgb
+from mapt.io.image_files import read_rgb
 from mapt.runtime import TRACK_DTYPE, PanopticTracker
-from mapt.runtime.signature import sign_file
-from tests.export.test_bundle import make_keys
+from mapt.runtime.bundle.signature import sign_file
+from tests.export.bundle.test_writer import make_keys
 
 ROOT = Path(__file__).parents[2]
 

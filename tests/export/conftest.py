@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from mapt.data.synthetic import render_sequence
 from mapt.errors import InputError
-from mapt.export.bundle import Request, export_bundle
-from mapt.export.int8 import record
-from mapt.export.tensorrt import find_targets
-from mapt.runtime.backend import Tensors
-from mapt.runtime.bundle import read_bundle
-from mapt.runtime.ort import OrtBackend
-from mapt.shipped import shipped_weights
+from mapt.export.bundle.writer import Request, export_bundle
+from mapt.export.precision.int8 import record
+from mapt.export.tensorrt.engines import find_targets
+from mapt.io.pretrained import shipped_weights
+from mapt.runtime.backends.ort import OrtBackend
+from mapt.runtime.backends.protocol import Tensors
+from mapt.runtime.bundle.manifest import read_bundle
+from mapt.synthetic import render_sequence
 
 
 def has_tensorrt() -> bool:
@@ -27,7 +27,7 @@ def has_tensorrt() -> bool:
 @pytest.fixture(scope="session")
 def gridsample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped weights in the gridsample lowering, signed, and where TensorRT-RTX is, with engines for five GPUs."""
-    from tests.export.test_bundle import make_keys
+    from tests.export.bundle.test_writer import make_keys
 
     folder = tmp_path_factory.mktemp("gridsample")
     key, _ = make_keys(folder)

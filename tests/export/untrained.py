@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from mapt.config import preset
 from mapt.contract import Thresholds
-from mapt.data.synthetic import render_sequence
 from mapt.model.network import Network
 from mapt.model.subgraphs import build_subgraphs
-from mapt.runtime.backend import Backend, Tensors
+from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.synthetic import render_sequence
 
 SIZE = (384, 1248)
 # What an untrained network sees jumps about: without a wide reach nothing would be found again by its look.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mapt.panoptic import write_step
+from mapt.labels.step_png import write_step
 from tests.metrics.drawing import draw
 
 GT = {"0000": ["AArr..", "AArr..", "rAArss"], "0001": ["BBssrr", "BBsscc"]}

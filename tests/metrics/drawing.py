@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt.labels.step_png import KITTI_STEP, pack
 from mapt.metrics import PanopticTrackingMetrics, Results
 from mapt.metrics.histogram import JointHistogram, joint_histogram
-from mapt.panoptic import KITTI_STEP, pack
 
 Frame = tuple[NDArray[np.uint8], NDArray[np.int32]]
 LEGEND = {

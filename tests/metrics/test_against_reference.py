@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mapt.labels.step_png import BACKGROUND, CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP, VOID, LabelMap
 from mapt.metrics import ClassScores, PanopticTrackingMetrics
 from mapt.metrics.histogram import JointHistogram
-from mapt.panoptic import BACKGROUND, CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP, VOID, LabelMap
 from tests.metrics import reference
 from tests.metrics.drawing import Frame, Pools, Sequence, count, draw, random_sequence
 

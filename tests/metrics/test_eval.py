@@ -11,8 +11,8 @@ from rich.console import Console
 
 from mapt.cli import main
 from mapt.commands.eval import show
+from mapt.labels.step_png import KITTI_STEP, write_step
 from mapt.metrics import PanopticTrackingMetrics
-from mapt.panoptic import KITTI_STEP, write_step
 from tests.metrics.conftest import GT, PRED
 from tests.metrics.drawing import draw, score_all
 

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapt.errors import InputError
+from mapt.labels.step_png import pack, write_step
+from mapt.metrics.distributed_eval import share_sequences
 from mapt.metrics.evaluate import Evaluation, evaluate_pairs
 from mapt.metrics.folders import FramePair, pair_frames
-from mapt.metrics.ranks import share_sequences
-from mapt.panoptic import pack, write_step
 from tests.metrics.drawing import random_sequence
-from tests.processes import torchrun
+from tests.tools.processes import torchrun
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from mapt.errors import InputError
+from mapt.labels.step_png import BACKGROUND, KITTI_STEP, read_packed, unpack, write_step
 from mapt.metrics import PanopticTrackingMetrics
 from mapt.metrics.folders import pair_frames
-from mapt.panoptic import BACKGROUND, KITTI_STEP, read_packed, unpack, write_step
 from tests.metrics.conftest import GT, PRED
 from tests.metrics.drawing import draw, score_all
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from mapt.labels.step_png import KITTI_STEP
 from mapt.metrics.recall import RecallByArea
-from mapt.panoptic import KITTI_STEP
 from tests.metrics.drawing import Frame, count
 
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from mapt.labels.step_png import KITTI_STEP
 from mapt.metrics import PanopticTrackingMetrics
-from mapt.panoptic import KITTI_STEP
 from tests.metrics.drawing import score, score_all
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mapt.labels.step_png import KITTI_STEP
 from mapt.metrics import PanopticTrackingMetrics
-from mapt.panoptic import KITTI_STEP
 from tests.metrics.drawing import draw, score, score_all
 
 

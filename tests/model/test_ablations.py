@@ -9,14 +9,14 @@ import torch
 
 from mapt.config import ModelConfig, preset
 from mapt.errors import InputError
-from mapt.export.subgraphs import list_subgraphs
-from mapt.model.flow import flow_offsets, pack_grey
-from mapt.model.motion import soft_iou
+from mapt.evaluation.torch_backend import TorchBackend
+from mapt.export.lowering.folded_subgraphs import list_subgraphs
+from mapt.model.heads.motion import soft_iou
 from mapt.model.network import Network
+from mapt.model.optical_flow import flow_offsets, pack_grey
 from mapt.model.subgraphs import model_info
 from mapt.model.targets import PairBatch
 from mapt.runtime import PanopticTracker
-from mapt.training.backend import TorchBackend
 
 VARIANTS = (
     {"motion_input": "backbone"}, {"motion_input": "flow"}, {"appearance_input": "box"}, {"appearance_input": "mask"},

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from mapt.config import preset
-from mapt.model.anchors import anchor_shapes, make_anchors
 from mapt.model.fpn import STRIDES
-from mapt.model.rpn import FOREGROUND_IOU
+from mapt.model.heads.anchors import anchor_shapes, make_anchors
+from mapt.model.heads.rpn import FOREGROUND_IOU
 
 
 @pytest.mark.parametrize("ratio", [0.5, 1.0, 2.4])

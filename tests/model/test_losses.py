@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from mapt.model.appearance import appearance_loss
-from mapt.model.motion import motion_loss, soft_iou
-from mapt.model.semantic import jaccard_loss, semantic_loss
+from mapt.model.heads.appearance import appearance_loss
+from mapt.model.heads.motion import motion_loss, soft_iou
+from mapt.model.heads.semantic import jaccard_loss, semantic_loss
 
 
 def test_semantic_loss_averages_the_worst_quarter() -> None:

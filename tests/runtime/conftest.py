@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mapt.contract import BY_NAME, ModelInfo, Thresholds
-from mapt.runtime.backend import Backend, Tensors
+from mapt.runtime.backends.protocol import Backend, Tensors
 
 HEIGHT, WIDTH = 64, 96
 SIZES = {"H": HEIGHT, "W": WIDTH, "K": 4, "D": 4, "N": 2, "F": 1, "S": 1, "C": 1, "M": 1, "E": 8}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mapt.runtime import PanopticFrame, PanopticTracker, StepError
-from mapt.runtime.ort import OrtBackend
+from mapt.runtime.backends.ort import OrtBackend
 
 PERIOD = 100_000_000  # ns
 
@@ -32,7 +32,9 @@ def pictures(count: int) -> np.ndarray:
 def test_the_documented_loop_survives_a_bad_camera_and_goes_on_after_a_stop(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mapt.runtime.pipeline.time.perf_counter_ns", lambda: 0)  # no frame misses the loop's deadline
+    monkeypatch.setattr(
+        "mapt.runtime.perception.pipeline.time.perf_counter_ns", lambda: 0
+    )  # no frame misses the loop's deadline
     drive, images = documented(), pictures(6)
 
     def camera(first: int, last: int) -> Iterator[tuple[np.ndarray, int]]:

@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 
 from mapt.errors import InputError
-from mapt.export.bundle import Request, export_bundle
-from mapt.runtime import operators
-from mapt.shipped import shipped_weights
-from mapt.toml import loads
-from tests.runtime.test_operators import needs_library
+from mapt.export.bundle.writer import Request, export_bundle
+from mapt.io.pretrained import shipped_weights
+from mapt.io.toml import loads
+from mapt.runtime.backends import operators
+from tests.runtime.backends.test_operators import needs_library
 
 ROOT = Path(__file__).parents[2]
 HOST = """
 import sys
 import numpy as np
 from mapt.runtime import PanopticTracker
-from mapt.runtime.operators import find_library
+from mapt.runtime.backends.operators import find_library
 tracker = PanopticTracker.load(sys.argv[1], threads=1, device="cpu")
 image = np.random.default_rng(0).integers(0, 255, (192, 640, 3), np.uint8)
 print(find_library()[0])

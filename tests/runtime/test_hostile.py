@@ -21,8 +21,8 @@ from mapt.contract import ModelInfo
 from mapt.errors import InputError
 from mapt.runtime import PanopticTracker, StampError, StateError
 from mapt.runtime.errors import BusyError, StepError
-from mapt.runtime.packing import pack, unpack
-from mapt.runtime.state import KIND, VERSION
+from mapt.runtime.persistence.packing import pack, unpack
+from mapt.runtime.persistence.state import KIND, VERSION
 
 Make = Callable[..., Any]
 HUGE = 10**5000

@@ -12,8 +12,8 @@ import pytest
 from mapt.contract import RANGES, ModelInfo, Thresholds
 from mapt.errors import InputError
 from mapt.runtime import PanopticTracker, StampError
-from mapt.runtime.packing import pack
-from mapt.runtime.record import VERSION, Replayer
+from mapt.runtime.persistence.packing import pack
+from mapt.runtime.persistence.recording import VERSION, Replayer
 
 Make = Callable[..., Any]
 PERIOD = 100_000_000  # ns

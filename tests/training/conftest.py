@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mapt.panoptic import write_step
+from mapt.labels.step_png import write_step
 from mapt.training.config import TrainConfig, read_config
 
 CONFIG = """

@@ -1,4 +1,4 @@
-"""Training on a GPU that is not there (`tests/pretend_cuda.py`): devices, precisions, and what the host waits for."""
+"""Training on a GPU that is not there (`tests/tools/pretend_cuda.py`): devices, precisions, and what the host waits for."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -12,25 +12,25 @@ from torch import Tensor, nn
 from mapt.config import preset
 from mapt.data.loader import load_batches
 from mapt.errors import InputError
+from mapt.evaluation.device import arithmetic, find_device
+from mapt.evaluation.test_time_scales import ScaledBackend
+from mapt.evaluation.torch_backend import TorchBackend
 from mapt.model.batch import image_generators
+from mapt.model.heads.rpn import rpn_losses
 from mapt.model.network import Network
-from mapt.model.rpn import rpn_losses
 from mapt.model.targets import FrameTargets, PairBatch
 from mapt.model.weights import load_weights, save_weights
 from mapt.ops import compiled
 from mapt.runtime import PanopticTracker
-from mapt.training.backend import TorchBackend
 from mapt.training.checkpoint import checkpoints
 from mapt.training.config import TrainConfig
-from mapt.training.device import arithmetic, find_device
+from mapt.training.distributed import Place
 from mapt.training.loop import train
-from mapt.training.processes import Place
-from mapt.training.scales import ScaledBackend
 from mapt.training.sources import build_samples
 from mapt.training.state import _synchronise_norms, start_state
 from mapt.training.steps import step
 from tests.conftest import Ran
-from tests.pretend_cuda import CUDA, PretendCuda, pretend_cuda
+from tests.tools.pretend_cuda import CUDA, PretendCuda, pretend_cuda
 
 Tiny = Callable[..., TrainConfig]
 ON_GPU = ("device=cuda", "schedule.iterations=2")

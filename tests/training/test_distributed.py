@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from mapt.data.loader import load_batches
-from mapt.shipped import shipped_weights
+from mapt.io.pretrained import shipped_weights
 from mapt.training.config import read_config
 from mapt.training.loop import train
 from mapt.training.sources import build_samples
-from tests.processes import torchrun
+from tests.tools.processes import torchrun
 
 WEIGHTS = shipped_weights()  # a trained network: its proposals do not change order over a rounding error
 SETTINGS = ("schedule.batch=2", "frozen_norm=true", "schedule.rate=0.0001", "checkpoint_every=100", "data.workers=1")

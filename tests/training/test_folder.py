@@ -11,7 +11,7 @@ import pytest
 
 from mapt.data.loader import load_batches
 from mapt.errors import InputError
-from mapt.files import own_folder
+from mapt.io.atomic_files import own_folder
 from mapt.training.checkpoint import checkpoints
 from mapt.training.config import TrainConfig
 from mapt.training.loop import train
@@ -21,7 +21,7 @@ TRY = """
 import sys
 from pathlib import Path
 from mapt.errors import InputError
-from mapt.files import own_folder
+from mapt.io.atomic_files import own_folder
 try:
     with own_folder(Path(sys.argv[1])):
         print("free")
@@ -64,7 +64,7 @@ def test_a_run_keeps_the_folder_until_it_ends(tiny: Tiny, tmp_path: Path, monkey
 
 def test_a_child_does_not_hold_the_folder_of_its_parent(tmp_path: Path) -> None:
     code = (
-        "import os, sys, time\nfrom pathlib import Path\nfrom mapt.files import own_folder\n"
+        "import os, sys, time\nfrom pathlib import Path\nfrom mapt.io.atomic_files import own_folder\n"
         "with own_folder(Path(sys.argv[1])):\n"
         "    child = os.fork()\n"
         "    if not child:\n"

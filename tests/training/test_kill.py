@@ -15,7 +15,7 @@ import torch
 from mapt.training.checkpoint import checkpoints
 from mapt.training.config import TrainConfig
 from mapt.training.loop import train
-from mapt.training.stop import StopRequest
+from mapt.training.signals import StopRequest
 
 ITERATIONS = 8
 CHANGES = (f"schedule.iterations={ITERATIONS}", "data.workers=1")

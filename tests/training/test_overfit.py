@@ -7,11 +7,11 @@ import torch
 import torchvision
 from torch import nn
 
-from mapt.model.appearance import pool_mask
 from mapt.model.boxes import paste_masks, with_batch_index
 from mapt.model.fpn import STRIDES
-from mapt.model.instance import BOX_ROI, MASK_ROI, MASK_SIZE, thing_index
-from mapt.model.motion import soft_iou
+from mapt.model.heads.appearance import pool_mask
+from mapt.model.heads.instance import BOX_ROI, MASK_ROI, MASK_SIZE, thing_index
+from mapt.model.heads.motion import soft_iou
 from mapt.model.network import Network
 from mapt.model.targets import PairBatch
 from mapt.ops import multiscale_roi_align

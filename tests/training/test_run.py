@@ -10,15 +10,15 @@ import torch
 
 from mapt.data.loader import load_batches
 from mapt.errors import InputError
+from mapt.labels.step_png import KITTI_STEP
 from mapt.model.network import Network
 from mapt.model.subgraphs import InstanceGraph
 from mapt.model.targets import PairBatch
 from mapt.model.weights import load_weights
-from mapt.panoptic import KITTI_STEP
-from mapt.training import validation
+from mapt.training.checks.preflight import describe_batch
 from mapt.training.config import TrainConfig
 from mapt.training.loop import total_iterations, train
-from mapt.training.sanity import describe_batch
+from mapt.training.reporting import validation
 from mapt.training.sources import build_samples
 from mapt.training.state import start_state
 from mapt.training.steps import NotFiniteError, step

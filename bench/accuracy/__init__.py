@@ -1,0 +1,1 @@
+"""Accuracy of the network, of association and of its baselines."""

@@ -1,0 +1,140 @@
+"""Mean IoU on CamVid's 11 classes: of the semantic head alone, and of the labels that the runtime returns.
+
+    python -m mapt.bench.accuracy.camvid BUNDLE --root CAMVID [--split test] [--json FILE]
+
+The 19 classes of the network are named in CamVid's (`CAMVID`); what has no label there does not count. A bundle of
+CamVid's aspect (`mapt export --size 384x512`) loses no pixels to padding.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.bench.cli_errors import told_in_one_line
+from mapt.bench.machine import describe_machine
+from mapt.data.datasets.camvid import open_camvid
+from mapt.docstrings import text_of
+from mapt.errors import InputError
+from mapt.io.atomic_files import write_json
+from mapt.io.image_files import read_rgb
+from mapt.labels.gray_png import read_grey
+from mapt.runtime import PanopticTracker
+from mapt.runtime.backends.ort import OrtBackend
+from mapt.runtime.backends.protocol import Backend
+from mapt.runtime.bundle.manifest import read_bundle
+from mapt.runtime.perception.pipeline import Clock, perceive
+from mapt.runtime.perception.preprocess import fit, to_image, to_input
+
+NAMES = (
+    "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist",
+)  # fmt: skip
+VOID = len(NAMES)
+# road sidewalk building wall fence pole light sign vegetation terrain sky person rider car truck bus train motorcycle
+# bicycle. As in the 11-class CamVid: walls are buildings, lights are signs, grass is tree, trucks and buses are cars.
+CAMVID = np.array((3, 4, 1, 1, 7, 2, 6, 6, 5, 5, 0, 9, 10, 8, 8, 8, 8, 10, 10), np.uint8)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How often a class was taken for which: (11,11) int64, rows are the truth."""
+
+    confusion: NDArray[np.int64]
+
+    @property
+    def iou(self) -> NDArray[np.float64]:
+        """IoU of each class (11,) float64; NaN where it occurs nowhere."""
+        hits = np.diag(self.confusion).astype(np.float64)
+        union = self.confusion.sum(0) + self.confusion.sum(1) - hits
+        return np.where(union > 0, hits / np.maximum(union, 1), np.nan)
+
+    @property
+    def mean(self) -> float:
+        """Over the classes that occur."""
+        return float(np.nanmean(self.iou))
+
+    def to_json(self) -> dict[str, float | None]:
+        """IoU by class, and the mean; undefined is null."""
+        values = zip(("mean", *NAMES), (self.mean, *self.iou.tolist()), strict=True)
+        return {name: None if np.isnan(value) else value for name, value in values}
+
+
+def count(truth: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The confusion (11,11) of one still: CamVid's labels (H,W) against train ids (H,W)."""
+    known = truth < VOID
+    return np.bincount(truth[known] * np.int64(VOID) + CAMVID[labels[known]], minlength=VOID * VOID).reshape(VOID, VOID)
+
+
+def semantic_labels(backend: Backend, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The best of all 19 classes at every pixel of an image (H,W,3), from the semantic head alone."""
+    info = backend.info
+    place = fit(image.shape[0], image.shape[1], info.height, info.width)
+    logits = perceive(backend, to_input(image, place, info.height, info.width), Clock()).logits
+    full = [cv2.resize(plane, (info.width, info.height), interpolation=cv2.INTER_LINEAR) for plane in logits]
+    return to_image(np.argmax(full, 0), place).astype(np.uint8)
+
+
+def measure(backend: Backend, root: Path, split: str) -> dict[str, Agreement]:
+    """Both kinds of labels over a split; no still knows of the one before.
+
+    Raises:
+        InputError: the folder is not CamVid's, or a file in it is bad.
+    """
+    tracker, stamps = PanopticTracker(backend), iter(range(0, 1 << 62, 1_000_000_000))
+
+    def returned(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        tracker.reset()
+        return tracker.step(image, next(stamps)).semantic
+
+    ways: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+        "semantic head": lambda image: semantic_labels(backend, image), "runtime": returned,
+    }  # fmt: skip
+    sums = {name: np.zeros((VOID, VOID), np.int64) for name in ways}
+    for image, truth in _stills(root, split):
+        for name, label in ways.items():
+            sums[name] += count(truth, label(image))
+    return {name: Agreement(confusion) for name, confusion in sums.items()}
+
+
+def _stills(root: Path, split: str) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    for path, label in open_camvid(root, split).files:
+        image, truth = read_rgb(path), np.asarray(read_grey(label, 8), np.uint8)
+        if image.shape[:2] != truth.shape:
+            raise InputError(f"{label}: is {truth.shape}, its image {image.shape[:2]}; replace one of them")
+        yield image, truth
+
+
+@told_in_one_line()
+def main(arguments: list[str] | None = None) -> None:
+    """The command."""
+    from rich.console import Console
+    from rich.table import Table
+
+    parser = argparse.ArgumentParser(
+        prog="python -m mapt.bench.accuracy.camvid", description=text_of(__name__).splitlines()[0]
+    )
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--trust", type=Path, help="public key that must have signed the bundle")
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args(arguments)
+    found = measure(OrtBackend(read_bundle(given.bundle, given.trust), given.threads), given.root, given.split)
+    table = Table(f"CamVid {given.split}, IoU", *NAMES, "mean")
+    for name, agreement in found.items():
+        table.add_row(name, *(f"{value:.3f}" for value in agreement.iou), f"{agreement.mean:.3f}")
+    Console(width=160).print(table)
+    if given.json:
+        scores = {name: agreement.to_json() for name, agreement in found.items()}
+        write_json(given.json, {"machine": describe_machine(given.threads), "iou": scores})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Parameters, multiply-adds and the rate of a matrix product."""

@@ -1,0 +1,88 @@
+"""What nvcc makes of the kernels, for an architecture that need not be here."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import ModuleType
+
+from mapt.bench.gpu.context import Context, Result
+from mapt.bench.gpu.needs import ROOT
+from mapt.io.prefetch import usable_cores
+
+ARCHITECTURE = "90"
+ENTRY = re.compile(r"Compiling entry function '(\w+)' for")
+SPILLS = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
+USED = re.compile(r"Used (\d+) registers")
+SHARED = re.compile(r"(\d+) bytes smem")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What ptxas says: registers of a thread; bytes of stack, spilled, and of shared memory."""
+
+    name: str
+    registers: int
+    stack: int
+    spilled: int
+    shared: int
+
+
+def toolkit() -> ModuleType:
+    """csrc/nvcc.py, which setup.py uses too."""
+    sys.path.insert(0, str(ROOT / "csrc"))
+    try:
+        return importlib.import_module("nvcc")
+    finally:
+        sys.path.pop(0)
+
+
+def resources(context: Context) -> Result:
+    """Compile every kernel for sm_90; registers, spills and shared memory, as ptxas states them."""
+    nvcc = toolkit()
+    sources = sorted((ROOT / "csrc/kernels").glob("*.cu"))
+    if context.small:
+        sources = sources[:1]
+    target = f"-gencode=arch=compute_{ARCHITECTURE},code=sm_{ARCHITECTURE}"
+    compiler = nvcc.find_toolkit() / "bin/nvcc"
+
+    def compile_one(source: Path) -> subprocess.CompletedProcess[str]:
+        made = context.folder / f"{source.stem}.o"
+        command = [compiler, *nvcc.FLAGS, target, "-Xptxas", "-v", "-c", source, "-o", made]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        done = list(pool.map(compile_one, sources))
+    faults = [
+        f"{source.name}: {(ran.stderr.strip().splitlines() or ['nvcc failed'])[0]}"
+        for source, ran in zip(sources, done, strict=True)
+        if ran.returncode
+    ]
+    kernels = [kernel for ran in done for kernel in read(ran.stderr)]
+    if not kernels and not faults:
+        faults.append("ptxas says nothing of any kernel")
+    spilling = [k for k in kernels if k.spilled]
+    most = max((k.registers for k in kernels), default=0)
+    line = f"{len(kernels)} kernels, at most {most} registers, {len(spilling)} of them spill"
+    rows = [f"{k.spilled:5} bytes spilled, {k.registers} registers: {k.name}" for k in spilling]
+    return Result(line, {"kernels": [asdict(k) for k in kernels]}, tuple(faults), tuple(rows))
+
+
+def read(said: str) -> Iterator[Kernel]:
+    """The kernels in what `ptxas -v` says."""
+    name, stack, spilled = "", 0, 0
+    for line in said.splitlines():
+        if entry := ENTRY.search(line):
+            name, stack, spilled = entry[1], 0, 0
+        elif found := SPILLS.search(line):
+            stack, spilled = int(found[1]), int(found[2]) + int(found[3])
+        elif (used := USED.search(line)) and name:
+            shared = SHARED.search(line)
+            yield Kernel(name, int(used[1]), stack, spilled, int(shared[1]) if shared else 0)
+            name = ""

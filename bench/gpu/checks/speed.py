@@ -1,0 +1,110 @@
+"""Operators beside torchvision's: eager, and from a CUDA graph, so without launch gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+
+from mapt import ops
+from mapt.bench.gpu.context import Context, Result
+from mapt.bench.gpu.device import capture, first_line, milliseconds
+from mapt.bench.kernels import cases as kernel_cases
+from mapt.bench.kernels.cases import Call, Case
+
+BANDWIDTH = 3e12  # bytes per second, of the floor: an H200's memory moves half as much again
+SMALL = (8, 24, 40)  # channels, height and width of a rehearsal's convolutions
+
+
+def forward(context: Context) -> Result:
+    """Inference."""
+    with torch.device(context.device), torch.no_grad():
+        torch.manual_seed(0)
+        cases = [*kernel_cases.motion_cases(None), features_case()]
+        if context.small:
+            cases += kernel_cases.roi_cases(None, 8, ((20, 7),))
+            cases.append(kernel_cases.convolution_case(None, SMALL))
+        else:
+            cases += kernel_cases.roi_cases(None)
+            cases += kernel_cases.roi_cases(None, 64, ((300, 7),))
+            cases += kernel_cases.roi_cases(None, 256, ((1000, 7),), torch.float16)
+            cases.append(kernel_cases.convolution_case(None))
+            cases.append(kernel_cases.convolution_case(None, (256, 96, 312)))
+        return measured(cases, context)
+
+
+def backward(context: Context) -> Result:
+    """Forward and backward."""
+    with torch.device(context.device):
+        torch.manual_seed(0)
+        cases = kernel_cases.training_cases()
+    return measured(cases[:1] if context.small else cases, context)
+
+
+def features_case() -> Case:
+    """The motion step with features inside boxes; torchvision has nothing that does the same."""
+    count, filters, h, w = 20, 16, kernel_cases.HEIGHT // 8, kernel_cases.WIDTH // 8
+    masks, offsets = kernel_cases.blobs(count, h, w), kernel_cases.normal(4, 18, h, w, scale=2)
+    head = kernel_cases.normal(4, filters, 1, 3, 3), kernel_cases.normal(4 * filters)
+    bias, boxes = kernel_cases.normal(1), kernel_cases.random_boxes(count)[:, 1:].contiguous()
+
+    def ours() -> object:
+        return ops.propagate_masks(masks, offsets, *head, bias, boxes)
+
+    amount = 4 * (masks.numel() * 2 + offsets.numel() + count * 4 * filters * 49)
+    return Case("the same with box features", ours, {}, 2 * 4 * 36 * masks.numel(), amount)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What a piece of work took.
+
+    Attributes:
+        name: the work.
+        us: median microseconds by contender.
+        graphed_us: the same, replayed from a CUDA graph.
+        not_captured: why there is no such replay, by contender.
+        floor_us: inputs and outputs, each once, at `BANDWIDTH`.
+    """
+
+    name: str
+    us: dict[str, float]
+    graphed_us: dict[str, float]
+    not_captured: dict[str, str]
+    floor_us: float
+
+    def row(self) -> str:
+        """A line of the table."""
+        known = self.us, self.graphed_us
+        cells = [times.get(who) for times in known for who in ("ours", "torchvision")]
+        shown = " ".join(f"{'-' if us is None else f'{us:.0f}':>8}" for us in cells)
+        return f"{self.name[:58]:58} {shown} {self.floor_us:6.1f}"
+
+
+def time_case(case: Case, context: Context) -> Timing:
+    """Medians of every contender, eager and graphed."""
+    calls: dict[str, Call] = {"ours": case.ours, **case.others}
+    us, graphed, refused = dict[str, float](), dict[str, float](), dict[str, str]()
+    for name, call in calls.items():
+        us[name] = 1e3 * milliseconds(call, context.device, context.rounds())
+        try:
+            replay, _ = capture(call, context.device)
+            graphed[name] = 1e3 * milliseconds(replay, context.device, context.rounds())
+        except Exception as error:  # torchvision's pooler asks the device for sizes
+            refused[name] = first_line(error)
+    return Timing(case.name, us, graphed, refused, 1e6 * case.bytes / BANDWIDTH)
+
+
+def measured(cases: Sequence[Case], context: Context) -> Result:
+    """All of them, as a table."""
+    timings = [time_case(case, context) for case in cases]
+    faults = [f"{t.name}: ours cannot be captured" for t in timings if "ours" in t.not_captured]
+    both = [t for t in timings if "torchvision" in t.us]
+    slower = sum(t.us["ours"] > t.us["torchvision"] for t in both)
+    line = (
+        f"{len(timings)} pieces of work, ours slower than torchvision's in {slower} of {len(both)}"
+    )
+    head = f"{'microseconds':58} {'ours':>8} {'tv':>8} {'graphed':>8} {'tv':>8} {'floor':>6}"
+    rows = (head, *(t.row() for t in timings))
+    return Result(line, {"cases": [asdict(t) for t in timings]}, tuple(faults), rows)

@@ -1,0 +1,1 @@
+"""The compiled operators beside their peers."""

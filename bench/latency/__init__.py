@@ -1,0 +1,1 @@
+"""Time and memory of frames, steps and long runs."""

@@ -1,0 +1,147 @@
+"""What can run a bundle: PyTorch in three ways, ONNX Runtime, OpenVINO, TensorRT; and how far each is proven here."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from mapt.errors import InputError
+from mapt.evaluation.torch_backend import TorchBackend
+from mapt.export.lowering.folded_subgraphs import fold_batch_norm
+from mapt.model.network import Network
+from mapt.model.weights import load_weights
+from mapt.runtime.backends.openvino import OpenvinoBackend
+from mapt.runtime.backends.ort import OrtBackend
+from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.runtime.backends.tensorrt import TensorrtBackend
+from mapt.runtime.bundle.manifest import Bundle
+
+Kind = Literal["torch", "torch-best", "torch-compile", "ort", "openvino", "tensorrt"]
+Proof = Literal["proven here", "built only", "unproven"]
+COMPILED = ("backbone", "semantic")  # convolutions from end to end; the others hold operators it would step around
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A row of the tables.
+
+    Attributes:
+        name: of the row.
+        kind: what runs it.
+        bundle: what is run; PyTorch takes its weights.
+    """
+
+    name: str
+    kind: Kind
+    bundle: Bundle
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a row is proven: measured in this run, engines built and not run, or neither; and why."""
+
+    proof: Proof
+    why: str = ""
+
+
+class TorchBest(TorchBackend):
+    """PyTorch as fast as it goes without translation: batch norms folded, channels last."""
+
+    name = "torch-best"
+
+    def __init__(self, network: Network) -> None:
+        super().__init__(fold_batch_norm(copy.deepcopy(network).eval()))
+        for graph in self.graphs.values():
+            for module in graph.modules():
+                if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):  # what comes out of them follows their weights
+                    module.to(memory_format=torch.channels_last)
+
+    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+        """See `Backend.run`."""
+        return {name: np.ascontiguousarray(value) for name, value in super().run(subgraph, inputs).items()}
+
+
+class TorchCompiled(TorchBest):
+    """The same with backbone and semantic head translated by `torch.compile`, before the first frame.
+
+    Raises:
+        InputError: they could not be.
+    """
+
+    name = "torch-compile"
+
+    def __init__(self, network: Network) -> None:
+        super().__init__(network)
+        given: Tensors = {"image": np.zeros((1, self.info.height, self.info.width, 3), np.uint8)}
+        try:
+            for name in COMPILED:  # the semantic head reads what the backbone gives
+                self.graphs[name].compile(dynamic=False)
+                given = self.run(name, given)
+        except Exception as error:  # its errors have no common class
+            why = (str(error).strip().splitlines() or [""])[0]
+            raise InputError(f"torch.compile failed: {type(error).__name__}: {why[:200]}") from error
+
+
+PYTORCH: dict[str, type[TorchBackend]] = {c.name: c for c in (TorchBackend, TorchBest, TorchCompiled)}
+
+
+def list_contenders(bundle: Bundle, others: list[Bundle], compiled: bool = False) -> list[Contender]:
+    """Every row there may be; the first is the reference.
+
+    Args:
+        bundle: what is measured.
+        others: further bundles, on ONNX Runtime.
+        compiled: have a row of `torch.compile`, too.
+
+    Raises:
+        InputError: two bundles are called the same.
+    """
+    rows = [Contender("torch", "torch", bundle), Contender("torch-best", "torch-best", bundle)]
+    rows += [Contender("torch-compile", "torch-compile", bundle)] if compiled else []
+    for each in (bundle, *others):
+        rows.append(Contender(each.folder.name if others else "ort", "ort", each))
+    rows += [Contender("openvino", "openvino", bundle), Contender("tensorrt", "tensorrt", bundle)]
+    if len({row.name for row in rows}) < len(rows):
+        raise InputError("--beside: two bundles are called the same; rename a folder")
+    return rows
+
+
+def open_contender(contender: Contender, threads: int, device: torch.device | None = None) -> Backend:
+    """Its backend, with the row's name.
+
+    Args:
+        contender: the row.
+        threads: of the network; PyTorch's are a setting of the whole process.
+        device: of PyTorch; None: the CPU.
+
+    Raises:
+        InputError: what it needs is not on this machine, or not in the bundle.
+    """
+    bundle = contender.bundle
+    backend: Backend
+    if contender.kind in PYTORCH:
+        torch.set_num_threads(threads)
+        network = load_weights(bundle.folder / "weights.safetensors")
+        backend = PYTORCH[contender.kind](network.to(device or torch.device("cpu")))
+    elif contender.kind == "ort":
+        backend = OrtBackend(bundle, threads)
+    else:
+        backend = OpenvinoBackend(bundle, threads) if contender.kind == "openvino" else TensorrtBackend(bundle)
+    backend.name = contender.name
+    return backend
+
+
+def standing(contender: Contender, error: InputError | None) -> Standing:
+    """What may be said of a row: `error` is why it could not be opened."""
+    if error is None:
+        return Standing("proven here")
+    if contender.kind == "tensorrt" and contender.bundle.engines:
+        return Standing("built only", f"engines for {', '.join(sorted(contender.bundle.engines))}; {error}")
+    return Standing("unproven", str(error))

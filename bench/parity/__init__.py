@@ -1,0 +1,1 @@
+"""PyTorch and a bundle on the same frames."""

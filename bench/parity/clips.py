@@ -1,0 +1,76 @@
+"""Frames to compare on, with their labels where there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.data.datasets.kitti_step import Sequence, list_sequences, read_labelled
+from mapt.io.frame_source import Source, open_sources
+from mapt.labels.step_png import LabelMap
+
+SPLIT = "val"
+Truth = tuple[NDArray[np.uint8], NDArray[np.int32]]
+
+
+@dataclass(frozen=True)
+class ClipFrame:
+    """One frame: (H,W,3) uint8 RGB, its time, and its label (class and id, (H,W) each) or None."""
+
+    image: NDArray[np.uint8]
+    stamp_ns: int
+    truth: Truth | None
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A sequence of frames.
+
+    Attributes:
+        source: where they come from.
+        fps: frames per second of a labelled sequence; other sources know their own.
+    """
+
+    source: Source | Sequence
+    fps: float
+
+    @property
+    def name(self) -> str:
+        """Of the sequence."""
+        return self.source.name
+
+    @property
+    def labelled(self) -> bool:
+        """Has every frame a label?"""
+        return isinstance(self.source, Sequence)
+
+    def __len__(self) -> int:
+        """How many frames; of a video what its container announces."""
+        return len(self.source.images) if isinstance(self.source, Sequence) else len(self.source)
+
+    def frames(self, labels: LabelMap) -> Iterator[ClipFrame]:
+        """The frames; `labels` are the classes that labels may have.
+
+        Raises:
+            InputError: see `read_labelled`, or a frame of another source cannot be read.
+        """
+        if isinstance(self.source, Sequence):
+            for image, truth, stamp_ns in read_labelled(self.source, self.fps, labels):
+                yield ClipFrame(image, stamp_ns, truth)
+        else:
+            yield from (ClipFrame(frame.image, frame.stamp_ns, None) for frame in self.source)
+
+
+def open_clips(data: Path, fps: float) -> list[Clip]:
+    """The sequences of a folder of frames, a video, or a dataset, with labels where there is `panoptic_maps/val`.
+
+    Raises:
+        InputError: nothing there, or nothing that can be read.
+    """
+    if (data / "panoptic_maps" / SPLIT).is_dir():
+        return [Clip(sequence, fps) for sequence in list_sequences(data, SPLIT)]
+    return [Clip(source, fps) for source in open_sources(data, fps if data.is_dir() else None)]

@@ -1,0 +1,118 @@
+"""The subgraphs of two backends on the same inputs, call by call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.contract import BY_NAME
+from mapt.export.bundle.compare_outputs import TOLERANCE
+from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.runtime.perception.self_test import difference
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """A tensor that differs by more than the tolerance, and where.
+
+    Attributes:
+        head: the subgraph that gave it; both sides were given the same inputs.
+        tensor: the output.
+        relative: its largest difference, as a share of its largest value; of integers the share of elements.
+        sequence: the clip's name.
+        frame: index in it.
+    """
+
+    head: str
+    tensor: str
+    relative: float
+    sequence: str
+    frame: int
+
+
+@dataclass
+class HeadGap:
+    """What a subgraph's outputs differ by, over all of its calls.
+
+    Attributes:
+        precision: its number format in the bundle; only float32 has a tolerance.
+        calls: how often it ran.
+        beyond: calls in which some output exceeded the tolerance.
+        reordered: calls whose detections came in another order (they are compared in the reference's).
+        worst: the largest difference; None where it never ran.
+    """
+
+    precision: str
+    calls: int = 0
+    beyond: int = 0
+    reordered: int = 0
+    worst: Divergence | None = None
+
+
+class Shadow:
+    """A backend that answers as the reference does and lets another one compute the same, to compare them.
+
+    Args:
+        reference: gives the answers.
+        other: is compared.
+        heads: where what differs is written down.
+    """
+
+    name = "shadow"
+
+    def __init__(self, reference: Backend, other: Backend, heads: dict[str, HeadGap]) -> None:
+        self.reference, self.other, self.heads, self.info = reference, other, heads, reference.info
+        self.providers = reference.providers
+        self.place = ("", 0)
+        self.first: Divergence | None = None
+        self.detections: NDArray[np.float32] = np.zeros(0, np.float32)
+
+    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+        """See `Backend.run`."""
+        want, got = self.reference.run(subgraph, inputs), self.other.run(subgraph, inputs)
+        head = self.heads[subgraph]
+        head.calls += 1
+        if subgraph == "instance":
+            self.detections = want["scores"][: int(want["count"][0])]
+            got, moved = in_order_of(want, got)
+            head.reordered += moved
+        gaps = {t.name: _gap(want[t.name], got[t.name]) for t in BY_NAME[subgraph].outputs}
+        tensor = max(gaps, key=lambda name: gaps[name])
+        found = Divergence(subgraph, tensor, gaps[tensor], *self.place)
+        if head.worst is None or found.relative > head.worst.relative:
+            head.worst = found
+        if head.precision == "fp32" and found.relative > TOLERANCE:
+            head.beyond += 1
+            self.first = self.first or found
+        return want
+
+
+def _gap(want: NDArray[Any], got: NDArray[Any]) -> float:
+    """The difference; of what is not a number, infinity."""
+    found = difference(want, got)
+    return float("inf") if math.isnan(found) else found
+
+
+def in_order_of(want: Tensors, got: Tensors) -> tuple[Tensors, bool]:
+    """Detections in the order of others: near-equal scores may change places, and the tracker sorts them anyway.
+
+    Returns:
+        The instance head's outputs with their rows next to those of the same object, and whether that moved any.
+    """
+    count = int(want["count"][0])
+    if count != int(got["count"][0]) or not count:
+        return got, False
+    from scipy.optimize import linear_sum_assignment
+
+    apart = np.abs(want["boxes"][:count, None] - got["boxes"][None, :count]).sum(2)
+    apart += 1e6 * (want["classes"][:count, None] != got["classes"][None, :count])
+    rows = linear_sum_assignment(apart)[1]
+    if (rows == np.arange(count)).all():
+        return got, False
+    whole = np.concatenate((rows, np.arange(count, len(got["boxes"]))))
+    return {name: value if name == "count" else value[whole] for name, value in got.items()}, True

@@ -1,0 +1,1 @@
+"""What was measured, for screens, browsers and the README."""

@@ -1,0 +1,108 @@
+"""What `mapt bench` measured, as one value, and its JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from mapt.bench.costs.flops import HeadCost
+from mapt.bench.costs.graph_flops import SubgraphCost
+from mapt.bench.costs.roofline import Limits
+from mapt.bench.latency.backend_variants import Contender, Standing
+from mapt.bench.latency.interleaved import RunResult
+from mapt.bench.latency.isolated import Alone
+from mapt.bench.report.constants import NETWORKS, SCORES
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What the network costs on paper.
+
+    Attributes:
+        heads: parameters and multiply-adds per head.
+        subgraphs: model and exported graph, by kind of operator.
+        base_motion: the motion head of `base` with one instance, which the paper's Table V counts.
+    """
+
+    heads: dict[str, HeadCost]
+    subgraphs: dict[str, SubgraphCost]
+    base_motion: HeadCost
+
+
+@dataclass(frozen=True)
+class Row:
+    """A contender and what was found of it.
+
+    Attributes:
+        contender: the row.
+        standing: whether it ran here.
+        alone: its memory and throughput in a process of its own; None where that was not measured.
+        shares: of the rate of a float32 matrix product, by subgraph.
+        providers: what ran each subgraph; empty where it did not run.
+    """
+
+    contender: Contender
+    standing: Standing
+    alone: Alone | None
+    shares: dict[str, float]
+    providers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """A pass over the frames with all that is told about it."""
+
+    costs: Costs
+    limits: Limits
+    rows: list[Row]
+    result: RunResult
+
+
+def gemm_shares(result: RunResult, name: str, costs: dict[str, SubgraphCost], limits: Limits) -> dict[str, float]:
+    """How much of the machine's rate each subgraph of a backend reaches: the median over the frames in which it ran."""
+    out = {}
+    for subgraph in NETWORKS:
+        calls, ms = np.array(result.calls[name][subgraph]), np.array(result.timings[name][subgraph])
+        ran = calls > 0
+        if ran.any():
+            rates = 2 * costs[subgraph].graph.total * calls[ran] / (ms[ran] / 1e3)
+            out[subgraph] = float(np.median(rates)) / limits.flops
+    return out
+
+
+def run_json(report: RunReport) -> Json:
+    """The keys of a run; `latency_ms` and `accuracy` hold the backends that ran."""
+    result, costs = report.result, report.costs
+    return {
+        "heads": {name: asdict(cost) for name, cost in costs.heads.items()},
+        "operators": {
+            name: {
+                "params": cost.params, "graph_params": cost.graph_params, "folded": cost.folded, "agree": cost.agree,
+                "model": asdict(cost.model), "graph": asdict(cost.graph),
+            }
+            for name, cost in costs.subgraphs.items()
+        },
+        "base_motion": asdict(costs.base_motion),
+        "limits": asdict(report.limits),
+        "backends": {
+            row.contender.name: {
+                "kind": row.contender.kind, "bundle": row.contender.bundle.id, "proof": row.standing.proof,
+                "why": row.standing.why, "gemm_share": row.shares, "providers": row.providers,
+                **(asdict(row.alone) if row.alone else {}),
+            }
+            for row in report.rows
+        },
+        "latency_ms": result.latency(),
+        "accuracy": {n: {k: getattr(s, k) for k in SCORES} for n, s in result.scores.items()},
+        "parity": {"frames": result.frames, "differences": [asdict(d) for d in result.differences]},
+        "samples_ms": {n: {s: _rounded(v) for s, v in stages.items()} for n, stages in result.timings.items()},
+        "yardstick_ms": _rounded(result.yardstick),
+        "labels": result.labels,
+    }  # fmt: skip
+
+
+def _rounded(values: list[float]) -> list[float]:
+    return [round(value, 4) for value in values]

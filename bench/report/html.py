@@ -1,0 +1,68 @@
+"""The report for people: one HTML file, plots inside, nothing loaded from anywhere.
+
+`python -m mapt.bench.report.html OUT.html RESULTS.json...` makes one from JSON files of `mapt bench`; keys of later files win.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader
+
+from mapt.bench.cli_errors import told_in_one_line
+from mapt.bench.report.sections import cards, sections
+from mapt.docstrings import text_of
+from mapt.errors import InputError
+from mapt.io.atomic_files import atomic_file, read_json
+
+
+def write_html(path: Path, report: Mapping[str, Any]) -> None:
+    """Write the page, whole or not at all.
+
+    Args:
+        path: the file.
+        report: the JSON of `mapt bench`.
+    """
+    machine, bundle, data = report["machine"], report["bundle"], report.get("data", {})
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
+    seeds = f", seed {', '.join(map(str, data['seeds']))}" if data.get("seeds") else ""
+    page = environment.get_template("report.html.j2").render(
+        title=f"mapt bench: {bundle['preset']} {bundle['height']}x{bundle['width']}",
+        machine=_machine(machine) + f" Bundle {bundle['id'][:12]}, {bundle['lowering']}, {bundle['precision']}.",
+        data=f"{data.get('sequences', '?')} sequences, {data.get('frames', '?')} frames{seeds}.",
+        cards=cards(report), sections=sections(report),
+    )  # fmt: skip
+    with atomic_file(path) as temporary:
+        temporary.write_text(page)
+
+
+def _machine(machine: Mapping[str, Any]) -> str:
+    libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items() if version)
+    return (
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, "
+        f"{machine['threads']} threads, PyTorch on {machine.get('pytorch', 'cpu')}. Python {machine['python']}, "
+        f"{libraries}."
+    )
+
+
+@told_in_one_line()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Merge the files and write the page."""
+    parser = argparse.ArgumentParser(prog="python -m mapt.bench.report.html", description=text_of(__name__))
+    parser.add_argument("out", type=Path)
+    parser.add_argument("results", type=Path, nargs="+")
+    options = parser.parse_args(arguments)
+    merged: dict[str, Any] = {}
+    for path in options.results:
+        found = read_json(path, "give one of `mapt bench --json`")
+        if not isinstance(found, dict):
+            raise InputError(f"{path}: holds no results; give one of `mapt bench --json`")
+        merged |= {key: value for key, value in found.items() if value or key not in merged}
+    write_html(options.out, merged)
+
+
+if __name__ == "__main__":
+    main()

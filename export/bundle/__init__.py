@@ -1,0 +1,1 @@
+"""Writes a bundle and compares it with PyTorch."""

@@ -1,0 +1,56 @@
+"""The exported graphs beside PyTorch, tensor by tensor, on one picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.contract import SUBGRAPHS
+from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.runtime.perception.pipeline import padded
+from mapt.runtime.perception.self_test import difference
+from mapt.synthetic import render_sequence
+
+TOLERANCE = 2e-4  # of each tensor's largest value; for integers the share of elements that differ
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """The largest difference of a subgraph's outputs.
+
+    Attributes:
+        subgraph: its name.
+        tensor: the output that differs most.
+        relative: its largest difference, as a share of the tensor's largest value; for integers the share of elements.
+    """
+
+    subgraph: str
+    tensor: str
+    relative: float
+
+
+def compare(reference: Backend, other: Backend) -> list[Deviation]:
+    """Run both on a synthetic street; each subgraph gets the reference's tensors, so that errors do not add up."""
+    info = reference.info
+    frames = list(render_sequence(7, 0, 2, (info.height, info.width)))
+    known: Tensors = {"image": frames[1].image[None]}
+    before = reference.run("backbone", {"image": frames[0].image[None]})
+    known["s_prev"] = reference.run("semantic", {k: before[k] for k in ("c16", "p4", "p8")})["s"]
+    out = []
+    for spec in SUBGRAPHS:
+        inputs = {t.name: _rows(known[t.name], t.resolve(info.sizes)) for t in spec.inputs}
+        want, got = reference.run(spec.name, inputs), other.run(spec.name, inputs)
+        differences = {t.name: difference(want[t.name], got[t.name]) for t in spec.outputs}
+        worst = max(differences, key=lambda name: differences[name])
+        out.append(Deviation(spec.name, worst, differences[worst]))
+        known.update(want)
+        known["masks"] = known["masks_prev"] = known.get("masks8", np.zeros((0,), np.float32))
+    return out
+
+
+def _rows(tensor: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """The tensor cut, or filled with zeros, to as many rows as `shape` has."""
+    return tensor if tensor.shape == shape else padded(tensor[: shape[0]], shape[0])

@@ -1,0 +1,253 @@
+"""Writes a bundle: graphs, the weights they came from, engines, a golden picture, and the manifest over all of it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from mapt.contract import ModelInfo
+from mapt.errors import InputError
+from mapt.export.bundle.manifest import write_manifest
+from mapt.export.lowering.folded_subgraphs import list_subgraphs
+from mapt.export.lowering.graph_rewriter import static_shapes
+from mapt.export.lowering.lowering import Device, Lowering
+from mapt.export.lowering.matmul_free import remove_products
+from mapt.export.lowering.tracing import finish, trace
+from mapt.export.precision.mixed_precision import Frames, Lowered, Precision, lower_precision, report
+from mapt.export.precision.saturation import worst_pair_sum
+from mapt.export.tensorrt.engines import Engine, build_engines, find_targets
+from mapt.io.atomic_folders import Ours, nothing, published
+from mapt.model.network import Network
+from mapt.model.subgraphs import model_info
+from mapt.model.weights import load_weights, save_weights
+from mapt.ops.nodes import DOMAIN, VERSION
+from mapt.runtime.backends.operators import library_for
+from mapt.runtime.backends.ort import OrtBackend
+from mapt.runtime.bundle.manifest import GOLDEN, MANIFEST, SIGNATURE, WEIGHTS, Bundle, EngineFile
+from mapt.runtime.bundle.requirements import check_requirements, onnxruntime_version, required
+from mapt.runtime.bundle.signature import load_private_key, sign_file
+from mapt.runtime.perception.self_test import write_golden
+from mapt.synthetic import render_sequence
+
+LIBRARIES = ("torch", "torchvision", "timm", "onnx", "onnxscript")
+REPORT = "precision.json"  # what the gate saw
+TARGETS = ("sm75", "sm80", "sm86", "sm89", "sm120")  # Turing, Ampere, Ada, Blackwell
+GOLDEN_SEED = 4  # of the picture in every bundle
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a bundle is to hold.
+
+    Attributes:
+        size: network input (height, width), multiples of 32; None: the weights' own.
+        lowering: how operators are written, see `mapt.export.lowering.lowering.lower`.
+        precision: number format of the heads that pass the gate; the others stay in float32.
+        frames: for int8's ranges and the gate.
+        targets: GPU generations to build TensorRT engines for; None: no engines; empty: all of `TARGETS` that the
+            library builds for, or the GPU that is there.
+        timing_cache: file that keeps TensorRT's measurements from run to run.
+        sign: private Ed25519 key (PEM) that signs the manifest.
+        device: what graphs with MAPT's own operators are for, see `mapt.export.lowering.lowering.lower`.
+    """
+
+    size: tuple[int, int] | None = None
+    lowering: Lowering = "standard"
+    precision: Precision = "fp32"
+    frames: Frames = Frames()  # noqa: RUF009  (frozen)
+    targets: tuple[str, ...] | None = None
+    timing_cache: Path | None = None
+    sign: Path | None = None
+    device: Device = "cpu"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One graph of a bundle: parameters, nodes, bytes, and the number format that it got."""
+
+    name: str
+    parameters: int
+    nodes: int
+    size: int
+    precision: str
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        id: of the bundle.
+        graphs: by subgraph.
+        engines: by target and subgraph.
+        lowered: what became of a lower precision.
+        refused: a line for every engine of a lower precision that TensorRT does not build; it is left out.
+    """
+
+    id: str
+    graphs: list[Graph]
+    engines: list[Engine]
+    lowered: Lowered | None
+    refused: tuple[str, ...] = ()
+
+
+def export_bundle(
+    weights: Path, out: Path, request: Request | None = None, done: Callable[[str], None] | None = None
+) -> Exported:
+    """Export a weight file.
+
+    Args:
+        weights: `.safetensors` written by `mapt train`.
+        out: the bundle's folder; a bundle that is there is replaced.
+        request: what it is to hold; None: float32 and standard operators at the weights' own size, nothing else.
+        done: called with the name of each finished subgraph, trial of the gate and engine.
+
+    Raises:
+        InputError: bad weights, size, key, target or frames, no TensorRT, an ONNX Runtime that is too old for the
+            lowering, or a folder that is not a bundle.
+        RuntimeError: a graph is not valid or a float32 engine does not build; a fault of this program, not of its user.
+    """
+    request = request or Request()
+    if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: exists and is not a bundle; choose another --out")
+    if request.sign:
+        load_private_key(request.sign)  # what costs nothing to check comes first
+    library_for(_operators(request.lowering), "--ops custom")
+    here = onnxruntime_version()  # it gives the golden picture
+    check_requirements(required(request.lowering), {"onnxruntime": here} if here else {}, f"--ops {request.lowering}")
+    targets = None if request.targets is None else engine_targets(request.targets)
+    network = load_weights(weights, size=request.size)
+    with published(out, _named_in(out)) as folder:
+        return _write(network, folder, request, targets, done or (lambda _: None))
+
+
+def _named_in(bundle: Path) -> Ours:
+    """Tells the files of a bundle that its manifest names; whatever else lies there is its user's."""
+    try:
+        manifest = json.loads((bundle / MANIFEST).read_bytes())
+        entries = [*manifest["subgraphs"].values(), *(e for own in manifest["engines"].values() for e in own.values())]
+        names = {MANIFEST, SIGNATURE, *manifest["files"], *(entry["file"] for entry in entries)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return nothing
+    return names.__contains__
+
+
+def engine_targets(wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """The targets that are meant, checked; errors as in `mapt.export.tensorrt.engines.find_targets`."""
+    library, possible = find_targets()
+    unknown = next((t for t in wanted if t not in possible), None)
+    if unknown:
+        raise InputError(f"--targets {unknown}: {library} builds for {', '.join(possible)}")
+    return wanted or tuple(t for t in TARGETS if t in possible) or possible
+
+
+def _write(
+    network: Network, folder: Path, request: Request, targets: tuple[str, ...] | None, done: Callable[[str], None]
+) -> Exported:
+    info = model_info(network.config, network.backbone.channels[2])
+    parameters: dict[str, int] = {}
+    graphs: dict[str, Path] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for subgraph in list_subgraphs(network, info):
+            name, traced = subgraph.spec.name, trace(subgraph)
+            graphs[name] = folder / f"{name}.onnx"
+            onnx.save(finish(traced, subgraph, info, request.lowering, request.device), graphs[name])
+            if targets is not None:
+                onnx.save(finish(traced, subgraph, info, "gridsample"), Path(scratch, f"{name}.onnx"))
+            parameters[name] = sum(p.numel() for p in subgraph.module.parameters())
+            done(name)
+        operators = _operators(request.lowering)
+        bundle = Bundle(folder, "", info, request.lowering, request.precision, graphs, {}, operators=operators)
+        save_weights(folder / WEIGHTS, network)
+        files, lowered, kept = [WEIGHTS, GOLDEN], None, tuple[str, ...]()
+        if request.precision != "fp32":
+            lowered, kept = _lower(bundle, request, done)
+            files.append(REPORT)
+            for head in kept if targets is not None else ():
+                path = Path(scratch, f"{head}.onnx")
+                onnx.save(lowered.convert(head, onnx.load(path), symmetric=True), path)
+        precisions: dict[str, str] = {name: request.precision if name in kept else "fp32" for name in graphs}
+        engines, refused = _engines(Path(scratch), precisions, folder, targets or (), request, done)
+    write_golden(folder / GOLDEN, OrtBackend(bundle, device="cpu"), _golden_image(info))
+    identity = write_manifest(
+        folder, info, {name: path.name for name, path in graphs.items()}, files,
+        lowering=request.lowering, precision=request.precision, precisions=precisions,
+        versions={name: importlib.metadata.version(name) for name in LIBRARIES}, engines=_entries(engines, folder),
+        operators=operators, pair_sums=_pair_sums(graphs, precisions),
+    )  # fmt: skip
+    if request.sign:
+        sign_file(folder / MANIFEST, request.sign, folder / SIGNATURE)
+    listed = [_listed(name, path, parameters[name], precisions[name]) for name, path in graphs.items()]
+    return Exported(identity, listed, engines, lowered, refused)
+
+
+def _operators(lowering: Lowering) -> dict[str, int]:
+    """The operators that a bundle's graphs need beyond ONNX's own: domain and version."""
+    return {DOMAIN: VERSION} if lowering == "custom" else {}
+
+
+def _pair_sums(graphs: dict[str, Path], precisions: dict[str, str]) -> dict[str, int]:
+    """Largest sum of two products in each int8 graph, from the files as they are."""
+    lowered = [name for name, precision in precisions.items() if precision == "int8"]
+    return {name: worst_pair_sum(onnx.load(graphs[name])) for name in lowered}
+
+
+def _listed(name: str, path: Path, parameters: int, precision: str) -> Graph:
+    return Graph(name, parameters, len(onnx.load(path).graph.node), path.stat().st_size, precision)
+
+
+def _lower(bundle: Bundle, request: Request, done: Callable[[str], None]) -> tuple[Lowered, tuple[str, ...]]:
+    """Let the gate choose the heads of a lower precision, and write down what it saw; returns them too."""
+    lowered = lower_precision(bundle, request.precision, request.frames, done)
+    told = report(lowered.verdict, request.precision, request.frames)
+    (bundle.folder / REPORT).write_text(json.dumps(told, indent=1) + "\n")
+    return lowered, lowered.verdict.kept
+
+
+def _entries(engines: list[Engine], folder: Path) -> dict[str, dict[str, EngineFile]]:
+    """The manifest's entries, by target and subgraph."""
+    entries: dict[str, dict[str, EngineFile]] = {}
+    for engine in engines:
+        entry = EngineFile(folder / engine.file, engine.library, "built", engine.layers)
+        entries.setdefault(engine.target, {})[engine.subgraph] = entry
+    return entries
+
+
+def _engines(
+    scratch: Path, precisions: dict[str, str], folder: Path, targets: tuple[str, ...], request: Request,
+    done: Callable[[str], None],
+) -> tuple[list[Engine], tuple[str, ...]]:  # fmt: skip
+    """Engines of the graphs in `scratch`; those of a lower precision may be refused, and are then told of in a line."""
+    engines, lines = list[Engine](), list[str]()
+
+    def refused(name: str, reason: str) -> None:
+        if precisions[name] == "fp32":
+            raise RuntimeError(reason)
+        lines.append(f"{precisions[name]} {reason}")
+
+    for target in targets:
+        sources = {name: scratch / f"{name}.onnx" for name in precisions}
+        if target == "sm75":
+            sources = {name: _for_turing(path) for name, path in sources.items()}
+        engines += build_engines(sources, folder, target, request.timing_cache, lambda e: done(e.file), refused)
+    return engines, tuple(lines)
+
+
+def _for_turing(path: Path) -> Path:
+    model = onnx.load(path)
+    remove_products(model, static_shapes(model))
+    out = path.with_name(f"{path.stem}-sm75.onnx")
+    onnx.save(model, out)
+    return out
+
+
+def _golden_image(info: ModelInfo) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """A synthetic street (1,H,W,3) uint8."""
+    return next(render_sequence(GOLDEN_SEED, 0, 1, (info.height, info.width))).image[None]

@@ -1,0 +1,1 @@
+"""From modules to ONNX graphs, in three lowerings."""

@@ -1,0 +1,179 @@
+"""A bundle's graphs in float16 or int8, head by head, as far as the gate allows."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from mapt.contract import ModelInfo
+from mapt.errors import InputError
+from mapt.evaluation.evaluate import evaluate
+from mapt.export.precision.accuracy_gate import LIMITS, Score, Verdict, judge
+from mapt.export.precision.fp16 import to_half
+from mapt.export.precision.int8 import quantize, record
+from mapt.io.frame_source import FolderSource, Source, open_sources
+from mapt.model.class_names import check_streets
+from mapt.runtime.backends.ort import OrtBackend
+from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.runtime.bundle.manifest import Bundle
+from mapt.synthetic import render_sequence, write_dataset
+
+Precision = Literal["fp32", "fp16", "int8"]
+CALIBRATION_SEED, GATE_SEED = 60, 61  # nothing else uses these streets
+CALIBRATION, GATE = (6, 8), (3, 40)  # sequences and frames where no others are given
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Where ranges and verdicts come from.
+
+    Attributes:
+        calibrate: a folder of frames, or of folders of frames; None: synthetic streets.
+        gate: labelled frames in KITTI-STEP's layout, split `val`; None: synthetic streets.
+    """
+
+    calibrate: Path | None = None
+    gate: Path | None = None
+
+    def described(self) -> str:
+        """The gate's frames in words, without a path."""
+        return "given" if self.gate else f"synthetic streets, seed {GATE_SEED}, {GATE[0]} x {GATE[1]} frames"
+
+
+class Converter:
+    """Makes lower-precision copies of finished graphs of one network.
+
+    Args:
+        precision: "fp16" or "int8".
+        samples: inputs of every subgraph, for int8's ranges.
+    """
+
+    def __init__(self, precision: Precision, samples: dict[str, list[Tensors]]) -> None:
+        self.precision, self.samples = precision, samples
+
+    def __call__(self, name: str, model: onnx.ModelProto, symmetric: bool = False) -> onnx.ModelProto:
+        """The graph of a subgraph in this precision; `symmetric` as in `mapt.export.precision.int8.quantize`."""
+        if self.precision == "int8":
+            return quantize(model, self.samples[name], symmetric)
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        to_half(copy)
+        onnx.checker.check_model(copy, full_check=True)
+        return copy
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """What became of a bundle's graphs.
+
+    Attributes:
+        convert: makes further copies, for engines.
+        verdict: the heads that passed, and every trial.
+        ms: median milliseconds of each subgraph, in float32 and in the lower precision, on this machine.
+    """
+
+    convert: Converter
+    verdict: Verdict
+    ms: dict[str, tuple[float, float]]
+
+
+def lower_precision(
+    bundle: Bundle, precision: Precision, frames: Frames, done: Callable[[str], None] = lambda _: None
+) -> Lowered:
+    """Replace the bundle's float32 graphs by lower-precision ones where the gate lets them pass.
+
+    Args:
+        bundle: in float32; its files are overwritten.
+        precision: "fp16" or "int8".
+        frames: for calibration and the gate.
+        done: called with the name of each trial.
+
+    Raises:
+        InputError: frames that cannot be read, without labelled objects, or of other classes than the network's.
+    """
+    if frames.gate is None:
+        check_streets(bundle.info, "--gate")
+    backend = OrtBackend(bundle)
+    samples = record(backend, _calibration(bundle.info, frames.calibrate))
+    convert = Converter(precision, samples)
+    with tempfile.TemporaryDirectory() as scratch:
+        lowered = {}
+        for name, path in bundle.graphs.items():
+            lowered[name] = Path(scratch, path.name)
+            onnx.save(convert(name, onnx.load(path)), lowered[name])
+        root = frames.gate or _streets(Path(scratch, "gate"), bundle.info)
+
+        def score(heads: tuple[str, ...]) -> Score:
+            graphs = {n: lowered[n] if n in heads else path for n, path in bundle.graphs.items()}
+            found = evaluate(OrtBackend(replace(bundle, graphs=graphs)), root).dataset
+            if found.PAT is None or found.TQ is None:
+                raise InputError(f"{root}: shows no labelled object; give labelled frames with --gate")
+            return Score(found.PAT, found.TQ, found.IDS)
+
+        ms = _time(backend, OrtBackend(replace(bundle, graphs=lowered)), samples)
+        verdict = judge(lowered, score, LIMITS[precision], lambda trial: done(trial.name))
+        for name in verdict.kept:
+            bundle.graphs[name].write_bytes(lowered[name].read_bytes())
+    return Lowered(convert, verdict, ms)
+
+
+def _time(full: Backend, lower: Backend, samples: dict[str, list[Tensors]]) -> dict[str, tuple[float, float]]:
+    """Median milliseconds of each subgraph on both, run in turns."""
+    ms = {}
+    for name, inputs in samples.items():
+        taken: tuple[list[float], list[float]] = [], []
+        for tensors in inputs:
+            for backend, seconds in zip((full, lower), taken, strict=True):
+                start = time.perf_counter()
+                backend.run(name, tensors)
+                seconds.append(time.perf_counter() - start)
+        ms[name] = float(np.median(taken[0])) * 1e3, float(np.median(taken[1])) * 1e3
+    return ms
+
+
+def report(verdict: Verdict, precision: Precision, frames: Frames) -> dict[str, Any]:
+    """What the gate saw, as plain values without paths."""
+    return {
+        "precision": precision,
+        "limit": LIMITS[precision],
+        "frames": frames.described(),
+        "calibration": "given" if frames.calibrate else f"synthetic streets, seed {CALIBRATION_SEED}",
+        "kept": list(verdict.kept),
+        "returned": verdict.returned,
+        "trials": [{"heads": list(t.heads), **asdict(t.score), "faults": list(t.faults)} for t in verdict.trials],
+    }
+
+
+def _calibration(info: ModelInfo, folder: Path | None) -> Iterator[Iterable[NDArray[np.uint8]]]:
+    """Runs of consecutive frames, spread over all there are."""
+    runs, frames = CALIBRATION
+    if folder is None:
+        size = (info.height, info.width)
+        for number in range(runs):
+            yield (frame.image for frame in render_sequence(CALIBRATION_SEED, number, frames, size))
+        return
+    sources = open_sources(folder)
+    for source in sources[:: -(-len(sources) // runs)]:
+        each = -(-runs // len(sources))
+        starts = sorted({int(at) for at in np.linspace(0, max(0, len(source) - frames), each)})
+        yield from (_run(source, start, frames) for start in starts)
+
+
+def _run(source: Source, start: int, frames: int) -> Iterator[NDArray[np.uint8]]:
+    if isinstance(source, FolderSource):
+        source, start = replace(source, files=source.files[start : start + frames]), 0
+    return (frame.image for frame in islice(source, start, start + frames))
+
+
+def _streets(folder: Path, info: ModelInfo) -> Path:
+    write_dataset(folder, *GATE, (info.height, info.width), GATE_SEED)
+    return folder

@@ -1,0 +1,1 @@
+"""What the commands run: tracking a source, drawing, histories, other formats of results."""

@@ -1,0 +1,262 @@
+"""Tracks a source and writes what was asked for, whole sequences or nothing. No torch."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mapt.app.result_writers import CocoResults, mot_lines
+from mapt.app.visualize import Image, draw
+from mapt.errors import InputError
+from mapt.io.atomic_folders import Ours, find_place, nothing, published
+from mapt.io.frame_source import Frame, Source, VideoSource
+from mapt.io.image_files import is_written_here
+from mapt.io.video_writer import VideoWriter
+from mapt.labels.step_png import KITTI_STEP, LABEL_MAPS, MAX_INSTANCE, LabelMap, write_step
+from mapt.runtime import BackendError, PanopticFrame, PanopticTracker
+from mapt.runtime.persistence.recording import Difference, Recorder, Replayer
+
+KINDS = ("step", "video", "json")
+MORE_KINDS = ("coco", "mot")
+RUN_FILES = ("video.mp4", "tracks.json", "decisions.jsonl", "coco.json", "mot.txt")
+Show = Callable[[str, int, Frame, PanopticFrame], None]
+
+
+@dataclass
+class Tracked:
+    """A summary of one sequence.
+
+    Attributes:
+        name: of the sequence.
+        frames: how many.
+        tracks: how many identities it got.
+        alarms: in how many frames the monitor saw what; see `mapt.runtime.PanopticFrame`.
+        ms: milliseconds of every step.
+        samples: some annotated frames with captions, evenly spread, for a contact sheet.
+    """
+
+    name: str
+    frames: int = 0
+    tracks: int = 0
+    alarms: Counter[str] = field(default_factory=Counter)
+    ms: list[float] = field(default_factory=list)
+    samples: list[tuple[Image, str]] = field(default_factory=list)
+
+    @property
+    def median_ms(self) -> float:
+        """Median milliseconds of a step."""
+        return statistics.median(self.ms) if self.ms else 0.0
+
+
+def label_map(tracker: PanopticTracker) -> LabelMap:
+    """Names and colours that belong to a network's classes, with its things."""
+    info = tracker.backend.info
+    known = next((m for m in LABEL_MAPS.values() if m.classes == info.classes), KITTI_STEP)
+    return next((m for m in LABEL_MAPS.values() if (m.classes, m.things) == (info.classes, info.things)), known)
+
+
+def check_places(out: Path, sources: Iterable[Source], kinds: Collection[str], files: Iterable[Path] = ()) -> None:
+    """Refuse places whose contents would be lost when the outputs of a sequence replace older ones.
+
+    Args:
+        out: see `track_source`.
+        sources: what will be tracked.
+        kinds: see `track_source`.
+        files: what else is written meanwhile.
+
+    Raises:
+        InputError: `out` is a file or cannot be written; a sequence is called step, as the folder of the PNGs is; two
+            are called the same; or a place to be replaced holds a source, one of `files`, or what no run of ours wrote.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file; name a folder with --out")
+    names = set[str]()
+    for source in sources:
+        if source.name == "step":
+            raise InputError(f"{source.name}: is where the PNGs go, no sequence can be called so; rename it")
+        if source.name.startswith("."):
+            raise InputError(f"{source.name}: is a hidden name, its outputs would not be found; rename it")
+        if source.name in names:
+            raise InputError(f"{source.name}: two sequences are called so, their outputs would be one; rename one")
+        names.add(source.name)
+        inputs = {source.path} if isinstance(source, VideoSource) else {path.parent for path in source.files}
+        for place in _targets(out, source, kinds):
+            target = place.folder
+            lost = next((p for p in (*inputs, *files) if target.resolve() in (p.resolve(), *p.resolve().parents)), None)
+            if lost is not None:
+                raise InputError(f"{target}: is replaced by the outputs, and {lost} lies there; choose another place")
+            find_place(target, place.ours)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """A folder that outputs replace, what tells the files there that are ours, and those of them that stay."""
+
+    folder: Path
+    ours: Ours
+    keep: Ours
+
+
+def _targets(out: Path, source: Source, kinds: Collection[str]) -> list[_Target]:
+    found = list[_Target]()
+    if "step" in kinds:
+        folder = out / "step" / source.name
+        frames = set() if isinstance(source, VideoSource) else {f"{path.stem}.png" for path in source.files}
+        found.append(_Target(folder, lambda name: name in frames or is_written_here(folder / name), nothing))
+    if {*kinds} - {"step"}:
+        found.append(_Target(out / source.name, RUN_FILES.__contains__, RUN_FILES.__contains__))
+    return found
+
+
+def track_source(
+    tracker: PanopticTracker, source: Source, out: Path, kinds: tuple[str, ...], samples: int = 0,
+    done: Callable[[], None] | None = None, show: Show | None = None,
+) -> Tracked:  # fmt: skip
+    """Track a sequence from its first frame and write its outputs, in which ids count from 1.
+
+    Args:
+        tracker: is reset first; where its backend records or replays, every frame is announced to it.
+        source: the frames.
+        out: gets `step/<seq>/<stem>.png`, `<seq>/video.mp4`, `<seq>/tracks.json` and `<seq>/decisions.jsonl`,
+            `<seq>/coco.json`, `<seq>/mot.txt`. Outputs of other kinds that an earlier run left in `<seq>` stay.
+        kinds: which of step, video, json, coco and mot.
+        samples: annotated frames to keep for a contact sheet.
+        done: called after each frame.
+        show: is given the sequence, index, frame and labels of each.
+
+    Raises:
+        InputError: a bad frame, or more tracks than STEP has ids; nothing of the sequence is left behind. Also what
+            `check_places` says.
+        Difference: a replayed run left its record; nothing of the sequence is left behind.
+    """
+    check_places(out, [source], kinds)
+    tracker.reset()
+    before = tracker.next_id - 1
+    out.mkdir(parents=True, exist_ok=True)
+    result, seen = Tracked(source.name), set[int]()
+    with ExitStack() as stack:
+        folders = [stack.enter_context(published(t.folder, t.ours, t.keep)) for t in _targets(out, source, kinds)]
+        writer = _Writer(
+            folders[0], folders[-1], kinds, label_map(tracker), source, samples, tracker.health().providers
+        )
+        stack.enter_context(closing(writer))
+        for frame in source:
+            labelled = renumbered(_step(tracker, source.name, frame), before)
+            writer.write(frame, labelled)
+            if show:
+                show(source.name, result.frames, frame, labelled)
+            seen |= {t.id for t in labelled.tracks}
+            result.frames += 1
+            result.alarms.update(labelled.alarms)
+            result.ms.append(labelled.timings_ms["frame"])
+            if done:
+                done()
+        writer.finish()
+    result.tracks, result.samples = len(seen), writer.samples
+    return result
+
+
+def renumbered(frame: PanopticFrame, before: int) -> PanopticFrame:
+    """The frame with `before` taken off every id, so that a sequence's ids do not depend on the sequences before it."""
+    if not before:
+        return frame
+    return replace(
+        frame,
+        instance=np.where(frame.instance > 0, frame.instance - np.int32(before), 0),
+        tracks=tuple(replace(t, id=t.id - before) for t in frame.tracks),
+        decisions=tuple(replace(d, track=d.track - before) for d in frame.decisions),
+    )
+
+
+def _step(tracker: PanopticTracker, sequence: str, frame: Frame) -> PanopticFrame:
+    """One step; a backend that records or replays is told which frame it is and what came of it."""
+    backend = tracker.backend
+    if not isinstance(backend, Recorder | Replayer):
+        return tracker.step(frame.image, frame.stamp_ns)
+    backend.begin(sequence, frame.stem, frame.stamp_ns)
+    try:
+        labelled = tracker.step(frame.image, frame.stamp_ns)
+    except BackendError as error:
+        if isinstance(error.__cause__, Difference | InputError):
+            raise error.__cause__ from None
+        raise
+    backend.end(labelled)
+    return labelled
+
+
+class _Writer:
+    """Writes a sequence's files into a working folder."""
+
+    def __init__(
+        self, step: Path, run: Path, kinds: tuple[str, ...], labels: LabelMap, source: Source, samples: int,
+        providers: Mapping[str, str],
+    ) -> None:  # fmt: skip
+        self.step, self.run, self.kinds, self.labels, self.fps = step, run, kinds, labels, source.fps
+        self.providers = dict(providers)
+        self.video: VideoWriter | None = None
+        self.index = 0
+        total = len(source)
+        self.frames: list[dict[str, Any]] = []
+        self.decisions: list[str] = []
+        self.coco, self.mot = CocoResults(labels), list[str]()
+        self.wanted = {round(i) for i in np.linspace(0, max(total - 1, 0), samples)} if samples else set()
+        self.samples: list[tuple[Image, str]] = []
+
+    def write(self, frame: Frame, labelled: PanopticFrame) -> None:
+        if "step" in self.kinds:
+            most = max((t.id for t in labelled.tracks), default=0)
+            if most > MAX_INSTANCE:
+                raise InputError(
+                    f"frame {frame.stem}: track {most} is beyond STEP's {MAX_INSTANCE}; split the sequence"
+                )
+            write_step(self.step / f"{frame.stem}.png", labelled.semantic, labelled.instance)
+        if "video" in self.kinds or self.index in self.wanted:
+            caption = f"frame {self.index}  {labelled.stamp_ns / 1e9:.2f} s"
+            picture = draw(frame.image, labelled, self.labels, caption)
+            if self.index in self.wanted:
+                self.samples.append((picture, frame.stem))
+            if "video" in self.kinds:
+                if self.video is None:
+                    size = (picture.shape[1], picture.shape[0])
+                    self.video = VideoWriter(self.run / "video.mp4", size, self.fps)
+                self.video.write(frame.stamp_ns, picture)
+        if "json" in self.kinds:
+            tracks = [asdict(t) for t in labelled.tracks]
+            self.frames.append({
+                "frame": frame.stem, "stamp_ns": labelled.stamp_ns, "alarms": list(labelled.alarms), "tracks": tracks,
+            })  # fmt: skip
+            for decision in labelled.decisions:
+                self.decisions.append(json.dumps({"frame": frame.stem, "index": self.index, **asdict(decision)}))
+        if "coco" in self.kinds:
+            self.coco.add(frame.file or f"{frame.stem}.png", labelled)
+        if "mot" in self.kinds:
+            self.mot += mot_lines(self.index, labelled)
+        self.index += 1
+
+    def finish(self) -> None:
+        """Write the JSON files and finish the video."""
+        if "json" in self.kinds:
+            content = {"classes": list(self.labels.classes), "providers": self.providers, "frames": self.frames}
+            (self.run / "tracks.json").write_text(json.dumps(content) + "\n")
+            (self.run / "decisions.jsonl").write_text("".join(line + "\n" for line in self.decisions))
+        if "coco" in self.kinds:
+            (self.run / "coco.json").write_text(json.dumps(self.coco.content()) + "\n")
+        if "mot" in self.kinds:
+            (self.run / "mot.txt").write_text("".join(line + "\n" for line in self.mot))
+        if self.video is not None:
+            self.video.close()
+            self.video = None
+
+    def close(self) -> None:
+        """Give up a video that is not finished."""
+        if self.video is not None:
+            self.video.abort()
+            self.video = None

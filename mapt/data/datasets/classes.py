@@ -1,0 +1,26 @@
+"""One dataset's classes as another's, by their names."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.errors import InputError
+from mapt.labels.step_png import VOID, LabelMap
+
+
+def translation(source: LabelMap, classes: tuple[str, ...]) -> NDArray[np.uint8]:
+    """A table (256,) uint8 from a dataset's classes to a network's; what the network does not have is void.
+
+    Raises:
+        InputError: they share no class.
+    """
+    table = np.full(256, VOID, np.uint8)
+    for own, name in enumerate(source.classes):
+        if name in classes:
+            table[own] = classes.index(name)
+    if (table == VOID).all():
+        raise InputError(
+            f"{source.name}: none of its classes is one of the network's {len(classes)}; check model.classes"
+        )
+    return table

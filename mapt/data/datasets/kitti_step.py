@@ -1,0 +1,116 @@
+"""KITTI-STEP's and MOTChallenge-STEP's layouts, as they are published, as deeplab2 has them, as `mapt synth` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.data.datasets.bad_files import BadFiles
+from mapt.data.labelled_video import Clip, LabelledFrame, Video, check_classes, check_size
+from mapt.errors import InputError
+from mapt.io.image_files import read_rgb
+from mapt.io.listing import IMAGES, by_frame, list_files, list_folders
+from mapt.labels.step_png import KITTI_STEP, Instance, LabelMap, Semantic, read_step
+
+Labelled = tuple[NDArray[np.uint8], tuple[Semantic, Instance], int]  # image, label, time in ns
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One sequence: its name and, frame by frame, image and label files."""
+
+    name: str
+    images: tuple[Path, ...]
+    labels: tuple[Path, ...]
+
+
+def list_sequences(root: Path, split: str, bad: BadFiles | None = None) -> list[Sequence]:
+    """The sequences of `panoptic_maps/<split>` with their images.
+
+    Images lie in `training/image_02/<seq>` or `image_02/<seq>` (KITTI), `images/<split>/<seq>` (deeplab2) or its `img1`
+    (MOTChallenge), as PNG or JPEG.
+
+    Raises:
+        InputError: a folder is missing or empty, or a label has no image and is not skipped.
+    """
+    bad = bad or BadFiles()
+    labels = root / "panoptic_maps" / split
+    if not labels.is_dir():
+        raise InputError(f"{labels}: no such folder; {root} must hold panoptic_maps/{split}/<sequence>/<frame>.png")
+    found = []
+    for folder in list_folders(labels):
+        images = image_folder(root, split, folder.name) or root / "training" / "image_02" / folder.name
+        pairs = []
+        pictures = by_frame(list_files(images, *IMAGES))
+        for key, label in by_frame(list_files(folder, ".png")).items():
+            image = pictures.get(key)
+            if image is None:
+                bad.report(f"{images / label.name}: image of a labelled frame is missing; copy it or remove its label")
+            else:
+                pairs.append((image, label))
+        if pairs:
+            found.append(Sequence(folder.name, tuple(i for i, _ in pairs), tuple(p for _, p in pairs)))
+    if not found:
+        raise InputError(f"{labels}: holds no sequence with PNG labels and their images; check the dataset's path")
+    return found
+
+
+def image_folder(root: Path, split: str, name: str) -> Path | None:
+    """Where a sequence's images lie, see `list_sequences`; None: nowhere."""
+    places = (
+        root / "training" / "image_02" / name,
+        root / "image_02" / name,
+        root / "images" / split / name / "img1",
+        root / "images" / split / name,
+    )
+    return next((p for p in places if p.is_dir()), None)
+
+
+def read_labelled(sequence: Sequence, fps: float, labels: LabelMap) -> Iterator[Labelled]:
+    """The frames of a labelled sequence in order: image (H,W,3) uint8 RGB, label, and the time in ns by its number.
+
+    Raises:
+        InputError: a frame or label cannot be read, has a class that is none of `labels` or no number, or their sizes
+            differ.
+    """
+    for image_path, label_path in zip(sequence.images, sequence.labels, strict=True):
+        image, truth = read_rgb(image_path), read_step(label_path)
+        check_classes(truth[0], labels, str(label_path))
+        check_size(image, truth[0], str(label_path))
+        yield image, truth, round(frame_number(image_path) * 1e9 / fps)
+
+
+def open_step(
+    root: Path, split: str, intervals: tuple[int, ...], labels: LabelMap = KITTI_STEP, bad: BadFiles | None = None
+) -> Video:
+    """Triplets of a folder with STEP's PNG labels.
+
+    Raises:
+        InputError: a folder, an image or a frame's number is missing.
+    """
+    bad = bad or BadFiles()
+    clips = [
+        Clip(s.name, [_frame(i, p) for i, p in zip(s.images, s.labels, strict=True)])
+        for s in list_sequences(root, split, bad)
+    ]
+    return Video(root, clips, labels, intervals, bad)
+
+
+def _frame(image: Path, label: Path) -> LabelledFrame:
+    return LabelledFrame(frame_number(label), image, str(label), partial(read_step, label))
+
+
+def frame_number(path: Path) -> int:
+    """The frame's number, which its file is named by.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not path.stem.isdigit():
+        raise InputError(f"{path}: is not named by its frame's number; name frames 000000.png, 000001.png, ...")
+    return int(path.stem)

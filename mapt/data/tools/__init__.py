@@ -1,0 +1,1 @@
+"""`mapt data`: check, convert, stats."""

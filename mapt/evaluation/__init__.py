@@ -1,0 +1,1 @@
+"""The deployed tracker over a dataset, with PyTorch behind it."""

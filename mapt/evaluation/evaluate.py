@@ -1,0 +1,95 @@
+"""Evaluation with the tracker that is deployed: only the backend differs, so parity is about the networks alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from mapt.data.datasets.kitti_step import Sequence, frame_number, list_sequences, read_labelled
+from mapt.errors import InputError
+from mapt.labels.step_png import KITTI_STEP, LabelMap
+from mapt.metrics import PanopticTrackingMetrics, Results
+from mapt.model.class_names import network_labels
+from mapt.runtime import PanopticTracker
+from mapt.runtime.association.tracks import Association
+from mapt.runtime.backends.protocol import Backend
+
+
+def evaluate(
+    backend: Backend,
+    root: Path,
+    split: str = "val",
+    *,
+    fps: float = 10.0,
+    association: Association = "full",
+    sequences: Collection[str] = (),
+    labels: LabelMap | None = None,
+    done: Callable[[str, int], None] | None = None,
+) -> Results:
+    """Track the sequences of a folder in KITTI-STEP's layout and score them.
+
+    Args:
+        backend: runs the network, e.g. `TorchBackend(network)`.
+        root: holds `training/image_02/<seq>` and `panoptic_maps/<split>/<seq>`.
+        split: the labels' folder.
+        fps: frames per second; a frame's time follows from its number.
+        association: "full", or one of the ablations.
+        sequences: names; empty: all.
+        labels: the dataset's classes; None: the network's.
+        done: called after each frame with the sequence's name and the number of its frames done.
+
+    Returns:
+        PQ, TQ, PAT, STQ and their parts, of the dataset, every sequence and every class.
+
+    Raises:
+        InputError: a folder, frame or label is missing or bad, or a sequence is unknown.
+    """
+    chosen = choose_sequences(root, split, sequences)
+    return track_sequences(backend, chosen, fps, association, labels or network_labels(backend.info), done).compute()
+
+
+def choose_sequences(root: Path, split: str, names: Collection[str]) -> list[Sequence]:
+    """The named sequences of a folder; all where `names` is empty.
+
+    Raises:
+        InputError: a folder or image is missing, a sequence is unknown, or frames are not named by their numbers.
+    """
+    found = {sequence.name: sequence for sequence in list_sequences(root, split)}
+    unknown = sorted(set(names) - set(found))
+    if unknown:
+        raise InputError(f"{root}: has no sequence {unknown[0]!r} in {split}; it has {', '.join(found)}")
+    chosen = [sequence for name, sequence in found.items() if not names or name in names]
+    for image in (image for sequence in chosen for image in sequence.images):
+        frame_number(image)
+    return chosen
+
+
+def track_sequences(
+    backend: Backend,
+    sequences: Collection[Sequence],
+    fps: float,
+    association: Association = "full",
+    labels: LabelMap = KITTI_STEP,
+    done: Callable[[str, int], None] | None = None,
+) -> PanopticTrackingMetrics:
+    """Track sequences and count, see `evaluate`."""
+    metrics = PanopticTrackingMetrics(labels)
+    for sequence in sequences:
+        _track(PanopticTracker(backend, association), sequence, fps, metrics, labels, done)
+    return metrics
+
+
+def _track(
+    tracker: PanopticTracker,
+    sequence: Sequence,
+    fps: float,
+    metrics: PanopticTrackingMetrics,
+    labels: LabelMap,
+    done: Callable[[str, int], None] | None,
+) -> None:
+    """Feed one sequence to a fresh tracker and its output to the metrics."""
+    for count, (image, truth, stamp_ns) in enumerate(read_labelled(sequence, fps, labels), 1):
+        frame = tracker.step(image, stamp_ns)
+        metrics.update(sequence.name, truth, (frame.semantic, frame.instance))
+        if done:
+            done(sequence.name, count)

@@ -1,0 +1,112 @@
+"""Test-time scale augmentation: the heads of a frame see it at several sizes; a deployed tracker sees it once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mapt.evaluation.torch_backend import TorchBackend
+from mapt.model.boxes import paste_masks
+from mapt.model.fpn import STRIDES, Pyramid
+from mapt.model.heads.instance import MASK_ROI, thing_index
+from mapt.model.layers import upsample
+from mapt.model.network import Network
+from mapt.ops import greedy_nms, multiscale_roi_align, top_k
+
+SCALES = (0.75, 1.0, 1.5)
+
+
+class ScaledBackend(TorchBackend):
+    """Class probabilities averaged over sizes; detections of all sizes suppressed together, their masks averaged.
+
+    What goes on to the next frame (s) and to embeddings (the pyramid) is that of the frame's own size.
+
+    Args:
+        network: in evaluation mode.
+        scales: of the network's input, each rounded to a multiple of 32.
+    """
+
+    def __init__(self, network: Network, scales: tuple[float, ...] = SCALES) -> None:
+        super().__init__(network)
+        self.network, config = network, network.config
+        self.sizes = [(_multiple(config.height * s), _multiple(config.width * s)) for s in scales if s != 1.0]
+        self.others: list[tuple[Pyramid, Tensor]] = []
+
+    def _compute(self, subgraph: str, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+        outputs = super()._compute(subgraph, inputs)
+        if subgraph == "backbone":
+            image = torch.from_numpy(np.ascontiguousarray(inputs["image"])).to(self.device)
+            self.others = [self._perceive(image, size) for size in self.sizes]
+        elif subgraph == "semantic":
+            self._average_classes(outputs)
+        elif subgraph == "instance":
+            own = Pyramid(*(self._tensor(inputs[name]) for name in ("p4", "p8", "p16", "p32")))
+            outputs = {name: value.cpu().numpy() for name, value in self._merge(own).items()}
+        return outputs
+
+    def _tensor(self, value: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(value)).to(self.device)
+
+    def _perceive(self, image: Tensor, size: tuple[int, int]) -> tuple[Pyramid, Tensor]:
+        """Pyramid and class logits of an image (1,H,W,3) uint8 at another size."""
+        resized = nn.functional.interpolate(
+            image.permute(0, 3, 1, 2).float(), size, mode="bilinear", align_corners=False, antialias=True
+        )
+        pyramid, semantic = self.network.features(resized.round().to(torch.uint8).permute(0, 2, 3, 1))
+        return pyramid, semantic.logits
+
+    def _average_classes(self, outputs: dict[str, NDArray[np.generic]]) -> None:
+        """Replace `logits` by the logarithm of the mean probabilities, `labels` by their best stuff class."""
+        own = self._tensor(outputs["logits"])
+        total = own.softmax(1)
+        for _, logits in self.others:
+            total = total + nn.functional.interpolate(
+                logits.softmax(1), own.shape[2:], mode="bilinear", align_corners=False
+            )
+        mean = (total / (1 + len(self.others))).clamp(min=1e-6).log()
+        stuff = torch.tensor(self.network.config.stuff, device=self.device)
+        labels = stuff[upsample(mean.index_select(1, stuff), 4).argmax(1)].to(torch.uint8)
+        outputs |= {"logits": mean.cpu().numpy(), "labels": labels.cpu().numpy()}
+
+    def _merge(self, own: Pyramid) -> dict[str, Tensor]:
+        """The instance subgraph's outputs from the detections of every size."""
+        config, head = self.network.config, self.network.instance
+        boxes, scores, classes = [], [], []
+        views = [(own, (config.height, config.width))]
+        views += [(pyramid, size) for (pyramid, _), size in zip(self.others, self.sizes, strict=True)]
+        ratios = [torch.tensor([w / config.width, h / config.height] * 2, device=self.device) for _, (h, w) in views]
+        for (pyramid, (height, width)), ratio in zip(views, ratios, strict=True):
+            proposals, valid = self.network.rpn.propose(self.network.rpn(pyramid), height, width)
+            found = head.detect(pyramid, proposals, valid, height, width)
+            boxes.append(found.boxes / ratio)
+            scores.append(found.scores)
+            classes.append(found.classes)
+        box, score, label = torch.cat(boxes), torch.cat(scores), torch.cat(classes)
+        order = top_k(score, len(score))
+        box, score, label = box[order], score[order], label[order]
+        keep = greedy_nms(box, label, score > 0, config.nms_iou)
+        first = top_k(score * keep, config.detections)
+        kept = keep[first]
+        box, score = box[first] * kept[:, None], score[first] * kept
+        label = torch.where(kept, label[first], torch.zeros_like(label[first]))
+        things = thing_index(label, head.things)
+        rois = [nn.functional.pad(box * ratio, (1, 0)) for ratio in ratios]
+        logits = [
+            head.mask(multiscale_roi_align(pyramid.levels(), roi, MASK_ROI, STRIDES), things)
+            for (pyramid, _), roi in zip(views, rois, strict=True)
+        ]
+        masks = torch.stack(logits).mean(0) * kept[:, None, None]
+        return {
+            "boxes": box, "scores": score, "classes": label.to(torch.int32), "mask_logits": masks,
+            "masks8": paste_masks(masks.sigmoid(), box, config.height, config.width),
+            "count": kept.sum(0, keepdim=True, dtype=torch.int32),
+        }  # fmt: skip
+
+
+def _multiple(length: float) -> int:
+    """The nearest multiple of 32, at least 32."""
+    return max(1, int(length / 32 + 0.5)) * 32

@@ -1,0 +1,1 @@
+"""Files, folders, images, videos and frame sources."""

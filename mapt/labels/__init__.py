@@ -1,0 +1,1 @@
+"""Class sets, and every format in which labels are read and written."""

@@ -1,0 +1,1 @@
+"""One head each, with its losses."""

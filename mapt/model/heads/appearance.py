@@ -1,0 +1,93 @@
+"""The appearance head (paper III-C): embeddings from masked and motion-enhanced RoI features."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from mapt.config import ModelConfig
+from mapt.model.batch import batch_mean, gather_rows
+from mapt.model.heads.instance import BOX_ROI, MASK_SIZE
+from mapt.model.layers import ConvNorm, activation
+from mapt.ops.propagate import DILATIONS
+
+MAX_SCALE = math.log(100.0)
+
+
+class AppearanceHead(nn.Module):
+    """f~ = W_a * f_a + W_p * f_p (Eq. 5), W by attention over both, then two fully connected layers.
+
+    In ablations (Table VI) f~ = f_a, of the mask or of the whole box.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width, reduced, act = config.fpn_channels, config.head_channels // 2, config.activation
+        self.masked, self.moving = config.appearance_input != "box", config.appearance_input == "mask_motion"
+        if self.moving:
+            self.motion = ConvNorm(len(DILATIONS) * config.motion_filters, width, act)
+            self.attention = nn.Sequential(
+                nn.Linear(2 * width, width // 4), activation(act), nn.Linear(width // 4, 2 * width), nn.Sigmoid()
+            )
+        self.reduce = ConvNorm(width, reduced, act)
+        self.embed = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(reduced * BOX_ROI * BOX_ROI, config.embedding),
+            activation(act),
+            nn.Linear(config.embedding, config.embedding),
+        )
+        self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
+
+    def forward(self, roi: Tensor, mask: Tensor, f_p: Tensor) -> Tensor:
+        """Embeddings.
+
+        Args:
+            roi: RoI features (N,F,7,7).
+            mask: (N,7,7) in [0,1], mask pooling's weight; ones where there is no mask (negatives in training).
+            f_p: propagated features (N,4*C_m,7,7); zero where there is no mask.
+
+        Returns:
+            (N,E), not normalised.
+        """
+        fused = roi * mask[:, None] if self.masked else roi  # f_a
+        if self.moving:
+            f_p = self.motion(f_p)
+            weights = self.attention(torch.cat((fused.mean((2, 3)), f_p.mean((2, 3))), 1))[:, :, None, None]
+            w_a, w_p = weights.chunk(2, 1)
+            fused = w_a * fused + w_p * f_p
+        embedding: Tensor = self.embed(self.reduce(fused)).float()
+        return embedding
+
+
+def pool_mask(logits: Tensor) -> Tensor:
+    """Mask logits (N,28,28) to the 7x7 weights of mask pooling."""
+    return nn.functional.avg_pool2d(logits.sigmoid()[:, None], MASK_SIZE // BOX_ROI)[:, 0]
+
+
+def appearance_loss(rows: Tensor, row_ids: Tensor, columns: Tensor, column_ids: Tensor, log_scale: Tensor) -> Tensor:
+    """Eq. 6-7: cross entropy over scaled cosine similarities.
+
+    Args:
+        rows: (n,E) embeddings of positives at t.
+        row_ids: (n,) int64, identities unique over the batch, also over the processes that share it.
+        columns: (m,E) embeddings of all sampled boxes at t - tau; those of other processes are added.
+        column_ids: (m,) int64, -1 for negatives.
+        log_scale: scalar, logarithm of the inverse temperature.
+
+    Returns:
+        Scalar; rows whose identity has no column do not count. Without any row: 0 with a gradient path.
+    """
+    columns, column_ids = gather_rows(nn.functional.normalize(columns, dim=1), column_ids)
+    similarity = nn.functional.normalize(rows, dim=1) @ columns.T  # Eq. 6
+    logits = similarity * log_scale.clamp(max=MAX_SCALE).exp()
+    same = row_ids[:, None] == column_ids[None]
+    counted = same.any(1)
+    total = logits.sum() * 0  # every process needs a gradient path, also without a row
+    kept = torch.nonzero(counted)[:, 0]  # where a GPU is waited for, once
+    if len(kept):
+        logits, same = logits[kept], same[kept]
+        matching = logits.masked_fill(~same, -1e4).logsumexp(1)
+        total = total + (logits.logsumexp(1) - matching).sum()
+    return batch_mean(total, len(kept))

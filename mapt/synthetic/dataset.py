@@ -1,0 +1,160 @@
+"""Writes synthetic sequences in KITTI-STEP's layout."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+import cv2
+
+from mapt.io.atomic_folders import Ours, nothing, published
+from mapt.io.image_files import encode_image
+from mapt.io.prefetch import usable_cores
+from mapt.labels.step_png import encode_step
+from mapt.synthetic.rendering.render import render_sequence
+
+RECIPE = "recipe.json"
+_RENDERED = re.compile(r"recipe\.json|(training/image_02|panoptic_maps/[^/]+)/\d{4}/\d{6}\.png")
+
+
+def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
+    folder: Path,
+    sequences: int,
+    frames: int,
+    size: tuple[int, int],
+    seed: int,
+    fps: float = 10.0,
+    split: str = "val",
+    workers: int | None = None,
+    rare: float = 0.0,
+    done: Callable[[int], None] | None = None,
+    recipe: Mapping[str, object] | None = None,
+) -> None:
+    """Render sequences 0 to `sequences` - 1 of `seed` into a folder, which appears whole or not at all.
+
+    Args:
+        folder: gets `training/image_02/<seq>/<frame>.png` and `panoptic_maps/<split>/<seq>/<frame>.png`.
+        sequences: how many.
+        frames: per sequence.
+        size: (height, width) pixels.
+        seed: of the dataset; the same numbers give the same bytes, whatever `workers`.
+        fps: frames per second.
+        split: name of the label folder.
+        workers: processes; None: as many as there are cores that this one may use.
+        rare: 0 for usual traffic, up to 1 for many trucks, buses, trams and two-wheelers.
+        done: called with the number of finished sequences.
+        recipe: written beside them as `recipe.json`.
+    """
+    count = min(workers or usable_cores(), sequences)
+    with published(folder, rendered_files(folder)) as root:
+        if recipe is not None:
+            (root / RECIPE).write_text(json.dumps(recipe))
+        job = partial(_write_sequence, root, frames, size, seed, fps, split, rare)
+        if count <= 1:
+            threads = cv2.getNumThreads()
+            try:
+                for index in range(sequences):
+                    job(index)
+                    if done:
+                        done(index + 1)
+            finally:
+                cv2.setNumThreads(threads)
+            return
+        _run_in_processes(job, sequences, count, done)
+
+
+def _run_in_processes(
+    job: Callable[[int], None], sequences: int, count: int, done: Callable[[int], None] | None
+) -> None:
+    """`job` of every sequence in `count` processes, which end at once where one fails or this one is interrupted.
+
+    It starts no thread here: executors of the standard library wait for ever where theirs cannot be started.
+    """
+    context, left = get_context("spawn"), iter(range(sequences))
+    with ExitStack() as stack:
+        pipes: list[Connection] = []
+        for _ in range(count):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(job, theirs), daemon=True)
+            process.start()
+            stack.callback(process.join)
+            stack.callback(process.kill)
+            ours.send(next(left))
+            theirs.close()
+            pipes.append(ours)
+        for finished in range(1, sequences + 1):
+            ready = next(iter(wait(pipes)))
+            assert isinstance(ready, Connection)
+            _raise_what_came(ready)
+            if done:
+                done(finished)
+            if (index := next(left, None)) is not None:
+                ready.send(index)
+
+
+def _raise_what_came(pipe: Connection) -> None:
+    """Raise what a worker's job raised, if it did."""
+    try:
+        failure: tuple[Exception, str] | None = pipe.recv()
+    except (EOFError, ConnectionResetError):
+        raise RuntimeError("a process that renders was ended from outside, perhaps for want of memory") from None
+    if failure:
+        error, where = failure
+        raise error from RuntimeError(where)
+
+
+def _serve(job: Callable[[int], None], pipe: Connection) -> None:
+    """A worker: does every index that comes. It ends when it is killed, or with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the parent, too
+    try:
+        _end_with_parent()
+        while True:
+            job(pipe.recv())
+            pipe.send(None)
+    except Exception as error:
+        pipe.send((error, traceback.format_exc()))
+
+
+def rendered_files(folder: Path) -> Ours:
+    """Tells the files that an earlier call wrote, of a folder that says how it was rendered.
+
+    Without its recipe a dataset in the same layout may be anybody's.
+    """
+    return (lambda name: _RENDERED.fullmatch(name) is not None) if (folder / RECIPE).is_file() else nothing
+
+
+def _end_with_parent() -> None:
+    """Let this worker end when its parent does: after a `kill -9` it would render its sequence to the end."""
+    parent = parent_process()
+    assert parent is not None, "runs in workers only"
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _write_sequence(
+    root: Path, frames: int, size: tuple[int, int], seed: int, fps: float, split: str, rare: float, index: int
+) -> None:
+    cv2.setNumThreads(1)
+    name = f"{index:04d}"
+    images, labels = root / "training" / "image_02" / name, root / "panoptic_maps" / split / name
+    images.mkdir(parents=True)
+    labels.mkdir(parents=True)
+    for number, frame in enumerate(render_sequence(seed, index, frames, size, fps, rare)):
+        label = encode_step(frame.semantic, frame.instance)
+        for folder, pixels in ((images, frame.image), (labels, label)):
+            data = encode_image(".png", pixels, cv2.IMWRITE_PNG_COMPRESSION, 1)
+            (folder / f"{number:06d}.png").write_bytes(data)

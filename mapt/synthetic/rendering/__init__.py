@@ -1,0 +1,1 @@
+"""From a street to pixels and exact labels."""

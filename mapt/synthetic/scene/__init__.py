@@ -1,0 +1,1 @@
+"""What stands in a street and how it moves."""

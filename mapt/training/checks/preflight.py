@@ -1,0 +1,64 @@
+"""What is looked at before an hour is spent: the first batch, and whether the network can be deployed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mapt.errors import InputError
+from mapt.evaluation.torch_backend import TorchBackend
+from mapt.io.atomic_files import atomic_file
+from mapt.labels.step_png import VOID, LabelMap
+from mapt.model.targets import PairBatch
+from mapt.runtime import BackendError, PanopticTracker
+from mapt.runtime.errors import OutputError
+from mapt.training.state import State
+
+
+def check_deployable(state: State) -> None:
+    """Run the averaged weights as they will be deployed, the five subgraphs under the tracker, on two random images.
+
+    Raises:
+        InputError: a subgraph breaks its contract.
+    """
+    config = state.network.config
+    tracker = PanopticTracker(TorchBackend(state.averaged))
+    rng = np.random.default_rng(0)
+    try:
+        for stamp in (0, 100_000_000):
+            tracker.step(rng.integers(0, 256, (config.height, config.width, 3), np.uint8), stamp)
+    except (BackendError, OutputError) as error:
+        raise InputError(f"the network cannot be deployed: {error}; change [model] in the configuration") from None
+
+
+def describe_batch(batch: PairBatch, labels: LabelMap) -> tuple[str, list[str]]:
+    """A line on what a batch holds, and lines on what is odd about it."""
+    frames = [*batch.prev, *batch.now]
+    classes = np.unique(np.concatenate([np.unique(f.semantic.cpu().numpy()) for f in frames]))
+    names = [labels.classes[c] for c in classes if c != VOID]
+    objects = sum(len(f.boxes) for f in frames)
+    both = sum(
+        len(set(a.track_ids.tolist()) & set(b.track_ids.tolist())) for a, b in zip(batch.prev, batch.now, strict=True)
+    )
+    line = f"{len(batch.names)} pairs, {objects} objects, {both} seen in both frames; {', '.join(names) or 'all void'}"
+    odd = []
+    if not names:
+        odd.append("every pixel of the first batch is void: are the labels of these classes?")
+    if objects and not both:
+        odd.append("no object of the first batch is seen in both frames: do ids last over frames?")
+    dark = [n for n, image in zip(batch.names, batch.images, strict=True) if int(image.max()) - int(image.min()) < 8]
+    odd += [f"{name}: the image shows nothing" for name in dark]
+    return line, odd
+
+
+def save_batch(path: Path, batch: PairBatch) -> None:
+    """Write a batch's tensors, to be read with `torch.load(path)`."""
+
+    def plain(values: object) -> dict[str, object]:
+        return {name: value for name, value in vars(values).items()}
+
+    content = {**plain(batch), "prev": [plain(f) for f in batch.prev], "now": [plain(f) for f in batch.now]}
+    with atomic_file(path) as temporary:
+        torch.save(content, temporary)

@@ -1,0 +1,115 @@
+"""One process per device, as torchrun starts them; a single one without it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+from torch import Tensor, distributed, nn
+
+from mapt.errors import InputError
+from mapt.evaluation.device import why_missing
+from mapt.io.prefetch import usable_cores
+from mapt.metrics.distributed_eval import world_size
+
+LONGEST_WAIT = timedelta(hours=2)  # while one process renders or evaluates
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which of `world` processes this is, and the device it computes on."""
+
+    device: torch.device = torch.device("cpu")  # noqa: RUF009  (immutable)
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def first(self) -> bool:
+        """This process writes the files."""
+        return self.rank == 0
+
+
+def first_process() -> bool:
+    """Is this the process that writes and speaks? Known before the processes meet."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def join(device: str) -> Iterator[Place]:
+    """Meet the other processes, on NCCL or, for CPUs, gloo.
+
+    Args:
+        device: "cpu", "cuda", or "auto": a GPU where there is one.
+
+    Raises:
+        InputError: a GPU is asked for and there is none for this process.
+    """
+    local, world = int(os.environ.get("LOCAL_RANK", "0")), world_size()
+    gpus = torch.cuda.device_count() if device != "cpu" else 0
+    if local >= gpus and (gpus or device == "cuda"):
+        raise InputError(
+            f"device = {device}: {why_missing(gpus)}, process {local} has none; start fewer processes, or train with "
+            "device=cpu"
+        )
+    own = torch.device("cuda", local) if gpus else torch.device("cpu")
+    if world == 1:
+        yield Place(own)
+        return
+    if gpus:
+        torch.cuda.set_device(own)
+    distributed.init_process_group("nccl" if gpus else "gloo", timeout=LONGEST_WAIT)
+    try:
+        yield Place(own, distributed.get_rank(), world)
+    finally:
+        distributed.destroy_process_group()
+
+
+def default_threads() -> int:
+    """This process's share of the machine's cores."""
+    return max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
+@contextmanager
+def first_process_first(place: Place) -> Iterator[None]:
+    """The first process goes through the block before the others do, e.g. to make files that they read."""
+    if place.world > 1 and not place.first:
+        distributed.barrier()
+    yield
+    if place.world > 1 and place.first:
+        distributed.barrier()
+
+
+def average(values: Tensor, place: Place) -> Tensor:
+    """The mean over processes of values without gradient."""
+    if place.world == 1:
+        return values
+    total = values.detach().clone()
+    distributed.all_reduce(total)
+    return total / place.world
+
+
+def any_process(own: tuple[bool, ...], place: Place) -> list[bool]:
+    """Whether each holds on any process; a single process asks no device."""
+    if place.world == 1:
+        return list(own)
+    return (average(torch.tensor(own, dtype=torch.float32, device=place.device), place) > 0).tolist()
+
+
+def gather(values: list[str], place: Place) -> list[str]:
+    """The values of all processes, the first one's first."""
+    if place.world == 1:
+        return values
+    parts = [values] * place.world
+    distributed.all_gather_object(parts, values)
+    return [value for part in parts for value in part]
+
+
+def same_everywhere(module: nn.Module, place: Place) -> None:
+    """Give every process the first one's weights and buffers."""
+    if place.world > 1:
+        for tensor in module.state_dict().values():
+            distributed.broadcast(tensor, 0)

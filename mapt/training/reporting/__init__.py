@@ -1,0 +1,1 @@
+"""What a run tells: scores, logs, pictures."""

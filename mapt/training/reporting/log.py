@@ -1,0 +1,217 @@
+"""What a run shows: a progress bar, a log file, CSV tables, pictures, and TensorBoard where it is installed."""
+
+from __future__ import annotations
+
+import csv
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from mapt.app.visualize import Image, write_picture
+from mapt.io.atomic_files import atomic_file, write_json
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+LOG = "log.txt"
+# What a run writes over, beside its checkpoints and its log.
+REPLACED = (
+    *("weights.safetensors", "best.safetensors", "losses.csv", "evaluation.csv", "summary.json"),
+    *("first_batch.jpg", "predictions.jpg"),
+)
+_NOTE = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
+
+
+def is_run(folder: Path) -> bool:
+    """Did a run begin in this folder? Its log says so."""
+    path = folder / LOG
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return _NOTE.match(file.read(32)) is not None
+
+
+class SilentLog:
+    """The log of processes other than the first."""
+
+    def __enter__(self) -> SilentLog:
+        """Nothing."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing."""
+
+    def step(self, losses: dict[str, float], rate: float, norm: float, waited: float = 0.0) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+    def evaluation(self, iteration: int, values: Mapping[str, float | None]) -> None:
+        """Nothing."""
+
+    def picture(self, name: str, image: Image, iteration: int) -> None:
+        """Nothing."""
+
+    def summary(self, pairs: int, more: Mapping[str, object]) -> None:
+        """Nothing."""
+
+
+class RunLog(SilentLog):
+    """Losses averaged over the steps since the last report go to every place at once."""
+
+    def __init__(self, folder: Path, start: int, total: int, every: int, console: Console | None = None) -> None:
+        self.folder, self.every, self.iteration, self.start = folder, every, start, start
+        self.sums: dict[str, float] = {}
+        self.means: dict[str, float] = {}
+        self.steps, self.waited, self.all_waited = 0, 0.0, 0.0
+        self.rate = 0.0
+        self.began = self.since = time.monotonic()
+        self.table = Table(folder / "losses.csv", start)
+        self.scores = Table(folder / "evaluation.csv", start)
+        self.writer = _tensorboard(folder / "tensorboard", start)
+        self.progress = Progress(
+            TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+            TextColumn("{task.fields[loss]}"), console=console,
+        )  # fmt: skip
+        self.task = self.progress.add_task("train", total=total, completed=start, loss="")
+
+    def __enter__(self) -> RunLog:
+        """Start the bar."""
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the bar and close the files."""
+        self.progress.stop()
+        if self.writer:
+            self.writer.close()  # type: ignore[no-untyped-call,unused-ignore]
+
+    def step(self, losses: dict[str, float], rate: float, norm: float, waited: float = 0.0) -> None:
+        """Take in one iteration's losses; every `every` iterations report their means.
+
+        Args:
+            losses: by name.
+            rate: learning rate.
+            norm: of the gradient, before clipping.
+            waited: seconds for which the step waited for its batch.
+        """
+        self.iteration += 1
+        self.steps += 1
+        self.rate = rate
+        self.waited += waited
+        self.all_waited += waited
+        values = {"total": sum(losses.values()), **losses, "gradient_norm": norm}
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        self.progress.update(self.task, advance=1, loss=f"loss {values['total']:.3f}")
+        if self.iteration % self.every == 0:
+            self._report()
+
+    def note(self, text: str) -> None:
+        """A line for the log file and, above the bar, the screen."""
+        line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}"
+        with (self.folder / LOG).open("a") as file:
+            file.write(line + "\n")
+        # Not wrapped, and names with brackets stay as they are.
+        self.progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def evaluation(self, iteration: int, values: Mapping[str, float | None]) -> None:
+        """Scores of the averaged weights: a line, a row of `evaluation.csv`, TensorBoard."""
+        defined = {name: value for name, value in values.items() if value is not None}
+        self.note(f"evaluation at {iteration}: " + " ".join(f"{name} {100 * v:.1f}" for name, v in defined.items()))
+        self.scores.append(iteration, {name: float("nan") if v is None else v for name, v in values.items()})
+        self._scalars({f"evaluation/{name}": value for name, value in defined.items()}, iteration)
+
+    def picture(self, name: str, image: Image, iteration: int) -> None:
+        """`<name>.jpg`, the newest, and TensorBoard."""
+        write_picture(self.folder / f"{name}.jpg", image)
+        if self.writer:
+            self.writer.add_image(name, image, iteration, dataformats="HWC")  # type: ignore[no-untyped-call,unused-ignore]
+
+    def summary(self, pairs: int, more: Mapping[str, object]) -> None:
+        """What this part of the run was, as the last line and `summary.json`.
+
+        Args:
+            pairs: a step.
+            more: further entries.
+        """
+        if self.steps:
+            self._report()
+        steps, seconds = self.iteration - self.start, time.monotonic() - self.began
+        rate, share = steps * pairs / max(seconds, 1e-9), self.all_waited / max(seconds, 1e-9)
+        entries: dict[str, object] = {
+            "iterations": self.iteration, "seconds": round(seconds, 1), "pairs_per_second": round(rate, 4),
+            "waiting_for_data": round(share, 4), **more, "losses": self.means,
+        }  # fmt: skip
+        if steps:  # else the run was finished already, and its summary says more
+            write_json(self.folder / "summary.json", entries)
+        self.note(
+            f"finished {self.iteration} iterations; here {steps} in {seconds / 60:.1f} min, {rate:.2f} pairs/s, "
+            f"{100 * share:.1f} % of the time waiting for data"
+            + "".join(f", {name} {value}" for name, value in more.items() if value)
+        )
+
+    def _report(self) -> None:
+        """The means of the steps since the last report."""
+        seconds, waited = (time.monotonic() - self.since) / self.steps, self.waited / self.steps
+        self.means = {name: value / self.steps for name, value in self.sums.items()}
+        self.sums, self.steps, self.waited, self.since = {}, 0, 0.0, time.monotonic()
+        shown = " ".join(f"{name} {value:.3f}" for name, value in self.means.items())
+        self.note(f"iteration {self.iteration} rate {self.rate:.5f} {seconds:.2f} s/step {shown}")
+        row = {"rate": self.rate, "seconds": seconds, "waited": waited, **self.means}
+        self.table.append(self.iteration, row)
+        self._scalars(row, self.iteration)
+
+    def _scalars(self, values: Mapping[str, float], iteration: int) -> None:
+        if self.writer:
+            for name, value in values.items():
+                self.writer.add_scalar(name, value, iteration)  # type: ignore[no-untyped-call,unused-ignore]
+
+
+class Table:
+    """A CSV with one row per report. Rows after iteration `start` belong to steps that are taken again: dropped."""
+
+    def __init__(self, path: Path, start: int) -> None:
+        self.path = path
+        self.names: list[str] = []
+        if path.is_file():
+            header, *rows = path.read_text(errors="replace").splitlines() or [""]
+            self.names = header.split(",")[1:]
+            whole = [row.split(",") for row in rows if row.count(",") == len(self.names)]
+            kept = [",".join(row) for row in whole if row[0].isascii() and row[0].isdecimal() and int(row[0]) <= start]
+            if not kept:  # other columns may follow
+                path.unlink()
+                self.names = []
+                return
+            with atomic_file(path) as temporary:
+                temporary.write_text("".join(line + "\n" for line in (header, *kept)))
+
+    def append(self, iteration: int, values: Mapping[str, float]) -> None:
+        """Write one row, and the header before the first; the columns stay those of the first."""
+        fresh, self.names = not self.names, self.names or list(values)
+        with self.path.open("a", newline="") as file:
+            table = csv.writer(file, lineterminator="\n")
+            if fresh:
+                table.writerow(["iteration", *self.names])
+            table.writerow([iteration, *(f"{values.get(name, float('nan')):.6g}" for name in self.names)])
+
+
+def _tensorboard(folder: Path, start: int) -> SummaryWriter | None:
+    """A writer that hides what an interrupted run wrote after `start`; None where TensorBoard is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder), purge_step=start + 1)  # type: ignore[no-untyped-call,unused-ignore]

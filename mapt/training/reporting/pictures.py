@@ -1,0 +1,47 @@
+"""What the network is shown and what it says, as pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mapt.app.visualize import Image, contact_sheet, draw
+from mapt.evaluation.torch_backend import TorchBackend
+from mapt.labels.step_png import LabelMap
+from mapt.model.targets import FrameTargets, PairBatch
+from mapt.runtime import PanopticFrame, PanopticTracker
+from mapt.runtime.frame import Track
+
+INTERVAL_NS = 100_000_000
+
+
+def draw_batch(batch: PairBatch, labels: LabelMap, limit: int = 4) -> Image:
+    """The frames t - tau and t of a batch's first pairs with their labels, a row for each pair."""
+    cells, captions = [], []
+    for row in range(min(limit, len(batch.names))):
+        for images, targets, when in ((batch.images_prev, batch.prev, "t - tau"), (batch.images, batch.now, "t")):
+            image = np.asarray(images[row].cpu().numpy(), np.uint8)
+            cells.append(draw(image, _as_frame(targets[row]), labels))
+            captions.append(f"{when}: {batch.names[row].rsplit('/', 1)[-1]}")
+    return contact_sheet(cells, captions)
+
+
+def draw_predictions(batch: PairBatch, backend: TorchBackend, labels: LabelMap) -> Image:
+    """A batch's first pair: labels above, the tracker's answer below."""
+    truth = draw_batch(batch, labels, 1)
+    tracker = PanopticTracker(backend)
+    cells = []
+    for number, images in enumerate((batch.images_prev, batch.images)):
+        image = np.asarray(images[0].cpu().numpy(), np.uint8)
+        cells.append(draw(image, tracker.step(image, number * INTERVAL_NS), labels))
+    return np.vstack((truth, contact_sheet(cells, ["prediction", "prediction"])))
+
+
+def _as_frame(targets: FrameTargets) -> PanopticFrame:
+    """Targets as the tracker would have labelled them; the same object has the same colour in both frames of a pair."""
+    index, ids = targets.index.cpu().numpy(), targets.track_ids.cpu().numpy()
+    numbers = np.concatenate(([0], ids // 256)).astype(np.int32)  # the class is in the lowest byte
+    tracks = tuple(
+        Track(int(i // 256), int(label), 1.0, tuple(box), 1, 0)
+        for i, label, box in zip(ids, targets.labels.tolist(), targets.boxes.tolist(), strict=True)
+    )
+    return PanopticFrame(targets.semantic.cpu().numpy(), numbers[index], tracks, (), {}, 0, 0)

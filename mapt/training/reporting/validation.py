@@ -1,0 +1,75 @@
+"""The averaged weights tracked over a validation set during the run; the best are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import distributed
+
+from mapt.data.datasets.kitti_step import Sequence
+from mapt.evaluation.evaluate import choose_sequences, track_sequences
+from mapt.evaluation.torch_backend import TorchBackend
+from mapt.labels.step_png import KITTI_STEP, MOTCHALLENGE_STEP, LabelMap
+from mapt.metrics import PanopticTrackingMetrics
+from mapt.metrics.distributed_eval import owners
+from mapt.training.config import TrainConfig
+from mapt.training.distributed import Place, same_everywhere
+from mapt.training.state import State
+
+SHOWN = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ")
+
+
+class Validation:
+    """The configured validation set; its sequences are shared out among the processes.
+
+    Raises:
+        InputError: a folder, image or sequence is missing.
+    """
+
+    def __init__(self, config: TrainConfig, place: Place) -> None:
+        own = config.evaluation
+        self.config, self.place = own, place
+        self.labels = labels_of(config)
+        self.sequences = choose_sequences(Path(own.root), own.split, own.sequences) if own.root else []
+
+    def due(self, iteration: int, last: int) -> bool:
+        """Whether to evaluate after this many iterations."""
+        return bool(self.sequences) and (iteration == last or iteration % self.config.every == 0)
+
+    def run(self, state: State) -> dict[str, float | None]:
+        """PAT, PQ, TQ, STQ, AQ and SQ of the averaged weights, in [0,1], the same on every process; None: undefined."""
+        same_everywhere(state.averaged, self.place)
+        metrics = track_sequences(TorchBackend(state.averaged), self._own(), self.config.fps, labels=self.labels)
+        if self.place.world > 1:
+            metrics = self._merged(metrics)
+        scores = metrics.compute().dataset
+        return {name: getattr(scores, name) for name in SHOWN}
+
+    def _own(self) -> list[Sequence]:
+        """This process's sequences."""
+        owner = owners({s.name: len(s.images) for s in self.sequences}, self.place.world)
+        return [s for s in self.sequences if owner[s.name] == self.place.rank]
+
+    def _merged(self, own: PanopticTrackingMetrics) -> PanopticTrackingMetrics:
+        parts = [own] * self.place.world
+        distributed.all_gather_object(parts, own)
+        merged = PanopticTrackingMetrics(self.labels)
+        for part in parts:
+            merged.merge(part)
+        # In one process's order: the same last bit.
+        merged.sequences = {s.name: merged.sequences[s.name] for s in self.sequences}
+        return merged
+
+
+def labels_of(config: TrainConfig) -> LabelMap:
+    """The classes of the validation set that fits a network."""
+    return MOTCHALLENGE_STEP if config.model.classes == len(MOTCHALLENGE_STEP.classes) else KITTI_STEP
+
+
+def improves(state: State, scores: dict[str, float | None]) -> bool:
+    """Whether these are the best scores so far, by PAT or, where no thing is labelled, PQ; remembered if they are."""
+    score = scores["PAT"] if scores["PAT"] is not None else scores["PQ"]
+    if score is None or (state.best is not None and score <= state.best):
+        return False
+    state.best = score
+    return True

@@ -1,0 +1,1 @@
+"""Which mask continues which track."""

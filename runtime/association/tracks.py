@@ -1,0 +1,282 @@
+"""The table of tracks and the two-stage association (paper III-D)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.contract import Thresholds
+from mapt.errors import InputError
+from mapt.runtime.association.affinity import cosine, soft_iou
+from mapt.runtime.association.assignment import Match, assign
+from mapt.runtime.association.spatial_gate import reach_used
+from mapt.runtime.errors import StepError
+from mapt.runtime.frame import Decision, Stage
+from mapt.runtime.perception.fusion import Fused
+
+Association = Literal["full", "motion", "appearance", "iou"]
+Float = NDArray[np.float32]
+MAX_ID = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class TrackState:
+    """What is remembered of a track.
+
+    Attributes:
+        id, label, score: as in `Track`.
+        box: (4,) float32, network pixels.
+        mask8: (1,H/8,W/8) float32, its fused mask; of a lost track (1,0,0), as it is never used again.
+        embedding: (E,) float32, unit length, averaged over sightings; zeros where no look was ever computed.
+        age: frames since birth.
+        lost: frames since last seen.
+        seen_ns: time of the last sighting.
+        velocity: (2,) float32, of the box's centre, network pixels a second, averaged over sightings; zeros at birth.
+    """
+
+    id: int
+    label: int
+    score: float
+    box: Float
+    mask8: Float
+    embedding: Float
+    age: int
+    lost: int
+    seen_ns: int
+    velocity: Float
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """Why instances did not continue a track.
+
+    Attributes:
+        lacking: (n,) float64, what the nearest refused pair of each lacked of its threshold; infinity where none was.
+        gate: (n,) float64, the least that a track took of the gate which looks alike and is too far; infinity likewise.
+    """
+
+    lacking: NDArray[np.float64]
+    gate: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TrackTable:
+    """All tracks of a tracker, live and lost. Never changed: an update gives the next table.
+
+    Attributes:
+        limits: thresholds.
+        association: which cues decide.
+        capacity: tracks kept at most; beyond it those lost for longest go first.
+        tracks: by rising id.
+        next_id: of the next birth.
+    """
+
+    limits: Thresholds
+    association: Association
+    capacity: int = 1024
+    tracks: tuple[TrackState, ...] = ()
+    next_id: int = 1
+
+    def __post_init__(self) -> None:
+        if self.association not in get_args(Association):
+            raise InputError(
+                f"association {self.association!r} is unknown; choose one of {', '.join(get_args(Association))}"
+            )
+
+    def live(self) -> list[TrackState]:
+        """Tracks seen in the previous frame."""
+        return [track for track in self.tracks if track.lost == 0]
+
+    def update(
+        self, fused: Fused, propagated: Float, embeddings: Float, stamp_ns: int
+    ) -> tuple[TrackTable, list[int], list[Decision]]:
+        """Give every instance of a frame its identity.
+
+        Args:
+            fused: the frame's instances.
+            propagated: (L,1,H/8,W/8), the live tracks' masks carried into this frame; empty where that is not possible.
+            embeddings: (n,E) unit embeddings of the instances; zeros where none was computed.
+            stamp_ns: the frame's time.
+
+        Returns:
+            The table after this frame, the track id of each instance, and the decisions.
+
+        Raises:
+            StepError: all ids of 31 bits are used up.
+        """
+        decisions: list[Decision] = []
+        ids, refused = self._associate(fused, propagated, embeddings, stamp_ns, decisions)
+        seen, scores = {number: i for i, number in enumerate(ids) if number}, fused.detections.scores.tolist()
+        looks, velocities = self._looks(seen, embeddings), self._velocities(seen, fused.boxes, stamp_ns)
+        tracks = []
+        for track in self.tracks:
+            i = seen.get(track.id)
+            if i is None:
+                tracks.append(_missed(track))
+                continue
+            look = looks.get(track.id, track.embedding)
+            box, mask8, age = fused.boxes[i], fused.masks8[i], track.age + 1
+            moved = velocities[track.id]
+            tracks.append(TrackState(track.id, track.label, scores[i], box, mask8, look, age, 0, stamp_ns, moved))
+        number = self.next_id
+        for i in range(len(ids)):
+            if not ids[i]:
+                tracks.append(self._born(number, fused, embeddings, i, stamp_ns))
+                decisions.append(self._birth(number, i, float(fused.detections.scores[i]), refused))
+                ids[i] = number
+                number += 1
+        tracks = self._within(self._kept(tracks, stamp_ns, decisions), stamp_ns, decisions)
+        return replace(self, tracks=tuple(tracks), next_id=number), ids, decisions
+
+    def _associate(
+        self, fused: Fused, propagated: Float, embeddings: Float, stamp_ns: int, decisions: list[Decision]
+    ) -> tuple[list[int], _Refused]:
+        """The id of each instance that continues a track, 0 for the others (III-D), and what they were refused for."""
+        count, labels = len(fused.detections), fused.detections.classes
+        ids: list[int] = [0] * count
+        refused = _Refused(np.full(count, np.inf), np.full(count, np.inf))
+        live = self.live() if len(propagated) else []
+        if self.association != "appearance" and live:
+            scores = soft_iou(propagated[:, 0], fused.masks8[:, 0], fused.windows())
+            limit = self.limits.propagation_iou
+            allowed = _same_class(live, labels)
+            for match in assign(scores, allowed, limit):
+                ids[match.column] = live[match.row].id
+                decisions.append(_continued("propagation", ids[match.column], match, match.column, limit))
+            refused.lacking[:] = _lacking(scores, allowed, limit)
+        if self.association in ("full", "appearance"):
+            self._associate_looks(fused, embeddings, stamp_ns, ids, refused, decisions)
+        return ids, refused
+
+    def _associate_looks(
+        self, fused: Fused, embeddings: Float, stamp_ns: int, ids: list[int], refused: _Refused,
+        decisions: list[Decision],
+    ) -> None:  # fmt: skip
+        """Stage 2: by their looks, what stage 1 left of instances and tracks, no farther apart than the gate allows."""
+        taken, limit = set(ids), self.limits.similarity
+        rest = [i for i in np.flatnonzero(embeddings.any(1)).tolist() if not ids[i]]
+        free = [t for t in self.tracks if t.id not in taken and self._findable(t, stamp_ns)]
+        if not (rest and free):
+            return
+        scores = cosine(np.stack([track.embedding for track in free]), embeddings[rest])
+        used = reach_used(self._expected(free, stamp_ns), fused.boxes[rest], self.limits)
+        same = _same_class(free, fused.detections.classes[rest])
+        near = same & (used <= 1)
+        for match in assign(scores, near, limit):
+            detection, share = rest[match.column], float(used[match.row, match.column])
+            ids[detection] = free[match.row].id
+            decisions.append(_continued("appearance", ids[detection], match, detection, limit, share))
+        refused.gate[rest] = np.where(same & ~near & (scores >= limit), used, np.inf).min(0)
+        lacking = np.minimum(_lacking(scores, near, limit), refused.gate[rest] - 1)
+        refused.lacking[rest] = np.minimum(refused.lacking[rest], lacking)
+
+    def _expected(self, tracks: list[TrackState], stamp_ns: int) -> Float:
+        """Where tracks should be now (n,4): their last boxes, moved on as they moved, for `foresight` seconds."""
+        seconds = np.array([min(_gone(track, stamp_ns), self.limits.foresight) for track in tracks], np.float32)
+        moved = _rows([track.velocity for track in tracks]) * seconds[:, None]
+        return _rows([track.box for track in tracks]) + np.concatenate((moved, moved), 1)
+
+    def _velocities(self, seen: dict[int, int], boxes: Float, stamp_ns: int) -> dict[int, Float]:
+        """The new velocity of every continued track: the old one mixed with that since its last sighting."""
+        tracks = [track for track in self.tracks if track.id in seen]
+        if not tracks:
+            return {}
+        keep = np.float32(self.limits.velocity_momentum)
+        corners = boxes[[seen[track.id] for track in tracks]] - _rows([track.box for track in tracks])
+        seconds = np.array([[_gone(track, stamp_ns)] for track in tracks], np.float32)
+        moved = (corners[:, :2] + corners[:, 2:]) / (2 * seconds)
+        mixed = _rows([track.velocity for track in tracks]) * keep + moved * (1 - keep)
+        return dict(zip([track.id for track in tracks], mixed, strict=True))
+
+    def _findable(self, track: TrackState, stamp_ns: int) -> bool:
+        return _gone(track, stamp_ns) <= self.limits.max_lost and bool(track.embedding.any())
+
+    def _looks(self, seen: dict[int, int], embeddings: Float) -> dict[int, Float]:
+        """The new embedding of every continued track whose instance has one: the old one mixed with it."""
+        known = np.logical_or.reduce(embeddings, 1)
+        tracks = [track for track in self.tracks if track.id in seen and known[seen[track.id]]]
+        if not tracks:
+            return {}
+        keep = np.float32(self.limits.embedding_momentum)
+        mixed = np.stack([t.embedding for t in tracks]) * keep + embeddings[[seen[t.id] for t in tracks]] * (1 - keep)
+        mixed /= np.maximum(np.sqrt((mixed * mixed).sum(1, keepdims=True)), np.float32(1e-12))
+        return {track.id: look.copy() for track, look in zip(tracks, mixed, strict=True)}  # none keeps all alive
+
+    def _born(self, number: int, fused: Fused, embeddings: Float, i: int, stamp_ns: int) -> TrackState:
+        if number > MAX_ID:
+            raise StepError(f"ids are used up after {MAX_ID}; start a new tracker")
+        score, label = float(fused.detections.scores[i]), int(fused.detections.classes[i])
+        box, mask8, look = fused.boxes[i], fused.masks8[i], embeddings[i].copy()
+        return TrackState(number, label, score, box, mask8, look, 0, 0, stamp_ns, np.zeros(2, np.float32))
+
+    def _birth(self, number: int, detection: int, score: float, refused: _Refused) -> Decision:
+        limit, gate = self.limits.score, float(refused.gate[detection])
+        margin = min(abs(score - limit), float(refused.lacking[detection]))
+        return Decision("birth", number, detection, score, None, limit, margin, gate if math.isfinite(gate) else None)
+
+    def _kept(self, tracks: list[TrackState], stamp_ns: int, decisions: list[Decision]) -> list[TrackState]:
+        """Without what has been lost for too long."""
+        kept, limit = [], self.limits.max_lost
+        for track in tracks:
+            gone = _gone(track, stamp_ns)
+            if gone > limit:
+                decisions.append(_ended("removed", track.id, gone, limit))
+                continue
+            if track.lost == 1:
+                decisions.append(_ended("lost", track.id, gone, limit))
+            kept.append(track)
+        return kept
+
+    def _within(self, tracks: list[TrackState], stamp_ns: int, decisions: list[Decision]) -> list[TrackState]:
+        """At most `capacity` tracks: those lost for longest go first, of equals the oldest."""
+        surplus = len(tracks) - self.capacity
+        if surplus <= 0:
+            return tracks
+        lost = sorted((t for t in tracks if t.lost), key=lambda t: (t.seen_ns, t.id))[:surplus]
+        decisions += [_ended("overflow", t.id, _gone(t, stamp_ns), self.limits.max_lost) for t in lost]
+        gone = {track.id for track in lost}
+        return [track for track in tracks if track.id not in gone]
+
+
+def _continued(
+    stage: Stage, track: int, match: Match, detection: int, limit: float, gate: float | None = None
+) -> Decision:
+    runner_up = match.runner_up if math.isfinite(match.runner_up) else None
+    margin = abs(match.score - max(limit, runner_up if runner_up is not None else limit))
+    margin = margin if gate is None else min(margin, 1 - gate)
+    return Decision(stage, track, detection, match.score, runner_up, limit, margin, gate)
+
+
+def _rows(vectors: list[Float]) -> Float:
+    """Short vectors (n of (k,)) as the rows of one array (n,k); faster than `np.stack`."""
+    return np.concatenate(vectors).reshape(len(vectors), -1)
+
+
+def _lacking(scores: NDArray[np.float64], allowed: NDArray[np.bool_], limit: float) -> NDArray[np.float64]:
+    """What the best refused pair of every column (m,) lacks of the threshold; infinity where none was refused."""
+    lacking: NDArray[np.float64] = np.where(allowed & (scores < limit), limit - scores, np.inf).min(0)
+    return lacking
+
+
+def _missed(track: TrackState) -> TrackState:
+    """A track that no instance continues."""
+    mask = track.mask8 if not track.mask8.size else np.zeros((1, 0, 0), np.float32)
+    return replace(track, mask8=mask, age=track.age + 1, lost=track.lost + 1)
+
+
+def _gone(track: TrackState, stamp_ns: int) -> float:
+    """Seconds since its last sighting."""
+    return (stamp_ns - track.seen_ns) / 1e9
+
+
+def _ended(stage: Stage, number: int, seconds: float, limit: float) -> Decision:
+    return Decision(stage, number, -1, seconds, None, limit, abs(seconds - limit))
+
+
+def _same_class(tracks: list[TrackState], labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    same: NDArray[np.bool_] = np.array([track.label for track in tracks])[:, None] == labels[None]
+    return same

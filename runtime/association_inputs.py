@@ -1,0 +1,75 @@
+"""What tells objects apart: the live tracks' masks carried into this frame, and the instances' embeddings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.runtime.association.tracks import Association
+from mapt.runtime.backends.protocol import Backend
+from mapt.runtime.monitoring.deadline import Estimates, Head
+from mapt.runtime.perception.fusion import Fused
+from mapt.runtime.perception.pipeline import Clock, Perception, carry, embed
+from mapt.runtime.perception.workspace import Workspace
+from mapt.runtime.persistence.state import TrackerState
+
+Float = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Cues:
+    """Input of the association.
+
+    Attributes:
+        propagated: (L,1,H/8,W/8) in [0,1], the live tracks' masks in this frame, in the workspace; empty where it
+            follows no other.
+        embeddings: (n,E) unit, of the instances; zeros where the head did not run.
+        degraded: heads left out for the deadline.
+        calls: how often each head ran.
+    """
+
+    propagated: Float
+    embeddings: Float
+    degraded: tuple[Head, ...]
+    calls: dict[Head, int]
+
+
+def gather(
+    backend: Backend, association: Association, seen: Perception, fused: Fused, before: TrackerState | None,
+    clock: Clock, estimates: Estimates, workspace: Workspace,
+) -> Cues:  # fmt: skip
+    """Run the motion and the appearance head, as far as association and deadline allow.
+
+    Args:
+        backend: runs them.
+        association: "iou" needs neither head, "motion" no appearance.
+        seen: this frame's features.
+        fused: its instances.
+        before: the state after the previous frame; None where this frame follows none.
+        clock: takes the times and knows how much is left.
+        estimates: what the heads cost lately.
+        workspace: memory that is used again.
+
+    Without motion the previous masks stay where they were; without appearance no look is compared or remembered.
+    """
+    sizes, count = backend.info.sizes, len(fused.detections)
+    live = before.table.live() if before else []
+    masks: Float = workspace.take("live", (len(live), *fused.masks8.shape[1:]))
+    for row, track in enumerate(live):
+        masks[row] = track.mask8
+    calls: dict[Head, int] = {
+        "motion": 0 if association == "iou" else -(-max(len(live), count) // sizes["N"]),
+        "appearance": 0 if association in ("iou", "motion") else -(-count // sizes["N"]),
+    }
+    degraded = estimates.left_out(calls, clock.left_ms())
+    calls = {head: 0 if head in degraded else number for head, number in calls.items()}
+    embeddings = np.zeros((count, sizes["E"]), np.float32)
+    if calls["motion"]:
+        s_prev = before.s if before and before.s is not None else seen.s
+        with clock.stage("motion"):
+            masks, f_p = carry(backend, s_prev, seen.s, masks, fused.detections, workspace)
+        if calls["appearance"]:
+            embeddings = embed(backend, seen.pyramid, fused.detections, f_p, clock)
+    return Cues(masks, embeddings, degraded, calls)

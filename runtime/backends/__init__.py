@@ -1,0 +1,1 @@
+"""What runs the subgraphs: ONNX Runtime, TensorRT, OpenVINO."""

@@ -1,0 +1,156 @@
+"""ONNX Runtime on the CPU or a CUDA device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from mapt.contract import BY_NAME
+from mapt.errors import InputError
+from mapt.io.prefetch import check_threads, require_threads, usable_cores
+from mapt.runtime.backends.operators import library_for
+from mapt.runtime.backends.ort_binding import BoundSessions
+from mapt.runtime.backends.ort_providers import (
+    CUDA,
+    TF32,
+    Device,
+    brief,
+    choose_provider,
+    cuda_options,
+    open_session,
+)
+from mapt.runtime.backends.protocol import Tensors
+from mapt.runtime.bundle.graph_bytes import check_graph
+from mapt.runtime.bundle.manifest import Bundle
+from mapt.runtime.bundle.requirements import check_requirements
+
+
+class OrtBackend:
+    """One session per subgraph of a bundle.
+
+    Args:
+        bundle: what is run.
+        threads: of the CPU for each subgraph, which run in turn; None: as many as cores that this process may use.
+            Where the host has called `onnxruntime.set_global_thread_pool_sizes`, that pool runs all of them.
+        device: "cpu", "cuda", or "auto": CUDA where this machine and installation have all it needs.
+        tf32: let CUDA round the inputs of float32 products and convolutions to TF32; on a CPU it means nothing.
+        bound: keep tensors in buffers that are planned here; None: on a CUDA device. On a CPU that only adds copies.
+
+    Attributes:
+        name: "ort".
+        info: of the network.
+        providers: which of ONNX Runtime's execution providers runs each subgraph, and whether in TF32.
+
+    Raises:
+        InputError: no ONNX Runtime, a graph that it does not load or that is not the contract's, no such number of
+            threads or none that the system gives, or CUDA was asked for and does not come up.
+    """
+
+    name = "ort"
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        threads: int | None = None,
+        device: Device = "auto",
+        tf32: bool = False,
+        bound: bool | None = None,
+    ) -> None:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise InputError(
+                "ONNX Runtime is not installed; install mapt[cpu], or mapt[gpu] for a CUDA device"
+            ) from None
+        check_requirements(bundle.requires, {"onnxruntime": onnxruntime.__version__}, bundle.folder)
+        self.info = bundle.info
+        self.threads = usable_cores() if threads is None else check_threads(threads)
+        graphs = {path: bundle.contents.read(path) for path in bundle.graphs.values()}
+        for path, graph in graphs.items():
+            check_graph(path, graph)
+        options = _options(onnxruntime, self.threads)
+        operators = library_for(bundle.operators, bundle.folder)
+        if operators:
+            _register(options, operators)
+        provider = choose_provider(onnxruntime, device, operators, graphs)
+        # Sums in a fixed order. On a CPU they always are.
+        options.use_deterministic_compute = provider == CUDA
+        settings = cuda_options(tf32) if provider == CUDA else {}
+        opening = partial(open_session, onnxruntime, options, provider, settings)
+        self.sessions = {
+            name: self._open(name, path, partial(opening, graphs[path])) for name, path in bundle.graphs.items()
+        }
+        runs = f"{provider} {TF32}" if provider == CUDA and tf32 else provider
+        self.providers = dict.fromkeys(self.sessions, runs)
+        self._bound: BoundSessions | None = None
+        if bound or (bound is None and provider == CUDA):
+            place = "cuda" if provider == CUDA else "cpu"
+            try:
+                self._bound = BoundSessions(onnxruntime, self.sessions, self.info.sizes, place)
+            except RuntimeError as error:
+                raise InputError(
+                    f"{bundle.folder}: no memory for its tensors on {provider} ({brief(error)}); "
+                    "free some, or take device 'cpu'"
+                ) from error
+
+    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+        """See `Backend.run`; on a CUDA device the arrays are read-only.
+
+        Raises:
+            Exception: whatever ONNX Runtime raises; it never goes on with another provider.
+        """
+        if self._bound:
+            return self._bound.run(subgraph, inputs)
+        names = [t.name for t in BY_NAME[subgraph].outputs]
+        return dict(zip(names, self.sessions[subgraph].run(names, dict(inputs)), strict=True))
+
+    def _open(self, name: str, path: Path, opening: Callable[[], Any]) -> Any:
+        """A session on a file, whose inputs and outputs must be those of the contract."""
+        self._require_threads(path)  # where one is refused ONNX Runtime would hang
+        try:
+            session = opening()
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error.__cause__
+        except Exception as error:
+            raise InputError(f"{path}: ONNX Runtime cannot load it ({brief(error)})") from error
+        spec = BY_NAME[name]
+        for expected, found in ((spec.inputs, session.get_inputs()), (spec.outputs, session.get_outputs())):
+            want = {t.name: list(t.resolve(self.info.sizes)) for t in expected}
+            have = {t.name: list(t.shape) for t in found}
+            if want != have:
+                raise InputError(f"{path}: its tensors {have} are not the contract's {want}; export the bundle again")
+        return session
+
+    def _require_threads(self, path: Path) -> None:
+        try:
+            require_threads(self.threads - 1)
+        except RuntimeError as error:
+            raise InputError(
+                f"{path}: the system gives no more threads ({error}); take fewer, end other programs, or raise the "
+                "limit: ulimit -u, or a container's limit of processes"
+            ) from error
+
+
+def _options(onnxruntime: Any, threads: int) -> Any:
+    """Of every session."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Without work a pool's threads should sleep: the subgraphs alternate, and spinning ones slow each other down.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # the same of a pool of the whole process
+    # ONNX Runtime would also take its own format, whose content nobody has looked at.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    return options
+
+
+def _register(options: Any, library: Path) -> None:
+    try:
+        options.register_custom_ops_library(str(library))
+    except Exception as error:
+        raise InputError(f"{library}: ONNX Runtime does not take it ({brief(error)})") from error

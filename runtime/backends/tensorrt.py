@@ -1,0 +1,199 @@
+"""TensorRT and TensorRT-RTX: a bundle's engines on a GPU. Unproven: no GPU has run it yet, the tests use a stand-in.
+
+Every backend, and so every tracker, has its own engines, contexts, stream and buffers. The buffers are planned when it
+is loaded: one on the device and one page-locked on the host for every distinct tensor of the contract. Tensors that one
+subgraph leaves on the device and another reads, the pyramid above all, do not travel again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.contract import BY_NAME, SUBGRAPHS, TensorSpec
+from mapt.errors import InputError
+from mapt.runtime.backends.cuda import CudaMemory, bindings
+from mapt.runtime.backends.protocol import Tensors
+from mapt.runtime.backends.tensorrt_library import device_target, load_library, versioned
+from mapt.runtime.bundle.manifest import Bundle, EngineFile
+
+DTYPES = {"FLOAT": "float32", "INT32": "int32", "UINT8": "uint8"}  # TensorRT's names of the contract's types
+Key = tuple[str, tuple[int, ...]]  # `boxes` has D rows in one place and N in another
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A tensor's two places: its address on the device, and a page-locked array."""
+
+    address: int
+    host: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What engines are run with.
+
+    Attributes:
+        trt: TensorRT's module.
+        library: its name and version.
+        cuda: NVIDIA's CUDA runtime API.
+        target: the GPU, "sm86".
+    """
+
+    trt: Any
+    library: str
+    cuda: Any
+    target: str
+
+
+def find_machine() -> Machine:
+    """What there is here.
+
+    Raises:
+        InputError: no GPU, no TensorRT, or no CUDA bindings.
+    """
+    try:
+        target = device_target()
+        trt, name = load_library()
+    except ValueError as error:
+        raise InputError(f"TensorRT {error}; use backend='ort'") from None
+    except ImportError as error:
+        raise InputError(f"TensorRT is not installed ({error}); install mapt[trt]") from None
+    return Machine(trt, versioned(trt, name), bindings(), target)
+
+
+def choose_engines(bundle: Bundle, machine: Machine) -> dict[str, EngineFile]:
+    """The bundle's engines for this GPU.
+
+    Raises:
+        InputError: there are none, or another TensorRT built them.
+    """
+    engines, target, folder = bundle.engines.get(machine.target), machine.target, bundle.folder
+    again = f"mapt export {folder / 'weights.safetensors'} --out NEW_BUNDLE --trt --targets {target}"
+    if not engines:
+        have = ", ".join(sorted(bundle.engines)) or "none"
+        raise InputError(f"{folder}: has no engines for this GPU, {target}, but for: {have}; build them: {again}")
+    missing = next((spec.name for spec in SUBGRAPHS if spec.name not in engines), None)
+    if missing:
+        raise InputError(f"{folder}: has no engine of {missing} for {target}; build them again: {again}")
+    foreign = next((engine for engine in engines.values() if engine.library != machine.library), None)
+    if foreign:
+        raise InputError(
+            f"{foreign.path}: was built by {foreign.library}, here is {machine.library}, which cannot load it; "
+            f"install the former, or build it again here: {again}"
+        )
+    return engines
+
+
+class TensorrtBackend:
+    """One engine and one execution context per subgraph of a bundle.
+
+    Args:
+        bundle: with engines for this GPU.
+        machine: what to run them with; None: look for it.
+
+    Attributes:
+        name: "tensorrt".
+        info: of the network.
+        providers: the library that runs every subgraph, with its version, and the GPU.
+
+    Raises:
+        InputError: see `find_machine` and `choose_engines`; or an engine does not load or is not the contract's.
+    """
+
+    name = "tensorrt"
+
+    def __init__(self, bundle: Bundle, machine: Machine | None = None) -> None:
+        self.info, self.machine = bundle.info, machine or find_machine()
+        runs = f"{self.machine.library} on {self.machine.target}"
+        self.providers: dict[str, str] = {spec.name: runs for spec in SUBGRAPHS}
+        engines, trt = choose_engines(bundle, self.machine), self.machine.trt
+        try:
+            self._memory = CudaMemory(self.machine.cuda)
+        except RuntimeError as error:
+            raise InputError(f"CUDA cannot be used ({error}); repair NVIDIA's driver, or use backend='ort'") from None
+        self._buffers: dict[Key, Buffer] = {}
+        self._resident: dict[Key, NDArray[Any]] = {}  # arrays handed out whose content still lies on the device
+        self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
+        self._engines: dict[str, Any] = {}
+        self._contexts: dict[str, Any] = {}
+        for spec in SUBGRAPHS:
+            engine = self._runtime.deserialize_cuda_engine(bundle.contents.read(engines[spec.name].path))
+            if engine is None:
+                raise InputError(f"{engines[spec.name].path}: {self.machine.library} cannot load it on this GPU")
+            self._check(engine, spec.name, engines[spec.name])
+            self._engines[spec.name] = engine
+            self._contexts[spec.name] = self._prepare(engine, (*spec.inputs, *spec.outputs), engines[spec.name])
+
+    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+        """See `Backend.run`. The arrays are read-only, so that what lies on the device stays what they say.
+
+        Raises:
+            RuntimeError: CUDA or TensorRT fails.
+        """
+        spec, memory = BY_NAME[subgraph], self._memory
+        for tensor in spec.inputs:
+            key, array = self._key(tensor), inputs[tensor.name]
+            if self._resident.get(key) is array:
+                continue
+            self._resident.pop(key, None)
+            np.copyto(self._buffers[key].host, array)
+            memory.upload(self._buffers[key].address, self._buffers[key].host)
+        for tensor in spec.outputs:
+            self._resident.pop(self._key(tensor), None)
+        if not self._contexts[subgraph].execute_async_v3(memory.stream):
+            raise RuntimeError(f"TensorRT refuses to run {subgraph}")
+        for tensor in spec.outputs:
+            buffer = self._buffers[self._key(tensor)]
+            memory.download(buffer.host, buffer.address)
+        memory.wait()
+        return {tensor.name: self._hand_out(self._key(tensor)) for tensor in spec.outputs}
+
+    def _hand_out(self, key: Key) -> NDArray[Any]:
+        array = self._buffers[key].host.copy()
+        array.setflags(write=False)
+        self._resident[key] = array
+        return array
+
+    def _key(self, tensor: TensorSpec) -> Key:
+        return tensor.name, tensor.resolve(self.info.sizes)
+
+    def _prepare(self, engine: Any, tensors: tuple[TensorSpec, ...], file: EngineFile) -> Any:
+        """An execution context whose tensors lie in the planned buffers for good."""
+        context = engine.create_execution_context()
+        if context is None:
+            raise InputError(f"{file.path}: TensorRT gives it no execution context; is the GPU's memory full?")
+        for tensor in tensors:
+            key = self._key(tensor)
+            if key not in self._buffers:
+                try:
+                    host = self._memory.allocate_host(key[1], tensor.dtype)
+                    self._buffers[key] = Buffer(self._memory.allocate(host.nbytes), host)
+                except RuntimeError as error:
+                    raise InputError(
+                        f"{file.path}: no memory for {tensor.name} ({error}); free some, or use backend='ort'"
+                    ) from None
+            if not context.set_tensor_address(tensor.name, self._buffers[key].address):
+                raise InputError(f"{file.path}: TensorRT refuses {tensor.name}'s address; build the engine again")
+        return context
+
+    def _check(self, engine: Any, subgraph: str, file: EngineFile) -> None:
+        """The engine's tensors must be those of the contract."""
+        modes, spec = self.machine.trt.TensorIOMode, BY_NAME[subgraph]
+        want = {t.name: (modes.INPUT, t.dtype, t.resolve(self.info.sizes)) for t in spec.inputs}
+        want |= {t.name: (modes.OUTPUT, t.dtype, t.resolve(self.info.sizes)) for t in spec.outputs}
+        have = {}
+        for name in (engine.get_tensor_name(i) for i in range(engine.num_io_tensors)):
+            dtype = engine.get_tensor_dtype(name).name
+            shape = tuple(engine.get_tensor_shape(name))
+            have[name] = engine.get_tensor_mode(name), DTYPES.get(dtype, dtype), shape
+        wrong = next((n for n in (*want, *have) if want.get(n) != have.get(n)), None)
+        if wrong:
+            raise InputError(
+                f"{file.path}: its tensor {wrong} is {have.get(wrong)}, the contract's {want.get(wrong)}; "
+                "export the bundle again"
+            )

@@ -1,0 +1,1 @@
+"""A bundle on disk, checked before anything in it is used."""

@@ -1,0 +1,92 @@
+"""From the network's pixels back to the camera's: the frame that a step returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.runtime.association.tracks import TrackState, TrackTable
+from mapt.runtime.frame import Decision, PanopticFrame, Track
+from mapt.runtime.monitoring.deadline import Head
+from mapt.runtime.perception.fusion import Fused
+from mapt.runtime.perception.preprocess import Fit, to_image
+from mapt.runtime.perception.workspace import Workspace
+
+Pixels = tuple[NDArray[np.uint8], NDArray[np.int32]]  # train ids and track ids
+
+
+@dataclass(frozen=True)
+class Identified:
+    """What is known of a frame's identities.
+
+    Attributes:
+        decisions: why they are what they are.
+        table: the tracks after this frame.
+    """
+
+    decisions: list[Decision]
+    table: TrackTable
+
+
+def paint(
+    labels: NDArray[np.uint8], fused: Fused, ids: list[int], place: Fit, workspace: Workspace | None = None
+) -> Pixels:
+    """The instances over the stuff behind them, as new arrays (h,w) of the image's size, nearest neighbour.
+
+    Args:
+        labels: (H,W) uint8, the best stuff class of every pixel of the network's input.
+        fused: the instances that cover some of them.
+        ids: track id of each.
+        place: where the image lies in the input.
+        workspace: memory that is used again; None: new.
+    """
+    workspace = workspace or Workspace()
+    semantic = workspace.take("semantic", labels.shape, np.uint8)
+    instance = workspace.take("instance", labels.shape, np.int32)
+    np.copyto(semantic, labels)
+    instance.fill(0)
+    classes, boxes = fused.detections.classes.tolist(), fused.boxes.astype(np.intp).tolist()
+    for number, (label, track, (x1, y1, x2, y2)) in enumerate(zip(classes, ids, boxes, strict=True), 1):
+        window = slice(y1, y2), slice(x1, x2)
+        mask = np.equal(fused.index[window], number, out=workspace.take("inside", (y2 - y1, x2 - x1), np.bool_))
+        np.copyto(semantic[window], label, where=mask)
+        np.copyto(instance[window], track, where=mask)
+    return (
+        to_image(semantic, place).astype(np.uint8, copy=False),
+        to_image(instance, place).astype(np.int32, copy=False),
+    )
+
+
+def label_frame(
+    pixels: Pixels, found: Identified, place: Fit, stamp_ns: int, overflow: int, degraded: tuple[Head, ...]
+) -> PanopticFrame:
+    """What a step returns, but for its times and alarms.
+
+    Args:
+        pixels: from `paint`.
+        found: the instances in them.
+        place: where the image lies in the input.
+        stamp_ns: the frame's time.
+        overflow: as in `PanopticFrame`.
+        degraded: as in `PanopticFrame`.
+    """
+    tracks = sorted(found.table.tracks, key=lambda t: (t.lost > 0, t.id))
+    return PanopticFrame(
+        semantic=pixels[0],
+        instance=pixels[1],
+        tracks=tuple(_public(t, place) for t in tracks),
+        decisions=tuple(found.decisions),
+        timings_ms={},
+        stamp_ns=stamp_ns,
+        overflow=overflow,
+        degraded=degraded,
+    )
+
+
+def _public(track: TrackState, place: Fit) -> Track:
+    sx, sy = place.scale
+    x1, x2 = (min(float(v) * sx, place.width) for v in track.box[::2])
+    y1, y2 = (min(float(v) * sy, place.height) for v in track.box[1::2])
+    return Track(track.id, track.label, track.score, (x1, y1, x2, y2), track.age, track.lost)

@@ -1,0 +1,112 @@
+"""Looks at images and outputs without asking the network: what cannot be right never reaches the track table."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.contract import BY_NAME, ModelInfo, Thresholds
+from mapt.runtime.backends.ort_providers import brief
+from mapt.runtime.errors import BackendError, OutputError
+from mapt.runtime.perception.preprocess import Fit
+
+Alarm = Literal["blind", "frozen", "saturated", "empty", "churn"]
+
+
+def check_outputs(subgraph: str, outputs: Mapping[str, NDArray[Any]], info: ModelInfo) -> None:
+    """Compare a subgraph's outputs with the contract.
+
+    Raises:
+        OutputError: a tensor is missing, of another type or shape, or holds NaN or infinity.
+    """
+    for spec in BY_NAME[subgraph].outputs:
+        found, shape = outputs.get(spec.name), spec.resolve(info.sizes)
+        if not isinstance(found, np.ndarray) or found.dtype != spec.dtype or found.shape != shape:
+            what = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
+            raise OutputError(
+                f"{subgraph}: {spec.name} is {what}, the contract says {spec.dtype} {shape}; frame dropped"
+            )
+        if spec.dtype == "float32" and not _finite(found):
+            raise OutputError(f"{subgraph}: {spec.name} holds NaN or infinity; frame dropped")
+
+
+def _finite(values: NDArray[np.float32]) -> bool:
+    """Whether none is NaN or infinite, without an array of answers: NaN is its own minimum."""
+    return math.isfinite(values.min(initial=0)) and math.isfinite(values.max(initial=0))
+
+
+def check_instances(outputs: Mapping[str, NDArray[Any]], info: ModelInfo) -> None:
+    """Compare the instance head's values with what they mean.
+
+    Raises:
+        OutputError: a count outside 0..D, a class that is no thing, or a score outside [0,1].
+    """
+    count = int(outputs["count"][0])
+    if not 0 <= count <= info.sizes["D"]:
+        raise OutputError(f"instance: count is {count}, not within 0..{info.sizes['D']}; frame dropped")
+    classes, scores = outputs["classes"][:count], outputs["scores"][:count]
+    if not np.isin(classes, info.things).all():
+        raise OutputError(f"instance: a class is none of the things {info.things}; frame dropped")
+    if count and not (scores.min() >= 0 and scores.max() <= 1):
+        raise OutputError("instance: a score is outside [0,1]; frame dropped")
+
+
+def check_labels(labels: NDArray[np.uint8], info: ModelInfo) -> None:
+    """Raise OutputError where a semantic label is no class of the network."""
+    if int(labels.max()) >= len(info.classes):
+        raise OutputError(
+            f"semantic: a label is {int(labels.max())}, not within 0..{len(info.classes) - 1}; frame dropped"
+        )
+
+
+def failed(subgraph: str, error: Exception) -> BackendError:
+    """What a backend raised, in one line that names the subgraph."""
+    text = brief(error) if "CUDA failure" in str(error) else " ".join(str(error).split())
+    return BackendError(f"{subgraph}: {type(error).__name__}: {text or 'no message'}; frame dropped")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What an image is like before any network has seen it.
+
+    Attributes:
+        blind: it is of one colour: black, white, or a covered lens.
+        pixels: its CRC-32; consecutive frames have the same when the camera sends the same picture again.
+    """
+
+    blind: bool
+    pixels: int
+
+
+def look_at(pixels: NDArray[np.uint8], place: Fit, limits: Thresholds) -> Look:
+    """Look at the network's input (1,H,W,3), of which the image fills the part that `place` says."""
+    inner = pixels[0, : place.inner_height, : place.inner_width]
+    return Look(int(inner.max()) - int(inner.min()) <= limits.blind_range, zlib.crc32(pixels.data))
+
+
+def alarms(
+    frozen: bool, overflow: int, semantic: NDArray[np.uint8], recent: Sequence[tuple[int, int]], limits: Thresholds
+) -> tuple[Alarm, ...]:
+    """What is wrong with a labelled frame.
+
+    Args:
+        frozen: its pixels are those of the frame before.
+        overflow: objects that were left out.
+        semantic: (h,w) train ids.
+        recent: births and visible objects of the last `churn_window` frames that followed another.
+        limits: when most of them being new is worth a word.
+    """
+    births, visible = (sum(column) for column in zip(*recent, strict=True)) if recent else (0, 0)
+    holds: dict[Alarm, bool] = {
+        "frozen": frozen,
+        "saturated": overflow > 0,
+        "empty": int(semantic.min()) == int(semantic.max()),
+        "churn": visible >= limits.churn_objects and births > limits.churn_share * visible,
+    }
+    return tuple(name for name, held in holds.items() if held)

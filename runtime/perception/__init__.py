@@ -1,0 +1,1 @@
+"""From camera pixels to a fused frame."""

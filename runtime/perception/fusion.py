@@ -1,0 +1,273 @@
+"""Panoptic fusion (paper Eq. 8), inside the detections' boxes only."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.contract import Thresholds
+from mapt.runtime.perception.workspace import Workspace
+
+Float = NDArray[np.float32]
+Window = tuple[slice, slice]  # rows and columns
+STRIDE = 4  # of the semantic logits
+COARSE = 8  # of the association's masks
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The instance head's valid rows.
+
+    Attributes:
+        boxes: (D,4) float32 xyxy input pixels.
+        scores: (D,) float32.
+        classes: (D,) int32 train ids.
+        mask_logits: (D,28,28) float32.
+        masks8: (D,1,H/8,W/8) float32.
+    """
+
+    boxes: Float
+    scores: Float
+    classes: NDArray[np.int32]
+    mask_logits: Float
+    masks8: Float
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.scores)
+
+    def take(self, rows: NDArray[np.intp] | slice, masks8: Float | None = None) -> Detections:
+        """The detections of those rows, views where they are a slice; `masks8`: theirs, where they are known."""
+        masks8 = self.masks8[rows] if masks8 is None else masks8
+        return Detections(self.boxes[rows], self.scores[rows], self.classes[rows], self.mask_logits[rows], masks8)
+
+    def first(self, count: int, score: float = 0.0) -> tuple[Detections, int]:
+        """The first `count` of them, and how many of the others reach `score`."""
+        if len(self) <= count:
+            return self, 0
+        dropped = int((self.scores[count:] >= score).sum())
+        return self.take(slice(count)), dropped
+
+
+@dataclass(frozen=True)
+class Fused:
+    """What is left of the detections after the fusion.
+
+    `index` and the detections' own masks lie in the workspace that `fuse` was given, until it is used again.
+
+    Attributes:
+        detections: those that kept a visible mask.
+        index: (H,W) int32, i + 1 where instance i is visible, 0 elsewhere.
+        masks8: (n,1,H/8,W/8) float32, the visible masks' area averages.
+        boxes: (n,4) float32, tight around the visible masks.
+    """
+
+    detections: Detections
+    index: NDArray[np.int32]
+    masks8: Float
+    boxes: Float
+
+    def windows(self) -> NDArray[np.intp]:
+        """The cells (n,4) y1, x1, y2, x2 of `masks8` that the boxes touch: nothing of a mask lies outside."""
+        low, high = np.floor(self.boxes[:, :2] / COARSE), np.ceil(self.boxes[:, 2:] / COARSE)
+        return np.concatenate((low[:, ::-1], high[:, ::-1]), 1).astype(np.intp)
+
+
+def fuse(
+    detections: Detections, logits: Float, stuff: tuple[int, ...], limits: Thresholds,
+    inner: tuple[int, int] | None = None, workspace: Workspace | None = None,
+) -> Fused:  # fmt: skip
+    """Decide which pixel belongs to which detection.
+
+    In each box the detection's mask logits A and its class's semantic logits B give FL = (sigmoid(A) + sigmoid(B)) *
+    (A + B) (Eq. 8). B is measured against the best stuff class of the pixel, so that FL's sign compares the instance
+    with the stuff behind it; a pixel goes to the instance of the highest FL where that is positive.
+
+    Args:
+        detections: in falling order of score.
+        logits: semantic logits (K,H/4,W/4) float32.
+        stuff: train ids without instances.
+        limits: thresholds of score, overlap and area.
+        inner: rows and columns of the input that the image fills; what is seen nowhere in it is dropped. None: all.
+        workspace: memory that is used again; None: new.
+
+    Returns:
+        The surviving instances, in the detections' order.
+    """
+    workspace = workspace or Workspace()
+    size = logits.shape[1] * STRIDE, logits.shape[2] * STRIDE
+    index, best = workspace.take("index", size, np.int32), workspace.take("best", size)
+    index.fill(0)
+    best.fill(0)
+    rivals = _best_of(logits, stuff, workspace.take("rivals", logits.shape[1:]))
+    windows: dict[int, Window] = {}
+    for row in np.flatnonzero(detections.scores >= limits.score).tolist():
+        window = pixel_window(detections.boxes[row], *size)
+        level = _fused_logits(detections, row, window, logits, rivals, workspace)
+        if _claim(level, index[window], best[window], len(windows) + 1, limits, workspace):
+            windows[row] = window
+    return _visible(detections, windows, index, limits, inner or size, workspace)
+
+
+def pixel_window(box: Float, height: int, width: int) -> Window:
+    """The pixels (rows, columns) whose centres lie in a box (4,) xyxy, at least one."""
+    x1, y1, x2, y2 = (math.ceil(v - 0.5) for v in box.tolist())
+    x1, y1 = min(max(x1, 0), width - 1), min(max(y1, 0), height - 1)
+    return slice(y1, min(max(y2, y1 + 1), height)), slice(x1, min(max(x2, x1 + 1), width))
+
+
+def _best_of(logits: Float, classes: tuple[int, ...], out: Float) -> Float:
+    """The highest logit (H/4,W/4) among some classes."""
+    np.copyto(out, logits[classes[0]])
+    for number in classes[1:]:
+        np.maximum(out, logits[number], out=out)
+    return out
+
+
+def _claim(
+    level: Float, index: NDArray[np.int32], best: Float, number: int, limits: Thresholds, workspace: Workspace
+) -> bool:
+    """Give instance `number` the pixels of its window where its FL is the highest, if enough of it is free."""
+    inside = np.greater(level, 0, out=workspace.take("inside", level.shape, np.bool_))
+    area = np.count_nonzero(inside)
+    free = np.equal(index, 0, out=workspace.take("free", level.shape, np.bool_))
+    if area < limits.min_area or np.count_nonzero(np.logical_and(free, inside, out=free)) < limits.overlap * area:
+        return False
+    wins = np.greater(level, best, out=inside)
+    np.copyto(index, number, where=wins)
+    np.copyto(best, level, where=wins)
+    return True
+
+
+def _fused_logits(
+    detections: Detections, row: int, window: Window, logits: Float, rivals: Float, workspace: Workspace
+) -> Float:
+    """FL of one detection over its window."""
+    instance = paste(detections.mask_logits[row], detections.boxes[row], window, workspace)
+    semantic = upsample_window(logits[detections.classes[row]], window, rivals, workspace)
+    level = sigmoid(instance, workspace.take("level", instance.shape))
+    level += sigmoid(semantic, workspace.take("scratch", instance.shape))
+    instance += semantic
+    level *= instance
+    return level
+
+
+def paste(mask: Float, box: Float, window: Window, workspace: Workspace | None = None) -> Float:
+    """Bilinear samples of a box's mask (28,28) at the pixel centres of a window, half-pixel centres."""
+    size, half = mask.shape[0], np.float32(0.5)
+    y = (_centres(window[0]) - box[1]) / max(box[3] - box[1], np.float32(1e-3))
+    x = (_centres(window[1]) - box[0]) / max(box[2] - box[0], np.float32(1e-3))
+    rows, columns = _taps(y * size - half, size), _taps(x * size - half, mask.shape[1])
+    return _separable(mask[rows.cells, columns.cells], rows, columns, "instance", workspace or Workspace())
+
+
+def upsample_window(
+    plane: Float, window: Window, less: Float | None = None, workspace: Workspace | None = None
+) -> Float:
+    """Bilinear samples of a quarter-resolution plane, minus another one, at the full-resolution pixels of a window."""
+    workspace, stride, half = workspace or Workspace(), np.float32(STRIDE), np.float32(0.5)
+    rows, columns = (_taps(_centres(w) / stride - half, n) for w, n in zip(window, plane.shape, strict=True))
+    part = plane[rows.cells, columns.cells]
+    if less is not None:
+        part = np.subtract(part, less[rows.cells, columns.cells], out=workspace.take("part", part.shape))
+    return _separable(part, rows, columns, "semantic", workspace)
+
+
+def _centres(pixels: slice) -> Float:
+    return np.arange(pixels.start, pixels.stop, dtype=np.float32) + np.float32(0.5)
+
+
+@dataclass(frozen=True)
+class _Taps:
+    """Where n samples lie along an axis: `weight` (n,) of cell `second`, the rest of `first`; both count in `cells`."""
+
+    cells: slice
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    weight: Float
+
+
+def _taps(places: Float, size: int) -> _Taps:
+    """Of rising places on an axis of `size` cells, edges repeated."""
+    places = np.minimum(np.maximum(places, np.float32(0)), np.float32(size - 1))
+    first = places.astype(np.intp)
+    first = np.minimum(first, size - 2) if size > 1 else first
+    second = np.minimum(first + 1, size - 1)
+    low = int(first[0])
+    return _Taps(slice(low, int(second[-1]) + 1), first - low, second - low, (places - first).astype(np.float32))
+
+
+def _separable(part: Float, rows: _Taps, columns: _Taps, name: str, workspace: Workspace) -> Float:
+    """Bilinear samples of the cells under a grid of rows and columns, as the workspace's array `name`."""
+    shape, narrow = (len(rows.first), len(columns.first)), (len(rows.first), part.shape[1])
+    lines = _mixed(part, rows, 0, workspace.take("lines", narrow), workspace.take("scratch", narrow))
+    return _mixed(lines, columns, 1, workspace.take(name, shape), workspace.take("scratch", shape))
+
+
+def _mixed(cells: Float, taps: _Taps, axis: int, out: Float, scratch: Float) -> Float:
+    """(1 - weight) * first + weight * second along an axis."""
+    weight = taps.weight[:, None] if axis == 0 else taps.weight
+    np.take(cells, taps.first, axis, out=out, mode="clip")  # "raise" would buffer the result
+    np.take(cells, taps.second, axis, out=scratch, mode="clip")
+    out *= 1 - weight
+    scratch *= weight
+    out += scratch
+    return out
+
+
+def sigmoid(x: Float, out: Float | None = None) -> Float:
+    """1 / (1 + exp(-x)), without overflow."""
+    half: Float = np.multiply(np.float32(0.5), x, out=out)
+    np.tanh(half, out=half)
+    half += np.float32(1)
+    half *= np.float32(0.5)
+    return half
+
+
+def _visible(
+    detections: Detections, windows: dict[int, Window], index: NDArray[np.int32], limits: Thresholds,
+    inner: tuple[int, int], workspace: Workspace,
+) -> Fused:  # fmt: skip
+    """Drop instances of which too little is visible, or nothing in the image, and renumber the rest."""
+    kept: dict[int, Window] = {}
+    for number, (row, window) in enumerate(windows.items(), 1):
+        mask = _mask(index[window], number, workspace)
+        height, width = (max(0, end - pixels.start) for end, pixels in zip(inner, window, strict=True))
+        if np.count_nonzero(mask) >= max(limits.min_area, 1) and mask[:height, :width].any():
+            kept[row] = window
+            if len(kept) < number:
+                np.copyto(index[window], len(kept), where=mask)
+        else:
+            np.copyto(index[window], 0, where=mask)
+    if len(kept) < len(detections):
+        rows = np.array(list(kept), np.intp)
+        masks8 = workspace.take("masks8", (len(kept), *detections.masks8.shape[1:]))
+        detections = detections.take(rows, np.take(detections.masks8, rows, 0, out=masks8, mode="clip"))
+    return _collect(detections, list(kept.values()), index, workspace)
+
+
+def _mask(index: NDArray[np.int32], number: int, workspace: Workspace) -> NDArray[np.bool_]:
+    mask: NDArray[np.bool_] = np.equal(index, number, out=workspace.take("inside", index.shape, np.bool_))
+    return mask
+
+
+def _collect(detections: Detections, windows: list[Window], index: NDArray[np.int32], workspace: Workspace) -> Fused:
+    """Boxes and masks of the instances, whose masks lie inside their windows."""
+    (height, width), count = index.shape, len(windows)
+    masks8 = np.zeros((count, 1, height // COARSE, width // COARSE), np.float32)
+    boxes = np.zeros((count, 4), np.float32)
+    for row, window in enumerate(windows):
+        mask = _mask(index[window], row + 1, workspace)
+        ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        y, x = window[0].start, window[1].start
+        boxes[row] = x + xs[0], y + ys[0], x + xs[-1] + 1, y + ys[-1] + 1
+        y1, x1 = y // COARSE, x // COARSE
+        y2, x2 = -(-window[0].stop // COARSE), -(-window[1].stop // COARSE)
+        pixels = index[y1 * COARSE : y2 * COARSE, x1 * COARSE : x2 * COARSE]
+        block = np.equal(pixels, row + 1, out=workspace.take("level", pixels.shape))
+        cv2.resize(block, (x2 - x1, y2 - y1), masks8[row, 0, y1:y2, x1:x2], interpolation=cv2.INTER_AREA)
+    return Fused(detections, index, masks8, boxes)

@@ -1,0 +1,89 @@
+"""The one place where a camera image becomes the network's input, and results come back to its size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.errors import InputError
+from mapt.runtime.perception.workspace import Workspace
+
+# Beyond them OpenCV's 32-bit sizes overflow, which can end the process.
+MOST_SIDE = 2**16 - 1
+MOST_PIXELS = 2**30
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How an image lies in the network's input.
+
+    Attributes:
+        height, width: of the image, pixels.
+        inner_height, inner_width: of the part of the input it fills, from the top left corner.
+    """
+
+    height: int
+    width: int
+    inner_height: int
+    inner_width: int
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Image pixels per input pixel, (x, y)."""
+        return self.width / self.inner_width, self.height / self.inner_height
+
+
+def check_image(image: object) -> None:
+    """Refuse what is not uint8 (h,w,3) with at least one pixel, and no more than OpenCV can count.
+
+    Raises:
+        InputError: wrong type, dtype or shape.
+    """
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        found = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise InputError(f"image is {found}; step() needs uint8 (height, width, 3) RGB")
+    if 0 in image.shape:
+        raise InputError(f"image is empty {image.shape}; step() needs at least one pixel")
+    height, width, _ = image.shape
+    if max(height, width) > MOST_SIDE or height * width > MOST_PIXELS:
+        raise InputError(
+            f"image is {height}x{width}; step() takes sides of up to {MOST_SIDE} and {MOST_PIXELS} pixels in all"
+        )
+
+
+def fit(height: int, width: int, input_height: int, input_width: int) -> Fit:
+    """The largest placement that keeps the aspect; an image that fits within 5 % is not resampled at all."""
+    scale = min(input_height / height, input_width / width)
+    if 1 <= scale < 1.05:
+        scale = 1.0
+    inner = max(1, min(input_height, round(height * scale))), max(1, min(input_width, round(width * scale)))
+    return Fit(height, width, *inner)
+
+
+def to_input(
+    image: NDArray[np.uint8], place: Fit, input_height: int, input_width: int, workspace: Workspace | None = None
+) -> NDArray[np.uint8]:
+    """An RGB image (h,w,3) uint8 to the network's input (1,H,W,3): resized bilinearly, zeros on the right and below."""
+    out: NDArray[np.uint8] = (workspace or Workspace()).take("input", (1, input_height, input_width, 3), np.uint8)
+    target = out[0, : place.inner_height, : place.inner_width]
+    out[0, place.inner_height :] = 0
+    out[0, : place.inner_height, place.inner_width :] = 0
+    if image.shape[:2] == target.shape[:2]:
+        target[:] = image
+    else:
+        # INTER_LINEAR rounds otherwise on each processor: on aarch64 up to two of 255 beside x86-64. This does not.
+        size = place.inner_width, place.inner_height
+        cv2.resize(image, size, target, interpolation=cv2.INTER_LINEAR_EXACT)
+    return out
+
+
+def to_image(labels: NDArray[np.generic], place: Fit) -> NDArray[np.generic]:
+    """A label map (H,W) at the network's resolution as a new one of the image's size (h,w), nearest neighbour."""
+    inner = labels[: place.inner_height, : place.inner_width]
+    if inner.shape == (place.height, place.width):
+        return inner.copy()
+    resized: NDArray[np.generic] = cv2.resize(inner, (place.width, place.height), interpolation=cv2.INTER_NEAREST_EXACT)  # type: ignore[arg-type]
+    return resized

@@ -1,0 +1,161 @@
+"""A bundle's own proof: a picture and the outputs it gave when it was exported, compared with what it gives here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.contract import BY_NAME, SUBGRAPHS, ModelInfo
+from mapt.errors import InputError
+from mapt.runtime.backends.ort_providers import TF32, brief
+from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.runtime.bundle.golden import Layout, read_arrays
+from mapt.runtime.bundle.manifest import Bundle
+from mapt.runtime.perception.pipeline import padded
+
+SAMPLES = 4096  # values kept of each tensor
+# Largest difference as a share of a tensor's largest value: kernels differ from processor to processor.
+# TF32 has as many bits as fp16.
+TOLERANCE = {"fp32": 2e-3, "tf32": 3e-2, "fp16": 3e-2, "int8": 0.15}
+# What the heads behind the detections are given, so that two nearly equal scores may change places.
+GIVEN = ("boxes", "mask_logits", "masks")
+ORDERED = {"instance": ("scores", "count")}  # its other outputs follow the order of detections
+
+
+def run_golden(backend: Backend, image: NDArray[np.uint8], given: Tensors | None = None) -> tuple[Tensors, Tensors]:
+    """Run every subgraph once.
+
+    Args:
+        backend: of the bundle.
+        image: (1,H,W,3) uint8.
+        given: boxes, mask logits and masks of N detections; None: this run's own.
+
+    Returns:
+        Samples of what every subgraph gave, by "subgraph.output", and `given`.
+
+    Raises:
+        InputError: a subgraph does not run.
+    """
+    known: Tensors = {"image": image}
+    found: dict[str, Tensors] = {}
+
+    def run(name: str) -> None:
+        inputs = {t.name: known[t.name] for t in BY_NAME[name].inputs}
+        try:
+            found[name] = backend.run(name, inputs)
+        except Exception as error:  # its errors have no common class
+            raise InputError(
+                f"the golden picture's {name} fails{_on(backend, name)} ({brief(error)}); try another device or backend"
+            ) from error
+        known.update(found[name])
+
+    for name in ("backbone", "semantic", "instance"):
+        run(name)
+    slots = backend.info.sizes["N"]
+    own = found["instance"]
+    given = given or {
+        "boxes": padded(own["boxes"][:slots], slots), "mask_logits": padded(own["mask_logits"][:slots], slots),
+        "masks": padded(own["masks8"][:slots], slots),
+    }  # fmt: skip
+    known |= given | {"masks_prev": given["masks"], "s_prev": np.ascontiguousarray(np.roll(known["s"], 1, -1))}
+    for name in ("motion", "appearance"):
+        run(name)
+    samples = {
+        f"{name}.{output}": _sample(tensor)
+        for name, outputs in found.items()
+        for output, tensor in outputs.items()
+        if output in ORDERED.get(name, outputs)
+    }
+    return samples, given
+
+
+def write_golden(path: Path, backend: Backend, image: NDArray[np.uint8]) -> None:
+    """Write the picture, what it gave and what the later heads were given; the same arrays give the same bytes."""
+    samples, given = run_golden(backend, image)
+    np.savez_compressed(path, image=image, **given, **samples)  # type: ignore[arg-type]
+
+
+def layout(info: ModelInfo) -> Layout:
+    """Type and shape of every array of a network's golden file, by name."""
+    arrays = {"image": ("uint8", BY_NAME["backbone"].inputs[0].resolve(info.sizes))}
+    for tensor in (*BY_NAME["motion"].inputs, *BY_NAME["appearance"].inputs):
+        if tensor.name in GIVEN:
+            arrays[tensor.name] = tensor.dtype, tensor.resolve(info.sizes)
+    for spec in SUBGRAPHS:
+        for tensor in spec.outputs:
+            if tensor.name in ORDERED.get(spec.name, (tensor.name,)):
+                kept = len(_places(math.prod(tensor.resolve(info.sizes))))
+                arrays[f"{spec.name}.{tensor.name}"] = tensor.dtype, (kept,)
+    return arrays
+
+
+def self_test(backend: Backend, bundle: Bundle) -> None:
+    """Run the bundle's picture and compare.
+
+    The lowest precision of its subgraphs decides how much may differ.
+
+    Args:
+        backend: of the bundle.
+        bundle: with a golden picture.
+
+    Raises:
+        InputError: the file is not what it should be, or an output differs by more than the precisions explain.
+    """
+    golden = bundle.golden
+    assert golden, "the bundle has no golden picture"
+    try:
+        wanted = read_arrays(bundle.contents.read(golden), layout(bundle.info))
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{golden}: cannot be compared ({reason}); export the bundle again") from None
+    image = wanted.pop("image").astype(np.uint8, copy=False)
+    given = {name: wanted.pop(name) for name in GIVEN}
+    samples, _ = run_golden(backend, image, given)
+    differences = {name: difference(wanted[name], samples[name]) for name in samples}
+    worst = max(differences, key=lambda name: differences[name])
+    in_tf32 = any(TF32 in runs for runs in _providers(backend).values())
+    limit = max(TOLERANCE[p] for p in (*bundle.precisions.values(), *(["tf32"] if in_tf32 else [])))
+    if not differences[worst] <= limit:
+        raise InputError(
+            f"{golden}: {worst} differs by {differences[worst]:.1e} of its largest value from what the bundle gave "
+            f"when it was exported, more than {limit:g}{_on(backend, worst.partition('.')[0])}; "
+            "update ONNX Runtime, try device 'cpu', or export the bundle with this one"
+        )
+
+
+def _providers(backend: Backend) -> Mapping[str, str]:
+    """What runs each subgraph; a host's own backend may not say."""
+    return getattr(backend, "providers", {})
+
+
+def _on(backend: Backend, subgraph: str) -> str:
+    """What ran a subgraph, for a message."""
+    runs = _providers(backend).get(subgraph)
+    return f", run by {runs}" if runs else ""
+
+
+def _sample(tensor: NDArray[np.generic]) -> NDArray[np.generic]:
+    flat = tensor.ravel()
+    places = _places(len(flat))
+    return flat[places.start : places.stop : places.step]
+
+
+def _places(count: int) -> range:
+    """Which values of a tensor of so many are kept."""
+    return range(0, count, max(1, count // SAMPLES))[:SAMPLES]
+
+
+def difference(want: NDArray[np.generic], got: NDArray[np.generic]) -> float:
+    """Of floats the largest as a share of the largest value, inf where one is not finite; of integers the share."""
+    if want.shape != got.shape:
+        return float("inf")
+    if np.issubdtype(want.dtype, np.integer):
+        return float((want != got).mean())
+    if not (np.isfinite(want).all() and np.isfinite(got).all()):
+        return float("inf")
+    scale = float(np.abs(want).max(initial=0.0)) or 1.0
+    return float(np.abs(want.astype(np.float64) - got.astype(np.float64)).max(initial=0.0)) / scale

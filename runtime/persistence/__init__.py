@@ -1,0 +1,1 @@
+"""State and recordings as bytes."""

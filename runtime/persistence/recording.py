@@ -1,0 +1,252 @@
+"""A run's network outputs in a file, and the same run again from that file: bit for bit, or where it first differs.
+
+Everything after the networks is deterministic, so their outputs are all it takes. Kept is what the runtime reads of
+them; features that only other networks read come back as zeros. The file is a row of blobs of `packing`, each behind
+its length as uint64: one `RECH` that says what ran, then one `RECF` per frame.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.contract import BY_NAME, ModelInfo, Thresholds
+from mapt.errors import InputError
+from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.runtime.frame import PanopticFrame
+from mapt.runtime.monitoring.deadline import ORDER, Estimates, Head
+from mapt.runtime.persistence.packing import Arrays, pack, unpack
+
+VERSION = 1
+_LENGTH = struct.Struct("<Q")
+KEPT = {
+    "backbone": (), "semantic": ("logits", "labels"),
+    "instance": ("boxes", "scores", "classes", "mask_logits", "masks8", "count"),
+    "motion": ("propagated",), "appearance": ("embeddings",),
+}  # fmt: skip
+OURS = ("image", "masks_prev", "masks", "boxes", "mask_logits")  # inputs that the runtime computes
+
+
+class Difference(Exception):
+    """A replayed run left its record; the text says in which frame, where and what."""
+
+
+def digest(frame: PanopticFrame) -> dict[str, int]:
+    """CRC-32 of each part of a frame; timings are no part of it."""
+    told = {"tracks": [asdict(t) for t in frame.tracks], "decisions": [asdict(d) for d in frame.decisions]}
+    rest = {"overflow": frame.overflow, "degraded": frame.degraded, "alarms": frame.alarms}
+    pixels = {"semantic": frame.semantic, "instance": frame.instance}
+    crcs = {name: zlib.crc32(np.ascontiguousarray(a).data) for name, a in pixels.items()}
+    return crcs | {name: zlib.crc32(json.dumps(value).encode()) for name, value in (told | rest).items()}
+
+
+def _inputs(inputs: Mapping[str, NDArray[Any]]) -> dict[str, int]:
+    return {name: zlib.crc32(np.ascontiguousarray(inputs[name]).data) for name in OURS if name in inputs}
+
+
+class Recorder:
+    """A backend that writes down what another one answers.
+
+    Args:
+        backend: the one that runs.
+        file: open for writing in binary.
+        association: of the tracker.
+        max_objects: of the tracker.
+    """
+
+    def __init__(self, backend: Backend, file: BinaryIO, association: str, max_objects: int | None = None) -> None:
+        self.backend, self.file = backend, file
+        self.name, self.info, self.providers = backend.name, backend.info, backend.providers
+        self._calls: list[tuple[str, dict[str, int]]] = []
+        self._arrays: Arrays = {}
+        meta = {
+            "info": asdict(backend.info), "association": association, "max_objects": max_objects,
+            "providers": dict(backend.providers),
+        }  # fmt: skip
+        self._write(pack("RECH", VERSION, meta, {}))
+
+    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+        """See `Backend.run`."""
+        outputs = self.backend.run(subgraph, inputs)
+        count = int(outputs["count"][0]) if subgraph == "instance" else None
+        for name in KEPT[subgraph]:
+            kept = outputs[name] if name == "count" else outputs[name][:count]
+            self._arrays[f"{len(self._calls)}.{name}"] = kept
+        self._calls.append((subgraph, _inputs(inputs)))
+        return outputs
+
+    def begin(self, sequence: str, name: str, stamp_ns: int) -> None:
+        """A frame comes; what an unfinished one left is forgotten."""
+        self._place = {"sequence": sequence, "name": name, "stamp_ns": stamp_ns}
+        self._calls, self._arrays = [], {}
+
+    def end(self, frame: PanopticFrame) -> None:
+        """The frame is labelled: write it down."""
+        meta = {**self._place, "calls": self._calls, "frame": digest(frame), "degraded": frame.degraded}
+        self._write(pack("RECF", VERSION, meta, self._arrays))
+
+    def close(self) -> None:
+        """Nothing is left to be checked."""
+
+    def _write(self, blob: bytes) -> None:
+        self.file.write(_LENGTH.pack(len(blob)))
+        self.file.write(blob)
+
+
+class RecordedChoice(Estimates):
+    """Leaves out the heads that the recorded frame left out for its deadline, whatever time there is now."""
+
+    heads: tuple[Head, ...] = ()
+
+    def left_out(self, calls: Mapping[Head, int], left_ms: float | None) -> tuple[Head, ...]:
+        """See `Estimates.left_out`."""
+        return tuple(head for head in self.heads if calls[head])
+
+
+class Replayer:
+    """A backend that answers from a record and compares what it is asked with what was asked then.
+
+    Args:
+        path: written by a `Recorder`.
+
+    Attributes:
+        estimates: what the tracker leaves out: the same as then.
+        providers: what ran each subgraph then.
+
+    Raises:
+        InputError: no record, or a damaged one.
+    """
+
+    name = "replay"
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._offset, self.estimates = path, 0, RecordedChoice()
+        meta, _ = self._read("RECH")
+        try:
+            info = dict(meta["info"])
+            thresholds = Thresholds(**info.pop("thresholds"))
+            things, classes = (tuple(info.pop(key)) for key in ("things", "classes"))
+            self.info = ModelInfo(**info, things=things, classes=classes, thresholds=thresholds)
+            self.association = str(meta["association"])
+            limit = meta.get("max_objects")  # the first records had none
+            self.max_objects = None if limit is None else int(limit)
+            self.providers = {str(k): str(v) for k, v in dict(meta.get("providers", {})).items()}
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            what = str(error) if type(error) is ValueError else "something is missing or of the wrong type"
+            raise self._damaged(f"its header is malformed: {what}") from None
+        self._frame: dict[str, Any] = {}
+        self._arrays: Arrays = {}
+        self._at = 0
+        self._zeros: Tensors = {}
+
+    def begin(self, sequence: str, name: str, stamp_ns: int) -> None:
+        """Take the next frame of the record.
+
+        Raises:
+            Difference: it is another one, or there is none.
+        """
+        self._frame, self._arrays = self._read("RECF")
+        self._at, place = 0, {"sequence": sequence, "name": name, "stamp_ns": stamp_ns}
+        for key, value in place.items():
+            if self._frame.get(key) != value:
+                raise Difference(f"{sequence} frame {name}: {key} is {value}, recorded was {self._frame.get(key)}")
+        self.estimates.heads = tuple(head for head in ORDER if head in self._frame["degraded"])
+
+    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+        """See `Backend.run`.
+
+        Raises:
+            Difference: another call was recorded here, or other inputs.
+        """
+        calls = self._frame["calls"]
+        recorded, digests = calls[self._at] if self._at < len(calls) else (None, {})
+        if recorded != subgraph:
+            raise self._differs(f"{subgraph} is called, recorded was {recorded or 'nothing more'}")
+        for name, crc in _inputs(inputs).items():
+            if digests.get(name) != crc:
+                raise self._differs(f"{subgraph} is given other {name}")
+        outputs = {t.name: self._answer(subgraph, t.name) for t in BY_NAME[subgraph].outputs}
+        self._at += 1
+        return outputs
+
+    def end(self, frame: PanopticFrame) -> None:
+        """Compare the labelled frame with the recorded one.
+
+        Raises:
+            Difference: a part of it is another.
+        """
+        if self._at != len(self._frame["calls"]):
+            raise self._differs(f"{self._frame['calls'][self._at][0]} is not called")
+        changed = [name for name, crc in digest(frame).items() if self._frame["frame"].get(name) != crc]
+        if changed:
+            raise self._differs(f"other {', '.join(changed)}")
+
+    def close(self) -> None:
+        """The run is over.
+
+        Raises:
+            Difference: the record goes on.
+        """
+        if self._offset < self.path.stat().st_size:
+            raise Difference("the record goes on after the last frame")
+
+    def _answer(self, subgraph: str, name: str) -> NDArray[Any]:
+        """The recorded tensor in its full shape; zeros where it was not kept."""
+        spec = next(t for t in BY_NAME[subgraph].outputs if t.name == name)
+        shape, kept = spec.resolve(self.info.sizes), self._arrays.get(f"{self._at}.{name}")
+        if kept is not None and (kept.dtype != spec.dtype or kept.ndim != len(shape)):
+            raise self._damaged(f"{subgraph}'s {name} is of another type")
+        if kept is not None and kept.shape == shape:
+            return kept
+        if kept is None and name in KEPT[subgraph]:
+            raise self._damaged(f"{subgraph}'s {name} is missing")
+        if kept is None:
+            return self._zeros.setdefault(f"{subgraph}.{name}", np.zeros(shape, spec.dtype))
+        if kept.shape[1:] != shape[1:] or len(kept) > shape[0]:
+            raise self._damaged(f"{subgraph}'s {name} has another shape")
+        full = np.zeros(shape, spec.dtype)
+        full[: len(kept)] = kept
+        return full
+
+    def _read(self, kind: str) -> tuple[dict[str, Any], Arrays]:
+        """The next blob."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._offset)
+                head = file.read(_LENGTH.size)
+                if not head and kind == "RECF":
+                    raise Difference("the record ends before the last frame")
+                length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else -1
+                if not 0 <= length <= self.path.stat().st_size:
+                    raise ValueError("they are truncated or something else")
+                meta, arrays = unpack(kind, VERSION, file.read(length))
+                self._offset = file.tell()
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read ({error.strerror}); check the path") from None
+        except ValueError as error:
+            raise self._damaged(str(error)) from None
+        if kind == "RECF" and not _is_frame(meta):
+            raise self._damaged("a frame is malformed")
+        return meta, arrays
+
+    def _differs(self, what: str) -> Difference:
+        return Difference(f"{self._frame['sequence']} frame {self._frame['name']}: {what}")
+
+    def _damaged(self, what: str) -> InputError:
+        return InputError(f"{self.path}: its bytes cannot be replayed, {what}; record the run again")
+
+
+def _is_frame(meta: dict[str, Any]) -> bool:
+    calls, frame = meta.get("calls"), meta.get("frame")
+    meta.setdefault("degraded", [])  # the first records had none
+    if not isinstance(calls, list) or not isinstance(frame, dict) or not isinstance(meta["degraded"], list):
+        return False
+    return all(isinstance(c, list) and len(c) == 2 and isinstance(c[1], dict) for c in calls)

@@ -1,0 +1,113 @@
+"""ONNX Runtime as a build with CUDA on a machine with a GPU: the real module, whose CUDA is the CPU under another name.
+
+Sessions, bindings and buffers are ONNX Runtime's own, so what is placed "on the device" is really bound and run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnxruntime
+
+from mapt.runtime.backends.ort_providers import CPU, CUDA
+
+# As ONNX Runtime words it, though its signature is three times as long.
+ILLEGAL = (
+    "/onnxruntime_src/onnxruntime/core/providers/cuda/cuda_call.cc:154 std::conditional_t<THRW, void, "
+    "onnxruntime::common::Status> onnxruntime::CudaCall(ERRTYPE, const char*) [with ERRTYPE = cudaError] "
+    "CUDA failure 700: an illegal memory access was encountered ; GPU=0 ; hostname=host ; expr=cudaMalloc();\nmore"
+)
+
+
+class Session:
+    """A session of the real module on the CPU, which says that it runs on what it was given.
+
+    Args:
+        world: what happens there.
+        real: the module's own session.
+        wanted: the providers' names that it was given.
+    """
+
+    def __init__(self, world: Ort, real: Any, wanted: list[str]) -> None:
+        self.world, self.real, self.wanted = world, real, wanted
+        self.falls_back = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    def disable_fallback(self) -> None:
+        self.falls_back = False
+
+    def get_providers(self) -> list[str]:
+        return self.wanted
+
+    def run(self, *arguments: Any) -> Any:
+        self._fail()
+        return self.real.run(*arguments)
+
+    def run_with_iobinding(self, binding: Any) -> None:
+        self._fail()
+        self.real.run_with_iobinding(binding)
+
+    def _fail(self) -> None:
+        """As the real one does: another provider, told on standard output, unless that was switched off."""
+        if self.world.broken and self.wanted[0] == CUDA:
+            if not self.falls_back:
+                raise RuntimeError(ILLEGAL)
+            print(f"EP Error: {ILLEGAL}\nFalling back")
+            self.wanted = [CPU]
+
+
+class OrtValue:
+    """Buffers "on the GPU" lie in the host's memory."""
+
+    def __init__(self, world: Ort) -> None:
+        self.world = world
+
+    def ortvalue_from_shape_and_type(self, shape: list[int], dtype: Any, device: str, index: int) -> Any:
+        self.world.placed.append(device)
+        value = onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, dtype, "cpu", index)
+        return value
+
+
+class Ort:
+    """The module.
+
+    Attributes:
+        providers: that it is built with.
+        loads: CUDA's provider comes up; without, sessions have the CPU alone and nothing is said.
+        broken: CUDA has failed: no session comes up, runs raise.
+        log: preloading and sessions, in order.
+        settings: of CUDA's provider, of every session.
+        placed: the device of every buffer.
+    """
+
+    def __init__(self, *providers: str) -> None:
+        self.providers, self.loads, self.broken = list(providers or (CUDA, CPU)), True, False
+        self.log: list[str] = []
+        self.settings: list[dict[str, str]] = []
+        self.placed: list[str] = []
+        self.OrtValue = OrtValue(self)
+        self.__file__ = "/nowhere/onnxruntime/__init__.py"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(onnxruntime, name)
+
+    def get_available_providers(self) -> list[str]:
+        return self.providers
+
+    def preload_dlls(self) -> None:
+        self.log.append("preload")
+
+    def InferenceSession(self, graph: Any, options: Any, *, providers: list[Any], enable_fallback: int = 1) -> Session:
+        wanted = [p if isinstance(p, str) else p[0] for p in providers]
+        self.log.append(wanted[0])
+        self.settings += [p[1] for p in providers if not isinstance(p, str) and p[0] == CUDA]
+        if CUDA in wanted and self.broken:
+            if not enable_fallback:
+                raise RuntimeError(ILLEGAL)
+            print("*************** EP Error ***************")
+            wanted = [CPU]
+        if CUDA in wanted and not self.loads:
+            wanted = [CPU]
+        return Session(self, onnxruntime.InferenceSession(graph, options, providers=[CPU]), wanted)

@@ -1,0 +1,265 @@
+"""The TensorRT backend on a stand-in: its buffers, its order of calls, the whole tracker; and what it refuses."""
+
+import gc
+import importlib.util
+import inspect
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mapt.contract import SUBGRAPHS
+from mapt.errors import InputError
+from mapt.runtime import BackendError, PanopticTracker
+from mapt.runtime.backends import choice
+from mapt.runtime.backends import tensorrt as backend_module
+from mapt.runtime.backends.ort_providers import say_once
+from mapt.runtime.backends.tensorrt import Machine, TensorrtBackend
+from mapt.runtime.bundle.manifest import Bundle, EngineFile
+from mapt.runtime.persistence.recording import digest
+from tests.export.conftest import has_tensorrt
+from tests.runtime.backends import tensorrt_standin as standin
+
+Make = Callable[..., Any]
+PERIOD = 100_000_000  # ns
+LIBRARY = "tensorrt 10.14.1"
+
+
+@pytest.fixture
+def network(scene: Make, actor: Make) -> Any:
+    """A car that is hidden for a while, another, a person: more than one batch of the motion head."""
+    return scene(
+        actor(0, 8, dx=4, look=0, score=0.95, hidden=(2, 3)),
+        actor(80, 24, dx=-4, look=1, score=0.9),
+        actor(40, 44, label=3, look=2, score=0.7),
+    )
+
+
+@pytest.fixture
+def world(network: Any) -> standin.Trt:
+    return standin.Trt(network)
+
+
+@pytest.fixture
+def bundle(network: Any, tmp_path: Path) -> Bundle:
+    """Engines for sm86, of the stand-in's version."""
+    files = standin.write_engines(tmp_path)
+    engines = {name: EngineFile(path, LIBRARY, "built", {}) for name, path in files.items()}
+    return Bundle(tmp_path, "0" * 64, network.info, "gridsample", "fp32", {}, {}, {"sm86": engines})
+
+
+@pytest.fixture
+def machine(world: standin.Trt) -> Machine:
+    return Machine(world, LIBRARY, world.cuda, "sm86")
+
+
+def track(tracker: PanopticTracker, picture: Make) -> list[dict[str, int]]:
+    return [digest(tracker.step(picture(n), n * PERIOD)) for n in range(8)]
+
+
+def test_the_tracker_sees_what_the_network_says(bundle: Bundle, machine: Machine, network: Any, picture: Make) -> None:
+    wanted = track(PanopticTracker(network), picture)
+    assert track(PanopticTracker(TensorrtBackend(bundle, machine)), picture) == wanted
+
+
+def test_memory_is_planned_once_and_given_back(
+    bundle: Bundle, machine: Machine, world: standin.Trt, picture: Make
+) -> None:
+    backend = TensorrtBackend(bundle, machine)
+    sizes, cuda = bundle.info.sizes, world.cuda
+    distinct = {(t.name, t.resolve(sizes)) for s in SUBGRAPHS for t in (*s.inputs, *s.outputs)}
+    assert len(cuda.device) == len(cuda.host) == len(distinct) and world.contexts == len(SUBGRAPHS)
+    bytes_wanted = sum(int(np.prod(t.resolve(sizes))) * np.dtype(t.dtype).itemsize for t in _tensors(sizes).values())
+    assert sum(map(len, cuda.device.values())) == bytes_wanted
+    planned = [line for line in cuda.log if line.startswith("address")]
+    assert len(planned) == sum(len(s.inputs) + len(s.outputs) for s in SUBGRAPHS)
+    cuda.log.clear()
+    track(PanopticTracker(backend), picture)
+    assert not [line for line in cuda.log if "Malloc" in line or "Alloc" in line or "address" in line]
+    del backend
+    gc.collect()
+    assert not cuda.device and not cuda.host and cuda.log[-1] == "cudaStreamDestroy"
+
+
+def _tensors(sizes: dict[str, int]) -> dict[Any, Any]:
+    return {(t.name, t.resolve(sizes)): t for s in SUBGRAPHS for t in (*s.inputs, *s.outputs)}
+
+
+def test_the_pyramid_stays_on_the_device(bundle: Bundle, machine: Machine, world: standin.Trt, picture: Make) -> None:
+    tracker = PanopticTracker(TensorrtBackend(bundle, machine))
+    tracker.step(picture(0), 0)
+    world.cuda.log.clear()
+    tracker.step(picture(1), PERIOD)
+    calls: list[str] = []
+    for line in world.cuda.log:
+        words = line.split()
+        calls.append(words[1] if words[0] == "execute" else words[0])
+    per_call = ["upload"] * 4 + ["motion"] + ["download"] * 2 + ["wait"]  # s_prev, masks_prev, masks, boxes; s is there
+    looks = ["upload"] * 3 + ["appearance", "download", "wait"]  # boxes, mask_logits, f_p; the pyramid is there
+    assert calls == (
+        ["upload", "backbone"] + ["download"] * 5 + ["wait"]
+        + ["semantic"] + ["download"] * 3 + ["wait"] + ["instance"] + ["download"] * 6 + ["wait"]
+        + per_call * 2 + looks * 2
+    )  # fmt: skip
+
+
+def test_what_was_handed_out_cannot_be_changed_and_other_arrays_are_sent(
+    bundle: Bundle, machine: Machine, network: Any, picture: Make
+) -> None:
+    backend = TensorrtBackend(bundle, machine)
+    image = np.zeros((1, 64, 96, 3), np.uint8)
+    first = backend.run("backbone", {"image": image})
+    with pytest.raises(ValueError, match="read-only"):
+        first["p4"][:] = 1
+    kept = first["p4"].copy()
+    image[:] = 7  # the caller's own array may change
+    second = backend.run("backbone", {"image": image})
+    assert second["p4"].flat[0] == 7 and np.array_equal(first["p4"], kept)
+    pyramid = ("p4", "p8", "p16", "p32")
+    for arrays in (first, second, {n: a.copy() for n, a in second.items()}):
+        wanted = network.run("instance", {n: arrays[n] for n in pyramid})
+        found = backend.run("instance", {n: arrays[n] for n in pyramid})
+        assert all(np.array_equal(found[n], wanted[n]) for n in wanted)
+
+
+def test_two_trackers_do_not_disturb_each_other(bundle: Bundle, machine: Machine, network: Any, picture: Make) -> None:
+    wanted = track(PanopticTracker(network), picture)
+    one, two = (PanopticTracker(TensorrtBackend(bundle, machine)) for _ in range(2))
+    for number in range(8):
+        frames = [t.step(picture(number + shift), number * PERIOD) for t, shift in ((one, 0), (two, 0))]
+        assert digest(frames[0]) == digest(frames[1]) == wanted[number]
+    assert machine.trt.contexts == 2 * len(SUBGRAPHS)
+
+
+def test_a_failure_in_a_frame_drops_the_frame(
+    bundle: Bundle, machine: Machine, world: standin.Trt, network: Any, picture: Make
+) -> None:
+    tracker, untouched = PanopticTracker(TensorrtBackend(bundle, machine)), PanopticTracker(network)
+    for number in range(6):
+        if number == 2:
+            world.refuses.add("motion")
+            with pytest.raises(BackendError, match="motion: RuntimeError: TensorRT refuses to run motion"):
+                tracker.step(picture(50), number * PERIOD - 2)
+            world.refuses.clear()
+            world.cuda.fails["cudaMemcpyAsync"] = 2
+            with pytest.raises(BackendError, match="cudaMemcpyAsync: out of memory"):
+                tracker.step(picture(51), number * PERIOD - 1)
+            world.cuda.fails.clear()
+        assert digest(tracker.step(picture(number), number * PERIOD)) == digest(
+            untouched.step(picture(number), number * PERIOD)
+        )
+
+
+def test_engines_that_cannot_run_here_say_what_to_do(bundle: Bundle, machine: Machine, world: standin.Trt) -> None:
+    def refused(bundle: Bundle, machine: Machine) -> str:
+        with pytest.raises(InputError) as error:
+            TensorrtBackend(bundle, machine)
+        assert "\n" not in str(error.value)
+        return str(error.value)
+
+    rebuild = f"mapt export {bundle.folder / 'weights.safetensors'} --out NEW_BUNDLE --trt --targets"
+    text = refused(bundle, replace(machine, library="tensorrt_rtx 1.7.1.116"))
+    assert LIBRARY in text and "tensorrt_rtx 1.7.1.116" in text and f"{rebuild} sm86" in text
+    text = refused(bundle, replace(machine, target="sm90"))
+    assert "for this GPU, sm90, but for: sm86" in text and f"{rebuild} sm90" in text
+    own = {n: e for n, e in bundle.engines["sm86"].items() if n != "motion"}
+    assert "no engine of motion for sm86" in refused(replace(bundle, engines={"sm86": own}), machine)
+    world.types["p8"] = "HALF"
+    assert "its tensor p8 is" in refused(bundle, machine)
+    world.types.clear()
+    world.cuda.fails["cudaStreamCreateWithFlags"] = 35
+    assert "CUDA cannot be used (cudaStreamCreateWithFlags: out of memory)" in refused(bundle, machine)
+    world.cuda.fails.clear()
+    (bundle.folder / "semantic.engine").write_text("rubbish")
+    assert "semantic.engine: tensorrt 10.14.1 cannot load it" in refused(bundle, machine)
+
+
+def test_auto_takes_what_there_is_and_says_so_once(
+    bundle: Bundle, machine: Machine, network: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    say_once.cache_clear()
+    monkeypatch.setattr("mapt.runtime.backends.ort.OrtBackend", lambda *_: network)
+    monkeypatch.setattr(backend_module, "find_machine", lambda: machine)
+    caplog.set_level(logging.INFO, "mapt")
+    assert [choice.open_backend(bundle, "auto", 1).name for _ in range(3)] == ["tensorrt"] * 3
+    assert caplog.messages == ["mapt: tensorrt 10.14.1 runs the network on sm86"]
+    caplog.clear()
+    monkeypatch.setattr(backend_module, "find_machine", lambda: replace(machine, target="sm75"))
+    assert [choice.open_backend(bundle, "auto", 1) for _ in range(3)] == [network] * 3
+    assert len(caplog.messages) == 1 and "for this GPU, sm75" in caplog.messages[0]
+    with pytest.raises(InputError, match="for this GPU, sm75"):
+        choice.open_backend(bundle, "tensorrt", 1)
+    caplog.clear()
+    assert choice.open_backend(bundle, "ort", 1) is network
+    assert not caplog.messages
+    for _ in range(2):
+        assert choice.open_backend(replace(bundle, engines={}), "auto", 1) is network
+    assert caplog.messages == ["mapt: ONNX Runtime runs the network; the bundle has no engines"]
+
+
+def test_without_a_gpu_it_is_said(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise ValueError("finds no GPU")
+
+    monkeypatch.setattr(backend_module, "device_target", none)
+    with pytest.raises(InputError, match="TensorRT finds no GPU; use backend='ort'"):
+        TensorrtBackend(bundle)
+
+
+def _public(thing: type) -> list[str]:
+    names = [n for n in vars(thing) if not n.startswith("_") and n not in ("world",)]
+    return [n for n in names if callable(getattr(thing, n)) or isinstance(getattr(thing, n), property)]
+
+
+def _parameters(signature: str) -> list[str]:
+    """Names of a signature in a docstring, with or without types, before or behind the name."""
+    inner = re.sub(r"<[^<>]*>", "", signature[signature.index("(") + 1 : signature.rindex(")")])
+    inner = re.sub(r"\[[^\]]*\]", "", inner)
+    names = [part.split("=")[0].split(":")[0].split()[-1] for part in inner.split(",") if part.strip()]
+    return [name for name in names if name != "self"]
+
+
+@pytest.mark.skipif(not has_tensorrt(), reason="needs TensorRT-RTX: pip install 'mapt[trt-rtx]'")
+def test_the_stand_in_has_the_methods_of_the_real_tensorrt() -> None:
+    from mapt.runtime.backends.tensorrt_library import load_library
+
+    trt, _ = load_library()
+    pairs = {"Runtime": standin.Runtime, "ICudaEngine": standin.Engine, "IExecutionContext": standin.ExecutionContext}
+    compared = 0
+    for name, ours in pairs.items():
+        for method in _public(ours):
+            real = getattr(getattr(trt, name), method)
+            if isinstance(getattr(ours, method), property):
+                assert isinstance(real, property), method
+                continue
+            signatures = [line for line in (real.__doc__ or "").splitlines() if f"{method}(self" in line]
+            own = [p for p in inspect.signature(getattr(ours, method)).parameters if p != "self"]
+            assert any(_parameters(line)[: len(own)] == own for line in signatures), (method, signatures)
+            compared += 1
+    assert compared >= 8
+    assert {m.name for m in standin.TensorIOMode} <= set(trt.TensorIOMode.__members__)
+    assert {m.name for m in standin.DataType} <= set(trt.DataType.__members__)
+    assert set(backend_module.DTYPES) <= set(trt.DataType.__members__)
+    trt.Runtime, trt.Logger(trt.Logger.ERROR)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("cuda") is None, reason="needs cuda-bindings: pip install 'mapt[trt]'")
+def test_the_stand_in_has_the_functions_of_the_real_cuda_bindings() -> None:
+    from mapt.runtime.backends.cuda import bindings
+
+    real = bindings()
+    for name in _public(standin.Cuda):
+        if name == "cudaMemcpyKind":
+            assert {m.name: m.value for m in standin.Cuda.cudaMemcpyKind}.items() <= {
+                m.name: m.value for m in real.cudaMemcpyKind
+            }.items()
+            continue
+        own = [p for p in inspect.signature(getattr(standin.Cuda, name)).parameters if p != "self"]
+        assert _parameters(getattr(real, name).__doc__.splitlines()[0]) == own, name
+    assert real.cudaStreamNonBlocking == standin.Cuda.cudaStreamNonBlocking
+    assert real.cudaHostAllocDefault == standin.Cuda.cudaHostAllocDefault

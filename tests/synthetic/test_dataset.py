@@ -1,0 +1,137 @@
+import os
+import threading
+import time
+from multiprocessing import active_children
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mapt.labels.step_png import KITTI_STEP
+from mapt.synthetic import render_sequence, write_dataset
+from mapt.synthetic.dataset import _run_in_processes
+from mapt.synthetic.rendering.render import SyntheticFrame
+from mapt.synthetic.scene.build import build_street
+
+SIZE = (192, 624)
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[SyntheticFrame]:
+    """Three sequences of four frames."""
+    return [frame for index in range(3) for frame in render_sequence(5, index, 4, SIZE)]
+
+
+def test_labels_are_complete_and_consistent(frames: list[SyntheticFrame]) -> None:
+    for frame in frames:
+        assert frame.image.shape == (*SIZE, 3) and frame.image.dtype == np.uint8
+        assert frame.semantic.shape == frame.instance.shape == SIZE
+        assert set(np.unique(frame.semantic)) <= set(range(19)), "every pixel has one of the 19 classes"
+        thing = np.isin(frame.semantic, KITTI_STEP.things)
+        assert not frame.instance[~thing].any(), "only cars and people have ids"
+        assert frame.instance.max() <= 65535
+        for identity in np.unique(frame.instance[frame.instance > 0]):
+            assert len(np.unique(frame.semantic[frame.instance == identity])) == 1
+
+
+def test_all_classes_occur() -> None:
+    seen: set[int] = set()
+    for index in range(24):
+        seen |= set(np.unique(next(iter(render_sequence(5, index, 1, SIZE))).semantic).tolist())
+    assert seen == set(range(19))
+
+
+def test_rare_traffic_is_not_rare_where_that_is_asked_for() -> None:
+    """Trucks, buses, trams as often as each other, two-wheelers five times as often; usual streets stay as they are."""
+
+    def count(rare: float) -> NDArray[np.int64]:
+        streets = [build_street(np.random.default_rng(seed), 10, 10.0, rare) for seed in range(40)]
+        return np.bincount([mover.label for street in streets for mover in street.movers], minlength=256)
+
+    usual, many = count(0.0), count(1.0)
+    assert many[14:17].sum() > 4 * usual[14:17].sum()
+    assert many[14:17].min() > 0.7 * many[14:17].max()
+    assert 3 < many[12] / usual[12] < 7
+    a, b = (next(iter(render_sequence(5, 0, 1, SIZE, **how))) for how in ({}, {"rare": 0.0}))
+    assert np.array_equal(a.image, b.image)
+
+
+def test_an_id_keeps_its_class_and_moves_smoothly() -> None:
+    """Between frames at 10 Hz an object's centre stays within a tenth of the width."""
+    previous: dict[int, tuple[int, float]] = {}
+    moved = 0
+    for frame in render_sequence(5, 1, 8, SIZE):
+        current = {}
+        for identity in np.unique(frame.instance[frame.instance > 0]):
+            mask = frame.instance == identity
+            x = np.flatnonzero(mask.any(0))
+            whole = x[0] > 0 and x[-1] < SIZE[1] - 1
+            current[int(identity)] = (int(frame.semantic[mask][0]), float(x.mean()) if whole else np.nan)
+        for identity in previous.keys() & current.keys():
+            assert previous[identity][0] == current[identity][0]
+            step = abs(previous[identity][1] - current[identity][1])
+            if np.isfinite(step) and (frame.instance == identity).sum() > 100:
+                assert step < SIZE[1] / 10
+                moved += 1
+        previous = current
+    assert moved > 5
+
+
+def test_a_higher_rate_means_smaller_steps() -> None:
+    """The second of two frames at 2 frames/s is the sixth of ten at 10: same street, same time."""
+    first, slow = render_sequence(5, 2, 2, SIZE, fps=2.0)
+    fast = list(render_sequence(5, 2, 10, SIZE, fps=10.0))
+    later = (slow.semantic == fast[5].semantic).mean()
+    assert later > 0.98
+    assert (first.semantic == slow.semantic).mean() < (first.semantic == fast[1].semantic).mean()
+
+
+def test_two_sequences_differ_and_one_repeats() -> None:
+    a, b = (next(iter(render_sequence(5, index, 1, SIZE))) for index in (0, 1))
+    again = next(iter(render_sequence(5, 0, 1, SIZE)))
+    assert np.array_equal(a.image, again.image) and np.array_equal(a.instance, again.instance)
+    assert (a.semantic != b.semantic).mean() > 0.05
+
+
+def test_rendering_in_this_process_leaves_its_threads_as_they_were(tmp_path: Path) -> None:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    try:
+        write_dataset(tmp_path / "data", 1, 1, (32, 64), seed=5)
+        assert cv2.getNumThreads() == 2
+    finally:
+        cv2.setNumThreads(before)
+
+
+def test_a_run_that_fails_does_not_wait_for_the_sequences_that_are_left() -> None:
+    """Sequence n takes n seconds here: to wait for all of them would take longer than a test may."""
+    others = active_children()
+
+    def fail(done: int) -> None:
+        raise ValueError("no space left")
+
+    with pytest.raises(ValueError, match="no space left"):
+        _run_in_processes(time.sleep, 1000, 2, fail)
+    assert active_children() == others
+
+
+def test_a_failure_in_a_worker_is_raised_and_one_that_was_ended_is_said() -> None:
+    job: Any = "".join  # of a number
+    with pytest.raises(TypeError, match="can only join an iterable"):
+        _run_in_processes(job, 1, 1, None)
+    with pytest.raises(RuntimeError, match="a process that renders was ended from outside"):
+        _run_in_processes(os._exit, 2, 2, None)
+
+
+def test_no_thread_is_needed_to_render_in_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the machine's threads are used up, an executor would wait for ever."""
+
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    write_dataset(tmp_path / "data", 3, 1, (32, 64), seed=5, workers=2)
+    assert len(list((tmp_path / "data").rglob("*.png"))) == 6
