@@ -1,10 +1,13 @@
-"""Builds the compiled operators where the machine can; pyproject.toml holds the package's description.
+"""Builds the compiled operators that this machine can build.
 
-MAPT_BUILD says what to build: `auto` (the default) whatever there are tools and headers for, `none` nothing, or parts
-separated by commas, which then have to build: `torch`, `onnxruntime`, and for GPUs `cuda` and `tensorrt`. `auto`
-compiles for this machine's own GPUs; by name, for all that the kernels are made for. `onnxruntime` gets CUDA kernels
-too where one of the last two is named or there are nvcc and a GPU here; elsewhere it does without them. What was built,
-and what was left out for which reason, goes into mapt/build.json, where `mapt doctor` reads it.
+pyproject.toml holds the package's description.
+
+MAPT_BUILD says what to build: `auto` (the default) whatever there are tools and headers for, `none`
+nothing, or parts separated by commas, which then have to build: `torch`, `onnxruntime`, and for
+GPUs `cuda` and `tensorrt`. `auto` compiles for this machine's own GPUs; by name, for all that the
+kernels are made for. `onnxruntime` gets CUDA kernels too where one of the last two is named or
+there are nvcc and a GPU here; elsewhere it does without them. What was built, and what was left out
+for which reason, goes into mapt/build.json, where `mapt doctor` reads it.
 """
 
 from __future__ import annotations
@@ -26,12 +29,16 @@ import compilers  # noqa: E402
 import nvcc  # noqa: E402
 
 PARTS = {
-    "torch": "mapt.ops._kernels", "onnxruntime": "mapt.runtime._ort_ops", "cuda": "mapt.ops._cuda",
+    "torch": "mapt.ops._kernels",
+    "onnxruntime": "mapt.runtime._ort_ops",
+    "cuda": "mapt.ops._cuda",
     "tensorrt": "mapt.runtime._trt_plugins",
-}  # fmt: skip
+}
 ASKED = os.environ.get("MAPT_BUILD", "auto")
 WANTED = tuple(PARTS) if ASKED == "auto" else () if ASKED == "none" else tuple(ASKED.split(","))
-RECORD: dict[str, str] = {part: "ok" if part in WANTED else f"not asked for: MAPT_BUILD={ASKED}" for part in PARTS}
+RECORD: dict[str, str] = {
+    part: "ok" if part in WANTED else f"not asked for: MAPT_BUILD={ASKED}" for part in PARTS
+}
 COMPILER = (os.environ.get("CXX") or "c++").split()[0]
 HARD, LINK = compilers.hardening(COMPILER) if WANTED else ([], [])
 FLAGS = ["-O3", "-g0", "-ffp-contract=fast", "-fvisibility=hidden", *HARD]
@@ -54,7 +61,11 @@ def sources(folder: str) -> list[str]:
 def extensions() -> tuple[list[Extension], type[build_ext]]:
     """What can be built here, and the command that builds it."""
     missing = shutil.which(COMPILER) is None
-    fault = f"no C++ compiler: {COMPILER} is not on the path" if missing else compilers.too_old(COMPILER)
+    fault = (
+        f"no C++ compiler: {COMPILER} is not on the path"
+        if missing
+        else compilers.too_old(COMPILER)
+    )
     if fault:
         for part in WANTED:
             leave_out(part, fault)
@@ -91,46 +102,82 @@ def cpp_extension() -> Any:
 def torch_extension() -> Extension:
     """The operators for PyTorch."""
     return cpp_extension().CppExtension(
-        PARTS["torch"], sources("torch"), depends=HEADERS, optional=ASKED == "auto",
-        extra_compile_args=[*FLAGS, "-fopenmp", "-DAT_PER_OPERATOR_HEADERS"], extra_link_args=["-fopenmp", *LINK],
-    )  # fmt: skip
+        PARTS["torch"],
+        sources("torch"),
+        depends=HEADERS,
+        optional=ASKED == "auto",
+        extra_compile_args=[*FLAGS, "-fopenmp", "-DAT_PER_OPERATOR_HEADERS"],
+        extra_link_args=["-fopenmp", *LINK],
+    )
 
 
 def cuda_extension() -> Extension:
     """The operators for PyTorch's CUDA tensors; they share PyTorch's CUDA runtime."""
-    builder, compiler = cpp_extension(), nvcc.find(ASKED != "auto")
+    builder = cpp_extension()
+    compiler = nvcc.find(ASKED != "auto")
     import torch
 
     if torch.version.cuda is None:
         raise FileNotFoundError("this PyTorch is built without CUDA")
     if torch.version.cuda.split(".")[0] != compiler.release.split(".")[0]:
-        raise FileNotFoundError(f"nvcc is of CUDA {compiler.release}, this PyTorch of CUDA {torch.version.cuda}")
+        raise FileNotFoundError(
+            f"nvcc is of CUDA {compiler.release}, this PyTorch of CUDA {torch.version.cuda}"
+        )
     return builder.CppExtension(
-        PARTS["cuda"], sources("torch/cuda"), depends=[*HEADERS, *CUDA],
-        include_dirs=[str(compiler.toolkit / "include")], library_dirs=[str(compiler.toolkit / "lib64")],
+        PARTS["cuda"],
+        sources("torch/cuda"),
+        depends=[*HEADERS, *CUDA],
+        include_dirs=[str(compiler.toolkit / "include")],
+        library_dirs=[str(compiler.toolkit / "lib64")],
         libraries=["c10_cuda", "cudart"],
-        extra_compile_args=[*FLAGS, "-DAT_PER_OPERATOR_HEADERS"], extra_link_args=LINK, optional=ASKED == "auto",
-    )  # fmt: skip
+        extra_compile_args=[*FLAGS, "-DAT_PER_OPERATOR_HEADERS"],
+        extra_link_args=LINK,
+        optional=ASKED == "auto",
+    )
 
 
 def tensorrt_extension() -> Extension:
-    """The operators as TensorRT plugins; they need neither PyTorch nor a CUDA runtime beside them."""
-    toolkit, headers = nvcc.find(ASKED != "auto").toolkit, nvcc.find_tensorrt()
+    """Describe the extension with the operators as TensorRT plugins.
+
+    The plugins need neither PyTorch nor a separate CUDA runtime.
+    """
+    toolkit = nvcc.find(ASKED != "auto").toolkit
+    headers = nvcc.find_tensorrt()
     return Extension(
-        PARTS["tensorrt"], sources("tensorrt"), depends=[*HEADERS, *CUDA],
-        libraries=["cudart_static", "rt", "dl"], library_dirs=[str(toolkit / "lib64")],
-        extra_compile_args=[*FLAGS, "-std=c++17", "-isystem", str(headers), "-isystem", str(toolkit / "include")],
-        extra_link_args=["-pthread", *LINK], language="c++", optional=ASKED == "auto",
-    )  # fmt: skip
+        PARTS["tensorrt"],
+        sources("tensorrt"),
+        depends=[*HEADERS, *CUDA],
+        libraries=["cudart_static", "rt", "dl"],
+        library_dirs=[str(toolkit / "lib64")],
+        extra_compile_args=[
+            *FLAGS,
+            "-std=c++17",
+            "-isystem",
+            str(headers),
+            "-isystem",
+            str(toolkit / "include"),
+        ],
+        extra_link_args=["-pthread", *LINK],
+        language="c++",
+        optional=ASKED == "auto",
+    )
 
 
 def onnxruntime_extension() -> Extension:
-    """The operators for ONNX Runtime; its C interface is stable, and its header comes with us. See `add_cuda`."""
+    """Describe the extension with the operators for ONNX Runtime.
+
+    The C interface of ONNX Runtime is stable, and its header comes with MAPT. See `add_cuda` for
+    the CUDA kernels.
+    """
     return Extension(
-        PARTS["onnxruntime"], sources("onnxruntime"), depends=[*HEADERS, "third_party/onnxruntime/onnxruntime_c_api.h"],
-        extra_compile_args=[*FLAGS, "-std=c++17"], extra_link_args=["-pthread", *LINK], language="c++",
+        PARTS["onnxruntime"],
+        sources("onnxruntime"),
+        depends=[*HEADERS, "third_party/onnxruntime/onnxruntime_c_api.h"],
+        extra_compile_args=[*FLAGS, "-std=c++17"],
+        extra_link_args=["-pthread", *LINK],
+        language="c++",
         optional=ASKED == "auto",
-    )  # fmt: skip
+    )
 
 
 def add_cuda(extension: Extension, folder: Path) -> str:
@@ -148,22 +195,31 @@ def add_cuda(extension: Extension, folder: Path) -> str:
             raise
         return f"ok: CPU only, {str(error).splitlines()[0].partition(';')[0]}"
     extension.define_macros.append(("MAPT_CUDA", None))
-    extension.extra_objects, extension.depends = objects, [*extension.depends, *objects]
+    extension.extra_objects = objects
+    extension.depends = [*extension.depends, *objects]
     extension.libraries = ["cudart_static", "rt", "dl"]
     extension.library_dirs = [str(compiler.toolkit / "lib64")]
     return f"ok: CPU and {compiler.targets}"
 
 
 MAKERS = {
-    "torch": torch_extension, "onnxruntime": onnxruntime_extension, "cuda": cuda_extension,
+    "torch": torch_extension,
+    "onnxruntime": onnxruntime_extension,
+    "cuda": cuda_extension,
     "tensorrt": tensorrt_extension,
-}  # fmt: skip
+}
 for part in WANTED:
     if part not in PARTS:
-        raise SystemExit(f"setup.py: MAPT_BUILD={ASKED}: no part {part!r}; there are: auto, none, {', '.join(PARTS)}")
+        raise SystemExit(
+            f"setup.py: MAPT_BUILD={ASKED}: no part {part!r}; there are: auto, none,"
+            f" {', '.join(PARTS)}"
+        )
 EXTENSIONS, BASE = extensions()
 # Compiled once, linked into every part.
-KERNELS = ("mapt_kernels", {"sources": sources("kernels"), "obj_deps": {"": HEADERS}, "cflags": [*FLAGS, "-std=c++17"]})
+KERNELS = (
+    "mapt_kernels",
+    {"sources": sources("kernels"), "obj_deps": {"": HEADERS}, "cflags": [*FLAGS, "-std=c++17"]},
+)
 
 
 class Build(BASE):  # type: ignore[misc, valid-type]
@@ -206,7 +262,11 @@ class Collect(build_py):
     def run(self) -> None:
         """Copy the Python files; an editable installation reads those of the checkout."""
         super().run()
-        write_record(ROOT / "mapt" if getattr(self, "editable_mode", False) else Path(self.build_lib) / "mapt")
+        write_record(
+            ROOT / "mapt"
+            if getattr(self, "editable_mode", False)
+            else Path(self.build_lib) / "mapt"
+        )
 
 
 def remove_what_was_left_out(part: str) -> None:
@@ -218,7 +278,10 @@ def remove_what_was_left_out(part: str) -> None:
 
 
 def write_record(folder: Path) -> None:
-    """What was built and what was not, per part; of parts not asked for, what an earlier build said."""
+    """Write what was built and what was not, per part.
+
+    Parts that were not asked for keep the record of an earlier build.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / "build.json"
     before = json.loads(record.read_text()) if record.is_file() else {}

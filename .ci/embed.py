@@ -1,6 +1,9 @@
-"""Tracks a folder of frames as embedding software does, and says what came out; PyTorch must not be there.
+"""Tracks a folder of frames the way embedding software does, and prints what came out.
 
-Usage: embed.py BUNDLE FRAMES. Prints the versions, then on the last line one hash over the labels and one over the ids.
+PyTorch must not be installed where this runs.
+
+Usage: embed.py BUNDLE FRAMES. Prints the versions, then on the last line one hash over the labels
+and one over the ids.
 """
 
 import hashlib
@@ -17,11 +20,16 @@ from mapt.runtime import PanopticTracker
 
 assert "site-packages" in str(sys.modules["mapt.runtime"].__file__)
 tracker = PanopticTracker.load(pathlib.Path(sys.argv[1]))
-labels, ids, most = hashlib.sha256(), hashlib.sha256(), 0
+labels = hashlib.sha256()
+ids = hashlib.sha256()
+most = 0
 for stamp, path in enumerate(sorted(pathlib.Path(sys.argv[2]).iterdir())):
     image = cv2.imread(str(path))[..., ::-1].copy()
     frame = tracker.step(image, stamp * 100_000_000)
-    assert frame.semantic.shape == frame.instance.shape == image.shape[:2] and frame.timings_ms["frame"] > 0
+    assert (
+        frame.semantic.shape == frame.instance.shape == image.shape[:2]
+        and frame.timings_ms["frame"] > 0
+    )
     labels.update(frame.semantic.tobytes())
     ids.update(frame.instance.tobytes())
     most = max(most, int(frame.instance.max()))
@@ -29,7 +37,7 @@ assert most > 0, "nothing was tracked"
 for absent in ("torch", "torchvision", "onnx", "timm"):
     assert importlib.util.find_spec(absent) is None and absent not in sys.modules, absent
 print(
-    f"Python {platform.python_version()}, ONNX Runtime {onnxruntime.__version__}, NumPy {numpy.__version__}, "
-    f"OpenCV {cv2.__version__}, {most} tracks"
+    f"Python {platform.python_version()}, ONNX Runtime {onnxruntime.__version__}, NumPy"
+    f" {numpy.__version__}, OpenCV {cv2.__version__}, {most} tracks"
 )
 print(labels.hexdigest()[:16], ids.hexdigest()[:16])

@@ -1,1 +1,4 @@
-"""Benchmarks: FLOPs, latency, accuracy and parity with the PyTorch reference, from the bundle that is deployed."""
+"""Benchmarks of an exported bundle: FLOPs, latency, accuracy and parity with PyTorch.
+
+Every benchmark runs the bundle that is deployed. Parity compares it with the PyTorch reference.
+"""

@@ -1,4 +1,7 @@
-"""A user's mistake in `python -m mapt.bench.*`: one line and exit code 2, as `mapt` itself has it."""
+"""Reports a user's mistake in `python -m mapt.bench.*` as one line with exit code 2.
+
+The `mapt` command reports mistakes in the same way.
+"""
 
 from __future__ import annotations
 

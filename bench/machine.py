@@ -29,7 +29,8 @@ def _cpu() -> str:
         pairs = [line.partition(":") for line in info.read_text().splitlines()]
         lines = {key.strip(): value.strip() for key, _, value in pairs}
         return (
-            f"{lines.get('model name', '?')} (family {lines.get('cpu family', '?')}, model {lines.get('model', '?')})"
+            f"{lines.get('model name', '?')} (family {lines.get('cpu family', '?')}, model"
+            f" {lines.get('model', '?')})"
         )
     return platform.processor() or "unknown"
 

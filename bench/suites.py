@@ -92,13 +92,14 @@ def check_frames(root: Path) -> None:
     """A mistake in the data is told before anything is measured.
 
     Raises:
-        InputError: no data, frames not named by their numbers, or a first sequence that is too short to time anything.
+        InputError: no data, frames not named by their numbers, or a first sequence that is too
+            short to time anything.
     """
     first = choose_sequences(root, SPLIT, ())[0]
     if len(first.images) <= WARM:
         raise InputError(
-            f"{root}: sequence {first.name} has {len(first.images)} frames, and times are kept after the first {WARM}; "
-            f"give it at least {WARM + 1}"
+            f"{root}: sequence {first.name} has {len(first.images)} frames, and times are kept"
+            f" after the first {WARM}; give it at least {WARM + 1}"
         )
 
 
@@ -113,10 +114,14 @@ def run_suite(setting: Setting) -> Json:
     costs = count_costs(setting.bundle)
     print_costs(setting.console, costs)
     torch.set_num_threads(setting.threads)
-    limits, backends, tried = measure_limits(), list[Backend](), list[tuple[Contender, InputError | None]]()
+    limits = measure_limits()
+    backends = list[Backend]()
+    tried = list[tuple[Contender, InputError | None]]()
     for contender in list_contenders(setting.bundle, setting.others, setting.compiled):
         if contender.kind == "torch-compile":
-            setting.console.print("torch.compile translates backbone and semantic head; minutes", highlight=False)
+            setting.console.print(
+                "torch.compile translates backbone and semantic head; minutes", highlight=False
+            )
         try:
             backends.append(open_contender(contender, setting.threads, setting.device))
             tried.append((contender, None))
@@ -131,9 +136,11 @@ def run_suite(setting: Setting) -> Json:
         result = run_backends(backends, setting.root, SPLIT, setting.fps, done=done)
     providers = {backend.name: dict(backend.providers) for backend in backends}
     del backends
-    images, rows = sequences[0].images[0].parent, []
+    images = sequences[0].images[0].parent
+    rows = []
     for contender, refusal in tried:
-        alone, stands = None, standing(contender, refusal)
+        alone = None
+        stands = standing(contender, refusal)
         if refusal is None and setting.alone:
             try:
                 alone = measure_alone(
@@ -145,7 +152,9 @@ def run_suite(setting: Setting) -> Json:
                     trust=contender.bundle.trust,
                 )
             except RuntimeError as error:
-                stands = replace(stands, why=f"memory and throughput in a process of its own failed: {error}")
+                stands = replace(
+                    stands, why=f"memory and throughput in a process of its own failed: {error}"
+                )
         shares = {} if refusal else gemm_shares(result, contender.name, costs.subgraphs, limits)
         rows.append(Row(contender, stands, alone, shares, providers.get(contender.name, {})))
     report = RunReport(costs, limits, rows, result)
@@ -160,7 +169,11 @@ def ablation_suite(setting: Setting) -> Json:
     trained: dict[str, Backend] = {}
     for bundle in setting.others:
         config = load_weights(bundle.folder / "weights.safetensors").config
-        row = {"backbone": config.motion_input, "box": config.appearance_input, "mask": config.appearance_input}
+        row = {
+            "backbone": config.motion_input,
+            "box": config.appearance_input,
+            "mask": config.appearance_input,
+        }
         named = [name for name, value in row.items() if name == value]
         trained |= {name: OrtBackend(bundle, setting.threads) for name in named}
     with ExitStack() as stack:
@@ -171,7 +184,9 @@ def ablation_suite(setting: Setting) -> Json:
     heads = count_heads(load_weights(setting.bundle.folder / "weights.safetensors"))
     return {
         "heads": {name: asdict(cost) for name, cost in heads.items()},
-        "ablation": {name: [asdict(s) for s in of_seeds] for name, of_seeds in found.scores.items()},
+        "ablation": {
+            name: [asdict(s) for s in of_seeds] for name, of_seeds in found.scores.items()
+        },
         "ablation_rows": {
             name: {"title": v.title, "paper_PAT": v.paper, **asdict(found.standings[name])}
             for name, v in VARIANTS.items()
@@ -182,7 +197,11 @@ def ablation_suite(setting: Setting) -> Json:
 
 
 def scale_suite(setting: Setting) -> Json:
-    """Cost against objects, threads, sequence length, the network's input and the camera's image."""
+    """Measure how the cost grows, with the settings of one run.
+
+    The cost depends on the objects, the threads, the sequence length, the network's input and the
+    camera's image.
+    """
     sequence = list_sequences(setting.root, SPLIT)[0]
     images = [read_rgb(path) for path in sequence.images]
     with ExitStack() as stack:
@@ -192,13 +211,17 @@ def scale_suite(setting: Setting) -> Json:
     return {
         "scale": {
             name: {
-                "title": sweep.title, "unit": sweep.unit,
-                "series": {s: [{"x": x, "ms": ms} for x, ms in points] for s, points in sweep.series.items()},
+                "title": sweep.title,
+                "unit": sweep.unit,
+                "series": {
+                    s: [{"x": x, "ms": ms} for x, ms in points]
+                    for s, points in sweep.series.items()
+                },
                 "fits": {s: {**asdict(f), "text": str(f)} for s, f in sweep.fits.items()},
             }
             for name, sweep in sweeps.items()
         }
-    }  # fmt: skip
+    }
 
 
 def deadline_suite(setting: Setting) -> Json:
@@ -215,18 +238,30 @@ def describe_bundle(bundle: Bundle) -> Json:
     """Which network it is."""
     info = bundle.info
     return {
-        "id": bundle.id, "preset": info.preset, "height": info.height, "width": info.width,
-        "lowering": bundle.lowering, "precision": bundle.precision,
-    }  # fmt: skip
+        "id": bundle.id,
+        "preset": info.preset,
+        "height": info.height,
+        "width": info.width,
+        "lowering": bundle.lowering,
+        "precision": bundle.precision,
+    }
 
 
 def describe_data(setting: Setting) -> Json:
-    """Which frames the first folder has: how many, the size of the first, and a fingerprint of the files."""
-    sequences, found = list_sequences(setting.root, SPLIT), hashlib.sha256()
+    """Describe the frames of the first folder.
+
+    The description holds the number of frames, the size of the first one, and a fingerprint of the
+    files.
+    """
+    sequences = list_sequences(setting.root, SPLIT)
+    found = hashlib.sha256()
     for path in (p for s in sequences for p in (*s.images, *s.labels)):
         found.update(path.read_bytes())
     frames = sum(len(s.images) for s in sequences)
     return {
-        "sequences": len(sequences), "frames": frames, "fps": setting.fps, "sha256": found.hexdigest(),
+        "sequences": len(sequences),
+        "frames": frames,
+        "fps": setting.fps,
+        "sha256": found.hexdigest(),
         "size": list(read_rgb(sequences[0].images[0]).shape[:2]),
-    }  # fmt: skip
+    }

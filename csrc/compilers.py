@@ -11,13 +11,20 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-LOWEST = {"g++": 11, "clang++": 14}  # docs/kernels.md says so; tests/csrc/test_compilers.py compiles with them
-VERSIONS = {"g++": ("__GNUC__", "__GNUC_MINOR__"), "clang++": ("__clang_major__", "__clang_minor__")}
+LOWEST = {
+    "g++": 11,
+    "clang++": 14,
+}  # docs/kernels.md says so; tests/csrc/test_compilers.py compiles with them
+VERSIONS = {
+    "g++": ("__GNUC__", "__GNUC_MINOR__"),
+    "clang++": ("__clang_major__", "__clang_minor__"),
+}
 ERROR = re.compile(
     r"(^|: )((fatal|catastrophic|internal compiler) )?error( #?[\w-]+)?:"
     r"|^nvcc fatal|: undefined reference to |: cannot find "
 )
-# What makes a fault of a library harder to use, the best of each group first; compilers take what they know.
+# What makes a fault of a library harder to use, the best of each group first; compilers take what
+# they know.
 COMPILE = (
     (("-fstack-protector-strong",),),
     (("-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"), ("-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2")),
@@ -32,7 +39,9 @@ class BuildError(RuntimeError):
 
 
 def too_old(compiler: str) -> str | None:
-    """Why a compiler cannot compile the kernels; None where it can, or where it does not say what it is.
+    """Explain why a compiler is too old to compile the kernels.
+
+    The result is None if the compiler is new enough, or if it does not state its version.
 
     Args:
         compiler: a program, by name or by path.
@@ -46,7 +55,8 @@ def too_old(compiler: str) -> str | None:
         return None
     lowest = " or ".join(f"{known} {release}" for known, release in LOWEST.items())
     return (
-        f"{compiler} is {name} {version[0]}.{version[1]}, which is too old: the lowest is {lowest}; name one with CXX"
+        f"{compiler} is {name} {version[0]}.{version[1]}, which is too old: the lowest is {lowest};"
+        " name one with CXX"
     )
 
 
@@ -69,7 +79,17 @@ def _first_taken(compiler: str, group: Sequence[tuple[str, ...]], kind: str) -> 
         with open(source, "w", encoding="ascii") as file:
             file.write("#include <cstring>\nint any(char* c) { std::memset(c, 0, 1); return 0; }\n")
         for options in group:
-            command = [compiler, "-O2", "-fPIC", "-Werror", *options, kind, source, "-o", os.path.join(folder, "any")]
+            command = [
+                compiler,
+                "-O2",
+                "-fPIC",
+                "-Werror",
+                *options,
+                kind,
+                source,
+                "-o",
+                os.path.join(folder, "any"),
+            ]
             try:
                 if subprocess.run(command, capture_output=True, check=False).returncode == 0:
                     return options
@@ -79,19 +99,24 @@ def _first_taken(compiler: str, group: Sequence[tuple[str, ...]], kind: str) -> 
 
 
 def first_error(said: str) -> str | None:
-    """The first line of a compiler's output that is an error, of a linker's too; None where there is none."""
+    """Return the first line of a compiler's or linker's output that reports an error.
+
+    The result is None if there is none.
+    """
     found = next((line.strip() for line in said.splitlines() if ERROR.search(line)), None)
     return found if found is None or len(found) <= LONGEST else found[: LONGEST - 3] + "..."
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Within it, an error of programs that write to this process's output becomes their first error.
+    """Replace an exception raised in the block by the first error that its programs printed.
 
-    What they write is shown when they are done, on standard error. Build systems keep it to themselves otherwise.
+    What they write is shown when they are done, on standard error. Build systems keep it to
+    themselves otherwise.
 
     Raises:
-        BuildError: something was raised, with the compiler's first error or, where it wrote none, what was raised.
+        BuildError: something was raised, with the compiler's first error or, where it wrote none,
+            what was raised.
     """
     sys.stdout.flush()
     sys.stderr.flush()

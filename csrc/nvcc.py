@@ -21,7 +21,9 @@ KERNELS = Path(__file__).parent / "kernels"
 
 
 def find_toolkit() -> Path:
-    """The folder that holds CUDA's `bin`, `include` and `lib64`: CUDA_HOME, or where the `nvcc` on the path lies.
+    """Find the folder that holds CUDA's `bin`, `include` and `lib64`.
+
+    It is CUDA_HOME or, without it, the toolkit of the `nvcc` on the path.
 
     Raises:
         FileNotFoundError: there is none.
@@ -29,9 +31,13 @@ def find_toolkit() -> Path:
     home = os.environ.get("CUDA_HOME")
     nvcc = shutil.which(str(Path(home) / "bin/nvcc") if home else "nvcc")
     if nvcc is None:
-        raise FileNotFoundError(f"no nvcc in {home}/bin" if home else "no nvcc on the path and no CUDA_HOME")
+        raise FileNotFoundError(
+            f"no nvcc in {home}/bin" if home else "no nvcc on the path and no CUDA_HOME"
+        )
     # `nvcc` may be a wrapper somewhere else; it says itself where it lives.
-    said = subprocess.run([nvcc, "--dryrun", "-c", "any.cu"], capture_output=True, text=True, check=False).stderr
+    said = subprocess.run(
+        [nvcc, "--dryrun", "-c", "any.cu"], capture_output=True, text=True, check=False
+    ).stderr
     top = re.search(r"^#\$ TOP=(.+)$", said, re.MULTILINE)
     if top is None:
         raise FileNotFoundError(f"{nvcc} does not say where its toolkit is")
@@ -39,14 +45,21 @@ def find_toolkit() -> Path:
 
 
 def find_tensorrt() -> Path:
-    """The folder of TensorRT's headers: TENSORRT_ROOT, the system's, or those of the package kernel-lens.
+    """Find the folder of TensorRT's headers.
+
+    The candidates are TENSORRT_ROOT or, without it, the system's folders and the package
+    kernel-lens.
 
     Raises:
         FileNotFoundError: there is none.
     """
     root = os.environ.get("TENSORRT_ROOT")
     lens = importlib.util.find_spec("kernel_lens")
-    folders = [Path(root) / "include"] if root else [Path("/usr/include/x86_64-linux-gnu"), Path("/usr/include")]
+    folders = (
+        [Path(root) / "include"]
+        if root
+        else [Path("/usr/include/x86_64-linux-gnu"), Path("/usr/include")]
+    )
     if lens and lens.origin and not root:
         folders.append(Path(lens.origin).parent / "include/tensorrt")
     for folder in folders:
@@ -54,7 +67,9 @@ def find_tensorrt() -> Path:
             return folder
     if root:
         raise FileNotFoundError(f"TENSORRT_ROOT={root}: no include/NvInferRuntime.h")
-    raise FileNotFoundError("no TensorRT headers; set TENSORRT_ROOT or pip install --no-deps kernel-lens")
+    raise FileNotFoundError(
+        "no TensorRT headers; set TENSORRT_ROOT or pip install --no-deps kernel-lens"
+    )
 
 
 def gpus_here() -> tuple[str, ...]:
@@ -90,7 +105,10 @@ class Compiler:
         return found[1] if found else "unknown"
 
     def compile(self, folder: Path) -> list[str]:
-        """The kernels' objects, with PTX of the last architecture for newer GPUs; only what is not up to date.
+        """Compile the kernels and return their objects.
+
+        The objects include PTX of the last architecture, for newer GPUs. Objects that are up to
+        date are not compiled again.
 
         Raises:
             RuntimeError: nvcc refuses a source; with its first error.
@@ -98,7 +116,9 @@ class Compiler:
         folder = folder / "-".join(self.architectures)
         folder.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            return list(pool.map(lambda source: self._compile(source, folder), sorted(KERNELS.glob("*.cu"))))
+            return list(
+                pool.map(lambda source: self._compile(source, folder), sorted(KERNELS.glob("*.cu")))
+            )
 
     def _compile(self, source: Path, folder: Path) -> str:
         made = folder / f"{source.stem}.o"
@@ -109,18 +129,34 @@ class Compiler:
         targets.append("-gencode=arch=compute_{0},code=compute_{0}".format(self.architectures[-1]))
         hard, _ = compilers.hardening(os.environ.get("NVCC_CCBIN", "g++"))
         host = ",".join((*HOST, *hard))
-        command = [self.toolkit / "bin/nvcc", *FLAGS, "-Xcompiler", host, *targets, "-c", source, "-o", made]
+        command = [
+            self.toolkit / "bin/nvcc",
+            *FLAGS,
+            "-Xcompiler",
+            host,
+            *targets,
+            "-c",
+            source,
+            "-o",
+            made,
+        ]
         said = subprocess.run(command, capture_output=True, text=True, check=False)
         if said.returncode:
             made.unlink(missing_ok=True)
-            told = said.stderr + said.stdout  # its own errors, and those of the C++ compiler that it calls
-            raise RuntimeError(compilers.first_error(told) or told.strip() or f"nvcc ended with {said.returncode}")
+            told = (
+                said.stderr + said.stdout
+            )  # its own errors, and those of the C++ compiler that it calls
+            raise RuntimeError(
+                compilers.first_error(told) or told.strip() or f"nvcc ended with {said.returncode}"
+            )
         return str(made)
 
 
 @functools.cache
 def find(everything: bool) -> Compiler:
-    """What to compile with: for `everything`, or for this machine's own GPUs, if the toolkit knows them.
+    """Find a compiler for all architectures, or for this machine's own GPUs only.
+
+    `everything` decides between the two. Architectures that the toolkit does not know are left out.
 
     Raises:
         FileNotFoundError: there is no toolkit, or nothing to compile for.
@@ -129,7 +165,9 @@ def find(everything: bool) -> Compiler:
     if not wanted:
         raise FileNotFoundError("no NVIDIA GPU here; by name it is built without one")
     toolkit = find_toolkit()
-    said = subprocess.run([toolkit / "bin/nvcc", "--list-gpu-code"], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        [toolkit / "bin/nvcc", "--list-gpu-code"], capture_output=True, text=True, check=True
+    ).stdout
     found = tuple(a for a in wanted if f"sm_{a}" in said.split())
     if not found:
         raise FileNotFoundError(f"{toolkit} compiles for none of sm_{', sm_'.join(wanted)}")

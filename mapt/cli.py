@@ -1,4 +1,7 @@
-"""The `mapt` command line: registers the commands and turns a user's mistake into one line and exit code 2."""
+"""The `mapt` command line.
+
+It registers the commands, and turns a user's mistake into one line and exit code 2.
+"""
 
 from __future__ import annotations
 
@@ -56,12 +59,19 @@ def _end(number: int, _: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted, 143 ended by SIGTERM."""
+    """Run the command line and exit with its code.
+
+    The exit codes are 0 done, 1 failed, 2 bad input, 130 interrupted, and 143 ended by SIGTERM.
+    """
     previous = signal.signal(signal.SIGTERM, _end)  # process 1 of a container has no default
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names of files may not fit the terminal's encoding
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: a bad video gets our one line, not FFmpeg's too
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # names of files may not fit the terminal's encoding
+    os.environ.setdefault(
+        "OPENCV_FFMPEG_LOGLEVEL", "-8"
+    )  # quiet: a bad video gets our one line, not FFmpeg's too
     bound_pools()
     debug = "--debug" in sys.argv
     if debug:
@@ -89,7 +99,11 @@ def _refuse_empty(arguments: list[str]) -> None:
     """An empty argument is a shell variable that is not set; as a path it would be the current folder."""
     for number, argument in enumerate(arguments):
         if not argument or (argument.startswith("--") and argument.endswith("=")):
-            where = f"after {arguments[number - 1]}" if number and not argument else argument or "the first one"
+            where = (
+                f"after {arguments[number - 1]}"
+                if number and not argument
+                else argument or "the first one"
+            )
             raise InputError(f"an argument is empty ({where}); give it a value, or leave it out")
 
 

@@ -31,8 +31,8 @@ class Frozen(BaseModel):
 class ModelConfig(Frozen):
     """The network. Widths in channels, sizes in pixels.
 
-    Deployability is checked here, when the configuration is read: input a multiple of 32, top-k within TensorRT's
-    limit.
+    Deployability is checked here, when the configuration is read: input a multiple of 32, top-k
+    within TensorRT's limit.
     """
 
     preset: Preset
@@ -48,12 +48,23 @@ class ModelConfig(Frozen):
     box_hidden: Channels = 1024
     motion_filters: int = Field(16, ge=1, le=256)
     embedding: Channels = 256
-    semantic_loss_stride: int = Field(1, ge=1, le=4, description="pixels between the semantic loss's samples")
-    semantic_hard_share: float = Field(0.25, gt=0, le=1, description="share of worst pixels in the semantic loss")
-    semantic_balance: float = Field(0.0, ge=0, le=1, description="pixels weigh as (their class's share)^-balance")
-    semantic_jaccard: float = Field(0.0, ge=0, description="weight of 1 - soft IoU of an image's classes in the loss")
+    semantic_loss_stride: int = Field(
+        1, ge=1, le=4, description="pixels between the semantic loss's samples"
+    )
+    semantic_hard_share: float = Field(
+        0.25, gt=0, le=1, description="share of worst pixels in the semantic loss"
+    )
+    semantic_balance: float = Field(
+        0.0, ge=0, le=1, description="pixels weigh as (their class's share)^-balance"
+    )
+    semantic_jaccard: float = Field(
+        0.0, ge=0, description="weight of 1 - soft IoU of an image's classes in the loss"
+    )
     frozen_stages: int = Field(
-        0, ge=0, le=2, description="trunk stages up to stride 2 * n that keep their pretrained weights"
+        0,
+        ge=0,
+        le=2,
+        description="trunk stages up to stride 2 * n that keep their pretrained weights",
     )
     motion_input: Literal["semantic", "backbone", "flow"] = Field(
         "semantic", description="what the motion head compares (Table V)"
@@ -63,19 +74,30 @@ class ModelConfig(Frozen):
     )
     activation: Literal["leaky_relu", "relu"] = "leaky_relu"
     # The four levels are ranked together before NMS.
-    rpn_top_k: int = Field(960, ge=1, le=MAX_TOP_K // 4, description="anchors kept per level before NMS")
-    proposals: int = Field(300, ge=1, le=MAX_TOP_K, description="proposals kept after NMS, at inference")
+    rpn_top_k: int = Field(
+        960, ge=1, le=MAX_TOP_K // 4, description="anchors kept per level before NMS"
+    )
+    proposals: int = Field(
+        300, ge=1, le=MAX_TOP_K, description="proposals kept after NMS, at inference"
+    )
     detections: int = Field(100, ge=1, le=MAX_TOP_K, description="detection slots D")
-    motion_batch: int = Field(16, ge=1, le=1024, description="instances per motion and appearance call, N")
+    motion_batch: int = Field(
+        16, ge=1, le=1024, description="instances per motion and appearance call, N"
+    )
     anchor_sizes: tuple[Positive, Positive, Positive, Positive] = (16.0, 40.0, 96.0, 240.0)
     anchor_scales: tuple[Positive, ...] = Field((1.0, 1.6), min_length=1, max_length=16)
     anchor_ratios: tuple[Positive, ...] = Field(
         (0.5, 1.0, 2.4), min_length=1, max_length=16, description="height / width"
     )
     roi_samples: int = Field(
-        128, ge=4, le=MAX_TOP_K, description="boxes sampled per image in training, a quarter positive"
+        128,
+        ge=4,
+        le=MAX_TOP_K,
+        description="boxes sampled per image in training, a quarter positive",
     )
-    min_box: float = Field(2.0, gt=0, description="proposals and detections smaller than this are dropped, pixels")
+    min_box: float = Field(
+        2.0, gt=0, description="proposals and detections smaller than this are dropped, pixels"
+    )
     nms_iou: float = Field(0.5, ge=0, le=1)
     rpn_nms_iou: float = Field(0.7, ge=0, le=1)
     thresholds: Thresholds = Thresholds()
@@ -85,12 +107,20 @@ class ModelConfig(Frozen):
         for name, value in (("height", self.height), ("width", self.width)):
             if value % 32 or value <= 0:
                 raise ValueError(
-                    f"{name} = {value} is not a positive multiple of 32; use {max(32, round(value / 32) * 32)}"
+                    f"{name} = {value} is not a positive multiple of 32; use"
+                    f" {max(32, round(value / 32) * 32)}"
                 )
         if self.motion_input == "flow" and self.semantic_channels < 64:
-            raise ValueError("motion_input = flow: packs 64 pixels into a cell; semantic_channels must be at least 64")
-        if any(not 0 <= c < self.classes for c in self.things) or len(set(self.things)) != len(self.things):
-            raise ValueError(f"things = {self.things} must be different ids in 0..{self.classes - 1}")
+            raise ValueError(
+                "motion_input = flow: packs 64 pixels into a cell; semantic_channels must be at"
+                " least 64"
+            )
+        if any(not 0 <= c < self.classes for c in self.things) or len(set(self.things)) != len(
+            self.things
+        ):
+            raise ValueError(
+                f"things = {self.things} must be different ids in 0..{self.classes - 1}"
+            )
         return self
 
     @property
@@ -102,24 +132,49 @@ class ModelConfig(Frozen):
 PRESETS: dict[str, dict[str, Any]] = {
     "base": {"backbone": "regnet_y_8gf"},
     "small": {
-        "backbone": "regnet_y_1_6gf", "fpn_channels": 128, "dpc_channels": 128, "head_channels": 128, "box_hidden": 512,
+        "backbone": "regnet_y_1_6gf",
+        "fpn_channels": 128,
+        "dpc_channels": 128,
+        "head_channels": 128,
+        "box_hidden": 512,
     },
     "micro": {
-        "backbone": "efficientnet_lite2", "fpn_channels": 96, "dpc_channels": 128, "head_channels": 96,
-        "box_hidden": 256, "motion_filters": 8, "activation": "relu", "roi_samples": 96,
-        "semantic_loss_stride": 2, "frozen_stages": 2,
-        "rpn_top_k": 200, "proposals": 128, "detections": 64,
+        "backbone": "efficientnet_lite2",
+        "fpn_channels": 96,
+        "dpc_channels": 128,
+        "head_channels": 96,
+        "box_hidden": 256,
+        "motion_filters": 8,
+        "activation": "relu",
+        "roi_samples": 96,
+        "semantic_loss_stride": 2,
+        "frozen_stages": 2,
+        "rpn_top_k": 200,
+        "proposals": 128,
+        "detections": 64,
         # Steps of 1.7: every object of 6 to 400 pixels has an anchor of about its size.
-        "anchor_sizes": (8.0, 22.0, 64.0, 180.0), "anchor_scales": (1.0, 1.7),
+        "anchor_sizes": (8.0, 22.0, 64.0, 180.0),
+        "anchor_scales": (1.0, 1.7),
     },
     "nano": {
-        "backbone": "efficientnet_lite0", "fpn_channels": 64, "dpc_channels": 64, "head_channels": 64,
-        "box_hidden": 256, "motion_filters": 8, "activation": "relu", "roi_samples": 64,
-        "semantic_loss_stride": 2, "frozen_stages": 2,
-        "rpn_top_k": 150, "proposals": 100, "detections": 48,
-        "height": 192, "width": 640, "anchor_sizes": (10.0, 28.0, 72.0, 180.0),
+        "backbone": "efficientnet_lite0",
+        "fpn_channels": 64,
+        "dpc_channels": 64,
+        "head_channels": 64,
+        "box_hidden": 256,
+        "motion_filters": 8,
+        "activation": "relu",
+        "roi_samples": 64,
+        "semantic_loss_stride": 2,
+        "frozen_stages": 2,
+        "rpn_top_k": 150,
+        "proposals": 100,
+        "detections": 48,
+        "height": 192,
+        "width": 640,
+        "anchor_sizes": (10.0, 28.0, 72.0, 180.0),
     },
-}  # fmt: skip
+}
 
 
 def preset(name: str, **overrides: Any) -> ModelConfig:
@@ -137,7 +192,10 @@ C = TypeVar("C", bound=Frozen)
 
 
 def parse(model: type[C], values: dict[str, Any], where: str) -> C:
-    """Build `model` from plain values; a mistake becomes one InputError line with `where` and the nearest valid key."""
+    """Build `model` from plain values.
+
+    A mistake becomes one line of InputError with `where` and the nearest valid key.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -147,11 +205,17 @@ def parse(model: type[C], values: dict[str, Any], where: str) -> C:
         if first["type"] == "extra_forbidden":
             known = _fields_at(model, first["loc"][:-1])
             near = difflib.get_close_matches(str(first["loc"][-1]), known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
+            hint = (
+                f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
+            )
             raise InputError(f"{where}: unknown key {key!r}; {hint}") from None
-        raise InputError(f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}; correct it") from None
+        raise InputError(
+            f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}; correct it"
+        ) from None
     except (RecursionError, OverflowError):
-        raise InputError(f"{where}: is nested too deep, or has a number that is too large; correct it") from None
+        raise InputError(
+            f"{where}: is nested too deep, or has a number that is too large; correct it"
+        ) from None
 
 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

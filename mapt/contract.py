@@ -1,8 +1,10 @@
-"""What the exported network promises its runtime, without torch: the subgraphs, their tensors and their shapes.
+"""The contract between the exported network and its runtime, without torch.
 
-Shape symbols: H, W the network's input size in pixels (multiples of 32); K classes; D detection slots; N instances per
-motion and appearance call; F pyramid width; S semantic-feature width; C the trunk's stride-16 width; M = 4 * C_m
-propagated-feature width; E embedding width.
+It defines the subgraphs, their tensors and the shapes of these.
+
+Shape symbols: H, W the network's input size in pixels (multiples of 32); K classes; D detection
+slots; N instances per motion and appearance call; F pyramid width; S semantic-feature width; C the
+trunk's stride-16 width; M = 4 * C_m propagated-feature width; E embedding width.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ VOID = 255  # in label maps: no class
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One input or output: its name, numpy dtype name, and shape in the symbols above ("H/4" divides)."""
+    """One input or output tensor: its name, numpy dtype name, and symbolic shape.
+
+    The symbols are those above. "H/4" means a quarter of H.
+    """
 
     name: str
     dtype: str
@@ -56,7 +61,8 @@ _C16 = _f32("c16", 1, "C", "H/16", "W/16")
 SUBGRAPHS: tuple[SubgraphSpec, ...] = (
     # RGB pixels in, normalisation inside.
     SubgraphSpec("backbone", (TensorSpec("image", "uint8", (1, "H", "W", 3)),), (*_PYRAMID, _C16)),
-    # `labels` is the arg-max over stuff classes only, at input resolution: thing pixels are painted by the fusion.
+    # `labels` is the arg-max over stuff classes only, at input resolution: thing pixels are painted
+    # by the fusion.
     SubgraphSpec(
         "semantic",
         (_C16, _PYRAMID[0], _PYRAMID[1]),
@@ -79,8 +85,8 @@ SUBGRAPHS: tuple[SubgraphSpec, ...] = (
             TensorSpec("count", "int32", (1,)),
         ),
     ),
-    # Row i of `masks_prev` is a live track, row i of `masks`/`boxes` a detection: the two lists are independent.
-    # `propagated` are logits.
+    # Row i of `masks_prev` is a live track, row i of `masks`/`boxes` a detection: the two lists are
+    # independent. `propagated` are logits.
     SubgraphSpec(
         "motion",
         (
@@ -94,7 +100,12 @@ SUBGRAPHS: tuple[SubgraphSpec, ...] = (
     ),
     SubgraphSpec(
         "appearance",
-        (*_PYRAMID, _f32("boxes", "N", 4), _f32("mask_logits", "N", 28, 28), _f32("f_p", "N", "M", 7, 7)),
+        (
+            *_PYRAMID,
+            _f32("boxes", "N", 4),
+            _f32("mask_logits", "N", 28, 28),
+            _f32("f_p", "N", "M", 7, 7),
+        ),
         (_f32("embeddings", "N", "E"),),
     ),
 )
@@ -108,13 +119,15 @@ class Thresholds:
 
     Attributes:
         score: detections below it are dropped.
-        overlap: a detection keeps its place when at least this fraction of its mask is not yet taken.
+        overlap: a detection keeps its place when at least this fraction of its mask is not yet
+            taken.
         min_area: pixels (at network resolution) a fused instance must keep.
-        stuff_area: pixels (at network resolution) a stuff class must have in a frame; fewer go to the next best class.
+        stuff_area: pixels (at network resolution) a stuff class must have in a frame; fewer go to
+            the next best class.
         propagation_iou: stage 1 accepts a pair at or above this soft mask IoU.
         similarity: stage 2 accepts a pair at or above this cosine.
-        reach: stage 2 accepts a pair whose centres lie at most this many sizes apart, a size being the root of a box's
-            area.
+        reach: stage 2 accepts a pair whose centres lie at most this many sizes apart, a size being
+            the root of a box's area.
         resize: stage 2 accepts a pair whose sizes differ at most by this factor.
         foresight: seconds for which a track is expected to go on as it last moved.
         velocity_momentum: share of the old velocity kept when a track is updated.
@@ -123,11 +136,15 @@ class Thresholds:
         embedding_momentum: share of the old embedding kept when a track is updated.
         tracks_per_object: tracks kept, live and lost, for every object there may be in a frame.
         max_jump: seconds between stamps beyond which the later one is refused as damaged.
-        blind_range: grey levels between the darkest and the brightest value of an image that shows nothing, at most.
+        blind_range: grey levels between the darkest and the brightest value of an image that shows
+            nothing, at most.
         churn_window: frames over which new objects are counted.
-        churn_objects: visible objects in that window below which their share of new ones says nothing.
-        churn_share: share of new ones among them above which the tracker says that it loses its tracks.
-        deadline_reserve: what a head is expected to cost is multiplied by this before it is compared with the deadline.
+        churn_objects: visible objects in that window below which their share of new ones says
+            nothing.
+        churn_share: share of new ones among them above which the tracker says that it loses its
+            tracks.
+        deadline_reserve: what a head is expected to cost is multiplied by this before it is
+            compared with the deadline.
 
     Raises:
         ValueError: a limit is of the wrong type, not finite, or outside its `RANGES`.
@@ -156,20 +173,26 @@ class Thresholds:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value, (low, high) = getattr(self, field.name), RANGES[field.name]
+            value = getattr(self, field.name)
+            low, high = RANGES[field.name]
             kinds = (int,) if isinstance(field.default, int) else (int, float)
             if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
                 kind = "a whole number" if kinds == (int,) else "a number"
-                raise ValueError(f"the threshold {field.name} is {value!r:.40}, not {kind} within {low:g}..{high:g}")
+                raise ValueError(
+                    f"the threshold {field.name} is {value!r:.40}, not {kind} within"
+                    f" {low:g}..{high:g}"
+                )
 
 
 _NUMBER = 2.0**31
 RANGES: dict[str, tuple[float, float]] = {
-    "score": (0, 1), "overlap": (0, 1), "min_area": (0, _NUMBER), "stuff_area": (0, _NUMBER),
-    "propagation_iou": (0, 1), "similarity": (-1, 1), "reach": (0.01, _NUMBER), "resize": (1, _NUMBER),
-    "foresight": (0, _NUMBER), "velocity_momentum": (0, 1), "max_lost": (0, _NUMBER), "max_gap": (0, _NUMBER),
-    "embedding_momentum": (0, 1), "tracks_per_object": (1, 1000), "max_jump": (0, _NUMBER), "blind_range": (0, 255),
-    "churn_window": (1, 1000), "churn_objects": (1, _NUMBER), "churn_share": (0, 1), "deadline_reserve": (1, 100),
+    "score": (0, 1), "overlap": (0, 1), "min_area": (0, _NUMBER),
+    "stuff_area": (0, _NUMBER), "propagation_iou": (0, 1), "similarity": (-1, 1),
+    "reach": (0.01, _NUMBER), "resize": (1, _NUMBER), "foresight": (0, _NUMBER),
+    "velocity_momentum": (0, 1), "max_lost": (0, _NUMBER), "max_gap": (0, _NUMBER),
+    "embedding_momentum": (0, 1), "tracks_per_object": (1, 1000), "max_jump": (0, _NUMBER),
+    "blind_range": (0, 255), "churn_window": (1, 1000), "churn_objects": (1, _NUMBER),
+    "churn_share": (0, 1), "deadline_reserve": (1, 100),
 }  # fmt: skip
 
 
@@ -202,15 +225,24 @@ class ModelInfo:
         for symbol in SYMBOLS:
             size = self.sizes.get(symbol) if isinstance(self.sizes, dict) else None
             if type(size) is not int or not 1 <= size <= LARGEST:
-                raise ValueError(f"the size {symbol} is {size!r:.40}, not a whole number within 1..{LARGEST}")
+                raise ValueError(
+                    f"the size {symbol} is {size!r:.40}, not a whole number within 1..{LARGEST}"
+                )
         stated = {"H": self.height, "W": self.width, "K": len(self.classes)}
         wrong = next((s for s, value in stated.items() if self.sizes[s] != value), None)
         if wrong:
-            raise ValueError(f"sizes say {wrong} = {self.sizes[wrong]}, the rest of it {stated[wrong]!r:.40}")
+            raise ValueError(
+                f"sizes say {wrong} = {self.sizes[wrong]}, the rest of it {stated[wrong]!r:.40}"
+            )
         if self.height % 32 or self.width % 32:
             raise ValueError(f"the input is {self.height}x{self.width}, not of multiples of 32")
-        if not 1 <= len(self.classes) < VOID or not all(isinstance(name, str) for name in self.classes):
+        if not 1 <= len(self.classes) < VOID or not all(
+            isinstance(name, str) for name in self.classes
+        ):
             raise ValueError(f"classes are not 1 to {VOID - 1} names")
         inside = all(type(c) is int and 0 <= c < len(self.classes) for c in self.things)
         if not inside or len(set(self.things)) != len(self.things):
-            raise ValueError(f"things are {self.things!r:.60}, not different ids within 0..{len(self.classes) - 1}")
+            raise ValueError(
+                f"things are {self.things!r:.60}, not different ids within"
+                f" 0..{len(self.classes) - 1}"
+            )

@@ -32,13 +32,18 @@ from mapt.synthetic import write_dataset
 from mapt.synthetic.dataset import rendered_files
 
 SEED = 21  # neither trained nor validated on
-FRAMES, SEQUENCES, BENCH_FRAMES = 50, 2, 16
+FRAMES = 50
+SEQUENCES = 2
+BENCH_FRAMES = 16
 SHEET = 8  # pictures
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo left behind: the sequences' summaries, scores where there was ground truth, and the picture."""
+    """The results of a demo: summaries of the sequences, scores and the picture.
+
+    There are scores only if there was ground truth.
+    """
 
     tracked: list[Tracked]
     results: Results | None
@@ -49,19 +54,25 @@ class Steps:
     """Numbered steps on the screen: what, the command that does it alone, how long it took."""
 
     def __init__(self, console: Console) -> None:
-        self.console, self.number, self.start = console, 0, time.monotonic()
+        self.console = console
+        self.number = 0
+        self.start = time.monotonic()
 
     @contextmanager
     def step(self, what: str, command: str) -> Iterator[None]:
         """Announce a step and time it."""
         self.number += 1
-        self.console.print(f"[bold]{self.number}. {what}[/bold]\n   {command}", highlight=False, soft_wrap=True)
+        self.console.print(
+            f"[bold]{self.number}. {what}[/bold]\n   {command}", highlight=False, soft_wrap=True
+        )
         start = time.monotonic()
         yield
         self.console.print(f"   {time.monotonic() - start:.1f} s", highlight=False)
 
 
-def run_demo(out: Path, model: Path, source: Path | None, console: Console, frames: int = FRAMES) -> Demo:
+def run_demo(
+    out: Path, model: Path, source: Path | None, console: Console, frames: int = FRAMES
+) -> Demo:
     """Run the chain.
 
     Args:
@@ -72,26 +83,31 @@ def run_demo(out: Path, model: Path, source: Path | None, console: Console, fram
         frames: per synthetic sequence.
 
     Raises:
-        InputError: `source` holds no frames, the folder of the synthetic clip holds something else, or the network has
-            other classes than a synthetic clip.
+        InputError: `source` holds no frames, the folder of the synthetic clip holds something else,
+            or the network has other classes than a synthetic clip.
     """
     if source is not None:
         open_sources(source)  # a wrong path is said before the work
     clip = out / "clip"
     if source is None:
         find_place(clip, rendered_files(clip))
-    steps, bundle = Steps(console), model
+    steps = Steps(console)
+    bundle = model
     if model.is_file():
         bundle = out / "bundle"
         lowering = runnable_here()
-        command = f"mapt export {model} --out {bundle}" + ("" if lowering == "standard" else f" --ops {lowering}")
+        command = f"mapt export {model} --out {bundle}" + (
+            "" if lowering == "standard" else f" --ops {lowering}"
+        )
         with steps.step("Export the weights to ONNX", command):
             export_bundle(model, bundle, Request(lowering=lowering))
     info = read_bundle(bundle).info
     if source is None:
         check_streets(info, "--input")
         size = (info.height, min(info.width, round(info.height * 3.25)))
-        options = f"--sequences {SEQUENCES} --frames {frames} --size {size[0]}x{size[1]} --seed {SEED}"
+        options = (
+            f"--sequences {SEQUENCES} --frames {frames} --size {size[0]}x{size[1]} --seed {SEED}"
+        )
         with steps.step("Render street sequences never trained on", f"mapt synth {clip} {options}"):
             write_dataset(clip, SEQUENCES, frames, size, SEED, recipe={"made by": options})
     tracked = _track(steps, source or clip, bundle, out)
@@ -107,10 +123,16 @@ def run_demo(out: Path, model: Path, source: Path | None, console: Console, fram
 
 
 def _track(steps: Steps, source: Path, bundle: Path, out: Path) -> list[Tracked]:
-    with steps.step("Track it with ONNX Runtime, without PyTorch", f"mapt track {source} --model {bundle} --out {out}"):
+    with steps.step(
+        "Track it with ONNX Runtime, without PyTorch",
+        f"mapt track {source} --model {bundle} --out {out}",
+    ):
         sources = open_sources(source)
         tracker = PanopticTracker.load(bundle)
-        return [track_source(tracker, s, out, KINDS, samples=max(2, SHEET // len(sources))) for s in sources]
+        return [
+            track_source(tracker, s, out, KINDS, samples=max(2, SHEET // len(sources)))
+            for s in sources
+        ]
 
 
 def _score(steps: Steps, clip: Path, out: Path, names: list[str], console: Console) -> Results:
@@ -128,20 +150,33 @@ def _measure(steps: Steps, clip: Path, bundle: Path, console: Console) -> None:
 
     checked = read_bundle(bundle)
     command = f"mapt bench {bundle} --data {clip}"
-    with steps.step(f"Compare with the PyTorch reference, {BENCH_FRAMES} frames a sequence", command):
-        backends: list[Backend] = [TorchBackend.load(bundle / "weights.safetensors"), OrtBackend(checked)]
+    with steps.step(
+        f"Compare with the PyTorch reference, {BENCH_FRAMES} frames a sequence", command
+    ):
+        backends: list[Backend] = [
+            TorchBackend.load(bundle / "weights.safetensors"),
+            OrtBackend(checked),
+        ]
         result = run_backends(backends, clip, "val", 10.0, limit=BENCH_FRAMES)
         print_latency(console, result)
         print_accuracy(console, result)
 
 
 def _summarise(
-    console: Console, tracked: list[Tracked], results: Results | None, sheet: Path, out: Path, seconds: float
+    console: Console,
+    tracked: list[Tracked],
+    results: Results | None,
+    sheet: Path,
+    out: Path,
+    seconds: float,
 ) -> None:
     console.print(f"\n[bold]Done in {seconds:.0f} s.[/bold]", highlight=False)
     if results:
         s = results.dataset
-        shown = [f"{n} {100 * (v or 0):.1f}" for n, v in (("PAT", s.PAT), ("PQ", s.PQ), ("TQ", s.TQ), ("STQ", s.STQ))]
+        shown = [
+            f"{n} {100 * (v or 0):.1f}"
+            for n, v in (("PAT", s.PAT), ("PQ", s.PQ), ("TQ", s.TQ), ("STQ", s.STQ))
+        ]
         console.print(f"{', '.join(shown)} (percent)", highlight=False)
     for t in tracked:
         text = f"{t.name}: {t.frames} frames, {t.tracks} tracks, {t.median_ms:.1f} ms a frame"

@@ -1,4 +1,7 @@
-"""The one exception for a user's mistake: the command line prints it as one line and exits with code 2."""
+"""The exception for a user's mistake.
+
+The command line prints it as one line and exits with code 2.
+"""
 
 from __future__ import annotations
 
@@ -20,4 +23,6 @@ def shown(value: object, limit: int = 40) -> str:
 
 def printable(text: str) -> str:
     """Text in which nothing can steer a terminal: control characters of names are written out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )

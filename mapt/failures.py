@@ -9,7 +9,10 @@ import sys
 from mapt.errors import InputError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # nobody's mistake
-USED_UP = "this user's threads and processes are used up; end other programs, or raise the limit: ulimit -u"
+USED_UP = (
+    "this user's threads and processes are used up; end other programs, or raise the limit:"
+    " ulimit -u"
+)
 
 
 def describe(error: Exception) -> tuple[str, int]:
@@ -39,7 +42,8 @@ def _about_usage(error: Exception) -> str | None:
 
     Typer brings click's classes, or has its own copies of them.
     """
-    tell, context = getattr(error, "format_message", None), getattr(error, "ctx", None)
+    tell = getattr(error, "format_message", None)
+    context = getattr(error, "ctx", None)
     if tell is None:
         return None
     command = context.command_path if context else "mapt"
@@ -53,7 +57,10 @@ def _about_failure(error: Exception) -> str:
     if _threads_used_up(error):
         return USED_UP
     if isinstance(error, MemoryError):
-        return "the memory is used up; end other programs, or give smaller frames, a smaller --size or fewer workers"
+        return (
+            "the memory is used up; end other programs, or give smaller frames, a smaller --size or"
+            " fewer workers"
+        )
     text = " ".join(str(error).split())
     if _is_step_error(error):
         return f"{text}; the model gave what no network may give, older outputs are as they were"
@@ -69,7 +76,11 @@ def _is_step_error(error: Exception) -> bool:
 def _about_temporary(error: Exception) -> str | None:
     """Why a temporary folder cannot be made; None where that is not what failed."""
     text = error.strerror or "" if isinstance(error, OSError) and error.filename is None else ""
-    return "no temporary folder can be written; name one in TMPDIR" if "temporary directory" in text else None
+    return (
+        "no temporary folder can be written; name one in TMPDIR"
+        if "temporary directory" in text
+        else None
+    )
 
 
 def _threads_used_up(error: Exception) -> bool:
@@ -82,5 +93,8 @@ def _about_the_system(error: OSError) -> tuple[str, int]:
     where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
     reason = error.strerror or type(error).__name__
     if error.errno in FULL:
-        return f"{where}{reason}; free some space and run it again, older outputs are as they were", 1
+        return (
+            f"{where}{reason}; free some space and run it again, older outputs are as they were",
+            1,
+        )
     return f"{where}{reason}; check the path and its permissions", 2

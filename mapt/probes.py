@@ -35,7 +35,13 @@ ONNX_RUNTIME = Package(
     "onnxruntime",
     "cpu",
     "runtime",
-    ("onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml", "onnxruntime-rocm", "onnxruntime-migraphx"),
+    (
+        "onnxruntime-gpu",
+        "onnxruntime-openvino",
+        "onnxruntime-directml",
+        "onnxruntime-rocm",
+        "onnxruntime-migraphx",
+    ),
 )
 PACKAGES = (
     Package("numpy", "numpy", "", "runtime"),
@@ -77,16 +83,22 @@ class Answer:
 def ask(code: str) -> Answer:
     """Run code in a child: libraries stay loaded, and a fault in one ends the process.
 
-    It searches for modules where this process does. A Python that is started with `-c` would search the current folder
-    first, where a user's `types.py` may lie.
+    It searches for modules where this process does. A Python that is started with `-c` would search
+    the current folder first, where a user's `types.py` may lie.
     """
     prepared = f"import sys; sys.path[:] = {sys.path!r}\n{code}"
     command = [sys.executable, "-c", prepared]
     try:
-        ran = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, timeout=LIMIT)
+        ran = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False, timeout=LIMIT
+        )
     except subprocess.TimeoutExpired:
         return Answer(None, "", f"no answer in {LIMIT:.0f} s")
-    return Answer(ran.returncode, _last(ran.stdout), _last(ran.stderr) or f"no message, exit code {ran.returncode}")
+    return Answer(
+        ran.returncode,
+        _last(ran.stdout),
+        _last(ran.stderr) or f"no message, exit code {ran.returncode}",
+    )
 
 
 def _last(text: str) -> str:

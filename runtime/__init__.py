@@ -1,6 +1,13 @@
 """The torch-free runtime: `PanopticTracker`, what it returns, what it raises and how it is."""
 
-from mapt.runtime.errors import BackendError, BusyError, OutputError, StampError, StateError, StepError
+from mapt.runtime.errors import (
+    BackendError,
+    BusyError,
+    OutputError,
+    StampError,
+    StateError,
+    StepError,
+)
 from mapt.runtime.frame import TRACK_DTYPE, Decision, PanopticFrame, Track
 from mapt.runtime.monitoring.health import Health, Status
 from mapt.runtime.tracker import PanopticTracker

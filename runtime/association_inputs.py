@@ -1,4 +1,7 @@
-"""What tells objects apart: the live tracks' masks carried into this frame, and the instances' embeddings."""
+"""The inputs of the association.
+
+They are the active tracks' masks, propagated into this frame, and the instances' embeddings.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,8 @@ class Cues:
     """Input of the association.
 
     Attributes:
-        propagated: (L,1,H/8,W/8) in [0,1], the live tracks' masks in this frame, in the workspace; empty where it
-            follows no other.
+        propagated: (L,1,H/8,W/8) in [0,1], the live tracks' masks in this frame, in the workspace;
+            empty where it follows no other.
         embeddings: (n,E) unit, of the instances; zeros where the head did not run.
         degraded: heads left out for the deadline.
         calls: how often each head ran.
@@ -37,9 +40,15 @@ class Cues:
 
 
 def gather(
-    backend: Backend, association: Association, seen: Perception, fused: Fused, before: TrackerState | None,
-    clock: Clock, estimates: Estimates, workspace: Workspace,
-) -> Cues:  # fmt: skip
+    backend: Backend,
+    association: Association,
+    seen: Perception,
+    fused: Fused,
+    before: TrackerState | None,
+    clock: Clock,
+    estimates: Estimates,
+    workspace: Workspace,
+) -> Cues:
     """Run the motion and the appearance head, as far as association and deadline allow.
 
     Args:
@@ -52,9 +61,11 @@ def gather(
         estimates: what the heads cost lately.
         workspace: memory that is used again.
 
-    Without motion the previous masks stay where they were; without appearance no look is compared or remembered.
+    Without motion the previous masks stay where they were; without appearance no look is compared
+    or remembered.
     """
-    sizes, count = backend.info.sizes, len(fused.detections)
+    sizes = backend.info.sizes
+    count = len(fused.detections)
     live = before.table.live() if before else []
     masks: Float = workspace.take("live", (len(live), *fused.masks8.shape[1:]))
     for row, track in enumerate(live):

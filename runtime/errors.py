@@ -1,4 +1,7 @@
-"""What can go wrong in a step. Each leaves the tracker's state exactly as it was: skip the frame and go on."""
+"""The errors of a step.
+
+Each leaves the tracker's state exactly as it was, so the caller can skip the frame and go on.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from mapt.errors import InputError
 
 
 class StampError(InputError):
-    """A frame's time is repeated, older than the last one, absurdly far ahead, or no time at all."""
+    """The time of a frame is not valid.
+
+    It is repeated, older than the last one, absurdly far ahead, or not a time at all.
+    """
 
 
 class StateError(InputError):
@@ -25,7 +31,10 @@ class BackendError(StepError):
 
 
 class OutputError(StepError):
-    """The network's output breaks its contract: NaN, infinity, wrong shape or type, a class or count out of range."""
+    """The network's output breaks its contract.
+
+    It has NaN or infinity, a wrong shape or type, or a class or count out of range.
+    """
 
 
 class BusyError(StepError):

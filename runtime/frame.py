@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Stage = Literal["propagation", "appearance", "birth", "lost", "removed", "overflow"]
-# A track in 36 bytes without padding, for readers in other languages; `examples/cpp_host` has the same as a struct.
+# A track in 36 bytes without padding, for readers in other languages; `examples/cpp_host` has the
+# same as a struct.
 TRACK_DTYPE = np.dtype(
     [
         ("id", "i4"),
@@ -29,7 +30,8 @@ class Track:
         id: never reused within a tracker's life, from 1.
         label: train id.
         score: of its last detection, in [0,1].
-        box: xyxy, pixels of the input image, around the visible mask; of the last sighting where lost.
+        box: xyxy, pixels of the input image, around the visible mask; of the last sighting where
+            lost.
         age: frames since its birth.
         lost: frames since it was last seen, 0 where it is visible now.
     """
@@ -47,18 +49,19 @@ class Decision:
     """Why an identity is what it is.
 
     Attributes:
-        stage: propagation and appearance continue a track, birth starts one, lost and removed end a sighting or track,
-            overflow ends a lost track before its time because the table is full.
+        stage: propagation and appearance continue a track, birth starts one, lost and removed end a
+            sighting or track, overflow ends a lost track before its time because the table is full.
         track: its id.
         detection: index among the frame's instances, by falling score; -1 where there is none.
         score: mask IoU, cosine, or for a birth the detection's score.
         runner_up: the best competing score; None where there was no competitor.
         threshold: the limit that applied.
-        margin: how much the scores would have to change for another decision; of a birth also what the nearest pair
-            that was refused lacks of its threshold.
-        gate: share of the distance or of the change of size that is allowed (`mapt.runtime.association.spatial_gate`). Of an appearance
-            match what it took, at most 1. Of a birth what the nearest track would have taken that looks alike and was
-            refused for it, above 1. None where the gate decided nothing.
+        margin: how much the scores would have to change for another decision; of a birth also what
+            the nearest pair that was refused lacks of its threshold.
+        gate: share of the distance or of the change of size that is allowed
+            (`mapt.runtime.association.spatial_gate`). Of an appearance match what it took, at most
+            1. Of a birth what the nearest track would have taken that looks alike and was refused
+                for it, above 1. None where the gate decided nothing.
     """
 
     stage: Stage
@@ -82,12 +85,13 @@ class PanopticFrame:
         decisions: one for every change or continuation of an identity.
         timings_ms: by stage; `frame` is all of the step.
         stamp_ns: the frame's time.
-        overflow: how many objects above the score were left out because there were too many, those of the lowest
-            score first; one more where every detection slot of the network is filled, as there may be others.
+        overflow: how many objects above the score were left out because there were too many, those
+            of the lowest score first; one more where every detection slot of the network is filled,
+            as there may be others.
         degraded: heads left out for the deadline, of "appearance" and "motion".
-        alarms: what the monitor finds wrong: "blind" (an image of one colour; identities stay as they were), "frozen"
-            (the pixels of the frame before), "saturated" (objects were left out), "empty" (one class everywhere),
-            "churn" (most of what was visible lately was new).
+        alarms: what the monitor finds wrong: "blind" (an image of one colour; identities stay as
+            they were), "frozen" (the pixels of the frame before), "saturated" (objects were left
+            out), "empty" (one class everywhere), "churn" (most of what was visible lately was new).
     """
 
     semantic: NDArray[np.uint8]
@@ -102,4 +106,6 @@ class PanopticFrame:
 
     def track_array(self) -> NDArray[np.void]:
         """The tracks (n,) as one flat block of `TRACK_DTYPE`, in their order."""
-        return np.array([(t.id, t.label, t.score, *t.box, t.age, t.lost) for t in self.tracks], TRACK_DTYPE)
+        return np.array(
+            [(t.id, t.label, t.score, *t.box, t.age, t.lost) for t in self.tracks], TRACK_DTYPE
+        )

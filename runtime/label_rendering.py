@@ -31,9 +31,15 @@ class Identified:
 
 
 def paint(
-    labels: NDArray[np.uint8], fused: Fused, ids: list[int], place: Fit, workspace: Workspace | None = None
+    labels: NDArray[np.uint8],
+    fused: Fused,
+    ids: list[int],
+    place: Fit,
+    workspace: Workspace | None = None,
 ) -> Pixels:
-    """The instances over the stuff behind them, as new arrays (h,w) of the image's size, nearest neighbour.
+    """Render the instances over the stuff behind them, in the image's size.
+
+    The results are new arrays (h,w), sampled by nearest neighbour.
 
     Args:
         labels: (H,W) uint8, the best stuff class of every pixel of the network's input.
@@ -47,10 +53,15 @@ def paint(
     instance = workspace.take("instance", labels.shape, np.int32)
     np.copyto(semantic, labels)
     instance.fill(0)
-    classes, boxes = fused.detections.classes.tolist(), fused.boxes.astype(np.intp).tolist()
-    for number, (label, track, (x1, y1, x2, y2)) in enumerate(zip(classes, ids, boxes, strict=True), 1):
+    classes = fused.detections.classes.tolist()
+    boxes = fused.boxes.astype(np.intp).tolist()
+    for number, (label, track, (x1, y1, x2, y2)) in enumerate(
+        zip(classes, ids, boxes, strict=True), 1
+    ):
         window = slice(y1, y2), slice(x1, x2)
-        mask = np.equal(fused.index[window], number, out=workspace.take("inside", (y2 - y1, x2 - x1), np.bool_))
+        mask = np.equal(
+            fused.index[window], number, out=workspace.take("inside", (y2 - y1, x2 - x1), np.bool_)
+        )
         np.copyto(semantic[window], label, where=mask)
         np.copyto(instance[window], track, where=mask)
     return (
@@ -60,7 +71,12 @@ def paint(
 
 
 def label_frame(
-    pixels: Pixels, found: Identified, place: Fit, stamp_ns: int, overflow: int, degraded: tuple[Head, ...]
+    pixels: Pixels,
+    found: Identified,
+    place: Fit,
+    stamp_ns: int,
+    overflow: int,
+    degraded: tuple[Head, ...],
 ) -> PanopticFrame:
     """What a step returns, but for its times and alarms.
 

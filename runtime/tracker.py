@@ -41,16 +41,18 @@ from mapt.runtime.persistence.state import TrackerState, model_id, restore, save
 class PanopticTracker:
     """Motion and appearance-aware panoptic tracking of one camera.
 
-    State belongs to the instance; several trackers in a process do not disturb each other. One thread at a time may
-    call `step`, `reset` or `restore_state`; a second one gets a `BusyError`. `health` and `save_state` may be called
-    from any thread at any time.
+    State belongs to the instance; several trackers in a process do not disturb each other. One
+    thread at a time may call `step`, `reset` or `restore_state`; a second one gets a `BusyError`.
+    `health` and `save_state` may be called from any thread at any time.
 
     Args:
         backend: runs the network; `load` makes one from a bundle.
-        association: "full", or for ablations "motion" (propagated masks only), "appearance" (embeddings only), "iou"
-            (the previous masks where they were).
-        max_objects: most objects in a frame, the best scores win; None: as many as the network has slots.
-        model: what saved states belong to; empty: derived from what the backend says of its network.
+        association: "full", or for ablations "motion" (propagated masks only), "appearance"
+            (embeddings only), "iou" (the previous masks where they were).
+        max_objects: most objects in a frame, the best scores win; None: as many as the network has
+            slots.
+        model: what saved states belong to; empty: derived from what the backend says of its
+            network.
 
     Raises:
         InputError: an unknown association, or a limit of objects that is no whole number from 1 on.
@@ -58,26 +60,37 @@ class PanopticTracker:
     """
 
     def __init__(
-        self, backend: Backend, association: Association = "full", max_objects: int | None = None, model: str = ""
+        self,
+        backend: Backend,
+        association: Association = "full",
+        max_objects: int | None = None,
+        model: str = "",
     ) -> None:
         slots = backend.info.sizes["D"]
         wanted = slots if max_objects is None else whole(max_objects)
         if wanted < 1:
-            raise InputError(f"max_objects is {shown(max_objects)}; give at least 1, or None for all {slots}")
-        self.backend, self.association = backend, association
-        self.stuff = tuple(c for c in range(len(backend.info.classes)) if c not in backend.info.things)
+            raise InputError(
+                f"max_objects is {shown(max_objects)}; give at least 1, or None for all {slots}"
+            )
+        self.backend = backend
+        self.association = association
+        self.stuff = tuple(
+            c for c in range(len(backend.info.classes)) if c not in backend.info.things
+        )
         self.max_objects = min(wanted, slots)
         self.model = model_id(backend.info, model)
         limits = backend.info.thresholds
         self._empty = TrackTable(limits, association, limits.tracks_per_object * self.max_objects)
         self._state = TrackerState(self._empty)
-        self._turn, self._holder = threading.Lock(), 0  # and the process whose thread has the turn
+        self._turn = threading.Lock()  # and the process whose thread has the turn
+        self._holder = 0
         leaving.watch(self._turn)
         replayed: Estimates | None = getattr(backend, "estimates", None)
         self._estimates = replayed or Estimates(limits.deadline_reserve)
         # A host's own backend may not say what runs its subgraphs.
         self._record = HealthRecord(limits.max_gap, providers=getattr(backend, "providers", {}))
-        sizes, cells = backend.info.sizes, backend.info.height * backend.info.width // 64  # a mask has so many
+        sizes = backend.info.sizes  # a mask has so many
+        cells = backend.info.height * backend.info.width // 64
         self._workspace = Workspace(cells * max(64, sizes["D"], sizes["N"]))
 
     @classmethod
@@ -94,28 +107,36 @@ class PanopticTracker:
         device: Device = "auto",
         tf32: bool = False,
     ) -> PanopticTracker:
-        """Open a bundle written by `mapt export`; it is read whole, so the folder may change afterwards.
+        """Open a bundle written by `mapt export`.
+
+        The bundle is read completely, so its folder may change afterwards.
 
         Args:
             bundle_dir: its folder; every file is checked against the manifest's SHA-256 first.
-            backend: "ort", "tensorrt", or "auto": TensorRT where bundle and machine have all it needs, else ONNX
-                Runtime; what it chose is logged once.
-            threads: of the network; None, or more than that: as many as cores that this process may use.
+            backend: "ort", "tensorrt", or "auto": TensorRT where bundle and machine have all it
+                needs, else ONNX Runtime; what it chose is logged once.
+            threads: of the network; None, or more than that: as many as cores that this process may
+                use.
             association: see the class.
             max_objects: see the class.
-            trust: public Ed25519 key (PEM) that must have signed the bundle; None: signatures are not looked at.
-                An empty path is an error.
-            test: compare what the bundle's golden picture gives; False: the networks only run once, on zeros.
-            device: of ONNX Runtime: "cpu", "cuda", or "auto": CUDA where this machine and installation have all it
-                needs; `health().providers` says what runs.
-            tf32: let ONNX Runtime's CUDA provider round the inputs of float32 products and convolutions to TF32.
+            trust: public Ed25519 key (PEM) that must have signed the bundle; None: signatures are
+                not looked at. An empty path is an error.
+            test: compare what the bundle's golden picture gives; False: the networks only run once,
+                on zeros.
+            device: of ONNX Runtime: "cpu", "cuda", or "auto": CUDA where this machine and
+                installation have all it needs; `health().providers` says what runs.
+            tf32: let ONNX Runtime's CUDA provider round the inputs of float32 products and
+                convolutions to TF32.
 
         Raises:
-            InputError: not a bundle, a changed file, a missing or wrong key or signature, a backend that is not
-                available, no memory or threads, or outputs that differ from what the bundle gave when it was exported.
-                Where a library raised, `__cause__` is its exception.
+            InputError: not a bundle, a changed file, a missing or wrong key or signature, a backend
+                that is not available, no memory or threads, or outputs that differ from what the
+                bundle gave when it was exported. Where a library raised, `__cause__` is its
+                exception.
         """
-        with documented(InputError, f"{bundle_dir}: cannot be loaded", "free memory, or load it elsewhere"):
+        with documented(
+            InputError, f"{bundle_dir}: cannot be loaded", "free memory, or load it elsewhere"
+        ):
             import_scipy()
             check_name(backend)
             check_device(device)
@@ -146,7 +167,10 @@ class PanopticTracker:
             self._state = self._state.cut()
 
     def save_state(self) -> bytes:
-        """All that the next step depends on, as bytes; during a step, as it was before that step."""
+        """Return everything that the next step depends on, as bytes.
+
+        During a step, it is the state before that step.
+        """
         return save(self._state, self.model)
 
     def restore_state(self, data: bytes) -> None:
@@ -166,14 +190,18 @@ class PanopticTracker:
         """How the tracker is now; any thread may ask, and never waits for a step."""
         return self._record.read()
 
-    def step(self, image: NDArray[np.uint8], stamp_ns: int, deadline_ms: float | None = None) -> PanopticFrame:
+    def step(
+        self, image: NDArray[np.uint8], stamp_ns: int, deadline_ms: float | None = None
+    ) -> PanopticFrame:
         """Label the next frame.
 
         Args:
             image: (h,w,3) uint8 RGB, any size.
-            stamp_ns: its time in nanoseconds, above the previous frame's by at most `max_jump` seconds.
-            deadline_ms: milliseconds from the call within which the frame is wanted: appearance, then motion are left
-                out where they would not fit, by what they cost lately; the frame says so. None: never.
+            stamp_ns: its time in nanoseconds, above the previous frame's by at most `max_jump`
+                seconds.
+            deadline_ms: milliseconds from the call within which the frame is wanted: appearance,
+                then motion are left out where they would not fit, by what they cost lately; the
+                frame says so. None: never.
 
         Returns:
             Labels at the image's size, tracks, decisions and timings.
@@ -181,8 +209,8 @@ class PanopticTracker:
         Raises:
             InputError: wrong shape or type of the image, or a deadline that is none.
             StampError: a stamp that does not rise, or is absurd.
-            StepError: the backend or another library raised (`__cause__`), there is no memory, the output is invalid,
-                or another thread is in `step`.
+            StepError: the backend or another library raised (`__cause__`), there is no memory, the
+                output is invalid, or another thread is in `step`.
 
         Whatever is raised, the state is exactly as before.
         """
@@ -191,21 +219,27 @@ class PanopticTracker:
             try:
                 check_image(image)
                 max_jump = self.backend.info.thresholds.max_jump
-                stamp, limit_ms = check_stamp(stamp_ns, self._state.accepted_ns, max_jump), check_deadline(deadline_ms)
+                stamp = check_stamp(stamp_ns, self._state.accepted_ns, max_jump)
+                limit_ms = check_deadline(deadline_ms)
                 self._record.expect(limit_ms)
                 frame, self._state = self._next(image, stamp, limit_ms)
             except InputError as error:
                 self._record.refused(error)
                 raise
             except BaseException as error:
-                self._record.failed(error, Status.INVALID if isinstance(error, OutputError) else Status.FAULT)
+                self._record.failed(
+                    error, Status.INVALID if isinstance(error, OutputError) else Status.FAULT
+                )
                 raise
             self._record.labelled(frame)
             return frame
 
     def __reduce__(self) -> NoReturn:
         """A network cannot be copied or sent; what is remembered can."""
-        raise TypeError("a tracker cannot be copied or pickled; load another one and give it save_state()'s bytes")
+        raise TypeError(
+            "a tracker cannot be copied or pickled; load another one and give it save_state()'s"
+            " bytes"
+        )
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -214,9 +248,14 @@ class PanopticTracker:
         try:
             mine = self._turn.acquire(blocking=False)
             if not mine and self._holder != os.getpid():
-                raise BusyError("this process was forked while a step ran, which never ends here; load a tracker in it")
+                raise BusyError(
+                    "this process was forked while a step ran, which never ends here; load a"
+                    " tracker in it"
+                )
             if not mine:
-                raise BusyError("another thread is in this tracker; give each thread its own, or take turns")
+                raise BusyError(
+                    "another thread is in this tracker; give each thread its own, or take turns"
+                )
             self._holder = os.getpid()
             yield
         finally:
@@ -227,9 +266,16 @@ class PanopticTracker:
     def _next(
         self, image: NDArray[np.uint8], stamp: int, deadline_ms: float | None
     ) -> tuple[PanopticFrame, TrackerState]:
-        """The frame and the state after it; nothing of the tracker changes but its running estimates."""
-        before, clock, info, workspace = self._state, Clock(deadline_ms), self.backend.info, self._workspace
-        limits, size = info.thresholds, (image.shape[0], image.shape[1])
+        """Compute the next frame and the state after it.
+
+        Nothing of the tracker changes except its running estimates.
+        """
+        before = self._state
+        clock = Clock(deadline_ms)
+        info = self.backend.info
+        workspace = self._workspace
+        limits = info.thresholds
+        size = (image.shape[0], image.shape[1])
         with clock.stage("frame"):
             with clock.stage("preprocess"):  # 1. one place where pixels become the network's input
                 place = fit(*size, info.height, info.width)
@@ -244,21 +290,39 @@ class PanopticTracker:
             after = before.next(seen.s, stamp, look.pixels, size)
             follows = not look.blind and after.follows(before, limits.max_gap)
             cues = gather(  # 4. motion and appearance heads
-                self.backend, self.association, seen, fused, before if follows else None, clock, self._estimates,
+                self.backend,
+                self.association,
+                seen,
+                fused,
+                before if follows else None,
+                clock,
+                self._estimates,
                 workspace,
-            )  # fmt: skip
+            )
             with clock.stage("association"):  # 5. propagated masks first, embeddings for the rest
-                table, ids, decisions = before.table.update(fused, cues.propagated, cues.embeddings, stamp)
+                table, ids, decisions = before.table.update(
+                    fused, cues.propagated, cues.embeddings, stamp
+                )
             with clock.stage("output"):  # 6. back to the camera's pixels
                 identified = Identified([] if look.blind else decisions, table)
                 overflow += int(seen.full and seen.detections.scores[-1] >= limits.score)
-                labels = absorb_small_stuff(seen.labels, fused.index, seen.logits, limits.stuff_area, inner, workspace)
+                labels = absorb_small_stuff(
+                    seen.labels, fused.index, seen.logits, limits.stuff_area, inner, workspace
+                )
                 painted = paint(labels, fused, ids, place, workspace)
                 frame = label_frame(painted, identified, place, stamp, overflow, cues.degraded)
         frame.timings_ms.update(clock.ms)
         self._estimates.learn_from(clock.ms, cues.calls, cues.degraded)
         if look.blind:
             return replace(frame, alarms=("blind",)), replace(before, accepted_ns=stamp)
-        births, visible = sum(d.stage == "birth" for d in decisions), len(ids)
-        after = replace(after, table=table, recent=before.counted(births, visible) if follows else before.recent)
-        return replace(frame, alarms=alarms(after.frozen, overflow, frame.semantic, after.recent, limits)), after
+        births = sum(d.stage == "birth" for d in decisions)
+        visible = len(ids)
+        after = replace(
+            after, table=table, recent=before.counted(births, visible) if follows else before.recent
+        )
+        return (
+            replace(
+                frame, alarms=alarms(after.frozen, overflow, frame.semantic, after.recent, limits)
+            ),
+            after,
+        )

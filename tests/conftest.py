@@ -1,4 +1,7 @@
-"""What tests of several packages share: the shipped network as a bundle, a short street, the command line."""
+"""Fixtures that tests of several packages share.
+
+They are the shipped network as a bundle, a short street, and the command line.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,7 +42,10 @@ def mapt(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped weights exported at their own size, in the default lowering where ONNX Runtime here runs it."""
+    """The shipped weights, exported at their own size.
+
+    The lowering is the default one, if the installed ONNX Runtime runs it.
+    """
     from mapt.export.bundle.writer import Request, export_bundle
     from mapt.io.pretrained import shipped_weights
     from mapt.runtime.bundle.requirements import runnable_here

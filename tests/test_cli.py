@@ -23,20 +23,36 @@ def test_every_command_explains_itself(mapt: Run, name: str) -> None:
 
 
 def test_the_promised_commands_are_there() -> None:
-    assert set(COMMANDS) >= {"synth", "train", "track", "eval", "export", "bench", "demo", "doctor", "explain", "data"}
+    assert set(COMMANDS) >= {
+        "synth",
+        "train",
+        "track",
+        "eval",
+        "export",
+        "bench",
+        "demo",
+        "doctor",
+        "explain",
+        "data",
+    }
 
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys; sys.argv = ['mapt', '--help']\nfrom mapt.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+        "import sys; sys.argv = ['mapt', '--help']\nfrom mapt.cli import main\ntry: main()\nexcept"
+        " SystemExit: pass\n"
     )
-    code += "print([m for m in ('torch', 'onnx', 'onnxruntime', 'scipy', 'cv2') if m in sys.modules])"
+    code += (
+        "print([m for m in ('torch', 'onnx', 'onnxruntime', 'scipy', 'cv2') if m in sys.modules])"
+    )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip().endswith("[]")
 
 
 @pytest.mark.parametrize(("module", "extra"), [("torch", "train"), ("onnx", "export")])
-def test_a_missing_package_names_its_extra(mapt: Run, monkeypatch: pytest.MonkeyPatch, module: str, extra: str) -> None:
+def test_a_missing_package_names_its_extra(
+    mapt: Run, monkeypatch: pytest.MonkeyPatch, module: str, extra: str
+) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ModuleNotFoundError(f"No module named '{module}'", name=f"{module}.nn")
 
@@ -46,12 +62,22 @@ def test_a_missing_package_names_its_extra(mapt: Run, monkeypatch: pytest.Monkey
     assert app.registered_commands
 
 
-def test_failures_and_interrupts_have_their_own_codes(mapt: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_and_interrupts_have_their_own_codes(
+    mapt: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for error, code, words in (
         (ValueError("odd"), 1, "ValueError: odd (--debug"),
         (KeyboardInterrupt(), 130, "interrupted"),
-        (RuntimeError("can't start new thread"), 1, "threads and processes are used up; end other programs"),
-        (BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)), 1, "or raise the limit: ulimit -u"),
+        (
+            RuntimeError("can't start new thread"),
+            1,
+            "threads and processes are used up; end other programs",
+        ),
+        (
+            BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)),
+            1,
+            "or raise the limit: ulimit -u",
+        ),
     ):
 
         def fail(*_: object, error: BaseException = error, **__: object) -> None:
@@ -116,14 +142,19 @@ def test_benchmarks_explain_themselves_without_docstrings() -> None:
     assert "Tables of README.md" in ran.stdout
 
 
-def test_memory_that_is_used_up_and_bad_outputs_are_told_in_words(mapt: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_is_used_up_and_bad_outputs_are_told_in_words(
+    mapt: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for error, words in (
         (MemoryError("Unable to allocate 3 TiB"), "the memory is used up; end other programs"),
         (
             OutputError("semantic: s holds NaN\n; frame dropped"),
             "semantic: s holds NaN ; frame dropped; the model gave",
         ),
-        (FileNotFoundError(errno.ENOENT, "No usable temporary directory found"), "no temporary folder can be written"),
+        (
+            FileNotFoundError(errno.ENOENT, "No usable temporary directory found"),
+            "no temporary folder can be written",
+        ),
     ):
 
         def fail(*_: object, error: BaseException = error, **__: object) -> None:

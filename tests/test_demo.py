@@ -14,7 +14,15 @@ def test_the_chain_on_synthetic_streets(mapt: Run, bundle: Path, tmp_path: Path)
     out = tmp_path / "out"
     ran = mapt("demo", "--frames", 4, "--model", bundle, "--out", out)
     assert ran.code == 0, ran.err
-    for words in ("mapt synth", "mapt track", "mapt eval", "mapt bench", "PAT", "identities", "contact_sheet.png"):
+    for words in (
+        "mapt synth",
+        "mapt track",
+        "mapt eval",
+        "mapt bench",
+        "PAT",
+        "identities",
+        "contact_sheet.png",
+    ):
         assert words in ran.out, words
     sheet = cv2.imread(str(out / "contact_sheet.png"))
     assert sheet is not None and sheet.std() > 10
@@ -23,7 +31,9 @@ def test_the_chain_on_synthetic_streets(mapt: Run, bundle: Path, tmp_path: Path)
         assert int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == 4
 
 
-def test_real_frames_are_tracked_without_scores(mapt: Run, bundle: Path, street: Path, tmp_path: Path) -> None:
+def test_real_frames_are_tracked_without_scores(
+    mapt: Run, bundle: Path, street: Path, tmp_path: Path
+) -> None:
     source = street / "training" / "image_02" / "0000"
     ran = mapt("demo", "--input", source, "--model", bundle, "--out", tmp_path / "out")
     assert ran.code == 0 and "mapt eval" not in ran.out, ran.err
@@ -42,7 +52,11 @@ def test_other_frames_tracked_into_the_same_folder_before_are_not_scored(
 
 def test_a_wrong_input_is_said_before_the_export(mapt: Run, tmp_path: Path) -> None:
     ran = mapt("demo", "--input", tmp_path / "nowhere", "--out", tmp_path / "out")
-    assert ran.code == 2 and "nowhere: no such file or folder" in ran.err and not (tmp_path / "out").exists()
+    assert (
+        ran.code == 2
+        and "nowhere: no such file or folder" in ran.err
+        and not (tmp_path / "out").exists()
+    )
 
 
 def test_a_wrong_model(mapt: Run, tmp_path: Path) -> None:

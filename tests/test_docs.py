@@ -10,7 +10,10 @@ POINTER = re.compile(r"`([\w/]+\.py): ([\w.]+)` \((\d+)\)")
 
 
 def line_of(path: Path, symbol: str) -> int | None:
-    """The line, from 1, on which a class, function or constant is defined; `Class.method` is looked up in its class."""
+    """Find the line, from 1, on which a class, function or constant is defined.
+
+    `Class.method` is looked up in its class.
+    """
     line = 0
     lines = path.read_text().splitlines()
     for name in symbol.split("."):

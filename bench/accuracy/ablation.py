@@ -1,4 +1,8 @@
-"""The rows of Tables IV, V and VI: the same weights under other associations, optical flow, and trackers of boxes."""
+"""Reproduces the rows of Tables IV, V and VI with one set of weights.
+
+The rows use the same weights under other associations, with optical flow, and with trackers that
+see boxes only.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,10 @@ from mapt.runtime import PanopticTracker
 from mapt.runtime.association.tracks import Association
 from mapt.runtime.backends.protocol import Backend
 
-TRAIN = "needs other weights: mapt train nano-heads --init WEIGHTS --set model.{}, exported, with --beside"
+TRAIN = (
+    "needs other weights: mapt train nano-heads --init WEIGHTS --set model.{}, exported, with"
+    " --beside"
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,9 @@ VARIANTS: dict[str, Variant] = {
     "OC-SORT": Variant("OC-SORT, boxes", 45.96, "iou"),
     "ByteTrack": Variant("ByteTrack, boxes", 51.04, "iou"),
     "flow": Variant("optical flow (OpenCV DIS; paper: FlowNet2)", 61.01, "motion"),
-    "backbone": Variant("MaskProp-style: motion from backbone features", 59.59, "motion", "motion_input=backbone"),
+    "backbone": Variant(
+        "MaskProp-style: motion from backbone features", 59.59, "motion", "motion_input=backbone"
+    ),
     "box": Variant("appearance of boxes", 54.75, "appearance", "appearance_input=box"),
     "mask": Variant("appearance of masks", 59.78, "appearance", "appearance_input=mask"),
     "appearance": Variant("MAPT appearance", 59.84, "appearance"),
@@ -68,9 +77,13 @@ class Ablation:
 
 
 def run_ablation(
-    backend: Backend, trained: Mapping[str, Backend], roots: dict[int | None, Path], split: str, fps: float,
+    backend: Backend,
+    trained: Mapping[str, Backend],
+    roots: dict[int | None, Path],
+    split: str,
+    fps: float,
     done: Callable[[], None] | None = None,
-) -> Ablation:  # fmt: skip
+) -> Ablation:
     """Every row that can run, on every seed's sequences.
 
     Args:
@@ -81,21 +94,30 @@ def run_ablation(
         fps: frames per second.
         done: called once a row and seed, whether it ran or not.
     """
-    out, peers = Ablation(), find_peers(fps, backend.info.thresholds.score)
+    out = Ablation()
+    peers = find_peers(fps, backend.info.thresholds.score)
     for name, variant in VARIANTS.items():
         for root in roots.values():
             if name in PEERS:
                 found = _boxes(backend, name, root, split, fps) if name in peers else None
             elif variant.setting:
-                found = evaluate_row(trained[name], variant, root, split, fps) if name in trained else None
+                found = (
+                    evaluate_row(trained[name], variant, root, split, fps)
+                    if name in trained
+                    else None
+                )
             else:
-                found = evaluate_row(FlowMotion(backend) if name == "flow" else backend, variant, root, split, fps)
+                found = evaluate_row(
+                    FlowMotion(backend) if name == "flow" else backend, variant, root, split, fps
+                )
             if found:
                 out.scores.setdefault(name, []).append(found)
             if done:
                 done()
         why = INSTALL if name in PEERS else TRAIN.format(variant.setting)
-        out.standings[name] = Standing("proven here") if name in out.scores else Standing("unproven", why)
+        out.standings[name] = (
+            Standing("proven here") if name in out.scores else Standing("unproven", why)
+        )
     return out
 
 
@@ -106,10 +128,12 @@ def evaluate_row(backend: Backend, variant: Variant, root: Path, split: str, fps
 
 def _boxes(backend: Backend, name: str, root: Path, split: str, fps: float) -> Scores:
     """The runtime's instances with the ids of a tracker of boxes."""
-    labels, limit = network_labels(backend.info), backend.info.thresholds.score
+    labels = network_labels(backend.info)
+    limit = backend.info.thresholds.score
     metrics = PanopticTrackingMetrics(labels)
     for sequence in list_sequences(root, split):
-        tracker, peer = PanopticTracker(backend, "iou"), find_peers(fps, limit)[name]
+        tracker = PanopticTracker(backend, "iou")
+        peer = find_peers(fps, limit)[name]
         for image, truth, stamp_ns in read_labelled(sequence, fps, labels):
             frame = tracker.step(image, stamp_ns)
             metrics.update(sequence.name, truth, (frame.semantic, relabelled(frame, peer)))
@@ -117,11 +141,17 @@ def _boxes(backend: Backend, name: str, root: Path, split: str, fps: float) -> S
 
 
 def out_of_order(scores: Mapping[str, list[Scores]]) -> list[str]:
-    """Where mean PATs are not in the paper's order: MAPT above each cue alone, each above IoU matching."""
-    mean = {name: mean_and_spread([s.PAT for s in scores[name]])[0] for name in get_args(Association)}
+    """List the mean PATs that are not in the paper's order.
+
+    In that order MAPT is above each cue alone, and each cue alone is above IoU matching.
+    """
+    mean = {
+        name: mean_and_spread([s.PAT for s in scores[name]])[0] for name in get_args(Association)
+    }
     pairs = (("full", "motion"), ("full", "appearance"), ("motion", "iou"), ("appearance", "iou"))
     return [
-        f"{VARIANTS[a].title} ({100 * mean[a]:.2f}) is not above {VARIANTS[b].title} ({100 * mean[b]:.2f})"
+        f"{VARIANTS[a].title} ({100 * mean[a]:.2f}) is not above {VARIANTS[b].title}"
+        f" ({100 * mean[b]:.2f})"
         for a, b in pairs
         if mean[a] <= mean[b]
     ]

@@ -1,4 +1,7 @@
-"""Association alone: how fast, and how good on KITTI-MOTS' own masks: `python -m mapt.bench.accuracy.association`."""
+"""Measures the speed of association alone, and its quality on KITTI-MOTS ground-truth masks.
+
+Run it with `python -m mapt.bench.accuracy.association`.
+"""
 
 from __future__ import annotations
 
@@ -18,26 +21,42 @@ from mapt.bench.cli_errors import told_in_one_line
 from mapt.contract import Thresholds
 from mapt.docstrings import text_of
 from mapt.errors import InputError
-from mapt.labels.mots_text import CLASSES, MotsObject, frame_size, mots_texts, read_mots_text, to_panoptic
+from mapt.labels.mots_text import (
+    CLASSES,
+    MotsObject,
+    frame_size,
+    mots_texts,
+    read_mots_text,
+    to_panoptic,
+)
 from mapt.labels.step_png import BACKGROUND, KITTI_STEP
 from mapt.metrics import PanopticTrackingMetrics, Results
 from mapt.runtime.association.tracks import TrackTable
 from mapt.runtime.perception.fusion import Detections, Fused, fuse
 
 Float = NDArray[np.float32]
-HEIGHT, WIDTH = 384, 1248  # KITTI's 375x1242 in the network's input
+HEIGHT = 384  # KITTI's 375x1242 in the network's input
+WIDTH = 1248
 EMBEDDING = 256
 CAR = 13
 PERIOD = 100_000_000  # ns
 OURS = "MAPT"
-LIMITS_MS = {"30 objects": ("p50", 1.0), "100 objects": ("p99", 3.0), "fusion, 20 instances": ("p50", 12.0)}
+LIMITS_MS = {
+    "30 objects": ("p50", 1.0),
+    "100 objects": ("p99", 3.0),
+    "fusion, 20 instances": ("p50", 12.0),
+}
 DROPPED = 0.1  # of the masks, where detections are spoilt
-MOVED, GROWN = 2, 1  # pixels at most by which a mask is moved each way, and grown or shrunk
+MOVED = 2  # pixels at most by which a mask is moved each way, and grown or shrunk
+GROWN = 1
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds of a case: on the clock, and of this thread alone, which other programs do not lengthen."""
+    """Milliseconds of one case, as wall-clock time and as CPU time of this thread.
+
+    Other programs on the machine lengthen the wall-clock time, but not the thread's time.
+    """
 
     wall: dict[str, float]
     thread: dict[str, float]
@@ -52,9 +71,11 @@ def timed(frames: Iterator[Steps], warmup: int = 10) -> dict[str, Timing]:
     thread: dict[str, list[float]] = {}
     for number, steps in enumerate(frames):
         for name in list(steps)[:: 1 if number % 2 else -1]:
-            start, own = time.perf_counter_ns(), time.thread_time_ns()
+            start = time.perf_counter_ns()
+            own = time.thread_time_ns()
             steps[name]()
-            spent, used = time.perf_counter_ns() - start, time.thread_time_ns() - own
+            spent = time.perf_counter_ns() - start
+            used = time.thread_time_ns() - own
             if number >= warmup:
                 wall.setdefault(name, []).append(spent / 1e6)
                 thread.setdefault(name, []).append(used / 1e6)
@@ -66,7 +87,10 @@ def _quantiles(ms: list[float]) -> dict[str, float]:
 
 
 def crowd(count: int, frames: int, seed: int = 0) -> Iterator[tuple[Fused, Float]]:
-    """Ellipses that drive through the picture, far ones small and above: (instances, embeddings) of each frame."""
+    """Generate ellipses that move through the picture.
+
+    Distant ones are small and high up. Each frame is a pair (instances, embeddings).
+    """
     rng = np.random.default_rng(seed)
     wide = np.exp(rng.uniform(np.log(20), np.log(90), count))  # pixels
     centre = np.stack((rng.uniform(0, WIDTH, count), 150 + 2 * wide + rng.normal(0, 15, count)), 1)
@@ -76,7 +100,8 @@ def crowd(count: int, frames: int, seed: int = 0) -> Iterator[tuple[Fused, Float
     for number in range(frames):
         index = np.zeros((HEIGHT, WIDTH), np.int32)
         for k in order:  # near ones cover far ones
-            x, y = round(centre[k, 0] + speed[k] * number) % WIDTH, round(centre[k, 1])
+            x = round(centre[k, 0] + speed[k] * number) % WIDTH
+            y = round(centre[k, 1])
             axes = (round(wide[k] / 2), round(wide[k] * 0.3))
             cv2.ellipse(index, (x, y), axes, 0, 0, 360, int(k) + 1, -1)
         hidden = rng.random(count) < 0.02
@@ -86,36 +111,62 @@ def crowd(count: int, frames: int, seed: int = 0) -> Iterator[tuple[Fused, Float
         yield fused, noisy[rows] / np.linalg.norm(noisy[rows], axis=1, keepdims=True)
 
 
-def instances(index: NDArray[np.int32], labels: NDArray[np.int32]) -> tuple[Fused, NDArray[np.intp]]:
-    """What the fusion would hand over for a map (H,W) of i + 1 where object i is, and which objects are visible."""
+def instances(
+    index: NDArray[np.int32], labels: NDArray[np.int32]
+) -> tuple[Fused, NDArray[np.intp]]:
+    """Build what the fusion would output for a drawn map, and find the visible objects.
+
+    The map (H,W) holds i + 1 where object i is. The second result holds the rows of the visible
+    objects.
+    """
     rows = np.flatnonzero(np.bincount(index.ravel())[1:])
-    boxes, masks8 = np.zeros((len(rows), 4), np.float32), np.zeros((len(rows), 1, HEIGHT // 8, WIDTH // 8), np.float32)
+    boxes = np.zeros((len(rows), 4), np.float32)
+    masks8 = np.zeros((len(rows), 1, HEIGHT // 8, WIDTH // 8), np.float32)
     for i, row in enumerate(rows):
         mask = (index == row + 1).astype(np.float32)
         x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
         boxes[i] = x, y, x + w, y + h
         masks8[i, 0] = cv2.resize(mask, (WIDTH // 8, HEIGHT // 8), interpolation=cv2.INTER_AREA)
     count = len(rows)
-    scores, logits = np.full(count, 0.9, np.float32), np.zeros((count, 28, 28), np.float32)
-    return Fused(Detections(boxes, scores, labels[rows], logits, masks8), index, masks8, boxes), rows
+    scores = np.full(count, 0.9, np.float32)
+    logits = np.zeros((count, 28, 28), np.float32)
+    return (
+        Fused(Detections(boxes, scores, labels[rows], logits, masks8), index, masks8, boxes),
+        rows,
+    )
 
 
 def carried(table: TrackTable) -> Float:
-    """The live tracks' masks where they were, with the faint rest that a network leaves everywhere."""
+    """Return the active tracks' masks at their old places, as propagation would predict them.
+
+    Empty pixels get a small positive value, because a network's masks are faintly positive
+    everywhere.
+    """
     masks = [track.mask8 for track in table.live()]
-    return np.maximum(np.stack(masks), 1e-6) if masks else np.zeros((0, 1, HEIGHT // 8, WIDTH // 8), np.float32)
+    return (
+        np.maximum(np.stack(masks), 1e-6)
+        if masks
+        else np.zeros((0, 1, HEIGHT // 8, WIDTH // 8), np.float32)
+    )
 
 
 def time_association(count: int, frames: int) -> dict[str, Timing]:
-    """`TrackTable.update` from given masks and embeddings, both stages, in turn with the peers there are."""
+    """Time `TrackTable.update` on given masks and embeddings, in turn with the baselines.
+
+    Both stages of the association run. Baselines that are not installed are left out.
+    """
     limits = Thresholds(similarity=0.8)
-    table, peers = TrackTable(limits, "full"), find_peers(1e9 / PERIOD, limits.score)
+    table = TrackTable(limits, "full")
+    peers = find_peers(1e9 / PERIOD, limits.score)
 
     def steps() -> Iterator[Steps]:
         nonlocal table
         for number, (fused, looks) in enumerate(crowd(count, frames)):
-            masks, before, after = carried(table), table, []
-            ours = lambda: after.append(before.update(fused, masks, looks, number * PERIOD)[0])  # noqa: B023, E731
+            masks = carried(table)
+            before = table
+            after = []
+            given = (fused, masks, looks, number * PERIOD)
+            ours = lambda: after.append(before.update(*given)[0])  # noqa: B023, E731
             yield {OURS: ours, **{name: peer.prepare(fused) for name, peer in peers.items()}}
             table = after[0]
 
@@ -125,7 +176,8 @@ def time_association(count: int, frames: int) -> dict[str, Timing]:
 def time_fusion(count: int, frames: int) -> dict[str, Timing]:
     """Eq. 8 at 375x1242 and the association of what it gives."""
     rng = np.random.default_rng(0)
-    limits, stuff = Thresholds(), KITTI_STEP.stuff
+    limits = Thresholds()
+    stuff = KITTI_STEP.stuff
     y, x = np.mgrid[0:28, 0:28] / 13.5 - 1
     blob = (6 - 9 * (x**2 + y**2)).astype(np.float32)
     wide = np.exp(rng.uniform(np.log(40), np.log(260), count))
@@ -137,8 +189,11 @@ def time_fusion(count: int, frames: int) -> dict[str, Timing]:
 
     def step(number: int) -> TrackTable:
         place = corner + (4 * number % 200, 0)
-        boxes = np.concatenate((place, place + np.stack((wide, wide * 0.6), 1)), 1).astype(np.float32)
-        scores, labels = np.linspace(0.95, 0.5, count, dtype=np.float32), np.full(count, CAR, np.int32)
+        boxes = np.concatenate((place, place + np.stack((wide, wide * 0.6), 1)), 1).astype(
+            np.float32
+        )
+        scores = np.linspace(0.95, 0.5, count, dtype=np.float32)
+        labels = np.full(count, CAR, np.int32)
         masks8 = np.zeros((count, 1, HEIGHT // 8, WIDTH // 8), np.float32)
         found = Detections(boxes, scores, labels, np.repeat(blob[None], count, 0), masks8)
         fused = fuse(found, logits, stuff, limits)
@@ -156,7 +211,9 @@ def time_fusion(count: int, frames: int) -> dict[str, Timing]:
 
 
 def track_mots(root: Path, spoilt: bool, done: Callable[[], None] | None = None) -> Results:
-    """KITTI-MOTS' masks as detections, each carried into the next frame by staying where it was; no image, no look.
+    """Score matching by static mask IoU alone, given KITTI-MOTS ground-truth masks as detections.
+
+    Each mask is predicted to stay where it was. Neither the image nor any embedding is used.
 
     Args:
         root: the texts.
@@ -168,10 +225,13 @@ def track_mots(root: Path, spoilt: bool, done: Callable[[], None] | None = None)
     """
     texts = mots_texts(root)
     if not texts:
-        raise InputError(f"{root}: holds no KITTI-MOTS text; give the folder of 0000.txt, 0001.txt, ...")
+        raise InputError(
+            f"{root}: holds no KITTI-MOTS text; give the folder of 0000.txt, 0001.txt, ..."
+        )
     metrics = PanopticTrackingMetrics(KITTI_STEP)
     for name, path in texts.items():
-        frames, table = read_mots_text(path), TrackTable(Thresholds(), "iou")
+        frames = read_mots_text(path)
+        table = TrackTable(Thresholds(), "iou")
         rng = np.random.default_rng(int(name) if name.isdigit() else 0)
         size = frame_size(frames)
         if size is None:
@@ -184,7 +244,9 @@ def track_mots(root: Path, spoilt: bool, done: Callable[[], None] | None = None)
             masks = np.stack([t.mask8 for t in table.live()]) if table.live() else fused.masks8[:0]
             looks = np.zeros((len(rows), 1), np.float32)
             table, ids, _ = table.update(fused, masks, looks, number * PERIOD)
-            metrics.update(name, truth, (_semantic(index, labels, size), _identities(index, rows, ids, size)))
+            metrics.update(
+                name, truth, (_semantic(index, labels, size), _identities(index, rows, ids, size))
+            )
         if done:
             done()
     return metrics.compute()
@@ -193,22 +255,30 @@ def track_mots(root: Path, spoilt: bool, done: Callable[[], None] | None = None)
 def detect(
     objects: list[MotsObject], size: tuple[int, int], rng: np.random.Generator | None
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """A map (H,W) of i + 1 where object i is seen, and the objects' labels; with `rng` dropped and jittered."""
+    """Draw the detections of a frame: a map (H,W) of i + 1 where object i is, and their labels.
+
+    With `rng`, some masks are dropped and the others jittered.
+    """
     seen = [o for o in objects if o.label in CLASSES]
     index = np.zeros((HEIGHT, WIDTH), np.int32)
     for i, thing in enumerate(seen):
         mask = thing.mask().astype(np.uint8)
         if rng is not None:
-            kept, shift = rng.random() >= DROPPED, rng.integers(-MOVED, MOVED + 1, 2)
+            kept = rng.random() >= DROPPED
+            shift = rng.integers(-MOVED, MOVED + 1, 2)
             rounds = int(rng.integers(-GROWN, GROWN + 1))
             change = cv2.dilate if rounds > 0 else cv2.erode
-            changed = np.asarray(change(mask, np.ones((3, 3), np.uint8), iterations=abs(rounds)), np.uint8)
+            changed = np.asarray(
+                change(mask, np.ones((3, 3), np.uint8), iterations=abs(rounds)), np.uint8
+            )
             mask = np.roll(changed if kept else np.zeros_like(changed), shift, (0, 1))
         index[: size[0], : size[1]][(mask > 0) & (index[: size[0], : size[1]] == 0)] = i + 1
     return index, np.array([CLASSES[o.label] for o in seen], np.int32)
 
 
-def _semantic(index: NDArray[np.int32], labels: NDArray[np.int32], size: tuple[int, int]) -> NDArray[np.uint8]:
+def _semantic(
+    index: NDArray[np.int32], labels: NDArray[np.int32], size: tuple[int, int]
+) -> NDArray[np.uint8]:
     table = np.full(len(labels) + 1, BACKGROUND, np.uint8)
     table[1:] = labels
     semantic: NDArray[np.uint8] = table[index[: size[0], : size[1]]]
@@ -235,7 +305,11 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=text_of(__name__))
     parser.add_argument("--frames", type=int, default=500)
-    parser.add_argument("--mots", type=Path, help="KITTI-MOTS' instances_txt: TQ and IDS with its masks as detections")
+    parser.add_argument(
+        "--mots",
+        type=Path,
+        help="KITTI-MOTS' instances_txt: TQ and IDS with its masks as detections",
+    )
     parser.add_argument("--json", type=Path, help="write the numbers here")
     arguments = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -246,25 +320,38 @@ def main() -> None:
         "fusion, 20 instances": time_fusion(20, arguments.frames),
     }
     console = Console()
-    table = Table("ms, one core", "", "p50", "p99", "p50 of the thread", "p99 of the thread", "limit")
+    table = Table(
+        "ms, one core", "", "p50", "p99", "p50 of the thread", "p99 of the thread", "limit"
+    )
     for name, case in cases.items():
         for contender in sorted(case, key=lambda who: who != OURS):
             t = case[contender]
             values = (t.wall["p50"], t.wall["p99"], t.thread["p50"], t.thread["p99"])
             limit = f"{LIMITS_MS[name][0]} {LIMITS_MS[name][1]:g}" if contender == OURS else ""
-            table.add_row(name if contender == OURS else "", contender, *(f"{v:.2f}" for v in values), limit)
+            table.add_row(
+                name if contender == OURS else "", contender, *(f"{v:.2f}" for v in values), limit
+            )
     console.print(table)
     if len(cases["30 objects"]) == 1:
         console.print(INSTALL, markup=False)
     report: dict[str, object] = {"machine": describe_machine(1), "frames": arguments.frames}
-    report["ms"] = {name: {who: asdict(timing) for who, timing in case.items()} for name, case in cases.items()}
+    report["ms"] = {
+        name: {who: asdict(timing) for who, timing in case.items()} for name, case in cases.items()
+    }
     if arguments.mots:
         table = Table("KITTI-MOTS masks", "TQ", "IDS", "tracks", "PQ")
         for name, spoilt in (("clean", False), ("10 % dropped, jittered", True)):
             scores = track_mots(arguments.mots, spoilt).dataset
             tq, pq = (100 * (v or 0.0) for v in (scores.TQ, scores.PQ))
-            table.add_row(name, f"{tq:.1f}", str(scores.IDS), str(scores.num_gt_tracks), f"{pq:.1f}")
-            report[name] = {"TQ": scores.TQ, "IDS": scores.IDS, "tracks": scores.num_gt_tracks, "PQ": scores.PQ}
+            table.add_row(
+                name, f"{tq:.1f}", str(scores.IDS), str(scores.num_gt_tracks), f"{pq:.1f}"
+            )
+            report[name] = {
+                "TQ": scores.TQ,
+                "IDS": scores.IDS,
+                "tracks": scores.num_gt_tracks,
+                "PQ": scores.PQ,
+            }
         console.print(table)
     if arguments.json:
         write_json(arguments.json, report)

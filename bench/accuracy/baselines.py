@@ -1,4 +1,7 @@
-"""ByteTrack and OC-SORT of roboflow's `trackers` (Apache-2.0) beside ours: boxes and scores only, Kalman filters."""
+"""Runs ByteTrack and OC-SORT of roboflow's `trackers` (Apache-2.0) as baselines.
+
+Both see boxes and scores only, and use Kalman filters.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ from numpy.typing import NDArray
 from mapt.runtime.frame import PanopticFrame
 from mapt.runtime.perception.fusion import Fused
 
-INSTALL = "no peers to compare with: pip install '.[cpu,export,bench]' in a checkout, in an environment of its own"
+INSTALL = (
+    "no peers to compare with: pip install '.[cpu,export,bench]' in a checkout, in an environment"
+    " of its own"
+)
 
 
 class Peer:
@@ -23,7 +29,8 @@ class Peer:
     """
 
     def __init__(self, tracker: Any, detections: type[Any]) -> None:
-        self.tracker, self.detections = tracker, detections
+        self.tracker = tracker
+        self.detections = detections
         self.ids: set[int] = set()
         self.numbers: dict[int, int] = {}  # ours, from 1, by the tracker's id
 
@@ -34,22 +41,32 @@ class Peer:
         return lambda: self.ids.update(self.tracker.update(given).tracker_id.tolist())
 
     def identify(self, frame: PanopticFrame) -> dict[int, int]:
-        """The tracker's id, from 1, of each visible track of a frame; 0 where it is not sure yet."""
+        """Return the baseline's id, from 1, of each visible track of a frame.
+
+        A track that the baseline has not confirmed yet has id 0.
+        """
         seen = [track for track in frame.tracks if track.lost == 0]
         given = self.detections(
             xyxy=np.array([t.box for t in seen], np.float32).reshape(-1, 4),
-            confidence=np.array([t.score for t in seen], np.float32), class_id=np.array([t.label for t in seen], int),
-        )  # fmt: skip
-        # Ours go through as the detections' data would, so that an order of the tracker's own does not matter.
+            confidence=np.array([t.score for t in seen], np.float32),
+            class_id=np.array([t.label for t in seen], int),
+        )
+        # Ours go through as the detections' data would, so that an order of the tracker's own does
+        # not matter.
         given.data = {"ours": np.array([t.id for t in seen], int)}
         found = self.tracker.update(given)
         if "ours" not in found.data:  # nothing was found, and nothing has no data
             return {}
-        return {int(a): int(b) + 1 for a, b in zip(found.data["ours"], found.tracker_id, strict=True)}
+        return {
+            int(a): int(b) + 1 for a, b in zip(found.data["ours"], found.tracker_id, strict=True)
+        }
 
 
 def relabelled(frame: PanopticFrame, peer: Peer) -> NDArray[np.int32]:
-    """The instances (H,W) of a frame with a peer's ids; one it is not sure of gets a number that no other has."""
+    """Return the instances (H,W) of a frame, relabelled with a baseline's ids.
+
+    An instance that the baseline has not confirmed gets a number that no other instance has.
+    """
     given = peer.identify(frame)
     table = np.zeros(int(frame.instance.max(initial=0)) + 1, np.int32)
     for track in frame.tracks:
@@ -64,9 +81,10 @@ def relabelled(frame: PanopticFrame, peer: Peer) -> NDArray[np.int32]:
 def find_peers(fps: float, score: float) -> dict[str, Peer]:
     """The peers by name, given every chance; none where they are not installed.
 
-    Their defaults expect a detector's scores from 0.6 or 0.7 on and leave a new track's first frames without an id. The
-    fusion has left nothing below `score`, and an instance keeps its pixels whether it has an id or not: here a higher
-    threshold, or to wait, can only cost them. All else is their own.
+    Their defaults expect a detector's scores from 0.6 or 0.7 on and leave a new track's first
+    frames without an id. The fusion has left nothing below `score`, and an instance keeps its
+    pixels whether it has an id or not: here a higher threshold, or to wait, can only cost them. All
+    else is their own.
 
     Args:
         fps: frames per second.

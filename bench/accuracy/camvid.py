@@ -1,9 +1,11 @@
-"""Mean IoU on CamVid's 11 classes: of the semantic head alone, and of the labels that the runtime returns.
+"""Computes the mean IoU on CamVid's 11 classes.
+
+It is computed twice: for the semantic head alone, and for the labels that the runtime returns.
 
     python -m mapt.bench.accuracy.camvid BUNDLE --root CAMVID [--split test] [--json FILE]
 
-The 19 classes of the network are named in CamVid's (`CAMVID`); what has no label there does not count. A bundle of
-CamVid's aspect (`mapt export --size 384x512`) loses no pixels to padding.
+The 19 classes of the network are named in CamVid's (`CAMVID`); what has no label there does not
+count. A bundle of CamVid's aspect (`mapt export --size 384x512`) loses no pixels to padding.
 """
 
 from __future__ import annotations
@@ -33,11 +35,22 @@ from mapt.runtime.perception.pipeline import Clock, perceive
 from mapt.runtime.perception.preprocess import fit, to_image, to_input
 
 NAMES = (
-    "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist",
-)  # fmt: skip
+    "sky",
+    "building",
+    "pole",
+    "road",
+    "pavement",
+    "tree",
+    "sign",
+    "fence",
+    "car",
+    "pedestrian",
+    "bicyclist",
+)
 VOID = len(NAMES)
-# road sidewalk building wall fence pole light sign vegetation terrain sky person rider car truck bus train motorcycle
-# bicycle. As in the 11-class CamVid: walls are buildings, lights are signs, grass is tree, trucks and buses are cars.
+# road sidewalk building wall fence pole light sign vegetation terrain sky person rider car truck
+# bus train motorcycle bicycle. As in the 11-class CamVid: walls are buildings, lights are signs,
+# grass is tree, trucks and buses are cars.
 CAMVID = np.array((3, 4, 1, 1, 7, 2, 6, 6, 5, 5, 0, 9, 10, 8, 8, 8, 8, 10, 10), np.uint8)
 
 
@@ -68,15 +81,23 @@ class Agreement:
 def count(truth: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The confusion (11,11) of one still: CamVid's labels (H,W) against train ids (H,W)."""
     known = truth < VOID
-    return np.bincount(truth[known] * np.int64(VOID) + CAMVID[labels[known]], minlength=VOID * VOID).reshape(VOID, VOID)
+    return np.bincount(
+        truth[known] * np.int64(VOID) + CAMVID[labels[known]], minlength=VOID * VOID
+    ).reshape(VOID, VOID)
 
 
 def semantic_labels(backend: Backend, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The best of all 19 classes at every pixel of an image (H,W,3), from the semantic head alone."""
+    """Return the best of all 19 classes at every pixel of an image (H,W,3).
+
+    Only the semantic head decides.
+    """
     info = backend.info
     place = fit(image.shape[0], image.shape[1], info.height, info.width)
     logits = perceive(backend, to_input(image, place, info.height, info.width), Clock()).logits
-    full = [cv2.resize(plane, (info.width, info.height), interpolation=cv2.INTER_LINEAR) for plane in logits]
+    full = [
+        cv2.resize(plane, (info.width, info.height), interpolation=cv2.INTER_LINEAR)
+        for plane in logits
+    ]
     return to_image(np.argmax(full, 0), place).astype(np.uint8)
 
 
@@ -86,15 +107,17 @@ def measure(backend: Backend, root: Path, split: str) -> dict[str, Agreement]:
     Raises:
         InputError: the folder is not CamVid's, or a file in it is bad.
     """
-    tracker, stamps = PanopticTracker(backend), iter(range(0, 1 << 62, 1_000_000_000))
+    tracker = PanopticTracker(backend)
+    stamps = iter(range(0, 1 << 62, 1_000_000_000))
 
     def returned(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         tracker.reset()
         return tracker.step(image, next(stamps)).semantic
 
     ways: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
-        "semantic head": lambda image: semantic_labels(backend, image), "runtime": returned,
-    }  # fmt: skip
+        "semantic head": lambda image: semantic_labels(backend, image),
+        "runtime": returned,
+    }
     sums = {name: np.zeros((VOID, VOID), np.int64) for name in ways}
     for image, truth in _stills(root, split):
         for name, label in ways.items():
@@ -104,9 +127,12 @@ def measure(backend: Backend, root: Path, split: str) -> dict[str, Agreement]:
 
 def _stills(root: Path, split: str) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
     for path, label in open_camvid(root, split).files:
-        image, truth = read_rgb(path), np.asarray(read_grey(label, 8), np.uint8)
+        image = read_rgb(path)
+        truth = np.asarray(read_grey(label, 8), np.uint8)
         if image.shape[:2] != truth.shape:
-            raise InputError(f"{label}: is {truth.shape}, its image {image.shape[:2]}; replace one of them")
+            raise InputError(
+                f"{label}: is {truth.shape}, its image {image.shape[:2]}; replace one of them"
+            )
         yield image, truth
 
 
@@ -126,7 +152,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(arguments)
-    found = measure(OrtBackend(read_bundle(given.bundle, given.trust), given.threads), given.root, given.split)
+    found = measure(
+        OrtBackend(read_bundle(given.bundle, given.trust), given.threads), given.root, given.split
+    )
     table = Table(f"CamVid {given.split}, IoU", *NAMES, "mean")
     for name, agreement in found.items():
         table.add_row(name, *(f"{value:.3f}" for value in agreement.iou), f"{agreement.mean:.3f}")

@@ -2,8 +2,9 @@
 
     python -m mapt.bench.accuracy.teleports BUNDLE SOURCE [SOURCE ...] [--fps 10] [--json FILE]
 
-SOURCE is a folder of frames, a video or a dataset. A match of stage 2 counts as a jump where the new box does not touch
-the old one and the centres lie more than two sizes apart; a size is the root of the old box's area.
+SOURCE is a folder of frames, a video or a dataset. A match of stage 2 counts as a jump where the
+new box does not touch the old one and the centres lie more than two sizes apart; a size is the root
+of the old box's area.
 """
 
 from __future__ import annotations
@@ -71,20 +72,30 @@ def count(backend: Backend, clip: Clip) -> Count:
     Raises:
         InputError: a frame cannot be read.
     """
-    tracker, before = PanopticTracker(backend), dict[int, Track]()
-    frames, matches, births, jumps = 0, 0, 0, list[Jump]()
+    tracker = PanopticTracker(backend)
+    before = dict[int, Track]()
+    frames = 0
+    matches = 0
+    births = 0
+    jumps = list[Jump]()
     for number, picture in enumerate(clip.frames(network_labels(backend.info))):
         frame = tracker.step(picture.image, picture.stamp_ns)
         matched = [decision.track for decision in frame.decisions if decision.stage == "appearance"]
-        frames, matches = frames + 1, matches + len(matched)
+        frames = frames + 1
+        matches = matches + len(matched)
         births += sum(decision.stage == "birth" for decision in frame.decisions)
         jumps += far_matches(number, matched, before, frame)
         before = {track.id: track for track in frame.tracks}
     return Count(frames, matches, births, tuple(jumps))
 
 
-def far_matches(number: int, matched: Iterable[int], before: dict[int, Track], frame: PanopticFrame) -> list[Jump]:
-    """Those of the matched tracks whose box in `frame` neither touches nor is near their box `before`."""
+def far_matches(
+    number: int, matched: Iterable[int], before: dict[int, Track], frame: PanopticFrame
+) -> list[Jump]:
+    """Find the matched tracks whose new box is neither near the old one nor touches it.
+
+    `before` holds the old boxes, and `frame` the new ones.
+    """
     now = {track.id: track for track in frame.tracks}
     jumps = []
     for track in matched:
@@ -97,7 +108,8 @@ def far_matches(number: int, matched: Iterable[int], before: dict[int, Track], f
 
 def distance(old: Box, new: Box) -> float:
     """Between the centres of two boxes xyxy, in sizes of the old one."""
-    across, down = old[0] + old[2] - new[0] - new[2], old[1] + old[3] - new[1] - new[3]
+    across = old[0] + old[2] - new[0] - new[2]
+    down = old[1] + old[3] - new[1] - new[3]
     return math.hypot(across, down) / 2 / math.sqrt((old[2] - old[0]) * (old[3] - old[1]))
 
 
@@ -113,7 +125,8 @@ def main(arguments: list[str] | None = None) -> None:
     from rich.table import Table
 
     parser = argparse.ArgumentParser(
-        prog="python -m mapt.bench.accuracy.teleports", description=text_of(__name__).splitlines()[0]
+        prog="python -m mapt.bench.accuracy.teleports",
+        description=text_of(__name__).splitlines()[0],
     )
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--trust", type=Path, help="public key that must have signed the bundle")
@@ -123,11 +136,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(arguments)
     backend = OrtBackend(read_bundle(given.bundle, given.trust), given.threads)
-    found = {clip.name: count(backend, clip) for source in given.sources for clip in open_clips(source, given.fps)}
+    found = {
+        clip.name: count(backend, clip)
+        for source in given.sources
+        for clip in open_clips(source, given.fps)
+    }
     table = Table("sequence", "frames", "births", "appearance matches", "far away", "share")
     for name, one in found.items():
         share = f"{100 * len(one.jumps) / one.matches:.1f} %" if one.matches else "-"
-        table.add_row(name, str(one.frames), str(one.births), str(one.matches), str(len(one.jumps)), share)
+        table.add_row(
+            name, str(one.frames), str(one.births), str(one.matches), str(len(one.jumps)), share
+        )
     Console().print(table)
     if given.json:
         counts = {name: asdict(one) for name, one in found.items()}

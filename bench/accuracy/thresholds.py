@@ -1,9 +1,12 @@
-"""Thresholds of fusion and association for a network and a dataset: PAT decides, one threshold after the other.
+"""Searches the thresholds of fusion and association that give a dataset the highest PAT.
 
-    python -m mapt.bench.accuracy.thresholds BUNDLE --data ROOT [--data ROOT ...] [--keys score,similarity] [--write WEIGHTS]
+The search belongs to one network and one dataset, and optimises one threshold after the other.
 
-ROOT is a folder in KITTI-STEP's layout, split `val`; not the one that is reported later. `--write` puts the result into
-the weights that the bundle came from; export them again afterwards.
+    python -m mapt.bench.accuracy.thresholds BUNDLE --data ROOT [--data ROOT ...] [--keys
+    score,similarity] [--write WEIGHTS]
+
+ROOT is a folder in KITTI-STEP's layout, split `val`; not the one that is reported later. `--write`
+puts the result into the weights that the bundle came from; export them again afterwards.
 """
 
 from __future__ import annotations
@@ -44,8 +47,12 @@ class Trial:
     pat: float
 
 
-def search(start: Thresholds, keys: Iterable[str], score: Callable[[Thresholds], float]) -> Iterator[Trial]:
-    """Try every value of every key in turn, the others as good as they were found so far; the best trial comes last.
+def search(
+    start: Thresholds, keys: Iterable[str], score: Callable[[Thresholds], float]
+) -> Iterator[Trial]:
+    """Try every value of one key after the other, and yield every trial.
+
+    The other keys keep the best values found so far. The last trial is the best one.
 
     Args:
         start: tried first; its values win ties.
@@ -71,7 +78,9 @@ class Tuned:
     """A backend with other thresholds."""
 
     def __init__(self, backend: Backend, thresholds: Thresholds) -> None:
-        self.name, self.run, self.providers = backend.name, backend.run, backend.providers
+        self.name = backend.name
+        self.run = backend.run
+        self.providers = backend.providers
         self.info: ModelInfo = replace(backend.info, thresholds=thresholds)
 
 
@@ -85,12 +94,17 @@ def mean_pat(backend: Backend, thresholds: Thresholds, roots: list[Path], fps: f
 def main(arguments: list[str] | None = None) -> None:
     """The command."""
     parser = argparse.ArgumentParser(
-        prog="python -m mapt.bench.accuracy.thresholds", description=text_of(__name__).splitlines()[0]
+        prog="python -m mapt.bench.accuracy.thresholds",
+        description=text_of(__name__).splitlines()[0],
     )
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--trust", type=Path, help="public key that must have signed the bundle")
-    parser.add_argument("--data", type=Path, action="append", required=True, help="KITTI-STEP's layout, split val")
-    parser.add_argument("--keys", default=",".join(GRID), help="thresholds by comma, in the order of the search")
+    parser.add_argument(
+        "--data", type=Path, action="append", required=True, help="KITTI-STEP's layout, split val"
+    )
+    parser.add_argument(
+        "--keys", default=",".join(GRID), help="thresholds by comma, in the order of the search"
+    )
     parser.add_argument("--fps", type=float, default=10.0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--write", type=Path, help="weights that get the result")
@@ -98,7 +112,12 @@ def main(arguments: list[str] | None = None) -> None:
     keys = given.keys.split(",")
     if unknown := [key for key in keys if key not in GRID]:
         parser.error(f"--keys {unknown[0]}: is not searched; choose of {', '.join(GRID)}")
-    best = _show(OrtBackend(read_bundle(given.bundle, given.trust), given.threads), keys, given.data, given.fps)
+    best = _show(
+        OrtBackend(read_bundle(given.bundle, given.trust), given.threads),
+        keys,
+        given.data,
+        given.fps,
+    )
     if given.write:
         from mapt.model.weights import write_thresholds
 
@@ -110,7 +129,9 @@ def _show(backend: Backend, keys: list[str], roots: list[Path], fps: float) -> T
     start = best = backend.info.thresholds
     for trial in search(start, keys, lambda limits: mean_pat(backend, limits, roots, fps)):
         best = trial.thresholds
-        changed = {key: getattr(best, key) for key in keys if getattr(best, key) != getattr(start, key)}
+        changed = {
+            key: getattr(best, key) for key in keys if getattr(best, key) != getattr(start, key)
+        }
         print(f"PAT {trial.pat:.4f}  {changed or 'as they are'}", flush=True)
     return best
 

@@ -1,9 +1,9 @@
 """Parameters and multiply-adds per head and kind of operator, counted on the PyTorch model.
 
-Convention: one FLOP is one multiply-add, as in the paper's Table V. Convolutions, linear layers and matrix products
-count; a bilinear sample (deformable convolution, RoIAlign, grid sampling) counts 4 multiply-adds a channel. Left out:
-batch norm and activations, which fold or cost next to nothing, resizing, sums, sorting, and the suppression of boxes,
-whose rounds depend on the picture.
+Convention: one FLOP is one multiply-add, as in the paper's Table V. Convolutions, linear layers and
+matrix products count; a bilinear sample (deformable convolution, RoIAlign, grid sampling) counts 4
+multiply-adds a channel. Left out: batch norm and activations, which fold or cost next to nothing,
+resizing, sums, sorting, and the suppression of boxes, whose rounds depend on the picture.
 
 `python -m mapt.bench.costs.flops base` counts a preset with random weights.
 """
@@ -75,9 +75,13 @@ def count_heads(network: Network) -> dict[str, HeadCost]:
     """The cost of every head at the network's own input size."""
     config = network.config
     info = model_info(config, network.backbone.channels[2])
-    graphs, rows = build_subgraphs(network), info.sizes["N"]
+    graphs = build_subgraphs(network)
+    rows = info.sizes["N"]
     image = torch.zeros(1, config.height, config.width, 3, dtype=torch.uint8)
-    with torch.inference_mode(), disabled():  # counted on torchvision's operators, whatever computes them here
+    with (
+        torch.inference_mode(),
+        disabled(),
+    ):  # counted on torchvision's operators, whatever computes them here
         trunk, backbone = count(network.backbone, image)
         pyramid, fpn = count(network.fpn, trunk)
         semantic, semantic_cost = count(network.semantic, trunk.c16, pyramid)
@@ -96,7 +100,9 @@ def count_heads(network: Network) -> dict[str, HeadCost]:
         "rpn": HeadCost(_parameters(network.rpn), rpn.total),
         "instance": HeadCost(_parameters(network.instance), detect.total - rpn.total),
         "motion": HeadCost(_parameters(network.motion), motion.total, each),
-        "appearance": HeadCost(_parameters(network.appearance), appearance.total, appearance.total / rows),
+        "appearance": HeadCost(
+            _parameters(network.appearance), appearance.total, appearance.total / rows
+        ),
     }
 
 
@@ -104,7 +110,8 @@ def count_motion(config: ModelConfig) -> HeadCost:
     """The motion head alone, with one instance: what Table V counts for the paper's `base`."""
     head = MotionHead(config).eval()
     s = torch.zeros(1, config.semantic_channels, config.height // 8, config.width // 8)
-    masks, boxes = s[:, :1], torch.tensor([[0.0, 0.0, 64.0, 64.0]])
+    masks = s[:, :1]
+    boxes = torch.tensor([[0.0, 0.0, 64.0, 64.0]])
     with torch.inference_mode(), disabled():
         offsets, shared = count(head.offset_fields, s, s)
         _, carried = count(head.propagate, masks, offsets[0])
@@ -135,7 +142,9 @@ def count(call: Callable[..., Any], *arguments: Any) -> tuple[Any, Operators]:
     for operator, flops in counter.get_flop_counts().get("Global", {}).items():
         if str(operator) not in _KINDS:
             raise RuntimeError(f"{operator}: of no kind that is counted")
-        total += Operators(**{_KINDS[str(operator)]: round(flops / 2)})  # PyTorch counts a multiply-add as two
+        total += Operators(
+            **{_KINDS[str(operator)]: round(flops / 2)}
+        )  # PyTorch counts a multiply-add as two
     return result, total
 
 
@@ -147,7 +156,15 @@ def _deform(_: Any, weight: Any, *__: Any, out_shape: Any, **___: Any) -> int:
 
 
 def _roi_align(
-    _: Any, __: Any, scale: float, height: int, width: int, ratio: int, *___: Any, out_shape: Any, **____: Any
+    _: Any,
+    __: Any,
+    scale: float,
+    height: int,
+    width: int,
+    ratio: int,
+    *___: Any,
+    out_shape: Any,
+    **____: Any,
 ) -> int:
     return 2 * BILINEAR * int(math.prod(out_shape)) * ratio * ratio
 
@@ -167,9 +184,14 @@ _CUSTOM: dict[Any, Any] = {
     torch.ops.aten.mm: _left_out,  # greedy suppression; layers have a bias and are addmm
 }
 _KINDS = {
-    "aten.convolution": "convolution", "aten.addmm": "linear", "aten.bmm": "product", "aten.mm": "product",
-    "torchvision.deform_conv2d": "sample", "torchvision.roi_align": "sample", "aten.grid_sampler_2d": "sample",
-}  # fmt: skip
+    "aten.convolution": "convolution",
+    "aten.addmm": "linear",
+    "aten.bmm": "product",
+    "aten.mm": "product",
+    "torchvision.deform_conv2d": "sample",
+    "torchvision.roi_align": "sample",
+    "aten.grid_sampler_2d": "sample",
+}
 
 
 @told_in_one_line()
@@ -179,7 +201,9 @@ def main() -> None:
 
     from mapt.bench.report.console import print_heads
 
-    parser = argparse.ArgumentParser(prog="python -m mapt.bench.costs.flops", description=text_of(__name__))
+    parser = argparse.ArgumentParser(
+        prog="python -m mapt.bench.costs.flops", description=text_of(__name__)
+    )
     parser.add_argument("preset", nargs="?", default="base")
     config = preset(parser.parse_args().preset)
     console = Console()

@@ -1,8 +1,11 @@
-"""The same count on a bundle's ONNX graphs, whatever their lowering and precision: nothing was lost or added.
+"""Counts FLOPs and parameters on a bundle's ONNX graphs, whatever their lowering and precision.
 
-Parameters are those of the model with its heads' batch norms folded, found in the graph by name and size. Of some the
-graph has a product instead: the trunk's batch norms, a transposed convolution written as ordinary ones, and where the
-lowering is not `custom`, the motion head's filters; the temperature of Eq. 6 is for training only. Those are `folded`.
+The counts must equal those of the model: the export neither loses nor adds operations.
+
+Parameters are those of the model with its heads' batch norms folded, found in the graph by name and
+size. Of some the graph has a product instead: the trunk's batch norms, a transposed convolution
+written as ordinary ones, and where the lowering is not `custom`, the motion head's filters; the
+temperature of Eq. 6 is for training only. Those are `folded`.
 """
 
 from __future__ import annotations
@@ -65,7 +68,9 @@ def count_bundle(bundle: Bundle, network: Network) -> dict[str, SubgraphCost]:
         absent = [name for name, p in named.items() if inside.get(name) != tuple(p.shape)]
         folded = sum(named[name].numel() for name in absent if _folds(subgraph.module, name))
         params, missing = (sum(named[name].numel() for name in names) for names in (named, absent))
-        out[subgraph.spec.name] = SubgraphCost(params, params - missing, folded, operators, count_graph(model))
+        out[subgraph.spec.name] = SubgraphCost(
+            params, params - missing, folded, operators, count_graph(model)
+        )
     return out
 
 
@@ -78,7 +83,8 @@ def _folds(module: nn.Module, name: str) -> bool:
 
 def count_graph(model: onnx.ModelProto) -> Operators:
     """Multiply-adds of a graph with static shapes; what is inside a Loop is left out."""
-    shapes, total = static_shapes(model), Operators()
+    shapes = static_shapes(model)
+    total = Operators()
     for node in model.graph.node:
         if node.op_type in _COUNTS:
             total += _COUNTS[node.op_type](node, shapes)
@@ -104,7 +110,9 @@ def _deform_conv(node: onnx.NodeProto, shapes: Shapes) -> Operators:
     _, per_group, *kernel = shapes[node.input[1]]
     out = shapes[node.output[0]]
     samples = batch * channels * math.prod(out[2:]) * math.prod(kernel)
-    return Operators(product=math.prod(out) * per_group * math.prod(kernel), sample=BILINEAR * samples)
+    return Operators(
+        product=math.prod(out) * per_group * math.prod(kernel), sample=BILINEAR * samples
+    )
 
 
 def _roi_align(node: onnx.NodeProto, shapes: Shapes) -> Operators:
@@ -123,18 +131,27 @@ def _propagate(node: onnx.NodeProto, shapes: Shapes) -> Operators:
 
 def _features(node: onnx.NodeProto, shapes: Shapes) -> Operators:
     """As if whole maps were made and pooled; the kernel computes what lies inside the boxes."""
-    taps, filters = len(DILATIONS) * TAPS * math.prod(shapes[node.input[0]]), shapes[node.input[2]][1]
+    taps = len(DILATIONS) * TAPS * math.prod(shapes[node.input[0]])
+    filters = shapes[node.input[2]][1]
     pooled = shapes[node.input[0]][0] * len(DILATIONS) * filters * ROI_SIZE**2 * 4
     return Operators(product=taps * filters, sample=BILINEAR * (taps + pooled))
 
 
 def _attribute(node: onnx.NodeProto, name: str, default: int) -> int:
-    values: Iterator[int] = (helper.get_attribute_value(a) for a in node.attribute if a.name == name)
+    values: Iterator[int] = (
+        helper.get_attribute_value(a) for a in node.attribute if a.name == name
+    )
     return next(values, default)
 
 
 _COUNTS: dict[str, Callable[[onnx.NodeProto, Shapes], Operators]] = {
-    "Conv": _conv, "Gemm": _gemm, "MatMul": _matmul, "DeformConv": _deform_conv, "RoiAlign": _roi_align,
-    "MultiscaleRoiAlign": _roi_align, "GridSample": _grid_sample, "PropagateMasks": _propagate,
+    "Conv": _conv,
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "DeformConv": _deform_conv,
+    "RoiAlign": _roi_align,
+    "MultiscaleRoiAlign": _roi_align,
+    "GridSample": _grid_sample,
+    "PropagateMasks": _propagate,
     "PropagatedFeatures": _features,
-}  # fmt: skip
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -20,9 +21,12 @@ class Limits:
 def measure_limits() -> Limits:
     """The best of some matrix products of PyTorch and of some copies far larger than the caches."""
     squares = [torch.rand(2, side, side) for side in (512, 1024, 2048)]
-    source, target = torch.rand(32 << 20), torch.empty(32 << 20)
+    source = torch.rand(32 << 20)
+    target = torch.empty(32 << 20)
     rates = [
-        2 * len(m[0]) ** 3 / min(time_of(lambda a=m[0], b=m[1]: torch.mm(a, b), 3) for _ in range(6))  # type: ignore[misc]
+        2
+        * len(m[0]) ** 3
+        / min(time_of(partial(torch.mm, m[0], m[1]), repeats=3) for _ in range(6))
         for m in squares
     ]
     copy = min(time_of(lambda: target.copy_(source), 2) for _ in range(8))

@@ -53,7 +53,8 @@ def execute(
         minutes: after which the run is over.
         out: where the results go as JSON, after every check.
     """
-    began, screen = time.monotonic(), Screen()
+    began = time.monotonic()
+    screen = Screen()
     lacking = missing()
     if device == "cpu":
         lacking = {need: why for need, why in lacking.items() if need not in ("gpu", "ort-cuda")}

@@ -62,7 +62,8 @@ class HostBackend:
     name = "ort"
 
     def __init__(self, backend: OrtBackend) -> None:
-        self.sessions, self.info = backend.sessions, backend.info
+        self.sessions = backend.sessions
+        self.info = backend.info
         self.providers = placed(backend)
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -84,7 +85,8 @@ class BoundSession:
     def __init__(self, session: Any, inputs: Mapping[str, NDArray[Any]], device: Device) -> None:
         from onnxruntime import OrtValue
 
-        self.session, self.binding = session, session.io_binding()
+        self.session = session
+        self.binding = session.io_binding()
         self.inputs = {n: OrtValue.ortvalue_from_numpy(a, device, 0) for n, a in inputs.items()}
         for name, value in self.inputs.items():
             self.binding.bind_ortvalue_input(name, value)

@@ -144,16 +144,19 @@ def calls(device: str) -> list[Call]:
         normal(*shape, wanted=True)
         for shape in ((3, 2, 23, 37), (1, 18, 23, 37), (6, 2, 3, 3), (6,))
     ]
-    detached, smaller = [x.detach() for x in leaves], normal(3, 18, 12, 19, wanted=True)
+    detached = [x.detach() for x in leaves]
+    smaller = normal(3, 18, 12, 19, wanted=True)
     features = [f.to(device).requires_grad_() for f in pyramid(96, 160, 2, 5)]
-    plain, rows = [f.detach() for f in features], boxes(70, 2, 96, 160).to(device)
+    plain = [f.detach() for f in features]
+    rows = boxes(70, 2, 96, 160).to(device)
     sides = [f.shape[2] for f in plain], [f.shape[3] for f in plain]
-    moved, head = (
-        (normal(3, 1, 9, 11), normal(4, 18, 9, 11), normal(4, 2, 1, 3, 3)),
-        (normal(8), normal(1)),
-    )
-    found, pooled = normal(3, 6, 23, 37), normal(70, 5, 7, 7)
-    logits, inside, places = normal(3, 1, 9, 11), normal(3, 8, 7, 7), rows[:3, 1:].contiguous()
+    moved = (normal(3, 1, 9, 11), normal(4, 18, 9, 11), normal(4, 2, 1, 3, 3))
+    head = (normal(8), normal(1))
+    found = normal(3, 6, 23, 37)
+    pooled = normal(70, 5, 7, 7)
+    logits = normal(3, 1, 9, 11)
+    inside = normal(3, 8, 7, 7)
+    places = rows[:3, 1:].contiguous()
     wanted = [True, False, True, True]
     listed: list[tuple[str, tuple[Any, ...], tuple[Tensor, ...]]] = [
         ("deform_conv2d", (*leaves, 1, 1, 1), ()),

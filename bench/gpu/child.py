@@ -38,9 +38,12 @@ def outcome(target: str, context: Context) -> tuple[dict[str, Any], bool]:
         result: Result = getattr(importlib.import_module(module), function)(context)
         status = "failed" if result.faults else "passed"
         told: dict[str, Any] = {
-            "status": status, "line": result.line, "faults": list(result.faults),
-            "rows": list(result.rows), "values": dict(result.values),
-        }  # fmt: skip
+            "status": status,
+            "line": result.line,
+            "faults": list(result.faults),
+            "rows": list(result.rows),
+            "values": dict(result.values),
+        }
     except Skip as reason:
         told = {"status": "skipped", "line": str(reason)}
     except Exception as error:

@@ -83,7 +83,8 @@ def first_line(error: BaseException) -> str:
 @contextmanager
 def tf32(on: bool) -> Iterator[None]:
     """Inside, products and convolutions of float32 tensors are computed in TF32, or not."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    matmul = torch.backends.cuda.matmul
+    cudnn = torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32
     try:
         matmul.allow_tf32 = cudnn.allow_tf32 = on

@@ -97,7 +97,12 @@ def _trained_weights() -> str:
 
 
 LOOKS: dict[Need, Callable[[], str]] = {
-    "gpu": _gpu, "ort-cuda": _ort_cuda, "tensorrt": _tensorrt, "nvcc": _nvcc,
-    "sanitizer": _sanitizer, "compiler": _compiler, "tests": _tests,
+    "gpu": _gpu,
+    "ort-cuda": _ort_cuda,
+    "tensorrt": _tensorrt,
+    "nvcc": _nvcc,
+    "sanitizer": _sanitizer,
+    "compiler": _compiler,
+    "tests": _tests,
     "trained weights": _trained_weights,
-}  # fmt: skip
+}

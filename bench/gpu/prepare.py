@@ -28,7 +28,9 @@ from mapt.runtime.backends.ort import OrtBackend
 from mapt.runtime.bundle.manifest import Bundle, read_bundle
 from mapt.synthetic import render_sequence
 
-SEED, NUMBER, FRAMES = 60, 1, 4  # of the street that int8's ranges come from: it is full
+SEED = 60  # of the street that int8's ranges come from: it is full
+NUMBER = 1
+FRAMES = 4
 LOWERED = ("nano", "gridsample")  # whose graphs are written in lower precisions too
 
 
@@ -60,7 +62,8 @@ def write_lower(bundle: Bundle, precisions: tuple[Precision, ...]) -> None:
 def main(arguments: list[str]) -> None:
     """Preset, lowering, height, width, and the bundle's folder."""
     name, lowering, height, width, place = arguments
-    folder, size = Path(place), (int(height), int(width))
+    folder = Path(place)
+    size = (int(height), int(width))
     request = Request(size=size, lowering=cast(Lowering, lowering))
     if lowering == "custom":  # graphs for a CPU rank labels channels last, which CUDA gets wrong
         request = replace(request, device="cuda")

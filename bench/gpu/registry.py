@@ -98,8 +98,10 @@ def choose(wanted: Sequence[str], checks: Sequence[Check] = CHECKS) -> list[Chec
 
 def listed(checks: Sequence[Check] = CHECKS) -> list[str]:
     """A line for each check: name, what it needs, what it shows."""
-    names, needs = [c.name for c in checks], [", ".join(c.needs) or "nothing" for c in checks]
-    wide, far = max(map(len, names)), max(map(len, needs))
+    names = [c.name for c in checks]
+    needs = [", ".join(c.needs) or "nothing" for c in checks]
+    wide = max(map(len, names))
+    far = max(map(len, needs))
     return [
         f"{name:{wide}}  {need:{far}}  {check.shows}"
         for name, need, check in zip(names, needs, checks, strict=True)

@@ -66,9 +66,12 @@ class Run:
 
     def _keep(self, check: Check, told: Told) -> None:
         self.results[check.name] = {
-            "name": check.name, "needs": list(check.needs), "shows": check.shows, "seconds": 0.0,
+            "name": check.name,
+            "needs": list(check.needs),
+            "shows": check.shows,
+            "seconds": 0.0,
             **told,
-        }  # fmt: skip
+        }
         self.told(check, self.results[check.name])
 
     def _run_some(self, checks: list[Check]) -> list[Check]:
@@ -79,8 +82,10 @@ class Run:
             return []
         log = self.context.folder / f"{checks[0].group}.log"
         with log.open("ab") as output, _child(checks, self.context, output) as (process, events):
-            begun, left = time.monotonic(), list(checks)
-            limit, running = START, False
+            begun = time.monotonic()
+            left = list(checks)
+            limit = START
+            running = False
             while True:
                 ends = min(begun + limit, self.ends)
                 event = events.next(ends)
@@ -94,7 +99,8 @@ class Run:
                         self._keep(left[0], _death(process, log, time.monotonic() - begun))
                         return left[1:]
                     return left
-                begun, running = time.monotonic(), "begin" in event
+                begun = time.monotonic()
+                running = "begin" in event
                 if running:
                     limit = left[0].limit
                 else:
@@ -114,7 +120,9 @@ class Events:
     """
 
     def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
-        self.process, self.descriptor, self.rest = process, descriptor, b""
+        self.process = process
+        self.descriptor = descriptor
+        self.rest = b""
         self.selector = selectors.DefaultSelector()
         self.selector.register(descriptor, selectors.EVENT_READ)
 
@@ -151,9 +159,13 @@ def _child(
     command += [str(int(context.small)), str(context.folder)]
     command += [f"{check.name}={check.target}" for check in checks]
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, pass_fds=[writing],
+        command,
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        pass_fds=[writing],
         start_new_session=True,
-    )  # fmt: skip
+    )
     os.close(writing)
     events = Events(process, reading)
     try:

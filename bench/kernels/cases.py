@@ -21,7 +21,8 @@ from mapt.ops.propagate import DILATIONS
 from mapt.ops.roi_align import LEVEL_AREAS, roi_levels
 
 STRIDES = (4, 8, 16, 32)
-HEIGHT, WIDTH = 384, 1248
+HEIGHT = 384
+WIDTH = 1248
 
 Call = Callable[[], object]
 
@@ -54,8 +55,10 @@ def normal(*shape: int, scale: float = 1.0) -> Tensor:
 
 def blobs(count: int, height: int, width: int) -> Tensor:
     """Masks (count,1,h,w) of one filled ellipse each, sizes as of cars and people at 1/8."""
-    y, x = torch.arange(height)[:, None], torch.arange(width)[None]
-    centre, radius = torch.rand(count, 2), torch.rand(count, 2) * torch.tensor([5.0, 8.0]) + 2
+    y = torch.arange(height)[:, None]
+    x = torch.arange(width)[None]
+    centre = torch.rand(count, 2)
+    radius = torch.rand(count, 2) * torch.tensor([5.0, 8.0]) + 2
     inside = [
         ((y - c[0] * height) / r[0]) ** 2 + ((x - c[1] * width) / r[1]) ** 2 < 1
         for c, r in zip(centre, radius, strict=True)
@@ -63,15 +66,23 @@ def blobs(count: int, height: int, width: int) -> Tensor:
     return torch.stack(inside)[:, None].float()
 
 
-def make_model(node: onnx.NodeProto, feeds: dict[str, Tensor], constants: dict[str, Tensor]) -> onnx.ModelProto:
+def make_model(
+    node: onnx.NodeProto, feeds: dict[str, Tensor], constants: dict[str, Tensor]
+) -> onnx.ModelProto:
     """A graph of one node."""
-    inputs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, list(t.shape)) for n, t in feeds.items()]
+    inputs = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, list(t.shape)) for n, t in feeds.items()
+    ]
     values = [onnx.numpy_helper.from_array(t.numpy(), n) for n, t in constants.items()]
-    graph = helper.make_graph([node], "one", inputs, [helper.make_empty_tensor_value_info("out")], values)
+    graph = helper.make_graph(
+        [node], "one", inputs, [helper.make_empty_tensor_value_info("out")], values
+    )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
 
 
-def session(node: onnx.NodeProto, feeds: dict[str, Tensor], constants: dict[str, Tensor], threads: int) -> Call:
+def session(
+    node: onnx.NodeProto, feeds: dict[str, Tensor], constants: dict[str, Tensor], threads: int
+) -> Call:
     """One ONNX node on ONNX Runtime's CPU provider."""
     model = make_model(node, feeds, constants)
     options = onnxruntime.SessionOptions()
@@ -83,47 +94,92 @@ def session(node: onnx.NodeProto, feeds: dict[str, Tensor], constants: dict[str,
 
 
 def deform_session(
-    x: Tensor, offset: Tensor, weight: Tensor, padding: int, dilation: int, groups: int, threads: int
+    x: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    padding: int,
+    dilation: int,
+    groups: int,
+    threads: int,
 ) -> Call:
     """ONNX Runtime's DeformConv."""
-    attributes = {"pads": [padding] * 4, "dilations": [dilation] * 2, "group": groups, "kernel_shape": [3, 3]}
-    node = helper.make_node("DeformConv", ["x", "weight", "offset"], ["out"], None, None, None, None, **attributes)
+    attributes = {
+        "pads": [padding] * 4,
+        "dilations": [dilation] * 2,
+        "group": groups,
+        "kernel_shape": [3, 3],
+    }
+    node = helper.make_node(
+        "DeformConv", ["x", "weight", "offset"], ["out"], None, None, None, None, **attributes
+    )
     return session(node, {"x": x, "offset": offset}, {"weight": weight}, threads)
 
 
 def motion_cases(threads: int | None) -> list[Case]:
-    """Twenty masks through the motion head's four shared offset fields; `threads` None: not on ONNX Runtime."""
-    count, filters, h, w = 20, 16, HEIGHT // 8, WIDTH // 8
-    masks, some = torch.rand(count, 1, h, w), blobs(count, h, w)
-    offsets, weights = normal(4, 18, h, w, scale=2), normal(4, filters, 1, 3, 3)
-    projection, bias = normal(4 * filters), normal(1)
-    outs, logits = [torch.empty(count, filters, h, w) for _ in DILATIONS], torch.empty(count, 1, h, w)
+    """Return the cases of twenty masks sampled through the motion head's four offset fields.
+
+    The masks share the fields. If `threads` is None, ONNX Runtime is not measured.
+    """
+    count = 20
+    filters = 16
+    h = HEIGHT // 8
+    w = WIDTH // 8
+    masks = torch.rand(count, 1, h, w)
+    some = blobs(count, h, w)
+    offsets = normal(4, 18, h, w, scale=2)
+    weights = normal(4, filters, 1, 3, 3)
+    projection = normal(4 * filters)
+    bias = normal(1)
+    outs = [torch.empty(count, filters, h, w) for _ in DILATIONS]
+    logits = torch.empty(count, 1, h, w)
 
     def sessions(filters: Sequence[Tensor], threads: int) -> list[Call]:
-        """The masks as channels of a grouped convolution: the coordinates are computed once there too."""
+        """Create ONNX Runtime's calls, with the masks as channels of a grouped convolution.
+
+        So ONNX Runtime, too, computes the coordinates only once.
+        """
         channels = masks.transpose(0, 1)
         return [
-            deform_session(channels, offsets[i : i + 1], filters[i].repeat(count, 1, 1, 1), d, d, count, threads)
+            deform_session(
+                channels,
+                offsets[i : i + 1],
+                filters[i].repeat(count, 1, 1, 1),
+                d,
+                d,
+                count,
+                threads,
+            )
             for i, d in enumerate(DILATIONS)
         ]
 
     collapsed = (weights * projection.view(4, -1, 1, 1, 1)).sum(1, True)
-    onnx_grouped, onnx_single = dict[str, Call](), dict[str, Call]()
+    onnx_grouped = dict[str, Call]()
+    onnx_single = dict[str, Call]()
     if threads is not None:
-        grouped, single = sessions(list(weights), threads), sessions(list(collapsed), threads)
+        grouped = sessions(list(weights), threads)
+        single = sessions(list(collapsed), threads)
         onnx_grouped["ONNX Runtime"] = lambda: [run() for run in grouped]
         onnx_single["ONNX Runtime"] = lambda: [run() for run in single]
 
     def ours(out: bool) -> None:
         for i, d in enumerate(DILATIONS):
             ops.deform_conv2d(
-                masks, offsets[i : i + 1], weights[i], padding=d, dilation=d, out=outs[i] if out else None
+                masks,
+                offsets[i : i + 1],
+                weights[i],
+                padding=d,
+                dilation=d,
+                out=outs[i] if out else None,
             )
 
     def theirs() -> list[Tensor]:
         return [
             torchvision.ops.deform_conv2d(
-                masks, offsets[i : i + 1].expand(count, -1, -1, -1), weights[i], padding=d, dilation=d
+                masks,
+                offsets[i : i + 1].expand(count, -1, -1, -1),
+                weights[i],
+                padding=d,
+                dilation=d,
             )
             for i, d in enumerate(DILATIONS)
         ]
@@ -132,33 +188,51 @@ def motion_cases(threads: int | None) -> list[Case]:
         return nn.functional.conv2d(torch.cat(theirs(), 1), projection.view(1, -1, 1, 1), bias)
 
     cells = count * h * w
-    sampling, reads = 2 * 4 * 36 * cells, 4 * (masks.numel() + offsets.numel())
+    sampling = 2 * 4 * 36 * cells
+    reads = 4 * (masks.numel() + offsets.numel())
     writes = 4 * 4 * filters * cells
     whole = {"torchvision": projected, **onnx_single}
     return [
         Case(
-            f"4 shared deform_conv2d, {count} x 1 -> {filters}, {h}x{w}, into out=", lambda: ours(True),
+            f"4 shared deform_conv2d, {count} x 1 -> {filters}, {h}x{w}, into out=",
+            lambda: ours(True),
             {"torchvision": theirs, **onnx_grouped},
-            sampling + 2 * 36 * filters * cells, reads + writes,
+            sampling + 2 * 36 * filters * cells,
+            reads + writes,
         ),
         Case(
-            "the same into new memory", lambda: ours(False), {}, sampling + 2 * 36 * filters * cells, reads + writes
+            "the same into new memory",
+            lambda: ours(False),
+            {},
+            sampling + 2 * 36 * filters * cells,
+            reads + writes,
         ),
         Case(
             "propagate_masks, dense masks",
-            lambda: ops.propagate_masks(masks, offsets, weights, projection, bias, out=(logits, None)),
-            whole, sampling, reads + 4 * cells,
+            lambda: ops.propagate_masks(
+                masks, offsets, weights, projection, bias, out=(logits, None)
+            ),
+            whole,
+            sampling,
+            reads + 4 * cells,
         ),
         Case(
             "propagate_masks, ellipses",
-            lambda: ops.propagate_masks(some, offsets, weights, projection, bias, out=(logits, None)),
-            whole, sampling, reads + 4 * cells,
+            lambda: ops.propagate_masks(
+                some, offsets, weights, projection, bias, out=(logits, None)
+            ),
+            whole,
+            sampling,
+            reads + 4 * cells,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def random_boxes(count: int) -> Tensor:
-    """Boxes (count,5) of all levels inside the image: sides of 8 to 600 pixels, small ones more often."""
+    """Draw boxes (count,5) of all pyramid levels inside the image.
+
+    Their sides are 8 to 600 pixels long. Small ones are more frequent.
+    """
     side = 8 * 75 ** torch.rand(count, 2)
     corner = torch.rand(count, 2) * (torch.tensor([WIDTH, HEIGHT]) - side).clamp(min=0)
     end = torch.minimum(corner + side, torch.tensor([float(WIDTH), float(HEIGHT)]))
@@ -166,27 +240,42 @@ def random_boxes(count: int) -> Tensor:
 
 
 def roi_session(features: list[Tensor], boxes: Tensor, size: int, threads: int) -> Call:
-    """ONNX Runtime's RoiAlign on the levels packed into one map, as the exported graphs have it, packed beforehand."""
+    """Create a call of ONNX Runtime's RoiAlign on all levels packed into one map.
+
+    The exported graphs pack the levels in the same way. Here they are packed beforehand, so packing
+    is not timed.
+    """
     feeds = {f"p{s}": f for s, f in zip(STRIDES, features, strict=True)} | {"boxes": boxes}
     node = helper.make_node(
-        "MultiscaleRoiAlign", list(feeds), ["out"], domain=DOMAIN, output_size=size, strides=STRIDES, sampling_ratio=2
+        "MultiscaleRoiAlign",
+        list(feeds),
+        ["out"],
+        domain=DOMAIN,
+        output_size=size,
+        strides=STRIDES,
+        sampling_ratio=2,
     )
     model = make_model(node, feeds, {})
     lower(model, "standard")
     pool = model.graph.node.pop()
     del model.graph.output[:]
     model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in pool.input)
-    packed = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    packed = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
     arrays = packed.run(None, {n: t.numpy() for n, t in feeds.items()})
     atlas, rois, image = (torch.from_numpy(a) for a in arrays)
-    pool.input[:], pool.output[:] = ["x", "rois", "image"], ["out"]
+    pool.input[:] = ["x", "rois", "image"]
+    pool.output[:] = ["out"]
     return session(pool, {"x": atlas, "rois": rois}, {"image": image}, threads)
 
 
 def roi_cases(
-    threads: int | None, channels: int = 256, shapes: Sequence[tuple[int, int]] = ((1000, 7), (100, 14)),
+    threads: int | None,
+    channels: int = 256,
+    shapes: Sequence[tuple[int, int]] = ((1000, 7), (100, 14)),
     dtype: torch.dtype = torch.float32,
-) -> list[Case]:  # fmt: skip
+) -> list[Case]:
     """RoIAlign over P4..P32.
 
     Args:
@@ -199,7 +288,8 @@ def roi_cases(
     named = dict(zip("0123", features, strict=True))
     cases = []
     for count, size in shapes:
-        boxes, out = random_boxes(count), torch.empty(count, channels, size, size, dtype=dtype)
+        boxes = random_boxes(count)
+        out = torch.empty(count, channels, size, size, dtype=dtype)
         pooler = torchvision.ops.MultiScaleRoIAlign(list("0123"), size, 2)
 
         def theirs(pooler: nn.Module = pooler, boxes: Tensor = boxes) -> object:
@@ -213,26 +303,44 @@ def roi_cases(
             others["ONNX Runtime"] = roi_session(features, boxes, size, threads)
         amount = dtype.itemsize * (sum(f.numel() for f in features) + out.numel())
         cases.append(
-            Case(f"multiscale_roi_align, {count} x {channels} x {size}x{size}", ours, others, 32 * out.numel(), amount)
+            Case(
+                f"multiscale_roi_align, {count} x {channels} x {size}x{size}",
+                ours,
+                others,
+                32 * out.numel(),
+                amount,
+            )
         )
     return cases
 
 
 def convolution_case(threads: int | None, shape: tuple[int, int, int] = (64, 94, 311)) -> Case:
-    """An ordinary deformable convolution; channels, height and width; `threads` as in `motion_cases`."""
+    """Return the case of an ordinary deformable convolution of `shape` (channels, height, width).
+
+    For `threads` see `motion_cases`.
+    """
     c, h, w = shape
-    x, offset, weight = normal(1, c, h, w), normal(1, 18, h, w), normal(c, c, 3, 3, scale=0.1)
+    x = normal(1, c, h, w)
+    offset = normal(1, 18, h, w)
+    weight = normal(c, c, 3, 3, scale=0.1)
     out = torch.empty(1, c, h, w)
-    others: dict[str, Call] = {"torchvision": lambda: torchvision.ops.deform_conv2d(x, offset, weight, padding=1)}
+    others: dict[str, Call] = {
+        "torchvision": lambda: torchvision.ops.deform_conv2d(x, offset, weight, padding=1)
+    }
     if threads is not None:
         others["ONNX Runtime"] = deform_session(x, offset, weight, 1, 1, 1, threads)
-    flops, amount = h * w * 9 * c * (2 * c + 8), 4 * (x.numel() + offset.numel() + weight.numel() + out.numel())
+    flops = h * w * 9 * c * (2 * c + 8)
+    amount = 4 * (x.numel() + offset.numel() + weight.numel() + out.numel())
     ours = lambda: ops.deform_conv2d(x, offset, weight, padding=1, out=out)  # noqa: E731
     return Case(f"deform_conv2d, {c} -> {c}, {h}x{w}", ours, others, flops, amount)
 
 
 def training_case(
-    name: str, ours: Callable[..., Tensor], theirs: Callable[..., Tensor], leaves: list[Tensor], flops: float
+    name: str,
+    ours: Callable[..., Tensor],
+    theirs: Callable[..., Tensor],
+    leaves: list[Tensor],
+    flops: float,
 ) -> Case:
     """Forward and backward: gradients of every leaf."""
     leaves = [leaf.requires_grad_() for leaf in leaves]
@@ -247,12 +355,18 @@ def training_case(
         return run
 
     amount = 4 * (3 * grad.numel() + 3 * sum(leaf.numel() for leaf in leaves))
-    return Case(f"forward + backward: {name}", both(ours), {"torchvision": both(theirs)}, flops, amount)
+    return Case(
+        f"forward + backward: {name}", both(ours), {"torchvision": both(theirs)}, flops, amount
+    )
 
 
 def training_cases() -> list[Case]:
     """What training runs."""
-    h, w, count, filters, c = HEIGHT // 8, WIDTH // 8, 20, 16, 64
+    h = HEIGHT // 8
+    w = WIDTH // 8
+    count = 20
+    filters = 16
+    c = 64
     features = [torch.rand(1, 256, HEIGHT // s, WIDTH // s) for s in STRIDES]
     boxes = random_boxes(1000)
     assert len(roi_levels(boxes[:, 1:]).unique()) == len(LEVEL_AREAS) + 1
@@ -275,15 +389,24 @@ def training_cases() -> list[Case]:
     plain = [normal(1, c, 94, 311), normal(1, 18, 94, 311), normal(c, c, 3, 3, scale=0.1)]
     return [
         training_case(
-            f"shared deform_conv2d, {count} x 1 -> {filters}", ours, shared,
-            masks, count * h * w * 9 * (6 * filters + 40),
+            f"shared deform_conv2d, {count} x 1 -> {filters}",
+            ours,
+            shared,
+            masks,
+            count * h * w * 9 * (6 * filters + 40),
         ),
         training_case(
-            f"deform_conv2d, {c} -> {c}", ours,
-            theirs, plain, 94 * 311 * 9 * c * (6 * c + 40),
+            f"deform_conv2d, {c} -> {c}",
+            ours,
+            theirs,
+            plain,
+            94 * 311 * 9 * c * (6 * c + 40),
         ),
         training_case(
-            "multiscale_roi_align, 1000 x 256 x 7x7", lambda *f: ops.multiscale_roi_align(f, boxes, 7, STRIDES),
-            per_level, features, 2 * 32 * 1000 * 256 * 49,
+            "multiscale_roi_align, 1000 x 256 x 7x7",
+            lambda *f: ops.multiscale_roi_align(f, boxes, 7, STRIDES),
+            per_level,
+            features,
+            2 * 32 * 1000 * 256 * 49,
         ),
-    ]  # fmt: skip
+    ]

@@ -1,9 +1,10 @@
 """The compiled operators beside torchvision and ONNX Runtime: `python -m mapt.bench.kernels`.
 
-Every contender runs once a round, in turn, so that the machine's moods touch all of them; medians count. Beside each
-stands the share of the machine's limit: the time that its arithmetic at the rate of a matrix product, or its inputs and
-outputs once through memory, would take at least, whichever is longer, both measured in the same run. PyTorch's matrix
-product is not the best that a processor can do, so more than 100 % is possible.
+Every contender runs once a round, in turn, so that the machine's moods touch all of them; medians
+count. Beside each stands the share of the machine's limit: the time that its arithmetic at the rate
+of a matrix product, or its inputs and outputs once through memory, would take at least, whichever
+is longer, both measured in the same run. PyTorch's matrix product is not the best that a processor
+can do, so more than 100 % is possible.
 """
 
 from __future__ import annotations
@@ -64,13 +65,19 @@ def report(cases: Sequence[Case], limits: Bounds, threads: int) -> dict[str, obj
     """Everything measured, for --json."""
     rows = [
         {
-            "name": c.name, "ms": {n: s * 1e3 for n, s in c.seconds.items()},
+            "name": c.name,
+            "ms": {n: s * 1e3 for n, s in c.seconds.items()},
             "times": {n: s / c.seconds["ours"] for n, s in c.seconds.items() if n != "ours"},
-            "limit_ms": limits.seconds(c) * 1e3, "share": limits.seconds(c) / c.seconds["ours"],
+            "limit_ms": limits.seconds(c) * 1e3,
+            "share": limits.seconds(c) / c.seconds["ours"],
         }
         for c in cases
-    ]  # fmt: skip
-    machine = {**describe_machine(threads), "gflops": limits.flops / 1e9, "gbytes": limits.bandwidth / 1e9}
+    ]
+    machine = {
+        **describe_machine(threads),
+        "gflops": limits.flops / 1e9,
+        "gbytes": limits.bandwidth / 1e9,
+    }
     return {"machine": machine, "implementation": ops.implementation(), "cases": rows}
 
 
@@ -79,9 +86,18 @@ def print_report(cases: Sequence[Case], limits: Bounds, threads: int, rounds: in
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("milliseconds", "ours", "torchvision", "times", "ONNX Runtime", "times", "share of the limit")
+    table = Table(
+        "milliseconds",
+        "ours",
+        "torchvision",
+        "times",
+        "ONNX Runtime",
+        "times",
+        "share of the limit",
+    )
     for case in cases:
-        ours, cells = case.seconds["ours"], []
+        ours = case.seconds["ours"]
+        cells = []
         for name in ("torchvision", "ONNX Runtime"):
             other = case.seconds.get(name)
             cells += ["", ""] if other is None else [f"{other * 1e3:.1f}", f"{other / ours:.1f}"]
@@ -89,8 +105,9 @@ def print_report(cases: Sequence[Case], limits: Bounds, threads: int, rounds: in
     console = Console(width=130)
     console.print(table)
     console.print(
-        f"{ops.implementation()}, {threads} threads, medians of {rounds} interleaved rounds; limits of this run: "
-        f"{limits.flops / 1e9:.0f} GFLOP/s (matrix product), {limits.bandwidth / 1e9:.1f} GB/s (copy)",
+        f"{ops.implementation()}, {threads} threads, medians of {rounds} interleaved rounds; limits"
+        f" of this run: {limits.flops / 1e9:.0f} GFLOP/s (matrix product),"
+        f" {limits.bandwidth / 1e9:.1f} GB/s (copy)",
         highlight=False,
     )
 
@@ -98,17 +115,25 @@ def print_report(cases: Sequence[Case], limits: Bounds, threads: int, rounds: in
 @told_in_one_line()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(prog="python -m mapt.bench.kernels", description=text_of(__name__))
+    parser = argparse.ArgumentParser(
+        prog="python -m mapt.bench.kernels", description=text_of(__name__)
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--only", default="", help="cases whose name matches this regular expression")
+    parser.add_argument(
+        "--only", default="", help="cases whose name matches this regular expression"
+    )
     parser.add_argument("--json", type=Path, help="write the results here")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     with torch.no_grad():
         limits = Bounds(**asdict(measure_limits()))
-        cases = [*motion_cases(options.threads), *roi_cases(options.threads), convolution_case(options.threads)]
+        cases = [
+            *motion_cases(options.threads),
+            *roi_cases(options.threads),
+            convolution_case(options.threads),
+        ]
     cases = [case for case in [*cases, *training_cases()] if re.search(options.only, case.name)]
     gc.freeze()
     gc.disable()

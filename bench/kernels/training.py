@@ -1,9 +1,12 @@
-"""Training with the compiled operators beside training with torchvision's: `python -m mapt.bench.kernels.training`.
+"""Compares training with the compiled operators to training with torchvision's.
 
-Copies of one network see the same batches, step by step in turn; printed are how far their losses drift apart and the
-steps per second of each. In float32 any other rounding is soon another run: a proposal's rank flips, another box is
-sampled. So a third copy runs on torchvision's operators from weights that differ by a rounding, to compare with, and
-`--double` trains in float64, where the curves can only differ by a fault.
+Run it with `python -m mapt.bench.kernels.training`.
+
+Copies of one network see the same batches, step by step in turn; printed are how far their losses
+drift apart and the steps per second of each. In float32 any other rounding is soon another run: a
+proposal's rank flips, another box is sampled. So a third copy runs on torchvision's operators from
+weights that differ by a rounding, to compare with, and `--double` trains in float64, where the
+curves can only differ by a fault.
 """
 
 from __future__ import annotations
@@ -34,7 +37,9 @@ COPIES = ("compiled", "torchvision", "torchvision, weights rounded otherwise")
 SAME = 1e-4
 
 
-def compare(config: TrainConfig, folder: Path, double: bool) -> dict[str, list[tuple[float, float]]]:
+def compare(
+    config: TrainConfig, folder: Path, double: bool
+) -> dict[str, list[tuple[float, float]]]:
     """Train one copy per contender, in turn.
 
     Args:
@@ -58,9 +63,12 @@ def compare(config: TrainConfig, folder: Path, double: bool) -> dict[str, list[t
         with torch.no_grad():
             for parameter in states[COPIES[2]].network.parameters():
                 parameter.mul_(1 + torch.finfo(torch.float32).eps)
-    rule, schedule = build_samples(config, folder), config.schedule
+    rule = build_samples(config, folder)
+    schedule = config.schedule
     steps: dict[str, list[tuple[float, float]]] = {name: [] for name in states}
-    for number, batch in enumerate(load_batches(rule, schedule.batch, 0, schedule.iterations, config.data.workers)):
+    for number, batch in enumerate(
+        load_batches(rule, schedule.batch, 0, schedule.iterations, config.data.workers)
+    ):
         for name, state in states.items():
             torch.manual_seed(number)  # all draw the same boxes
             with contextlib.nullcontext() if name == COPIES[0] else ops.disabled():
@@ -90,17 +98,26 @@ def drift(steps: dict[str, list[tuple[float, float]]], name: str) -> list[float]
 @told_in_one_line()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the comparison."""
-    parser = argparse.ArgumentParser(prog="python -m mapt.bench.kernels.training", description=text_of(__name__))
+    parser = argparse.ArgumentParser(
+        prog="python -m mapt.bench.kernels.training", description=text_of(__name__)
+    )
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--double", action="store_true", help="in float64")
-    parser.add_argument("--set", action="append", default=[], help="key=value of the training configuration")
+    parser.add_argument(
+        "--set", action="append", default=[], help="key=value of the training configuration"
+    )
     parser.add_argument("--json", type=Path, help="write the results here")
     options = parser.parse_args(arguments)
     changes = [
-        "data.synthetic.sequences=4", "data.synthetic.frames=8", "data.synthetic_small.sequences=0", "data.workers=0",
-        f"threads={options.threads}", f"schedule.iterations={options.steps}", *options.set,
-    ]  # fmt: skip
+        "data.synthetic.sequences=4",
+        "data.synthetic.frames=8",
+        "data.synthetic_small.sequences=0",
+        "data.workers=0",
+        f"threads={options.threads}",
+        f"schedule.iterations={options.steps}",
+        *options.set,
+    ]
     torch.set_num_threads(options.threads)
     config = read_config(find_config("nano-street"), changes)
     precision = in_double() if options.double else contextlib.nullcontext()
@@ -112,11 +129,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{name}: loss {of[0][0]:.6f} to {of[-1][0]:.6f}, {rates[name]:.3f} steps/s")
     for name, of_name in drifts.items():
         first = next((i + 1 for i, d in enumerate(of_name) if d > SAME), None)
-        same = f"from step {first} on not within {SAME:g}" if first else f"within {SAME:g} throughout"
+        same = (
+            f"from step {first} on not within {SAME:g}" if first else f"within {SAME:g} throughout"
+        )
         print(f"{name} against torchvision: largest relative difference {max(of_name):.1e}, {same}")
     if options.json:
         machine = describe_machine(options.threads)
-        write_json(options.json, {"machine": machine, "steps": steps, "drift": drifts, "steps_per_second": rates})
+        write_json(
+            options.json,
+            {"machine": machine, "steps": steps, "drift": drifts, "steps_per_second": rates},
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""What can run a bundle: PyTorch in three ways, ONNX Runtime, OpenVINO, TensorRT; and how far each is proven here."""
+"""Lists every backend that can run a bundle, and how far each is verified on this machine.
+
+The backends are PyTorch in three ways, ONNX Runtime, OpenVINO and TensorRT.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ from mapt.runtime.bundle.manifest import Bundle
 
 Kind = Literal["torch", "torch-best", "torch-compile", "ort", "openvino", "tensorrt"]
 Proof = Literal["proven here", "built only", "unproven"]
-COMPILED = ("backbone", "semantic")  # convolutions from end to end; the others hold operators it would step around
+COMPILED = (
+    "backbone",
+    "semantic",
+)  # convolutions from end to end; the others hold operators it would step around
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,10 @@ class Contender:
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a row is proven: measured in this run, engines built and not run, or neither; and why."""
+    """How far a backend is verified here: measured, built but not run, or neither.
+
+    `why` gives the reason.
+    """
 
     proof: Proof
     why: str = ""
@@ -60,16 +69,23 @@ class TorchBest(TorchBackend):
         super().__init__(fold_batch_norm(copy.deepcopy(network).eval()))
         for graph in self.graphs.values():
             for module in graph.modules():
-                if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):  # what comes out of them follows their weights
+                if isinstance(
+                    module, nn.Conv2d | nn.ConvTranspose2d
+                ):  # what comes out of them follows their weights
                     module.to(memory_format=torch.channels_last)
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
         """See `Backend.run`."""
-        return {name: np.ascontiguousarray(value) for name, value in super().run(subgraph, inputs).items()}
+        return {
+            name: np.ascontiguousarray(value)
+            for name, value in super().run(subgraph, inputs).items()
+        }
 
 
 class TorchCompiled(TorchBest):
-    """The same with backbone and semantic head translated by `torch.compile`, before the first frame.
+    """The same, with the backbone and the semantic head compiled by `torch.compile`.
+
+    Both are compiled before the first frame.
 
     Raises:
         InputError: they could not be.
@@ -86,13 +102,19 @@ class TorchCompiled(TorchBest):
                 given = self.run(name, given)
         except Exception as error:  # its errors have no common class
             why = (str(error).strip().splitlines() or [""])[0]
-            raise InputError(f"torch.compile failed: {type(error).__name__}: {why[:200]}") from error
+            raise InputError(
+                f"torch.compile failed: {type(error).__name__}: {why[:200]}"
+            ) from error
 
 
-PYTORCH: dict[str, type[TorchBackend]] = {c.name: c for c in (TorchBackend, TorchBest, TorchCompiled)}
+PYTORCH: dict[str, type[TorchBackend]] = {
+    c.name: c for c in (TorchBackend, TorchBest, TorchCompiled)
+}
 
 
-def list_contenders(bundle: Bundle, others: list[Bundle], compiled: bool = False) -> list[Contender]:
+def list_contenders(
+    bundle: Bundle, others: list[Bundle], compiled: bool = False
+) -> list[Contender]:
     """Every row there may be; the first is the reference.
 
     Args:
@@ -113,7 +135,9 @@ def list_contenders(bundle: Bundle, others: list[Bundle], compiled: bool = False
     return rows
 
 
-def open_contender(contender: Contender, threads: int, device: torch.device | None = None) -> Backend:
+def open_contender(
+    contender: Contender, threads: int, device: torch.device | None = None
+) -> Backend:
     """Its backend, with the row's name.
 
     Args:
@@ -133,7 +157,11 @@ def open_contender(contender: Contender, threads: int, device: torch.device | No
     elif contender.kind == "ort":
         backend = OrtBackend(bundle, threads)
     else:
-        backend = OpenvinoBackend(bundle, threads) if contender.kind == "openvino" else TensorrtBackend(bundle)
+        backend = (
+            OpenvinoBackend(bundle, threads)
+            if contender.kind == "openvino"
+            else TensorrtBackend(bundle)
+        )
     backend.name = contender.name
     return backend
 
@@ -143,5 +171,7 @@ def standing(contender: Contender, error: InputError | None) -> Standing:
     if error is None:
         return Standing("proven here")
     if contender.kind == "tensorrt" and contender.bundle.engines:
-        return Standing("built only", f"engines for {', '.join(sorted(contender.bundle.engines))}; {error}")
+        return Standing(
+            "built only", f"engines for {', '.join(sorted(contender.bundle.engines))}; {error}"
+        )
     return Standing("unproven", str(error))

@@ -1,4 +1,8 @@
-"""What a deadline costs: the same frames with shorter and shorter ones, which heads were left out, and the accuracy."""
+"""Measures what a deadline costs in accuracy.
+
+The same frames are tracked with shorter and shorter deadlines. Reported are the heads that were
+left out, and the accuracy.
+"""
 
 from __future__ import annotations
 
@@ -67,10 +71,17 @@ def run_deadlines(
     return points
 
 
-def measure(backend: Backend, root: Path, split: str, fps: float, deadline_ms: float | None, warmup: int = 3) -> Point:
-    """Track every sequence with one deadline; the first frames teach the tracker its costs and are not counted."""
+def measure(
+    backend: Backend, root: Path, split: str, fps: float, deadline_ms: float | None, warmup: int = 3
+) -> Point:
+    """Track every sequence with one deadline and measure times, skipped heads and accuracy.
+
+    The first `warmup` frames teach the tracker its costs and are not counted.
+    """
     labels = network_labels(backend.info)
-    metrics, times, left_out = PanopticTrackingMetrics(labels), [], []
+    metrics = PanopticTrackingMetrics(labels)
+    times = []
+    left_out = []
     for sequence in list_sequences(root, split):
         tracker = PanopticTracker(backend)
         for index, (image, truth, stamp_ns) in enumerate(read_labelled(sequence, fps, labels)):
@@ -80,12 +91,19 @@ def measure(backend: Backend, root: Path, split: str, fps: float, deadline_ms: f
             if index >= warmup:
                 times.append(frame.timings_ms["frame"])
                 left_out.append(frame.degraded)
-    scores, late = metrics.compute().dataset, np.array(times) > (deadline_ms or np.inf)
+    scores = metrics.compute().dataset
+    late = np.array(times) > (deadline_ms or np.inf)
     return Point(
-        deadline_ms, len(times), float(late.mean()), float(np.mean(["appearance" in heads for heads in left_out])),
-        float(np.mean(["motion" in heads for heads in left_out])), float(np.percentile(times, 50)),
-        float(np.percentile(times, 99)), scores.TQ, scores.IDS,
-    )  # fmt: skip
+        deadline_ms,
+        len(times),
+        float(late.mean()),
+        float(np.mean(["appearance" in heads for heads in left_out])),
+        float(np.mean(["motion" in heads for heads in left_out])),
+        float(np.percentile(times, 50)),
+        float(np.percentile(times, 99)),
+        scores.TQ,
+        scores.IDS,
+    )
 
 
 def print_deadlines(console: Console, points: list[Point]) -> None:
@@ -93,6 +111,7 @@ def print_deadlines(console: Console, points: list[Point]) -> None:
     table = Table("deadline ms", "late", "no appearance", "no motion", "p50", "p99", "TQ", "IDS")
     for p in points:
         shares = (f"{100 * v:.0f} %" for v in (p.late, p.no_appearance, p.no_motion))
-        name, tq = "none" if p.deadline_ms is None else f"{p.deadline_ms:.1f}", 100 * (p.TQ or 0.0)
+        name = "none" if p.deadline_ms is None else f"{p.deadline_ms:.1f}"
+        tq = 100 * (p.TQ or 0.0)
         table.add_row(name, *shares, f"{p.p50:.1f}", f"{p.p99:.1f}", f"{tq:.1f}", str(p.IDS))
     console.print(table)

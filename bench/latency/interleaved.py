@@ -1,4 +1,7 @@
-"""One pass over the frames with several backends in turn: latency, accuracy and parity from the same run."""
+"""Runs several backends in turn on every frame, in one pass over the frames.
+
+So latency, accuracy and parity come from the same run.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +82,9 @@ class Counted:
     """A backend that counts how often each subgraph runs."""
 
     def __init__(self, backend: Backend) -> None:
-        self.backend, self.name, self.info = backend, backend.name, backend.info
+        self.backend = backend
+        self.name = backend.name
+        self.info = backend.info
         self.providers = backend.providers
         self.calls = dict.fromkeys(NETWORKS, 0)
 
@@ -114,13 +119,16 @@ def run_backends(
         InputError: a folder, frame or label is missing or bad.
     """
     counted = {b.name: Counted(b) for b in backends}
-    result, yardstick = RunResult(timings={name: {} for name in counted}), Yardstick()
+    result = RunResult(timings={name: {} for name in counted})
+    yardstick = Yardstick()
     labels = network_labels(backends[0].info)
     metrics = {b.name: PanopticTrackingMetrics(labels) for b in backends}
     for sequence in list_sequences(root, split):
         trackers = {name: PanopticTracker(b) for name, b in counted.items()}
         margins = {b.name: float("inf") for b in backends}
-        for index, (image, truth, stamp_ns) in enumerate(islice(read_labelled(sequence, fps, labels), limit)):
+        for index, (image, truth, stamp_ns) in enumerate(
+            islice(read_labelled(sequence, fps, labels), limit)
+        ):
             frames: dict[str, PanopticFrame] = {}
             order = list(trackers) if index % 2 == 0 else list(reversed(trackers))
             mood = yardstick.measure()
@@ -128,14 +136,18 @@ def run_backends(
                 counted[name].calls = dict.fromkeys(NETWORKS, 0)
                 frames[name] = frame = trackers[name].step(image, stamp_ns)
                 metrics[name].update(sequence.name, truth, (frame.semantic, frame.instance))
-                margins[name] = min([margins[name], *(d.margin for d in frame.decisions if d.detection >= 0)])
+                margins[name] = min(
+                    [margins[name], *(d.margin for d in frame.decisions if d.detection >= 0)]
+                )
                 prints = result.labels.setdefault(name, {}).setdefault(sequence.name, [])
                 prints.append(fingerprint(frame.semantic, frame.instance))
                 if result.frames >= warmup:
                     _keep(result, name, frame.timings_ms, counted[name].calls)
             result.yardstick += [mood] if result.frames >= warmup else []
             result.frames += 1
-            result.differences += _compare(frames, [b.name for b in backends], margins, sequence.name, index)
+            result.differences += _compare(
+                frames, [b.name for b in backends], margins, sequence.name, index
+            )
             if done:
                 done()
     result.scores = {name: m.compute().dataset for name, m in metrics.items()}
@@ -144,7 +156,9 @@ def run_backends(
 
 def fingerprint(*maps: NDArray[Any]) -> str:
     """Twelve hex digits of label maps: equal maps have equal ones."""
-    return hashlib.sha256(b"".join(np.ascontiguousarray(m).tobytes() for m in maps)).hexdigest()[:12]
+    return hashlib.sha256(b"".join(np.ascontiguousarray(m).tobytes() for m in maps)).hexdigest()[
+        :12
+    ]
 
 
 def _keep(result: RunResult, name: str, timings: dict[str, float], calls: dict[str, int]) -> None:
@@ -156,14 +170,20 @@ def _keep(result: RunResult, name: str, timings: dict[str, float], calls: dict[s
 
 
 def _compare(
-    frames: dict[str, PanopticFrame], names: list[str], margins: dict[str, float], sequence: str, index: int
+    frames: dict[str, PanopticFrame],
+    names: list[str],
+    margins: dict[str, float],
+    sequence: str,
+    index: int,
 ) -> list[Difference]:
     reference = frames[names[0]]
     out = []
     for name in names[1:]:
         other = frames[name]
         if _ids(reference) != _ids(other):
-            changed = (reference.instance != other.instance) | (reference.semantic != other.semantic)
+            changed = (reference.instance != other.instance) | (
+                reference.semantic != other.semantic
+            )
             margin = min(margins[names[0]], margins[name])
             out.append(Difference(name, sequence, index, int(changed.sum()), margin))
     return out

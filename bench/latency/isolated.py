@@ -1,6 +1,7 @@
-"""One backend in a process of its own: how much memory it needs, and how many frames a second it makes.
+"""Measures the memory and the frames per second of one backend in a process of its own.
 
-`python -m mapt.bench.latency.isolated KIND BUNDLE IMAGES` prints one line of JSON. ONNX Runtime's process imports no PyTorch.
+`python -m mapt.bench.latency.isolated KIND BUNDLE IMAGES` prints one line of JSON. ONNX Runtime's
+process imports no PyTorch.
 """
 
 from __future__ import annotations
@@ -36,16 +37,30 @@ class Alone:
 
 
 def measure_alone(
-    kind: str, bundle: Path, images: Path, threads: int, device: str = "cpu", trust: Path | None = None
+    kind: str,
+    bundle: Path,
+    images: Path,
+    threads: int,
+    device: str = "cpu",
+    trust: Path | None = None,
 ) -> Alone:
     """Run a backend in a new process, which asks for the signature of `trust` again where there is one.
 
     Raises:
-        RuntimeError: the process failed, with the last line that it printed, or gave no answer in time.
+        RuntimeError: the process failed, with the last line that it printed, or gave no answer in
+            time.
     """
     options = ["--threads", str(threads), "--device", device]
     options += [] if trust is None else ["--trust", str(trust)]
-    command = [sys.executable, "-m", "mapt.bench.latency.isolated", kind, str(bundle), str(images), *options]
+    command = [
+        sys.executable,
+        "-m",
+        "mapt.bench.latency.isolated",
+        kind,
+        str(bundle),
+        str(images),
+        *options,
+    ]
     try:
         ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT)
     except subprocess.TimeoutExpired:
@@ -71,7 +86,9 @@ def main() -> None:
     from mapt.runtime.backends.protocol import Backend
     from mapt.runtime.bundle.manifest import read_bundle
 
-    parser = argparse.ArgumentParser(prog="python -m mapt.bench.latency.isolated", description=text_of(__name__))
+    parser = argparse.ArgumentParser(
+        prog="python -m mapt.bench.latency.isolated", description=text_of(__name__)
+    )
     parser.add_argument("kind")
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--trust", type=Path, help="public key that must have signed the bundle")
@@ -89,13 +106,20 @@ def main() -> None:
 
         place = find_device(arguments.device)
         backend = open_contender(Contender("", arguments.kind, bundle), arguments.threads, place)
-    tracker, spent, kept = PanopticTracker(backend), 0.0, 0
+    tracker = PanopticTracker(backend)
+    spent = 0.0
+    kept = 0
     for number, frame in enumerate(islice(open_sources(arguments.images)[0], FRAMES + WARM)):
         begin = time.perf_counter()
         tracker.step(frame.image, frame.stamp_ns)
         if number >= WARM:
-            spent, kept = spent + time.perf_counter() - begin, kept + 1
-    print(json.dumps({"peak_mib": round(peak_mib(), 1), "frames_per_second": kept / spent if kept else 0.0}))
+            spent = spent + time.perf_counter() - begin
+            kept = kept + 1
+    print(
+        json.dumps(
+            {"peak_mib": round(peak_mib(), 1), "frames_per_second": kept / spent if kept else 0.0}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""How fast PNGs become PAT: `python -m mapt.bench.latency.metrics`, beside the plain way to count, in one run."""
+"""Measures how fast the metrics turn PNGs into PAT, beside a plain implementation.
+
+Both are measured in the same run. Run it with `python -m mapt.bench.latency.metrics`.
+"""
 
 from __future__ import annotations
 
@@ -28,18 +31,24 @@ ROUNDS = 9
 
 
 def draw_tree(root: Path, frames: int) -> tuple[Path, Path]:
-    """Write `gt` and `pred`, a street with 14 moving objects; the borders of the prediction are off by pixels."""
+    """Write the folders `gt` and `pred`: a street with 14 moving objects.
+
+    In the prediction the borders are off by a few pixels.
+    """
     rng = np.random.default_rng(0)
     places = rng.uniform((0.05, 0.45), (0.95, 0.75), (OBJECTS, 2))
     sizes = rng.uniform((15, 12), (90, 60), (OBJECTS, 2))
     speeds = rng.uniform(-4, 4, OBJECTS)
-    gt, pred = root / "gt" / "0000", root / "pred" / "0000"
+    gt = root / "gt" / "0000"
+    pred = root / "pred" / "0000"
     gt.mkdir(parents=True)
     pred.mkdir(parents=True)
     for number in range(frames):
         centres = places * SIZE[::-1] + np.stack((speeds * number, np.zeros(OBJECTS)), 1)
         for folder, shift in ((gt, 0.0), (pred, 2.0)):
-            pixels = encode_step(*_draw(centres + rng.normal(0, 1, (OBJECTS, 2)) * shift, sizes, shift, rng))
+            pixels = encode_step(
+                *_draw(centres + rng.normal(0, 1, (OBJECTS, 2)) * shift, sizes, shift, rng)
+            )
             cv2.imwrite(str(folder / f"{number:06d}.png"), np.ascontiguousarray(pixels[..., ::-1]))
     return root / "gt", root / "pred"
 
@@ -47,20 +56,29 @@ def draw_tree(root: Path, frames: int) -> tuple[Path, Path]:
 def _draw(
     centres: NDArray[np.float64], sizes: NDArray[np.float64], shift: float, rng: np.random.Generator
 ) -> tuple[Semantic, Instance]:
-    """Sky, buildings, trees, pavement, road in bands with ragged borders, then the objects from far to near."""
+    """Draw horizontal bands with ragged borders, then the objects from far to near.
+
+    The bands are sky, buildings, trees, pavement and road.
+    """
     height, width = SIZE
-    semantic, instance = np.full(SIZE, 10, np.uint8), np.zeros(SIZE, np.int32)
-    x, y = np.arange(width), np.arange(height)[:, None]
+    semantic = np.full(SIZE, 10, np.uint8)
+    instance = np.zeros(SIZE, np.int32)
+    x = np.arange(width)
+    y = np.arange(height)[:, None]
     for label, level, roughness in ((2, 0.25, 14), (8, 0.4, 6), (1, 0.55, 3), (0, 0.62, 2)):
         waves = sum(
-            rng.normal(0, roughness / k) * np.sin(x / width * 6 * k**2 + rng.uniform(0, 6)) for k in range(1, 7)
+            rng.normal(0, roughness / k) * np.sin(x / width * 6 * k**2 + rng.uniform(0, 6))
+            for k in range(1, 7)
         )
         semantic[y > level * height + waves + shift * rng.normal(0, 1)] = label
     for k in np.argsort(centres[:, 1] + sizes[:, 1]):
         walks = k % 4 == 3
-        label, (cx, cy), (rx, ry) = 11 if walks else 13, centres[k], sizes[k] * ((0.4, 1) if walks else (1, 1))
+        label = 11 if walks else 13
+        cx, cy = centres[k]
+        rx, ry = sizes[k] * ((0.4, 1) if walks else (1, 1))
         inside = np.abs((x - cx) / rx) ** 3 + np.abs((y - cy) / ry) ** 3 < 1
-        semantic[inside], instance[inside] = label, k + 1
+        semantic[inside] = label
+        instance[inside] = k + 1
     return semantic, instance
 
 
@@ -74,7 +92,8 @@ def plain_histogram(pair: FramePair, gt: Path, pred: Path) -> JointHistogram:
         thing = np.isin(rgb[..., 0], KITTI_STEP.things)
         sides.append(rgb[..., 0] << ID_BITS | np.where(thing, rgb[..., 1] * 256 + rgb[..., 2], 0))
     keys, counts = np.unique(sides[0] << 32 | sides[1], return_counts=True)
-    g, p = keys >> 32, keys & 0xFFFFFFFF
+    g = keys >> 32
+    p = keys & 0xFFFFFFFF
     return JointHistogram(g >> ID_BITS, g & MAX_INSTANCE, p >> ID_BITS, p & MAX_INSTANCE, counts)
 
 
@@ -82,7 +101,9 @@ def plain(pairs: list[FramePair]) -> Evaluation:
     """All frames one after the other, counted plainly; the sums are the package's own."""
     evaluation = Evaluation.empty("kitti-step")
     for pair in pairs:
-        evaluation.add(pair.sequence, plain_histogram(pair, Path(pair.gt_name), Path(pair.pred_name)))
+        evaluation.add(
+            pair.sequence, plain_histogram(pair, Path(pair.gt_name), Path(pair.pred_name))
+        )
     return evaluation
 
 
@@ -96,7 +117,9 @@ def measure(frames: int = 40, rounds: int = ROUNDS) -> dict[str, float]:
             "np.unique over pixels": lambda: plain(pairs),
         }
         results = [way().to_json() for way in ways.values()]
-        assert all(result == results[0] for result in results), "the ways must agree before they are timed"
+        assert all(result == results[0] for result in results), (
+            "the ways must agree before they are timed"
+        )
         times: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(rounds):
             for name, way in ways.items():
@@ -123,7 +146,10 @@ def main() -> None:
         table.add_row(name, f"{value:.2f}", f"{slowest / value:.2f}")
     Console().print(table)
     if arguments.json:
-        write_json(arguments.json, {"machine": describe_machine(2), "frames": arguments.frames, "ms_per_frame": found})
+        write_json(
+            arguments.json,
+            {"machine": describe_machine(2), "frames": arguments.frames, "ms_per_frame": found},
+        )
 
 
 if __name__ == "__main__":

@@ -10,13 +10,14 @@ import numpy as np
 class Yardstick:
     """Fixed work on one thread, a few milliseconds, half in the caches and half in memory.
 
-    It is measured beside every frame. What another program or a slower clock does to a run, it does to this too, so
-    two runs are compared in its units; no change of this project makes it slower.
+    It is measured beside every frame. What another program or a slower clock does to a run, it does
+    to this too, so two runs are compared in its units; no change of this project makes it slower.
     """
 
     def __init__(self) -> None:
         self._near = np.linspace(0, 1, 1 << 15, dtype=np.float32)
-        self._far, self._to = np.ones(1 << 20, np.float32), np.empty(1 << 20, np.float32)
+        self._far = np.ones(1 << 20, np.float32)
+        self._to = np.empty(1 << 20, np.float32)
 
     def measure(self) -> float:
         """Milliseconds it takes now."""

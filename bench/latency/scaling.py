@@ -1,4 +1,8 @@
-"""Cost against the number of objects, threads, the length of a sequence, the network's input and the camera's image."""
+"""Measures how the runtime's cost grows with the size of the problem.
+
+It varies the number of objects and of threads, the length of a sequence, the network's input size
+and the size of the camera's image.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +32,16 @@ from mapt.runtime.bundle.manifest import Bundle, read_bundle
 OBJECTS = (1, 3, 10, 30, 100)
 SIZES = (0.5, 0.75, 1.0, 1.5)  # times the bundle's height and width
 WINDOWS = (10, 20, 40, 80, 160)  # frames since the start
-CAMERAS = ((192, 640), (375, 1242), (720, 1280), (1080, 1920))  # height and width of images; the second is KITTI's
+CAMERAS = (
+    (192, 640),
+    (375, 1242),
+    (720, 1280),
+    (1080, 1920),
+)  # height and width of images; the second is KITTI's
 PERIOD_NS = 100_000_000
-REPEATS, FRAMES, WARM = 7, 16, 3
+REPEATS = 7
+FRAMES = 16
+WARM = 3
 SWEEPS = ("objects", "threads", "sequence", "input", "image")
 Series = dict[str, list[tuple[float, float]]]
 Images = Sequence[NDArray[np.uint8]]
@@ -54,7 +65,9 @@ class Sweep:
     fits: dict[str, Fit]
 
 
-def run_scale(bundle: Bundle, images: Images, threads: int, cores: int, done: Callable[[], None]) -> dict[str, Sweep]:
+def run_scale(
+    bundle: Bundle, images: Images, threads: int, cores: int, done: Callable[[], None]
+) -> dict[str, Sweep]:
     """All of `SWEEPS`.
 
     Args:
@@ -64,7 +77,8 @@ def run_scale(bundle: Bundle, images: Images, threads: int, cores: int, done: Ca
         cores: most threads to try.
         done: called after each sweep.
     """
-    backend, sweeps = OrtBackend(bundle, threads), dict[str, Sweep]()
+    backend = OrtBackend(bundle, threads)
+    sweeps = dict[str, Sweep]()
     steps: dict[str, tuple[Callable[[], Measured], tuple[Law, ...]]] = {
         "objects": (partial(_objects, backend), ("linear", "power")),
         "threads": (partial(_threads, bundle, images, cores), ("inverse",)),
@@ -82,28 +96,45 @@ def run_scale(bundle: Bundle, images: Images, threads: int, cores: int, done: Ca
 
 def fit_all(series: Series, laws: Sequence[Law]) -> dict[str, Fit]:
     """The law of every series with two points or more."""
-    return {name: fit(points, laws) for name, points in series.items() if len({x for x, _ in points}) > 1}
+    return {
+        name: fit(points, laws)
+        for name, points in series.items()
+        if len({x for x, _ in points}) > 1
+    }
 
 
 def _objects(backend: Backend) -> Measured:
-    """The heads that run per object on inputs of noise, the association and the fusion on drawn crowds."""
-    sizes, series = backend.info.sizes, Series()
+    """Measure the cost of the per-object heads, the association and the fusion.
+
+    The heads run on noise. The association and the fusion run on drawn crowds.
+    """
+    sizes = backend.info.sizes
+    series = Series()
     inputs = {name: _noise(backend, name) for name in ("motion", "appearance")}
     for count in OBJECTS:
         calls = -(-count // sizes["N"])
         for name, given in inputs.items():
             ms = [_ms(partial(backend.run, name, given), calls) for _ in range(REPEATS)]
             series.setdefault(name, []).append((count, statistics.median(ms)))
-        alone, fused = (measure(count, 30)[OURS].wall["p50"] for measure in (time_association, time_fusion))
+        alone, fused = (
+            measure(count, 30)[OURS].wall["p50"] for measure in (time_association, time_fusion)
+        )
         series.setdefault("association", []).append((count, alone))
         series.setdefault("fusion and association", []).append((count, fused))
     rows = sizes["N"]
-    return f"Objects in a frame; motion and appearance run {rows} at a time, so they grow in steps.", "objects", series
+    return (
+        f"Objects in a frame; motion and appearance run {rows} at a time, so they grow in steps.",
+        "objects",
+        series,
+    )
 
 
 def _noise(backend: Backend, subgraph: str) -> Tensors:
-    rng, sizes = np.random.default_rng(0), backend.info.sizes
-    given: dict[str, Any] = {t.name: rng.random(t.resolve(sizes), np.float32) for t in BY_NAME[subgraph].inputs}
+    rng = np.random.default_rng(0)
+    sizes = backend.info.sizes
+    given: dict[str, Any] = {
+        t.name: rng.random(t.resolve(sizes), np.float32) for t in BY_NAME[subgraph].inputs
+    }
     given["boxes"][:, 2:] = given["boxes"][:, :2] + np.float32(64)
     return given
 
@@ -115,51 +146,71 @@ def _threads(bundle: Bundle, images: Images, cores: int) -> Measured:
 
 
 def _input(bundle: Bundle, images: Images, threads: int) -> Measured:
-    """The same weights exported in float32 at each size; the bundle stands for its own where it is float32."""
-    info, points = bundle.info, []
+    """Measure the same weights, exported in float32, at each input size.
+
+    At its own size a float32 bundle is measured itself.
+    """
+    info = bundle.info
+    points = []
     with tempfile.TemporaryDirectory(prefix="mapt-scale-") as folder:
         for factor in SIZES:
-            height, width = (max(64, 32 * round(side * factor / 32)) for side in (info.height, info.width))
+            height, width = (
+                max(64, 32 * round(side * factor / 32)) for side in (info.height, info.width)
+            )
             other = bundle
             if factor != 1 or bundle.precision != "fp32":
                 out = Path(folder, str(factor))
-                request = Request(size=(height, width), lowering=bundle.lowering)  # type: ignore[arg-type]
+                size = (height, width)
+                request = Request(size=size, lowering=bundle.lowering)  # type: ignore[arg-type]
                 export_bundle(bundle.folder / "weights.safetensors", out, request)
                 other = read_bundle(out)
-            points.append((round(height * width / 1e6, 3), _median_frame(OrtBackend(other, threads), images)))
+            points.append(
+                (round(height * width / 1e6, 3), _median_frame(OrtBackend(other, threads), images))
+            )
     return "The network's input, whole frame, float32.", "megapixels", {"frame": points}
 
 
 def _image(backend: Backend, images: Images) -> Measured:
-    """A tracker for every size of the camera's image, in turn, each frame stretched to it beforehand."""
+    """Measure one tracker for every size of the camera's image, in turn.
+
+    Each frame is resized beforehand.
+    """
     trackers = {size: PanopticTracker(backend) for size in CAMERAS}
     spent: dict[tuple[int, int], list[dict[str, float]]] = {size: [] for size in CAMERAS}
     for number, image in enumerate(images[:FRAMES]):
         for (height, width), tracker in trackers.items():
             seen = np.asarray(cv2.resize(image, (width, height)), np.uint8)
             times = tracker.step(seen, number * PERIOD_NS).timings_ms
-            spent[height, width].append({**times, "networks": sum(times.get(stage, 0.0) for stage in NETWORKS)})
+            spent[height, width].append(
+                {**times, "networks": sum(times.get(stage, 0.0) for stage in NETWORKS)}
+            )
     series = Series()
     for (height, width), frames in spent.items():
         for stage in ("preprocess", "fusion", "output", "networks", "frame"):
             median = statistics.median(times[stage] for times in frames[WARM:])
             series.setdefault(stage, []).append((round(height * width / 1e6, 3), median))
-    sizes, info = ", ".join(f"{height}x{width}" for height, width in CAMERAS), backend.info
+    sizes = ", ".join(f"{height}x{width}" for height, width in CAMERAS)
+    info = backend.info
     return (
-        f"The camera's image, {sizes}: the same frames stretched. The network's input is always "
-        f"{info.height}x{info.width}, where fusion works, too.",
-        "megapixels", series,
-    )  # fmt: skip
+        (
+            f"The camera's image, {sizes}: the same frames stretched. The network's input is always"
+            f" {info.height}x{info.width}, where fusion works, too."
+        ),
+        "megapixels",
+        series,
+    )
 
 
 def _sequence(backend: Backend, images: Images) -> Measured:
     """One tracker that is never reset, on a clip played to and fro."""
-    tracker, spent = PanopticTracker(backend), list[dict[str, float]]()
+    tracker = PanopticTracker(backend)
+    spent = list[dict[str, float]]()
     there_and_back = [*images, *images[-2:0:-1]]
     for number in range(WINDOWS[-1]):
         frame = tracker.step(there_and_back[number % len(there_and_back)], number * PERIOD_NS)
         spent.append(frame.timings_ms)
-    series, begin = Series(), WARM
+    series = Series()
+    begin = WARM
     for end in WINDOWS:
         for stage in ("frame", "association"):
             median = statistics.median(times[stage] for times in spent[begin:end])
@@ -170,7 +221,10 @@ def _sequence(backend: Backend, images: Images) -> Measured:
 
 def _median_frame(backend: Backend, images: Images) -> float:
     tracker = PanopticTracker(backend)
-    times = [tracker.step(image, n * PERIOD_NS).timings_ms["frame"] for n, image in enumerate(images[:FRAMES])]
+    times = [
+        tracker.step(image, n * PERIOD_NS).timings_ms["frame"]
+        for n, image in enumerate(images[:FRAMES])
+    ]
     return statistics.median(times[WARM:])
 
 

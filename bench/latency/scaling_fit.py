@@ -30,7 +30,11 @@ class Fit:
 
     def __str__(self) -> str:
         line = f"{self.a:.3g} {'-' if self.b < 0 else '+'} {abs(self.b):.3g}"
-        shown = {"linear": f"{line} x", "power": f"{self.a:.3g} x^{self.b:.2f}", "inverse": f"{line} / x"}
+        shown = {
+            "linear": f"{line} x",
+            "power": f"{self.a:.3g} x^{self.b:.2f}",
+            "inverse": f"{line} / x",
+        }
         return f"{shown[self.law]} (±{self.residual:.0%})"
 
 
@@ -63,4 +67,8 @@ def _residual(y: Floats, law: Floats) -> float:
     return float(np.max(np.abs(y / law - 1)))
 
 
-_FITTERS: dict[Law, Callable[[Floats, Floats], Fit]] = {"linear": _linear, "power": _power, "inverse": _inverse}
+_FITTERS: dict[Law, Callable[[Floats, Floats], Fit]] = {
+    "linear": _linear,
+    "power": _power,
+    "inverse": _inverse,
+}

@@ -1,4 +1,7 @@
-"""The runtime over many frames, does memory and time stay: `python -m mapt.bench.latency.soak BUNDLE FOLDER...`."""
+"""Runs the runtime over many frames to see whether its memory and its speed stay constant.
+
+Run it with `python -m mapt.bench.latency.soak BUNDLE FOLDER...`.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,8 @@ from mapt.runtime.persistence.recording import KEPT
 Image = NDArray[np.uint8]
 PERIOD = 100_000_000  # ns
 WARM = 0.1  # share of the frames that are not measured
-GROWTH, SPREAD = 0.02, 2.0  # of memory; p99 as a multiple of p50
+GROWTH = 0.02  # of memory; p99 as a multiple of p50
+SPREAD = 2.0
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,11 @@ class Endurance:
     Attributes:
         frames: measured.
         p50, p99, max: milliseconds of a frame on the clock.
-        cpu_p50, cpu_p99: milliseconds of all this process's threads, which other programs do not lengthen.
+        cpu_p50, cpu_p99: milliseconds of all this process's threads, which other programs do not
+            lengthen.
         resident: bytes, median of the first and of the last tenth.
-        blocks: Python's allocated blocks where a clip begins, so without tracks: at the first such place and the last.
+        blocks: Python's allocated blocks where a clip begins, so without tracks: at the first such
+            place and the last.
     """
 
     frames: int
@@ -57,7 +63,7 @@ class Endurance:
 
 
 class Recorded:
-    """A backend that remembers the first pass over some frames and answers every later one from memory.
+    """A backend that records its answers to some frames and repeats them for all later frames.
 
     Kept is what the runtime reads; features that only other networks read come back as zeros.
 
@@ -68,16 +74,23 @@ class Recorded:
     name = "recorded"
 
     def __init__(self, backend: Backend) -> None:
-        self.backend, self.info, self.providers = backend, backend.info, backend.providers
+        self.backend = backend
+        self.info = backend.info
+        self.providers = backend.providers
         self.answers: list[Tensors] = []
-        self.at, self.full = 0, False
+        self.at = 0
+        self.full = False
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
         """See `Backend.run`."""
         if not self.full:
             outputs = self.backend.run(subgraph, inputs)
             kept = {name: outputs[name] for name in KEPT[subgraph]}
-            zeros = {n: np.broadcast_to(np.zeros(1, a.dtype), a.shape) for n, a in outputs.items() if n not in kept}
+            zeros = {
+                n: np.broadcast_to(np.zeros(1, a.dtype), a.shape)
+                for n, a in outputs.items()
+                if n not in kept
+            }
             self.answers.append({name: (kept | zeros)[name] for name in outputs})
             return outputs
         self.at += 1
@@ -85,7 +98,8 @@ class Recorded:
 
     def again(self) -> None:
         """The frames begin again."""
-        self.full, self.at = self.full or bool(self.answers), 0
+        self.full = self.full or bool(self.answers)
+        self.at = 0
 
 
 def resident() -> int:
@@ -95,9 +109,12 @@ def resident() -> int:
 
 
 def endure(
-    tracker: PanopticTracker, clips: Sequence[Sequence[Image]], frames: int, begin: Callable[[], object] | None = None,
+    tracker: PanopticTracker,
+    clips: Sequence[Sequence[Image]],
+    frames: int,
+    begin: Callable[[], object] | None = None,
     done: Callable[[int], object] | None = None,
-) -> Endurance:  # fmt: skip
+) -> Endurance:
     """Step through the clips again and again, each from a camera cut on.
 
     Args:
@@ -108,7 +125,8 @@ def endure(
         done: is given the number of frames so far, where a clip begins.
     """
     wall, cpu, held = (np.zeros(frames) for _ in range(3))
-    warm, blocks = max(1, round(WARM * frames)), list[int]()
+    warm = max(1, round(WARM * frames))
+    blocks = list[int]()
     for number, (image, first) in enumerate(_endless(clips, frames, begin)):
         if first:
             tracker.reset()
@@ -116,16 +134,20 @@ def endure(
             blocks += [sys.getallocatedblocks()] if number >= warm else []
             if done:
                 done(number)
-        start, own = time.perf_counter_ns(), time.process_time_ns()
+        start = time.perf_counter_ns()
+        own = time.process_time_ns()
         tracker.step(image, number * PERIOD)
-        wall[number], cpu[number] = (time.perf_counter_ns() - start) / 1e6, (time.process_time_ns() - own) / 1e6
+        wall[number] = (time.perf_counter_ns() - start) / 1e6
+        cpu[number] = (time.process_time_ns() - own) / 1e6
         held[number] = resident()
     wall, cpu, held = (values[warm:] for values in (wall, cpu, held))
     part = max(1, len(held) // 10)
     ends = float(np.median(held[:part])), float(np.median(held[-part:]))
     blocks = blocks or [0]
     p50, p99, cpu_p50, cpu_p99 = (float(np.percentile(v, q)) for v in (wall, cpu) for q in (50, 99))
-    return Endurance(len(wall), p50, p99, float(wall.max()), cpu_p50, cpu_p99, ends, (blocks[0], blocks[-1]))
+    return Endurance(
+        len(wall), p50, p99, float(wall.max()), cpu_p50, cpu_p99, ends, (blocks[0], blocks[-1])
+    )
 
 
 def _endless(
@@ -157,14 +179,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=text_of(__name__))
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--trust", type=Path, help="public key that must have signed the bundle")
-    parser.add_argument("folders", type=Path, nargs="+", help="frames of a camera, in the order of their names")
+    parser.add_argument(
+        "folders", type=Path, nargs="+", help="frames of a camera, in the order of their names"
+    )
     parser.add_argument("--frames", type=int, default=500, help="through the networks")
-    parser.add_argument("--recorded", type=int, default=20_000, help="on the networks' recorded outputs")
+    parser.add_argument(
+        "--recorded", type=int, default=20_000, help="on the networks' recorded outputs"
+    )
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--json", type=Path, help="write the numbers here")
     arguments = parser.parse_args()
-    clips = [[f.image for f in source] for folder in arguments.folders for source in open_sources(folder)]
-    tracker = PanopticTracker.load(arguments.bundle, threads=arguments.threads, trust=arguments.trust)
+    clips = [
+        [f.image for f in source] for folder in arguments.folders for source in open_sources(folder)
+    ]
+    tracker = PanopticTracker.load(
+        arguments.bundle, threads=arguments.threads, trust=arguments.trust
+    )
     recorded = Recorded(tracker.backend)
     results = {}
     with Progress(transient=True) as progress:
@@ -173,20 +203,32 @@ def main() -> None:
         results["whole runtime"] = endure(tracker, clips, arguments.frames, done=seen)
         if arguments.recorded:
             second = PanopticTracker(recorded)
-            results["recorded outputs"] = endure(second, clips, arguments.recorded, recorded.again, seen)
-    console, pictures = Console(), sum(map(len, clips))
+            results["recorded outputs"] = endure(
+                second, clips, arguments.recorded, recorded.again, seen
+            )
+    console = Console()
+    pictures = sum(map(len, clips))
     columns = ("p50 ms", "p99 ms", "max", "p99/p50", "of CPU time", "MB", "growth", "blocks")
     table = Table(f"{pictures} pictures", "frames", *columns)
     for name, r in results.items():
-        spread, cpu = r.p99 / r.p50, r.cpu_p99 / r.cpu_p50
+        spread = r.p99 / r.p50
+        cpu = r.cpu_p99 / r.cpu_p50
         numbers = (f"{r.p50:.1f}", f"{r.p99:.1f}", f"{r.max:.1f}", f"{spread:.2f}", f"{cpu:.2f}")
-        memory = (f"{r.resident[1] / 1e6:.0f}", f"{r.growth:+.2%}", f"{r.blocks[1] - r.blocks[0]:+d}")
+        memory = (
+            f"{r.resident[1] / 1e6:.0f}",
+            f"{r.growth:+.2%}",
+            f"{r.blocks[1] - r.blocks[0]:+d}",
+        )
         table.add_row(name, str(r.frames), *numbers, *memory)
     console.print(table)
-    console.print(f"wanted: growth below {GROWTH:.0%}, p99 at most {SPREAD:g} times p50", highlight=False)
+    console.print(
+        f"wanted: growth below {GROWTH:.0%}, p99 at most {SPREAD:g} times p50", highlight=False
+    )
     if arguments.json:
         described = {name: asdict(r) for name, r in results.items()}
-        write_json(arguments.json, {"machine": describe_machine(arguments.threads), "runs": described})
+        write_json(
+            arguments.json, {"machine": describe_machine(arguments.threads), "runs": described}
+        )
 
 
 if __name__ == "__main__":

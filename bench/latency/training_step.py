@@ -1,10 +1,13 @@
-"""A training step of `nano` beside one of torchvision's Mask R-CNN of about as many FLOPs, and beside its own data.
+"""Compares a training step of `nano` with one of torchvision's Mask R-CNN.
+
+Mask R-CNN is scaled to about as many FLOPs. The time to load the training data is measured, too.
 
     python -m mapt.bench.latency.training_step [--steps N] [--threads T] [--json FILE]
 
-Contenders take the same frames in turn: MAPT with compiled operators and with torchvision's, and Mask R-CNN with a
-ResNet-50 and FPN, whose images are scaled until its step computes about what a step of `nano` does. Loading is timed
-alone, with one worker: what a step would wait for if it took no time itself.
+Contenders take the same frames in turn: MAPT with compiled operators and with torchvision's, and
+Mask R-CNN with a ResNet-50 and FPN, whose images are scaled until its step computes about what a
+step of `nano` does. Loading is timed alone, with one worker: what a step would wait for if it took
+no time itself.
 """
 
 from __future__ import annotations
@@ -42,23 +45,36 @@ HEIGHTS = (32, 48, 64, 80, 96, 112, 128, 160, 192, 256, 320)  # of Mask R-CNN's 
 def mask_rcnn(config: TrainConfig) -> tuple[nn.Module, torch.optim.Optimizer]:
     """Mask R-CNN of torchvision in training mode, with its optimiser.
 
-    An eighth of `nano`'s samples an image: the RoI heads alone cost more than a step of `nano` otherwise.
+    An eighth of `nano`'s samples an image: the RoI heads alone cost more than a step of `nano`
+    otherwise.
     """
     model = torchvision.models.detection.maskrcnn_resnet50_fpn(
-        weights=None, weights_backbone=None, num_classes=1 + len(config.model.things),
-        box_batch_size_per_image=config.model.roi_samples // 8, rpn_post_nms_top_n_train=300,
-    )  # fmt: skip
+        weights=None,
+        weights_backbone=None,
+        num_classes=1 + len(config.model.things),
+        box_batch_size_per_image=config.model.roi_samples // 8,
+        rpn_post_nms_top_n_train=300,
+    )
     return model.train(), torch.optim.SGD(model.parameters(), 1e-4, 0.9)
 
 
 def reference_loss(model: nn.Module, batch: PairBatch, things: Tensor, height: int) -> Tensor:
-    """The sum of losses on the frames t - tau and t of a batch, scaled to a height; each has at least one object."""
-    model.transform.min_size, model.transform.max_size = (height,), 10 * height  # type: ignore[union-attr]
-    images, targets = [], []
-    for image, frame in zip(torch.cat((batch.images_prev, batch.images)), [*batch.prev, *batch.now], strict=True):
+    """Return the sum of Mask R-CNN's losses on the frames t - tau and t of a batch.
+
+    Images are scaled to `height`. Each frame must hold at least one object.
+    """
+    model.transform.min_size = (height,)  # type: ignore[union-attr]
+    model.transform.max_size = 10 * height  # type: ignore[union-attr]
+    images = []
+    targets = []
+    for image, frame in zip(
+        torch.cat((batch.images_prev, batch.images)), [*batch.prev, *batch.now], strict=True
+    ):
         images.append(image.permute(2, 0, 1).float() / 255)
         labels = 1 + thing_index(frame.labels, things)
-        targets.append({"boxes": frame.boxes, "labels": labels, "masks": frame.masks().to(torch.uint8)})
+        targets.append(
+            {"boxes": frame.boxes, "labels": labels, "masks": frame.masks().to(torch.uint8)}
+        )
     losses: dict[str, Tensor] = model(images, targets)
     return torch.stack(list(losses.values())).sum()
 
@@ -73,7 +89,8 @@ def reference_step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
 def forward_flops(call: Callable[[], object]) -> int:
     """Multiply-adds times two of a forward pass, on torchvision's operators.
 
-    Backward passes are taken as twice that: PyTorch's counter is wrong for those of grouped convolutions.
+    Backward passes are taken as twice that: PyTorch's counter is wrong for those of grouped
+    convolutions.
     """
     with ops.disabled(), FlopCounterMode(display=False) as counter:
         call()
@@ -81,9 +98,17 @@ def forward_flops(call: Callable[[], object]) -> int:
 
 
 def compare(config: TrainConfig, folder: Path, steps: int) -> dict[str, object]:
-    """Median milliseconds of a step by contender, of loading a batch, and the FLOPs that were matched."""
-    batches = load_batches(build_samples(config, folder), config.schedule.batch, 0, 4 * steps + 8, 1)
-    begin, waits, usable = time.perf_counter(), [], []
+    """Measure a training step of every contender.
+
+    The result holds the median milliseconds of a step by contender, those of loading a batch, and
+    the FLOPs that were matched.
+    """
+    batches = load_batches(
+        build_samples(config, folder), config.schedule.batch, 0, 4 * steps + 8, 1
+    )
+    begin = time.perf_counter()
+    waits = []
+    usable = []
     for batch in batches:
         waits.append(time.perf_counter() - begin)
         if all(len(frame.boxes) for frame in (*batch.prev, *batch.now)):
@@ -91,18 +116,23 @@ def compare(config: TrainConfig, folder: Path, steps: int) -> dict[str, object]:
         begin = time.perf_counter()
         if len(usable) > steps:
             break
-    state, (model, optimizer) = start_state(config, None), mask_rcnn(config)
+    state = start_state(config, None)
+    model, optimizer = mask_rcnn(config)
     things = torch.tensor(config.model.things)
     first = usable[0]
     # The frames t - 2 tau have no backward pass.
     own = 3 * forward_flops(lambda: state.network.losses(first))
     own -= 2 * forward_flops(lambda: state.network.features(first.images_before))
-    costs = {h: 3 * forward_flops(partial(reference_loss, model, first, things, h)) for h in HEIGHTS}
+    costs = {
+        h: 3 * forward_flops(partial(reference_loss, model, first, things, h)) for h in HEIGHTS
+    }
     height = min(costs, key=lambda h: abs(costs[h] - own))
     contenders: dict[str, Callable[[PairBatch], object]] = {
         "compiled": lambda batch: step(state, batch, config),
         "torchvision's operators": lambda batch: _disabled(state, batch, config),
-        "Mask R-CNN": lambda batch: reference_step(optimizer, reference_loss(model, batch, things, height)),
+        "Mask R-CNN": lambda batch: reference_step(
+            optimizer, reference_loss(model, batch, things, height)
+        ),
     }
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for batch in usable[1:]:
@@ -127,28 +157,41 @@ def _disabled(state: State, batch: PairBatch, config: TrainConfig) -> None:
 @told_in_one_line()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the comparison."""
-    parser = argparse.ArgumentParser(prog="python -m mapt.bench.latency.training_step", description=text_of(__name__))
+    parser = argparse.ArgumentParser(
+        prog="python -m mapt.bench.latency.training_step", description=text_of(__name__)
+    )
     parser.add_argument("--steps", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--set", action="append", default=[], help="key=value of the training configuration")
+    parser.add_argument(
+        "--set", action="append", default=[], help="key=value of the training configuration"
+    )
     parser.add_argument("--json", type=Path, help="write the results here")
     options = parser.parse_args(arguments)
     changes = [
-        "data.synthetic.sequences=4", "data.synthetic.frames=8", "data.synthetic_small.sequences=0",
-        f"threads={options.threads}", *options.set,
-    ]  # fmt: skip
+        "data.synthetic.sequences=4",
+        "data.synthetic.frames=8",
+        "data.synthetic_small.sequences=0",
+        f"threads={options.threads}",
+        *options.set,
+    ]
     torch.set_num_threads(options.threads)
     config = read_config(find_config("nano-street"), changes)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mapt-bench-"))
         found = compare(config, Path(folder), options.steps)
-    ms, gflop = found["ms"], found["gflop"]
-    assert isinstance(ms, dict) and isinstance(gflop, dict) and isinstance(found["loading_ms"], float)
-    rows, costs = found["mask_rcnn_height"], f"MAPT {gflop['MAPT']:.0f} GFLOP, Mask R-CNN {gflop['Mask R-CNN']:.0f}"
+    ms = found["ms"]
+    gflop = found["gflop"]
+    assert (
+        isinstance(ms, dict) and isinstance(gflop, dict) and isinstance(found["loading_ms"], float)
+    )
+    rows = found["mask_rcnn_height"]
+    costs = f"MAPT {gflop['MAPT']:.0f} GFLOP, Mask R-CNN {gflop['Mask R-CNN']:.0f}"
     print(f"a step of {found['pairs']} pairs: {costs} with images of {rows} rows")
     for name, value in ms.items():
         print(f"{name}: {value:.0f} ms a step, {value / ms['compiled']:.2f} times the compiled one")
-    print(f"loading a batch: {found['loading_ms']:.0f} ms in one worker beside the steps' own process")
+    print(
+        f"loading a batch: {found['loading_ms']:.0f} ms in one worker beside the steps' own process"
+    )
     if options.json:
         write_json(options.json, {"machine": describe_machine(options.threads), **found})
 

@@ -66,7 +66,9 @@ class Clip:
 
 
 def open_clips(data: Path, fps: float) -> list[Clip]:
-    """The sequences of a folder of frames, a video, or a dataset, with labels where there is `panoptic_maps/val`.
+    """Open the sequences of a folder of frames, of a video, or of a dataset.
+
+    They have labels if there is a folder `panoptic_maps/val`.
 
     Raises:
         InputError: nothing there, or nothing that can be read.

@@ -14,11 +14,17 @@ from mapt.ops.nms import pairwise_iou
 from mapt.runtime import PanopticFrame
 
 EPSILONS = (1e-6, 1e-4, 1e-2)
-# Kinds of decisions in the order in which a frame takes them, and in what their margins are measured.
+# Kinds of decisions in the order in which a frame takes them, and in what their margins are
+# measured.
 KINDS = {
-    "top-k": "score", "suppression": "IoU", "suppression order": "score", "detection score": "score",
-    "propagation": "mask IoU", "appearance": "cosine", "birth": "score, IoU or cosine",
-}  # fmt: skip
+    "top-k": "score",
+    "suppression": "IoU",
+    "suppression order": "score",
+    "detection score": "score",
+    "propagation": "mask IoU",
+    "appearance": "cosine",
+    "birth": "score, IoU or cosine",
+}
 STAGES = ("propagation", "appearance", "birth")  # the identity decisions among them
 
 
@@ -38,10 +44,15 @@ class Tally:
 
     def add(self, margins: Iterable[float] | NDArray[np.floating]) -> None:
         """Count margins, each at least 0."""
-        values = np.asarray(margins if isinstance(margins, np.ndarray) else list(margins), np.float64).ravel()
+        values = np.asarray(
+            margins if isinstance(margins, np.ndarray) else list(margins), np.float64
+        ).ravel()
         self.total += values.size
         self.smallest = min(self.smallest, float(values.min(initial=np.inf)))
-        self.within = [n + int((values < epsilon).sum()) for n, epsilon in zip(self.within, EPSILONS, strict=True)]
+        self.within = [
+            n + int((values < epsilon).sum())
+            for n, epsilon in zip(self.within, EPSILONS, strict=True)
+        ]
 
 
 class Margins:
@@ -53,23 +64,38 @@ class Margins:
 
     def __init__(self) -> None:
         self.tallies = {kind: Tally() for kind in KINDS}
-        self._sorted: Tensor | None = None  # scores of the boxes that are about to suppress each other
+        self._sorted: Tensor | None = (
+            None  # scores of the boxes that are about to suppress each other
+        )
 
     def ranked(self, scores: Tensor, order: Tensor) -> None:
-        """Who is among the first k: what each candidate's score lies away from the best left out, or the last taken."""
-        if len(order) == len(scores):  # nobody is left out: this puts boxes in order for their suppression
+        """Record how close each candidate is to changing the choice of the best k.
+
+        The margin is the distance of its score from the best one left out, or from the last one
+        taken.
+        """
+        if len(order) == len(
+            scores
+        ):  # nobody is left out: this puts boxes in order for their suppression
             self._sorted = scores[order]
             return
         chosen = torch.zeros(len(scores), dtype=torch.bool, device=scores.device)
         chosen[order] = True
-        last, first_out = scores[chosen].min(), scores[~chosen].max()
+        last = scores[chosen].min()
+        first_out = scores[~chosen].max()
         if last > 0:  # else there were not more than k
             rivals = scores[scores > 0]
             margins = torch.maximum(rivals - first_out, last - rivals)
             self.tallies["top-k"].add(margins.cpu().numpy())
 
-    def suppressed(self, boxes: Tensor, groups: Tensor, valid: Tensor, iou: float, kept: Tensor) -> None:
-        """Which of two boxes of a group survive: their IoU beside the limit, and which of the two comes first."""
+    def suppressed(
+        self, boxes: Tensor, groups: Tensor, valid: Tensor, iou: float, kept: Tensor
+    ) -> None:
+        """Record how close the suppression of overlapping boxes is to another result.
+
+        The margins are the distance of each pair's IoU from the limit, and that of the two scores,
+        which decide which box comes first.
+        """
         overlap = pairwise_iou(boxes)
         pairs = (groups[:, None] == groups[None]) & valid[:, None] & valid[None]
         pairs = torch.triu(pairs, 1) & kept[:, None]  # only survivors suppress

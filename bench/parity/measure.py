@@ -1,4 +1,7 @@
-"""The parity ladder: PyTorch and a bundle on the same frames, compared tensor, head, frame and sequence by turns."""
+"""Compares PyTorch and a bundle on the same frames, from single tensors to whole sequences.
+
+The levels of this parity ladder are tensor, head, frame and sequence.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,8 @@ class SequenceGap:
         first: the first of them; None: there is none.
         pixels: largest share of a frame's pixels that differ in class or id.
         tracks: identities that PyTorch and the bundle gave out.
-        agreement: the bundle's output scored with PyTorch's as the truth; all 1 where they are equal.
+        agreement: the bundle's output scored with PyTorch's as the truth; all 1 where they are
+            equal.
         scores: of PyTorch and of the bundle against the labels; None without labels.
     """
 
@@ -70,7 +74,8 @@ class Parity:
     Attributes:
         precision: of the bundle.
         heads: by subgraph.
-        first: the first tensor beyond the tolerance, in the order of frames and, in a frame, of heads.
+        first: the first tensor beyond the tolerance, in the order of frames and, in a frame, of
+            heads.
         frames: those that differ, in order.
         sequences: in order.
         scores: over all labelled sequences, of PyTorch and of the bundle; None without labels.
@@ -86,18 +91,24 @@ class Parity:
     margins: dict[str, Tally] = field(default_factory=dict)
 
     def faults(self) -> list[str]:
-        """What must not be: a float32 head beyond the tolerance, other ids in float32, a lower precision's loss."""
+        """List the differences that are not acceptable.
+
+        They are a float32 head beyond the tolerance, other ids in float32, and too large a loss of
+        accuracy in a lower precision.
+        """
         found = []
         if self.first:
             d = self.first
             found.append(
-                f"{d.head} differs from PyTorch by {d.relative:.1e} of {d.tensor}'s largest value in frame {d.frame} "
-                f"of {d.sequence}, more than {TOLERANCE:g}"
+                f"{d.head} differs from PyTorch by {d.relative:.1e} of {d.tensor}'s largest value"
+                f" in frame {d.frame} of {d.sequence}, more than {TOLERANCE:g}"
             )
         changed = [f for f in self.frames if f.ids]
         if changed and self.precision == "fp32":
-            found.append(f"ids differ in {len(changed)} frames, first in frame {changed[0].frame} of "
-                         f"{changed[0].sequence}")  # fmt: skip
+            found.append(
+                f"ids differ in {len(changed)} frames, first in frame {changed[0].frame} of "
+                f"{changed[0].sequence}"
+            )
         if self.scores and self.precision != "fp32":
             ours, theirs = (Score(s.PAT or 0.0, s.TQ or 0.0, s.IDS) for s in self.scores)
             found += theirs.faults(LIMITS[self.precision], ours)
@@ -105,9 +116,12 @@ class Parity:
 
 
 def run_parity(
-    reference: Backend, other: Backend, precisions: Mapping[str, str], clips: Sequence[Clip],
+    reference: Backend,
+    other: Backend,
+    precisions: Mapping[str, str],
+    clips: Sequence[Clip],
     done: Callable[[], None] = lambda: None,
-) -> Parity:  # fmt: skip
+) -> Parity:
     """Track clips with both, frame by frame.
 
     Args:
@@ -124,24 +138,32 @@ def run_parity(
     parity = Parity(lowest, {s.name: HeadGap(precisions[s.name]) for s in SUBGRAPHS})
     labels = network_labels(reference.info)
     sides = (PanopticTrackingMetrics(labels), PanopticTrackingMetrics(labels))
-    margins, shadow = Margins(), Shadow(reference, other, parity.heads)
+    margins = Margins()
+    shadow = Shadow(reference, other, parity.heads)
     for clip in clips:
         _run_clip(clip, shadow, parity, sides, margins, done)
-    parity.first, parity.margins = shadow.first, margins.tallies
+    parity.first = shadow.first
+    parity.margins = margins.tallies
     if any(clip.labelled for clip in clips):
         parity.scores = sides[0].compute().dataset, sides[1].compute().dataset
     return parity
 
 
 def _run_clip(
-    clip: Clip, shadow: Shadow, parity: Parity, sides: tuple[PanopticTrackingMetrics, PanopticTrackingMetrics],
-    margins: Margins, done: Callable[[], None],
-) -> None:  # fmt: skip
+    clip: Clip,
+    shadow: Shadow,
+    parity: Parity,
+    sides: tuple[PanopticTrackingMetrics, PanopticTrackingMetrics],
+    margins: Margins,
+    done: Callable[[], None],
+) -> None:
     trackers = PanopticTracker(shadow), PanopticTracker(shadow.other)
     labels = network_labels(shadow.info)
     agreement = PanopticTrackingMetrics(labels)
     gaps: list[FrameGap] = []
-    pixels, closest, index = 0.0, float("inf"), -1
+    pixels = 0.0
+    closest = float("inf")
+    index = -1
     ids: tuple[set[int], set[int]] = set(), set()
     for index, frame in enumerate(clip.frames(labels)):
         shadow.place = clip.name, index
@@ -154,7 +176,9 @@ def _run_clip(
         gap = compare_frames(ours, theirs, clip.name, index, closest)
         gaps += [gap] if gap else []
         pixels = max(pixels, gap.pixels / ours.semantic.size if gap else 0.0)
-        agreement.update(clip.name, (ours.semantic, ours.instance), (theirs.semantic, theirs.instance))
+        agreement.update(
+            clip.name, (ours.semantic, ours.instance), (theirs.semantic, theirs.instance)
+        )
         for side, seen, metrics in zip((ours, theirs), ids, sides, strict=True):
             seen.update(t.id for t in side.tracks)
             if frame.truth:
@@ -163,10 +187,18 @@ def _run_clip(
     parity.frames += gaps
     changed = [g.frame for g in gaps if g.ids]
     scores = tuple(m.compute().sequences[clip.name] for m in sides) if clip.labelled else None
-    parity.sequences.append(SequenceGap(
-        clip.name, index + 1, len(changed), changed[0] if changed else None, pixels, (len(ids[0]), len(ids[1])),
-        agreement.compute().dataset, (scores[0], scores[1]) if scores else None,
-    ))  # fmt: skip
+    parity.sequences.append(
+        SequenceGap(
+            clip.name,
+            index + 1,
+            len(changed),
+            changed[0] if changed else None,
+            pixels,
+            (len(ids[0]), len(ids[1])),
+            agreement.compute().dataset,
+            (scores[0], scores[1]) if scores else None,
+        )
+    )
 
 
 def compare_frames(
@@ -177,4 +209,6 @@ def compare_frames(
     seen = [sorted((t.id, t.label) for t in f.tracks if t.lost == 0) for f in (ours, theirs)]
     if not changed and seen[0] == seen[1]:
         return None
-    return FrameGap(sequence, index, seen[0] != seen[1], changed, (len(seen[0]), len(seen[1])), margin)
+    return FrameGap(
+        sequence, index, seen[0] != seen[1], changed, (len(seen[0]), len(seen[1])), margin
+    )

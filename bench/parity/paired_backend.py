@@ -23,7 +23,8 @@ class Divergence:
     Attributes:
         head: the subgraph that gave it; both sides were given the same inputs.
         tensor: the output.
-        relative: its largest difference, as a share of its largest value; of integers the share of elements.
+        relative: its largest difference, as a share of its largest value; of integers the share of
+            elements.
         sequence: the clip's name.
         frame: index in it.
     """
@@ -43,7 +44,8 @@ class HeadGap:
         precision: its number format in the bundle; only float32 has a tolerance.
         calls: how often it ran.
         beyond: calls in which some output exceeded the tolerance.
-        reordered: calls whose detections came in another order (they are compared in the reference's).
+        reordered: calls whose detections came in another order (they are compared in the
+            reference's).
         worst: the largest difference; None where it never ran.
     """
 
@@ -55,7 +57,9 @@ class HeadGap:
 
 
 class Shadow:
-    """A backend that answers as the reference does and lets another one compute the same, to compare them.
+    """A backend that answers like the reference and compares another backend with it.
+
+    Both backends compute every call.
 
     Args:
         reference: gives the answers.
@@ -66,7 +70,10 @@ class Shadow:
     name = "shadow"
 
     def __init__(self, reference: Backend, other: Backend, heads: dict[str, HeadGap]) -> None:
-        self.reference, self.other, self.heads, self.info = reference, other, heads, reference.info
+        self.reference = reference
+        self.other = other
+        self.heads = heads
+        self.info = reference.info
         self.providers = reference.providers
         self.place = ("", 0)
         self.first: Divergence | None = None
@@ -74,7 +81,8 @@ class Shadow:
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
         """See `Backend.run`."""
-        want, got = self.reference.run(subgraph, inputs), self.other.run(subgraph, inputs)
+        want = self.reference.run(subgraph, inputs)
+        got = self.other.run(subgraph, inputs)
         head = self.heads[subgraph]
         head.calls += 1
         if subgraph == "instance":
@@ -99,10 +107,13 @@ def _gap(want: NDArray[Any], got: NDArray[Any]) -> float:
 
 
 def in_order_of(want: Tensors, got: Tensors) -> tuple[Tensors, bool]:
-    """Detections in the order of others: near-equal scores may change places, and the tracker sorts them anyway.
+    """Reorder detections so that they match the rows of a reference.
+
+    Detections with nearly equal scores may change places. The tracker sorts them anyway.
 
     Returns:
-        The instance head's outputs with their rows next to those of the same object, and whether that moved any.
+        The instance head's outputs with their rows next to those of the same object, and whether
+        that moved any.
     """
     count = int(want["count"][0])
     if count != int(got["count"][0]) or not count:

@@ -30,10 +30,18 @@ def print_parity(console: Console, parity: Parity) -> None:
 def _print_heads(console: Console, parity: Parity) -> None:
     table = Table("head", "precision", "calls", "beyond", "largest difference", "where")
     for name, head in parity.heads.items():
-        row = [name, head.precision, str(head.calls), str(head.beyond) if head.precision == "fp32" else "-"]
+        row = [
+            name,
+            head.precision,
+            str(head.calls),
+            str(head.beyond) if head.precision == "fp32" else "-",
+        ]
         if head.worst:
             worst = head.worst
-            row += [f"{worst.relative:.1e} ({worst.tensor})", f"{worst.sequence} frame {worst.frame}"]
+            row += [
+                f"{worst.relative:.1e} ({worst.tensor})",
+                f"{worst.sequence} frame {worst.frame}",
+            ]
         else:
             row += ["never ran: nothing was detected", ""]
         table.add_row(*row)
@@ -43,30 +51,38 @@ def _print_heads(console: Console, parity: Parity) -> None:
         console.print(
             f"first divergence: {first.head}, frame {first.frame} of {first.sequence} "
             f"({first.tensor}, {first.relative:.1e}, more than {TOLERANCE:g})",
-            highlight=False, soft_wrap=True,
-        )  # fmt: skip
+            highlight=False,
+            soft_wrap=True,
+        )
     else:
         console.print(f"no divergence: every float32 head within {TOLERANCE:g}", highlight=False)
     moved = parity.heads["instance"].reordered
     if moved:
-        console.print(f"detections in another order: {moved} frames (compared in PyTorch's)", highlight=False)
+        console.print(
+            f"detections in another order: {moved} frames (compared in PyTorch's)", highlight=False
+        )
 
 
 def _print_frames(console: Console, parity: Parity) -> None:
     frames = sum(s.frames for s in parity.sequences)
     if not parity.frames:
-        console.print(f"identities and classes equal in every pixel of all {frames} frames", highlight=False)
+        console.print(
+            f"identities and classes equal in every pixel of all {frames} frames", highlight=False
+        )
         return
     changed = sum(f.ids for f in parity.frames)
-    console.print(f"of {frames} frames {changed} with other ids, {len(parity.frames)} with other pixels",
-                  highlight=False)  # fmt: skip
+    console.print(
+        f"of {frames} frames {changed} with other ids, {len(parity.frames)} with other pixels",
+        highlight=False,
+    )
     for f in sorted(parity.frames, key=lambda f: not f.ids)[:SHOWN]:
         what = "ids differ" if f.ids else "ids equal"
         console.print(
-            f"  {f.sequence} frame {f.frame}: {what}, {f.pixels} pixels, objects {f.detections[0]} -> "
-            f"{f.detections[1]}, narrowest decision so far {f.margin:.1e}",
-            highlight=False, soft_wrap=True,
-        )  # fmt: skip
+            f"  {f.sequence} frame {f.frame}: {what}, {f.pixels} pixels, objects {f.detections[0]}"
+            f" -> {f.detections[1]}, narrowest decision so far {f.margin:.1e}",
+            highlight=False,
+            soft_wrap=True,
+        )
     if len(parity.frames) > SHOWN:
         console.print(f"  and {len(parity.frames) - SHOWN} more", highlight=False)
 
@@ -77,20 +93,34 @@ def _print_sequences(console: Console, parity: Parity) -> None:
     for column in ("PAT", "TQ", "IDS") if labelled else ():
         table.add_column(column)
     for s in parity.sequences:
-        row = [s.sequence, str(s.frames), str(s.ids_differ), "-" if s.first is None else str(s.first),
-               f"{100 * s.pixels:.2f} %", f"{s.tracks[0]} -> {s.tracks[1]}", percent(s.agreement.PAT),
-               percent(s.agreement.TQ)]  # fmt: skip
+        row = [
+            s.sequence,
+            str(s.frames),
+            str(s.ids_differ),
+            "-" if s.first is None else str(s.first),
+            f"{100 * s.pixels:.2f} %",
+            f"{s.tracks[0]} -> {s.tracks[1]}",
+            percent(s.agreement.PAT),
+            percent(s.agreement.TQ),
+        ]
         table.add_row(*row, *(_truth(s) if labelled else ()))
     console.print(table)
-    console.print("pixels: the worst frame's; *: the bundle scored with PyTorch's output as the truth",
-                  highlight=False, soft_wrap=True)  # fmt: skip
+    console.print(
+        "pixels: the worst frame's; *: the bundle scored with PyTorch's output as the truth",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _truth(sequence: SequenceGap) -> tuple[str, ...]:
     if sequence.scores is None:
         return ("-", "-", "-")
     ours, theirs = sequence.scores
-    pairs = ((percent(ours.PAT), percent(theirs.PAT)), (percent(ours.TQ), percent(theirs.TQ)), (ours.IDS, theirs.IDS))
+    pairs = (
+        (percent(ours.PAT), percent(theirs.PAT)),
+        (percent(ours.TQ), percent(theirs.TQ)),
+        (ours.IDS, theirs.IDS),
+    )
     return tuple(f"{a} -> {b}" for a, b in pairs)
 
 
@@ -108,7 +138,10 @@ def parity_json(parity: Parity) -> dict[str, Any]:
         "precision": parity.precision,
         "tolerance": TOLERANCE,
         "faults": parity.faults(),
-        "heads": {name: {**asdict(head), "worst": _place(head.worst)} for name, head in parity.heads.items()},
+        "heads": {
+            name: {**asdict(head), "worst": _place(head.worst)}
+            for name, head in parity.heads.items()
+        },
         "first_divergence": _place(parity.first),
         "frames": [{**asdict(f), "margin": _finite(f.margin)} for f in parity.frames],
         "sequences": [asdict(s) for s in parity.sequences],

@@ -61,11 +61,17 @@ class RunReport:
     result: RunResult
 
 
-def gemm_shares(result: RunResult, name: str, costs: dict[str, SubgraphCost], limits: Limits) -> dict[str, float]:
-    """How much of the machine's rate each subgraph of a backend reaches: the median over the frames in which it ran."""
+def gemm_shares(
+    result: RunResult, name: str, costs: dict[str, SubgraphCost], limits: Limits
+) -> dict[str, float]:
+    """Compute the share of the machine's peak rate that each subgraph of a backend reaches.
+
+    It is the median over the frames in which the subgraph ran.
+    """
     out = {}
     for subgraph in NETWORKS:
-        calls, ms = np.array(result.calls[name][subgraph]), np.array(result.timings[name][subgraph])
+        calls = np.array(result.calls[name][subgraph])
+        ms = np.array(result.timings[name][subgraph])
         ran = calls > 0
         if ran.any():
             rates = 2 * costs[subgraph].graph.total * calls[ran] / (ms[ran] / 1e3)
@@ -75,13 +81,18 @@ def gemm_shares(result: RunResult, name: str, costs: dict[str, SubgraphCost], li
 
 def run_json(report: RunReport) -> Json:
     """The keys of a run; `latency_ms` and `accuracy` hold the backends that ran."""
-    result, costs = report.result, report.costs
+    result = report.result
+    costs = report.costs
     return {
         "heads": {name: asdict(cost) for name, cost in costs.heads.items()},
         "operators": {
             name: {
-                "params": cost.params, "graph_params": cost.graph_params, "folded": cost.folded, "agree": cost.agree,
-                "model": asdict(cost.model), "graph": asdict(cost.graph),
+                "params": cost.params,
+                "graph_params": cost.graph_params,
+                "folded": cost.folded,
+                "agree": cost.agree,
+                "model": asdict(cost.model),
+                "graph": asdict(cost.graph),
             }
             for name, cost in costs.subgraphs.items()
         },
@@ -89,8 +100,12 @@ def run_json(report: RunReport) -> Json:
         "limits": asdict(report.limits),
         "backends": {
             row.contender.name: {
-                "kind": row.contender.kind, "bundle": row.contender.bundle.id, "proof": row.standing.proof,
-                "why": row.standing.why, "gemm_share": row.shares, "providers": row.providers,
+                "kind": row.contender.kind,
+                "bundle": row.contender.bundle.id,
+                "proof": row.standing.proof,
+                "why": row.standing.why,
+                "gemm_share": row.shares,
+                "providers": row.providers,
                 **(asdict(row.alone) if row.alone else {}),
             }
             for row in report.rows
@@ -98,10 +113,12 @@ def run_json(report: RunReport) -> Json:
         "latency_ms": result.latency(),
         "accuracy": {n: {k: getattr(s, k) for k in SCORES} for n, s in result.scores.items()},
         "parity": {"frames": result.frames, "differences": [asdict(d) for d in result.differences]},
-        "samples_ms": {n: {s: _rounded(v) for s, v in stages.items()} for n, stages in result.timings.items()},
+        "samples_ms": {
+            n: {s: _rounded(v) for s, v in stages.items()} for n, stages in result.timings.items()
+        },
         "yardstick_ms": _rounded(result.yardstick),
         "labels": result.labels,
-    }  # fmt: skip
+    }
 
 
 def _rounded(values: list[float]) -> list[float]:

@@ -14,7 +14,15 @@ from mapt.bench.latency.interleaved import RunResult
 from mapt.bench.latency.scaling import Sweep
 from mapt.bench.report.bench_report import Costs, RunReport
 from mapt.bench.report.compare import ENOUGH, Change, Report, drift
-from mapt.bench.report.constants import CONVENTION, NETWORKS, PAPER, REFERENCE_POINT, STAGES, percent, with_spread
+from mapt.bench.report.constants import (
+    CONVENTION,
+    NETWORKS,
+    PAPER,
+    REFERENCE_POINT,
+    STAGES,
+    percent,
+    with_spread,
+)
 
 COMPOSITES = ("PAT", "PQ", "TQ", "STQ", "AQ")  # of the ablation
 SHOWN = 10  # frames whose ids differ, one by one
@@ -43,26 +51,34 @@ def print_costs(console: Console, costs: Costs) -> None:
         table.add_row(name, *cells, *numbers, "yes" if cost.agree else f"no: model {cost.model}")
     console.print(table)
     base = costs.base_motion
-    shared, each = base.flops - base.per_instance, base.per_instance
+    shared = base.flops - base.per_instance
+    each = base.per_instance
     console.print(
-        f"motion head of base at 384x1248: {base.params / 1e6:.3f} M parameters, {shared / 1e9:.3f} + "
-        f"{each / 1e9:.4f} N G with N instances. {PAPER}.",
+        f"motion head of base at 384x1248: {base.params / 1e6:.3f} M parameters, {shared / 1e9:.3f}"
+        f" + {each / 1e9:.4f} N G with N instances. {PAPER}.",
         highlight=False,
     )
 
 
 def print_backends(console: Console, report: RunReport) -> None:
-    """How far each row is proven, its memory and throughput, and how much of a matrix product's rate it reaches."""
+    """Print how far each backend is verified, its memory and its throughput.
+
+    The table also shows how much of the rate of a matrix product each subgraph reaches.
+    """
     table = Table("backend", "frames/s", "MiB", *NETWORKS, padding=0)
     for row in report.rows:
-        alone = (f"{row.alone.frames_per_second:.1f}", f"{row.alone.peak_mib:.0f}") if row.alone else ("", "")
+        alone = (
+            (f"{row.alone.frames_per_second:.1f}", f"{row.alone.peak_mib:.0f}")
+            if row.alone
+            else ("", "")
+        )
         shares = [f"{row.shares[n]:.0%}" if n in row.shares else "" for n in NETWORKS]
         if row.shares:
             table.add_row(row.contender.name, *alone, *shares)
     console.print(table)
     console.print(
-        f"frames/s and memory: in a process of its own; subgraphs: share of a float32 matrix product's "
-        f"{report.limits.flops / 1e9:.0f} GFLOP/s here, a multiply-add being two",
+        "frames/s and memory: in a process of its own; subgraphs: share of a float32 matrix"
+        f" product's {report.limits.flops / 1e9:.0f} GFLOP/s here, a multiply-add being two",
         highlight=False,
     )
     proven = [row.contender.name for row in report.rows if not row.standing.why]
@@ -76,8 +92,14 @@ def print_backends(console: Console, report: RunReport) -> None:
 def print_latency(console: Console, result: RunResult) -> None:
     """Milliseconds by stage and backend, and the ratio of the networks."""
     latency = result.latency()
-    table = Table(Column("ms, p50", no_wrap=True), *(Column(name, overflow="fold") for name in latency), padding=0)
-    rows = [(stage, stage, "p50") for stage in STAGES] + [(f"frame {q}", "frame", q) for q in ("p95", "p99", "max")]
+    table = Table(
+        Column("ms, p50", no_wrap=True),
+        *(Column(name, overflow="fold") for name in latency),
+        padding=0,
+    )
+    rows = [(stage, stage, "p50") for stage in STAGES] + [
+        (f"frame {q}", "frame", q) for q in ("p95", "p99", "max")
+    ]
     for title, stage, quantile in rows:
         cells = [f"{latency[name][stage][quantile]:.1f}" for name in latency]
         table.add_row(title, *cells, style="bold" if title in ("networks", "frame") else "")
@@ -86,7 +108,9 @@ def print_latency(console: Console, result: RunResult) -> None:
     for name in names[1:]:
         for stage in ("networks", "frame"):
             ratio = latency[names[0]][stage]["p50"] / latency[name][stage]["p50"]
-            console.print(f"{stage}: {name} is {ratio:.2f} times as fast as {names[0]} (p50)", highlight=False)
+            console.print(
+                f"{stage}: {name} is {ratio:.2f} times as fast as {names[0]} (p50)", highlight=False
+            )
     console.print(REFERENCE_POINT, highlight=False)
 
 
@@ -100,12 +124,14 @@ def print_accuracy(console: Console, result: RunResult) -> None:
         console.print(f"identities equal in all {result.frames} frames", highlight=False)
     for d in result.differences[:SHOWN]:
         console.print(
-            f"{d.backend} {d.sequence} frame {d.frame}: ids differ ({d.pixels} pixels), narrowest decision so far "
-            f"{d.margin:.2e}",
+            f"{d.backend} {d.sequence} frame {d.frame}: ids differ ({d.pixels} pixels), narrowest"
+            f" decision so far {d.margin:.2e}",
             highlight=False,
         )
     if len(result.differences) > SHOWN:
-        console.print(f"and {len(result.differences) - SHOWN} more, all of them in --json", highlight=False)
+        console.print(
+            f"and {len(result.differences) - SHOWN} more, all of them in --json", highlight=False
+        )
 
 
 def print_ablation(console: Console, found: Ablation, seeds: list[int]) -> None:
@@ -114,7 +140,8 @@ def print_ablation(console: Console, found: Ablation, seeds: list[int]) -> None:
     for head in (*COMPOSITES, "IDS", "paper"):
         table.add_column(head, no_wrap=True)
     for name, variant in VARIANTS.items():
-        scores, cells = found.scores.get(name, []), [found.standings[name].proof, *[""] * len(COMPOSITES)]
+        scores = found.scores.get(name, [])
+        cells = [found.standings[name].proof, *[""] * len(COMPOSITES)]
         if scores:
             cells = [with_spread([getattr(s, key) for s in scores], 1, "±") for key in COMPOSITES]
             cells.append(f"{sum(s.IDS for s in scores)}")
@@ -122,11 +149,17 @@ def print_ablation(console: Console, found: Ablation, seeds: list[int]) -> None:
     console.print(table)
     if len(seeds) > 1:
         over = ", ".join(map(str, seeds))
-        console.print(f"mean±standard deviation over seeds {over}; IDS: their sum", highlight=False)
+        note = f"mean±standard deviation over seeds {over}; IDS: their sum"
+        console.print(note, highlight=False)
     console.print("paper: its PAT on KITTI-STEP validation", highlight=False)
     for name, standing in found.standings.items():
         if standing.why:
-            console.print(f"{VARIANTS[name].title}: {standing.why}", highlight=False, markup=False, soft_wrap=True)
+            console.print(
+                f"{VARIANTS[name].title}: {standing.why}",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
     for line in out_of_order(found.scores) or ["means are in the paper's order"]:
         console.print(line, highlight=False)
 
@@ -138,7 +171,9 @@ def print_scale(console: Console, sweeps: dict[str, Sweep]) -> None:
         table = Table(f"ms by {name}", *(f"{x:g}" for x in xs), "law")
         for series, points in sweep.series.items():
             law = str(sweep.fits[series]) if series in sweep.fits else ""
-            table.add_row(series, *(f"{dict(points)[x]:.2f}" if x in dict(points) else "" for x in xs), law)
+            table.add_row(
+                series, *(f"{dict(points)[x]:.2f}" if x in dict(points) else "" for x in xs), law
+            )
         console.print(table)
         console.print(f"x: {sweep.unit}. {sweep.title}", highlight=False)
 
@@ -146,11 +181,14 @@ def print_scale(console: Console, sweeps: dict[str, Sweep]) -> None:
 def print_changes(console: Console, changes: list[Change], old: Report, new: Report) -> None:
     """What a comparison found."""
     console.print(
-        f"compared over {len(new['yardstick_ms'])} frames; the machine's pace is {drift(old, new):.2f} times then's, "
-        f"which is taken out",
+        f"compared over {len(new['yardstick_ms'])} frames; the machine's pace is"
+        f" {drift(old, new):.2f} times then's, which is taken out",
         highlight=False,
     )
-    versions = {name: (old["machine"]["libraries"].get(name), v) for name, v in new["machine"]["libraries"].items()}
+    versions = {
+        name: (old["machine"]["libraries"].get(name), v)
+        for name, v in new["machine"]["libraries"].items()
+    }
     for name, (then, now) in versions.items():
         if then != now:
             console.print(f"{name} was {then}, is {now}", highlight=False)
@@ -160,7 +198,10 @@ def print_changes(console: Console, changes: list[Change], old: Report, new: Rep
         console.print(line, highlight=False, soft_wrap=True)
     enough = len(new["yardstick_ms"]) >= ENOUGH
     if not enough:
-        console.print(f"latency was not compared: that needs {ENOUGH} frames whose times are kept", highlight=False)
+        console.print(
+            f"latency was not compared: that needs {ENOUGH} frames whose times are kept",
+            highlight=False,
+        )
     if not any(change.worse for change in changes):
         what = "slower or less accurate" if enough else "less accurate"
         console.print(f"nothing got {what} beyond noise", highlight=False)

@@ -1,4 +1,7 @@
-"""The words and numbers that every table of the bench shares; no PyTorch, so that results are read quickly."""
+"""Defines the words and numbers that all tables of the benchmarks share.
+
+It does not import PyTorch, so that results are read quickly.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,28 @@ import statistics
 
 NETWORKS = ("backbone", "semantic", "instance", "motion", "appearance")
 STAGES = (
-    "preprocess", "backbone", "semantic", "instance", "fusion", "motion", "appearance", "association", "output",
-    "networks", "frame",
-)  # fmt: skip
-# Measured once with 2 threads on a machine of this kind; the package is not a dependency of this project.
-REFERENCE_POINT = (
-    "reference point, not measured here: YOLO11n-seg's network alone, ONNX Runtime, 192x640, 2 threads: 27 ms"
+    "preprocess",
+    "backbone",
+    "semantic",
+    "instance",
+    "fusion",
+    "motion",
+    "appearance",
+    "association",
+    "output",
+    "networks",
+    "frame",
 )
-CONVENTION = "One FLOP is one multiply-add; left out: batch norm, activations, resizing, sums, sorting, box suppression"
+# Measured once with 2 threads on a machine of this kind; the package is not a dependency of this
+# project.
+REFERENCE_POINT = (
+    "reference point, not measured here: YOLO11n-seg's network alone, ONNX Runtime, 192x640, 2"
+    " threads: 27 ms"
+)
+CONVENTION = (
+    "One FLOP is one multiply-add; left out: batch norm, activations, resizing, sums, sorting, box"
+    " suppression"
+)
 PAPER = "paper, Table V: motion head 0.38 M parameters, 3.50 G; FlowNet2 162.51 M, 993.13 G"
 SCORES = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "IDS")
 

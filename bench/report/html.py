@@ -1,6 +1,7 @@
 """The report for people: one HTML file, plots inside, nothing loaded from anywhere.
 
-`python -m mapt.bench.report.html OUT.html RESULTS.json...` makes one from JSON files of `mapt bench`; keys of later files win.
+`python -m mapt.bench.report.html OUT.html RESULTS.json...` makes one from JSON files of `mapt
+bench`; keys of later files win.
 """
 
 from __future__ import annotations
@@ -26,32 +27,42 @@ def write_html(path: Path, report: Mapping[str, Any]) -> None:
         path: the file.
         report: the JSON of `mapt bench`.
     """
-    machine, bundle, data = report["machine"], report["bundle"], report.get("data", {})
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
+    machine = report["machine"]
+    bundle = report["bundle"]
+    data = report.get("data", {})
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True
+    )
     seeds = f", seed {', '.join(map(str, data['seeds']))}" if data.get("seeds") else ""
     page = environment.get_template("report.html.j2").render(
         title=f"mapt bench: {bundle['preset']} {bundle['height']}x{bundle['width']}",
-        machine=_machine(machine) + f" Bundle {bundle['id'][:12]}, {bundle['lowering']}, {bundle['precision']}.",
+        machine=_machine(machine)
+        + f" Bundle {bundle['id'][:12]}, {bundle['lowering']}, {bundle['precision']}.",
         data=f"{data.get('sequences', '?')} sequences, {data.get('frames', '?')} frames{seeds}.",
-        cards=cards(report), sections=sections(report),
-    )  # fmt: skip
+        cards=cards(report),
+        sections=sections(report),
+    )
     with atomic_file(path) as temporary:
         temporary.write_text(page)
 
 
 def _machine(machine: Mapping[str, Any]) -> str:
-    libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items() if version)
+    libraries = ", ".join(
+        f"{name} {version}" for name, version in machine["libraries"].items() if version
+    )
     return (
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, "
-        f"{machine['threads']} threads, PyTorch on {machine.get('pytorch', 'cpu')}. Python {machine['python']}, "
-        f"{libraries}."
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB,"
+        f" {machine['system']}, {machine['threads']} threads, PyTorch on"
+        f" {machine.get('pytorch', 'cpu')}. Python {machine['python']}, {libraries}."
     )
 
 
 @told_in_one_line()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Merge the files and write the page."""
-    parser = argparse.ArgumentParser(prog="python -m mapt.bench.report.html", description=text_of(__name__))
+    parser = argparse.ArgumentParser(
+        prog="python -m mapt.bench.report.html", description=text_of(__name__)
+    )
     parser.add_argument("out", type=Path)
     parser.add_argument("results", type=Path, nargs="+")
     options = parser.parse_args(arguments)

@@ -91,8 +91,8 @@ TABLES = (
     )),
 )  # fmt: skip
 MISPRINTS = (
-    "Misprints that are known: Table I, Video-kMaX PAT and siai STQ; Table IV, STQ of Motion (Table V has 67.79) and "
-    "of MaskProp; Table VI, PAT of masks. No code follows them."
+    "Misprints that are known: Table I, Video-kMaX PAT and siai STQ; Table IV, STQ of Motion (Table"
+    " V has 67.79) and of MaskProp; Table VI, PAT of masks. No code follows them."
 )
 
 

@@ -17,8 +17,9 @@ COLOURS = (
     "#bbbbbb",
     "#999933",
     "#882255",
-)  # fmt: skip  (Paul Tol's bright scheme: told apart by people with colour blindness)
-ROW, LABEL = 26, 14
+)  # (Paul Tol's bright scheme: told apart by people with colour blindness)
+ROW = 26
+LABEL = 14
 
 
 def stacked_bars(rows: Mapping[str, Mapping[str, float]], unit: str) -> str:
@@ -30,7 +31,9 @@ def stacked_bars(rows: Mapping[str, Mapping[str, float]], unit: str) -> str:
     """
     parts = list(dict.fromkeys(name for row in rows.values() for name in row))
     longest = max((sum(row.values()) for row in rows.values()), default=0) or 1.0
-    scale, out, y = (WIDTH - 70) / longest, [], 0.0
+    scale = (WIDTH - 70) / longest
+    out = []
+    y = 0.0
     for name, row in rows.items():
         out.append(_text(0, y + 11, name))
         x = 0.0
@@ -38,8 +41,8 @@ def stacked_bars(rows: Mapping[str, Mapping[str, float]], unit: str) -> str:
             title = f"<title>{escape(part)}: {value:.2f} {unit}</title>"
             colour = COLOURS[parts.index(part) % len(COLOURS)]
             out.append(
-                f'<rect x="{x:.1f}" y="{y + LABEL + 2:.1f}" width="{value * scale:.1f}" height="{ROW - 8}" '
-                f'fill="{colour}">{title}</rect>'
+                f'<rect x="{x:.1f}" y="{y + LABEL + 2:.1f}" width="{value * scale:.1f}"'
+                f' height="{ROW - 8}" fill="{colour}">{title}</rect>'
             )
             x += value * scale
         out.append(_text(x + 5, y + LABEL + ROW - 11, f"{sum(row.values()):.1f} {unit}"))
@@ -49,9 +52,15 @@ def stacked_bars(rows: Mapping[str, Mapping[str, float]], unit: str) -> str:
 
 
 def curves(
-    series: Mapping[str, Sequence[tuple[float, float]]], across: str, up: str, fits: Mapping[str, str] | None = None
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    across: str,
+    up: str,
+    fits: Mapping[str, str] | None = None,
 ) -> str:
-    """Measured points joined by lines, from zero up, logarithmic across where they span a factor above 20.
+    """Draw measured points joined by lines, as SVG.
+
+    The vertical axis starts at zero. The horizontal axis is logarithmic if the points span a factor
+    above 20.
 
     Args:
         series: points by name.
@@ -60,13 +69,19 @@ def curves(
         fits: what to say behind a name in the legend.
     """
     points = [p for line in series.values() for p in line]
-    low, high = min(x for x, _ in points), max(x for x, _ in points)
-    top, height, left, right = max(y for _, y in points) * 1.05 or 1.0, 240, 46, WIDTH - 22
+    low = min(x for x, _ in points)
+    high = max(x for x, _ in points)
+    top = max(y for _, y in points) * 1.05 or 1.0
+    height = 240
+    left = 46
+    right = WIDTH - 22
     bend = math.log if low > 0 and high / low > 20 else float
     span = (bend(high) - bend(low)) or 1.0
 
     def place(x: float, y: float) -> tuple[float, float]:
-        return left + (bend(x) - bend(low)) / span * (right - left), height - 30 - y / top * (height - 50)
+        return left + (bend(x) - bend(low)) / span * (right - left), height - 30 - y / top * (
+            height - 50
+        )
 
     out = [_text(0, 10, up), _text(right, height - 2, across, "end")]
     for value in _ticks(top):
@@ -95,11 +110,13 @@ def _ticks(top: float) -> list[float]:
 
 def _legend(names: Sequence[str], y: float) -> tuple[list[str], float]:
     """Coloured squares with names, and where they end."""
-    out, x = [], 0.0
+    out = []
+    x = 0.0
     for number, name in enumerate(names):
         wide = 30 + 7.2 * len(name)
         if x and x + wide > WIDTH:
-            x, y = 0.0, y + 19
+            x = 0.0
+            y = y + 19
         colour = COLOURS[number % len(COLOURS)]
         out.append(f'<rect x="{x:.1f}" y="{y - 10:.1f}" width="12" height="12" fill="{colour}"/>')
         out.append(_text(x + 17, y, name))

@@ -1,8 +1,10 @@
-"""Tables of README.md from results: `python -m mapt.bench.report.readme RESULTS.json` rewrites the marked blocks.
+"""Writes the tables of README.md from results.
 
-A block begins with a line `<!-- bench: NAME -->` and ends with `<!-- end -->`. Names: `costs`, `machine`, `speed`,
-`ratios`, `ablation`. A block whose numbers the results lack stays as it is. The results that README shows are committed
-as `bench/results.json`; a test compares both.
+`python -m mapt.bench.report.readme RESULTS.json` rewrites the marked blocks.
+
+A block begins with a line `<!-- bench: NAME -->` and ends with `<!-- end -->`. Names: `costs`,
+`machine`, `speed`, `ratios`, `ablation`. A block whose numbers the results lack stays as it is. The
+results that README shows are committed as `bench/results.json`; a test compares both.
 """
 
 from __future__ import annotations
@@ -39,7 +41,11 @@ def render(text: str, report: Report) -> str:
         if name not in _BLOCKS:
             raise InputError(f"README.md: unknown block {name!r}; there are {', '.join(_BLOCKS)}")
         needs, make = _BLOCKS[name]
-        return found[1] + make(report) + found[3] if all(report.get(key) for key in needs) else found[0]
+        return (
+            found[1] + make(report) + found[3]
+            if all(report.get(key) for key in needs)
+            else found[0]
+        )
 
     return BLOCK.sub(block, text)
 
@@ -65,10 +71,12 @@ def _each(flops: float) -> str:
 
 
 def _machine(report: Report) -> str:
-    m, data = report["machine"], report["data"]
+    m = report["machine"]
+    data = report["data"]
     return (
-        f"{m['threads']} threads of {m['cpu']}, {data['frames']} frames, median milliseconds, backends in turn in one "
-        f"run; Python {m['python']}, ONNX Runtime {m['libraries']['onnxruntime']}, PyTorch {m['libraries']['torch']}.\n"
+        f"{m['threads']} threads of {m['cpu']}, {data['frames']} frames, median milliseconds,"
+        f" backends in turn in one run; Python {m['python']}, ONNX Runtime"
+        f" {m['libraries']['onnxruntime']}, PyTorch {m['libraries']['torch']}.\n"
     )
 
 
@@ -78,24 +86,38 @@ def _speed(report: Report) -> str:
     for name, stages in report["latency_ms"].items():
         about = report["backends"][name]
         alone = [f"{about[key]:.{digits}f}" if key in about else "" for key, digits in _ALONE]
-        rows.append((name, *(f"{stages[s]['p50']:.1f}" for s in shown), f"{stages['frame']['p99']:.1f}", *alone))
+        rows.append(
+            (
+                name,
+                *(f"{stages[s]['p50']:.1f}" for s in shown),
+                f"{stages['frame']['p99']:.1f}",
+                *alone,
+            )
+        )
     return table(("", *shown, "frame p99", "frames/s alone", "peak MiB"), rows)
 
 
 def _ratios(report: Report) -> str:
-    latency, first = report["latency_ms"], next(iter(report["latency_ms"]))
+    latency = report["latency_ms"]
+    first = next(iter(report["latency_ms"]))
     rows = []
     for name in latency:
-        times = [f"{latency[first][s]['p50'] / latency[name][s]['p50']:.2f}" for s in ("networks", "frame")]
+        times = [
+            f"{latency[first][s]['p50'] / latency[name][s]['p50']:.2f}"
+            for s in ("networks", "frame")
+        ]
         s = report["accuracy"][name]
-        rows.append((name, *times, *(percent(s[key]) for key in ("PAT", "PQ", "TQ", "STQ")), str(s["IDS"])))
+        rows.append(
+            (name, *times, *(percent(s[key]) for key in ("PAT", "PQ", "TQ", "STQ")), str(s["IDS"]))
+        )
     return table(("", f"networks, times {first}", "frame", "PAT", "PQ", "TQ", "STQ", "IDS"), rows)
 
 
 def _ablation(report: Report) -> str:
     rows = []
     for name, about in report["ablation_rows"].items():
-        scores, cells = report["ablation"].get(name, []), ["unproven", ""]
+        scores = report["ablation"].get(name, [])
+        cells = ["unproven", ""]
         if scores:
             cells = [with_spread([s[key] for s in scores], 1) for key in ("PAT", "TQ")]
         rows.append((about["title"], *cells, f"{about['paper_PAT']:.2f}"))
@@ -115,7 +137,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Rewrite README.md, and keep the results beside the bench."""
     from mapt.io.atomic_files import read_json, read_text, write_json
 
-    parser = argparse.ArgumentParser(prog="python -m mapt.bench.report.readme", description=text_of(__name__))
+    parser = argparse.ArgumentParser(
+        prog="python -m mapt.bench.report.readme", description=text_of(__name__)
+    )
     parser.add_argument("results", type=Path, nargs="?", default=RESULTS)
     parser.add_argument("--root", type=Path, default=ROOT, help="checkout")
     options = parser.parse_args(arguments)

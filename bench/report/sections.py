@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mapt.bench.report.constants import CONVENTION, NETWORKS, PAPER, REFERENCE_POINT, STAGES, percent, with_spread
+from mapt.bench.report.constants import (
+    CONVENTION,
+    NETWORKS,
+    PAPER,
+    REFERENCE_POINT,
+    STAGES,
+    percent,
+    with_spread,
+)
 from mapt.bench.report.page import Block, Card, Row, Section
 from mapt.bench.report.paper_tables import MISPRINTS, TABLES, PaperTable, Published, mismatches
 from mapt.bench.report.plots import curves, stacked_bars
@@ -17,7 +25,9 @@ COMPOSITES = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ")
 
 def cards(report: Report) -> list[Card]:
     """The few numbers that most readers come for."""
-    latency, rows, ours = report["latency_ms"], report.get("backends", {}), _ours(report)
+    latency = report["latency_ms"]
+    rows = report.get("backends", {})
+    ours = _ours(report)
     if ours is None:
         return []
     out = [Card(f"{latency[ours]['frame']['p50']:.1f} ms", f"a frame on {ours}, p50")]
@@ -27,52 +37,83 @@ def cards(report: Report) -> list[Card]:
     if "peak_mib" in rows[ours]:
         out.append(Card(f"{rows[ours]['peak_mib']:.0f} MiB", "most memory, the whole process"))
     accuracy = report["accuracy"][ours]
-    out += [Card(percent(accuracy["PAT"]), "PAT, percent"), Card(str(accuracy["IDS"]), "identity switches")]
-    out.append(Card(str(len(report["parity"]["differences"])), "frames in which some backend's ids differ"))
+    out += [
+        Card(percent(accuracy["PAT"]), "PAT, percent"),
+        Card(str(accuracy["IDS"]), "identity switches"),
+    ]
+    out.append(
+        Card(str(len(report["parity"]["differences"])), "frames in which some backend's ids differ")
+    )
     return out
 
 
 def _ours(report: Report) -> str | None:
     """The bundle's row on ONNX Runtime; None where it was not measured."""
-    rows, latency = report.get("backends", {}), report.get("latency_ms", {})
-    return next((name for name, row in rows.items() if row["kind"] == "ort" and name in latency), None)
+    rows = report.get("backends", {})
+    latency = report.get("latency_ms", {})
+    return next(
+        (name for name, row in rows.items() if row["kind"] == "ort" and name in latency), None
+    )
 
 
 def sections(report: Report) -> list[Section]:
     """Every section that the report has numbers for, and the paper's tables."""
     makers = (
-        ("latency_ms", _latency), ("accuracy", _accuracy), ("operators", _costs), ("ablation", _ablation),
-        ("scale", _scale), ("deadline", _deadline),
+        ("latency_ms", _latency), ("accuracy", _accuracy), ("operators", _costs),
+        ("ablation", _ablation), ("scale", _scale), ("deadline", _deadline),
     )  # fmt: skip
     return [make(report) for key, make in makers if report.get(key)] + [_paper(report)]
 
 
 def _latency(report: Report) -> Section:
-    latency, rows = report["latency_ms"], report.get("backends", {})
+    latency = report["latency_ms"]
+    rows = report.get("backends", {})
     shown = [stage for stage in STAGES if stage not in ("networks", "frame")]
-    bars = {name: {s: stages[s]["p50"] for s in shown if s in stages} for name, stages in latency.items()}
+    bars = {
+        name: {s: stages[s]["p50"] for s in shown if s in stages}
+        for name, stages in latency.items()
+    }
     blocks = [Block("Median milliseconds by stage.", svg=stacked_bars(bars, "ms"))]
-    frames = [Row((n, *(f"{s['frame'][q]:.1f}" for q in QUANTILES)), "strong") for n, s in latency.items()]
-    blocks.append(Block("The whole frame, ms", ("backend", *QUANTILES), tuple(frames), (REFERENCE_POINT,)))
+    frames = [
+        Row((n, *(f"{s['frame'][q]:.1f}" for q in QUANTILES)), "strong") for n, s in latency.items()
+    ]
+    blocks.append(
+        Block("The whole frame, ms", ("backend", *QUANTILES), tuple(frames), (REFERENCE_POINT,))
+    )
     if rows:
         blocks += [_standing(rows), _shares(report)]
     for name, stages in latency.items():
-        cells = [Row((s, *(f"{stages[s][q]:.2f}" for q in QUANTILES))) for s in STAGES if s in stages]
-        blocks.append(Block(f"{name}: every stage, ms", ("stage", *QUANTILES), tuple(cells), folded=True))
-    text = "All backends step through the same frames in turn, with the same threads; the first frames are not counted."
+        cells = [
+            Row((s, *(f"{stages[s][q]:.2f}" for q in QUANTILES))) for s in STAGES if s in stages
+        ]
+        blocks.append(
+            Block(f"{name}: every stage, ms", ("stage", *QUANTILES), tuple(cells), folded=True)
+        )
+    text = (
+        "All backends step through the same frames in turn, with the same threads; the first frames"
+        " are not counted."
+    )
     return Section("Latency", (text,), tuple(blocks))
 
 
 def _standing(rows: Mapping[str, Any]) -> Block:
     cells = [
-        Row((
-            name, row["proof"], f"{row['frames_per_second']:.1f}" if "frames_per_second" in row else "",
-            f"{row['peak_mib']:.0f}" if "peak_mib" in row else "",
-        ))
+        Row(
+            (
+                name,
+                row["proof"],
+                f"{row['frames_per_second']:.1f}" if "frames_per_second" in row else "",
+                f"{row['peak_mib']:.0f}" if "peak_mib" in row else "",
+            )
+        )
         for name, row in rows.items()
-    ]  # fmt: skip
-    notes = ["Frames a second and memory are measured in a process of its own, which runs nothing else."]
-    notes += [f"{name} is {row['proof']}: {row['why']}." for name, row in rows.items() if row["why"]]
+    ]
+    notes = [
+        "Frames a second and memory are measured in a process of its own, which runs nothing else."
+    ]
+    notes += [
+        f"{name} is {row['proof']}: {row['why']}." for name, row in rows.items() if row["why"]
+    ]
     columns = ("backend", "standing", "frames/s", "peak MiB")
     return Block("What was proven, throughput and memory", columns, tuple(cells), tuple(notes))
 
@@ -80,28 +121,51 @@ def _standing(rows: Mapping[str, Any]) -> Block:
 def _shares(report: Report) -> Block:
     rate = report["limits"]["flops"] / 1e9
     rows = [
-        Row((name, *(f"{100 * row['gemm_share'][n]:.0f} %" if n in row["gemm_share"] else "" for n in NETWORKS)))
+        Row(
+            (
+                name,
+                *(
+                    f"{100 * row['gemm_share'][n]:.0f} %" if n in row["gemm_share"] else ""
+                    for n in NETWORKS
+                ),
+            )
+        )
         for name, row in report["backends"].items()
         if row["gemm_share"]
     ]
     note = (
-        f"A float32 matrix product of PyTorch reached {rate:.0f} GFLOP/s in this run; a multiply-add is two FLOPs here."
+        f"A float32 matrix product of PyTorch reached {rate:.0f} GFLOP/s in this run; a"
+        " multiply-add is two FLOPs here."
     )
     return Block("Share of a matrix product's rate", ("backend", *NETWORKS), tuple(rows), (note,))
 
 
 def _accuracy(report: Report) -> Section:
     keys = ("PAT", "PQ", "TQ", "STQ")
-    rows = [Row((n, *(percent(s[k]) for k in keys), str(s["IDS"]))) for n, s in report["accuracy"].items()]
-    table = Block("", ("backend", *keys, "IDS"), tuple(rows), ("From the same artifact and the same run.",))
-    differences, frames = report["parity"]["differences"], report["parity"]["frames"]
+    rows = [
+        Row((n, *(percent(s[k]) for k in keys), str(s["IDS"])))
+        for n, s in report["accuracy"].items()
+    ]
+    table = Block(
+        "", ("backend", *keys, "IDS"), tuple(rows), ("From the same artifact and the same run.",)
+    )
+    differences = report["parity"]["differences"]
+    frames = report["parity"]["frames"]
     if not differences:
-        return Section("Accuracy and parity", (f"All identities are equal in all {frames} frames.",), (table,))
+        return Section(
+            "Accuracy and parity", (f"All identities are equal in all {frames} frames.",), (table,)
+        )
     cells = [
-        Row((d["backend"], d["sequence"], str(d["frame"]), str(d["pixels"]), f"{d['margin']:.1e}")) for d in differences
+        Row((d["backend"], d["sequence"], str(d["frame"]), str(d["pixels"]), f"{d['margin']:.1e}"))
+        for d in differences
     ]
     columns = ("backend", "sequence", "frame", "pixels", "narrowest decision so far")
-    folded = Block(f"{len(cells)} frames with other ids than the first backend's", columns, tuple(cells), folded=True)
+    folded = Block(
+        f"{len(cells)} frames with other ids than the first backend's",
+        columns,
+        tuple(cells),
+        folded=True,
+    )
     return Section("Accuracy and parity", (), (table, folded))
 
 
@@ -114,24 +178,36 @@ def _costs(report: Report) -> Section:
     heads.append(Row(("all", f"{total[0] / 1e6:.3f}", f"{total[1] / 1e9:.3f}", ""), "strong"))
     kinds = ("convolution", "linear", "product", "sample")
     graphs = [
-        Row((
-            name, *(f"{cost['graph'][k] / 1e6:.2f}" for k in kinds), f"{cost['graph_params'] / 1e6:.3f}",
-            "yes" if cost["agree"] else "no",
-        ), "" if cost["agree"] else "flag")
+        Row(
+            (
+                name,
+                *(f"{cost['graph'][k] / 1e6:.2f}" for k in kinds),
+                f"{cost['graph_params'] / 1e6:.3f}",
+                "yes" if cost["agree"] else "no",
+            ),
+            "" if cost["agree"] else "flag",
+        )
         for name, cost in report["operators"].items()
-    ]  # fmt: skip
+    ]
     base = report["base_motion"]
-    shared, each = (base["flops"] - base["per_instance"]) / 1e9, base["per_instance"] / 1e9
+    shared = (base["flops"] - base["per_instance"]) / 1e9
+    each = base["per_instance"] / 1e9
     return Section(
         "Cost",
         (
             f"{CONVENTION}.",
-            f"The motion head of base at 384x1248: {base['params'] / 1e6:.3f} M parameters, "
-            f"{shared:.3f} + {each:.4f} N G for N instances. {PAPER[0].upper()}{PAPER[1:]}.",
+            (
+                f"The motion head of base at 384x1248: {base['params'] / 1e6:.3f} M parameters, "
+                f"{shared:.3f} + {each:.4f} N G for N instances. {PAPER[0].upper()}{PAPER[1:]}."
+            ),
         ),
         (
             Block("Heads", ("head", "parameters, M", "FLOPs, G", "G each instance"), tuple(heads)),
-            Block("The exported graphs, M", ("subgraph", *kinds, "parameters", "equal to the model's"), tuple(graphs)),
+            Block(
+                "The exported graphs, M",
+                ("subgraph", *kinds, "parameters", "equal to the model's"),
+                tuple(graphs),
+            ),
         ),
     )
 
@@ -143,18 +219,32 @@ def _each(flops: float) -> str:
 def _ablation(report: Report) -> Section:
     rows = []
     for name, about in report["ablation_rows"].items():
-        scores, cells = report["ablation"].get(name, []), [""] * len(COMPOSITES)
+        scores = report["ablation"].get(name, [])
+        cells = [""] * len(COMPOSITES)
         if scores:
             cells = [with_spread([s[key] for s in scores], 2) for key in COMPOSITES]
         switches = str(sum(s["IDS"] for s in scores)) if scores else ""
         first = (about["title"], about["proof"], cells[0], f"{about['paper_PAT']:.2f}", switches)
         rows.append(Row((*first, *cells[1:]), "strong" if name == "full" else ""))
     order = "; ".join(report["out_of_order"]) or "the means are in the paper's order"
-    over = f"mean and standard deviation over seeds {', '.join(map(str, report['seeds']))}; IDS: their sum"
-    text = f"Percent{', ' + over if len(report['seeds']) > 1 else ''}. MAPT, each cue alone, IoU matching: {order}."
+    over = (
+        f"mean and standard deviation over seeds {', '.join(map(str, report['seeds']))}; IDS:"
+        " their sum"
+    )
+    text = (
+        f"Percent{', ' + over if len(report['seeds']) > 1 else ''}. MAPT, each cue alone, IoU"
+        f" matching: {order}."
+    )
     columns = ("association", "standing", "PAT", "paper's PAT", "IDS", *COMPOSITES[1:])
-    notes = ["The paper's PAT is of KITTI-STEP validation with its own weights: published, not measured here."]
-    notes += [f"{about['title']}: {about['why']}." for about in report["ablation_rows"].values() if about["why"]]
+    notes = [
+        "The paper's PAT is of KITTI-STEP validation with its own weights: published, not measured"
+        " here."
+    ]
+    notes += [
+        f"{about['title']}: {about['why']}."
+        for about in report["ablation_rows"].values()
+        if about["why"]
+    ]
     return Section("Ablation", (text,), (Block("", columns, tuple(rows), tuple(notes)),))
 
 
@@ -166,44 +256,70 @@ def _scale(report: Report) -> Section:
         blocks.append(Block(sweep["title"], svg=curves(series, sweep["unit"], "ms", fits)))
         xs = sorted({p[0] for line in series.values() for p in line})
         cells = [
-            Row((s, *(f"{dict(line)[x]:.2f}" if x in dict(line) else "" for x in xs), fits.get(s, "")))
+            Row(
+                (
+                    s,
+                    *(f"{dict(line)[x]:.2f}" if x in dict(line) else "" for x in xs),
+                    fits.get(s, ""),
+                )
+            )
             for s, line in series.items()
         ]
         blocks.append(
-            Block(f"{name}: the numbers, ms", (name, *(f"{x:g}" for x in xs), "fit"), tuple(cells), folded=True)
+            Block(
+                f"{name}: the numbers, ms",
+                (name, *(f"{x:g}" for x in xs), "fit"),
+                tuple(cells),
+                folded=True,
+            )
         )
     return Section("Scale", (), tuple(blocks))
 
 
 def _deadline(report: Report) -> Section:
     rows = [
-        Row((
-            "none" if p["deadline_ms"] is None else f"{p['deadline_ms']:.1f}",
-            *(f"{100 * p[k]:.0f} %" for k in ("late", "no_appearance", "no_motion")),
-            f"{p['p50']:.1f}", f"{p['p99']:.1f}", percent(p["TQ"]), str(p["IDS"]),
-        ))
+        Row(
+            (
+                "none" if p["deadline_ms"] is None else f"{p['deadline_ms']:.1f}",
+                *(f"{100 * p[k]:.0f} %" for k in ("late", "no_appearance", "no_motion")),
+                f"{p['p50']:.1f}",
+                f"{p['p99']:.1f}",
+                percent(p["TQ"]),
+                str(p["IDS"]),
+            )
+        )
         for p in report["deadline"]
-    ]  # fmt: skip
+    ]
     columns = ("deadline ms", "late", "no appearance", "no motion", "p50", "p99", "TQ", "IDS")
     return Section("Deadlines", (), (Block("", columns, tuple(rows)),))
 
 
 def _paper(report: Report) -> Section:
     text = (
-        "Published numbers, in percent, on data and with training that this project does not have: not measured here. "
-        "A composite further from its parts than rounding explains is red, with what the parts give. The last row of "
-        "each is this run, on the data named above: not comparable, only beside."
+        "Published numbers, in percent, on data and with training that this project does not have:"
+        " not measured here. A composite further from its parts than rounding explains is red, with"
+        " what the parts give. The last row of each is this run, on the data named above: not"
+        " comparable, only beside."
     )
     name = _ours(report)
     ours = report["accuracy"][name] if name else None
-    return Section("The paper's tables", (text, MISPRINTS), tuple(_published(table, ours) for table in TABLES))
+    return Section(
+        "The paper's tables", (text, MISPRINTS), tuple(_published(table, ours) for table in TABLES)
+    )
 
 
 def _published(table: PaperTable, ours: Mapping[str, Any] | None) -> Block:
-    keys: Sequence[str] = COMPOSITES if any(row.PAT is not None for row in table.rows) else COMPOSITES[3:]
-    rows = [Row((row.system, *_cells(row, table.decimals, keys)), _mark(row, table)) for row in table.rows]
+    keys: Sequence[str] = (
+        COMPOSITES if any(row.PAT is not None for row in table.rows) else COMPOSITES[3:]
+    )
+    rows = [
+        Row((row.system, *_cells(row, table.decimals, keys)), _mark(row, table))
+        for row in table.rows
+    ]
     if ours:
-        rows.append(Row(("here, on other data", *(percent(ours.get(key)) for key in keys)), "strong"))
+        rows.append(
+            Row(("here, on other data", *(percent(ours.get(key)) for key in keys)), "strong")
+        )
     return Block(f"Table {table.number}: {table.title} (published)", ("system", *keys), tuple(rows))
 
 

@@ -24,7 +24,8 @@ class Deviation:
     Attributes:
         subgraph: its name.
         tensor: the output that differs most.
-        relative: its largest difference, as a share of the tensor's largest value; for integers the share of elements.
+        relative: its largest difference, as a share of the tensor's largest value; for integers the
+            share of elements.
     """
 
     subgraph: str
@@ -33,7 +34,10 @@ class Deviation:
 
 
 def compare(reference: Backend, other: Backend) -> list[Deviation]:
-    """Run both on a synthetic street; each subgraph gets the reference's tensors, so that errors do not add up."""
+    """Compare two backends on a synthetic street, subgraph by subgraph.
+
+    Each subgraph gets the reference's tensors, so that errors do not add up.
+    """
     info = reference.info
     frames = list(render_sequence(7, 0, 2, (info.height, info.width)))
     known: Tensors = {"image": frames[1].image[None]}
@@ -42,7 +46,8 @@ def compare(reference: Backend, other: Backend) -> list[Deviation]:
     out = []
     for spec in SUBGRAPHS:
         inputs = {t.name: _rows(known[t.name], t.resolve(info.sizes)) for t in spec.inputs}
-        want, got = reference.run(spec.name, inputs), other.run(spec.name, inputs)
+        want = reference.run(spec.name, inputs)
+        got = other.run(spec.name, inputs)
         differences = {t.name: difference(want[t.name], got[t.name]) for t in spec.outputs}
         worst = max(differences, key=lambda name: differences[name])
         out.append(Deviation(spec.name, worst, differences[worst]))

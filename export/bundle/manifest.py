@@ -45,15 +45,22 @@ def write_manifest(
         pair_sums: of every int8 subgraph, see `mapt.export.precision.saturation.worst_pair_sum`.
 
     Returns:
-        The bundle's id: a hash over the ONNX files and what is configured, engines and weights apart.
+        The bundle's id: a hash over the ONNX files and what is configured, engines and weights
+        apart.
     """
     subgraphs = {
         spec.name: {
             "file": graphs[spec.name],
             "sha256": sha256(folder / graphs[spec.name]),
             "precision": (precisions or {}).get(spec.name, precision),
-            "inputs": [{"name": t.name, "dtype": t.dtype, "shape": list(t.resolve(info.sizes))} for t in spec.inputs],
-            "outputs": [{"name": t.name, "dtype": t.dtype, "shape": list(t.resolve(info.sizes))} for t in spec.outputs],
+            "inputs": [
+                {"name": t.name, "dtype": t.dtype, "shape": list(t.resolve(info.sizes))}
+                for t in spec.inputs
+            ],
+            "outputs": [
+                {"name": t.name, "dtype": t.dtype, "shape": list(t.resolve(info.sizes))}
+                for t in spec.outputs
+            ],
         }
         for spec in SUBGRAPHS
     }
@@ -74,7 +81,10 @@ def write_manifest(
         "files": {n: sha256(folder / n) for n in sorted(files)},
         "versions": versions,
         "int8": {"limit": PAIR_LIMIT, "pair_sums": pair_sums} if pair_sums else {},
-        "engines": {t: {n: _engine_entry(e, folder) for n, e in own.items()} for t, own in (engines or {}).items()},
+        "engines": {
+            t: {n: _engine_entry(e, folder) for n, e in own.items()}
+            for t, own in (engines or {}).items()
+        },
     }
     with atomic_file(folder / MANIFEST) as temporary:
         temporary.write_text(seal(manifest))

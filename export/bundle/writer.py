@@ -1,4 +1,7 @@
-"""Writes a bundle: graphs, the weights they came from, engines, a golden picture, and the manifest over all of it."""
+"""Writes a bundle: graphs, their weights, engines, a golden picture and the manifest.
+
+The manifest covers all other files.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,13 @@ from mapt.export.lowering.graph_rewriter import static_shapes
 from mapt.export.lowering.lowering import Device, Lowering
 from mapt.export.lowering.matmul_free import remove_products
 from mapt.export.lowering.tracing import finish, trace
-from mapt.export.precision.mixed_precision import Frames, Lowered, Precision, lower_precision, report
+from mapt.export.precision.mixed_precision import (
+    Frames,
+    Lowered,
+    Precision,
+    lower_precision,
+    report,
+)
 from mapt.export.precision.saturation import worst_pair_sum
 from mapt.export.tensorrt.engines import Engine, build_engines, find_targets
 from mapt.io.atomic_folders import Ours, nothing, published
@@ -51,11 +60,12 @@ class Request:
         lowering: how operators are written, see `mapt.export.lowering.lowering.lower`.
         precision: number format of the heads that pass the gate; the others stay in float32.
         frames: for int8's ranges and the gate.
-        targets: GPU generations to build TensorRT engines for; None: no engines; empty: all of `TARGETS` that the
-            library builds for, or the GPU that is there.
+        targets: GPU generations to build TensorRT engines for; None: no engines; empty: all of
+            `TARGETS` that the library builds for, or the GPU that is there.
         timing_cache: file that keeps TensorRT's measurements from run to run.
         sign: private Ed25519 key (PEM) that signs the manifest.
-        device: what graphs with MAPT's own operators are for, see `mapt.export.lowering.lowering.lower`.
+        device: what graphs with MAPT's own operators are for, see
+            `mapt.export.lowering.lowering.lower`.
     """
 
     size: tuple[int, int] | None = None
@@ -88,7 +98,8 @@ class Exported:
         graphs: by subgraph.
         engines: by target and subgraph.
         lowered: what became of a lower precision.
-        refused: a line for every engine of a lower precision that TensorRT does not build; it is left out.
+        refused: a line for every engine of a lower precision that TensorRT does not build; it is
+            left out.
     """
 
     id: str
@@ -99,20 +110,25 @@ class Exported:
 
 
 def export_bundle(
-    weights: Path, out: Path, request: Request | None = None, done: Callable[[str], None] | None = None
+    weights: Path,
+    out: Path,
+    request: Request | None = None,
+    done: Callable[[str], None] | None = None,
 ) -> Exported:
     """Export a weight file.
 
     Args:
         weights: `.safetensors` written by `mapt train`.
         out: the bundle's folder; a bundle that is there is replaced.
-        request: what it is to hold; None: float32 and standard operators at the weights' own size, nothing else.
+        request: what it is to hold; None: float32 and standard operators at the weights' own size,
+            nothing else.
         done: called with the name of each finished subgraph, trial of the gate and engine.
 
     Raises:
-        InputError: bad weights, size, key, target or frames, no TensorRT, an ONNX Runtime that is too old for the
-            lowering, or a folder that is not a bundle.
-        RuntimeError: a graph is not valid or a float32 engine does not build; a fault of this program, not of its user.
+        InputError: bad weights, size, key, target or frames, no TensorRT, an ONNX Runtime that is
+            too old for the lowering, or a folder that is not a bundle.
+        RuntimeError: a graph is not valid or a float32 engine does not build; a fault of this
+            program, not of its user.
     """
     request = request or Request()
     if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
@@ -121,7 +137,11 @@ def export_bundle(
         load_private_key(request.sign)  # what costs nothing to check comes first
     library_for(_operators(request.lowering), "--ops custom")
     here = onnxruntime_version()  # it gives the golden picture
-    check_requirements(required(request.lowering), {"onnxruntime": here} if here else {}, f"--ops {request.lowering}")
+    check_requirements(
+        required(request.lowering),
+        {"onnxruntime": here} if here else {},
+        f"--ops {request.lowering}",
+    )
     targets = None if request.targets is None else engine_targets(request.targets)
     network = load_weights(weights, size=request.size)
     with published(out, _named_in(out)) as folder:
@@ -129,10 +149,16 @@ def export_bundle(
 
 
 def _named_in(bundle: Path) -> Ours:
-    """Tells the files of a bundle that its manifest names; whatever else lies there is its user's."""
+    """Return a test for the files of a bundle that its manifest names.
+
+    All other files in the folder belong to its user.
+    """
     try:
         manifest = json.loads((bundle / MANIFEST).read_bytes())
-        entries = [*manifest["subgraphs"].values(), *(e for own in manifest["engines"].values() for e in own.values())]
+        entries = [
+            *manifest["subgraphs"].values(),
+            *(e for own in manifest["engines"].values() for e in own.values()),
+        ]
         names = {MANIFEST, SIGNATURE, *manifest["files"], *(entry["file"] for entry in entries)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return nothing
@@ -140,7 +166,10 @@ def _named_in(bundle: Path) -> Ours:
 
 
 def engine_targets(wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """The targets that are meant, checked; errors as in `mapt.export.tensorrt.engines.find_targets`."""
+    """Check the requested targets and return those to build for.
+
+    It raises the errors of `mapt.export.tensorrt.engines.find_targets`.
+    """
     library, possible = find_targets()
     unknown = next((t for t in wanted if t not in possible), None)
     if unknown:
@@ -149,42 +178,66 @@ def engine_targets(wanted: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _write(
-    network: Network, folder: Path, request: Request, targets: tuple[str, ...] | None, done: Callable[[str], None]
+    network: Network,
+    folder: Path,
+    request: Request,
+    targets: tuple[str, ...] | None,
+    done: Callable[[str], None],
 ) -> Exported:
     info = model_info(network.config, network.backbone.channels[2])
     parameters: dict[str, int] = {}
     graphs: dict[str, Path] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for subgraph in list_subgraphs(network, info):
-            name, traced = subgraph.spec.name, trace(subgraph)
+            name = subgraph.spec.name
+            traced = trace(subgraph)
             graphs[name] = folder / f"{name}.onnx"
-            onnx.save(finish(traced, subgraph, info, request.lowering, request.device), graphs[name])
+            onnx.save(
+                finish(traced, subgraph, info, request.lowering, request.device), graphs[name]
+            )
             if targets is not None:
-                onnx.save(finish(traced, subgraph, info, "gridsample"), Path(scratch, f"{name}.onnx"))
+                onnx.save(
+                    finish(traced, subgraph, info, "gridsample"), Path(scratch, f"{name}.onnx")
+                )
             parameters[name] = sum(p.numel() for p in subgraph.module.parameters())
             done(name)
         operators = _operators(request.lowering)
-        bundle = Bundle(folder, "", info, request.lowering, request.precision, graphs, {}, operators=operators)
+        bundle = Bundle(
+            folder, "", info, request.lowering, request.precision, graphs, {}, operators=operators
+        )
         save_weights(folder / WEIGHTS, network)
-        files, lowered, kept = [WEIGHTS, GOLDEN], None, tuple[str, ...]()
+        files = [WEIGHTS, GOLDEN]
+        lowered = None
+        kept = tuple[str, ...]()
         if request.precision != "fp32":
             lowered, kept = _lower(bundle, request, done)
             files.append(REPORT)
             for head in kept if targets is not None else ():
                 path = Path(scratch, f"{head}.onnx")
                 onnx.save(lowered.convert(head, onnx.load(path), symmetric=True), path)
-        precisions: dict[str, str] = {name: request.precision if name in kept else "fp32" for name in graphs}
+        precisions: dict[str, str] = {
+            name: request.precision if name in kept else "fp32" for name in graphs
+        }
         engines, refused = _engines(Path(scratch), precisions, folder, targets or (), request, done)
     write_golden(folder / GOLDEN, OrtBackend(bundle, device="cpu"), _golden_image(info))
     identity = write_manifest(
-        folder, info, {name: path.name for name, path in graphs.items()}, files,
-        lowering=request.lowering, precision=request.precision, precisions=precisions,
-        versions={name: importlib.metadata.version(name) for name in LIBRARIES}, engines=_entries(engines, folder),
-        operators=operators, pair_sums=_pair_sums(graphs, precisions),
-    )  # fmt: skip
+        folder,
+        info,
+        {name: path.name for name, path in graphs.items()},
+        files,
+        lowering=request.lowering,
+        precision=request.precision,
+        precisions=precisions,
+        versions={name: importlib.metadata.version(name) for name in LIBRARIES},
+        engines=_entries(engines, folder),
+        operators=operators,
+        pair_sums=_pair_sums(graphs, precisions),
+    )
     if request.sign:
         sign_file(folder / MANIFEST, request.sign, folder / SIGNATURE)
-    listed = [_listed(name, path, parameters[name], precisions[name]) for name, path in graphs.items()]
+    listed = [
+        _listed(name, path, parameters[name], precisions[name]) for name, path in graphs.items()
+    ]
     return Exported(identity, listed, engines, lowered, refused)
 
 
@@ -203,8 +256,13 @@ def _listed(name: str, path: Path, parameters: int, precision: str) -> Graph:
     return Graph(name, parameters, len(onnx.load(path).graph.node), path.stat().st_size, precision)
 
 
-def _lower(bundle: Bundle, request: Request, done: Callable[[str], None]) -> tuple[Lowered, tuple[str, ...]]:
-    """Let the gate choose the heads of a lower precision, and write down what it saw; returns them too."""
+def _lower(
+    bundle: Bundle, request: Request, done: Callable[[str], None]
+) -> tuple[Lowered, tuple[str, ...]]:
+    """Lower the precision of the heads that pass the accuracy gate, and write its report.
+
+    The names of these heads are returned, too.
+    """
     lowered = lower_precision(bundle, request.precision, request.frames, done)
     told = report(lowered.verdict, request.precision, request.frames)
     (bundle.folder / REPORT).write_text(json.dumps(told, indent=1) + "\n")
@@ -221,11 +279,19 @@ def _entries(engines: list[Engine], folder: Path) -> dict[str, dict[str, EngineF
 
 
 def _engines(
-    scratch: Path, precisions: dict[str, str], folder: Path, targets: tuple[str, ...], request: Request,
+    scratch: Path,
+    precisions: dict[str, str],
+    folder: Path,
+    targets: tuple[str, ...],
+    request: Request,
     done: Callable[[str], None],
-) -> tuple[list[Engine], tuple[str, ...]]:  # fmt: skip
-    """Engines of the graphs in `scratch`; those of a lower precision may be refused, and are then told of in a line."""
-    engines, lines = list[Engine](), list[str]()
+) -> tuple[list[Engine], tuple[str, ...]]:
+    """Build engines of the graphs in `scratch`.
+
+    The engine of a graph in a lower precision may fail to build. It is then reported in a line.
+    """
+    engines = list[Engine]()
+    lines = list[str]()
 
     def refused(name: str, reason: str) -> None:
         if precisions[name] == "fp32":
@@ -236,7 +302,9 @@ def _engines(
         sources = {name: scratch / f"{name}.onnx" for name in precisions}
         if target == "sm75":
             sources = {name: _for_turing(path) for name, path in sources.items()}
-        engines += build_engines(sources, folder, target, request.timing_cache, lambda e: done(e.file), refused)
+        engines += build_engines(
+            sources, folder, target, request.timing_cache, lambda e: done(e.file), refused
+        )
     return engines, tuple(lines)
 
 

@@ -37,9 +37,13 @@ def list_subgraphs(network: Network, info: ModelInfo) -> list[Subgraph]:
         InputError: its motion head is an external flow.
     """
     if network.config.motion_input == "flow":
-        raise InputError("model.motion_input = flow: OpenCV's flow cannot be exported; track with the weights")
+        raise InputError(
+            "model.motion_input = flow: OpenCV's flow cannot be exported; track with the weights"
+        )
     modules = build_subgraphs(fold_batch_norm(copy.deepcopy(network).eval().cpu()))
-    return [Subgraph(s, modules[s.name], tuple(_example(t, info) for t in s.inputs)) for s in SUBGRAPHS]
+    return [
+        Subgraph(s, modules[s.name], tuple(_example(t, info) for t in s.inputs)) for s in SUBGRAPHS
+    ]
 
 
 def _example(spec: TensorSpec, info: ModelInfo) -> Tensor:
@@ -52,7 +56,9 @@ def fold_batch_norm(network: Network) -> Network:
     for parent in network.modules():
         if isinstance(parent, nn.Sequential):
             for i in range(len(parent) - 1):
-                conv, norm = parent[i], parent[i + 1]
+                conv = parent[i]
+                norm = parent[i + 1]
                 if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                    parent[i], parent[i + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
+                    parent[i] = fuse_conv_bn_eval(conv, norm)
+                    parent[i + 1] = nn.Identity()
     return network

@@ -10,7 +10,9 @@ from onnx import shape_inference
 Shapes = dict[str, tuple[int, ...]]
 
 
-def replace_node(graph: onnx.GraphProto, node: onnx.NodeProto, new: Sequence[onnx.NodeProto]) -> None:
+def replace_node(
+    graph: onnx.GraphProto, node: onnx.NodeProto, new: Sequence[onnx.NodeProto]
+) -> None:
     """Put nodes in the place of one, in place."""
     place = list(graph.node).index(node)
     del graph.node[place]
@@ -34,7 +36,9 @@ def reads(node: onnx.NodeProto) -> set[str]:
     """Every name a node reads, in its inner graphs too."""
     inner = [a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
     own = set(node.input)
-    return own.union(*(reads(n) for g in inner for n in g.node), *({o.name for o in g.output} for g in inner))
+    return own.union(
+        *(reads(n) for g in inner for n in g.node), *({o.name for o in g.output} for g in inner)
+    )
 
 
 def every_node(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
@@ -47,9 +51,12 @@ def every_node(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 
 
 def name_nodes(graph: onnx.GraphProto) -> None:
-    """Name every node that has no name, or another's, after its first output, in place; every rewrite ends with it.
+    """Name every node without a unique name after its first output, in place.
 
-    ONNX Runtime before 1.22 builds the names of fused nodes from these, and refuses a graph where two are the same.
+    Every rewrite ends with this.
+
+    ONNX Runtime before 1.22 builds the names of fused nodes from these, and refuses a graph where
+    two are the same.
     """
     taken: set[str] = set()
     unnamed = []

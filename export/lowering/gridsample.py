@@ -1,4 +1,7 @@
-"""The `gridsample` lowering: DeformConv and RoiAlign as GridSample and matrix products, which build without plugins."""
+"""The `gridsample` lowering, which builds without plugins.
+
+It expresses DeformConv and RoiAlign as GridSample and matrix products.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ def lower_gridsample(model: onnx.ModelProto) -> None:
     """Replace every DeformConv and RoiAlign of a graph with static shapes, in place.
 
     Raises:
-        RuntimeError: a node of a form that MAPT's graphs do not have; a fault of this program, not of its user.
+        RuntimeError: a node of a form that MAPT's graphs do not have; a fault of this program, not
+            of its user.
     """
     rewrite(model.graph, _LOWERINGS, static_shapes(model), "g")
 
@@ -26,23 +30,41 @@ def _normalise(b: Builder, coordinate: str, size: int) -> str:
 
 
 def _sample(b: Builder, image: str, x: str, y: str, grid: tuple[int, ...], padding: str) -> str:
-    """GridSample of `image` at normalised x and y, whose shapes are those of the grid (n,rows,columns)."""
+    """Append a GridSample of `image` at normalised coordinates x and y.
+
+    Their shapes are those of the grid (n,rows,columns).
+    """
     last = b.constant([-1], np.int64)
     pairs = b.op("Concat", b.op("Unsqueeze", x, last), b.op("Unsqueeze", y, last), axis=-1)
-    return b.op("GridSample", image, b.reshape(pairs, (*grid, 2)), mode="linear", padding_mode=padding, align_corners=1)
+    return b.op(
+        "GridSample",
+        image,
+        b.reshape(pairs, (*grid, 2)),
+        mode="linear",
+        padding_mode=padding,
+        align_corners=1,
+    )
 
 
 def _deform_conv(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
-    """Samples of all taps by one GridSample over (taps * rows, columns), then a product with the filters."""
+    """Lower a DeformConv to one GridSample and a product with the filters.
+
+    The GridSample takes the samples of all taps, as (taps * rows, columns).
+    """
     image, weight, offset, *rest = node.input
-    (n, channels, height, width), (filters, _, kh, kw) = shapes[image], shapes[weight]
+    n, channels, height, width = shapes[image]
+    filters, _, kh, kw = shapes[weight]
     rows, columns = shapes[offset][2:]
-    a = attributes(node, group=1, offset_group=1, dilations=[1, 1], strides=[1, 1], pads=[0, 0, 0, 0])
+    a = attributes(
+        node, group=1, offset_group=1, dilations=[1, 1], strides=[1, 1], pads=[0, 0, 0, 0]
+    )
     if a["offset_group"] != 1 or any(rest[1:]):
         raise RuntimeError(f"{node.name}: offset groups and modulation masks have no lowering")
-    (dilation_y, dilation_x), (stride_y, stride_x) = a["dilations"], a["strides"]
+    dilation_y, dilation_x = a["dilations"]
+    stride_y, stride_x = a["strides"]
     top, left = a["pads"][:2]
-    groups, taps = int(a["group"]), kh * kw
+    groups = int(a["group"])
+    taps = kh * kw
     tap_y, tap_x = (v.reshape(1, taps, 1, 1) for v in np.mgrid[:kh, :kw])
     base_y = tap_y * dilation_y - top + np.arange(rows).reshape(1, 1, rows, 1) * stride_y
     base_x = tap_x * dilation_x - left + np.arange(columns) * stride_x
@@ -61,13 +83,34 @@ def _deform_conv(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
 
 
 def _roi_align(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
-    """All sample points of all boxes by one GridSample, then averages; exact for boxes inside the image."""
+    """Lower a RoiAlign to one GridSample and averages.
+
+    The GridSample takes all sample points of all boxes. The result is exact for boxes inside the
+    image.
+    """
     image, boxes, index = node.input
-    (n, channels, height, width), count = shapes[image], shapes[boxes][0]
-    a = attributes(node, coordinate_transformation_mode=b"half_pixel", mode=b"avg", sampling_ratio=0, spatial_scale=1.0)
-    size, ratio = int(a["output_height"]), int(a["sampling_ratio"])
-    known = (a["coordinate_transformation_mode"], a["mode"], a["output_width"]) == (b"half_pixel", b"avg", size)
-    if not known or ratio < 1 or n not in (1, count) or (n > 1 and not _counts_up(b.graph, index, n)):
+    n, channels, height, width = shapes[image]
+    count = shapes[boxes][0]
+    a = attributes(
+        node,
+        coordinate_transformation_mode=b"half_pixel",
+        mode=b"avg",
+        sampling_ratio=0,
+        spatial_scale=1.0,
+    )
+    size = int(a["output_height"])
+    ratio = int(a["sampling_ratio"])
+    known = (a["coordinate_transformation_mode"], a["mode"], a["output_width"]) == (
+        b"half_pixel",
+        b"avg",
+        size,
+    )
+    if (
+        not known
+        or ratio < 1
+        or n not in (1, count)
+        or (n > 1 and not _counts_up(b.graph, index, n))
+    ):
         raise RuntimeError(f"{node.name}: a RoiAlign of this form has no lowering")
     points = size * ratio
     shares = (np.arange(points) + 0.5) / points
@@ -83,18 +126,32 @@ def _roi_align(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
     samples = _sample(b, image, x, y, grid, "border")
     pooled = b.op("AveragePool", samples, kernel_shape=[ratio, ratio], strides=[ratio, ratio])
     if n == 1:
-        pooled = b.op("Transpose", b.reshape(pooled, (channels, count, size, size)), perm=[1, 0, 2, 3])
+        pooled = b.op(
+            "Transpose", b.reshape(pooled, (channels, count, size, size)), perm=[1, 0, 2, 3]
+        )
     b.reshape(pooled, (count, channels, size, size), output=node.output[0])
 
 
 def _counts_up(graph: onnx.GraphProto, name: str, count: int) -> bool:
-    """Is `name` the constant 0, 1, ... count - 1, or the first column of boxes whose first part that is?"""
+    """Tell whether `name` counts the boxes 0, 1, ... count - 1.
+
+    It is either that constant, or the first column of boxes whose first part is that constant.
+    """
     constant = next((t for t in graph.initializer if t.name == name), None)
     if constant is not None:
         return np.array_equal(numpy_helper.to_array(constant).ravel(), np.arange(count))
     source = next((n for n in graph.node if name in n.output), None)
-    return source is not None and source.op_type in _FOLLOWED and _counts_up(graph, source.input[0], count)
+    return (
+        source is not None
+        and source.op_type in _FOLLOWED
+        and _counts_up(graph, source.input[0], count)
+    )
 
 
-_FOLLOWED = ("Cast", "Squeeze", "Slice", "Concat")  # through which the first input's first column stays itself
+_FOLLOWED = (
+    "Cast",
+    "Squeeze",
+    "Slice",
+    "Concat",
+)  # through which the first input's first column stays itself
 _LOWERINGS: dict[str, Rule] = {"DeformConv": _deform_conv, "RoiAlign": _roi_align}

@@ -1,4 +1,7 @@
-"""The lowerings: rewrites of one traced graph, whose nodes of MAPT's own domain they keep or replace."""
+"""The lowerings, which rewrite one traced graph.
+
+Each of them keeps or replaces the nodes of MAPT's own domain.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,16 @@ def lower(model: onnx.ModelProto, lowering: Lowering, device: Device = "cpu") ->
 
     Args:
         model: as traced, with MAPT's nodes.
-        lowering: "custom" keeps the operators that csrc/ has kernels for; "standard" has ONNX's DeformConv
-            and RoiAlign in their place; "gridsample" GridSample and MatMul, which any runtime builds without a plugin.
-        device: what "custom" graphs are for. On a CPU the semantic head ranks labels channels last, which is faster
-            there, and which ONNX Runtime computes wrongly on a GPU. The other lowerings are the same for both.
+        lowering: "custom" keeps the operators that csrc/ has kernels for; "standard" has ONNX's
+            DeformConv and RoiAlign in their place; "gridsample" GridSample and MatMul, which any
+            runtime builds without a plugin.
+        device: what "custom" graphs are for. On a CPU the semantic head ranks labels channels last,
+            which is faster there, and which ONNX Runtime computes wrongly on a GPU. The other
+            lowerings are the same for both.
 
     Raises:
-        RuntimeError: a node of a form that MAPT's graphs do not have; a fault of this program, not of its user.
+        RuntimeError: a node of a form that MAPT's graphs do not have; a fault of this program, not
+            of its user.
     """
     rules = _ALWAYS if lowering == "custom" else _ALWAYS | STANDARD
     rewrite(model.graph, rules, known_shapes(model.graph), "s", DOMAIN)
@@ -48,9 +54,12 @@ def lower(model: onnx.ModelProto, lowering: Lowering, device: Device = "cpu") ->
 def _greedy_keep(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
     """GreedyKeep as a Loop: keep <- (keep . S < 0.5) until nothing changes, at most n times.
 
-    The body carries `keep` (n,) float32 and stops when a round leaves it unchanged: exactly the greedy result.
+    The body carries `keep` (n,) float32 and stops when a round leaves it unchanged: exactly the
+    greedy result.
     """
-    (suppresses,), (result,), at = node.input, node.output, node.output[0]
+    (suppresses,) = node.input
+    (result,) = node.output
+    at = node.output[0]
     (count,) = shapes[result]
 
     def name(part: str) -> str:
@@ -82,7 +91,8 @@ def _greedy_keep(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
         helper.make_node("Constant", [], [name("half")], value_float=0.5),
         helper.make_node("Constant", [], [name("bound")], value_int=count),
         helper.make_node("Loop", [name("bound"), "", name("all")], [name("keep")], body=body),
-        # Shape inference takes a Loop's results to be of any shape; the lowerings behind this one need theirs.
+        # Shape inference takes a Loop's results to be of any shape; the lowerings behind this one
+        # need theirs.
         helper.make_node("Constant", [], [name("shape")], value_ints=[count]),
         helper.make_node("Reshape", [name("keep"), name("shape")], [name("kept")]),
         helper.make_node("Greater", [name("kept"), name("half")], [result]),

@@ -1,4 +1,7 @@
-"""Graphs without float32 matrix products: TensorRT-RTX builds none for Turing (sm75), but convolutions and sums."""
+"""Rewrites graphs so that they need no float32 matrix products.
+
+TensorRT-RTX builds no such products for Turing (sm75), but it builds convolutions and sums.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,17 @@ from mapt.export.lowering.graph_rewriter import Shapes, name_nodes, replace_node
 def remove_products(model: onnx.ModelProto, shapes: Shapes) -> None:
     """Replace every Gemm and MatMul of a graph with static shapes, in place.
 
-    Gemm becomes a 1x1 convolution; MatMul becomes a product with broadcasting and a sum; the vector-matrix product in a
-    greedy Loop, which asks whether any kept box suppresses this one, a maximum of zeros and ones.
+    Gemm becomes a 1x1 convolution; MatMul becomes a product with broadcasting and a sum; the
+    vector-matrix product in a greedy Loop, which asks whether any kept box suppresses this one, a
+    maximum of zeros and ones.
 
     Args:
         model: in the gridsample lowering, or a copy of it.
         shapes: of its values.
 
     Raises:
-        RuntimeError: a product of a form that MAPT's graphs do not have; a fault of this program, not of its user.
+        RuntimeError: a product of a form that MAPT's graphs do not have; a fault of this program,
+            not of its user.
     """
     graph = model.graph
     for node in list(graph.node):
@@ -35,7 +40,9 @@ def remove_products(model: onnx.ModelProto, shapes: Shapes) -> None:
     name_nodes(graph)
 
 
-def _constant(graph: onnx.GraphProto, name: str, value: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:
+def _constant(
+    graph: onnx.GraphProto, name: str, value: np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+) -> str:
     graph.initializer.append(numpy_helper.from_array(value, name))
     return name
 
@@ -48,7 +55,8 @@ def _gemm(graph: onnx.GraphProto, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         raise RuntimeError(f"{node.name}: a Gemm of this form has no convolution")
     matrix = numpy_helper.to_array(weight)
     matrix = np.ascontiguousarray(matrix if a["transB"] else matrix.T)  # (outputs,inputs)
-    (outputs, inputs), out = matrix.shape, node.output[0]
+    outputs, inputs = matrix.shape
+    out = node.output[0]
     filters = _constant(graph, f"{out}_filters", matrix[:, :, None, None])
     pixels = _constant(graph, f"{out}_pixels", np.array([-1, inputs, 1, 1]))
     rows = _constant(graph, f"{out}_rows", np.array([-1, outputs]))
@@ -61,7 +69,8 @@ def _gemm(graph: onnx.GraphProto, node: onnx.NodeProto) -> list[onnx.NodeProto]:
 
 def _matmul(graph: onnx.GraphProto, node: onnx.NodeProto, shapes: Shapes) -> list[onnx.NodeProto]:
     """(...,m,k) x (...,k,n): (...,m,k,1) * (...,1,k,n), summed over k."""
-    (left, right), out = node.input, node.output[0]
+    left, right = node.input
+    out = node.output[0]
     if min(len(shapes[left]), len(shapes[right])) < 2:
         raise RuntimeError(f"{node.name}: a MatMul with a vector has no sum")
     last = _constant(graph, f"{out}_last", np.array([-1]))
@@ -76,7 +85,8 @@ def _matmul(graph: onnx.GraphProto, node: onnx.NodeProto, shapes: Shapes) -> lis
 
 
 def _any(graph: onnx.GraphProto, node: onnx.NodeProto) -> list[onnx.NodeProto]:
-    (keep, suppresses), out = node.input, node.output[0]
+    keep, suppresses = node.input
+    out = node.output[0]
     column = _constant(graph, f"{out}_column", np.array([1]))
     rows = _constant(graph, f"{out}_over", np.array([0]))
     return [

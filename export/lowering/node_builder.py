@@ -22,7 +22,8 @@ class Builder:
     """
 
     def __init__(self, graph: onnx.GraphProto, node: onnx.NodeProto, mark: str) -> None:
-        self.graph, self.prefix = graph, f"{node.output[0]}_{mark}"
+        self.graph = graph
+        self.prefix = f"{node.output[0]}_{mark}"
         self.nodes: list[onnx.NodeProto] = []
         self.count = 0
 
@@ -65,7 +66,9 @@ class Builder:
 Rule = Callable[[Builder, onnx.NodeProto, Shapes], None]
 
 
-def rewrite(graph: onnx.GraphProto, rules: Mapping[str, Rule], shapes: Shapes, mark: str, domain: str = "") -> None:
+def rewrite(
+    graph: onnx.GraphProto, rules: Mapping[str, Rule], shapes: Shapes, mark: str, domain: str = ""
+) -> None:
     """Replace every node of a domain that there is a rule for, in place.
 
     Args:

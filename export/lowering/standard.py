@@ -23,32 +23,49 @@ def _deform_conv2d(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
         offset = b.op("Expand", offset, b.constant((batch, *shapes[offset][1:]), np.int64))
     a = attributes(node)
     b.op(
-        "DeformConv", image, weight, offset, *bias, output=node.output[0], strides=[a["stride"]] * 2,
-        pads=[a["padding"]] * 4, dilations=[a["dilation"]] * 2,
-    )  # fmt: skip
+        "DeformConv",
+        image,
+        weight,
+        offset,
+        *bias,
+        output=node.output[0],
+        strides=[a["stride"]] * 2,
+        pads=[a["padding"]] * 4,
+        dilations=[a["dilation"]] * 2,
+    )
 
 
-def _shared_fields(b: Builder, masks: str, offsets: str, filters: NDArray[Any], shapes: Shapes) -> list[str]:
+def _shared_fields(
+    b: Builder, masks: str, offsets: str, filters: NDArray[Any], shapes: Shapes
+) -> list[str]:
     """Masks (N,1,h,w) under each of the four fields, filters (4,C,1,3,3) -> four times (1,N*C,h,w).
 
-    The masks are the channels of a grouped convolution, so that their coordinates are computed once.
+    The masks are the channels of a grouped convolution, so that their coordinates are computed
+    once.
     """
     count, _, height, width = shapes[masks]
     channels = b.reshape(masks, (1, count, height, width))
     return [
         b.op(
-            "DeformConv", channels, b.constant(np.tile(filters[i], (count, 1, 1, 1))), b.pick(offsets, [i], 0),
-            group=count, pads=[dilation] * 4, dilations=[dilation] * 2,
+            "DeformConv",
+            channels,
+            b.constant(np.tile(filters[i], (count, 1, 1, 1))),
+            b.pick(offsets, [i], 0),
+            group=count,
+            pads=[dilation] * 4,
+            dilations=[dilation] * 2,
         )
         for i, dilation in enumerate(DILATIONS)
-    ]  # fmt: skip
+    ]
 
 
 def _propagate_masks(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
     """The 1x1 convolution is folded into the deformable ones, whose sum is the result."""
     masks, offsets, weights, projection, bias = node.input
     filters = b.value(weights)  # (4,C,1,3,3)
-    collapsed = (filters * b.value(projection).reshape(len(DILATIONS), -1, 1, 1, 1)).sum(1, keepdims=True)
+    collapsed = (filters * b.value(projection).reshape(len(DILATIONS), -1, 1, 1, 1)).sum(
+        1, keepdims=True
+    )
     total = bias
     for field in _shared_fields(b, masks, offsets, collapsed, shapes):
         total = b.op("Add", field, total)
@@ -62,8 +79,16 @@ def _propagated_features(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> No
     count, _, height, width = shapes[masks]
     fields = _shared_fields(b, masks, offsets, filters, shapes)
     maps = [b.reshape(field, (count, filters.shape[1], height, width)) for field in fields]
-    _pool(b, b.op("Concat", *maps, axis=1), boxes, b.constant(range(count), np.int64), ROI_SIZE, 2, node.output[0],
-          1.0 / STRIDE)  # fmt: skip
+    _pool(
+        b,
+        b.op("Concat", *maps, axis=1),
+        boxes,
+        b.constant(range(count), np.int64),
+        ROI_SIZE,
+        2,
+        node.output[0],
+        1.0 / STRIDE,
+    )
 
 
 def _multiscale_roi_align(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
@@ -83,13 +108,17 @@ def _multiscale_roi_align(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> N
 def _pack(b: Builder, levels: Sequence[str], shapes: Shapes) -> tuple[str, list[list[float]]]:
     """The atlas (B,F,h,w), and where [x, y] each level's corner lies in it.
 
-    P4 lies on top, P8 | P16 | P32 below, each with one pixel of replicated border, which is all that a box inside the
-    image can reach.
+    P4 lies on top, P8 | P16 | P32 below, each with one pixel of replicated border, which is all
+    that a box inside the image can reach.
     """
     sizes = [(shapes[level][2] + 2, shapes[level][3] + 2) for level in levels]
-    height, widths = sizes[1][0], [w for _, w in sizes[1:]]
+    height = sizes[1][0]
+    widths = [w for _, w in sizes[1:]]
     width = max(sizes[0][1], sum(widths))
-    top, *rest = (b.op("Pad", level, b.constant([0, 0, 1, 1, 0, 0, 1, 1], np.int64), mode="edge") for level in levels)
+    top, *rest = (
+        b.op("Pad", level, b.constant([0, 0, 1, 1, 0, 0, 1, 1], np.int64), mode="edge")
+        for level in levels
+    )
     row = [_fill(b, part, height - own[0], 0) for part, own in zip(rest, sizes[1:], strict=True)]
     below = _fill(b, b.op("Concat", *row, axis=3), 0, width - sum(widths))
     atlas = b.op("Concat", _fill(b, top, 0, width - sizes[0][1]), below, axis=2)
@@ -99,7 +128,11 @@ def _pack(b: Builder, levels: Sequence[str], shapes: Shapes) -> tuple[str, list[
 
 def _fill(b: Builder, image: str, bottom: int, right: int) -> str:
     """Zeros below and to the right."""
-    return b.op("Pad", image, b.constant([0, 0, 0, 0, 0, 0, bottom, right], np.int64)) if bottom or right else image
+    return (
+        b.op("Pad", image, b.constant([0, 0, 0, 0, 0, 0, bottom, right], np.int64))
+        if bottom or right
+        else image
+    )
 
 
 def _level(b: Builder, boxes: str) -> str:
@@ -112,16 +145,34 @@ def _level(b: Builder, boxes: str) -> str:
 
 
 def _pool(
-    b: Builder, image: str, boxes: str, index: str, size: int, ratio: int, output: str, scale: float = 1.0
+    b: Builder,
+    image: str,
+    boxes: str,
+    index: str,
+    size: int,
+    ratio: int,
+    output: str,
+    scale: float = 1.0,
 ) -> None:
     """RoiAlign, half-pixel aligned."""
     b.op(
-        "RoiAlign", image, boxes, index, output=output, coordinate_transformation_mode="half_pixel", mode="avg",
-        output_height=size, output_width=size, sampling_ratio=ratio, spatial_scale=scale,
-    )  # fmt: skip
+        "RoiAlign",
+        image,
+        boxes,
+        index,
+        output=output,
+        coordinate_transformation_mode="half_pixel",
+        mode="avg",
+        output_height=size,
+        output_width=size,
+        sampling_ratio=ratio,
+        spatial_scale=scale,
+    )
 
 
 STANDARD: dict[str, Rule] = {
-    "DeformConv2d": _deform_conv2d, "MultiscaleRoiAlign": _multiscale_roi_align,
-    "PropagateMasks": _propagate_masks, "PropagatedFeatures": _propagated_features,
-}  # fmt: skip
+    "DeformConv2d": _deform_conv2d,
+    "MultiscaleRoiAlign": _multiscale_roi_align,
+    "PropagateMasks": _propagate_masks,
+    "PropagatedFeatures": _propagated_features,
+}

@@ -37,14 +37,19 @@ def trace(subgraph: Subgraph) -> onnx.ModelProto:
 
 
 def finish(
-    traced: onnx.ModelProto, subgraph: Subgraph, info: ModelInfo, lowering: Lowering, device: Device = "cpu"
+    traced: onnx.ModelProto,
+    subgraph: Subgraph,
+    info: ModelInfo,
+    lowering: Lowering,
+    device: Device = "cpu",
 ) -> onnx.ModelProto:
     """A lowered and checked copy of a traced graph.
 
     The same weights and library versions give the same bytes.
 
     Raises:
-        RuntimeError: the result is not valid ONNX or breaks the contract; a fault of this program, not of its user.
+        RuntimeError: the result is not valid ONNX or breaks the contract; a fault of this program,
+            not of its user.
     """
     model = onnx.ModelProto()
     model.CopyFrom(traced)
@@ -56,7 +61,10 @@ def finish(
 
 
 def _strip(model: onnx.ModelProto) -> None:
-    """Drop what differs from machine to machine: stack traces, file paths, shapes that can be inferred."""
+    """Drop what differs from machine to machine.
+
+    That is stack traces, file paths, and shapes that can be inferred.
+    """
     graphs = [model.graph]
     for graph in graphs:
         for node in graph.node:
@@ -67,23 +75,33 @@ def _strip(model: onnx.ModelProto) -> None:
             del value.metadata_props[:]
             value.doc_string = ""
         own = {name for node in graph.node if node.domain == DOMAIN for name in node.output}
-        kept = [value for value in graph.value_info if value.name in own]  # no runtime can infer these
+        kept = [
+            value for value in graph.value_info if value.name in own
+        ]  # no runtime can infer these
         del graph.value_info[:]
         graph.value_info.extend(kept)
         del graph.metadata_props[:]
     del model.metadata_props[:]
     model.doc_string = ""
-    model.producer_name, model.producer_version = "mapt", ""
+    model.producer_name = "mapt"
+    model.producer_version = ""
 
 
 def _check(model: onnx.ModelProto, subgraph: Subgraph, info: ModelInfo, lowering: Lowering) -> None:
     name = subgraph.spec.name
     onnx.checker.check_model(model, full_check=True)
     domains = {"", DOMAIN} if lowering == "custom" else {""}
-    left = {n.op_type for n in model.graph.node if n.op_type == "BatchNormalization" or n.domain not in domains}
+    left = {
+        n.op_type
+        for n in model.graph.node
+        if n.op_type == "BatchNormalization" or n.domain not in domains
+    }
     if left:
         raise RuntimeError(f"{name}: {sorted(left)} left in the graph")
-    for expected, found in ((subgraph.spec.inputs, model.graph.input), (subgraph.spec.outputs, model.graph.output)):
+    for expected, found in (
+        (subgraph.spec.inputs, model.graph.input),
+        (subgraph.spec.outputs, model.graph.output),
+    ):
         have = [_described(value) for value in found]
         want = [_expected(tensor, info) for tensor in expected]
         if have != want:
@@ -103,11 +121,16 @@ def _expected(tensor: TensorSpec, info: ModelInfo) -> tuple[str, str, tuple[int,
 @contextmanager
 def _quiet() -> Iterator[None]:
     """PyTorch's exporter talks about its own affairs on every channel."""
-    noisy = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "torch.export")]
+    noisy = [
+        logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "torch.export")
+    ]
     levels = [logger.level for logger in noisy]
     for logger in noisy:
         logger.setLevel(logging.ERROR)
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # onnxscript before 0.7 prints what it rewrote
+    with (
+        warnings.catch_warnings(),
+        redirect_stdout(io.StringIO()),
+    ):  # onnxscript before 0.7 prints what it rewrote
         warnings.simplefilter("ignore")
         try:
             yield

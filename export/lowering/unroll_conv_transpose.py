@@ -11,17 +11,30 @@ from mapt.export.lowering.graph_rewriter import drop_unused, name_nodes, static_
 
 # A transposed convolution whose outputs do not overlap: each pixel becomes a 2x2 block of its own.
 _BLOCKS = {"kernel_shape": [2, 2], "strides": [2, 2]}
-_PLAIN = {"pads": [0, 0, 0, 0], "dilations": [1, 1], "output_padding": [0, 0], "group": 1, "auto_pad": b"NOTSET"}
+_PLAIN = {
+    "pads": [0, 0, 0, 0],
+    "dilations": [1, 1],
+    "output_padding": [0, 0],
+    "group": 1,
+    "auto_pad": b"NOTSET",
+}
 
 
 def unroll_transposed(model: onnx.ModelProto) -> None:
-    """Compute a 2x2 transposed convolution with stride 2, its Relu and the 1x1 convolution behind per block, in place.
+    """Unroll a 2x2 transposed convolution of stride 2 and the two layers behind it, in place.
 
-    All three act on each pixel of a block alone. So the first becomes a 1x1 convolution with four times the channels,
-    the four pixels of a block go to the batch (a free reshape), and only the last one's few channels are interleaved.
+    These layers are a Relu and a 1x1 convolution. All three are computed per block.
+
+    All three act on each pixel of a block alone. So the first becomes a 1x1 convolution with four
+    times the channels, the four pixels of a block go to the batch (a free reshape), and only the
+    last one's few channels are interleaved.
     """
     graph = model.graph
-    readers = {name: [n for n in graph.node if name in n.input] for node in graph.node for name in node.output}
+    readers = {
+        name: [n for n in graph.node if name in n.input]
+        for node in graph.node
+        for name in node.output
+    }
     constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     shapes = static_shapes(model)
     for node in [n for n in graph.node if n.op_type == "ConvTranspose"]:
@@ -29,7 +42,11 @@ def unroll_transposed(model: onnx.ModelProto) -> None:
         while len(chain) < 3 and len(readers[chain[-1].output[0]]) == 1:
             chain += readers[chain[-1].output[0]]
         kinds = [n.op_type for n in chain]
-        if kinds != ["ConvTranspose", "Relu", "Conv"] or len(node.input) != 3 or not _disjoint(node):
+        if (
+            kinds != ["ConvTranspose", "Relu", "Conv"]
+            or len(node.input) != 3
+            or not _disjoint(node)
+        ):
             continue
         if constants[chain[2].input[1]].shape[2:] == (1, 1):
             place = list(graph.node).index(node)
@@ -47,9 +64,11 @@ def _disjoint(node: onnx.NodeProto) -> bool:
 
 
 def _unrolled(
-    graph: onnx.GraphProto, chain: list[onnx.NodeProto], constants: dict[str, NDArray[np.generic]],
+    graph: onnx.GraphProto,
+    chain: list[onnx.NodeProto],
+    constants: dict[str, NDArray[np.generic]],
     shape: tuple[int, ...],
-) -> list[onnx.NodeProto]:  # fmt: skip
+) -> list[onnx.NodeProto]:
     """Nodes in the place of `chain`, whose first reads a tensor of `shape`."""
     first, relu, last = chain
     weight, bias = (constants[name] for name in first.input[1:])
@@ -59,7 +78,9 @@ def _unrolled(
     at = last.output[0]
 
     def constant(part: str, value: NDArray[np.generic]) -> str:
-        graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), f"{at}_{part}"))
+        graph.initializer.append(
+            numpy_helper.from_array(np.ascontiguousarray(value), f"{at}_{part}")
+        )
         return f"{at}_{part}"
 
     filters = constant("filters", weight.transpose(2, 3, 1, 0).reshape(4 * outputs, inputs, 1, 1))
@@ -68,7 +89,9 @@ def _unrolled(
     blocks = constant("blocks", np.array([rows, 2, 2, classes, height, width]))
     whole = constant("whole", np.array([rows, classes, 2 * height, 2 * width]))
     return [
-        helper.make_node("Conv", [first.input[0], filters, biases], [f"{at}_1"], name=f"{first.name}_1x1"),
+        helper.make_node(
+            "Conv", [first.input[0], filters, biases], [f"{at}_1"], name=f"{first.name}_1x1"
+        ),
         helper.make_node("Relu", [f"{at}_1"], [f"{at}_2"], name=relu.name),
         helper.make_node("Reshape", [f"{at}_2", pixels], [f"{at}_3"]),
         helper.make_node("Conv", [f"{at}_3", *last.input[1:]], [f"{at}_4"], name=last.name),

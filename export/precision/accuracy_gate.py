@@ -1,11 +1,17 @@
-"""Which heads may be computed in a lower precision: the task decides, not differences of tensors."""
+"""Decides which heads may be computed in a lower precision.
+
+Tracking accuracy decides, not the differences of tensors.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-LIMITS = {"fp16": 0.005, "int8": 0.01}  # of PAT that may be lost against fp32; of TQ, one of its two parts, twice that
+LIMITS = {
+    "fp16": 0.005,
+    "int8": 0.01,
+}  # of PAT that may be lost against fp32; of TQ, one of its two parts, twice that
 MORE_SWITCHES = 0.1  # share of fp32's id switches that may come on top
 
 
@@ -19,8 +25,15 @@ class Score:
 
     def faults(self, limit: float, reference: Score) -> list[str]:
         """What makes this too bad beside fp32's, in words; empty: it passes."""
-        losses = (("PAT", reference.pat - self.pat, limit), ("TQ", reference.tq - self.tq, 2 * limit))
-        found = [f"{name} falls by {lost:.4f}, more than {most:g}" for name, lost, most in losses if lost > most]
+        losses = (
+            ("PAT", reference.pat - self.pat, limit),
+            ("TQ", reference.tq - self.tq, 2 * limit),
+        )
+        found = [
+            f"{name} falls by {lost:.4f}, more than {most:g}"
+            for name, lost, most in losses
+            if lost > most
+        ]
         if self.ids > reference.ids * (1 + MORE_SWITCHES) + 1:
             found.append(f"{self.ids} id switches instead of {reference.ids}")
         return found
@@ -62,12 +75,17 @@ class Verdict:
 
 
 def judge(
-    heads: Iterable[str], score: Callable[[tuple[str, ...]], Score], limit: float,
+    heads: Iterable[str],
+    score: Callable[[tuple[str, ...]], Score],
+    limit: float,
     done: Callable[[Trial], None] = lambda _: None,
-) -> Verdict:  # fmt: skip
-    """Try every head alone, then all that passed together, without the costliest ones until that passes too.
+) -> Verdict:
+    """Choose the heads to lower: try each head alone, then all that passed together.
 
-    What a head costs alone does not say what it costs beside others: those that went back first are tried once more.
+    While the heads together fail, the costliest one is reverted.
+
+    What a head costs alone does not say what it costs beside others: those that went back first are
+    tried once more.
 
     Args:
         heads: that there is a lower precision of.
@@ -91,8 +109,12 @@ def judge(
     while len(kept) > 1 and (together := attempt(tuple(kept))).faults:
         costliest = min(kept, key=lambda head: alone[head].score.pat)
         kept.remove(costliest)
-        returned[costliest] = f"{'; '.join(together.faults)} together with {', '.join(kept)}; it costs most alone"
-    beside = [head for head in returned if not alone[head].faults]  # in the order in which they went back
+        returned[costliest] = (
+            f"{'; '.join(together.faults)} together with {', '.join(kept)}; it costs most alone"
+        )
+    beside = [
+        head for head in returned if not alone[head].faults
+    ]  # in the order in which they went back
     for head in beside[-2::-1]:  # but for the last: with it these failed
         more = [name for name in alone if name in kept or name == head]
         if not attempt(tuple(more)).faults:

@@ -1,4 +1,6 @@
-"""Bias correction: what rounding the filters adds to the mean of a convolution is taken off its bias.
+"""Corrects biases for the rounding of filters to int8.
+
+What rounding the filters adds to the mean of a convolution is subtracted from its bias.
 
 Rounded weights shift every output channel by sum_c e_c E[x_c], where e is the rounding error of the
 filter, summed over its taps, and E[x] the mean of the input channels (Nagel et al., "Data-Free
@@ -29,7 +31,8 @@ def correct_biases(
 
     Args:
         model: float32 graph.
-        runnable: the same graph in operators that ONNX Runtime has; convolutions read the same names.
+        runnable: the same graph in operators that ONNX Runtime has; convolutions read the same
+            names.
         samples: inputs by name, that the means are taken over.
         ranges: of every channel of the filters to be rounded, by the filters' name.
     """
@@ -50,12 +53,17 @@ def correct_biases(
         constants[name].CopyFrom(numpy_helper.from_array(rounded, name))
     for name, uses in shifts.items():  # several convolutions may share a bias
         shift = np.mean(uses, axis=0).astype(np.float32)
-        constants[name].CopyFrom(numpy_helper.from_array(numpy_helper.to_array(constants[name]) - shift, name))
+        constants[name].CopyFrom(
+            numpy_helper.from_array(numpy_helper.to_array(constants[name]) - shift, name)
+        )
     return corrected
 
 
 def _rounded(filters: NDArray[np.float32], limits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(O,...) filters as the values of their codes; channel o has codes over [-limits[o], limits[o]]."""
+    """Round filters (O,...) to the values of their int8 codes.
+
+    The codes of channel o span [-limits[o], limits[o]].
+    """
     scale = (limits / CODES).reshape(-1, *[1] * (filters.ndim - 1))
     codes = np.rint(filters / np.where(scale > 0, scale, 1))
     rounded: NDArray[np.float32] = (codes * scale).astype(np.float32)
@@ -63,7 +71,10 @@ def _rounded(filters: NDArray[np.float32], limits: NDArray[np.float32]) -> NDArr
 
 
 def _shift(error: NDArray[np.float32], mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What an error (O,C/groups,kh,kw) of the filters adds to the mean of each output channel, (O,)."""
+    """Return what an error of the filters adds to the mean of each output channel, (O,).
+
+    The error has the filters' shape (O,C/groups,kh,kw).
+    """
     taps = error.astype(np.float64).sum(axis=(2, 3))
     groups = mean.size // taps.shape[1]
     means = np.repeat(mean.reshape(groups, -1), len(taps) // groups, axis=0)  # (O,C/groups)
@@ -71,7 +82,9 @@ def _shift(error: NDArray[np.float32], mean: NDArray[np.float64]) -> NDArray[np.
     return shift
 
 
-def _channel_means(model: onnx.ModelProto, samples: list[Tensors], names: list[str]) -> dict[str, NDArray[np.float64]]:
+def _channel_means(
+    model: onnx.ModelProto, samples: list[Tensors], names: list[str]
+) -> dict[str, NDArray[np.float64]]:
     """The mean of each channel of values (N,C,h,w) by name, over all samples."""
     import onnxruntime
 
@@ -86,7 +99,9 @@ def _channel_means(model: onnx.ModelProto, samples: list[Tensors], names: list[s
         watched.graph.output.append(helper.make_tensor_value_info(mean, TensorProto.FLOAT, [None]))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = usable_cores()  # its own default counts the machine's
-    session = onnxruntime.InferenceSession(watched.SerializeToString(), options, ["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        watched.SerializeToString(), options, ["CPUExecutionProvider"]
+    )
     found = [session.run(list(outputs.values()), dict(inputs)) for inputs in samples]
     return {
         name: np.mean(values, axis=0, dtype=np.float64)

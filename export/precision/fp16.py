@@ -1,4 +1,7 @@
-"""float16 as casts in the graph: convolutions and what lies between them; coordinates and decisions stay float32."""
+"""Converts graphs to float16 by inserting casts.
+
+Convolutions and the nodes between them compute in float16. Coordinates and decisions stay float32.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,17 @@ from onnx import TensorProto, helper, numpy_helper
 from mapt.export.lowering.graph_rewriter import drop_unused, name_nodes, reads
 
 SEEDS = {"Conv", "ConvTranspose", "Gemm"}  # where the time goes
-ONE_INPUT = {"Relu", "LeakyRelu", "Resize", "AveragePool", "MaxPool", "Reshape", "Transpose"}  # others are parameters
-# What is also computed in float16 when all that it reads is: nothing that samples, ranks, suppresses or normalises.
+ONE_INPUT = {
+    "Relu",
+    "LeakyRelu",
+    "Resize",
+    "AveragePool",
+    "MaxPool",
+    "Reshape",
+    "Transpose",
+}  # others are parameters
+# What is also computed in float16 when all that it reads is: nothing that samples, ranks,
+# suppresses or normalises.
 CARRIERS = ONE_INPUT | {"Clip", "Add", "Concat"}
 
 
@@ -50,7 +62,9 @@ def select(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
             continue
         read = [node.input[i] for i in _data(node)]
         fits = all(_fits(constants[name]) for name in read if name in constants)
-        follows = any(n in selected for n in read) and all(n in selected or n in constants for n in read)
+        follows = any(n in selected for n in read) and all(
+            n in selected or n in constants for n in read
+        )
         if fits and (node.op_type in SEEDS or follows):
             selected[node.output[0]] = node
     return list(selected.values())

@@ -28,8 +28,10 @@ from mapt.runtime.bundle.manifest import Bundle
 from mapt.synthetic import render_sequence, write_dataset
 
 Precision = Literal["fp32", "fp16", "int8"]
-CALIBRATION_SEED, GATE_SEED = 60, 61  # nothing else uses these streets
-CALIBRATION, GATE = (6, 8), (3, 40)  # sequences and frames where no others are given
+CALIBRATION_SEED = 60  # nothing else uses these streets
+GATE_SEED = 61
+CALIBRATION = (6, 8)  # sequences and frames where no others are given
+GATE = (3, 40)
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,11 @@ class Frames:
 
     def described(self) -> str:
         """The gate's frames in words, without a path."""
-        return "given" if self.gate else f"synthetic streets, seed {GATE_SEED}, {GATE[0]} x {GATE[1]} frames"
+        return (
+            "given"
+            if self.gate
+            else f"synthetic streets, seed {GATE_SEED}, {GATE[0]} x {GATE[1]} frames"
+        )
 
 
 class Converter:
@@ -58,10 +64,16 @@ class Converter:
     """
 
     def __init__(self, precision: Precision, samples: dict[str, list[Tensors]]) -> None:
-        self.precision, self.samples = precision, samples
+        self.precision = precision
+        self.samples = samples
 
-    def __call__(self, name: str, model: onnx.ModelProto, symmetric: bool = False) -> onnx.ModelProto:
-        """The graph of a subgraph in this precision; `symmetric` as in `mapt.export.precision.int8.quantize`."""
+    def __call__(
+        self, name: str, model: onnx.ModelProto, symmetric: bool = False
+    ) -> onnx.ModelProto:
+        """Return the graph of a subgraph in this precision.
+
+        For `symmetric` see `mapt.export.precision.int8.quantize`.
+        """
         if self.precision == "int8":
             return quantize(model, self.samples[name], symmetric)
         copy = onnx.ModelProto()
@@ -78,7 +90,8 @@ class Lowered:
     Attributes:
         convert: makes further copies, for engines.
         verdict: the heads that passed, and every trial.
-        ms: median milliseconds of each subgraph, in float32 and in the lower precision, on this machine.
+        ms: median milliseconds of each subgraph, in float32 and in the lower precision, on this
+            machine.
     """
 
     convert: Converter
@@ -87,7 +100,10 @@ class Lowered:
 
 
 def lower_precision(
-    bundle: Bundle, precision: Precision, frames: Frames, done: Callable[[str], None] = lambda _: None
+    bundle: Bundle,
+    precision: Precision,
+    frames: Frames,
+    done: Callable[[str], None] = lambda _: None,
 ) -> Lowered:
     """Replace the bundle's float32 graphs by lower-precision ones where the gate lets them pass.
 
@@ -98,7 +114,8 @@ def lower_precision(
         done: called with the name of each trial.
 
     Raises:
-        InputError: frames that cannot be read, without labelled objects, or of other classes than the network's.
+        InputError: frames that cannot be read, without labelled objects, or of other classes than
+            the network's.
     """
     if frames.gate is None:
         check_streets(bundle.info, "--gate")
@@ -116,7 +133,9 @@ def lower_precision(
             graphs = {n: lowered[n] if n in heads else path for n, path in bundle.graphs.items()}
             found = evaluate(OrtBackend(replace(bundle, graphs=graphs)), root).dataset
             if found.PAT is None or found.TQ is None:
-                raise InputError(f"{root}: shows no labelled object; give labelled frames with --gate")
+                raise InputError(
+                    f"{root}: shows no labelled object; give labelled frames with --gate"
+                )
             return Score(found.PAT, found.TQ, found.IDS)
 
         ms = _time(backend, OrtBackend(replace(bundle, graphs=lowered)), samples)
@@ -126,7 +145,9 @@ def lower_precision(
     return Lowered(convert, verdict, ms)
 
 
-def _time(full: Backend, lower: Backend, samples: dict[str, list[Tensors]]) -> dict[str, tuple[float, float]]:
+def _time(
+    full: Backend, lower: Backend, samples: dict[str, list[Tensors]]
+) -> dict[str, tuple[float, float]]:
     """Median milliseconds of each subgraph on both, run in turns."""
     ms = {}
     for name, inputs in samples.items():
@@ -146,10 +167,15 @@ def report(verdict: Verdict, precision: Precision, frames: Frames) -> dict[str, 
         "precision": precision,
         "limit": LIMITS[precision],
         "frames": frames.described(),
-        "calibration": "given" if frames.calibrate else f"synthetic streets, seed {CALIBRATION_SEED}",
+        "calibration": (
+            "given" if frames.calibrate else f"synthetic streets, seed {CALIBRATION_SEED}"
+        ),
         "kept": list(verdict.kept),
         "returned": verdict.returned,
-        "trials": [{"heads": list(t.heads), **asdict(t.score), "faults": list(t.faults)} for t in verdict.trials],
+        "trials": [
+            {"heads": list(t.heads), **asdict(t.score), "faults": list(t.faults)}
+            for t in verdict.trials
+        ],
     }
 
 
@@ -170,7 +196,8 @@ def _calibration(info: ModelInfo, folder: Path | None) -> Iterator[Iterable[NDAr
 
 def _run(source: Source, start: int, frames: int) -> Iterator[NDArray[np.uint8]]:
     if isinstance(source, FolderSource):
-        source, start = replace(source, files=source.files[start : start + frames]), 0
+        source = replace(source, files=source.files[start : start + frames])
+        start = 0
     return (frame.image for frame in islice(source, start, start + frames))
 
 

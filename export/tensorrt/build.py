@@ -1,9 +1,12 @@
-"""Builds one TensorRT engine in a process of its own: `python -m mapt.export.tensorrt.build`, its job as JSON on stdin.
+"""Builds one TensorRT engine in a process of its own.
 
-TensorRT ends the whole process over some graphs, and after other engines some come out with other bytes; so each has a
-process. Reads {"graph": path, "target": "sm86", "out": path, "timing_cache": path or null}, without a graph only asks
-what can be built; prints one JSON line. The same code drives `tensorrt` (10.12 and newer, on the GPU that it will run
-on) and `tensorrt_rtx` (for any of its targets, without a GPU).
+Run `python -m mapt.export.tensorrt.build` with the job as JSON on stdin.
+
+TensorRT ends the whole process over some graphs, and after other engines some come out with other
+bytes; so each has a process. Reads {"graph": path, "target": "sm86", "out": path, "timing_cache":
+path or null}, without a graph only asks what can be built; prints one JSON line. The same code
+drives `tensorrt` (10.12 and newer, on the GPU that it will run on) and `tensorrt_rtx` (for any of
+its targets, without a GPU).
 """
 
 from __future__ import annotations
@@ -39,17 +42,30 @@ class Library:
         """
         trt = self.trt
         builder = trt.Builder(self.logger)
-        typed = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)  # always so from TensorRT 11 on
+        typed = getattr(
+            trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None
+        )  # always so from TensorRT 11 on
         network = builder.create_network(0 if typed is None else 1 << int(typed))
         parser = trt.OnnxParser(network, self.logger)
         if not parser.parse(path.read_bytes()):
             errors = [parser.get_error(i) for i in range(parser.num_errors)]
-            where = f"node {errors[0].node_name()} ({errors[0].node_operator()})" if errors else "the file"
-            raise ValueError(f"cannot parse {where}: {errors[0].desc() if errors else 'no reason given'}")
+            where = (
+                f"node {errors[0].node_name()} ({errors[0].node_operator()})"
+                if errors
+                else "the file"
+            )
+            raise ValueError(
+                f"cannot parse {where}: {errors[0].desc() if errors else 'no reason given'}"
+            )
         return builder, network
 
-    def build(self, path: Path, target: str, cache: bytes) -> tuple[bytes, dict[str, dict[str, int]], bytes]:
-        """An engine for `target` ("sm86"), the layer types of the parsed network, and the timing cache as it is now.
+    def build(
+        self, path: Path, target: str, cache: bytes
+    ) -> tuple[bytes, dict[str, dict[str, int]], bytes]:
+        """Build an engine for `target`, such as "sm86".
+
+        The result holds the engine, the layer types of the parsed network, and the updated timing
+        cache.
 
         Raises:
             ValueError: the graph does not parse or does not build.
@@ -73,7 +89,9 @@ class Library:
             ValueError: `tensorrt` without a GPU.
         """
         if self.name == "tensorrt_rtx":
-            return tuple(sorted(k.lower() for k in dir(self.trt.ComputeCapability) if k.startswith("SM")))
+            return tuple(
+                sorted(k.lower() for k in dir(self.trt.ComputeCapability) if k.startswith("SM"))
+            )
         try:
             return (device_target(),)
         except ValueError as error:
@@ -106,7 +124,10 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Do the job on standard input in a new thread, whose memory is laid out the same way every time."""
+    """Do the job on standard input in a new thread.
+
+    The memory of a new thread is laid out in the same way every time.
+    """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no answer
     job = json.loads(sys.stdin.read())

@@ -57,18 +57,20 @@ def build_engines(
         target: GPU generation.
         timing_cache: file that keeps TensorRT's measurements from engine to engine and run to run.
         done: called with each engine.
-        refused: called with a subgraph that does not become an engine, and a line that says why; None: a fault.
+        refused: called with a subgraph that does not become an engine, and a line that says why;
+            None: a fault.
 
     Raises:
-        RuntimeError: without `refused`, a graph does not parse or build, or TensorRT ended its process; a fault of this
-            program.
+        RuntimeError: without `refused`, a graph does not parse or build, or TensorRT ended its
+            process; a fault of this program.
     """
     (bundle / "engines" / target).mkdir(parents=True, exist_ok=True)
     if timing_cache:
         timing_cache.parent.mkdir(parents=True, exist_ok=True)
     engines = []
     for name, graph in graphs.items():
-        file, start = f"engines/{target}/{name}.engine", time.monotonic()
+        file = f"engines/{target}/{name}.engine"
+        start = time.monotonic()
         answer = _build(graph, target, bundle / file, timing_cache)
         if "error" in answer:
             reason = f"{name} for {target}: TensorRT {answer['error']}"
@@ -76,7 +78,9 @@ def build_engines(
                 raise RuntimeError(reason)
             refused(name, reason)
             continue
-        engine = Engine(name, target, file, answer["library"], answer["layers"], time.monotonic() - start)
+        engine = Engine(
+            name, target, file, answer["library"], answer["layers"], time.monotonic() - start
+        )
         engines.append(engine)
         if done:
             done(engine)
@@ -96,7 +100,10 @@ def find_targets() -> tuple[str, tuple[str, ...]]:
 
 
 def _build(graph: Path, target: str, out: Path, timing_cache: Path | None) -> dict[str, Any]:
-    """Have an engine built in a folder of its own, so that the child's job reads the same every time."""
+    """Build an engine in a process and a folder of its own.
+
+    So the job that the child process reads is the same every time.
+    """
     with tempfile.TemporaryDirectory(prefix="mapt-") as name:
         folder = Path(name)
         (folder / "graph.onnx").symlink_to(graph.resolve())
@@ -113,17 +120,31 @@ def _build(graph: Path, target: str, out: Path, timing_cache: Path | None) -> di
 def _ask(job: dict[str, Any], folder: Path | None = None) -> dict[str, Any]:
     """The child's answer, or {"error": its last words}.
 
-    TensorRT writes some tables in the order of their addresses, which follow from all that the process has allocated
-    before: the same bytes need the same environment, job and hash seed (and the thread that the child builds in).
+    TensorRT writes some tables in the order of their addresses, which follow from all that the
+    process has allocated before: the same bytes need the same environment, job and hash seed (and
+    the thread that the child builds in).
     """
     command = [sys.executable, "-P", "-m", "mapt.export.tensorrt.build"]
-    env = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | {"PYTHONHASHSEED": "0"}
+    env = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | {
+        "PYTHONHASHSEED": "0"
+    }
     child = subprocess.run(
-        command, input=json.dumps(job), capture_output=True, text=True, check=False, cwd=folder, env=env
+        command,
+        input=json.dumps(job),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env=env,
     )
     if child.returncode == 0:
         answer: dict[str, Any] = json.loads(child.stdout)
         return answer
     words = child.stderr.strip().splitlines() or [f"ended its process with code {child.returncode}"]
     reasons = [line for line in words if "[E]" in line] or words
-    return {"error": words[-1].removeprefix("error: ") + (f" ({reasons[0]})" if reasons[0] != words[-1] else "")}
+    return {
+        "error": (
+            words[-1].removeprefix("error: ")
+            + (f" ({reasons[0]})" if reasons[0] != words[-1] else "")
+        )
+    }

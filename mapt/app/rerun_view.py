@@ -18,7 +18,9 @@ LIVE = "live"
 
 
 class RerunView:
-    """Sends frames to one recording: image, classes, instances, boxes with ids, milliseconds and alarms.
+    """Sends frames to one rerun recording.
+
+    A frame has an image, classes, instances, boxes with ids, timings in milliseconds and alarms.
 
     Args:
         rerun: the module.
@@ -27,13 +29,19 @@ class RerunView:
     """
 
     def __init__(self, rerun: Any, recording: Any, labels: LabelMap) -> None:
-        self.rerun, self.recording, self.labels = rerun, recording, labels
-        classes = [(i, name, tuple(map(int, labels.palette[i]))) for i, name in enumerate(labels.classes)]
+        self.rerun = rerun
+        self.recording = recording
+        self.labels = labels
+        classes = [
+            (i, name, tuple(map(int, labels.palette[i]))) for i, name in enumerate(labels.classes)
+        ]
         recording.log("/", rerun.AnnotationContext(classes), static=True)
 
     def show(self, sequence: str, index: int, frame: Frame, labelled: PanopticFrame) -> None:
         """Add the frame `index` of a sequence."""
-        rr, log, tracks = self.rerun, self.recording.log, [t for t in labelled.tracks if not t.lost]
+        rr = self.rerun
+        log = self.recording.log
+        tracks = [t for t in labelled.tracks if not t.lost]
         self.recording.set_time("frame", sequence=index)
         self.recording.set_time("time", duration=labelled.stamp_ns / 1e9)
         log(f"{sequence}/image", rr.Image(frame.image).compress(jpeg_quality=85))
@@ -41,15 +49,19 @@ class RerunView:
         log(
             f"{sequence}/image/tracks",
             rr.Boxes2D(
-                array=[t.box for t in tracks], array_format=rr.Box2DFormat.XYXY,
+                array=[t.box for t in tracks],
+                array_format=rr.Box2DFormat.XYXY,
                 labels=[f"{t.id} {self.labels.classes[t.label]}" for t in tracks],
                 colors=[track_colour(t.id) for t in tracks],
             ),
-        )  # fmt: skip
+        )
         log(f"{sequence}/tracks", rr.Scalars([float(len(tracks))]))
         for stage, ms in labelled.timings_ms.items():
             log(f"{sequence}/ms/{stage}", rr.Scalars([ms]))
-        for text in (*(f"alarm: {a}" for a in labelled.alarms), *(f"left out: {h}" for h in labelled.degraded)):
+        for text in (
+            *(f"alarm: {a}" for a in labelled.alarms),
+            *(f"left out: {h}" for h in labelled.degraded),
+        ):
             log(f"{sequence}/events", rr.TextLog(text))
 
 
@@ -58,7 +70,8 @@ def rerun_view(target: str, labels: LabelMap) -> Iterator[RerunView]:
     """A view for the length of a run.
 
     Args:
-        target: "live" opens rerun's viewer, all else is a file (.rrd), which appears when all is in it.
+        target: "live" opens rerun's viewer, all else is a file (.rrd), which appears when all is in
+            it.
         labels: names and colours of the classes.
 
     Raises:
@@ -74,7 +87,9 @@ def rerun_view(target: str, labels: LabelMap) -> Iterator[RerunView]:
             recording.spawn()
             recording.flush()  # waits for the viewer
         except Exception as error:
-            raise InputError(f"--rerun live: the viewer cannot be opened ({error}); give a file.rrd instead") from None
+            raise InputError(
+                f"--rerun live: the viewer cannot be opened ({error}); give a file.rrd instead"
+            ) from None
         yield RerunView(rerun, recording, labels)
         recording.flush()
         return

@@ -1,4 +1,7 @@
-"""Labelled frames in the formats of other tools: COCO's run-length JSON, MOTChallenge's text, supervision. No torch."""
+"""Writes labelled frames in the formats of other tools, without torch.
+
+These are COCO's run-length JSON, MOTChallenge's text, and supervision's detections.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ from mapt.runtime import PanopticFrame
 
 
 class CocoResults:
-    """Frames as COCO's images, annotations and categories; an annotation is a visible track in a frame.
+    """Collects frames as COCO's images, annotations and categories.
+
+    An annotation is a visible track in one frame.
 
     Args:
         labels: classes; category ids are train ids.
@@ -34,11 +39,19 @@ class CocoResults:
             if track.lost or not mask.any():
                 continue
             x1, y1, x2, y2 = track.box
-            self.annotations.append({
-                "id": len(self.annotations) + 1, "image_id": image, "category_id": track.label, "track_id": track.id,
-                "segmentation": {"size": [height, width], "counts": encode_mask(mask).decode()},
-                "area": int(mask.sum()), "bbox": [x1, y1, x2 - x1, y2 - y1], "score": track.score, "iscrowd": 0,
-            })  # fmt: skip
+            self.annotations.append(
+                {
+                    "id": len(self.annotations) + 1,
+                    "image_id": image,
+                    "category_id": track.label,
+                    "track_id": track.id,
+                    "segmentation": {"size": [height, width], "counts": encode_mask(mask).decode()},
+                    "area": int(mask.sum()),
+                    "bbox": [x1, y1, x2 - x1, y2 - y1],
+                    "score": track.score,
+                    "iscrowd": 0,
+                }
+            )
 
     def content(self) -> dict[str, Any]:
         """What goes into the JSON file."""
@@ -50,7 +63,9 @@ class CocoResults:
 
 
 def mot_lines(index: int, frame: PanopticFrame) -> list[str]:
-    """MOTChallenge's result lines `frame,id,left,top,width,height,confidence,-1,-1,-1` of the visible tracks.
+    """Return MOTChallenge's result lines of the visible tracks.
+
+    A line is `frame,id,left,top,width,height,confidence,-1,-1,-1`.
 
     Args:
         index: of the frame, from 0; the format counts frames and pixels from 1.
@@ -68,7 +83,8 @@ def to_supervision(frame: PanopticFrame) -> Any:
     """The visible tracks as `supervision.Detections`, for its annotators and sinks.
 
     Returns:
-        n detections in the order of ids: xyxy (n,4) float32 pixels, mask (n,H,W) bool, confidence (n,) float32,
+        n detections in the order of ids: xyxy (n,4) float32 pixels, mask (n,H,W) bool, confidence
+            (n,) float32,
         class_id (n,) int64 train ids, tracker_id (n,) int64.
 
     Raises:

@@ -1,4 +1,7 @@
-"""A track's life from a run's files: its decisions, and a strip of crops with the reason under each. No torch."""
+"""Shows the history of a track from a run's files, without torch.
+
+The history is a table of decisions, and a strip of crops with the reason under each.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,16 @@ CONTEXT = 0.25  # of a box's longer side around it
 Row = dict[str, Any]
 NUMBER = (int, float)
 FIELDS: dict[str, type | tuple[type, ...]] = {
-    "track": int, "index": int, "frame": str, "stage": str, "score": NUMBER, "threshold": NUMBER, "margin": NUMBER,
-    "runner_up": (*NUMBER, type(None)), "gate": (*NUMBER, type(None)),
-}  # fmt: skip
+    "track": int,
+    "index": int,
+    "frame": str,
+    "stage": str,
+    "score": NUMBER,
+    "threshold": NUMBER,
+    "margin": NUMBER,
+    "runner_up": (*NUMBER, type(None)),
+    "gate": (*NUMBER, type(None)),
+}
 MAX_NUMBER = 2.0**53
 MAX_SIDE = 1 << 16  # pixels of an image
 SHOWN = 20  # ids in a message
@@ -64,7 +74,9 @@ def read_decisions(run: Path, track: int) -> list[Row]:
     own = [row for row in rows if row["track"] == track]
     if not own:
         ids = sorted({row["track"] for row in rows})
-        listed = ", ".join(map(str, ids[:SHOWN])) + (f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else "")
+        listed = ", ".join(map(str, ids[:SHOWN])) + (
+            f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+        )
         raise InputError(f"{path}: has no track {track}; it has {listed or 'none'}")
     return own
 
@@ -87,7 +99,10 @@ def _row(line: bytes) -> Row:
 
 
 def choose_moments(run: Path, track: int, rows: list[Row], most: int = MOMENTS) -> list[Moment]:
-    """The decisions to draw: births, losses and finds first, then the narrowest, then what is far from the others.
+    """Choose the decisions to draw.
+
+    Births, losses and recoveries come first, then the narrowest decision, then those far from the
+    others.
 
     Args:
         run: a sequence's folder, for the boxes in its `tracks.json`.
@@ -100,19 +115,26 @@ def choose_moments(run: Path, track: int, rows: list[Row], most: int = MOMENTS) 
     """
     boxes = _boxes(run / "tracks.json", track)
     chosen = [i for i, row in enumerate(rows) if row["stage"] != "propagation"]
-    chosen = chosen[:1] + sorted(chosen[1:], key=lambda i: rows[i]["stage"] == "removed")[: most - 1]
+    chosen = (
+        chosen[:1] + sorted(chosen[1:], key=lambda i: rows[i]["stage"] == "removed")[: most - 1]
+    )
     narrow = [i for i in range(len(rows)) if i not in chosen]
     if narrow and len(chosen) < most:
         chosen.append(min(narrow, key=lambda i: rows[i]["margin"]))
     while len(chosen) < min(most, len(rows)):
         rest = (i for i in range(len(rows)) if i not in chosen)
-        chosen.append(max(rest, key=lambda i: min(abs(rows[i]["index"] - rows[j]["index"]) for j in chosen)))
+        chosen.append(
+            max(rest, key=lambda i: min(abs(rows[i]["index"] - rows[j]["index"]) for j in chosen))
+        )
     moments = []
     for row in (rows[i] for i in sorted(chosen)):
         seen = max((n for n in boxes if n <= row["index"]), default=None)
         box = None if seen is None else boxes[seen]
         if box is None:
-            raise InputError(f"{run / 'tracks.json'}: lacks track {track}; it is another run's, run `mapt track` again")
+            raise InputError(
+                f"{run / 'tracks.json'}: lacks track {track}; it is another run's, run `mapt track`"
+                " again"
+            )
         moments.append(Moment(row["index"], row["frame"], box, _reason(row)))
     return moments
 
@@ -123,7 +145,12 @@ def _boxes(path: Path, track: int) -> dict[int, tuple[float, float, float, float
     content = read_json(path, advice)
     try:
         frames = content["frames"]
-        found = {n: t["box"] for n, frame in enumerate(frames) for t in frame["tracks"] if t["id"] == track}
+        found = {
+            n: t["box"]
+            for n, frame in enumerate(frames)
+            for t in frame["tracks"]
+            if t["id"] == track
+        }
         boxes = {n: (float(b[0]), float(b[1]), float(b[2]), float(b[3])) for n, b in found.items()}
     except (ValueError, KeyError, TypeError, IndexError, OverflowError):
         raise InputError(f"{path}: lacks frames with tracks and boxes; {advice}") from None
@@ -133,9 +160,15 @@ def _boxes(path: Path, track: int) -> dict[int, tuple[float, float, float, float
 
 
 def _reason(row: Row) -> tuple[str, ...]:
-    stage, score, limit = row["stage"], row["score"], row["threshold"]
+    stage = row["stage"]
+    score = row["score"]
+    limit = row["threshold"]
     if stage in ("lost", "removed", "overflow"):
-        return (stage, f"unseen for {score:.2f} s", f"of {limit:.2f} s" if stage != "overflow" else "the table is full")
+        return (
+            stage,
+            f"unseen for {score:.2f} s",
+            f"of {limit:.2f} s" if stage != "overflow" else "the table is full",
+        )
     kind = {"propagation": "mask IoU", "appearance": "cosine", "birth": "score"}[stage]
     runner_up = "no runner-up" if row["runner_up"] is None else f"runner-up {row['runner_up']:.3f}"
     first = stage if row["gate"] is None else f"{stage}, {tell_gate(row)}"
@@ -143,7 +176,10 @@ def _reason(row: Row) -> tuple[str, ...]:
 
 
 def tell_gate(row: Row) -> str:
-    """What the gate on distance and size said: how much a match took of it, or how far a look-alike was beyond it."""
+    """Describe what the gate on distance and size decided.
+
+    The text says how much of the gate a match used, or how far beyond it a look-alike was.
+    """
     share = row["gate"]
     if share is None:
         return "-"
@@ -157,31 +193,43 @@ def draw_life(run: Path, track: int, moments: list[Moment], images: Path | None)
         run: a sequence's folder; its annotated `video.mp4` is used where `images` is None.
         track: its colour frames the box.
         moments: what to draw.
-        images: the frames that were tracked: a folder, a video, or a dataset with the sequence in it.
+        images: the frames that were tracked: a folder, a video, or a dataset with the sequence in
+            it.
 
     Raises:
         InputError: no frames, or not those that were tracked.
     """
     source = images or run / "video.mp4"
     if not source.exists():
-        raise InputError(f"{source}: no such file; run `mapt track ... --save video,json`, or give --images")
+        raise InputError(
+            f"{source}: no such file; run `mapt track ... --save video,json`, or give --images"
+        )
     wanted = {m.index for m in moments}
     frames = {n: frame for n, frame in _pictures(source, run.name, max(wanted)) if n in wanted}
     missing = sorted(wanted - set(frames))
     if missing:
-        raise InputError(f"{source}: has no frame {missing[0]}; give the frames that were tracked with --images")
+        raise InputError(
+            f"{source}: has no frame {missing[0]}; give the frames that were tracked with --images"
+        )
     # A video's frames are called by their numbers alone.
     other = next((m for m in moments if source.is_dir() and frames[m.index].stem != m.frame), None)
     if other:
         name = frames[other.index].stem
         raise InputError(
-            f"{source}: frame {other.index} is {name}, tracked was {other.frame}; give the frames of the run"
+            f"{source}: frame {other.index} is {name}, tracked was {other.frame}; give the frames"
+            " of the run"
         )
     for m in moments:
         side = max(frames[m.index].image.shape[:2])
         if not (-side <= min(m.box) and max(m.box) <= 2 * side):
-            raise InputError(f"{source}: frame {m.index} is smaller than the box in it; give the frames of the run")
-    cells = [(_crop(frames[m.index].image, m.box, track), (f"frame {m.frame}", *m.lines)) for m in moments]
+            raise InputError(
+                f"{source}: frame {m.index} is smaller than the box in it; give the frames of"
+                " the run"
+            )
+    cells = [
+        (_crop(frames[m.index].image, m.box, track), (f"frame {m.frame}", *m.lines))
+        for m in moments
+    ]
     return strip(cells)
 
 
@@ -201,8 +249,10 @@ def _crop(image: Image, box: tuple[float, float, float, float], track: int) -> I
 
     x1, y1, x2, y2 = (round(v) for v in box)
     side = max(8, round(max(x2 - x1, y2 - y1) * (1 + 2 * CONTEXT)))
-    left, top = (x1 + x2 - side) // 2, (y1 + y2 - side) // 2
+    left = (x1 + x2 - side) // 2
+    top = (y1 + y2 - side) // 2
     drawn = cv2.rectangle(image.copy(), (x1 - 1, y1 - 1), (x2, y2), track_colour(track), 1)
     padded = np.pad(np.asarray(drawn, np.uint8), ((side, side), (side, side), (0, 0)))
-    y, x = np.clip(top + side, 0, padded.shape[0] - side), np.clip(left + side, 0, padded.shape[1] - side)
+    y = np.clip(top + side, 0, padded.shape[0] - side)
+    x = np.clip(left + side, 0, padded.shape[1] - side)
     return padded[y : y + side, x : x + side]

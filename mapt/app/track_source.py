@@ -60,10 +60,15 @@ def label_map(tracker: PanopticTracker) -> LabelMap:
     """Names and colours that belong to a network's classes, with its things."""
     info = tracker.backend.info
     known = next((m for m in LABEL_MAPS.values() if m.classes == info.classes), KITTI_STEP)
-    return next((m for m in LABEL_MAPS.values() if (m.classes, m.things) == (info.classes, info.things)), known)
+    return next(
+        (m for m in LABEL_MAPS.values() if (m.classes, m.things) == (info.classes, info.things)),
+        known,
+    )
 
 
-def check_places(out: Path, sources: Iterable[Source], kinds: Collection[str], files: Iterable[Path] = ()) -> None:
+def check_places(
+    out: Path, sources: Iterable[Source], kinds: Collection[str], files: Iterable[Path] = ()
+) -> None:
     """Refuse places whose contents would be lost when the outputs of a sequence replace older ones.
 
     Args:
@@ -73,32 +78,57 @@ def check_places(out: Path, sources: Iterable[Source], kinds: Collection[str], f
         files: what else is written meanwhile.
 
     Raises:
-        InputError: `out` is a file or cannot be written; a sequence is called step, as the folder of the PNGs is; two
-            are called the same; or a place to be replaced holds a source, one of `files`, or what no run of ours wrote.
+        InputError: `out` is a file or cannot be written; a sequence is called step, as the folder
+            of the PNGs is; two are called the same; or a place to be replaced holds a source, one
+            of `files`, or what no run of ours wrote.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; name a folder with --out")
     names = set[str]()
     for source in sources:
         if source.name == "step":
-            raise InputError(f"{source.name}: is where the PNGs go, no sequence can be called so; rename it")
+            raise InputError(
+                f"{source.name}: is where the PNGs go, no sequence can be called so; rename it"
+            )
         if source.name.startswith("."):
-            raise InputError(f"{source.name}: is a hidden name, its outputs would not be found; rename it")
+            raise InputError(
+                f"{source.name}: is a hidden name, its outputs would not be found; rename it"
+            )
         if source.name in names:
-            raise InputError(f"{source.name}: two sequences are called so, their outputs would be one; rename one")
+            raise InputError(
+                f"{source.name}: two sequences are called so, their outputs would be one;"
+                " rename one"
+            )
         names.add(source.name)
-        inputs = {source.path} if isinstance(source, VideoSource) else {path.parent for path in source.files}
+        inputs = (
+            {source.path}
+            if isinstance(source, VideoSource)
+            else {path.parent for path in source.files}
+        )
         for place in _targets(out, source, kinds):
             target = place.folder
-            lost = next((p for p in (*inputs, *files) if target.resolve() in (p.resolve(), *p.resolve().parents)), None)
+            lost = next(
+                (
+                    p
+                    for p in (*inputs, *files)
+                    if target.resolve() in (p.resolve(), *p.resolve().parents)
+                ),
+                None,
+            )
             if lost is not None:
-                raise InputError(f"{target}: is replaced by the outputs, and {lost} lies there; choose another place")
+                raise InputError(
+                    f"{target}: is replaced by the outputs, and {lost} lies there; choose another"
+                    " place"
+                )
             find_place(target, place.ours)
 
 
 @dataclass(frozen=True)
 class _Target:
-    """A folder that outputs replace, what tells the files there that are ours, and those of them that stay."""
+    """An output folder, with the rules for replacing its files.
+
+    The rules tell which files there are ours, and which of those stay.
+    """
 
     folder: Path
     ours: Ours
@@ -109,43 +139,66 @@ def _targets(out: Path, source: Source, kinds: Collection[str]) -> list[_Target]
     found = list[_Target]()
     if "step" in kinds:
         folder = out / "step" / source.name
-        frames = set() if isinstance(source, VideoSource) else {f"{path.stem}.png" for path in source.files}
-        found.append(_Target(folder, lambda name: name in frames or is_written_here(folder / name), nothing))
+        frames = (
+            set()
+            if isinstance(source, VideoSource)
+            else {f"{path.stem}.png" for path in source.files}
+        )
+        found.append(
+            _Target(folder, lambda name: name in frames or is_written_here(folder / name), nothing)
+        )
     if {*kinds} - {"step"}:
         found.append(_Target(out / source.name, RUN_FILES.__contains__, RUN_FILES.__contains__))
     return found
 
 
 def track_source(
-    tracker: PanopticTracker, source: Source, out: Path, kinds: tuple[str, ...], samples: int = 0,
-    done: Callable[[], None] | None = None, show: Show | None = None,
-) -> Tracked:  # fmt: skip
+    tracker: PanopticTracker,
+    source: Source,
+    out: Path,
+    kinds: tuple[str, ...],
+    samples: int = 0,
+    done: Callable[[], None] | None = None,
+    show: Show | None = None,
+) -> Tracked:
     """Track a sequence from its first frame and write its outputs, in which ids count from 1.
 
     Args:
-        tracker: is reset first; where its backend records or replays, every frame is announced to it.
+        tracker: is reset first; where its backend records or replays, every frame is announced to
+            it.
         source: the frames.
-        out: gets `step/<seq>/<stem>.png`, `<seq>/video.mp4`, `<seq>/tracks.json` and `<seq>/decisions.jsonl`,
-            `<seq>/coco.json`, `<seq>/mot.txt`. Outputs of other kinds that an earlier run left in `<seq>` stay.
+        out: gets `step/<seq>/<stem>.png`, `<seq>/video.mp4`, `<seq>/tracks.json` and
+            `<seq>/decisions.jsonl`, `<seq>/coco.json`, `<seq>/mot.txt`. Outputs of other kinds that
+            an earlier run left in `<seq>` stay.
         kinds: which of step, video, json, coco and mot.
         samples: annotated frames to keep for a contact sheet.
         done: called after each frame.
         show: is given the sequence, index, frame and labels of each.
 
     Raises:
-        InputError: a bad frame, or more tracks than STEP has ids; nothing of the sequence is left behind. Also what
-            `check_places` says.
+        InputError: a bad frame, or more tracks than STEP has ids; nothing of the sequence is left
+            behind. Also what `check_places` says.
         Difference: a replayed run left its record; nothing of the sequence is left behind.
     """
     check_places(out, [source], kinds)
     tracker.reset()
     before = tracker.next_id - 1
     out.mkdir(parents=True, exist_ok=True)
-    result, seen = Tracked(source.name), set[int]()
+    result = Tracked(source.name)
+    seen = set[int]()
     with ExitStack() as stack:
-        folders = [stack.enter_context(published(t.folder, t.ours, t.keep)) for t in _targets(out, source, kinds)]
+        folders = [
+            stack.enter_context(published(t.folder, t.ours, t.keep))
+            for t in _targets(out, source, kinds)
+        ]
         writer = _Writer(
-            folders[0], folders[-1], kinds, label_map(tracker), source, samples, tracker.health().providers
+            folders[0],
+            folders[-1],
+            kinds,
+            label_map(tracker),
+            source,
+            samples,
+            tracker.health().providers,
         )
         stack.enter_context(closing(writer))
         for frame in source:
@@ -160,12 +213,16 @@ def track_source(
             if done:
                 done()
         writer.finish()
-    result.tracks, result.samples = len(seen), writer.samples
+    result.tracks = len(seen)
+    result.samples = writer.samples
     return result
 
 
 def renumbered(frame: PanopticFrame, before: int) -> PanopticFrame:
-    """The frame with `before` taken off every id, so that a sequence's ids do not depend on the sequences before it."""
+    """Return the frame with `before` subtracted from every id.
+
+    So a sequence's ids do not depend on the sequences before it.
+    """
     if not before:
         return frame
     return replace(
@@ -196,18 +253,31 @@ class _Writer:
     """Writes a sequence's files into a working folder."""
 
     def __init__(
-        self, step: Path, run: Path, kinds: tuple[str, ...], labels: LabelMap, source: Source, samples: int,
+        self,
+        step: Path,
+        run: Path,
+        kinds: tuple[str, ...],
+        labels: LabelMap,
+        source: Source,
+        samples: int,
         providers: Mapping[str, str],
-    ) -> None:  # fmt: skip
-        self.step, self.run, self.kinds, self.labels, self.fps = step, run, kinds, labels, source.fps
+    ) -> None:
+        self.step = step
+        self.run = run
+        self.kinds = kinds
+        self.labels = labels
+        self.fps = source.fps
         self.providers = dict(providers)
         self.video: VideoWriter | None = None
         self.index = 0
         total = len(source)
         self.frames: list[dict[str, Any]] = []
         self.decisions: list[str] = []
-        self.coco, self.mot = CocoResults(labels), list[str]()
-        self.wanted = {round(i) for i in np.linspace(0, max(total - 1, 0), samples)} if samples else set()
+        self.coco = CocoResults(labels)
+        self.mot = list[str]()
+        self.wanted = (
+            {round(i) for i in np.linspace(0, max(total - 1, 0), samples)} if samples else set()
+        )
         self.samples: list[tuple[Image, str]] = []
 
     def write(self, frame: Frame, labelled: PanopticFrame) -> None:
@@ -215,7 +285,8 @@ class _Writer:
             most = max((t.id for t in labelled.tracks), default=0)
             if most > MAX_INSTANCE:
                 raise InputError(
-                    f"frame {frame.stem}: track {most} is beyond STEP's {MAX_INSTANCE}; split the sequence"
+                    f"frame {frame.stem}: track {most} is beyond STEP's {MAX_INSTANCE}; split the"
+                    " sequence"
                 )
             write_step(self.step / f"{frame.stem}.png", labelled.semantic, labelled.instance)
         if "video" in self.kinds or self.index in self.wanted:
@@ -230,11 +301,18 @@ class _Writer:
                 self.video.write(frame.stamp_ns, picture)
         if "json" in self.kinds:
             tracks = [asdict(t) for t in labelled.tracks]
-            self.frames.append({
-                "frame": frame.stem, "stamp_ns": labelled.stamp_ns, "alarms": list(labelled.alarms), "tracks": tracks,
-            })  # fmt: skip
+            self.frames.append(
+                {
+                    "frame": frame.stem,
+                    "stamp_ns": labelled.stamp_ns,
+                    "alarms": list(labelled.alarms),
+                    "tracks": tracks,
+                }
+            )
             for decision in labelled.decisions:
-                self.decisions.append(json.dumps({"frame": frame.stem, "index": self.index, **asdict(decision)}))
+                self.decisions.append(
+                    json.dumps({"frame": frame.stem, "index": self.index, **asdict(decision)})
+                )
         if "coco" in self.kinds:
             self.coco.add(frame.file or f"{frame.stem}.png", labelled)
         if "mot" in self.kinds:
@@ -244,9 +322,15 @@ class _Writer:
     def finish(self) -> None:
         """Write the JSON files and finish the video."""
         if "json" in self.kinds:
-            content = {"classes": list(self.labels.classes), "providers": self.providers, "frames": self.frames}
+            content = {
+                "classes": list(self.labels.classes),
+                "providers": self.providers,
+                "frames": self.frames,
+            }
             (self.run / "tracks.json").write_text(json.dumps(content) + "\n")
-            (self.run / "decisions.jsonl").write_text("".join(line + "\n" for line in self.decisions))
+            (self.run / "decisions.jsonl").write_text(
+                "".join(line + "\n" for line in self.decisions)
+            )
         if "coco" in self.kinds:
             (self.run / "coco.json").write_text(json.dumps(self.coco.content()) + "\n")
         if "mot" in self.kinds:

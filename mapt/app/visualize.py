@@ -25,7 +25,9 @@ def track_colour(number: int) -> tuple[int, int, int]:
 
 
 def draw(image: Image, frame: PanopticFrame, labels: LabelMap, caption: str = "") -> Image:
-    """Classes as a light tint, instances in their track's colour with a contour and the id, and a caption.
+    """Draw classes as a light tint, instances in their track's colour, and a caption.
+
+    Each instance has a contour and shows its id.
 
     Args:
         image: (H,W,3) uint8 RGB.
@@ -49,8 +51,11 @@ def draw(image: Image, frame: PanopticFrame, labels: LabelMap, caption: str = ""
         x1, y1, x2, y2 = _window(mask)
         if x2 <= x1:
             continue
-        part, colour = mask[y1:y2, x1:x2] > 0, track_colour(track.id)
-        out[y1:y2, x1:x2][part] = (0.45 * image[y1:y2, x1:x2][part] + 0.55 * np.array(colour)).astype(np.uint8)
+        part = mask[y1:y2, x1:x2] > 0
+        colour = track_colour(track.id)
+        out[y1:y2, x1:x2][part] = (
+            0.45 * image[y1:y2, x1:x2][part] + 0.55 * np.array(colour)
+        ).astype(np.uint8)
         contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(out, contours, -1, colour, 1, cv2.LINE_AA)
         _text(out, str(track.id), (round((x1 + x2) / 2) - 5, max(y1 - 3, 10)), scale)
@@ -59,12 +64,16 @@ def draw(image: Image, frame: PanopticFrame, labels: LabelMap, caption: str = ""
     return out
 
 
-def contact_sheet(images: Sequence[Image], captions: Sequence[str], columns: int = 2, width: int = 800) -> Image:
+def contact_sheet(
+    images: Sequence[Image], captions: Sequence[str], columns: int = 2, width: int = 800
+) -> Image:
     """Pictures of one size in a grid, each with its caption, `width` pixels wide each."""
     cells = []
     for image, caption in zip(images, captions, strict=True):
         height = round(image.shape[0] * width / image.shape[1])
-        cell = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        cell = np.asarray(
+            cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8
+        )
         _text(cell, caption, (6, height - 8), 0.5)
         cells.append(np.pad(cell, ((2, 2), (2, 2), (0, 0))))
     while len(cells) % columns:
@@ -73,11 +82,14 @@ def contact_sheet(images: Sequence[Image], captions: Sequence[str], columns: int
     return np.vstack(rows)
 
 
-def strip(cells: Sequence[tuple[Image, Sequence[str]]], columns: int = 6, width: int = 260) -> Image:
+def strip(
+    cells: Sequence[tuple[Image, Sequence[str]]], columns: int = 6, width: int = 260
+) -> Image:
     """Pictures with lines of text under each, left to right and top to bottom.
 
     Args:
-        cells: (h,w,3) uint8 RGB of any size, and its lines; every cell has the same number of lines.
+        cells: (h,w,3) uint8 RGB of any size, and its lines; every cell has the same number of
+            lines.
         columns: cells a row.
         width: of a cell, pixels.
 
@@ -87,11 +99,15 @@ def strip(cells: Sequence[tuple[Image, Sequence[str]]], columns: int = 6, width:
     drawn = []
     for picture, lines in cells:
         shrinks = picture.shape[0] > width
-        resized = cv2.resize(picture, (width, width), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        resized = cv2.resize(
+            picture, (width, width), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        )
         below = np.zeros((20 * len(lines) + 8, width, 3), np.uint8)
         for number, line in enumerate(lines):
             _text(below, line, (6, 18 + 20 * number), 0.4)
-        drawn.append(np.pad(np.vstack((np.asarray(resized, np.uint8), below)), ((2, 2), (2, 2), (0, 0))))
+        drawn.append(
+            np.pad(np.vstack((np.asarray(resized, np.uint8), below)), ((2, 2), (2, 2), (0, 0)))
+        )
     columns = min(columns, len(drawn))
     while len(drawn) % columns:
         drawn.append(np.zeros_like(drawn[0]))
@@ -110,7 +126,8 @@ def _window(mask: NDArray[np.uint8]) -> tuple[int, int, int, int]:
 
 def _text(image: Image, text: str, at: tuple[int, int], scale: float) -> None:
     """White letters with a dark rim, readable on everything."""
-    # The rim is the same text shifted: a thicker pen would draw wider letters, which do not lie under the white ones.
+    # The rim is the same text shifted: a thicker pen would draw wider letters, which do not lie
+    # under the white ones.
     shifts = [(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1) if dx or dy]
     for (dx, dy), colour in (*((shift, (0, 0, 0)) for shift in shifts), ((0, 0), (255, 255, 255))):
         place = (at[0] + dx, at[1] + dy)

@@ -25,35 +25,61 @@ def register(app: typer.Typer, name: str) -> None:
 
 def bench(  # noqa: PLR0917  (the command's options)
     bundle: Annotated[Path, typer.Argument(help="a bundle of `mapt export`")],
-    suite: Annotated[str, typer.Option("--suite", help=f"{', '.join(SUITES)}; all: run, ablation and scale")] = "run",
+    suite: Annotated[
+        str, typer.Option("--suite", help=f"{', '.join(SUITES)}; all: run, ablation and scale")
+    ] = "run",
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="KITTI-STEP layout, for parity also frames or a video; default: synthetic, seed 7"),
+        typer.Option(
+            "--data",
+            help="KITTI-STEP layout, for parity also frames or a video; default: synthetic, seed 7",
+        ),
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the results here")] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="write a report for people here")] = None,
-    old: Annotated[
-        Path | None, typer.Option("--compare", help="JSON of an earlier run; exit code 1 where this one is worse")
+    html: Annotated[
+        Path | None, typer.Option("--html", help="write a report for people here")
     ] = None,
-    sequences: Annotated[int | None, typer.Option("--sequences", min=1, help="synthetic sequences; default: 3")] = None,
+    old: Annotated[
+        Path | None,
+        typer.Option(
+            "--compare", help="JSON of an earlier run; exit code 1 where this one is worse"
+        ),
+    ] = None,
+    sequences: Annotated[
+        int | None, typer.Option("--sequences", min=1, help="synthetic sequences; default: 3")
+    ] = None,
     frames: Annotated[
-        int | None, typer.Option("--frames", min=4, help="frames per synthetic sequence; default: 40")
+        int | None,
+        typer.Option("--frames", min=4, help="frames per synthetic sequence; default: 40"),
     ] = None,
     fps: Annotated[float, typer.Option("--fps", min=0.1)] = 10.0,
     seeds: Annotated[str, typer.Option("--seeds", help="of the synthetic data, by comma")] = "",
     size: Annotated[
-        str | None, typer.Option("--size", help="HxW of the synthetic frames; default: they fill the network's input")
+        str | None,
+        typer.Option(
+            "--size", help="HxW of the synthetic frames; default: they fill the network's input"
+        ),
     ] = None,
-    threads: Annotated[int, typer.Option("--threads", min=0, help="of every backend, 0: one a core")] = 0,
+    threads: Annotated[
+        int, typer.Option("--threads", min=0, help="of every backend, 0: one a core")
+    ] = 0,
     beside: Annotated[
-        list[Path] | None, typer.Option("--beside", help="another bundle, in the same run; may be repeated")
+        list[Path] | None,
+        typer.Option("--beside", help="another bundle, in the same run; may be repeated"),
     ] = None,
-    compiled: Annotated[bool, typer.Option("--compile", help="a row of torch.compile, too; takes minutes")] = False,
-    device: Annotated[str, typer.Option("--device", help="of PyTorch: auto, cpu, cuda or cuda:N")] = "auto",
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="a row of torch.compile, too; takes minutes")
+    ] = False,
+    device: Annotated[
+        str, typer.Option("--device", help="of PyTorch: auto, cpu, cuda or cuda:N")
+    ] = "auto",
     trust: Annotated[
-        Path | None, typer.Option("--trust", help="public key that must have signed the bundles (PEM)")
+        Path | None,
+        typer.Option("--trust", help="public key that must have signed the bundles (PEM)"),
     ] = None,
-    alone: Annotated[bool, typer.Option(help="memory and throughput of each backend in its own process")] = True,
+    alone: Annotated[
+        bool, typer.Option(help="memory and throughput of each backend in its own process")
+    ] = True,
 ) -> None:
     """Measure parameters, FLOPs, latency, accuracy and parity in one run."""
     import tempfile
@@ -78,15 +104,26 @@ def bench(  # noqa: PLR0917  (the command's options)
     from mapt.model.class_names import check_streets
     from mapt.runtime.bundle.manifest import read_bundle
 
-    place, before = find_device(device), read_report(old) if old else None
-    console, checked = Console(), read_bundle(bundle, trust)
+    place = find_device(device)
+    before = read_report(old) if old else None
+    console = Console()
+    checked = read_bundle(bundle, trust)
     others = [read_bundle(path, trust) for path in beside or ()]
     if not data and suite != "scale":  # which scores nothing
         check_streets(checked.info, "--data")
     with tempfile.TemporaryDirectory(prefix="mapt-bench-") as folder:
-        roots: dict[int | None, Path] = {None: data} if data else {seed: Path(folder, str(seed)) for seed in numbers}
+        roots: dict[int | None, Path] = (
+            {None: data} if data else {seed: Path(folder, str(seed)) for seed in numbers}
+        )
         if not data:
-            _render(parse_size(size) if size else _filling(checked), roots, sequences or 3, frames or 40, fps, console)
+            _render(
+                parse_size(size) if size else _filling(checked),
+                roots,
+                sequences or 3,
+                frames or 40,
+                fps,
+                console,
+            )
         count = check_threads(threads, "--threads") if threads else usable_cores()
         if suite == "parity":
             _verify(console, checked, next(iter(roots.values())), fps, count, json_file)
@@ -121,7 +158,12 @@ def _measure(suite: str, setting: Setting) -> dict[str, Any]:
         scale_suite,
     )
 
-    suites = {"run": run_suite, "scale": scale_suite, "ablation": ablation_suite, "deadline": deadline_suite}
+    suites = {
+        "run": run_suite,
+        "scale": scale_suite,
+        "ablation": ablation_suite,
+        "deadline": deadline_suite,
+    }
     report: dict[str, Any] = {"heads": {}, "latency_ms": {}, "accuracy": {}}
     for name, measure in suites.items():
         if name == suite or (suite == "all" and name != "deadline"):
@@ -130,15 +172,23 @@ def _measure(suite: str, setting: Setting) -> dict[str, Any]:
 
 
 def _describe(suite: str, setting: Setting) -> dict[str, Any]:
-    """Machine, bundle and data; only the ablation runs on other seeds than the first, and names them itself."""
+    """Describe the machine, the bundle and the data of a run.
+
+    Only the ablation runs on other seeds than the first. It names them itself.
+    """
     from mapt.bench.machine import describe_machine
     from mapt.bench.suites import describe_bundle, describe_data
     from mapt.evaluation.device import describe_device
 
-    machine, bundle = describe_machine(setting.threads), describe_bundle(setting.bundle)
+    machine = describe_machine(setting.threads)
+    bundle = describe_bundle(setting.bundle)
     machine["pytorch"] = describe_device(setting.device)
     seeds = setting.seeds if suite == "ablation" else setting.seeds[:1]
-    return {"machine": machine, "bundle": bundle, "data": {**describe_data(setting), "seeds": seeds}}
+    return {
+        "machine": machine,
+        "bundle": bundle,
+        "data": {**describe_data(setting), "seeds": seeds},
+    }
 
 
 def _write(report: dict[str, Any], json_file: Path | None, html: Path | None) -> None:
@@ -162,7 +212,9 @@ def _worse(console: Console, before: dict[str, Any], report: dict[str, Any], old
     return any(change.worse for change in changes)
 
 
-def _check_options(suite: str, *, html: Path | None, beside: list[Path] | None, old: Path | None) -> None:
+def _check_options(
+    suite: str, *, html: Path | None, beside: list[Path] | None, old: Path | None
+) -> None:
     """Refuse what a suite has no use for."""
     if suite not in SUITES:
         raise InputError(f"--suite {suite}: unknown; choose one of {', '.join(SUITES)}")
@@ -175,7 +227,10 @@ def _check_options(suite: str, *, html: Path | None, beside: list[Path] | None, 
 
 
 def _check_outputs(json_file: Path | None, html: Path | None) -> None:
-    """What would fail after the measurement fails before it: a file that cannot be written, a missing package."""
+    """Find outputs that cannot be written, before anything is measured.
+
+    The causes are a file that cannot be written, and a missing package.
+    """
     from mapt.io.atomic_files import check_writable
 
     check_writable(json_file, "--json")
@@ -191,9 +246,14 @@ def _seeds(text: str, suite: str) -> list[int]:
         return [7, 8, 9] if several else [7]
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdecimal() and len(part) < 19 for part in parts):
-        raise InputError(f"--seeds {text:.60}: is not a list of whole numbers from 0 on; write e.g. --seeds 7,8,9")
+        raise InputError(
+            f"--seeds {text:.60}: is not a list of whole numbers from 0 on; write e.g. --seeds"
+            " 7,8,9"
+        )
     if len(parts) > 1 and not several:
-        raise InputError(f"--seeds {text}: several are for --suite ablation and all, not {suite}; give one")
+        raise InputError(
+            f"--seeds {text}: several are for --suite ablation and all, not {suite}; give one"
+        )
     return [int(part) for part in parts]
 
 
@@ -203,15 +263,20 @@ def _filling(bundle: Bundle) -> tuple[int, int]:
 
 
 def _render(
-    size: tuple[int, int], roots: dict[int | None, Path], sequences: int, frames: int, fps: float, console: Console
+    size: tuple[int, int],
+    roots: dict[int | None, Path],
+    sequences: int,
+    frames: int,
+    fps: float,
+    console: Console,
 ) -> None:
     """Synthetic sequences (height, width), each seed's into its folder."""
     from mapt.bench.suites import SPLIT
     from mapt.synthetic import write_dataset
 
     console.print(
-        f"data: {sequences} synthetic sequences of {frames} frames, {size[0]}x{size[1]}, {fps:g} frames/s, "
-        f"seed {', '.join(map(str, roots))}",
+        f"data: {sequences} synthetic sequences of {frames} frames, {size[0]}x{size[1]}, {fps:g}"
+        f" frames/s, seed {', '.join(map(str, roots))}",
         highlight=False,
     )
     for seed, folder in roots.items():

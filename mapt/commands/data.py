@@ -26,15 +26,25 @@ def _group() -> None:
 
 def check(
     root: Annotated[
-        Path, typer.Argument(help="panoptic_maps/<split>/<seq>/<frame>.png, or <seq>/<frame>.png, or texts")
+        Path,
+        typer.Argument(
+            help="panoptic_maps/<split>/<seq>/<frame>.png, or <seq>/<frame>.png, or texts"
+        ),
     ],
     dataset: Annotated[
-        str, typer.Option("--dataset", help="kitti-step, motchallenge-step, kitti-mots, cityscapes-vps")
+        str,
+        typer.Option("--dataset", help="kitti-step, motchallenge-step, kitti-mots, cityscapes-vps"),
     ],
-    json_file: Annotated[Path | None, typer.Option("--json", help="write what was found here")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="write what was found here")
+    ] = None,
     workers: Annotated[int, typer.Option("--workers", min=0, help="threads; 0: one per core")] = 0,
 ) -> None:
-    """Read every label and image, count what is wrong and name the first files; exit code 2 if anything is."""
+    """Check every label and image of a dataset.
+
+    Problems are counted, and the first files of each kind are named. The exit code is 2 if there
+    are any.
+    """
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import Progress
@@ -50,31 +60,46 @@ def check(
     console = Console()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("checking", total=None)
-        findings = check_dataset(root, dataset, workers or usable_cores(), lambda: progress.advance(task))
+        findings = check_dataset(
+            root, dataset, workers or usable_cores(), lambda: progress.advance(task)
+        )
     if json_file:
         write_json(json_file, findings.to_json())
     for title, kinds in (("problem", findings.problems), ("note", findings.notes)):
         table = Table(title, "count", "first")
         for kind, files in kinds.items():
             if files:
-                table.add_row(kind, str(len(files)), escape("\n".join(map(printable, files[:FIRST]))))
+                table.add_row(
+                    kind, str(len(files)), escape("\n".join(map(printable, files[:FIRST])))
+                )
         if table.row_count:
             console.print(table)
-    tracks = ", ".join(f"{len(t)} {findings.labels.classes[c]}" for c, t in sorted(findings.tracks.items())) or "no"
+    tracks = (
+        ", ".join(
+            f"{len(t)} {findings.labels.classes[c]}" for c, t in sorted(findings.tracks.items())
+        )
+        or "no"
+    )
     frames = sum(findings.frames.values())
-    console.print(f"{len(findings.frames)} sequences, {frames} frames, {tracks} tracks", highlight=False)
+    console.print(
+        f"{len(findings.frames)} sequences, {frames} frames, {tracks} tracks", highlight=False
+    )
     count = sum(map(len, findings.problems.values()))
     if count:
         raise InputError(
-            f"{root}: {count} problem{'s' * (count > 1)}, see the table; correct the files or take them anew"
+            f"{root}: {count} problem{'s' * (count > 1)}, see the table; correct the files or take"
+            " them anew"
         )
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(help="KITTI-MOTS <seq>.txt, or <seq>/<frame>.png of STEP")],
+    source: Annotated[
+        Path, typer.Argument(help="KITTI-MOTS <seq>.txt, or <seq>/<frame>.png of STEP")
+    ],
     out: Annotated[Path, typer.Argument(help="a new folder")],
     images: Annotated[
-        Path | None, typer.Option("--images", help="<seq>/<frame>.*: which frames there are, for texts")
+        Path | None,
+        typer.Option("--images", help="<seq>/<frame>.*: which frames there are, for texts"),
     ] = None,
 ) -> None:
     """KITTI-MOTS run-length text to STEP PNGs, and STEP PNGs to text."""
@@ -104,13 +129,17 @@ def convert(
             message = f"{step_to_mots(folders, out, done)} masks"
     count = len(texts or folders)
     console.print(
-        f"{printable(str(out))}: {message} of {count} sequence{'s' * (count > 1)}", highlight=False, soft_wrap=True
+        f"{printable(str(out))}: {message} of {count} sequence{'s' * (count > 1)}",
+        highlight=False,
+        soft_wrap=True,
     )
 
 
 def stats(
     root: Annotated[Path, typer.Argument(help="KITTI-MOTS texts, or <seq>/<frame>.png labels")],
-    json_file: Annotated[Path | None, typer.Option("--json", help="write the statistics here")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="write the statistics here")
+    ] = None,
 ) -> None:
     """Sizes, speeds, lifetimes and gaps of cars and people, beside those of KITTI-MOTS."""
     import json
@@ -122,14 +151,18 @@ def stats(
     from mapt.io.atomic_files import check_writable, write_json
 
     check_writable(json_file, "--json")
-    found, reference = dataset_statistics(root), json.loads(REFERENCE.read_text())
+    found = dataset_statistics(root)
+    reference = json.loads(REFERENCE.read_text())
     console = Console()
     for name, own in found.items():
         table = Table(name, "here", "KITTI-MOTS")
         for key, value in own.items():
             table.add_row(key, _cell(value), _cell(reference[name][key]))
         console.print(table)
-    console.print("quantiles are p10 / p25 / p50 / p75 / p90; pixels at the dataset's own size", highlight=False)
+    console.print(
+        "quantiles are p10 / p25 / p50 / p75 / p90; pixels at the dataset's own size",
+        highlight=False,
+    )
     if json_file:
         write_json(json_file, found)
 

@@ -14,9 +14,15 @@ def register(app: typer.Typer, name: str) -> None:
 
 
 def demo(
-    source: Annotated[Path | None, typer.Option("--input", help="real frames or a video, default: synthetic")] = None,
-    out: Annotated[Path, typer.Option("--out", help="folder of everything written")] = Path("demo-out"),
-    model: Annotated[Path | None, typer.Option("--model", help="weights or a bundle, default: shipped nano")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--input", help="real frames or a video, default: synthetic")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="folder of everything written")] = Path(
+        "demo-out"
+    ),
+    model: Annotated[
+        Path | None, typer.Option("--model", help="weights or a bundle, default: shipped nano")
+    ] = None,
     frames: Annotated[int, typer.Option("--frames", min=4, help="per synthetic sequence")] = 50,
 ) -> None:
     """Render, export, track, score, compare with PyTorch, and leave a video and a contact sheet."""

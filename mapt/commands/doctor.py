@@ -16,7 +16,10 @@ def register(app: typer.Typer, name: str) -> None:
 def doctor(
     json_file: Annotated[Path | None, typer.Option("--json", help="write it here too")] = None,
 ) -> None:
-    """Say what is built, found and missing here, and what to do; exit code 1 if the runtime cannot work."""
+    """Report what is built, found and missing on this machine, and how to fix it.
+
+    The exit code is 1 if the runtime cannot work.
+    """
     from dataclasses import asdict
 
     from rich.console import Console

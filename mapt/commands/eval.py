@@ -28,15 +28,23 @@ def register(app: typer.Typer, name: str) -> None:
 
 def evaluate(
     gt: Annotated[Path, typer.Argument(help="ground truth: <seq>/<frame>.png, or KITTI-MOTS text")],
-    pred: Annotated[Path, typer.Argument(help="predictions: <seq>/<frame>.png, as `mapt track` writes them")],
+    pred: Annotated[
+        Path, typer.Argument(help="predictions: <seq>/<frame>.png, as `mapt track` writes them")
+    ],
     dataset: Annotated[
-        str, typer.Option("--dataset", help="kitti-step, motchallenge-step, kitti-mots, cityscapes-vps")
+        str,
+        typer.Option("--dataset", help="kitti-step, motchallenge-step, kitti-mots, cityscapes-vps"),
     ],
     json_file: Annotated[Path | None, typer.Option("--json", help="write the results here")] = None,
-    sequences: Annotated[str | None, typer.Option("--sequences", help="only these, by comma")] = None,
+    sequences: Annotated[
+        str | None, typer.Option("--sequences", help="only these, by comma")
+    ] = None,
     variant: Annotated[str, typer.Option("--variant", help="step or nuscenes")] = "step",
     labelled_only: Annotated[
-        bool, typer.Option("--labelled-only", help="score the frames with ground truth, leave the others out")
+        bool,
+        typer.Option(
+            "--labelled-only", help="score the frames with ground truth, leave the others out"
+        ),
     ] = False,
     workers: Annotated[int, typer.Option("--workers", min=0, help="threads; 0: one per core")] = 0,
 ) -> None:
@@ -56,17 +64,27 @@ def evaluate(
     console = Console()
     names = [s.strip() for s in sequences.split(",") if s.strip()] if sequences else None
     find = partial(pair_frames, gt, pred, dataset, names, labelled_only)
-    evaluation = _count(find, dataset, "nuscenes" if variant == "nuscenes" else "step", workers, console)
+    evaluation = _count(
+        find, dataset, "nuscenes" if variant == "nuscenes" else "step", workers, console
+    )
     if evaluation is None:  # another rank shows the results
         return
-    show(console, evaluation.metrics.compute(), evaluation.recall.to_json() if evaluation.recall else {})
+    show(
+        console,
+        evaluation.metrics.compute(),
+        evaluation.recall.to_json() if evaluation.recall else {},
+    )
     show_sizes(console, evaluation.sizes.to_json())
     if json_file:
         write_json(json_file, evaluation.to_json())
 
 
 def _count(
-    find: Callable[[], list[FramePair]], dataset: str, variant: Variant, workers: int, console: Console
+    find: Callable[[], list[FramePair]],
+    dataset: str,
+    variant: Variant,
+    workers: int,
+    console: Console,
 ) -> Evaluation | None:
     from rich.progress import Progress
 
@@ -80,7 +98,9 @@ def _count(
     pairs = find()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("evaluating", total=len(pairs))
-        return evaluate_pairs(pairs, dataset, variant, workers or usable_cores(), lambda: progress.advance(task))
+        return evaluate_pairs(
+            pairs, dataset, variant, workers or usable_cores(), lambda: progress.advance(task)
+        )
 
 
 def show(console: Console, results: Results, recall: dict[str, Any]) -> None:
@@ -102,11 +122,18 @@ def show(console: Console, results: Results, recall: dict[str, Any]) -> None:
     classes = Table("class", "PQ", "IoU", "TQ", "PAT", "IDS")
     for name, c in results.classes.items():
         classes.add_row(
-            name, _percent(c.PQ), _percent(c.IoU), _percent(c.TQ), _percent(c.PAT), "-" if c.IDS is None else str(c.IDS)
+            name,
+            _percent(c.PQ),
+            _percent(c.IoU),
+            _percent(c.TQ),
+            _percent(c.PAT),
+            "-" if c.IDS is None else str(c.IDS),
         )
     console.print(classes)
     for name, areas in recall.items():
-        found = ", ".join(f"{area} px {v['found']}/{v['masks']}" for area, v in areas.items() if v["masks"])
+        found = ", ".join(
+            f"{area} px {v['found']}/{v['masks']}" for area, v in areas.items() if v["masks"]
+        )
         if found:
             console.print(f"recall of {name} masks by area: {found}", highlight=False)
 

@@ -14,14 +14,23 @@ def register(app: typer.Typer, name: str) -> None:
 
 
 def explain(
-    run: Annotated[Path, typer.Argument(metavar="OUT/<seq>", help="a sequence's folder written by `mapt track`")],
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="OUT/<seq>", help="a sequence's folder written by `mapt track`"),
+    ],
     track: Annotated[int, typer.Option("--track", help="the track's id")],
     images: Annotated[
         Path | None, typer.Option("--images", help="the tracked frames; default: the run's video")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="the picture; default: in the run's folder")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="the picture; default: in the run's folder")
+    ] = None,
 ) -> None:
-    """Print every identity decision of a track with its scores and margins, and draw its life as a strip of crops."""
+    """Explain every identity decision of a track.
+
+    Prints each decision with its scores and margins, and draws the track's history as a strip of
+    crops.
+    """
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -41,7 +50,12 @@ def explain(
         runner_up = "-" if row["runner_up"] is None else f"{row['runner_up']:.3f}"
         numbers = [f"{row[key]:.3f}" for key in ("score", "threshold", "margin")]
         table.add_row(
-            escape(printable(row["frame"])), row["stage"], numbers[0], runner_up, *numbers[1:], tell_gate(row)
+            escape(printable(row["frame"])),
+            row["stage"],
+            numbers[0],
+            runner_up,
+            *numbers[1:],
+            tell_gate(row),
         )
     Console().print(table)
     if images is None and not (run / "video.mp4").exists():

@@ -25,31 +25,55 @@ def export(  # noqa: PLR0917
     weights: Annotated[Path, typer.Argument(help="weights written by `mapt train`")],
     out: Annotated[Path, typer.Option("--out", help="the bundle's folder")],
     trt: Annotated[
-        bool, typer.Option("--trt", help="also build TensorRT engines; without a GPU by TensorRT-RTX")
+        bool,
+        typer.Option("--trt", help="also build TensorRT engines; without a GPU by TensorRT-RTX"),
     ] = False,
     precision: Annotated[str, typer.Option("--precision", help="fp32, fp16 or int8")] = "fp32",
     ops: Annotated[str, typer.Option("--ops", help="custom, standard or gridsample")] = "standard",
-    device: Annotated[str, typer.Option("--device", help="of --ops custom graphs: cpu or cuda")] = "cpu",
+    device: Annotated[
+        str, typer.Option("--device", help="of --ops custom graphs: cpu or cuda")
+    ] = "cpu",
     size: Annotated[str | None, typer.Option("--size", help="network input HxW, pixels")] = None,
-    targets: Annotated[str | None, typer.Option("--targets", help="GPU generations for --trt: sm75,sm80,...")] = None,
-    calibrate: Annotated[Path | None, typer.Option("--calibrate", help="frames for int8's ranges")] = None,
-    gate: Annotated[
-        Path | None, typer.Option("--gate", help="labelled frames that decide which heads bear --precision")
+    targets: Annotated[
+        str | None, typer.Option("--targets", help="GPU generations for --trt: sm75,sm80,...")
     ] = None,
-    timing_cache: Annotated[Path | None, typer.Option("--timing-cache", help="TensorRT's measurements, kept")] = None,
-    sign: Annotated[Path | None, typer.Option("--sign", help="sign with this private Ed25519 key (PEM)")] = None,
-    check: Annotated[bool, typer.Option("--check/--no-check", help="compare with PyTorch on one picture")] = True,
+    calibrate: Annotated[
+        Path | None, typer.Option("--calibrate", help="frames for int8's ranges")
+    ] = None,
+    gate: Annotated[
+        Path | None,
+        typer.Option("--gate", help="labelled frames that decide which heads bear --precision"),
+    ] = None,
+    timing_cache: Annotated[
+        Path | None, typer.Option("--timing-cache", help="TensorRT's measurements, kept")
+    ] = None,
+    sign: Annotated[
+        Path | None, typer.Option("--sign", help="sign with this private Ed25519 key (PEM)")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="compare with PyTorch on one picture")
+    ] = True,
     verify: Annotated[
-        Path | None, typer.Option("--verify", help="then compare with PyTorch on these frames, video or dataset")
+        Path | None,
+        typer.Option(
+            "--verify", help="then compare with PyTorch on these frames, video or dataset"
+        ),
     ] = None,
     fps: Annotated[float, typer.Option("--fps", min=0.1, help="of the frames for --verify")] = 10.0,
-    json_file: Annotated[Path | None, typer.Option("--json", help="write what --verify found here")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="write what --verify found here")
+    ] = None,
 ) -> None:
-    """Trace every subgraph to ONNX, check it, and write a bundle that the runtime loads without PyTorch."""
+    """Export weights to a bundle that the runtime loads without PyTorch.
+
+    Every subgraph is traced to ONNX and checked.
+    """
     _available(precision, ops)
     _check_device(device, ops)
     if precision == "fp32" and (calibrate or gate):
-        raise InputError("--calibrate and --gate are for a lower precision; add --precision fp16 or int8")
+        raise InputError(
+            "--calibrate and --gate are for a lower precision; add --precision fp16 or int8"
+        )
     if not trt and (targets or timing_cache):
         raise InputError("--targets and --timing-cache are for TensorRT engines; add --trt")
     if json_file and not verify:
@@ -72,14 +96,22 @@ def export(  # noqa: PLR0917
 
     wanted = tuple(t.strip() for t in (targets or "").split(",") if t.strip()) if trt else None
     request = Request(
-        network_size(size), cast("Lowering", ops), cast("Precision", precision), Frames(calibrate, gate), wanted,
-        timing_cache, sign, cast("Device", device),
-    )  # fmt: skip
+        network_size(size),
+        cast("Lowering", ops),
+        cast("Precision", precision),
+        Frames(calibrate, gate),
+        wanted,
+        timing_cache,
+        sign,
+        cast("Device", device),
+    )
     clips = open_clips(verify, fps) if verify else []  # a wrong path is said before the work
     console = Console()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("exporting", total=None)
-        done = export_bundle(weights, out, request, lambda name: progress.update(task, advance=1, description=name))
+        done = export_bundle(
+            weights, out, request, lambda name: progress.update(task, advance=1, description=name)
+        )
     differences = _differences(out) if check else {}
     tables.show_graphs(console, done.graphs, differences)
     if done.lowered:
@@ -100,15 +132,17 @@ def _judge(out: Path, graphs: list[Graph], differences: dict[str, Deviation]) ->
     worst = max(exact, key=lambda d: d.relative, default=None)
     if worst and worst.relative > TOLERANCE:
         raise RuntimeError(
-            f"{out}: {worst.subgraph} differs from PyTorch by {worst.relative:.1e} of {worst.tensor}'s largest value, "
-            f"more than {TOLERANCE:g}; do not deploy this bundle"
+            f"{out}: {worst.subgraph} differs from PyTorch by {worst.relative:.1e} of"
+            f" {worst.tensor}'s largest value, more than {TOLERANCE:g}; do not deploy this bundle"
         )
 
 
 def _available(precision: str, ops: str) -> None:
     """Refuse what this version does not build yet, before any work."""
-    for option, value, known in (("--precision", precision, ("fp32", "fp16", "int8")),
-                                 ("--ops", ops, ("custom", "standard", "gridsample"))):  # fmt: skip
+    for option, value, known in (
+        ("--precision", precision, ("fp32", "fp16", "int8")),
+        ("--ops", ops, ("custom", "standard", "gridsample")),
+    ):
         if value not in known:
             raise InputError(f"{option} {value}: unknown; choose one of {', '.join(known)}")
 
@@ -128,5 +162,7 @@ def _differences(out: Path) -> dict[str, Deviation]:
     from mapt.runtime.bundle.manifest import read_bundle
 
     bundle = read_bundle(out)
-    found = compare(TorchBackend.load(out / "weights.safetensors"), OrtBackend(bundle, device="cpu"))
+    found = compare(
+        TorchBackend.load(out / "weights.safetensors"), OrtBackend(bundle, device="cpu")
+    )
     return {d.subgraph: d for d in found}

@@ -23,9 +23,14 @@ def synth(  # noqa: PLR0917  (one parameter an option)
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1)] = 0,
     fps: Annotated[float, typer.Option("--fps", min=0.1, help="frames per second")] = 10.0,
     split: Annotated[str, typer.Option("--split", help="name of the label folder")] = "val",
-    workers: Annotated[int | None, typer.Option("--workers", min=1, help="processes, default one a core")] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="processes, default one a core")
+    ] = None,
     rare: Annotated[
-        float, typer.Option("--rare", min=0, max=1, help="up to 1: many trucks, buses, trams and two-wheelers")
+        float,
+        typer.Option(
+            "--rare", min=0, max=1, help="up to 1: many trucks, buses, trams and two-wheelers"
+        ),
     ] = 0.0,
 ) -> None:
     """Render street sequences in KITTI-STEP's layout; the same seed gives the same bytes."""
@@ -42,7 +47,12 @@ def synth(  # noqa: PLR0917  (one parameter an option)
         raise InputError(f"--rare {rare}: is no share; give a number within 0..1")
     if min(height, width) < 32:
         raise InputError(f"--size {size}: too small to show a street; use at least 32x32")
-    if not split.isprintable() or split.startswith(".") or set("/\\") & set(split) or not 0 < len(split) < 100:
+    if (
+        not split.isprintable()
+        or split.startswith(".")
+        or set("/\\") & set(split)
+        or not 0 < len(split) < 100
+    ):
         raise InputError(f"--split {split:.100}: is no name of a folder; use one like val")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: exists and is not empty; choose another folder")
@@ -50,9 +60,20 @@ def synth(  # noqa: PLR0917  (one parameter an option)
     with Progress(transient=True) as progress:
         task = progress.add_task("rendering", total=sequences)
         write_dataset(
-            out, sequences, frames, (height, width), seed, fps, split, workers, rare,
+            out,
+            sequences,
+            frames,
+            (height, width),
+            seed,
+            fps,
+            split,
+            workers,
+            rare,
             done=lambda count: progress.update(task, completed=count),
-        )  # fmt: skip
+        )
     rate = sequences * frames / (time.monotonic() - start)
-    made = f"{sequences} sequences of {frames} frames, {height}x{width}, seed {seed}; {rate:.1f} frames/s"
+    made = (
+        f"{sequences} sequences of {frames} frames, {height}x{width}, seed {seed}; {rate:.1f}"
+        " frames/s"
+    )
     typer.echo(f"{printable(str(out))}: {made}")

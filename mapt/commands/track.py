@@ -23,31 +23,55 @@ def register(app: typer.Typer, name: str) -> None:
 
 
 def track(  # noqa: PLR0917  (the command's options)
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="a folder of frames, a video, or a dataset")],
+    source: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="a folder of frames, a video, or a dataset")
+    ],
     out: Annotated[Path, typer.Option("--out", help="folder of the outputs")],
     model: Annotated[
         Path | None, typer.Option("--model", help="a bundle, or weights for the PyTorch reference")
     ] = None,
-    save: Annotated[str, typer.Option("--save", help="any of step,video,json,coco,mot")] = "step,video,json",
+    save: Annotated[
+        str, typer.Option("--save", help="any of step,video,json,coco,mot")
+    ] = "step,video,json",
     fps: Annotated[
-        float | None, typer.Option("--fps", min=0.001, help="frames per second, instead of what the source says")
+        float | None,
+        typer.Option("--fps", min=0.001, help="frames per second, instead of what the source says"),
     ] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1)] = None,
     trust: Annotated[
-        Path | None, typer.Option("--trust", help="public key that must have signed the bundle (PEM)")
+        Path | None,
+        typer.Option("--trust", help="public key that must have signed the bundle (PEM)"),
     ] = None,
-    backend: Annotated[str, typer.Option("--backend", help="of a bundle: auto, ort or tensorrt")] = "auto",
+    backend: Annotated[
+        str, typer.Option("--backend", help="of a bundle: auto, ort or tensorrt")
+    ] = "auto",
     tf32: Annotated[
         bool, typer.Option("--tf32", help="let a GPU round float32 to TF32 in a bundle's products")
     ] = False,
-    association: Annotated[str, typer.Option("--association", help="full, motion, appearance or iou")] = "full",
-    sequences: Annotated[str | None, typer.Option("--sequences", help="of a dataset, by comma")] = None,
-    size: Annotated[str | None, typer.Option("--size", help="network input HxW, with weights only")] = None,
-    tta: Annotated[bool, typer.Option("--tta", help="see every frame at three sizes, with weights only")] = False,
-    record: Annotated[Path | None, typer.Option("--record", help="write the networks' outputs here")] = None,
-    replay: Annotated[Path | None, typer.Option("--replay", help="take them from here instead of a model")] = None,
-    rerun: Annotated[str | None, typer.Option("--rerun", help="live: rerun's viewer; else a file to write")] = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda; of weights also cuda:N")] = "auto",
+    association: Annotated[
+        str, typer.Option("--association", help="full, motion, appearance or iou")
+    ] = "full",
+    sequences: Annotated[
+        str | None, typer.Option("--sequences", help="of a dataset, by comma")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option("--size", help="network input HxW, with weights only")
+    ] = None,
+    tta: Annotated[
+        bool, typer.Option("--tta", help="see every frame at three sizes, with weights only")
+    ] = False,
+    record: Annotated[
+        Path | None, typer.Option("--record", help="write the networks' outputs here")
+    ] = None,
+    replay: Annotated[
+        Path | None, typer.Option("--replay", help="take them from here instead of a model")
+    ] = None,
+    rerun: Annotated[
+        str | None, typer.Option("--rerun", help="live: rerun's viewer; else a file to write")
+    ] = None,
+    device: Annotated[
+        str, typer.Option("--device", help="auto, cpu or cuda; of weights also cuda:N")
+    ] = "auto",
 ) -> None:
     """Label every pixel and give every car and person an id that lasts."""
     from mapt.app.track_source import KINDS, MORE_KINDS
@@ -55,26 +79,34 @@ def track(  # noqa: PLR0917  (the command's options)
     from mapt.io.frame_source import open_sources
     from mapt.runtime.persistence.recording import Difference, Replayer
 
-    kinds, known = tuple(part.strip() for part in save.split(",") if part.strip()), (*KINDS, *MORE_KINDS)
+    kinds = tuple(part.strip() for part in save.split(",") if part.strip())
+    known = (*KINDS, *MORE_KINDS)
     wrong = next((kind for kind in kinds if kind not in known), None)
     if wrong or not kinds:
-        raise InputError(f"--save {save}: {wrong or 'nothing'} is unknown; choose any of {','.join(known)}")
+        raise InputError(
+            f"--save {save}: {wrong or 'nothing'} is unknown; choose any of {','.join(known)}"
+        )
     check_rate(fps)
     names = [part.strip() for part in sequences.split(",") if part.strip()] if sequences else None
     if sequences and not names:
-        raise InputError(f"--sequences {sequences}: names none; give names by comma, or leave it out")
+        raise InputError(
+            f"--sequences {sequences}: names none; give names by comma, or leave it out"
+        )
     sources = open_sources(source, fps, names)
     _check_outputs(out, sources, kinds, record, rerun)
     if replay:
         ours = (backend, device, association) != ("auto", "auto", "full")
         if model or record or tta or tf32 or threads or size or ours or trust is not None:
             raise InputError(
-                f"--replay {replay}: a record stands in for a model, and ran as it ran; leave out --model, --record, "
-                "--tta, --tf32, --threads, --size, --backend, --device, --association and --trust"
+                f"--replay {replay}: a record stands in for a model, and ran as it ran; leave out"
+                " --model, --record, --tta, --tf32, --threads, --size, --backend, --device,"
+                " --association and --trust"
             )
         tracker = replaying(replay)
     elif model:
-        tracker = open_tracker(model, threads, association, size, backend, tta, device, tf32, trust=trust)
+        tracker = open_tracker(
+            model, threads, association, size, backend, tta, device, tf32, trust=trust
+        )
     else:
         raise InputError("--model: is missing; give a bundle or weights, or a record with --replay")
     try:
@@ -87,17 +119,26 @@ def track(  # noqa: PLR0917  (the command's options)
     if replay:
         typer.echo(f"replayed {printable(str(replay))}: every frame as recorded, bit for bit")
     for r in results:
-        typer.echo(f"{printable(r.name)}: {r.frames} frames, {r.tracks} tracks, {r.median_ms:.1f} ms a frame (median)")
+        typer.echo(
+            f"{printable(r.name)}: {r.frames} frames, {r.tracks} tracks, {r.median_ms:.1f} ms a"
+            " frame (median)"
+        )
         if r.alarms:
             seen = ", ".join(f"{kind} in {count}" for kind, count in sorted(r.alarms.items()))
-            typer.echo(f"{printable(r.name)}: alarms: {seen} of {r.frames} frames; tracks.json says which")
+            typer.echo(
+                f"{printable(r.name)}: alarms: {seen} of {r.frames} frames; tracks.json says which"
+            )
     for assumed in dict.fromkeys(s.assumed for s in sources if s.assumed):
         typer.echo(assumed)
     typer.echo(f"outputs: {printable(str(out))}")
 
 
 def _check_outputs(
-    out: Path, sources: Sequence[Source], kinds: Sequence[str], record: Path | None, rerun: str | None
+    out: Path,
+    sources: Sequence[Source],
+    kinds: Sequence[str],
+    record: Path | None,
+    rerun: str | None,
 ) -> None:
     """Say before the work what could not be written, or would be lost, at its end."""
     from mapt.app.rerun_view import LIVE
@@ -111,9 +152,13 @@ def _check_outputs(
 
 
 def _track_all(
-    tracker: PanopticTracker, sources: Sequence[Source], out: Path, kinds: tuple[str, ...], record: Path | None,
+    tracker: PanopticTracker,
+    sources: Sequence[Source],
+    out: Path,
+    kinds: tuple[str, ...],
+    record: Path | None,
     rerun: str | None,
-) -> list[Tracked]:  # fmt: skip
+) -> list[Tracked]:
     """Every source in turn, written down in `record` and shown by `rerun` where they are given.
 
     The record, and rerun's file, appear when all are done.
@@ -128,11 +173,14 @@ def _track_all(
     from mapt.runtime import PanopticTracker
     from mapt.runtime.persistence.recording import Recorder
 
-    results, show = [], None
+    results = []
+    show = None
     with ExitStack() as stack:
         if record:
             file = stack.enter_context(stack.enter_context(atomic_file(record)).open("wb"))
-            tracker = PanopticTracker(Recorder(tracker.backend, file, tracker.association), tracker.association)
+            tracker = PanopticTracker(
+                Recorder(tracker.backend, file, tracker.association), tracker.association
+            )
         if rerun:
             from mapt.app.rerun_view import rerun_view
 
@@ -155,7 +203,8 @@ def replaying(path: Path) -> PanopticTracker:
     from mapt.runtime.persistence.recording import Replayer
 
     backend = Replayer(path)
-    return PanopticTracker(backend, backend.association, backend.max_objects)  # type: ignore[arg-type]
+    association = backend.association
+    return PanopticTracker(backend, association, backend.max_objects)  # type: ignore[arg-type]
 
 
 def open_tracker(
@@ -184,9 +233,13 @@ def open_tracker(
         raise InputError(f"--association {association}: unknown; choose one of {', '.join(known)}")
     if model.is_dir():
         if size:
-            raise InputError("--size: a bundle has one size; export another with `mapt export WEIGHTS --size`")
+            raise InputError(
+                "--size: a bundle has one size; export another with `mapt export WEIGHTS --size`"
+            )
         if tta:
-            raise InputError("--tta: needs weights, a bundle has one size; give a .safetensors file with --model")
+            raise InputError(
+                "--tta: needs weights, a bundle has one size; give a .safetensors file with --model"
+            )
         return PanopticTracker.load(
             model,
             backend,  # type: ignore[arg-type]
@@ -197,11 +250,15 @@ def open_tracker(
             tf32=tf32,
         )
     if trust is not None:
-        raise InputError("--trust: is for bundles, weights are not signed; make one with `mapt export --sign`")
+        raise InputError(
+            "--trust: is for bundles, weights are not signed; make one with `mapt export --sign`"
+        )
     if tf32:
         raise InputError("--tf32: is for bundles; the PyTorch reference computes in float32")
     if backend != "auto":
-        raise InputError(f"--backend {backend}: weights run in PyTorch; make a bundle with `mapt export`")
+        raise InputError(
+            f"--backend {backend}: weights run in PyTorch; make a bundle with `mapt export`"
+        )
     if not model.exists():
         raise InputError(f"{model}: no such bundle or weights; make a bundle with `mapt export`")
     try:
@@ -209,8 +266,12 @@ def open_tracker(
         from mapt.evaluation.test_time_scales import ScaledBackend
         from mapt.evaluation.torch_backend import TorchBackend
     except ImportError:
-        raise InputError(f"{model}: weights need PyTorch; install mapt[train], or track with a bundle") from None
+        raise InputError(
+            f"{model}: weights need PyTorch; install mapt[train], or track with a bundle"
+        ) from None
     place = find_device(device)
-    reference = (ScaledBackend if tta else TorchBackend).load(model, network_size(size), threads, place)
+    reference = (ScaledBackend if tta else TorchBackend).load(
+        model, network_size(size), threads, place
+    )
     typer.echo(f"PyTorch on {describe_device(place)}")
     return PanopticTracker(reference, association)  # type: ignore[arg-type]

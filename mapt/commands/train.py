@@ -19,17 +19,30 @@ def register(app: typer.Typer, name: str) -> None:
 
 
 def train(
-    config: Annotated[str, typer.Argument(help="a TOML file, or a shipped name such as nano-street")],
-    changes: Annotated[list[str] | None, typer.Option("--set", help="key=value over the configuration")] = None,
+    config: Annotated[
+        str, typer.Argument(help="a TOML file, or a shipped name such as nano-street")
+    ],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value over the configuration")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="continue the run in --out")] = False,
-    out: Annotated[Path | None, typer.Option("--out", help="the run's folder, default runs/<name>")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="the run's folder, default runs/<name>")
+    ] = None,
     init: Annotated[Path | None, typer.Option("--init", help="weights to start from")] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="leave bad files out, and count them")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="leave bad files out, and count them")
+    ] = False,
     dry: Annotated[
-        bool, typer.Option("--dry-run", help="build everything, take two steps, name what is missing")
+        bool,
+        typer.Option("--dry-run", help="build everything, take two steps, name what is missing"),
     ] = False,
 ) -> None:
-    """Train a network; writes checkpoints, logs and weights.safetensors into the run's folder. Runs under torchrun."""
+    """Train a network and write its weights.
+
+    Checkpoints, logs and weights.safetensors are written to the run's folder. The command also runs
+    under torchrun.
+    """
     from mapt.training.config import find_config, read_config
     from mapt.training.distributed import first_process
     from mapt.training.loop import train as run
@@ -57,6 +70,8 @@ def _dry_run(settings: TrainConfig, init: Path | None) -> None:
             typer.echo(f"missing: {line}")
     if found.missing:
         count = len(found.missing)
-        raise InputError(f"dry run: {count} thing{'s are' if count > 1 else ' is'} missing, see above")
+        raise InputError(
+            f"dry run: {count} thing{'s are' if count > 1 else ' is'} missing, see above"
+        )
     if first_process():
         typer.echo("dry run: nothing is missing")

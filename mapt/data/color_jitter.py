@@ -1,4 +1,7 @@
-"""What light, lens and camera do to a scene: drawn once per triplet, with a little of it anew for every frame."""
+"""Varies colours the way light, lens and camera do.
+
+The change is drawn once per triplet, with a small part drawn anew for every frame.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ from mapt.data.triplet import Image
 _GREY = np.array([0.299, 0.587, 0.114])
 # RGB to YIQ: luminance, and a chroma plane in which hue is an angle and saturation a length.
 _YIQ = np.array([_GREY, [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
-# The normal distribution's quantiles at 256 levels, in standard deviations: random bytes become Gaussian grain.
+# The normal distribution's quantiles at 256 levels, in standard deviations: random bytes become
+# Gaussian grain.
 _QUANTILES = ndtri((np.arange(256) + 0.5) / 256)
 
 
@@ -48,7 +52,10 @@ class Photometry(Frozen):
 
 @dataclass(frozen=True)
 class _Light:
-    """One draw of the point-wise changes: brightness, contrast, gamma, saturation, hue, and three channel gains."""
+    """One draw of the changes to single pixels.
+
+    They are brightness, contrast, gamma, saturation, hue, and three channel gains.
+    """
 
     values: NDArray[np.float64]
 
@@ -60,15 +67,21 @@ class _Light:
 
     def matrix(self) -> NDArray[np.float32]:
         """Colour matrix (3,3): saturation, hue, cast."""
-        angle, length = 2 * np.pi * self.values[4], max(0.0, 1 + self.values[3])
-        cos, sin = length * np.cos(angle), length * np.sin(angle)
+        angle = 2 * np.pi * self.values[4]
+        length = max(0.0, 1 + self.values[3])
+        cos = length * np.cos(angle)
+        sin = length * np.sin(angle)
         chroma = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
-        return np.asarray((1 + self.values[5:])[:, None] * (np.linalg.inv(_YIQ) @ chroma @ _YIQ), np.float32)
+        return np.asarray(
+            (1 + self.values[5:])[:, None] * (np.linalg.inv(_YIQ) @ chroma @ _YIQ), np.float32
+        )
 
 
 def vary_colours(images: list[Image], how: Photometry, rng: np.random.Generator) -> list[Image]:
     """Change the frames (H,W,3) uint8 RGB of one scene alike, and each a little on its own."""
-    limits = np.array([how.brightness, how.contrast, how.gamma, how.saturation, how.hue, *[how.cast] * 3])
+    limits = np.array(
+        [how.brightness, how.contrast, how.gamma, how.saturation, how.hue, *[how.cast] * 3]
+    )
     scene = rng.uniform(-limits, limits)
     own = [rng.uniform(-limits, limits) * how.flicker for _ in images]
     mean = float(images[-1][::8, ::8].mean())
@@ -96,7 +109,9 @@ def _compress(image: Image, quality: int) -> Image:
     """JPEG's artefacts at `quality`; 0 leaves the image alone."""
     if not quality:
         return image
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    _, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
+    )
     decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
     assert decoded is not None
     return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)

@@ -23,7 +23,10 @@ MIN_PIXELS = 100  # of a class, before a frame counts as showing it
 
 @dataclass(frozen=True)
 class LabelledFrame:
-    """One frame: its number, its image, its label's name for messages, and how the label is read."""
+    """One frame: its number, its image, the name of its label, and how to read the label.
+
+    Messages use the name of the label.
+    """
 
     number: int
     image: Path
@@ -43,9 +46,15 @@ class Video:
     """Triplets of labelled clips; the interval tau is drawn from `intervals`, in frames."""
 
     def __init__(
-        self, root: Path, clips: list[Clip], labels: LabelMap, intervals: tuple[int, ...], bad: BadFiles | None = None
+        self,
+        root: Path,
+        clips: list[Clip],
+        labels: LabelMap,
+        intervals: tuple[int, ...],
+        bad: BadFiles | None = None,
     ) -> None:
-        self.labels, self.intervals = labels, intervals
+        self.labels = labels
+        self.intervals = intervals
         self.bad = bad or BadFiles()
         self.clips = [_ordered(clip) for clip in clips]
         for clip in self.clips:
@@ -58,7 +67,9 @@ class Video:
             if numbers[i] - numbers[i - 1] <= max(intervals)
         ]
         if not self.frames:
-            raise InputError(f"{root}: no frame has a predecessor within {max(intervals)} frames; pairs need two")
+            raise InputError(
+                f"{root}: no frame has a predecessor within {max(intervals)} frames; pairs need two"
+            )
 
     def __len__(self) -> int:
         """Labelled frames with a predecessor."""
@@ -68,8 +79,8 @@ class Video:
         """How often each triplet is shown relative to the others (Gupta et al., LVIS, 2019).
 
         Args:
-            share: f(c) being the share of frames that show class c, the factor of a frame is the largest
-                max(1, sqrt(share / f(c))) of its classes. All labels are read once.
+            share: f(c) being the share of frames that show class c, the factor of a frame is the
+                largest max(1, sqrt(share / f(c))) of its classes. All labels are read once.
 
         Returns:
             (len(self),) float64, at least 1; exactly 0 for a bad label that is skipped.
@@ -87,32 +98,47 @@ class Video:
             else:
                 shown[row] = count[:VOID] > MIN_PIXELS
         frequency = np.maximum(shown.mean(0), 1 / len(labels))
-        factors: NDArray[np.float64] = np.where(shown, np.sqrt(share / frequency), 1.0).clip(min=1.0).max(1) * good
+        factors: NDArray[np.float64] = (
+            np.where(shown, np.sqrt(share / frequency), 1.0).clip(min=1.0).max(1) * good
+        )
         if not good.any():
-            raise InputError(f"{labels[0].label}: is bad like every other label of its dataset; check the folder")
+            raise InputError(
+                f"{labels[0].label}: is bad like every other label of its dataset; check the folder"
+            )
         return factors
 
     def read(self, index: int, rng: np.random.Generator, distinct: int = 3) -> Triplet:
-        """See `Source.read`; near a sequence's start tau shrinks, and the first frame stands in for t - 2 tau."""
+        """See `Source.read`.
+
+        Near a sequence's start tau shrinks, and the first frame stands in for t - 2 tau.
+        """
         c, now = self.frames[index]
-        frames, numbers = self.clips[c].frames, self.numbers[c]
+        frames = self.clips[c].frames
+        numbers = self.numbers[c]
         tau = int(rng.choice(self.intervals))
         # In a clip without gaps the first of these is now - tau, or the first frame.
         prev = now if distinct == 1 else min(bisect_left(numbers, numbers[now] - tau), now - 1)
-        before = bisect_left(numbers, numbers[prev] - (numbers[now] - numbers[prev])) if distinct == 3 else prev
+        before = (
+            bisect_left(numbers, numbers[prev] - (numbers[now] - numbers[prev]))
+            if distinct == 3
+            else prev
+        )
         labels = {i: self._read_label(frames[i]) for i in sorted({prev, now})}
-        (semantic_prev, instance_prev), (semantic, instance) = labels[prev], labels[now]
+        semantic_prev, instance_prev = labels[prev]
+        semantic, instance = labels[now]
         images = {i: read_rgb(frames[i].image) for i in sorted({before, prev, now})}
         for i, label in ((prev, semantic_prev), (now, semantic)):
             check_size(images[i], label, frames[i].label)
         for i in (before, prev):
             if images[i].shape != images[now].shape:
                 raise InputError(
-                    f"{frames[i].image}: is {images[i].shape[:2]}, {frames[now].image.name} {images[now].shape[:2]}; "
-                    "the frames of a sequence must share one size"
+                    f"{frames[i].image}: is {images[i].shape[:2]}, {frames[now].image.name}"
+                    f" {images[now].shape[:2]}; the frames of a sequence must share one size"
                 )
         triple = (images[before], images[prev], images[now])
-        return Triplet(triple, (semantic_prev, semantic), (instance_prev, instance), str(frames[now].image))
+        return Triplet(
+            triple, (semantic_prev, semantic), (instance_prev, instance), str(frames[now].image)
+        )
 
     def _read_label(self, frame: LabelledFrame) -> tuple[Semantic, Instance]:
         semantic, instance = frame.read()
@@ -133,8 +159,8 @@ def check_classes(semantic: Semantic, labels: LabelMap, name: str) -> None:
     unknown = (semantic >= known) & (semantic != VOID)
     if unknown.any():
         raise InputError(
-            f"{name}: has class {int(semantic[unknown][0])}, {labels.name} knows 0..{known - 1} and {VOID}; "
-            "correct the label, or check which dataset it belongs to"
+            f"{name}: has class {int(semantic[unknown][0])}, {labels.name} knows 0..{known - 1} and"
+            f" {VOID}; correct the label, or check which dataset it belongs to"
         )
 
 
@@ -142,7 +168,8 @@ def check_size(image: NDArray[np.uint8], semantic: Semantic, name: str) -> None:
     """Raise InputError where a label (H,W) is not of the size of its image (H,W,3)."""
     if image.shape[:2] != semantic.shape:
         raise InputError(
-            f"{name}: label {semantic.shape} and image {image.shape[:2]} differ in size; replace one of them"
+            f"{name}: label {semantic.shape} and image {image.shape[:2]} differ in size; replace"
+            " one of them"
         )
 
 
@@ -159,6 +186,6 @@ def _report_gaps(clip: Clip, bad: BadFiles) -> None:
     for a, b in pairwise(clip.frames):
         if b.number != a.number + 1:
             bad.report(
-                f"{b.label}: frame {b.number - 1} before it is missing in the labels of sequence {clip.name}; "
-                "copy it, or train with --skip-bad"
+                f"{b.label}: frame {b.number - 1} before it is missing in the labels of sequence"
+                f" {clip.name}; copy it, or train with --skip-bad"
             )

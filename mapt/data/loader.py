@@ -1,4 +1,7 @@
-"""Training samples in a fixed order: sample i depends on the seed and i alone, not on workers or restarts."""
+"""Draws training samples in a fixed order.
+
+Sample i depends only on the seed and on i, not on workers or restarts.
+"""
 
 from __future__ import annotations
 
@@ -29,16 +32,18 @@ SHARED = "/dev/shm"  # where workers leave their batches
 PREFETCH = 4  # batches each worker prepares ahead
 SEED_BITS = 40  # of a sample's number in its seed, the run's above them
 TRIES = 20  # draws of a sample before so many bad files are the user's mistake
-_workers: WeakSet[BaseProcess] = WeakSet()  # of every loader of this process; multiprocessing holds those that live
+_workers: WeakSet[BaseProcess] = (
+    WeakSet()
+)  # of every loader of this process; multiprocessing holds those that live
 
 
 @dataclass(frozen=True)
 class Share:
     """A dataset, its share of the samples (relative to the others'), and how its frames are shown.
 
-    Batch i is shown as `views[i]`; after the last view the first one follows again. `chances` (len(source),) sums to 1
-    and says how often each triplet is drawn; None: all alike. `table` (256,) uint8 turns the dataset's classes into the
-    network's; None: they are the same.
+    Batch i is shown as `views[i]`; after the last view the first one follows again. `chances`
+    (len(source),) sums to 1 and says how often each triplet is drawn; None: all alike. `table`
+    (256,) uint8 turns the dataset's classes into the network's; None: they are the same.
     """
 
     source: Source
@@ -94,7 +99,8 @@ class Samples(Dataset[Sample]):
     """Random access to the endless list of samples, `batch` of them to a batch."""
 
     def __init__(self, rule: SampleRule, batch: int = 1) -> None:
-        self.rule, self.batch = rule, batch
+        self.rule = rule
+        self.batch = batch
         weights = np.array([share.weight for share in rule.shares])
         self.chances = weights / weights.sum()
 
@@ -102,12 +108,14 @@ class Samples(Dataset[Sample]):
         """Sample `index`, the same at every call.
 
         Raises:
-            InputError: a file is missing or bad, or with `skip_bad` so many that the dataset must be wrong.
+            InputError: a file is missing or bad, or with `skip_bad` so many that the dataset must
+                be wrong.
         """
         skipped: list[str] = []
         while True:
             try:
-                # Drawn again only after a bad file, so that a sample without one is what it always was.
+                # Drawn again only after a bad file, so that a sample without one is what it always
+                # was.
                 key = (self.rule.seed, index, *([len(skipped)] if skipped else []))
                 sample = self._draw(key, index // self.batch)
                 return replace(sample, skipped=skipped, seed=(self.rule.seed << SEED_BITS) + index)
@@ -116,31 +124,52 @@ class Samples(Dataset[Sample]):
                     raise
                 skipped.append(str(error))
                 if len(skipped) == TRIES:
-                    raise InputError(f"{TRIES} samples in a row are bad; the last: {error}") from None
+                    raise InputError(
+                        f"{TRIES} samples in a row are bad; the last: {error}"
+                    ) from None
 
     def _draw(self, key: tuple[int, ...], batch: int) -> Sample:
-        rule, rng = self.rule, np.random.default_rng(key)
+        rule = self.rule
+        rng = np.random.default_rng(key)
         share = rule.shares[int(rng.choice(len(rule.shares), p=self.chances))]
         static = bool(rng.random() < rule.static)
         distinct = 1 if rule.single else 2 if static else 3
-        triplet = share.source.read(int(rng.choice(len(share.source), p=share.chances)), rng, distinct)
-        triplet = augment(triplet, share.views[batch % len(share.views)], rule.augmentation, rng, distinct)
+        triplet = share.source.read(
+            int(rng.choice(len(share.source), p=share.chances)), rng, distinct
+        )
+        triplet = augment(
+            triplet, share.views[batch % len(share.views)], rule.augmentation, rng, distinct
+        )
         targets = [
-            frame_targets(semantic if share.table is None else share.table[semantic], instance, rule.things)
-            for semantic, instance in list(zip(triplet.semantic, triplet.instance, strict=True))[-distinct:]
+            frame_targets(
+                semantic if share.table is None else share.table[semantic], instance, rule.things
+            )
+            for semantic, instance in list(zip(triplet.semantic, triplet.instance, strict=True))[
+                -distinct:
+            ]
         ]
-        return Sample(torch.from_numpy(np.stack(triplet.images)), targets[0], targets[-1], triplet.name, 0)
+        return Sample(
+            torch.from_numpy(np.stack(triplet.images)), targets[0], targets[-1], triplet.name, 0
+        )
 
 
 class _Batches(Dataset[PairBatch | BadData]):
-    """Batch i holds samples i * size to (i + 1) * size - 1; of them each of `world` processes has an equal part."""
+    """A dataset of batches, of which each of `world` processes gets an equal part.
+
+    Batch i holds the samples i * size to (i + 1) * size - 1.
+    """
 
     def __init__(self, samples: Samples, size: int, rank: int, world: int) -> None:
-        self.samples, self.size = samples, size
+        self.samples = samples
+        self.size = size
         self.part = range(rank * (size // world), (rank + 1) * (size // world))
 
     def __getitem__(self, index: int) -> PairBatch | BadData:
-        """Batch `index`; an InputError travels as a value, because a worker's exception would arrive as a traceback."""
+        """Return batch `index`.
+
+        An InputError is returned as a value, because a worker's exception would arrive as a
+        traceback.
+        """
         try:
             batch = collate([self.samples[index * self.size + i] for i in self.part])
             if get_worker_info() is not None:
@@ -169,8 +198,8 @@ def _no_room(reason: str) -> str:
     except OSError:
         free = "is not there"
     return (
-        f"{SHARED}: {free}, the workers that load data need more ({reason:.150}); give the container more, e.g. "
-        "docker run --shm-size=1g, or set data.workers=0"
+        f"{SHARED}: {free}, the workers that load data need more ({reason:.150}); give the"
+        " container more, e.g. docker run --shm-size=1g, or set data.workers=0"
     )
 
 
@@ -190,10 +219,15 @@ def collate(samples: list[Sample]) -> PairBatch:
     """Samples of one size to a batch."""
     images = torch.stack([s.images for s in samples])  # (B,3,H,W,3)
     return PairBatch(
-        images[:, 0], images[:, 1], images[:, 2],
-        [s.prev for s in samples], [s.now for s in samples], [s.name for s in samples],
-        [s.seed for s in samples], [message for s in samples for message in s.skipped],
-    )  # fmt: skip
+        images[:, 0],
+        images[:, 1],
+        images[:, 2],
+        [s.prev for s in samples],
+        [s.now for s in samples],
+        [s.name for s in samples],
+        [s.seed for s in samples],
+        [message for s in samples for message in s.skipped],
+    )
 
 
 def load_batches(
@@ -219,7 +253,8 @@ def load_batches(
         pinned: in memory that a GPU copies from while the host goes on.
 
     Raises:
-        InputError: a file is missing or bad, its name is in the message; or there is no room for the workers' batches.
+        InputError: a file is missing or bad, its name is in the message; or there is no room for
+            the workers' batches.
     """
     loader = DataLoader(
         _Batches(Samples(rule, batch), batch, rank, world),
@@ -229,7 +264,8 @@ def load_batches(
         worker_init_fn=_start_worker,
         pin_memory=pinned,
         prefetch_factor=PREFETCH if workers else None,
-        # Its own generator: drawing the workers' seeds from the global one would change what a resumed run draws.
+        # Its own generator: drawing the workers' seeds from the global one would change what a
+        # resumed run draws.
         generator=torch.Generator(),
     )
     others = active_children()
@@ -249,14 +285,16 @@ def check_shares(batch: int, world: int) -> None:
     """Raise InputError where `world` processes cannot share `batch` pairs equally."""
     if batch % world:
         raise InputError(
-            f"schedule.batch = {batch}: cannot be shared equally by {world} processes; use a multiple of {world}"
+            f"schedule.batch = {batch}: cannot be shared equally by {world} processes; use a"
+            f" multiple of {world}"
         )
 
 
 def _start_worker(_: int) -> None:
     """One thread per worker; signals are for the main process, which stops its workers itself.
 
-    torchrun and Slurm send SIGTERM to every process: without its workers a run could not take its last step.
+    torchrun and Slurm send SIGTERM to every process: without its workers a run could not take its
+    last step.
     """
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -271,11 +309,14 @@ def _register_end() -> None:
 def end_workers() -> None:
     """Kill the workers that are left when this process ends.
 
-    multiprocessing sends them SIGTERM then and waits for ever, because they ignore it. Some are left where a worker is
-    stuck, or where something still holds the loader, e.g. the traceback of an error.
+    multiprocessing sends them SIGTERM then and waits for ever, because they ignore it. Some are
+    left where a worker is stuck, or where something still holds the loader, e.g. the traceback of
+    an error.
     """
     if left := [worker for worker in _workers if worker.is_alive()]:
         with contextlib.suppress(ValueError):  # not the main thread
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # PyTorch's handler would report them as lost
+            signal.signal(
+                signal.SIGCHLD, signal.SIG_DFL
+            )  # PyTorch's handler would report them as lost
         for worker in left:
             worker.kill()

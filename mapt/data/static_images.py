@@ -1,4 +1,7 @@
-"""Labelled stills as moving triplets: real pixels for every head, with a motion that is known because it is made."""
+"""Turns labelled still images into moving triplets.
+
+Every head sees real pixels. The motion is known, because it is made here.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,19 @@ class StillReader(Protocol):
 
 
 class Stills:
-    """Images with labels in Cityscapes' classes; `read` warps one into three frames of an approaching camera."""
+    """Images with labels in Cityscapes' classes.
+
+    `read` warps an image into three frames of an approaching camera.
+    """
 
     labels = CITYSCAPES_VPS
 
-    def __init__(self, files: Sequence[tuple[Path, Path]], read_label: StillReader, bad: BadFiles) -> None:
-        self.files, self.read_label, self.bad = files, read_label, bad
+    def __init__(
+        self, files: Sequence[tuple[Path, Path]], read_label: StillReader, bad: BadFiles
+    ) -> None:
+        self.files = files
+        self.read_label = read_label
+        self.bad = bad
 
     def __len__(self) -> int:
         """Labelled stills."""
@@ -47,11 +57,16 @@ class Stills:
         semantic, instance = self.read_label(label)
         check_classes(semantic, self.labels, str(label))
         if semantic.shape != image.shape[:2]:
-            raise InputError(f"{label}: is {semantic.shape}, its image {image.shape[:2]}; replace one of them")
+            raise InputError(
+                f"{label}: is {semantic.shape}, its image {image.shape[:2]}; replace one of them"
+            )
         moves = ego_motions(rng, semantic.shape[0], semantic.shape[1])[-distinct:]
         images = [warp(image, m, cv2.INTER_LINEAR, 0) for m in moves]
         semantics = [warp(semantic, m, cv2.INTER_NEAREST, 255) for m in moves[-2:]]
-        ids = [warp(instance.astype(np.int16), m, cv2.INTER_NEAREST, 0).astype(np.int32) for m in moves[-2:]]
+        ids = [
+            warp(instance.astype(np.int16), m, cv2.INTER_NEAREST, 0).astype(np.int32)
+            for m in moves[-2:]
+        ]
         return last_frames(images, semantics, ids, str(path))
 
 
@@ -75,7 +90,10 @@ def pair_files(
 
 
 def ego_motions(rng: np.random.Generator, height: int, width: int) -> list[NDArray[np.float64]]:
-    """Three affine maps (2,3), still to frame, of a camera that drives, turns and shakes; some scenes stand still.
+    """Draw three affine maps (2,3), from the still image to each frame.
+
+    They are those of a camera that drives, turns and shakes. In some scenes the camera stands
+    still.
 
     Each frame zooms about a vanishing point, pans and rolls a little more than the one before.
     """
@@ -86,15 +104,20 @@ def ego_motions(rng: np.random.Generator, height: int, width: int) -> list[NDArr
     roll = 0.0 if still else float(rng.normal(0, 0.006))
     maps = []
     for step in (0.0, 1.0, 2.0):
-        scale, angle = zoom**step, roll * step
-        rotation = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        scale = zoom**step
+        angle = roll * step
+        rotation = scale * np.array(
+            [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        )
         shake = rng.normal(0, 0.6, 2) * (0 if still else 1)
         offset = point - rotation @ point + pan * (step - 1) + shake
         maps.append(np.hstack((rotation, offset[:, None])))
     return maps
 
 
-def warp(image: NDArray[Pixel], matrix: NDArray[np.float64], interpolation: int, border: int) -> NDArray[Pixel]:
+def warp(
+    image: NDArray[Pixel], matrix: NDArray[np.float64], interpolation: int, border: int
+) -> NDArray[Pixel]:
     """Apply an affine map to an image or label, filling what comes from outside with `border`.
 
     The map is in coordinates with pixel centres at .5, OpenCV's has them at whole numbers.
@@ -103,6 +126,11 @@ def warp(image: NDArray[Pixel], matrix: NDArray[np.float64], interpolation: int,
     shifted = matrix.copy()
     shifted[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
     warped = cv2.warpAffine(
-        image, shifted, (width, height), flags=interpolation, borderMode=cv2.BORDER_CONSTANT, borderValue=(border,) * 3
+        image,
+        shifted,
+        (width, height),
+        flags=interpolation,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(border,) * 3,
     )
     return np.asarray(warped, image.dtype)

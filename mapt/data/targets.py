@@ -14,17 +14,20 @@ MAX_INSTANCES = 200
 MIN_AREA = 12  # visible pixels below which an object is ignored
 
 
-def frame_targets(semantic: NDArray[np.uint8], instance: NDArray[np.int32], things: tuple[int, ...]) -> FrameTargets:
+def frame_targets(
+    semantic: NDArray[np.uint8], instance: NDArray[np.int32], things: tuple[int, ...]
+) -> FrameTargets:
     """Targets of one frame.
 
     Args:
         semantic: (H,W) uint8 train ids, 255 void.
-        instance: (H,W) int32; with the class it identifies an object. A thing pixel with id 0 is a crowd,
-            any pixel with id -1 a region that is ignored like one.
+        instance: (H,W) int32; with the class it identifies an object. A thing pixel with id 0 is a
+            crowd, any pixel with id -1 a region that is ignored like one.
         things: train ids with instances.
 
     Returns:
-        One row per visible object, largest first, at most 200; crowds and slivers become ignore boxes.
+        One row per visible object, largest first, at most 200; crowds and slivers become ignore
+        boxes.
     """
     is_thing = np.zeros(256, np.bool_)
     is_thing[list(things)] = True
@@ -32,7 +35,9 @@ def frame_targets(semantic: NDArray[np.uint8], instance: NDArray[np.int32], thin
     own = thing & (instance > 0)
     # Only thing pixels are sorted: np.unique over the whole frame costs five times as much.
     keys, inverse, counts = np.unique(
-        instance[own].astype(np.int64) * 256 + semantic[own], return_inverse=True, return_counts=True
+        instance[own].astype(np.int64) * 256 + semantic[own],
+        return_inverse=True,
+        return_counts=True,
     )
     order = np.argsort(-counts, kind="stable")
     rank = np.empty(len(keys), np.int32)
@@ -56,7 +61,9 @@ def frame_targets(semantic: NDArray[np.uint8], instance: NDArray[np.int32], thin
 def _tight_boxes(rows: NDArray[np.int32]) -> NDArray[np.float32]:
     """Tight xyxy boxes (n,4) of the values 1..n of an index map (H,W); 0 is the background."""
     slices = ndimage.find_objects(rows)
-    return np.array([(x.start, y.start, x.stop, y.stop) for y, x in slices], np.float32).reshape(-1, 4)
+    return np.array([(x.start, y.start, x.stop, y.stop) for y, x in slices], np.float32).reshape(
+        -1, 4
+    )
 
 
 def _component_boxes(mask: NDArray[np.bool_]) -> NDArray[np.float32]:

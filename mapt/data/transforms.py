@@ -1,4 +1,7 @@
-"""Random views of a triplet: one scale, crop and flip for all its frames, so that ids and motion stay true."""
+"""Draws random views of a triplet.
+
+All frames of a triplet share one scale, crop and flip, so that ids and motion stay true.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ class Augmentation(Frozen):
     Attributes:
         flip: probability of mirroring.
         focus: probability that the crop must hold a point of a random object of frame t.
-        focus_class: probability that it must hold a point of a random class of frame t, each as likely as the others.
-            Else it lies anywhere.
+        focus_class: probability that it must hold a point of a random class of frame t, each as
+            likely as the others. Else it lies anywhere.
         colours: strengths of the photometric part.
     """
 
@@ -37,13 +40,18 @@ class Augmentation(Frozen):
     @model_validator(mode="after")
     def _shares(self) -> Augmentation:
         if self.focus + self.focus_class > 1:
-            raise ValueError("focus and focus_class are shares of the crops; together they must not exceed 1")
+            raise ValueError(
+                "focus and focus_class are shares of the crops; together they must not exceed 1"
+            )
         return self
 
 
 @dataclass(frozen=True)
 class View:
-    """A view's size and the range of heights (pixels) that frames are scaled to before they are cropped."""
+    """The size of a view and the heights in pixels that frames are scaled to.
+
+    A height is drawn from the range `heights`. The frame is cropped afterwards.
+    """
 
     height: int
     width: int
@@ -63,39 +71,61 @@ class Window:
     flip: bool
 
 
-def augment(triplet: Triplet, view: View, how: Augmentation, rng: np.random.Generator, distinct: int = 3) -> Triplet:
+def augment(
+    triplet: Triplet, view: View, how: Augmentation, rng: np.random.Generator, distinct: int = 3
+) -> Triplet:
     """A random view of a triplet, (view.height, view.width) pixels.
 
-    What the frames do not cover is padded on the right and below, as the runtime pads: black, void, no instance. The
-    last `distinct` frames are drawn; for those before them stands the first of these, the same pixels and labels.
+    What the frames do not cover is padded on the right and below, as the runtime pads: black, void,
+    no instance. The last `distinct` frames are drawn; for those before them stands the first of
+    these, the same pixels and labels.
     """
     window = draw_window(triplet, view, how, rng)
     size = (view.height, view.width)
-    cut = vary_colours([cut_image(image, window) for image in triplet.images[-distinct:]], how.colours, rng)
+    cut = vary_colours(
+        [cut_image(image, window) for image in triplet.images[-distinct:]], how.colours, rng
+    )
     images = [_pad(image, size, 0) for image in cut]
-    semantics = [_pad(cut_label(label, window), size, VOID) for label in triplet.semantic[-distinct:]]
+    semantics = [
+        _pad(cut_label(label, window), size, VOID) for label in triplet.semantic[-distinct:]
+    ]
     instances = [_pad(cut_label(label, window), size, 0) for label in triplet.instance[-distinct:]]
     return last_frames(images, semantics, instances, triplet.name)
 
 
-def draw_window(triplet: Triplet, view: View, how: Augmentation, rng: np.random.Generator) -> Window:
-    """A scale, uniform in its logarithm, that fills the view's height, and a window at a random or focused place.
+def draw_window(
+    triplet: Triplet, view: View, how: Augmentation, rng: np.random.Generator
+) -> Window:
+    """Draw a scale and a window at a random or focused place.
 
-    Shrinking uses area averages or, as the runtime does, bilinear samples: the network must know both.
+    The scale is uniform in its logarithm, and large enough to fill the view's height.
+
+    Shrinking uses area averages or, as the runtime does, bilinear samples: the network must know
+    both.
     """
     rows, columns = triplet.semantic[1].shape
     low, high = np.log(view.heights)
     scale = max(float(np.exp(rng.uniform(low, high))), view.height) / rows
-    height, width = min(rows, round(view.height / scale)), min(columns, round(view.width / scale))
+    height = min(rows, round(view.height / scale))
+    width = min(columns, round(view.width / scale))
     out = (min(view.height, round(height * scale)), min(view.width, round(width * scale)))
-    draw, point = rng.random(), None
+    draw = rng.random()
+    point = None
     if draw < how.focus:
         point = _random_point(triplet.instance[1], triplet.instance[1] > 0, 4, rng)
     elif draw < how.focus + how.focus_class:
         point = _random_point(triplet.semantic[1], triplet.semantic[1] != VOID, 2, rng)
     # Without a point, rows near the middle, where the horizon is, are kept more often.
-    y = round((rows - height) * float(rng.beta(2, 2))) if point is None else _offset(point[0], height, rows, rng)
-    x = round((columns - width) * float(rng.random())) if point is None else _offset(point[1], width, columns, rng)
+    y = (
+        round((rows - height) * float(rng.beta(2, 2)))
+        if point is None
+        else _offset(point[0], height, rows, rng)
+    )
+    x = (
+        round((columns - width) * float(rng.random()))
+        if point is None
+        else _offset(point[1], width, columns, rng)
+    )
     interpolation = cv2.INTER_AREA if scale < 1 and rng.random() < 0.5 else cv2.INTER_LINEAR
     return Window(y, x, height, width, out, interpolation, bool(rng.random() < how.flip))
 
@@ -103,7 +133,10 @@ def draw_window(triplet: Triplet, view: View, how: Augmentation, rng: np.random.
 def _random_point(
     labels: NDArray[Label], known: NDArray[np.bool_], step: int, rng: np.random.Generator
 ) -> tuple[int, int] | None:
-    """A random pixel (y, x) of a random label (H,W) among the known, sought on every `step`-th row and column."""
+    """Return a random pixel (y, x) of a random label among the known pixels.
+
+    Labels and mask have the shape (H,W). Only every `step`-th row and column is searched.
+    """
     y, x = np.nonzero(known[::step, ::step])
     if not len(y):
         return None
@@ -121,12 +154,17 @@ def cut_image(image: Image, window: Window) -> Image:
     """The window of an image (H,W,3), resampled and flipped; only the pixels needed are touched."""
     height, width = window.out
     part = image[window.y : window.y + window.height, window.x : window.x + window.width]
-    cut = np.asarray(cv2.resize(part, (width, height), interpolation=window.interpolation), np.uint8)
+    cut = np.asarray(
+        cv2.resize(part, (width, height), interpolation=window.interpolation), np.uint8
+    )
     return np.ascontiguousarray(cut[:, ::-1]) if window.flip else cut
 
 
 def cut_label(label: NDArray[Label], window: Window) -> NDArray[Label]:
-    """The window of a label (H,W) by nearest neighbour with half-pixel centres, aligned with `cut_image`."""
+    """Cut the window out of a label (H,W), aligned with `cut_image`.
+
+    It samples the nearest neighbour with half-pixel centres.
+    """
     height, width = window.out
     y = window.y + ((np.arange(height) + 0.5) * (window.height / height)).astype(np.intp)
     x = window.x + ((np.arange(width) + 0.5) * (window.width / width)).astype(np.intp)

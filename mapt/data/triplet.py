@@ -21,8 +21,8 @@ class Triplet:
     Attributes:
         images: three (H,W,3) uint8 RGB images in the order of time.
         semantic: (H,W) uint8 train ids of the last two, 255 void.
-        instance: (H,W) int32 ids of the last two; a thing pixel with id 0 is a crowd, to be ignored,
-            and so is any pixel with id -1.
+        instance: (H,W) int32 ids of the last two; a thing pixel with id 0 is a crowd, to be
+            ignored, and so is any pixel with id -1.
         name: where it comes from, for error messages.
     """
 
@@ -33,13 +33,21 @@ class Triplet:
 
 
 def last_frames(
-    images: list[Image], semantic: list[NDArray[np.uint8]], instance: list[NDArray[np.int32]], name: str
+    images: list[Image],
+    semantic: list[NDArray[np.uint8]],
+    instance: list[NDArray[np.int32]],
+    name: str,
 ) -> Triplet:
-    """A triplet of its last images and labels; the first of each that there are stands in for those before it."""
+    """Build a triplet of its last images and labels.
+
+    If there are fewer, the first one stands in for those before it.
+    """
     before, prev, now = [images[0]] * (3 - len(images)) + images
     semantic_prev, semantic_now = [semantic[0]] * (2 - len(semantic)) + semantic
     instance_prev, instance_now = [instance[0]] * (2 - len(instance)) + instance
-    return Triplet((before, prev, now), (semantic_prev, semantic_now), (instance_prev, instance_now), name)
+    return Triplet(
+        (before, prev, now), (semantic_prev, semantic_now), (instance_prev, instance_now), name
+    )
 
 
 class Source(Protocol):
@@ -60,7 +68,7 @@ class Source(Protocol):
     def read(self, index: int, rng: np.random.Generator, distinct: int = 3) -> Triplet:
         """Triplet `index`; `rng` decides what is free (the interval, a still's motion).
 
-        With 2 `distinct` frames, t - tau stands in for t - 2 tau, as at the start of a sequence; with 1, frame t stands
-        in for both and nothing else is read.
+        With 2 `distinct` frames, t - tau stands in for t - 2 tau, as at the start of a sequence;
+        with 1, frame t stands in for both and nothing else is read.
         """
         ...

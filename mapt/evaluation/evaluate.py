@@ -1,4 +1,7 @@
-"""Evaluation with the tracker that is deployed: only the backend differs, so parity is about the networks alone."""
+"""Evaluates networks with the tracker that is deployed.
+
+Only the backend differs, so that parity is a property of the networks alone.
+"""
 
 from __future__ import annotations
 
@@ -45,19 +48,24 @@ def evaluate(
         InputError: a folder, frame or label is missing or bad, or a sequence is unknown.
     """
     chosen = choose_sequences(root, split, sequences)
-    return track_sequences(backend, chosen, fps, association, labels or network_labels(backend.info), done).compute()
+    return track_sequences(
+        backend, chosen, fps, association, labels or network_labels(backend.info), done
+    ).compute()
 
 
 def choose_sequences(root: Path, split: str, names: Collection[str]) -> list[Sequence]:
     """The named sequences of a folder; all where `names` is empty.
 
     Raises:
-        InputError: a folder or image is missing, a sequence is unknown, or frames are not named by their numbers.
+        InputError: a folder or image is missing, a sequence is unknown, or frames are not named by
+            their numbers.
     """
     found = {sequence.name: sequence for sequence in list_sequences(root, split)}
     unknown = sorted(set(names) - set(found))
     if unknown:
-        raise InputError(f"{root}: has no sequence {unknown[0]!r} in {split}; it has {', '.join(found)}")
+        raise InputError(
+            f"{root}: has no sequence {unknown[0]!r} in {split}; it has {', '.join(found)}"
+        )
     chosen = [sequence for name, sequence in found.items() if not names or name in names]
     for image in (image for sequence in chosen for image in sequence.images):
         frame_number(image)

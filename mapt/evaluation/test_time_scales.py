@@ -1,4 +1,7 @@
-"""Test-time scale augmentation: the heads of a frame see it at several sizes; a deployed tracker sees it once."""
+"""Test-time augmentation by several scales.
+
+The heads see each frame at several sizes. A deployed tracker runs them once.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,13 @@ SCALES = (0.75, 1.0, 1.5)
 
 
 class ScaledBackend(TorchBackend):
-    """Class probabilities averaged over sizes; detections of all sizes suppressed together, their masks averaged.
+    """A backend that runs the network at several sizes and merges the results.
 
-    What goes on to the next frame (s) and to embeddings (the pyramid) is that of the frame's own size.
+    Class probabilities are averaged. Detections of all sizes are suppressed together, and their
+    masks averaged.
+
+    What goes on to the next frame (s) and to embeddings (the pyramid) is that of the frame's own
+    size.
 
     Args:
         network: in evaluation mode.
@@ -32,11 +39,16 @@ class ScaledBackend(TorchBackend):
 
     def __init__(self, network: Network, scales: tuple[float, ...] = SCALES) -> None:
         super().__init__(network)
-        self.network, config = network, network.config
-        self.sizes = [(_multiple(config.height * s), _multiple(config.width * s)) for s in scales if s != 1.0]
+        self.network = network
+        config = network.config
+        self.sizes = [
+            (_multiple(config.height * s), _multiple(config.width * s)) for s in scales if s != 1.0
+        ]
         self.others: list[tuple[Pyramid, Tensor]] = []
 
-    def _compute(self, subgraph: str, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    def _compute(
+        self, subgraph: str, inputs: Mapping[str, NDArray[np.generic]]
+    ) -> dict[str, NDArray[np.generic]]:
         outputs = super()._compute(subgraph, inputs)
         if subgraph == "backbone":
             image = torch.from_numpy(np.ascontiguousarray(inputs["image"])).to(self.device)
@@ -54,13 +66,22 @@ class ScaledBackend(TorchBackend):
     def _perceive(self, image: Tensor, size: tuple[int, int]) -> tuple[Pyramid, Tensor]:
         """Pyramid and class logits of an image (1,H,W,3) uint8 at another size."""
         resized = nn.functional.interpolate(
-            image.permute(0, 3, 1, 2).float(), size, mode="bilinear", align_corners=False, antialias=True
+            image.permute(0, 3, 1, 2).float(),
+            size,
+            mode="bilinear",
+            align_corners=False,
+            antialias=True,
         )
-        pyramid, semantic = self.network.features(resized.round().to(torch.uint8).permute(0, 2, 3, 1))
+        pyramid, semantic = self.network.features(
+            resized.round().to(torch.uint8).permute(0, 2, 3, 1)
+        )
         return pyramid, semantic.logits
 
     def _average_classes(self, outputs: dict[str, NDArray[np.generic]]) -> None:
-        """Replace `logits` by the logarithm of the mean probabilities, `labels` by their best stuff class."""
+        """Replace `logits` and `labels` by those of the mean probabilities.
+
+        `logits` becomes the logarithm of the mean, and `labels` the best stuff class.
+        """
         own = self._tensor(outputs["logits"])
         total = own.softmax(1)
         for _, logits in self.others:
@@ -74,24 +95,37 @@ class ScaledBackend(TorchBackend):
 
     def _merge(self, own: Pyramid) -> dict[str, Tensor]:
         """The instance subgraph's outputs from the detections of every size."""
-        config, head = self.network.config, self.network.instance
-        boxes, scores, classes = [], [], []
+        config = self.network.config
+        head = self.network.instance
+        boxes = []
+        scores = []
+        classes = []
         views = [(own, (config.height, config.width))]
-        views += [(pyramid, size) for (pyramid, _), size in zip(self.others, self.sizes, strict=True)]
-        ratios = [torch.tensor([w / config.width, h / config.height] * 2, device=self.device) for _, (h, w) in views]
+        views += [
+            (pyramid, size) for (pyramid, _), size in zip(self.others, self.sizes, strict=True)
+        ]
+        ratios = [
+            torch.tensor([w / config.width, h / config.height] * 2, device=self.device)
+            for _, (h, w) in views
+        ]
         for (pyramid, (height, width)), ratio in zip(views, ratios, strict=True):
             proposals, valid = self.network.rpn.propose(self.network.rpn(pyramid), height, width)
             found = head.detect(pyramid, proposals, valid, height, width)
             boxes.append(found.boxes / ratio)
             scores.append(found.scores)
             classes.append(found.classes)
-        box, score, label = torch.cat(boxes), torch.cat(scores), torch.cat(classes)
+        box = torch.cat(boxes)
+        score = torch.cat(scores)
+        label = torch.cat(classes)
         order = top_k(score, len(score))
-        box, score, label = box[order], score[order], label[order]
+        box = box[order]
+        score = score[order]
+        label = label[order]
         keep = greedy_nms(box, label, score > 0, config.nms_iou)
         first = top_k(score * keep, config.detections)
         kept = keep[first]
-        box, score = box[first] * kept[:, None], score[first] * kept
+        box = box[first] * kept[:, None]
+        score = score[first] * kept
         label = torch.where(kept, label[first], torch.zeros_like(label[first]))
         things = thing_index(label, head.things)
         rois = [nn.functional.pad(box * ratio, (1, 0)) for ratio in ratios]
@@ -101,10 +135,13 @@ class ScaledBackend(TorchBackend):
         ]
         masks = torch.stack(logits).mean(0) * kept[:, None, None]
         return {
-            "boxes": box, "scores": score, "classes": label.to(torch.int32), "mask_logits": masks,
+            "boxes": box,
+            "scores": score,
+            "classes": label.to(torch.int32),
+            "mask_logits": masks,
             "masks8": paste_masks(masks.sigmoid(), box, config.height, config.width),
             "count": kept.sum(0, keepdim=True, dtype=torch.int32),
-        }  # fmt: skip
+        }
 
 
 def _multiple(length: float) -> int:

@@ -19,7 +19,9 @@ from mapt.model.weights import load_weights
 
 
 class TorchBackend:
-    """Runs each subgraph eagerly on the network's device, under the same fusion and tracker as when it is deployed.
+    """Runs each subgraph eagerly on the network's device.
+
+    Fusion and tracker are those that are deployed.
 
     It is what other backends are compared with, so a GPU computes in float32 without TF32.
 
@@ -51,7 +53,8 @@ class TorchBackend:
 
         Args:
             path: `.safetensors` written by `mapt train`.
-            size: network input (height, width) in pixels instead of the stored one, multiples of 32.
+            size: network input (height, width) in pixels instead of the stored one, multiples of
+                32.
             threads: PyTorch's threads, a setting of the whole process.
             device: where it runs, see `mapt.evaluation.device.find_device`; None: the CPU.
 
@@ -67,7 +70,9 @@ class TorchBackend:
         """See `Backend.providers`; the reference computes without TF32."""
         return dict.fromkeys(self.graphs, f"PyTorch {self.device}")
 
-    def run(self, subgraph: str, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    def run(
+        self, subgraph: str, inputs: Mapping[str, NDArray[np.generic]]
+    ) -> dict[str, NDArray[np.generic]]:
         """Run one subgraph on numpy tensors named as in `mapt.contract`."""
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode())
@@ -75,12 +80,19 @@ class TorchBackend:
                 stack.enter_context(arithmetic())
             return self._compute(subgraph, inputs)
 
-    def _compute(self, subgraph: str, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    def _compute(
+        self, subgraph: str, inputs: Mapping[str, NDArray[np.generic]]
+    ) -> dict[str, NDArray[np.generic]]:
         spec = BY_NAME[subgraph]
-        arguments = [torch.from_numpy(np.ascontiguousarray(inputs[t.name])).to(self.device) for t in spec.inputs]
+        arguments = [
+            torch.from_numpy(np.ascontiguousarray(inputs[t.name])).to(self.device)
+            for t in spec.inputs
+        ]
         outputs = self.graphs[subgraph](*arguments)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-        results = {t.name: value.cpu().numpy() for t, value in zip(spec.outputs, outputs, strict=True)}
+        results = {
+            t.name: value.cpu().numpy() for t, value in zip(spec.outputs, outputs, strict=True)
+        }
         if self.from_flow and subgraph == "backbone":
             self.packed = pack_grey(arguments[0], self.info.sizes["S"]).cpu().numpy()
         elif self.from_flow and subgraph == "semantic":

@@ -1,4 +1,7 @@
-"""Files that appear whole or not at all: written to a hidden name beside their place, then renamed."""
+"""Writes files that appear complete or not at all.
+
+They are written under a hidden name in the target's folder and then renamed.
+"""
 
 from __future__ import annotations
 
@@ -50,14 +53,17 @@ def _check_name(path: Path, option: str) -> None:
         return
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{option} {path}: is no usable path ({reason}); choose another place") from None
+        raise InputError(
+            f"{option} {path}: is no usable path ({reason}); choose another place"
+        ) from None
 
 
 def check_folder(folder: Path, what: str) -> None:
     """Say before the work that nothing can be written into a folder, which may not be there yet.
 
     Raises:
-        InputError: something on the way to it is a file or may not be written; `what` begins the message.
+        InputError: something on the way to it is a file or may not be written; `what` begins the
+            message.
     """
     try:
         there = next(p for p in (folder.absolute(), *folder.absolute().parents) if _is_there(p))
@@ -68,7 +74,9 @@ def check_folder(folder: Path, what: str) -> None:
         if not os.access(there, os.W_OK | os.X_OK):
             raise InputError(f"{what}: {there} may not be written; choose another place")
     except OSError as error:  # a name that is too long, a loop of links
-        raise InputError(f"{what}: is no usable path ({error.strerror}); choose another place") from None
+        raise InputError(
+            f"{what}: is no usable path ({error.strerror}); choose another place"
+        ) from None
     _try(there, what)
 
 
@@ -88,7 +96,9 @@ def _try(folder: Path, what: str) -> None:
         probe.mkdir()
         probe.rmdir()
     except OSError as error:
-        raise InputError(f"{what}: nothing can be made in {folder} ({error.strerror}); choose another place") from None
+        raise InputError(
+            f"{what}: nothing can be made in {folder} ({error.strerror}); choose another place"
+        ) from None
 
 
 def read_file(path: Path, advice: str = "check the path and its permissions") -> bytes:
@@ -133,7 +143,9 @@ def read_json(path: Path, advice: str = "check the path and its permissions") ->
         return json.loads(read_text(path, advice))
     except (ValueError, RecursionError) as error:
         place = (
-            f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "nested too deep, or a long number"
+            f"line {error.lineno}"
+            if isinstance(error, json.JSONDecodeError)
+            else "nested too deep, or a long number"
         )
         raise InputError(f"{path}: is not JSON ({place}); {advice}") from None
 
@@ -147,10 +159,13 @@ def _kind(mode: int) -> str:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the target's folder; on success it replaces `path`, on failure it is removed.
+    """Yield a temporary path in the target's folder.
 
-    The temporary name keeps the target's suffix, because encoders choose the format by it. A link stays one, and what
-    it names is replaced. A device or a pipe is not replaced: it is given the finished content.
+    On success the file replaces `path`. On failure it is removed.
+
+    The temporary name keeps the target's suffix, because encoders choose the format by it. A link
+    stays one, and what it names is replaced. A device or a pipe is not replaced: it is given the
+    finished content.
     """
     stream = _is_stream(path)
     place = Path(os.path.realpath(path)) if path.is_symlink() and not stream else path
@@ -184,16 +199,21 @@ def temporary_folder() -> Iterator[Path]:
     try:
         folder = tempfile.TemporaryDirectory(prefix="mapt-")
     except OSError as error:
-        raise InputError(f"no temporary folder can be made ({error.strerror}); name one in TMPDIR") from None
+        raise InputError(
+            f"no temporary folder can be made ({error.strerror}); name one in TMPDIR"
+        ) from None
     with folder as name:
         yield Path(name)
 
 
 @contextmanager
 def working_directory(parent: Path, name: str) -> Iterator[Path]:
-    """Yield a hidden folder in `parent` for what becomes `name`; it is removed at the end, moved away or not.
+    """Yield a hidden folder in `parent` in which to make `name`.
 
-    It is locked as long as this process lives; what killed processes left behind of `name` is removed first.
+    At the end the folder is removed, if it is still there.
+
+    It is locked as long as this process lives; what killed processes left behind of `name` is
+    removed first.
     """
     _remove_left_behind(parent, name)
     temporary = parent / hidden_name(name)
@@ -211,7 +231,8 @@ def working_directory(parent: Path, name: str) -> Iterator[Path]:
 def own_folder(folder: Path) -> Iterator[None]:
     """Keep other processes out of a folder, which is made where there is none, and removed again where it stays empty.
 
-    The lock ends with this process, however it does. On a file system without locks nobody is kept out.
+    The lock ends with this process, however it does. On a file system without locks nobody is kept
+    out.
 
     Raises:
         InputError: another process has the folder.
@@ -222,7 +243,9 @@ def own_folder(folder: Path) -> Iterator[None]:
     handle = os.open(folder, os.O_RDONLY)
     try:
         if not _lock(handle):
-            raise InputError(f"{folder}: another run is working there; wait for its end, or choose another --out")
+            raise InputError(
+                f"{folder}: another run is working there; wait for its end, or choose another --out"
+            )
         yield
     finally:
         _unlock(handle)
@@ -233,7 +256,9 @@ def own_folder(folder: Path) -> Iterator[None]:
 
 def hidden_name(name: str, suffix: str = "") -> str:
     """A new hidden name for what becomes `name`, never too long for a file system."""
-    return f"{_beginning(name)}{secrets.token_hex(4)}{suffix if len(os.fsencode(suffix)) < 20 else ''}"
+    return (
+        f"{_beginning(name)}{secrets.token_hex(4)}{suffix if len(os.fsencode(suffix)) < 20 else ''}"
+    )
 
 
 def _beginning(name: str) -> str:
@@ -318,7 +343,9 @@ def _open_stream(path: Path) -> BinaryIO:
         handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
     except OSError as error:
         if error.errno == errno.ENXIO:
-            raise InputError(f"{path}: nobody reads what is written there; start its reader first") from None
+            raise InputError(
+                f"{path}: nobody reads what is written there; start its reader first"
+            ) from None
         raise
     os.set_blocking(handle, True)
     return open(handle, "wb")

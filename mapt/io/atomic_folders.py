@@ -1,4 +1,8 @@
-"""Folders of outputs: made beside their place, exchanged with what was there, and never with what is not ours."""
+"""Replaces folders of outputs.
+
+A new folder is made beside the old one and exchanged with it. Files that are not ours are never
+replaced.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +18,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mapt.errors import InputError
-from mapt.io.atomic_files import check_folder, is_hidden_work, read_json, working_directory, write_json
+from mapt.io.atomic_files import (
+    check_folder,
+    is_hidden_work,
+    read_json,
+    working_directory,
+    write_json,
+)
 
 INCOMPLETE = ".mapt-incomplete.json"  # a folder that is being filled file by file, and those files
-DROPPINGS = (".DS_Store", "Thumbs.db", "desktop.ini", ".directory")  # what systems leave in folders; kept
+DROPPINGS = (
+    ".DS_Store",
+    "Thumbs.db",
+    "desktop.ini",
+    ".directory",
+)  # what systems leave in folders; kept
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 _AT_FDCWD = -100
 
@@ -36,7 +51,8 @@ class Place:
     Attributes:
         target: as it was asked for.
         real: the same without links.
-        swap: it can be exchanged as a whole; else, as a mount or where this process stands, it is filled file by file.
+        swap: it can be exchanged as a whole; else, as a mount or where this process stands, it is
+            filled file by file.
     """
 
     target: Path
@@ -63,24 +79,35 @@ def find_place(target: Path, ours: Ours = nothing) -> Place:
     try:
         real = Path(os.path.realpath(target))
         if real.exists() and not real.is_dir():
-            raise InputError(f"{target}: is a file, the outputs need a folder there; choose another place")
+            raise InputError(
+                f"{target}: is a file, the outputs need a folder there; choose another place"
+            )
         place = Place(target, real, not (real.is_dir() and (_is_mount(real) or _holds_us(real))))
         check_folder(place.parent, str(target))
         unfinished = {INCOMPLETE, *_read_names(real / INCOMPLETE)}
-        foreign = next((n for n in _files(real) if not (n in unfinished or ours(n) or _is_dropping(n))), None)
+        foreign = next(
+            (n for n in _files(real) if not (n in unfinished or ours(n) or _is_dropping(n))), None
+        )
     except OSError as error:
-        raise InputError(f"{target}: cannot be used ({error.strerror}); choose another place") from None
+        raise InputError(
+            f"{target}: cannot be used ({error.strerror}); choose another place"
+        ) from None
     if foreign is not None:
-        raise InputError(f"{target}: is replaced by the outputs, and {foreign} is none; choose another --out")
+        raise InputError(
+            f"{target}: is replaced by the outputs, and {foreign} is none; choose another --out"
+        )
     return place
 
 
 @contextmanager
 def published(target: Path, ours: Ours = nothing, keep: Ours = nothing) -> Iterator[Path]:
-    """Yield a folder to fill; on success it stands at `target` with everything in it, on failure nothing has changed.
+    """Yield a folder to fill that becomes `target`.
 
-    What was there is exchanged in one step, so that a killed process leaves the old or the new. A mount is filled file
-    by file, and says in `.mapt-incomplete.json` that it is not whole until it is.
+    On success it is at `target` with everything in it. On failure nothing has changed.
+
+    What was there is exchanged in one step, so that a killed process leaves the old or the new. A
+    mount is filled file by file, and says in `.mapt-incomplete.json` that it is not whole until it
+    is.
 
     Args:
         target: the folder, which may be a link or a mount.
@@ -128,12 +155,19 @@ def _is_dropping(name: str) -> bool:
 
 
 def _files(folder: Path) -> list[str]:
-    """Every file below a folder by its path there, but for unfinished work; a link to a folder counts as a file."""
+    """List every file below a folder by its relative path.
+
+    Unfinished work is left out. A link to a folder counts as a file.
+    """
     found = list[str]()
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(f for f in folders if not is_hidden_work(f))
         below = os.path.relpath(root, folder)
-        found += [os.path.normpath(os.path.join(below, name)) for name in sorted(files) if not is_hidden_work(name)]
+        found += [
+            os.path.normpath(os.path.join(below, name))
+            for name in sorted(files)
+            if not is_hidden_work(name)
+        ]
         links = [f for f in folders if os.path.islink(os.path.join(root, f))]
         found += [os.path.normpath(os.path.join(below, name)) for name in links]
     return found
@@ -216,5 +250,8 @@ def _is_mount(folder: Path) -> bool:
         lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
     except OSError:
         return False
-    points = {line.split(" ")[4].encode("utf-8", "surrogateescape").decode("unicode_escape") for line in lines}
+    points = {
+        line.split(" ")[4].encode("utf-8", "surrogateescape").decode("unicode_escape")
+        for line in lines
+    }
     return str(folder) in points

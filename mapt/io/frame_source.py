@@ -17,12 +17,19 @@ from mapt.io.listing import IMAGES, by_frame, frame_key, list_files, list_folder
 from mapt.io.video import VideoInfo, decode, probe
 
 FPS = 10.0  # of a folder that says nothing
-UNIX_TIME = {19: 1, 16: 1_000, 13: 1_000_000}  # digits of a time since 1970 in ns, us, ms: how many ns its unit has
+UNIX_TIME = {
+    19: 1,
+    16: 1_000,
+    13: 1_000_000,
+}  # digits of a time since 1970 in ns, us, ms: how many ns its unit has
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame: its name for outputs, its time, (H,W,3) uint8 RGB pixels, and its file's name where it has one."""
+    """One frame: its name for outputs, its time, and its pixels (H,W,3) uint8 RGB.
+
+    `file` is the name of its file, if it has one.
+    """
 
     stem: str
     stamp_ns: int
@@ -57,8 +64,8 @@ class FolderSource:
             image = read_rgb(path)
             if shape is not None and image.shape != shape:
                 raise InputError(
-                    f"{path}: is {image.shape[1]}x{image.shape[0]}, the frames before are {shape[1]}x{shape[0]}; "
-                    "track frames of one size, a folder per camera"
+                    f"{path}: is {image.shape[1]}x{image.shape[0]}, the frames before are"
+                    f" {shape[1]}x{shape[0]}; track frames of one size, a folder per camera"
                 )
             shape = image.shape
             yield Frame(path.stem, stamp, image, path.name)
@@ -66,8 +73,8 @@ class FolderSource:
     def stamps(self) -> list[int]:
         """The time of every frame in ns from the first.
 
-        By their numbers, so that a gap in the numbers is one in time; Unix times are taken as they are; names without
-        a number count one after another.
+        By their numbers, so that a gap in the numbers is one in time; Unix times are taken as they
+        are; names without a number count one after another.
         """
         numbers = frame_numbers(self.files)
         unit = unix_time_unit(self.files)
@@ -112,7 +119,11 @@ Source = FolderSource | VideoSource
 
 
 def frame_numbers(files: Sequence[Path]) -> list[int]:
-    """The number of each file: that of its name, behind a beginning that all share; else its place."""
+    """Return the number of each file.
+
+    It is the number in the file's name, after a prefix that all files share. Otherwise it is the
+    file's position.
+    """
     stems = [path.stem for path in files]
     heads = {stem.rstrip("0123456789") for stem in stems}
     if len(heads) != 1 or "" in [stem[len(next(iter(heads))) :] for stem in stems]:
@@ -121,38 +132,52 @@ def frame_numbers(files: Sequence[Path]) -> list[int]:
 
 
 def unix_time_unit(files: Sequence[Path]) -> int | None:
-    """How many ns the numbers of the names count by, where they are times since 1970; None: they are frame numbers."""
+    """Return the unit in ns of file names that are times since 1970.
+
+    The result is None if the names are frame numbers.
+    """
     lengths = {len(path.stem) if frame_key(path)[0] >= 0 else 0 for path in files}
     return UNIX_TIME.get(lengths.pop()) if len(lengths) == 1 else None
 
 
-def open_sources(path: Path, fps: float | None = None, sequences: list[str] | None = None) -> list[Source]:
+def open_sources(
+    path: Path, fps: float | None = None, sequences: list[str] | None = None
+) -> list[Source]:
     """What there is to track at `path`.
 
     Args:
-        path: a video, a folder of images, or a dataset root with `training/image_02/<seq>`, `image_02/<seq>`, or
-            MOTChallenge's `<seq>/img1`, of which one sequence may be given alone.
-        fps: frames per second of folders, and of a video in place of its own times; None: as the source says, and
-            10 for folders that do not.
+        path: a video, a folder of images, or a dataset root with `training/image_02/<seq>`,
+            `image_02/<seq>`, or MOTChallenge's `<seq>/img1`, of which one sequence may be given
+            alone.
+        fps: frames per second of folders, and of a video in place of its own times; None: as the
+            source says, and 10 for folders that do not.
         sequences: names to restrict a dataset to.
 
     Raises:
-        InputError: nothing there, nothing in it, a video that does not open, or one without a clock and no `fps`.
+        InputError: nothing there, nothing in it, a video that does not open, or one without a clock
+            and no `fps`.
     """
     if not path.exists():
-        raise InputError(f"{path}: no such file or folder; give a folder of frames, a video or a dataset")
+        raise InputError(
+            f"{path}: no such file or folder; give a folder of frames, a video or a dataset"
+        )
     if path.is_dir():
         found = _dataset(path)
         if found is not None:
             return _choose(path, found, fps, sequences)
     if sequences:
-        raise InputError(f"{path}: has no sequences to choose from, it is one; leave out --sequences")
+        raise InputError(
+            f"{path}: has no sequences to choose from, it is one; leave out --sequences"
+        )
     if not path.is_dir():
         return [_open_video(path, fps)]
     folder = path / "img1" if (path / "img1").is_dir() else path
     files = _images(folder)
     if not files:
-        raise InputError(f"{path}: holds no {', '.join(IMAGES)} files; give a folder of frames, a video or a dataset")
+        raise InputError(
+            f"{path}: holds no {', '.join(IMAGES)} files; give a folder of frames, a video or a"
+            " dataset"
+        )
     return [_folder_source(folder, files, fps)]
 
 
@@ -161,12 +186,18 @@ def _dataset(path: Path) -> dict[str, Path] | None:
     for inner in ("training/image_02", "image_02"):
         if (path / inner).is_dir():
             return {folder.name: folder for folder in list_folders(path / inner)}
-    found = {folder.name: folder / "img1" for folder in list_folders(path) if (folder / "img1").is_dir()}
+    found = {
+        folder.name: folder / "img1" for folder in list_folders(path) if (folder / "img1").is_dir()
+    }
     return found or None
 
 
-def _choose(path: Path, found: dict[str, Path], fps: float | None, sequences: list[str] | None) -> list[Source]:
-    folders = {name: (folder, files) for name, folder in found.items() if (files := _images(folder))}
+def _choose(
+    path: Path, found: dict[str, Path], fps: float | None, sequences: list[str] | None
+) -> list[Source]:
+    folders = {
+        name: (folder, files) for name, folder in found.items() if (files := _images(folder))
+    }
     if not folders:
         raise InputError(f"{path}: holds no sequence with images; check the dataset's path")
     for name in sequences or []:
@@ -180,7 +211,11 @@ def _choose(path: Path, found: dict[str, Path], fps: float | None, sequences: li
 
 
 def _folder_source(folder: Path, files: tuple[Path, ...], fps: float | None) -> FolderSource:
-    """A sequence: MOTChallenge's is named by the folder above its images and says its rate in `seqinfo.ini`."""
+    """Return a folder of frames as a sequence.
+
+    MOTChallenge names a sequence by the folder above its images, and states its rate in
+    `seqinfo.ini`.
+    """
     absolute = folder.resolve()
     home = absolute.parent if absolute.name == "img1" else absolute
     source = FolderSource(home.name or "frames", files, fps or FPS)
@@ -201,7 +236,9 @@ def _stated_rate(path: Path) -> float | None:
         parser.read_string(path.read_text(encoding="utf-8-sig"))
         rate = parser.getfloat("Sequence", "frameRate")
     except (OSError, ValueError, configparser.Error):
-        raise InputError(f"{path}: has no [Sequence] with a frameRate; correct it, or give --fps") from None
+        raise InputError(
+            f"{path}: has no [Sequence] with a frameRate; correct it, or give --fps"
+        ) from None
     if not 0 < rate < 1000:
         raise InputError(f"{path}: frameRate {rate:g} is no rate; correct it, or give --fps")
     return rate
@@ -218,5 +255,7 @@ def _images(folder: Path) -> tuple[Path, ...]:
 def _open_video(path: Path, fps: float | None) -> VideoSource:
     info = probe(path)
     if fps is None and not info.clock:
-        raise InputError(f"{path}: is a stream without times; give its frames per second with --fps")
+        raise InputError(
+            f"{path}: is a stream without times; give its frames per second with --fps"
+        )
     return VideoSource(path.stem, path, info, fps)

@@ -1,4 +1,7 @@
-"""Image files as bytes: whole or not, read and written by Python, so that any path and any full disk is met here."""
+"""Reads and writes image files as bytes, and checks that they are complete.
+
+Python opens the files, so any path works and a full disk is reported here.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,17 @@ JPEG = b"\xff\xd8"
 PNG_DEPTH = 24  # where a PNG's header says how many bits a channel has
 HEADER = 33  # bytes of a PNG's signature and first chunk
 _AUTHOR = b"tEXtSoftware\x00MAPT"
-_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)  # in entropy-coded data; stuffing and restarts are none
+_MARKER = re.compile(
+    rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL
+)  # in entropy-coded data; stuffing and restarts are none
 _ALONE = (0x01, *range(0xD0, 0xD9))  # JPEG markers without a length
 
 
 def is_whole_png(data: bytes) -> bool:
     """Are a PNG's chunks complete and their checksums right? Bytes behind its end do not matter.
 
-    Asked before libpng, which talks to standard error, and fills what is missing of a truncated file.
+    Asked before libpng, which talks to standard error, and fills what is missing of a truncated
+    file.
     """
     begin = len(PNG)
     if data[:begin] != PNG:
@@ -41,7 +47,9 @@ def is_whole_png(data: bytes) -> bool:
 
 
 def is_whole_jpeg(data: bytes) -> bool:
-    """Does a JPEG reach its end marker? Bytes behind it do not matter, nor do the ends of pictures inside segments.
+    """Tell whether a JPEG reaches its end marker.
+
+    Bytes behind the marker do not matter, and neither do the ends of pictures inside segments.
 
     libjpeg fills what is missing of a truncated file with gray and only warns.
     """
@@ -49,7 +57,8 @@ def is_whole_jpeg(data: bytes) -> bool:
         return False
     begin = 2
     while found := _MARKER.match(data, begin):
-        kind, begin = data[found.end() - 1], found.end()
+        kind = data[found.end() - 1]
+        begin = found.end()
         if kind == 0xD9:  # end of the image
             return True
         if kind in _ALONE:
@@ -67,14 +76,17 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     """An image file as (H,W,3) uint8 RGB, turned upright as its EXIF says.
 
     Raises:
-        InputError: missing, truncated, not an image, or of 16 bits a channel. Damage inside a JPEG of full length
-            shows in the picture alone.
+        InputError: missing, truncated, not an image, or of 16 bits a channel. Damage inside a JPEG
+            of full length shows in the picture alone.
     """
     data = read_file(path)
     whole = is_whole_png(data) if data[:8] == PNG else is_whole_jpeg(data)
     if whole and data[:8] == PNG and data[PNG_DEPTH] == 16:
         # OpenCV would keep the high byte: a picture of 12 bits in 16 would come out black.
-        raise InputError(f"{path}: has 16 bits a channel, frames have 8; convert it with one scale for all frames")
+        raise InputError(
+            f"{path}: has 16 bits a channel, frames have 8; convert it with one scale for all"
+            " frames"
+        )
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if whole else None
     if image is None:
         raise InputError(f"{path}: is truncated or not a readable image; copy it again")

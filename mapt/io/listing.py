@@ -21,7 +21,8 @@ def natural_order(path: Path) -> list[tuple[int, str]]:
 def visible(paths: Iterable[Path]) -> list[Path]:
     """The paths whose name does not begin with a dot, sorted.
 
-    Systems leave such files beside others: macOS writes `._000000.png` on disks that are not its own.
+    Systems leave such files beside others: macOS writes `._000000.png` on disks that are not its
+    own.
     """
     return sorted(p for p in paths if not p.name.startswith("."))
 
@@ -29,7 +30,8 @@ def visible(paths: Iterable[Path]) -> list[Path]:
 def list_files(folder: Path, *suffixes: str) -> list[Path]:
     """The visible files of a folder with one of these suffixes in any case, in natural order; none without a folder.
 
-    What is no regular file, as a pipe or a link to nowhere, is listed too: who reads it is told, and no frame is lost.
+    What is no regular file, as a pipe or a link to nowhere, is listed too: who reads it is told,
+    and no frame is lost.
     """
     if not folder.is_dir():
         return []
@@ -43,7 +45,10 @@ def list_folders(folder: Path) -> list[Path]:
 
 
 def frame_key(path: Path) -> FrameKey:
-    """What two files of one frame share: `0.png` and `000000.jpg` are frame 0; other names count as they are."""
+    """Return what the files of one frame have in common.
+
+    `0.png` and `000000.jpg` both belong to frame 0. Names that are not numbers count as they are.
+    """
     stem = path.stem
     return (int(stem), "") if stem.isascii() and stem.isdecimal() else (-1, stem)
 
@@ -59,4 +64,6 @@ def by_frame(files: Iterable[Path]) -> dict[FrameKey, Path]:
         other = found.setdefault(frame_key(path), path)
         if other is not path:
             raise InputError(f"{path}: is the frame of {other.name} again; remove one of them")
-    return dict(sorted(found.items(), key=lambda item: (item[0][0] < 0, item[0][0], natural_order(item[1]))))
+    return dict(
+        sorted(found.items(), key=lambda item: (item[0][0] < 0, item[0][0], natural_order(item[1])))
+    )

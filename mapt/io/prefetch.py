@@ -1,4 +1,7 @@
-"""Threads that work ahead: results come in the order of the items, so how many there are shows nowhere."""
+"""Computes results ahead of time in threads.
+
+Results come in the order of the items, so they do not depend on the number of threads.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from typing import TypeVar
 
 from mapt.errors import InputError
 
-# What the libraries' own pools read when they are loaded; they know of affinity, hardly of a container's quota.
+# What the libraries' own pools read when they are loaded; they know of affinity, hardly of a
+# container's quota.
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 MOST_THREADS = 1024  # more than any machine uses well
 AHEAD = 4  # items in flight per worker: what bounds the memory
@@ -22,8 +26,13 @@ R = TypeVar("R")
 
 
 def usable_cores() -> int:
-    """Cores this process may use: those it may run on, and no more than its container's quota of time, rounded up."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of cores that this process may use.
+
+    It is the number of cores it may run on, limited by its container's CPU quota, rounded up.
+    """
+    allowed = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     return max(1, min(allowed, math.ceil(min(_quotas(), default=allowed))))
 
 
@@ -47,8 +56,13 @@ def check_threads(count: int, name: str = "threads") -> int:
     return count
 
 
-def _quotas(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> Iterator[float]:
-    """The cores' time that this process' control groups give it, from its own up to the root; none without a limit."""
+def _quotas(
+    root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
+) -> Iterator[float]:
+    """Yield the CPU quotas of this process' control groups, in cores.
+
+    They come from the process' own group up to the root. Groups without a limit yield no quota.
+    """
     try:
         lines = [line.split(":", 2) for line in own.read_text().splitlines()]
     except OSError:
@@ -78,19 +92,24 @@ def _quota(group: Path) -> Iterator[float]:
 
 
 def require_threads(count: int) -> None:
-    """Start so many threads and let them end, before a library does that cannot do without and waits for ever then.
+    """Start `count` threads and let them end, to see whether the system allows so many.
+
+    Call it before a library that would wait forever for threads that it cannot start.
 
     Raises:
         RuntimeError: the system refused one of them.
     """
-    go, started = threading.Event(), list[threading.Thread]()
+    go = threading.Event()
+    started = list[threading.Thread]()
     try:
         for _ in range(count):
             thread = threading.Thread(target=go.wait, daemon=True)
             thread.start()
             started.append(thread)
     except RuntimeError as error:
-        raise RuntimeError(f"{error}: {count} more are needed, the system gives {len(started)}") from None
+        raise RuntimeError(
+            f"{error}: {count} more are needed, the system gives {len(started)}"
+        ) from None
     finally:
         go.set()
         for thread in started:

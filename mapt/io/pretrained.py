@@ -16,5 +16,7 @@ def shipped_weights() -> Path:
         InputError: they are not there, as in an installed package.
     """
     if not WEIGHTS.is_file():
-        raise InputError(f"{WEIGHTS}: the shipped weights are missing; run from a checkout, or name a --model")
+        raise InputError(
+            f"{WEIGHTS}: the shipped weights are missing; run from a checkout, or name a --model"
+        )
     return WEIGHTS

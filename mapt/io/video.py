@@ -1,4 +1,7 @@
-"""Video files by PyAV: every frame with the time that the container gives it, and damage that is told."""
+"""Reads video files with PyAV.
+
+Every frame has the time that the container gives it. Damage is reported.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,9 @@ def probe(path: Path) -> VideoInfo:
 
 
 def decode(path: Path, info: VideoInfo, fps: float | None = None) -> Iterator[tuple[int, Image]]:
-    """Every frame as (time in ns from the first, (H,W,3) uint8 RGB), turned and mirrored as it is to be shown.
+    """Yield every frame as (time in ns from the first, (H,W,3) uint8 RGB).
+
+    Frames are rotated and mirrored as they are to be displayed.
 
     Args:
         path: the file.
@@ -72,15 +77,21 @@ def decode(path: Path, info: VideoInfo, fps: float | None = None) -> Iterator[tu
         fps: frames per second in place of the container's times.
 
     Raises:
-        InputError: not whole: it ends before its container says, or a decoder noticed that a part is damaged. Damage
-            that a codec cannot notice shows in the picture alone.
+        InputError: not whole: it ends before its container says, or a decoder noticed that a part
+            is damaged. Damage that a codec cannot notice shows in the picture alone.
     """
-    count, last = 0, -1  # frames so far, and the time of the last one
-    begin, end, shown = Fraction(0), Fraction(0), Fraction(0)  # container's times: first, last, how long it is shown
+    count = 0  # frames so far, and the time of the last one
+    last = -1
+    begin = Fraction(0)  # container's times: first, last, how long it is shown
+    end = Fraction(0)
+    shown = Fraction(0)
     with _opened(path) as (container, stream):
-        # Frames are decoded one by one: decoding several at once would lose those before a damaged one.
+        # Frames are decoded one by one: decoding several at once would lose those before a damaged
+        # one.
         stream.thread_type = "SLICE"
-        stream.codec_context.options = {"err_detect": "explode"}  # else it paints over what is damaged
+        stream.codec_context.options = {
+            "err_detect": "explode"
+        }  # else it paints over what is damaged
         try:
             for frame in _frames(container, stream):
                 time = _time(frame)
@@ -89,12 +100,18 @@ def decode(path: Path, info: VideoInfo, fps: float | None = None) -> Iterator[tu
                     shown = (frame.duration or 0) * Fraction(frame.time_base)
                     begin = time if count == 0 else begin
                 elif fps is None:
-                    raise InputError(f"{path}: frame {count} has no time; give the frames per second with --fps")
-                stamp = round((end - begin) * 1_000_000_000) if fps is None else round(count * 1e9 / fps)
+                    raise InputError(
+                        f"{path}: frame {count} has no time; give the frames per second with --fps"
+                    )
+                stamp = (
+                    round((end - begin) * 1_000_000_000)
+                    if fps is None
+                    else round(count * 1e9 / fps)
+                )
                 if stamp <= last:
                     raise InputError(
-                        f"{path}: the time of frame {count} is not after that of the frame before; give --fps to count "
-                        "frames instead"
+                        f"{path}: the time of frame {count} is not after that of the frame before;"
+                        " give --fps to count frames instead"
                     )
                 yield stamp, _upright(frame)
                 count += 1
@@ -134,18 +151,27 @@ def _has_hole(packet: bytes, lengths: int) -> bool:
 def _time(frame: Any) -> Fraction | None:
     """A frame's time in seconds by its container; None where it does not say."""
     stamp = frame.pts if frame.pts is not None else frame.dts
-    return None if stamp is None or frame.time_base is None else Fraction(stamp) * Fraction(frame.time_base)
+    return (
+        None
+        if stamp is None or frame.time_base is None
+        else Fraction(stamp) * Fraction(frame.time_base)
+    )
 
 
 def _upright(frame: Any) -> Image:
-    """The frame as its display matrix shows it: by quarter turns, and mirrored where the matrix mirrors."""
+    """Return the frame as its display matrix shows it.
+
+    The frame is rotated by quarter turns, and mirrored where the matrix mirrors.
+    """
     image: Image = frame.to_ndarray(format="rgb24")
     for data in frame.side_data:
         if data.type.name != "DISPLAYMATRIX":
             continue
         a, b, _, c, d, *_ = struct.unpack("<9i", bytes(data))
         if abs(a) < ONE // 2:  # columns and rows change places
-            image, a, d = image.transpose(1, 0, 2), c, b
+            image = image.transpose(1, 0, 2)
+            a = c
+            d = b
         image = image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
     return np.ascontiguousarray(image)
 
@@ -156,14 +182,19 @@ def _check_whole(path: Path, info: VideoInfo, count: int, end: float, shown: flo
     `end`: seconds from its first frame to its last, which is `shown` for so long.
     """
     if count == 0:
-        raise InputError(f"{path}: no frame of it can be decoded; copy it again, or convert it to H.264 in MP4")
+        raise InputError(
+            f"{path}: no frame of it can be decoded; copy it again, or convert it to H.264 in MP4"
+        )
     if info.indexed:
         if info.frames - count > MISCOUNTED:
             raise InputError(f"{path}: ends after {count} of {info.frames} frames; copy it again")
     elif info.clock and info.seconds:
         most = end + shown + max(SHORT, 2 * end / count)
         if info.seconds > most:
-            raise InputError(f"{path}: ends after {end:.1f} of {info.seconds:.1f} s, {count} frames; copy it again")
+            raise InputError(
+                f"{path}: ends after {end:.1f} of {info.seconds:.1f} s, {count} frames; copy it"
+                " again"
+            )
 
 
 def _damaged(count: int, end: float, error: Exception) -> str:
@@ -179,7 +210,10 @@ def _damage() -> tuple[type[Exception], ...]:
 
 
 def _seconds(container: Any, stream: Any) -> float | None:
-    """Length of the video, from its stream, Matroska's tag, or the container where it holds nothing else."""
+    """Return the length of the video in seconds, or None if it is not known.
+
+    It comes from the stream, from Matroska's tag, or from a container with a single stream.
+    """
     if stream.duration is not None:
         return float(stream.duration * stream.time_base)
     tag = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
@@ -223,4 +257,7 @@ def _not_a_video(path: Path, error: Exception) -> str:
         head = file.read(12)
     if head[4:8] == b"ftyp":  # its index comes last, and is not there
         return "has no index (moov): its recording or copy did not end; copy it again, or repair it"
-    return f"is no video that can be read ({getattr(error, 'strerror', None) or error}); convert it to H.264 in MP4"
+    return (
+        f"is no video that can be read ({getattr(error, 'strerror', None) or error}); convert it to"
+        " H.264 in MP4"
+    )

@@ -1,4 +1,8 @@
-"""Annotated video by PyAV: frames at their own times, every error told, counted again before it is published."""
+"""Writes annotated video with PyAV.
+
+Frames have their own times, and every error is reported. The frames are counted again before the
+file is published.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,8 @@ class VideoWriter:
 
     Args:
         path: the file; it lies in a folder that is published as a whole.
-        size: width and height in pixels; odd ones lose their last column or row, encoders want even sizes.
+        size: width and height in pixels; odd ones lose their last column or row, encoders want even
+            sizes.
         fps: the nominal frames per second, for players and the bit rate.
 
     Raises:
@@ -33,9 +38,14 @@ class VideoWriter:
         try:
             import av
         except ImportError:
-            raise InputError("writing video needs PyAV; pip install 'mapt[video]', or --save step,json") from None
-        self.path, self.count, self._last = path, 0, -1
-        self.width, self.height = size[0] // 2 * 2, size[1] // 2 * 2
+            raise InputError(
+                "writing video needs PyAV; pip install 'mapt[video]', or --save step,json"
+            ) from None
+        self.path = path
+        self.count = 0
+        self._last = -1
+        self.width = size[0] // 2 * 2
+        self.height = size[1] // 2 * 2
         self._file = path.open("wb")  # Python's own: what it cannot write it says
         self._container = av.open(self._file, "w", format="mp4")
         rate = Fraction(fps).limit_denominator(1000)
@@ -43,8 +53,12 @@ class VideoWriter:
             self._stream: Any = self._container.add_stream("mpeg4", rate=rate)
         except (ValueError, av.error.FFmpegError) as error:
             self.abort()
-            raise InputError(f"PyAV cannot write MPEG-4 here ({error}); run with --save step,json") from None
-        self._stream.width, self._stream.height, self._stream.pix_fmt = self.width, self.height, "yuv420p"
+            raise InputError(
+                f"PyAV cannot write MPEG-4 here ({error}); run with --save step,json"
+            ) from None
+        self._stream.width = self.width
+        self._stream.height = self.height
+        self._stream.pix_fmt = "yuv420p"
         self._stream.bit_rate = int(self.width * self.height * max(fps, 1.0) * BITS)
         self._stream.codec_context.time_base = Fraction(1, MILLISECONDS)
 
@@ -52,9 +66,12 @@ class VideoWriter:
         """Add a frame (H,W,3) uint8 RGB at its time."""
         import av
 
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[: self.height, : self.width]), format="rgb24")
+        frame = av.VideoFrame.from_ndarray(
+            np.ascontiguousarray(image[: self.height, : self.width]), format="rgb24"
+        )
         self._last = max(round(stamp_ns * MILLISECONDS / 1e9), self._last + 1)
-        frame.pts, frame.time_base = self._last, Fraction(1, MILLISECONDS)
+        frame.pts = self._last
+        frame.time_base = Fraction(1, MILLISECONDS)
         for packet in self._stream.encode(frame):
             self._container.mux(packet)
         self.count += 1

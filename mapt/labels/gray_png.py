@@ -22,9 +22,15 @@ def read_grey(path: Path, bits: int) -> NDArray[np.int64]:
         InputError: missing, truncated, or of another kind.
     """
     data = read_file(path)
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if is_whole_png(data) else None
+    image = (
+        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        if is_whole_png(data)
+        else None
+    )
     if image is None:
         raise InputError(f"{path}: is truncated, damaged or not a PNG; copy it again")
     if image.ndim != 2 or image.dtype != KINDS[bits]:
-        raise InputError(f"{path}: is not a grey PNG of {bits} bits; take the label as it was published")
+        raise InputError(
+            f"{path}: is not a grey PNG of {bits} bits; take the label as it was published"
+        )
     return image.astype(np.int64)

@@ -17,7 +17,9 @@ from mapt.labels.step_png import BACKGROUND, MAX_INSTANCE, VOID, Instance, Packe
 CLASSES = {1: 13, 2: 11}  # car, pedestrian
 IGNORE = 10
 PER_CLASS = 1000  # an id is class * 1000 + number, by convention
-MAX_ID = MAX_INSTANCE - 1  # so that every id has an instance number of its own, see `instance_number`
+MAX_ID = (
+    MAX_INSTANCE - 1
+)  # so that every id has an instance number of its own, see `instance_number`
 MAX_SIDE = 1 << 16
 MAX_PIXELS = 1 << 27
 FIELDS = ("frame", "id", "class", "height", "width", "rle")
@@ -42,7 +44,10 @@ Frames = dict[int, list[MotsObject]]
 
 
 def mots_texts(root: Path) -> dict[str, Path]:
-    """The KITTI-MOTS texts by sequence: `root` itself, in it, or in its instances_txt; empty where there is none."""
+    """Find the KITTI-MOTS texts by sequence.
+
+    They are `root` itself, in `root`, or in its folder instances_txt. The result may be empty.
+    """
     if root.is_file():
         return {root.stem: root}
     found = list_files(root, ".txt") or list_files(root / "instances_txt", ".txt")
@@ -55,8 +60,9 @@ def read_mots_text(path: Path) -> Frames:
     Blank lines and a byte-order mark are passed over.
 
     Raises:
-        InputError: unreadable file, a line of another form, a class that KITTI-MOTS does not have, run lengths that do
-            not cover the frame, an id beyond 65534 or twice in a frame, or frames of different sizes.
+        InputError: unreadable file, a line of another form, a class that KITTI-MOTS does not have,
+            run lengths that do not cover the frame, an id beyond 65534 or twice in a frame, or
+            frames of different sizes.
     """
     frames: Frames = {}
     lines = read_text(path, "take KITTI-MOTS' text format").splitlines()
@@ -69,12 +75,15 @@ def read_mots_text(path: Path) -> Frames:
         first = first or thing
         if (thing.height, thing.width) != (first.height, first.width):
             raise InputError(
-                f"{where}: is {thing.height}x{thing.width}, the first line {first.height}x{first.width}; "
-                "a sequence has one size"
+                f"{where}: is {thing.height}x{thing.width}, the first line"
+                f" {first.height}x{first.width}; a sequence has one size"
             )
         others = frames.setdefault(frame, [])
         if thing.label != IGNORE and any(o.id == thing.id and o.label != IGNORE for o in others):
-            raise InputError(f"{where}: id {thing.id} is in frame {frame} twice; an object has one mask in a frame")
+            raise InputError(
+                f"{where}: id {thing.id} is in frame {frame} twice; an object has one mask in a"
+                " frame"
+            )
         others.append(thing)
     return frames
 
@@ -89,20 +98,36 @@ def _parse(line: str, where: str) -> tuple[int, MotsObject]:
     """The frame and object of a line."""
     parts = line.split()
     if len(parts) != len(FIELDS):
-        raise InputError(f"{where}: has {len(parts)} fields, KITTI-MOTS has six; write `{' '.join(FIELDS)}`")
+        raise InputError(
+            f"{where}: has {len(parts)} fields, KITTI-MOTS has six; write `{' '.join(FIELDS)}`"
+        )
     try:
         frame, identity, label, height, width = (int(p) for p in parts[:5])
     except ValueError:
-        wrong, text = next((n, p) for n, p in zip(FIELDS, parts, strict=True) if not _is_whole_number(p))
-        raise InputError(f"{where}: {wrong} {text[:20]!r} is not a whole number; write `{' '.join(FIELDS)}`") from None
+        wrong, text = next(
+            (n, p) for n, p in zip(FIELDS, parts, strict=True) if not _is_whole_number(p)
+        )
+        raise InputError(
+            f"{where}: {wrong} {text[:20]!r} is not a whole number; write `{' '.join(FIELDS)}`"
+        ) from None
     if label not in (*CLASSES, IGNORE):
-        raise InputError(f"{where}: class {label} is none of 1 car, 2 pedestrian, 10 ignored; leave out other classes")
+        raise InputError(
+            f"{where}: class {label} is none of 1 car, 2 pedestrian, 10 ignored; leave out other"
+            " classes"
+        )
     if not 0 <= frame <= np.iinfo(np.int32).max:
-        raise InputError(f"{where}: frame {frame} is no frame number; KITTI-MOTS counts frames from 0")
+        raise InputError(
+            f"{where}: frame {frame} is no frame number; KITTI-MOTS counts frames from 0"
+        )
     if not 0 < min(height, width) <= max(height, width) <= MAX_SIDE or height * width > MAX_PIXELS:
-        raise InputError(f"{where}: {height}x{width} is no image's size; check the columns height and width")
+        raise InputError(
+            f"{where}: {height}x{width} is no image's size; check the columns height and width"
+        )
     if not 0 <= identity <= MAX_ID:
-        raise InputError(f"{where}: id {identity} is not within 0..{MAX_ID}; KITTI-MOTS' are class * 1000 + number")
+        raise InputError(
+            f"{where}: id {identity} is not within 0..{MAX_ID}; KITTI-MOTS' are class * 1000 +"
+            " number"
+        )
     rle = parts[5].encode()
     try:
         covering_runs(rle, height, width)
@@ -120,9 +145,12 @@ def _is_whole_number(text: str) -> bool:
 
 
 def instance_number(thing: MotsObject) -> int:
-    """An instance number in 1..65535 of an object's id, for its class: the number plus 1 where the id has its form.
+    """Return an instance number in 1..65535 for an object's id.
 
-    Within a class different ids have different numbers, whatever their form; `mots_id` is the way back.
+    For an id in the form of its class, it is the number in the id plus 1.
+
+    Within a class different ids have different numbers, whatever their form; `mots_id` is the way
+    back.
     """
     return (thing.id - thing.label * PER_CLASS) % MAX_INSTANCE + 1
 
@@ -132,10 +160,13 @@ def mots_id(label: int, instance: int) -> int:
     return (instance - 1 + label * PER_CLASS) % MAX_INSTANCE
 
 
-def to_panoptic(objects: list[MotsObject], shape: tuple[int, int], where: str) -> tuple[Semantic, Instance]:
+def to_panoptic(
+    objects: list[MotsObject], shape: tuple[int, int], where: str
+) -> tuple[Semantic, Instance]:
     """Objects of a frame as (semantic (H,W) uint8, instance (H,W) int32).
 
-    Cars and people get their `instance_number`, ignore regions are void, all else is class 254 "background".
+    Cars and people get their `instance_number`, ignore regions are void, all else is class 254
+    "background".
 
     Raises:
         InputError: two masks share a pixel; `where` names the frame.
@@ -145,7 +176,10 @@ def to_panoptic(objects: list[MotsObject], shape: tuple[int, int], where: str) -
     for thing in objects:
         mask = thing.mask()
         if (semantic[mask] != BACKGROUND).any():
-            raise InputError(f"{where}: the mask of id {thing.id} overlaps another; a pixel belongs to one object")
+            raise InputError(
+                f"{where}: the mask of id {thing.id} overlaps another; a pixel belongs to one"
+                " object"
+            )
         semantic[mask] = CLASSES.get(thing.label, VOID)
         instance[mask] = instance_number(thing) if thing.label in CLASSES else 0
     return semantic, instance

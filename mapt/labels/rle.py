@@ -1,4 +1,7 @@
-"""COCO's run-length text. Decoded here: pycocotools reads damaged text beyond its end instead of refusing it."""
+"""Reads and writes COCO's run-length text.
+
+It is decoded here, because pycocotools reads damaged text beyond its end instead of refusing it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-OFFSET, VALUE, SIGN, MORE = 48, 0x1F, 0x10, 0x20  # of a character: five bits, the highest a sign at the end, one more
+OFFSET = 48  # of a character: five bits, the highest a sign at the end, one more
+VALUE = 0x1F
+SIGN = 0x10
+MORE = 0x20
 
 
 def decode_runs(text: bytes) -> NDArray[np.int64]:
@@ -19,7 +25,12 @@ def decode_runs(text: bytes) -> NDArray[np.int64]:
         ValueError: the text is not a run-length text.
     """
     characters = np.frombuffer(text, np.uint8).astype(np.int64) - OFFSET
-    if not len(characters) or characters.min() < 0 or characters.max() >= 2 * MORE or characters[-1] & MORE:
+    if (
+        not len(characters)
+        or characters.min() < 0
+        or characters.max() >= 2 * MORE
+        or characters[-1] & MORE
+    ):
         raise ValueError("is not a run-length text")
     ends = np.flatnonzero(~characters & MORE)
     starts = np.concatenate(([0], ends[:-1] + 1))
@@ -46,7 +57,10 @@ def decode_mask(text: bytes, height: int, width: int) -> NDArray[np.bool_]:
 
 
 def covering_runs(text: bytes, height: int, width: int) -> NDArray[np.int64]:
-    """Run lengths (n,) int64; raises ValueError unless they cover `height` x `width` pixels exactly."""
+    """Return run lengths (n,) int64 that cover `height` x `width` pixels.
+
+    Runs that do not cover them exactly raise ValueError.
+    """
     runs = decode_runs(text)
     # Each run is bounded first: a sum of runs that wrap around 64 bits would come out right.
     if runs.min() < 0 or runs.max() > height * width or int(runs.sum()) != height * width:

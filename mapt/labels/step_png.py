@@ -1,7 +1,8 @@
 """Label maps and the KITTI-STEP PNG format, without torch.
 
-A panoptic frame is a pair `semantic (H,W) uint8` (class, 255 void) and `instance (H,W) int32` (track id, 0 none). On
-disk it is a PNG with R = class and G * 256 + B = instance, named `<sequence>/<frame:06d>.png`.
+A panoptic frame is a pair `semantic (H,W) uint8` (class, 255 void) and `instance (H,W) int32`
+(track id, 0 none). On disk it is a PNG with R = class and G * 256 + B = instance, named
+`<sequence>/<frame:06d>.png`.
 """
 
 from __future__ import annotations
@@ -50,17 +51,21 @@ class LabelMap:
 
 
 _CITYSCAPES_CLASSES = (
-    "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation", "terrain",
-    "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
+    "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign",
+    "vegetation", "terrain", "sky", "person", "rider", "car", "truck", "bus", "train",
+    "motorcycle", "bicycle",
 )  # fmt: skip
 _CITYSCAPES_PALETTE = (
-    (128, 64, 128), (244, 35, 232), (70, 70, 70), (102, 102, 156), (190, 153, 153), (153, 153, 153), (250, 170, 30),
-    (220, 220, 0), (107, 142, 35), (152, 251, 152), (70, 130, 180), (220, 20, 60), (255, 0, 0), (0, 0, 142), (0, 0, 70),
+    (128, 64, 128), (244, 35, 232), (70, 70, 70), (102, 102, 156), (190, 153, 153),
+    (153, 153, 153), (250, 170, 30), (220, 220, 0), (107, 142, 35), (152, 251, 152),
+    (70, 130, 180), (220, 20, 60), (255, 0, 0), (0, 0, 142), (0, 0, 70),
     (0, 60, 100), (0, 80, 100), (0, 0, 230), (119, 11, 32),
 )  # fmt: skip
 
 KITTI_STEP = LabelMap("kitti-step", _CITYSCAPES_CLASSES, (11, 13), _CITYSCAPES_PALETTE)
-CITYSCAPES_VPS = LabelMap("cityscapes-vps", _CITYSCAPES_CLASSES, tuple(range(11, 19)), _CITYSCAPES_PALETTE)
+CITYSCAPES_VPS = LabelMap(
+    "cityscapes-vps", _CITYSCAPES_CLASSES, tuple(range(11, 19)), _CITYSCAPES_PALETTE
+)
 MOTCHALLENGE_STEP = LabelMap(
     "motchallenge-step",
     ("sidewalk", "building", "vegetation", "sky", "person", "rider", "bicycle"),
@@ -83,10 +88,12 @@ def encode_step(semantic: Semantic, instance: Instance) -> NDArray[np.uint8]:
     Raises:
         InputError: an id is outside 0..65535.
     """
-    low, high = int(instance.min(initial=0)), int(instance.max(initial=0))
+    low = int(instance.min(initial=0))
+    high = int(instance.max(initial=0))
     if low < 0 or high > MAX_INSTANCE:
         raise InputError(
-            f"instance id {low if low < 0 else high} does not fit STEP's 16 bits; renumber ids per sequence"
+            f"instance id {low if low < 0 else high} does not fit STEP's 16 bits; renumber ids per"
+            " sequence"
         )
     ids = instance.astype(np.uint16)
     return np.dstack((semantic, (ids >> 8).astype(np.uint8), (ids & 255).astype(np.uint8)))
@@ -98,10 +105,18 @@ def pack(semantic: Semantic, instance: Instance) -> Packed:
     Raises:
         ValueError: an id is outside 0..65535, or a class outside 0..255.
     """
-    if semantic.dtype != np.uint8 and semantic.size and not 0 <= semantic.min() <= semantic.max() <= VOID:
-        raise ValueError(f"classes {semantic.min()}..{semantic.max()} are not within 0..{VOID}; void is {VOID}")
+    if (
+        semantic.dtype != np.uint8
+        and semantic.size
+        and not 0 <= semantic.min() <= semantic.max() <= VOID
+    ):
+        raise ValueError(
+            f"classes {semantic.min()}..{semantic.max()} are not within 0..{VOID}; void is {VOID}"
+        )
     if instance.size and (int(instance.min()) < 0 or int(instance.max()) > MAX_INSTANCE):
-        raise ValueError(f"ids {int(instance.min())}..{int(instance.max())} are not within 0..{MAX_INSTANCE}")
+        raise ValueError(
+            f"ids {int(instance.min())}..{int(instance.max())} are not within 0..{MAX_INSTANCE}"
+        )
     packed = semantic.astype(np.uint32)
     packed <<= ID_BITS
     packed |= instance.astype(np.uint32)
@@ -138,16 +153,26 @@ def read_packed(path: Path) -> Packed:
     """Read a STEP PNG into a packed frame (H,W) uint32.
 
     Raises:
-        InputError: the file is missing, truncated, or not an 8-bit RGB PNG, which OpenCV would silently convert.
+        InputError: the file is missing, truncated, or not an 8-bit RGB PNG, which OpenCV would
+            silently convert.
     """
     data = read_file(path)
     if data[:8] != PNG or data[12:16] != b"IHDR" or len(data) < 33:
         raise InputError(f"{path}: is not a PNG; labels are 8-bit RGB PNGs")
-    depth, colour = data[24], data[25]
+    depth = data[24]
+    colour = data[25]
     if depth != 8 or colour != 2:
-        kind = {0: "grey", 2: "RGB", 3: "palette", 4: "grey+alpha", 6: "RGBA"}.get(colour, f"type {colour}")
-        raise InputError(f"{path}: is a {depth}-bit {kind} PNG; STEP labels are 8-bit RGB, convert it")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if is_whole_png(data) else None
+        kind = {0: "grey", 2: "RGB", 3: "palette", 4: "grey+alpha", 6: "RGBA"}.get(
+            colour, f"type {colour}"
+        )
+        raise InputError(
+            f"{path}: is a {depth}-bit {kind} PNG; STEP labels are 8-bit RGB, convert it"
+        )
+    image = (
+        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        if is_whole_png(data)
+        else None
+    )
     if image is None or image.dtype != np.uint8 or image.shape[2:] != (3,):
         raise InputError(f"{path}: is truncated or damaged; write it again")
     # B, G, R and an alpha of 255, read as one little-endian number: 255 << 24 | class << 16 | id.

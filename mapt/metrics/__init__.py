@@ -22,15 +22,21 @@ class PanopticTrackingMetrics:
 
     Args:
         labels: classes and which of them are things.
-        variant: "step", or "nuscenes": void and crowd pixels deleted before PQ's segments are formed, no forgiven false
-            positives, PQ averaged over all classes with absent ones as 0.
-        void_pred_as_class: SQ counts predicted void as one more class, of IoU 0, where ground truth is not void.
+        variant: "step", or "nuscenes": void and crowd pixels deleted before PQ's segments are
+            formed, no forgiven false positives, PQ averaged over all classes with absent ones as 0.
+        void_pred_as_class: SQ counts predicted void as one more class, of IoU 0, where ground truth
+            is not void.
     """
 
     def __init__(
-        self, labels: LabelMap, variant: Literal["step", "nuscenes"] = "step", void_pred_as_class: bool = True
+        self,
+        labels: LabelMap,
+        variant: Literal["step", "nuscenes"] = "step",
+        void_pred_as_class: bool = True,
     ) -> None:
-        self.labels, self.variant, self.void_pred_as_class = labels, variant, void_pred_as_class
+        self.labels = labels
+        self.variant = variant
+        self.void_pred_as_class = void_pred_as_class
         self.sequences: dict[str, SequenceSums] = {}
 
     def update(self, sequence: str, gt: Frame, pred: Frame) -> None:
@@ -42,10 +48,13 @@ class PanopticTrackingMetrics:
             pred: the same.
 
         Raises:
-            ValueError: the sizes differ, an id is outside 0..65535, or a class is unknown; nothing is added then.
+            ValueError: the sizes differ, an id is outside 0..65535, or a class is unknown; nothing
+                is added then.
         """
         if len({a.shape for a in (*gt, *pred)}) != 1:
-            raise ValueError(f"ground truth {gt[0].shape} and prediction {pred[0].shape} differ in size")
+            raise ValueError(
+                f"ground truth {gt[0].shape} and prediction {pred[0].shape} differ in size"
+            )
         self.add(sequence, joint_histogram(pack(*gt), pack(*pred), self.labels.things))
 
     def add(self, sequence: str, histogram: JointHistogram) -> None:
@@ -55,10 +64,16 @@ class PanopticTrackingMetrics:
             ValueError: a class is none of the labels, nor background (254) or void (255).
         """
         known = len(self.labels.classes)
-        for side, classes in (("ground truth", histogram.gt_class), ("prediction", histogram.pred_class)):
+        for side, classes in (
+            ("ground truth", histogram.gt_class),
+            ("prediction", histogram.pred_class),
+        ):
             unknown = classes[(classes >= known) & (classes < BACKGROUND)]
             if unknown.size:
-                raise ValueError(f"{side} has class {unknown[0]}, {self.labels.name} knows 0..{known - 1} and {VOID}")
+                raise ValueError(
+                    f"{side} has class {unknown[0]}, {self.labels.name} knows 0..{known - 1} and"
+                    f" {VOID}"
+                )
         sums = self.sequences.setdefault(sequence, SequenceSums())
         sums.add(histogram, frozenset(self.labels.things), self.variant == "nuscenes")
 

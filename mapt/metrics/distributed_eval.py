@@ -1,4 +1,7 @@
-"""Evaluation under torchrun: sequences are shared out among the ranks, and their sums are merged."""
+"""Evaluates under torchrun.
+
+The ranks share the sequences, and their sums are merged.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,18 @@ def world_size() -> int:
 
 
 def share_sequences(pairs: Sequence[FramePair], rank: int, world: int) -> list[FramePair]:
-    """The frames of a rank's sequences: longest first, each to the rank with the fewest frames so far."""
+    """Return the frames of the sequences that one rank evaluates.
+
+    Sequences are assigned from the longest on, each to the rank with the fewest frames so far.
+    """
     owner = owners(Counter(pair.sequence for pair in pairs), world)
     return [pair for pair in pairs if owner[pair.sequence] == rank]
 
 
 def owners(frames: Mapping[str, int], world: int) -> dict[str, int]:
     """The rank of each sequence, given their numbers of frames."""
-    loads, owner = [0] * world, {}
+    loads = [0] * world
+    owner = {}
     for name, count in sorted(frames.items(), key=lambda item: (-item[1], item[0])):
         owner[name] = loads.index(min(loads))
         loads[owner[name]] += count
@@ -50,13 +57,17 @@ def evaluate_on_ranks(
         On rank 0 everything, as one process would have computed it; None on the others.
 
     Raises:
-        InputError: on rank 0, whichever rank met the mistake; the others exit with code 2 in silence.
+        InputError: on rank 0, whichever rank met the mistake; the others exit with code 2 in
+            silence.
     """
     from torch import distributed
 
-    distributed.init_process_group("gloo", timeout=timedelta(days=1))  # the longest wait for the slowest rank
+    distributed.init_process_group(
+        "gloo", timeout=timedelta(days=1)
+    )  # the longest wait for the slowest rank
     try:
-        rank, world = distributed.get_rank(), distributed.get_world_size()
+        rank = distributed.get_rank()
+        world = distributed.get_world_size()
         names: list[str] = []
         outcome: Evaluation | InputError
         try:
@@ -77,5 +88,7 @@ def evaluate_on_ranks(
             raise part
         merged.merge(part)
     sequences = merged.metrics.sequences
-    merged.metrics.sequences = {name: sequences[name] for name in names}  # in one process's order: the same last bit
+    merged.metrics.sequences = {
+        name: sequences[name] for name in names
+    }  # in one process's order: the same last bit
     return None if rank else merged

@@ -1,4 +1,8 @@
-"""Folders to results: frames are read and counted by threads, and added in their order, so workers change no bit."""
+"""Evaluates folders of predictions.
+
+Threads read and count the frames. The counts are added in the frames' order, so the results do not
+depend on the number of workers.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +57,11 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """Plain values: the results, objects by size, and recall by area where it is known."""
         recall = {"recall_by_area": self.recall.to_json()} if self.recall else {}
-        return {**self.metrics.compute().to_json(), "objects_by_size": self.sizes.to_json(), **recall}
+        return {
+            **self.metrics.compute().to_json(),
+            "objects_by_size": self.sizes.to_json(),
+            **recall,
+        }
 
 
 def evaluate_pairs(

@@ -1,4 +1,7 @@
-"""Ground truth and prediction on disk: which files belong together, checked before anything is counted."""
+"""Finds ground truth and prediction on disk, and pairs the files.
+
+The pairs are checked before anything is counted.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,15 @@ from mapt.labels.step_png import (
     VOID,
     Packed,
     read_packed,
-)  # fmt: skip
+)
 from mapt.metrics.histogram import JointHistogram, joint_histogram
 
 LABELS = {
-    "kitti-step": KITTI_STEP, "motchallenge-step": MOTCHALLENGE_STEP, "cityscapes-vps": CITYSCAPES_VPS,
+    "kitti-step": KITTI_STEP,
+    "motchallenge-step": MOTCHALLENGE_STEP,
+    "cityscapes-vps": CITYSCAPES_VPS,
     "kitti-mots": KITTI_STEP,
-}  # fmt: skip
+}
 THINGS_ONLY = "kitti-mots"  # its ground truth knows things, ignored regions and background
 
 
@@ -63,7 +68,8 @@ class FramePair:
         Raises:
             InputError: unreadable files, differing sizes, or a class the dataset does not have.
         """
-        gt, pred = self.read_gt(), self.read_pred()
+        gt = self.read_gt()
+        pred = self.read_pred()
         if gt.shape != pred.shape:
             raise InputError(
                 f"{self.pred_name}: is {pred.shape[0]}x{pred.shape[1]}, its ground truth "
@@ -72,7 +78,11 @@ class FramePair:
         histogram = joint_histogram(gt, pred, LABELS[dataset].things)
         _check_classes(self.gt_name, histogram.gt_class, dataset)
         _check_classes(self.pred_name, histogram.pred_class, dataset)
-        return histogram.map_pred_classes(_STUFF_TO_BACKGROUND) if dataset == THINGS_ONLY else histogram
+        return (
+            histogram.map_pred_classes(_STUFF_TO_BACKGROUND)
+            if dataset == THINGS_ONLY
+            else histogram
+        )
 
 
 # Every stuff pixel as background, for ground truth that knows only things; void stays.
@@ -84,7 +94,9 @@ def _check_classes(name: str, classes: NDArray[np.int64], dataset: str) -> None:
     unknown = unknown_class(classes, dataset)
     if unknown is not None:
         last = len(LABELS[dataset].classes) - 1
-        raise InputError(f"{name}: has class {unknown}, {dataset} knows 0..{last} and 255; check --dataset")
+        raise InputError(
+            f"{name}: has class {unknown}, {dataset} knows 0..{last} and 255; check --dataset"
+        )
 
 
 def unknown_class(classes: NDArray[np.int64], dataset: str) -> int | None:
@@ -95,17 +107,22 @@ def unknown_class(classes: NDArray[np.int64], dataset: str) -> int | None:
 
 
 def pair_frames(
-    gt: Path, pred: Path, dataset: str, sequences: list[str] | None = None, labelled_only: bool = False
+    gt: Path,
+    pred: Path,
+    dataset: str,
+    sequences: list[str] | None = None,
+    labelled_only: bool = False,
 ) -> list[FramePair]:
     """Every frame of both sides, matched by sequence and number.
 
     Args:
-        gt: ground truth: `<seq>/<frame>.png` in the folder or under its panoptic_maps/<split>; for kitti-mots also
-            `<seq>.txt` files or one such file.
+        gt: ground truth: `<seq>/<frame>.png` in the folder or under its panoptic_maps/<split>; for
+            kitti-mots also `<seq>.txt` files or one such file.
         pred: `<seq>/<frame>.png` in the folder or under its `step`.
         dataset: name.
         sequences: restrict to these.
-        labelled_only: leave predictions of frames without ground truth out; for KITTI-MOTS, of frames without objects.
+        labelled_only: leave predictions of frames without ground truth out; for KITTI-MOTS, of
+            frames without objects.
 
     Raises:
         InputError: nothing there, a frame twice, or a sequence or frame that only one side has.
@@ -114,10 +131,18 @@ def pair_frames(
     texts = mots_texts(gt) if dataset == THINGS_ONLY else {}
     if texts:
         names = _chosen(sequences, texts, predicted, gt, pred)
-        return [p for name in names for p in _pair_text(name, texts[name], predicted[name], labelled_only)]
+        return [
+            p
+            for name in names
+            for p in _pair_text(name, texts[name], predicted[name], labelled_only)
+        ]
     truth = _folders(_inner(gt, "panoptic_maps"))
     names = _chosen(sequences, truth, predicted, gt, pred)
-    return [p for name in names for p in _pair_folders(name, truth[name], predicted[name], labelled_only)]
+    return [
+        p
+        for name in names
+        for p in _pair_folders(name, truth[name], predicted[name], labelled_only)
+    ]
 
 
 def _inner(root: Path, name: str) -> Path:
@@ -146,7 +171,10 @@ def _folders(root: Path) -> dict[str, Path]:
 
 
 def png_folders(root: Path, pattern: str = "*") -> dict[str, Path]:
-    """The folders `root/<pattern>` that hold PNGs, by their path below `root`; or `root` itself, by its name."""
+    """Find the folders `root/<pattern>` that hold PNGs, by their path below `root`.
+
+    If there are none, the result is `root` itself, by its name.
+    """
     found = [p for p in visible(root.glob(pattern)) if list_files(p, ".png")]
     if not found and list_files(root, ".png"):
         return {root.name: root}
@@ -154,19 +182,30 @@ def png_folders(root: Path, pattern: str = "*") -> dict[str, Path]:
 
 
 def _chosen(
-    wanted: list[str] | None, gt: dict[str, Path], pred: dict[str, Path], gt_root: Path, pred_root: Path
+    wanted: list[str] | None,
+    gt: dict[str, Path],
+    pred: dict[str, Path],
+    gt_root: Path,
+    pred_root: Path,
 ) -> list[str]:
-    names = list(dict.fromkeys(wanted)) if wanted is not None else sorted(gt)  # twice would count its frames twice
+    names = (
+        list(dict.fromkeys(wanted)) if wanted is not None else sorted(gt)
+    )  # twice would count its frames twice
     if not names:
         raise InputError(f"{gt_root}: no sequence is chosen; name some, or leave --sequences out")
     for name in names:
         if name not in gt:
             raise InputError(f"{gt_root}: has no sequence {name}; it has {', '.join(gt)}")
         if name not in pred:
-            raise InputError(f"{pred_root}: has no prediction of sequence {name}; predict it, or restrict --sequences")
+            raise InputError(
+                f"{pred_root}: has no prediction of sequence {name}; predict it, or restrict"
+                " --sequences"
+            )
     extra = sorted(set(pred) - set(gt)) if wanted is None else []
     if extra:
-        raise InputError(f"{pred_root}: sequence {extra[0]} has no ground truth; restrict --sequences")
+        raise InputError(
+            f"{pred_root}: sequence {extra[0]} has no ground truth; restrict --sequences"
+        )
     return names
 
 
@@ -177,12 +216,15 @@ def _pair_folders(name: str, gt: Path, pred: Path, labelled_only: bool) -> Itera
     found = by_frame(list_files(pred, ".png"))
     missing = next((path for frame, path in truth.items() if frame not in found), None)
     if missing is not None:
-        raise InputError(f"{pred / missing.name}: is missing, the ground truth has this frame; predict every frame")
+        raise InputError(
+            f"{pred / missing.name}: is missing, the ground truth has this frame; predict every"
+            " frame"
+        )
     extra = next((path for frame, path in found.items() if frame not in truth), None)
     if extra is not None and not labelled_only:
         raise InputError(
-            f"{extra}: has no ground truth; remove it, check the sequence, or score the labelled frames alone with "
-            "--labelled-only"
+            f"{extra}: has no ground truth; remove it, check the sequence, or score the labelled"
+            " frames alone with --labelled-only"
         )
     for frame, path in truth.items():
         reads = (partial(read_packed, path), partial(read_packed, found[frame]))
@@ -190,26 +232,38 @@ def _pair_folders(name: str, gt: Path, pred: Path, labelled_only: bool) -> Itera
 
 
 def _pair_text(name: str, text: Path, pred: Path, labelled_only: bool) -> Iterator[FramePair]:
-    """Frames of a MOTS text: those without objects are empty; from the first to the last all must be predicted."""
+    """Yield the frames of a MOTS text with their predictions.
+
+    Frames without objects are empty. Every frame from the first to the last one must be predicted.
+    """
     check_complete(pred)
     objects = read_mots_text(text)
     found: dict[int, Path] = {}
     for (number, _), path in by_frame(list_files(pred, ".png")).items():
         if number < 0:
-            raise InputError(f"{path}: is not named by its frame's number; KITTI-MOTS counts frames from 0")
+            raise InputError(
+                f"{path}: is not named by its frame's number; KITTI-MOTS counts frames from 0"
+            )
         found[number] = path
     if labelled_only:
         lacking = sorted(objects.keys() - found.keys())
         found = {number: path for number, path in found.items() if number in objects}
         if lacking:
             raise InputError(
-                f"{pred / f'{lacking[0]:06d}.png'}: is missing, {text} has objects in this frame; predict every frame"
+                f"{pred / f'{lacking[0]:06d}.png'}: is missing, {text} has objects in this frame;"
+                " predict every frame"
             )
     known = objects.keys() | found.keys()
     for number in range(min(known), max(known) + 1) if known and not labelled_only else ():
         if number not in found:
-            why = f"{text} has objects in this frame" if number in objects else "frames before and after it are there"
-            raise InputError(f"{pred / f'{number:06d}.png'}: is missing, {why}; predict every frame")
+            why = (
+                f"{text} has objects in this frame"
+                if number in objects
+                else "frames before and after it are there"
+            )
+            raise InputError(
+                f"{pred / f'{number:06d}.png'}: is missing, {why}; predict every frame"
+            )
     size = frame_size(objects)
     for number, path in sorted(found.items()):
         where = f"{text} frame {number}"
@@ -217,6 +271,11 @@ def _pair_text(name: str, text: Path, pred: Path, labelled_only: bool) -> Iterat
         yield FramePair(name, where, str(path), read, partial(read_packed, path))
 
 
-def _read_text(objects: list[MotsObject], size: tuple[int, int] | None, pred: Path, where: str) -> Packed:
-    """A frame of a text; a text without objects does not say its size, so the prediction's counts."""
+def _read_text(
+    objects: list[MotsObject], size: tuple[int, int] | None, pred: Path, where: str
+) -> Packed:
+    """Read the ground truth of a frame from a text.
+
+    A text without objects does not state its size. The prediction's size is used then.
+    """
     return pack_objects(objects, size or read_packed(pred).shape, where)

@@ -1,4 +1,7 @@
-"""Objects by their size: how small one may be and still be found, and how large those are that are not there."""
+"""Measures recall by the size of objects.
+
+It shows how small an object may be and still be found, and how large false positives are.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,8 @@ class RecallByArea:
         names: of the parts, one more than limits.
         masks: objects of the ground truth.
         found: of them, those that a prediction of their class has an IoU above one half with.
-        false: predictions without such an object, unless they lie for the most part on void or on a crowd.
+        false: predictions without such an object, unless they lie for the most part on void or on a
+            crowd.
     """
 
     labels: LabelMap
@@ -39,12 +43,17 @@ class RecallByArea:
     def by_side(cls, labels: LabelMap) -> RecallByArea:
         """Parts by the root of the area: below 20 pixels, from 20 to 40, and above."""
         first, second = SIDES
-        return cls(labels, (first**2, second**2), (f"below {first}", f"{first} to {second}", f"above {second}"))
+        return cls(
+            labels,
+            (first**2, second**2),
+            (f"below {first}", f"{first} to {second}", f"above {second}"),
+        )
 
     def add(self, h: JointHistogram) -> None:
         """Add a frame."""
         for c in self.labels.things:
-            own, said = h.gt_class == c, h.pred_class == c
+            own = h.gt_class == c
+            said = h.pred_class == c
             matched: set[int] = set()
             for i in np.unique(h.gt_id[own & (h.gt_id > 0)]):
                 mask = own & (h.gt_id == i)
@@ -70,7 +79,11 @@ class RecallByArea:
 
     def merge(self, other: RecallByArea) -> None:
         """Add what `other` has seen."""
-        for mine, theirs in ((self.masks, other.masks), (self.found, other.found), (self.false, other.false)):
+        for mine, theirs in (
+            (self.masks, other.masks),
+            (self.found, other.found),
+            (self.false, other.false),
+        ):
             for key, count in theirs.items():
                 mine[key] += count
 

@@ -87,7 +87,8 @@ def compute_scores(
 
 def compute_classes(parts: Sequence[SequenceSums], labels: LabelMap) -> dict[str, ClassScores]:
     """Scores of each class that occurs in ground truth or prediction."""
-    pq, iou = class_pq(parts), class_iou(parts, labels, with_void=False)
+    pq = class_pq(parts)
+    iou = class_iou(parts, labels, with_void=False)
     out = {}
     for c, name in enumerate(labels.classes):
         if c not in pq and c not in iou:
@@ -108,17 +109,28 @@ def class_pq(parts: Iterable[SequenceSums]) -> dict[int, float]:
     for part in parts:
         for c, q in part.quality.items():
             t = total.setdefault(c, Quality())
-            t.iou, t.tp, t.fp, t.fn = t.iou + q.iou, t.tp + q.tp, t.fp + q.fp, t.fn + q.fn
-    return {c: q.iou / (q.tp + q.fp / 2 + q.fn / 2) for c, q in sorted(total.items()) if q.tp + q.fp + q.fn}
+            t.iou = t.iou + q.iou
+            t.tp = t.tp + q.tp
+            t.fp = t.fp + q.fp
+            t.fn = t.fn + q.fn
+    return {
+        c: q.iou / (q.tp + q.fp / 2 + q.fn / 2)
+        for c, q in sorted(total.items())
+        if q.tp + q.fp + q.fn
+    }
 
 
 def class_iou(parts: Sequence[SequenceSums], labels: LabelMap, with_void: bool) -> dict[int, float]:
     """IoU of each class whose union is not empty.
 
-    Ground-truth void is dropped. `with_void`: predicted void is itself such a class, IoU 0, as soon as one non-void
-    pixel is predicted void.
+    Ground-truth void is dropped. `with_void`: predicted void is itself such a class, IoU 0, as soon
+    as one non-void pixel is predicted void.
     """
-    confusion = np.sum([part.confusion for part in parts], axis=0) if parts else np.zeros((256, 256), np.int64)
+    confusion = (
+        np.sum([part.confusion for part in parts], axis=0)
+        if parts
+        else np.zeros((256, 256), np.int64)
+    )
     confusion[VOID] = 0
     out = {}
     for c in range(len(labels.classes)):
@@ -133,7 +145,8 @@ def class_iou(parts: Sequence[SequenceSums], labels: LabelMap, with_void: bool) 
 
 def _association(parts: Iterable[SequenceSums]) -> float:
     """AQ: over all ground-truth tubes of all sequences."""
-    total, tubes = 0.0, 0
+    total = 0.0
+    tubes = 0
     for part in parts:
         tubes += len(part.gt_pixels)
         for (g, p), n in part.common.items():
@@ -143,9 +156,15 @@ def _association(parts: Iterable[SequenceSums]) -> float:
 
 
 def track_quality(part: SequenceSums, g: tuple[int, int]) -> float:
-    """TQ(g) = sqrt((1 - IDS / N_IDS) * AS(g)) (Eq. 9-10); the first factor is 1 for a single frame."""
+    """Compute TQ(g) = sqrt((1 - IDS / N_IDS) * AS(g)) (Eq. 9-10).
+
+    The first factor is 1 for a track of a single frame.
+    """
     track = part.tracks[g]
-    score = sum(n * n / (track.frames + part.pred_frames[p] - n) for p, n in track.hits.items()) / track.frames
+    score = (
+        sum(n * n / (track.frames + part.pred_frames[p] - n) for p, n in track.hits.items())
+        / track.frames
+    )
     keep = 1 - track.changes / (track.frames - 1) if track.frames > 1 else 1.0
     return math.sqrt(keep * score)
 

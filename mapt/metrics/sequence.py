@@ -32,7 +32,8 @@ class Track:
         frames: in which it has a pixel.
         first: the match in the first of them; None: no match.
         last: the match in the last of them.
-        changes: IDS(g), identity changes between consecutive frames, a missing match counting on either side.
+        changes: IDS(g), identity changes between consecutive frames, a missing match counting on
+            either side.
         hits: frames by matched prediction, TPA(p, g).
     """
 
@@ -55,22 +56,32 @@ class SequenceSums:
     tracks: dict[Key, Track] = field(default_factory=dict)
     pred_frames: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
 
-    def add(self, frame: JointHistogram, things: frozenset[int], crowd_free_pq: bool = False) -> None:
+    def add(
+        self, frame: JointHistogram, things: frozenset[int], crowd_free_pq: bool = False
+    ) -> None:
         """Take in one frame.
 
         Args:
             frame: its joint histogram.
             things: thing classes.
-            crowd_free_pq: variant `nuscenes`: void and crowd pixels are deleted before PQ's segments are formed.
+            crowd_free_pq: variant `nuscenes`: void and crowd pixels are deleted before PQ's
+                segments are formed.
         """
         np.add.at(self.confusion, (frame.gt_class, frame.pred_class), frame.count)
         rows = [
             ((int(gc), int(gi)), (int(pc), int(pi)), int(n))
             for gc, gi, pc, pi, n in zip(
-                frame.gt_class, frame.gt_id, frame.pred_class, frame.pred_id, frame.count, strict=True
+                frame.gt_class,
+                frame.gt_id,
+                frame.pred_class,
+                frame.pred_id,
+                frame.count,
+                strict=True,
             )
         ]
-        valid = [(g, p, n) for g, p, n in rows if g[0] != VOID and not (g[0] in things and g[1] == 0)]
+        valid = [
+            (g, p, n) for g, p, n in rows if g[0] != VOID and not (g[0] in things and g[1] == 0)
+        ]
         self._add_tubes(rows, things)
         if crowd_free_pq:
             self._add_quality(valid, things, forgive=False)
@@ -79,7 +90,10 @@ class SequenceSums:
         self._add_tracks(valid, things)
 
     def _add_tubes(self, rows: list[tuple[Key, Key, int]], things: frozenset[int]) -> None:
-        """AQ: pixels of tubes; predicted pixels on a crowd do not count, those on void and stuff do."""
+        """Add the pixels of tubes, for AQ.
+
+        Predicted pixels on a crowd do not count. Those on void and stuff do.
+        """
         for g, p, n in rows:
             crowd = g[0] in things and g[1] == 0
             if g[0] in things and not crowd:
@@ -89,8 +103,14 @@ class SequenceSums:
                 if g[0] in things:
                     self.common[g, p] += n
 
-    def _add_quality(self, rows: list[tuple[Key, Key, int]], things: frozenset[int], forgive: bool) -> None:
-        """PQ of this frame; `forgive`: a false positive mostly on void or its class's crowd does not count."""
+    def _add_quality(
+        self, rows: list[tuple[Key, Key, int]], things: frozenset[int], forgive: bool
+    ) -> None:
+        """Add the PQ of this frame.
+
+        With `forgive`, a false positive that lies mostly on void or on a crowd of its class does
+        not count.
+        """
         gt, pred, void, crowd = (defaultdict[Key, int](int) for _ in range(4))
         for g, p, n in rows:
             is_crowd = g[0] in things and g[1] == 0
@@ -119,7 +139,8 @@ class SequenceSums:
 
     def _add_tracks(self, rows: list[tuple[Key, Key, int]], things: frozenset[int]) -> None:
         """TQ: which prediction, of any class, covers each track with IoU above one half."""
-        gt, pred = defaultdict[Key, int](int), defaultdict[Key, int](int)
+        gt = defaultdict[Key, int](int)
+        pred = defaultdict[Key, int](int)
         for g, p, n in rows:
             gt[g] += n * (g[0] in things)
             pred[p] += n * (p[0] in things and p[1] > 0)
@@ -149,7 +170,10 @@ class SequenceSums:
         self.confusion += later.confusion
         for c, q in later.quality.items():
             mine = self.quality[c]
-            mine.iou, mine.tp, mine.fp, mine.fn = mine.iou + q.iou, mine.tp + q.tp, mine.fp + q.fp, mine.fn + q.fn
+            mine.iou = mine.iou + q.iou
+            mine.tp = mine.tp + q.tp
+            mine.fp = mine.fp + q.fp
+            mine.fn = mine.fn + q.fn
         for name in ("gt_pixels", "pred_pixels", "common", "pred_frames"):
             target = getattr(self, name)
             for key, value in getattr(later, name).items():

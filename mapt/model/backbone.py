@@ -82,8 +82,12 @@ class RegNetY(Backbone):
     def __init__(self, name: str) -> None:
         super().__init__(IMAGENET)
         net = torchvision.models.get_model(name, weights=None)
-        self.stem, blocks = net.stem, net.trunk_output
-        self.block1, self.block2, self.block3, self.block4 = blocks.block1, blocks.block2, blocks.block3, blocks.block4
+        self.stem = net.stem
+        blocks = net.trunk_output
+        self.block1 = blocks.block1
+        self.block2 = blocks.block2
+        self.block3 = blocks.block3
+        self.block4 = blocks.block4
         widths = [block[0].proj[0].out_channels for block in blocks]
         self.channels = (widths[0], widths[1], widths[2], widths[3])
 
@@ -104,7 +108,9 @@ class RegNetY(Backbone):
 
 
 class EfficientNetLite(Backbone):
-    """timm's EfficientNet-Lite with TensorFlow's padding, which its public ImageNet weights were trained with.
+    """timm's EfficientNet-Lite with TensorFlow's padding.
+
+    Its public ImageNet weights were trained with this padding.
 
     Attributes:
         architecture: timm's name of the whole classifier.
@@ -113,7 +119,9 @@ class EfficientNetLite(Backbone):
     def __init__(self, name: str) -> None:
         super().__init__(LITE)
         self.architecture = f"tf_{name}"
-        net: Any = timm.create_model(self.architecture, features_only=True, out_indices=(1, 2, 3, 4))
+        net: Any = timm.create_model(
+            self.architecture, features_only=True, out_indices=(1, 2, 3, 4)
+        )
         a, b, c, d = net.feature_info.channels()
         self.net: nn.Module = net
         self.channels = (a, b, c, d)

@@ -1,8 +1,10 @@
-"""A batch that may be spread over processes: sums over all of it, and random draws that depend on its samples alone.
+"""Sums and random draws over a batch that may be spread over processes.
 
-Under torchrun every process holds an equal part of a step's pairs. Gradients are averaged over processes, so a loss is
-its part's sum, times the number of processes, over the whole batch's count: the average is then what one process would
-have computed with the whole batch.
+A sum covers the whole batch. A random draw depends on a sample alone.
+
+Under torchrun every process holds an equal part of a step's pairs. Gradients are averaged over
+processes, so a loss is its part's sum, times the number of processes, over the whole batch's count:
+the average is then what one process would have computed with the whole batch.
 """
 
 from __future__ import annotations
@@ -15,7 +17,11 @@ from mapt.model.targets import PairBatch
 
 def processes() -> int:
     """How many processes share the batch."""
-    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+    return (
+        distributed.get_world_size()
+        if distributed.is_available() and distributed.is_initialized()
+        else 1
+    )
 
 
 def batch_sum(value: Tensor) -> Tensor:
@@ -28,7 +34,10 @@ def batch_sum(value: Tensor) -> Tensor:
 
 
 def batch_mean(total: Tensor, count: int) -> Tensor:
-    """A part's sum over the whole batch's count, which is at least 1; see the module for the factor."""
+    """Divide a part's sum by the count of the whole batch, which is at least 1.
+
+    The module explains the factor.
+    """
     if processes() == 1:
         return total / max(count, 1)
     counts = batch_sum(torch.tensor(float(count), device=total.device))
@@ -36,9 +45,12 @@ def batch_mean(total: Tensor, count: int) -> Tensor:
 
 
 def gather_rows(rows: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows (n,E) and their ids (n,) int64 of all processes, in their order; gradients flow back to where rows are from.
+    """Gather rows (n,E) and their ids (n,) int64 from all processes, in the processes' order.
 
-    The counts may differ, also 0; but every process must call this, and backward through it, at the same time.
+    Gradients flow back to the process that a row came from.
+
+    The counts may differ, also 0; but every process must call this, and backward through it, at the
+    same time.
     """
     if processes() == 1:
         return rows, ids
@@ -59,13 +71,19 @@ def gather_rows(rows: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def image_generators(batch: PairBatch) -> list[torch.Generator]:
-    """One generator for each image, those at t - tau first, then those at t, seeded by the pair's number."""
+    """Create one random generator per image, seeded by the pair's number.
+
+    The images at t - tau come first, then those at t.
+    """
     seeds = [2 * seed for seed in batch.seeds] + [2 * seed + 1 for seed in batch.seeds]
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 
 def choose(mask: Tensor, limit: int, generator: torch.Generator) -> Tensor:
-    """At most `limit` random indices where a mask (n,) bool holds; the same ones on every device."""
+    """Choose at most `limit` random indices where a mask (n,) bool is true.
+
+    The choice is the same on every device.
+    """
     index = torch.nonzero(mask)[:, 0]
     order = torch.randperm(len(index), generator=generator)[:limit]
     return index[order.to(index.device)]

@@ -11,9 +11,14 @@ MAX_LOG_SCALE = math.log(1000.0 / 16)
 
 
 def encode(boxes: Tensor, reference: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
-    """Deltas (n,4) that `decode` turns from reference (n,4) into boxes (n,4) (R-CNN's parametrisation)."""
-    rw, rh = reference[:, 2] - reference[:, 0], reference[:, 3] - reference[:, 1]
-    w, h = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    """Return the deltas (n,4) that `decode` turns from reference (n,4) into boxes (n,4).
+
+    The parametrisation is that of R-CNN.
+    """
+    rw = reference[:, 2] - reference[:, 0]
+    rh = reference[:, 3] - reference[:, 1]
+    w = boxes[:, 2] - boxes[:, 0]
+    h = boxes[:, 3] - boxes[:, 1]
     dx = (boxes[:, 0] + w / 2 - reference[:, 0] - rw / 2) / rw * weights[0]
     dy = (boxes[:, 1] + h / 2 - reference[:, 1] - rh / 2) / rh * weights[1]
     return torch.stack((dx, dy, torch.log(w / rw) * weights[2], torch.log(h / rh) * weights[3]), 1)
@@ -21,7 +26,8 @@ def encode(boxes: Tensor, reference: Tensor, weights: tuple[float, float, float,
 
 def decode(deltas: Tensor, reference: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
     """Boxes (n,4) from deltas (n,4) and reference boxes (n,4)."""
-    w, h = reference[:, 2] - reference[:, 0], reference[:, 3] - reference[:, 1]
+    w = reference[:, 2] - reference[:, 0]
+    h = reference[:, 3] - reference[:, 1]
     cx = reference[:, 0] + w / 2 + deltas[:, 0] / weights[0] * w
     cy = reference[:, 1] + h / 2 + deltas[:, 1] / weights[1] * h
     half_w = torch.exp((deltas[:, 2] / weights[2]).clamp(max=MAX_LOG_SCALE)) * w / 2
@@ -32,7 +38,9 @@ def decode(deltas: Tensor, reference: Tensor, weights: tuple[float, float, float
 def clip(boxes: Tensor, height: int, width: int) -> Tensor:
     """Boxes (n,4) cut to the image."""
     x1, y1, x2, y2 = boxes.unbind(1)
-    return torch.stack((x1.clamp(0, width), y1.clamp(0, height), x2.clamp(0, width), y2.clamp(0, height)), 1)
+    return torch.stack(
+        (x1.clamp(0, width), y1.clamp(0, height), x2.clamp(0, width), y2.clamp(0, height)), 1
+    )
 
 
 def large_enough(boxes: Tensor, minimum: float) -> Tensor:
@@ -51,14 +59,19 @@ def intersection_over(boxes: Tensor, others: Tensor) -> Tensor:
 
 def with_batch_index(boxes: list[Tensor]) -> Tensor:
     """Per-image boxes (n_i,4) to RoIs (sum n_i,5) [batch index, x1, y1, x2, y2]."""
-    return torch.cat([torch.cat((b.new_full((len(b), 1), float(i)), b), 1) for i, b in enumerate(boxes)])
+    return torch.cat(
+        [torch.cat((b.new_full((len(b), 1), float(i)), b), 1) for i, b in enumerate(boxes)]
+    )
 
 
-def paste_masks(masks: Tensor, boxes: Tensor, height: int, width: int, stride: int = 8, samples: int = 4) -> Tensor:
+def paste_masks(
+    masks: Tensor, boxes: Tensor, height: int, width: int, stride: int = 8, samples: int = 4
+) -> Tensor:
     """Paste box masks into a coarse image grid as area averages.
 
-    Bilinear resampling is separable and linear: each axis becomes a matrix of averaged interpolation weights, so the
-    whole operation is two matrix products, with static shapes and no gather.
+    Bilinear resampling is separable and linear: each axis becomes a matrix of averaged
+    interpolation weights, so the whole operation is two matrix products, with static shapes and no
+    gather.
 
     Args:
         masks: (n,m,m) float, probabilities inside each box.
@@ -69,7 +82,8 @@ def paste_masks(masks: Tensor, boxes: Tensor, height: int, width: int, stride: i
         samples: sample points per cell and axis.
 
     Returns:
-        (n,1,height/stride,width/stride) float in [0,1]: the share of each cell that the mask covers.
+        (n,1,height/stride,width/stride) float in [0,1]: the share of each cell that the mask
+        covers.
     """
     size = masks.shape[-1]
     rows = _axis_weights(boxes[:, 1], boxes[:, 3], height, stride, samples, size)  # (n,h,m)
@@ -77,12 +91,19 @@ def paste_masks(masks: Tensor, boxes: Tensor, height: int, width: int, stride: i
     return (rows @ masks @ columns.transpose(1, 2))[:, None]
 
 
-def _axis_weights(low: Tensor, high: Tensor, length: int, stride: int, samples: int, size: int) -> Tensor:
+def _axis_weights(
+    low: Tensor, high: Tensor, length: int, stride: int, samples: int, size: int
+) -> Tensor:
     """(n,length/stride,size): how much each mask cell counts in each output cell along one axis."""
     step = stride / samples
-    points = torch.arange(length * samples // stride, device=low.device, dtype=low.dtype) * step + step / 2
+    points = (
+        torch.arange(length * samples // stride, device=low.device, dtype=low.dtype) * step
+        + step / 2
+    )
     inside = (points >= low[:, None]) & (points < high[:, None])  # (n,points)
     position = (points - low[:, None]) / (high - low).clamp(min=1e-3)[:, None] * size - 0.5
     cells = torch.arange(size, device=low.device, dtype=low.dtype)
-    weight = (1 - (position.clamp(0, size - 1)[..., None] - cells).abs()).clamp(min=0) * inside[..., None]
+    weight = (1 - (position.clamp(0, size - 1)[..., None] - cells).abs()).clamp(min=0) * inside[
+        ..., None
+    ]
     return weight.view(len(low), length // stride, samples, size).mean(2)

@@ -24,6 +24,6 @@ def check_streets(info: ModelInfo, option: str) -> None:
     """
     if info.classes != KITTI_STEP.classes:
         raise InputError(
-            f"{option}: the network has {len(info.classes)} classes, synthetic streets have Cityscapes' "
-            f"{len(KITTI_STEP.classes)}; give data of its classes"
+            f"{option}: the network has {len(info.classes)} classes, synthetic streets have"
+            f" Cityscapes' {len(KITTI_STEP.classes)}; give data of its classes"
         )

@@ -32,10 +32,13 @@ class TwoWayPyramid(nn.Module):
 
     def __init__(self, channels: tuple[int, int, int, int], config: ModelConfig) -> None:
         super().__init__()
-        width, act = config.fpn_channels, config.activation
+        width = config.fpn_channels
+        act = config.activation
         self.down_lateral = nn.ModuleList(ConvNorm(c, width, act) for c in channels)
         self.up_lateral = nn.ModuleList(ConvNorm(c, width, act) for c in channels)
-        self.reduce = nn.ModuleList(SeparableConv(width, width, act, stride=2) for _ in channels[1:])
+        self.reduce = nn.ModuleList(
+            SeparableConv(width, width, act, stride=2) for _ in channels[1:]
+        )
         self.smooth = nn.ModuleList(SeparableConv(width, width, act) for _ in channels)
 
     def forward(self, trunk: Trunk) -> Pyramid:
@@ -47,5 +50,7 @@ class TwoWayPyramid(nn.Module):
         up = [lateral(c) for lateral, c in zip(self.up_lateral, inputs, strict=True)]
         for i in (1, 2, 3):
             up[i] = up[i] + self.reduce[i - 1](up[i - 1])
-        p4, p8, p16, p32 = (smooth(d + u) for smooth, d, u in zip(self.smooth, down, up, strict=True))
+        p4, p8, p16, p32 = (
+            smooth(d + u) for smooth, d, u in zip(self.smooth, down, up, strict=True)
+        )
         return Pyramid(p4, p8, p16, p32)

@@ -16,10 +16,19 @@ def activation(kind: Activation) -> nn.Module:
 
 
 class ConvNorm(nn.Sequential):
-    """Convolution, batch norm and, unless `act` is None, an activation; keeps the spatial size at stride 1."""
+    """A convolution, batch norm and, unless `act` is None, an activation.
+
+    At stride 1 it keeps the spatial size.
+    """
 
     def __init__(
-        self, inputs: int, outputs: int, act: Activation | None, kernel: int = 1, stride: int = 1, dilation: int = 1
+        self,
+        inputs: int,
+        outputs: int,
+        act: Activation | None,
+        kernel: int = 1,
+        stride: int = 1,
+        dilation: int = 1,
     ) -> None:
         padding = (kernel - 1) // 2 * dilation
         conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False)
@@ -30,16 +39,22 @@ class ConvNorm(nn.Sequential):
 class DepthwiseConv(nn.Conv2d):
     """A 3x3 convolution of each channel by itself, (B,C,h,w) -> (B,C,h',w').
 
-    Dilated, on a CPU and under bfloat16 autocast it is trained in float32: there PyTorch's gradient of the weights is
-    computed from memory that was never written (2.14, CPUs with avx512_bf16).
+    Dilated, on a CPU and under bfloat16 autocast it is trained in float32: there PyTorch's gradient
+    of the weights is computed from memory that was never written (2.14, CPUs with avx512_bf16).
     """
 
     def __init__(self, channels: int, stride: int = 1, dilation: int | tuple[int, int] = 1) -> None:
-        super().__init__(channels, channels, 3, stride, dilation, dilation, groups=channels, bias=False)
+        super().__init__(
+            channels, channels, 3, stride, dilation, dilation, groups=channels, bias=False
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         """See `nn.Conv2d`."""
-        wrong_in_half = self.dilation != (1, 1) and input.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+        wrong_in_half = (
+            self.dilation != (1, 1)
+            and input.device.type == "cpu"
+            and torch.is_autocast_enabled("cpu")
+        )
         if not (wrong_in_half and torch.is_grad_enabled()):
             return super().forward(input)
         with torch.autocast("cpu", enabled=False):
@@ -47,10 +62,18 @@ class DepthwiseConv(nn.Conv2d):
 
 
 class SeparableConv(nn.Sequential):
-    """Depthwise 3x3 then pointwise convolution, batch norm, activation (paper III-A: in place of standard ones)."""
+    """A depthwise 3x3 and a pointwise convolution, batch norm and activation.
+
+    It replaces standard convolutions (paper III-A).
+    """
 
     def __init__(
-        self, inputs: int, outputs: int, act: Activation, stride: int = 1, dilation: int | tuple[int, int] = 1
+        self,
+        inputs: int,
+        outputs: int,
+        act: Activation,
+        stride: int = 1,
+        dilation: int | tuple[int, int] = 1,
     ) -> None:
         super().__init__(
             DepthwiseConv(inputs, stride, dilation),
@@ -64,4 +87,6 @@ def upsample(x: Tensor, factor: int) -> Tensor:
     """Bilinear upsampling, half-pixel centres."""
     if factor == 1:
         return x
-    return nn.functional.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)
+    return nn.functional.interpolate(
+        x, scale_factor=float(factor), mode="bilinear", align_corners=False
+    )

@@ -1,4 +1,7 @@
-"""The whole MAPT network on one screen: a shared backbone and pyramid, four heads, and the sum of their losses."""
+"""The whole MAPT network on one screen.
+
+It has a shared backbone and pyramid, four heads, and the sum of their losses.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ from mapt.model.heads.instance import (
     positive_rows,
     sample_boxes,
     thing_index,
-)  # fmt: skip
+)
 from mapt.model.heads.motion import MotionHead, motion_loss
 from mapt.model.heads.rpn import RegionProposals, rpn_losses
 from mapt.model.heads.semantic import Semantic, SemanticHead, semantic_loss
@@ -38,13 +41,24 @@ PROPOSALS = 300  # per image in training
 Head = Literal["semantic", "instance", "motion", "appearance"]
 HEADS: tuple[Head, ...] = get_args(Head)
 OWNERS: dict[str, Head] = {
-    "semantic": "semantic", "rpn": "instance", "instance": "instance", "motion": "motion", "appearance": "appearance",
-}  # fmt: skip
+    "semantic": "semantic",
+    "rpn": "instance",
+    "instance": "instance",
+    "motion": "motion",
+    "appearance": "appearance",
+}
 
 
 def owner(name: str) -> Head | None:
-    """The head that a parameter or module belongs to, by its name in the network; None: trunk and pyramid."""
-    return "motion" if name.startswith("semantic.backbone_features.") else OWNERS.get(name.partition(".")[0])
+    """Return the head that a parameter or module belongs to, by its name in the network.
+
+    The result is None for the trunk and the pyramid.
+    """
+    return (
+        "motion"
+        if name.startswith("semantic.backbone_features.")
+        else OWNERS.get(name.partition(".")[0])
+    )
 
 
 class Network(nn.Module):
@@ -62,12 +76,15 @@ class Network(nn.Module):
         self.appearance = AppearanceHead(config)
         self.learn()
 
-    def learn(self, heads: Collection[Head] = HEADS, shared: bool = True, frozen_norm: bool = False) -> None:
+    def learn(
+        self, heads: Collection[Head] = HEADS, shared: bool = True, frozen_norm: bool = False
+    ) -> None:
         """Choose what training changes: these heads, and trunk and pyramid where `shared`.
 
         With `frozen_norm` every norm keeps its statistics.
-        The rest keeps its weights and norm statistics, and the losses of other heads are not computed. Motion and
-        appearance compare frames; without them a sample is its last frame alone.
+        The rest keeps its weights and norm statistics, and the losses of other heads are not
+        computed. Motion and appearance compare frames; without them a sample is its last frame
+        alone.
         """
         self.heads = frozenset(heads)
 
@@ -78,12 +95,24 @@ class Network(nn.Module):
         for name, parameter in self.named_parameters():
             if not learns(name):
                 parameter.requires_grad_(False)
-        norms = [name for name, module in self.named_modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        norms = [
+            name
+            for name, module in self.named_modules()
+            if isinstance(module, nn.modules.batchnorm._BatchNorm)
+        ]
         # By name: under several GPUs other modules take the norms' places.
-        self.still = [name for name in norms if frozen_norm or name.startswith("backbone.") or not learns(name)]
+        self.still = [
+            name
+            for name in norms
+            if frozen_norm or name.startswith("backbone.") or not learns(name)
+        ]
 
     def train(self, mode: bool = True) -> Network:
-        """Training mode; the backbone (batches here are small) and what does not learn keep their norm statistics."""
+        """Set training mode.
+
+        The backbone keeps its norm statistics, because batches here are small. So do the heads that
+        do not learn.
+        """
         super().train(mode)
         for name in self.still:
             self.get_submodule(name).eval()
@@ -103,7 +132,10 @@ class Network(nn.Module):
         return self.losses(batch)
 
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
-        """Every loss of Eq. 1-7 by name, of the heads that learn; the training loss is their sum."""
+        """Compute every loss of Eq. 1-7 by name, for the heads that learn.
+
+        The training loss is their sum.
+        """
         pairs = bool(self.heads & {"motion", "appearance"})
         images = torch.cat((batch.images_prev, batch.images)) if pairs else batch.images
         targets = [*batch.prev, *batch.now] if pairs else batch.now
@@ -125,14 +157,22 @@ class Network(nn.Module):
 
     def _semantic_loss(self, logits: Tensor, targets: list[FrameTargets]) -> Tensor:
         """Eq. 2-3."""
-        config, labels = self.config, torch.stack([t.semantic for t in targets])
+        config = self.config
+        labels = torch.stack([t.semantic for t in targets])
         return semantic_loss(
-            logits, labels, config.semantic_loss_stride, config.semantic_hard_share, config.semantic_balance,
+            logits,
+            labels,
+            config.semantic_loss_stride,
+            config.semantic_hard_share,
+            config.semantic_balance,
             config.semantic_jaccard,
-        )  # fmt: skip
+        )
 
     def _offsets(self, batch: PairBatch, semantic: Semantic) -> Tensor:
-        """Offset fields (2B,4,18,h,w) into frames t - tau and t; frame t - 2 tau gives semantic features only."""
+        """Compute the offset fields (2B,4,18,h,w) into frames t - tau and t.
+
+        Frame t - 2 tau gives semantic features only.
+        """
         with torch.no_grad():
             s_before = self.features(batch.images_before)[1].s
         s_prev = torch.cat((s_before, semantic.s[: len(batch.prev)]))
@@ -140,12 +180,20 @@ class Network(nn.Module):
         return fields
 
     def _object_losses(
-        self, batch: PairBatch, pyramid: Pyramid, targets: list[FrameTargets], draws: list[torch.Generator],
+        self,
+        batch: PairBatch,
+        pyramid: Pyramid,
+        targets: list[FrameTargets],
+        draws: list[torch.Generator],
         offsets: Tensor | None,
-    ) -> dict[str, Tensor]:  # fmt: skip
-        """Eq. 1 with its box and mask parts, and Eq. 6-7, which reads `offsets` where motion enhances features."""
+    ) -> dict[str, Tensor]:
+        """Compute Eq. 1 with its box and mask parts, and Eq. 6-7.
+
+        Eq. 6-7 read `offsets` where motion enhances the features.
+        """
         height, width = batch.images.shape[1:3]
-        output, losses = self.rpn(pyramid), dict[str, Tensor]()
+        output = self.rpn(pyramid)
+        losses = dict[str, Tensor]()
         if "instance" in self.heads:
             losses["rpn_score"], losses["rpn_box"] = rpn_losses(output, targets, draws)
         proposals = self.rpn.sample_proposals(output, height, width, PROPOSALS)
@@ -159,27 +207,41 @@ class Network(nn.Module):
         mask_logits = self._mask_logits(pyramid, samples, targets)
         if "instance" in self.heads:
             class_logits, deltas = self.instance.box(roi)
-            losses["class"], losses["box"] = box_losses(class_logits, deltas, samples, targets, self.instance.things)
+            losses["class"], losses["box"] = box_losses(
+                class_logits, deltas, samples, targets, self.instance.things
+            )
             losses["mask"] = mask_loss(mask_logits, samples, targets)
         if "appearance" in self.heads:
             embeddings = self._embeddings(roi, mask_logits, samples, offsets, height, width)
             losses["appearance"] = self._appearance_loss(embeddings, samples, batch)
         return losses
 
-    def _mask_logits(self, pyramid: Pyramid, samples: list[Samples], targets: list[FrameTargets]) -> Tensor:
+    def _mask_logits(
+        self, pyramid: Pyramid, samples: list[Samples], targets: list[FrameTargets]
+    ) -> Tensor:
         """Mask logits (sum of positives,28,28)."""
         roi = multiscale_roi_align(pyramid.levels(), positive_rois(samples), MASK_ROI, STRIDES)
-        labels = torch.cat([t.labels[s.rows[: s.positives]] for s, t in zip(samples, targets, strict=True)])
+        labels = torch.cat(
+            [t.labels[s.rows[: s.positives]] for s, t in zip(samples, targets, strict=True)]
+        )
         logits: Tensor = self.instance.mask(roi, thing_index(labels, self.instance.things))
         return logits
 
     def _embeddings(
-        self, roi: Tensor, mask_logits: Tensor, samples: list[Samples], offsets: Tensor | None, height: int, width: int
+        self,
+        roi: Tensor,
+        mask_logits: Tensor,
+        samples: list[Samples],
+        offsets: Tensor | None,
+        height: int,
+        width: int,
     ) -> Tensor:
-        """Embeddings (R,E) of all sampled boxes; only positives are masked and have propagated features.
+        """Compute the embeddings (R,E) of all sampled boxes.
 
-        The appearance loss reads the motion head but does not train it: its gradients through the offsets are a
-        hundred times those of Eq. 4 and undo what that learns.
+        Only positives are masked and have propagated features.
+
+        The appearance loss reads the motion head but does not train it: its gradients through the
+        offsets are a hundred times those of Eq. 4 and undo what that learns.
         """
         masks, f_p = self._mask_pooling(roi, mask_logits, samples, offsets, height, width)
         embeddings: Tensor = self.appearance(roi, masks, f_p)
@@ -187,26 +249,40 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def _mask_pooling(
-        self, roi: Tensor, mask_logits: Tensor, samples: list[Samples], offsets: Tensor | None, height: int, width: int
+        self,
+        roi: Tensor,
+        mask_logits: Tensor,
+        samples: list[Samples],
+        offsets: Tensor | None,
+        height: int,
+        width: int,
     ) -> tuple[Tensor, Tensor]:
-        """Pooling weights (R,7,7) and propagated features (R,4*C_m,7,7); ones and zeros for negatives."""
+        """Compute pooling weights (R,7,7) and propagated features (R,4*C_m,7,7).
+
+        For negatives they are ones and zeros.
+        """
         masks = roi.new_ones(len(roi), BOX_ROI, BOX_ROI)
         f_p = roi.new_zeros(len(roi), len(self.motion.projection), BOX_ROI, BOX_ROI)
         start = first = 0
         for i, sample in enumerate(samples):
-            count, boxes = sample.positives, sample.boxes[: sample.positives]
+            count = sample.positives
+            boxes = sample.boxes[: sample.positives]
             if count:
                 logits = mask_logits[first : first + count]
                 masks[start : start + count] = pool_mask(logits)
                 if offsets is not None:
                     own = paste_masks(logits.sigmoid(), boxes, height, width)
-                    f_p[start : start + count] = self.motion.features(own, offsets[i], boxes).to(f_p.dtype)
-            start, first = start + len(sample.boxes), first + count
+                    f_p[start : start + count] = self.motion.features(own, offsets[i], boxes).to(
+                        f_p.dtype
+                    )
+            start = start + len(sample.boxes)
+            first = first + count
         return masks, f_p
 
     def _motion_loss(self, batch: PairBatch, offsets: Tensor) -> Tensor:
         """Eq. 4 over the instances seen in both frames, per pair; offsets (B,4,18,h,w)."""
-        carried, goals = [], []
+        carried = []
+        goals = []
         for prev, now, field in zip(batch.prev, batch.now, offsets, strict=True):
             pairs = torch.nonzero(prev.track_ids[:, None] == now.track_ids[None])
             if len(pairs):
@@ -216,9 +292,12 @@ class Network(nn.Module):
             return sum((p.sum() * 0 for p in self.motion.parameters()), offsets.sum() * 0)
         return motion_loss(torch.cat(carried), torch.cat(goals)) / len(offsets)
 
-    def _appearance_loss(self, embeddings: Tensor, samples: list[Samples], batch: PairBatch) -> Tensor:
+    def _appearance_loss(
+        self, embeddings: Tensor, samples: list[Samples], batch: PairBatch
+    ) -> Tensor:
         """Eq. 6-7: rows are positives at t, columns all sampled boxes at t - tau of every pair."""
-        half, ids = len(batch.seeds), []
+        half = len(batch.seeds)
+        ids = []
         for i, (sample, target) in enumerate(zip(samples, [*batch.prev, *batch.now], strict=True)):
             key = embeddings.new_full((len(sample.boxes),), -1, dtype=torch.long)
             # Track ids have 24 bits; the number of the pair makes them unique over the batch.

@@ -1,4 +1,6 @@
-"""The five subgraphs as modules from plain tensors to plain tensors: what is exported, and what the reference runs.
+"""The five subgraphs as modules from plain tensors to plain tensors.
+
+They are what is exported, and what the PyTorch reference runs.
 
 One module per entry of `mapt.contract.SUBGRAPHS`, with its inputs and outputs in that order.
 """
@@ -24,7 +26,8 @@ class BackboneGraph(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        self.backbone, self.fpn = network.backbone, network.fpn
+        self.backbone = network.backbone
+        self.fpn = network.fpn
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """See `mapt.contract`."""
@@ -41,8 +44,12 @@ class SemanticGraph(nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.semantic = network.semantic
-        device = network.instance.things.device  # the subgraphs of a network on a GPU are on it, too
-        self.register_buffer("stuff", torch.tensor(network.config.stuff, device=device), persistent=False)
+        device = (
+            network.instance.things.device
+        )  # the subgraphs of a network on a GPU are on it, too
+        self.register_buffer(
+            "stuff", torch.tensor(network.config.stuff, device=device), persistent=False
+        )
 
     def forward(self, c16: Tensor, p4: Tensor, p8: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `mapt.contract`."""
@@ -59,13 +66,15 @@ class InstanceGraph(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        self.rpn, self.instance = network.rpn, network.instance
+        self.rpn = network.rpn
+        self.instance = network.instance
 
     def forward(
         self, p4: Tensor, p8: Tensor, p16: Tensor, p32: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         """See `mapt.contract`."""
-        height, width = p4.shape[2] * STRIDES[0], p4.shape[3] * STRIDES[0]
+        height = p4.shape[2] * STRIDES[0]
+        width = p4.shape[3] * STRIDES[0]
         pyramid = Pyramid(p4, p8, p16, p32)
         proposals, valid = self.rpn.propose(self.rpn(pyramid), height, width)
         d = self.instance.detect(pyramid, proposals, valid, height, width)
@@ -84,7 +93,9 @@ class MotionGraph(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """See `mapt.contract`."""
         offsets = self.motion.offset_fields(s_prev, s)[0]
-        return self.motion.propagate(masks_prev, offsets), self.motion.features(masks, offsets, boxes)
+        return self.motion.propagate(masks_prev, offsets), self.motion.features(
+            masks, offsets, boxes
+        )
 
 
 class AppearanceGraph(nn.Module):
@@ -95,7 +106,14 @@ class AppearanceGraph(nn.Module):
         self.appearance = network.appearance
 
     def forward(
-        self, p4: Tensor, p8: Tensor, p16: Tensor, p32: Tensor, boxes: Tensor, mask_logits: Tensor, f_p: Tensor
+        self,
+        p4: Tensor,
+        p8: Tensor,
+        p16: Tensor,
+        p32: Tensor,
+        boxes: Tensor,
+        mask_logits: Tensor,
+        f_p: Tensor,
     ) -> Tensor:
         """See `mapt.contract`."""
         rois = nn.functional.pad(boxes, (1, 0))
@@ -105,7 +123,10 @@ class AppearanceGraph(nn.Module):
 
 
 def build_subgraphs(network: Network) -> dict[str, nn.Module]:
-    """Every subgraph of a network in evaluation mode, by its name in the contract; they share its parameters."""
+    """Build every subgraph of a network, by its name in the contract.
+
+    The network is put into evaluation mode. The subgraphs share its parameters.
+    """
     network.eval()
     return {
         "backbone": BackboneGraph(network),
@@ -118,7 +139,11 @@ def build_subgraphs(network: Network) -> dict[str, nn.Module]:
 
 def class_names(config: ModelConfig) -> tuple[str, ...]:
     """By train id: MOTChallenge-STEP's where there are seven, else Cityscapes' in their order."""
-    names = MOTCHALLENGE_STEP.classes if config.classes == len(MOTCHALLENGE_STEP.classes) else CITYSCAPES_VPS.classes
+    names = (
+        MOTCHALLENGE_STEP.classes
+        if config.classes == len(MOTCHALLENGE_STEP.classes)
+        else CITYSCAPES_VPS.classes
+    )
     return names[: config.classes]
 
 
@@ -137,5 +162,11 @@ def model_info(config: ModelConfig, c16_channels: int) -> ModelInfo:
         "E": config.embedding,
     }
     return ModelInfo(
-        config.preset, config.height, config.width, class_names(config), config.things, sizes, config.thresholds
+        config.preset,
+        config.height,
+        config.width,
+        class_names(config),
+        config.things,
+        sizes,
+        config.thresholds,
     )

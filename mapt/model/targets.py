@@ -15,7 +15,8 @@ class FrameTargets:
 
     Attributes:
         semantic: (H,W) uint8, train ids, 255 void.
-        index: (H,W) uint8, i + 1 where instance row i is visible, 0 elsewhere: row i's mask is `index == i + 1`.
+        index: (H,W) uint8, i + 1 where instance row i is visible, 0 elsewhere: row i's mask is
+            `index == i + 1`.
         boxes: (n,4) float32, xyxy pixels, tight around the visible mask.
         labels: (n,) int64, train ids.
         track_ids: (n,) int64, equal ids in the frames of a pair are the same object.
@@ -31,13 +32,17 @@ class FrameTargets:
 
     def masks(self) -> Tensor:
         """The instance masks (n,H,W) bool."""
-        rows = torch.arange(1, len(self.boxes) + 1, dtype=self.index.dtype, device=self.index.device)
+        rows = torch.arange(
+            1, len(self.boxes) + 1, dtype=self.index.dtype, device=self.index.device
+        )
         return self.index[None] == rows[:, None, None]
 
     def to(self, device: torch.device) -> FrameTargets:
         """The same on a device; to a GPU the host does not wait for the copy."""
         ahead = device.type == "cuda"
-        return FrameTargets(*(getattr(self, f.name).to(device, non_blocking=ahead) for f in fields(self)))
+        return FrameTargets(
+            *(getattr(self, f.name).to(device, non_blocking=ahead) for f in fields(self))
+        )
 
     def pin_memory(self) -> FrameTargets:
         """The same in memory that a GPU can copy from by itself."""
@@ -55,7 +60,8 @@ class PairBatch:
         prev: B targets at t - tau.
         now: B targets at t.
         names: B sample names, for error messages.
-        seeds: B numbers, unique within a run: what the losses draw for a pair depends on them alone.
+        seeds: B numbers, unique within a run: what the losses draw for a pair depends on them
+            alone.
         skipped: a line for each bad file that was left out in drawing these samples.
     """
 
@@ -71,13 +77,17 @@ class PairBatch:
     def to(self, device: torch.device) -> PairBatch:
         """The same on a device; to a GPU the host does not wait for the copy."""
         ahead = device.type == "cuda"
-        return self._each(lambda image: image.to(device, non_blocking=ahead), lambda target: target.to(device))
+        return self._each(
+            lambda image: image.to(device, non_blocking=ahead), lambda target: target.to(device)
+        )
 
     def pin_memory(self) -> PairBatch:
         """The same in memory that a GPU can copy from by itself; PyTorch's loader calls it."""
         return self._each(Tensor.pin_memory, FrameTargets.pin_memory)
 
-    def _each(self, image: Callable[[Tensor], Tensor], target: Callable[[FrameTargets], FrameTargets]) -> PairBatch:
+    def _each(
+        self, image: Callable[[Tensor], Tensor], target: Callable[[FrameTargets], FrameTargets]
+    ) -> PairBatch:
         return replace(
             self,
             images_before=image(self.images_before),

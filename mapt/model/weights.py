@@ -1,4 +1,7 @@
-"""Weights on disk: safetensors with the model configuration in the metadata; nothing is unpickled."""
+"""Reads and writes weights as safetensors.
+
+The model configuration is in the metadata. Nothing is unpickled.
+"""
 
 from __future__ import annotations
 
@@ -30,16 +33,26 @@ LITE_PACKAGES = {
 
 
 def save_weights(path: Path, network: Network, card: dict[str, str] | None = None) -> None:
-    """Write every parameter and buffer, the configuration, and `card` (free text by key) as metadata."""
-    tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in network.state_dict().items()}
-    tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")}
+    """Write every parameter and buffer of a network.
+
+    The metadata holds the configuration and `card`, which is free text by key.
+    """
+    tensors = {
+        name: tensor.detach().contiguous().cpu() for name, tensor in network.state_dict().items()
+    }
+    tensors = {
+        name: tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")
+    }
     metadata = {"format": "pt", "config": network.config.model_dump_json(), **(card or {})}
     with atomic_file(path) as temporary:
         temporary.write_bytes(_ordered(save(tensors, metadata)))
 
 
 def _ordered(content: bytes) -> bytes:
-    """A safetensors file with its metadata in the order of the keys; the library's order differs from run to run."""
+    """Sort the metadata of a safetensors file by key.
+
+    The library's own order differs from run to run.
+    """
     size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + size])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -58,13 +71,19 @@ def read_config(path: Path) -> ModelConfig:
 
 
 def load_weights(
-    path: Path, *, size: tuple[int, int] | None = None, anew: Collection[Head] = (), **overrides: object
+    path: Path,
+    *,
+    size: tuple[int, int] | None = None,
+    anew: Collection[Head] = (),
+    **overrides: object,
 ) -> Network:
-    """The network of a weight file in evaluation mode; `size` (height, width) and `overrides` replace values in it.
+    """Load the network of a weight file in evaluation mode.
 
-    `stuff_area` grows with the area of the input: it says what is a speck, whatever the pixels. `min_area` stays: a
-    larger input is there to see smaller objects. The heads in `anew` stay as they were initialised, whatever the file
-    has of them.
+    `size` (height, width) and `overrides` replace values of its configuration.
+
+    `stuff_area` grows with the area of the input: it says what is a speck, whatever the pixels.
+    `min_area` stays: a larger input is there to see smaller objects. The heads in `anew` stay as
+    they were initialised, whatever the file has of them.
 
     Raises:
         InputError: missing or damaged file, or tensors that do not fit the configuration.
@@ -94,10 +113,16 @@ def load_weights(
             tensors[name].is_floating_point() != tensor.is_floating_point()
             or not tensors[name].float().isfinite().all()
         ):
-            raise InputError(f"{path}: tensor {name} holds NaN, infinity or whole numbers; fetch or train it again")
+            raise InputError(
+                f"{path}: tensor {name} holds NaN, infinity or whole numbers; fetch or train it"
+                " again"
+            )
     extra = sorted(set(tensors) - set(expected))
     if extra:
-        raise InputError(f"{path}: tensor {extra[0]} is unknown to {config.preset}; the weights are of another version")
+        raise InputError(
+            f"{path}: tensor {extra[0]} is unknown to {config.preset}; the weights are of another"
+            " version"
+        )
     network.load_state_dict(tensors, strict=False)
     return network.eval()
 
@@ -112,7 +137,9 @@ def write_thresholds(path: Path, thresholds: Thresholds) -> None:
 
 
 def read_card(path: Path) -> dict[str, str]:
-    """What a weight file says of itself beside its configuration: what it was trained on, for how long.
+    """Read what a weight file states beside its configuration.
+
+    For example, it states what the network was trained on, and for how long.
 
     Raises:
         InputError: missing or damaged file.
@@ -129,17 +156,24 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{path}: is not a readable safetensors file ({reason}); fetch or train it again") from None
+        raise InputError(
+            f"{path}: is not a readable safetensors file ({reason}); fetch or train it again"
+        ) from None
 
 
 def _open(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
     metadata, tensors = _read(path)
     if "config" not in metadata:
-        raise InputError(f"{path}: has no model configuration in its metadata; it was not written by `mapt train`")
+        raise InputError(
+            f"{path}: has no model configuration in its metadata; it was not written by `mapt"
+            " train`"
+        )
     try:
         values = json.loads(metadata["config"])
     except (ValueError, RecursionError):
-        raise InputError(f"{path}: the configuration in its metadata is damaged; fetch it again") from None
+        raise InputError(
+            f"{path}: the configuration in its metadata is damaged; fetch it again"
+        ) from None
     return parse(ModelConfig, values, f"{path} (metadata)"), tensors
 
 
@@ -153,14 +187,16 @@ def build_network(config: ModelConfig, where: str) -> Network:
         return Network(config)
     except (RuntimeError, ValueError, TypeError, ZeroDivisionError, IndexError) as error:
         reason = (str(error).splitlines() or ["no reason given"])[0]
-        raise InputError(f"{where}: describes no network that can be built ({reason}); correct its sizes") from None
+        raise InputError(
+            f"{where}: describes no network that can be built ({reason}); correct its sizes"
+        ) from None
 
 
 def load_imagenet(network: Network) -> None:
     """Fill the backbone with ImageNet weights.
 
-    `nano` and `micro` take them from packages (`LITE_PACKAGES`), `small` and `base` from torchvision, which downloads
-    them.
+    `nano` and `micro` take them from packages (`LITE_PACKAGES`), `small` and `base` from
+    torchvision, which downloads them.
 
     Raises:
         InputError: the package is not installed, or the download failed.
@@ -179,7 +215,8 @@ def _load_lite(backbone: EfficientNetLite, name: str, preset: str) -> None:
         module = importlib.import_module(package.replace("-", "_"))
     except ImportError:
         raise InputError(
-            f"ImageNet weights of {preset}'s backbone: package {package} is missing; install mapt[train]"
+            f"ImageNet weights of {preset}'s backbone: package {package} is missing; install"
+            " mapt[train]"
         ) from None
     path = getattr(module, model_file).get_model_file_path()
     source = torch.load(path, map_location="cpu", weights_only=True)
@@ -198,13 +235,15 @@ def _load_regnet(network: Network) -> None:
 
     name = network.config.backbone
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)  # a firewall that answers nothing would let it wait for ever
+    socket.setdefaulttimeout(
+        DOWNLOAD_TIMEOUT
+    )  # a firewall that answers nothing would let it wait for ever
     try:
         pretrained = torchvision.models.get_model(name, weights="DEFAULT")
     except OSError as error:
         raise InputError(
-            f"ImageNet weights of {name} could not be downloaded ({error}); connect once, or put torchvision's file "
-            "into its cache folder"
+            f"ImageNet weights of {name} could not be downloaded ({error}); connect once, or put"
+            " torchvision's file into its cache folder"
         ) from None
     finally:
         socket.setdefaulttimeout(before)

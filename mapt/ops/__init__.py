@@ -7,6 +7,12 @@ from mapt.ops.propagate import propagate_masks, propagated_features
 from mapt.ops.roi_align import multiscale_roi_align
 
 __all__ = [
-    "deform_conv2d", "disabled", "greedy_nms", "implementation", "multiscale_roi_align", "propagate_masks",
-    "propagated_features", "top_k",
-]  # fmt: skip
+    "deform_conv2d",
+    "disabled",
+    "greedy_nms",
+    "implementation",
+    "multiscale_roi_align",
+    "propagate_masks",
+    "propagated_features",
+    "top_k",
+]

@@ -45,7 +45,8 @@ def implementation() -> str:
 def usable(*tensors: Tensor) -> bool:
     """Do the compiled operators take these tensors, here and now?
 
-    Not while a graph is exported (`mapt.ops.nodes`). Where they are missing, the first question is answered aloud.
+    Not while a graph is exported (`mapt.ops.nodes`). Where they are missing, the first question is
+    answered aloud.
     """
     if torch.compiler.is_exporting() or not _enabled:
         return False
@@ -67,9 +68,13 @@ def _say_once(missing: str) -> None:
 
 @contextmanager
 def disabled() -> Iterator[None]:
-    """Inside, torchvision computes the operators: for comparisons. Not meant for several threads."""
+    """Let torchvision compute the operators within the block, for comparisons.
+
+    This is not meant for several threads.
+    """
     global _enabled  # noqa: PLW0603
-    before, _enabled = _enabled, False
+    before = _enabled
+    _enabled = False
     try:
         yield
     finally:
@@ -88,7 +93,9 @@ def refuse_gradients(*tensors: Tensor | None) -> None:
         RuntimeError: a tensor wants one.
     """
     if wants_gradient(*tensors):
-        raise RuntimeError("mapt: out= has no gradient; call it under torch.no_grad() or without out=")
+        raise RuntimeError(
+            "mapt: out= has no gradient; call it under torch.no_grad() or without out="
+        )
 
 
 def wants_gradient(*tensors: Tensor | None) -> bool:
@@ -96,7 +103,9 @@ def wants_gradient(*tensors: Tensor | None) -> bool:
     return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
 
 
-def convolution_shape(input: Tensor, weight: Tensor, stride: int, padding: int, dilation: int) -> list[int]:
+def convolution_shape(
+    input: Tensor, weight: Tensor, stride: int, padding: int, dilation: int
+) -> list[int]:
     """The shape (N,O,oh,ow) of a convolution's result."""
     sides = [
         (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
@@ -106,17 +115,31 @@ def convolution_shape(input: Tensor, weight: Tensor, stride: int, padding: int, 
 
 
 def _fake_deform_conv2d(
-    input: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int, dilation: int
+    input: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: int,
+    padding: int,
+    dilation: int,
 ) -> Tensor:
     return input.new_empty(convolution_shape(input, weight, stride, padding, dilation))
 
 
 def _fake_deform_conv2d_backward(
-    grad: Tensor, input: Tensor, offset: Tensor, weight: Tensor, stride: int, padding: int, dilation: int,
+    grad: Tensor,
+    input: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    stride: int,
+    padding: int,
+    dilation: int,
     wanted: Sequence[bool],
-) -> tuple[Tensor, ...]:  # fmt: skip
+) -> tuple[Tensor, ...]:
     shapes = (input.shape, offset.shape, weight.shape, weight.shape[:1])
-    return tuple(input.new_empty(s if want else (0,)) for s, want in zip(shapes, wanted, strict=True))
+    return tuple(
+        input.new_empty(s if want else (0,)) for s, want in zip(shapes, wanted, strict=True)
+    )
 
 
 def _save_deform_conv2d(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -131,37 +154,71 @@ def _deform_conv2d_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]
 
 
 def _fake_roi_align(
-    features: Sequence[Tensor], boxes: Tensor, output_size: int, strides: Sequence[int], sampling_ratio: int
+    features: Sequence[Tensor],
+    boxes: Tensor,
+    output_size: int,
+    strides: Sequence[int],
+    sampling_ratio: int,
 ) -> Tensor:
     return features[0].new_empty(boxes.shape[0], features[0].shape[1], output_size, output_size)
 
 
 def _fake_roi_align_backward(
-    grad: Tensor, boxes: Tensor, heights: Sequence[int], widths: Sequence[int], batch: int, strides: Sequence[int],
+    grad: Tensor,
+    boxes: Tensor,
+    heights: Sequence[int],
+    widths: Sequence[int],
+    batch: int,
+    strides: Sequence[int],
     sampling_ratio: int,
-) -> list[Tensor]:  # fmt: skip
-    return [grad.new_empty(batch, grad.shape[1], h, w) for h, w in zip(heights, widths, strict=True)]
+) -> list[Tensor]:
+    return [
+        grad.new_empty(batch, grad.shape[1], h, w) for h, w in zip(heights, widths, strict=True)
+    ]
 
 
 def _save_roi_align(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     features, boxes, _, strides, ratio = inputs
     ctx.save_for_backward(boxes)
-    ctx.sizes = [f.shape[2] for f in features], [f.shape[3] for f in features], features[0].shape[0], strides, ratio
+    ctx.sizes = (
+        [f.shape[2] for f in features],
+        [f.shape[3] for f in features],
+        features[0].shape[0],
+        strides,
+        ratio,
+    )
 
 
 def _roi_align_gradient(ctx: Any, grad: Tensor) -> tuple[list[Tensor] | None, ...]:
     (boxes,) = ctx.saved_tensors
-    return torch.ops.mapt.multiscale_roi_align_backward(grad, boxes, *ctx.sizes), None, None, None, None
+    return (
+        torch.ops.mapt.multiscale_roi_align_backward(grad, boxes, *ctx.sizes),
+        None,
+        None,
+        None,
+        None,
+    )
 
 
-def _fake_propagated_features(masks: Tensor, offsets: Tensor, weights: Tensor, boxes: Tensor) -> Tensor:
+def _fake_propagated_features(
+    masks: Tensor, offsets: Tensor, weights: Tensor, boxes: Tensor
+) -> Tensor:
     return masks.new_empty(masks.shape[0], 4 * weights.shape[1], 7, 7)
 
 
 def _fake_propagate_masks(
-    masks: Tensor, offsets: Tensor, weights: Tensor, projection: Tensor, bias: Tensor, boxes: Tensor | None
+    masks: Tensor,
+    offsets: Tensor,
+    weights: Tensor,
+    projection: Tensor,
+    bias: Tensor,
+    boxes: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    features = masks.new_empty(0) if boxes is None else _fake_propagated_features(masks, offsets, weights, boxes)
+    features = (
+        masks.new_empty(0)
+        if boxes is None
+        else _fake_propagated_features(masks, offsets, weights, boxes)
+    )
     return torch.empty_like(masks, memory_format=torch.contiguous_format), features
 
 
@@ -184,8 +241,12 @@ def _register() -> None:
     }
     for name, fake in fakes.items():
         torch.library.register_fake(f"mapt::{name}", fake)
-    torch.library.register_autograd("mapt::deform_conv2d", _deform_conv2d_gradient, setup_context=_save_deform_conv2d)
-    torch.library.register_autograd("mapt::multiscale_roi_align", _roi_align_gradient, setup_context=_save_roi_align)
+    torch.library.register_autograd(
+        "mapt::deform_conv2d", _deform_conv2d_gradient, setup_context=_save_deform_conv2d
+    )
+    torch.library.register_autograd(
+        "mapt::multiscale_roi_align", _roi_align_gradient, setup_context=_save_roi_align
+    )
 
 
 if not MISSING:

@@ -25,7 +25,8 @@ def deform_conv2d(
 
     Args:
         input: (N,C,h,w) float.
-        offset: (N or 1, 2*k*k, oh, ow) float, pairs (dy, dx) in pixels per tap; batch 1 is shared by every sample.
+        offset: (N or 1, 2*k*k, oh, ow) float, pairs (dy, dx) in pixels per tap; batch 1 is shared
+            by every sample.
         weight: (O,C,k,k) float.
         bias: (O,) float or None.
         stride: step between output pixels.
@@ -34,7 +35,8 @@ def deform_conv2d(
         out: (N,O,oh,ow) contiguous, takes the result in place of new memory; without gradients.
 
     Returns:
-        (N,O,oh,ow). Samples outside the input, those at NaN and infinite offsets too, are zero, bilinear in between.
+        (N,O,oh,ow). Samples outside the input, those at NaN and infinite offsets too, are zero,
+        bilinear in between.
 
     Raises:
         RuntimeError: shapes or types that do not fit together, or `out` where a gradient is wanted.
@@ -44,7 +46,12 @@ def deform_conv2d(
     tensors = (input, offset, weight) if bias is None else (input, offset, weight, bias)
     if torch.compiler.is_exporting():
         shape = compiled.convolution_shape(input, weight, stride, padding, dilation)
-        return node("DeformConv2d", tensors, shape, {"stride": stride, "padding": padding, "dilation": dilation})
+        return node(
+            "DeformConv2d",
+            tensors,
+            shape,
+            {"stride": stride, "padding": padding, "dilation": dilation},
+        )
     if not compiled.usable(*tensors):
         result = _with_torchvision(input, offset, weight, bias, stride, padding, dilation)
         return result if out is None else out.copy_(result)
@@ -59,28 +66,43 @@ def deform_conv2d(
 
 
 def _with_torchvision(
-    input: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int, dilation: int
+    input: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: int,
+    padding: int,
+    dilation: int,
 ) -> Tensor:
     shared = offset.shape[0] == 1 and input.shape[0] != 1
     if shared and input.shape[1] == 1 and stride == 1:
         return _shared_single_channel(input, offset, weight, bias, padding, dilation)
     if shared:
         offset = offset.expand(input.shape[0], -1, -1, -1)
-    out: Tensor = torchvision.ops.deform_conv2d(input, offset, weight, bias, stride, padding, dilation)
+    out: Tensor = torchvision.ops.deform_conv2d(
+        input, offset, weight, bias, stride, padding, dilation
+    )
     return out
 
 
 def _shared_single_channel(
     input: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None, padding: int, dilation: int
 ) -> Tensor:
-    """The motion head's case: the coordinates are computed once and every sample reads them as one more channel."""
-    samples = sample_taps(input.transpose(0, 1), offset, weight.shape[-1], padding, dilation)  # (N,k*k,oh,ow)
+    """Compute the motion head's case: the samples share their offsets and have one channel.
+
+    The coordinates are computed once. Every sample reads them like one more channel.
+    """
+    samples = sample_taps(
+        input.transpose(0, 1), offset, weight.shape[-1], padding, dilation
+    )  # (N,k*k,oh,ow)
     flat = weight.flatten(1)  # (O,k*k)
     out = torch.einsum("nkhw,ok->nohw", samples, flat)
     return out if bias is None else out + bias[None, :, None, None]
 
 
-def sample_taps(channels: Tensor, offset: Tensor, kernel: int, padding: int, dilation: int) -> Tensor:
+def sample_taps(
+    channels: Tensor, offset: Tensor, kernel: int, padding: int, dilation: int
+) -> Tensor:
     """Sample every tap of a deformable kernel.
 
     Args:
@@ -94,13 +116,19 @@ def sample_taps(channels: Tensor, offset: Tensor, kernel: int, padding: int, dil
         (N,k*k,oh,ow): the taps' bilinear samples, zero outside.
     """
     _, n, h, w = channels.shape
-    taps, oh, ow = kernel * kernel, offset.shape[2], offset.shape[3]
+    taps = kernel * kernel
+    oh = offset.shape[2]
+    ow = offset.shape[3]
     steps = torch.arange(kernel, device=offset.device, dtype=offset.dtype) * dilation - padding
     ys = torch.arange(oh, device=offset.device, dtype=offset.dtype)
     xs = torch.arange(ow, device=offset.device, dtype=offset.dtype)
     dy, dx = offset.view(taps, 2, oh, ow).unbind(1)  # (k*k,oh,ow) each
     y = steps.repeat_interleave(kernel)[:, None, None] + ys[None, :, None] + dy
     x = steps.repeat(kernel)[:, None, None] + xs[None, None, :] + dx
-    grid = torch.stack((x * (2 / max(w - 1, 1)) - 1, y * (2 / max(h - 1, 1)) - 1), -1).reshape(1, taps * oh, ow, 2)
-    out = torch.nn.functional.grid_sample(channels, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
+    grid = torch.stack((x * (2 / max(w - 1, 1)) - 1, y * (2 / max(h - 1, 1)) - 1), -1).reshape(
+        1, taps * oh, ow, 2
+    )
+    out = torch.nn.functional.grid_sample(
+        channels, grid, mode="bilinear", padding_mode="zeros", align_corners=True
+    )
     return out.view(n, taps, oh, ow)

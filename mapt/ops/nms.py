@@ -1,4 +1,7 @@
-"""Ranking and greedy suppression as tensor operations with one explicit tie break, so that every backend agrees."""
+"""Ranking and greedy suppression as tensor operations.
+
+One explicit tie break makes all backends agree.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ class Watcher(Protocol):
     def ranked(self, scores: Tensor, order: Tensor) -> None:
         """`order` (k,) int64 are the highest of `scores` (n,) in [0,1]."""
 
-    def suppressed(self, boxes: Tensor, groups: Tensor, valid: Tensor, iou: float, kept: Tensor) -> None:
+    def suppressed(
+        self, boxes: Tensor, groups: Tensor, valid: Tensor, iou: float, kept: Tensor
+    ) -> None:
         """The arguments of `greedy_nms` and its result."""
 
 
@@ -30,7 +35,10 @@ _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 @contextmanager
 def watched(watcher: Watcher) -> Iterator[None]:
-    """Tell `watcher` of what this thread ranks and suppresses, where it is neither compiled nor exported."""
+    """Report to `watcher` what this thread ranks and suppresses.
+
+    Code that is compiled or exported reports nothing.
+    """
     token = _watcher.set(watcher)
     try:
         yield
@@ -43,9 +51,12 @@ def _listening() -> Watcher | None:
 
 
 def rank_keys(scores: Tensor) -> Tensor:
-    """Ranking keys (n,) int64 of scores (n,) float32 in [0,1]: higher score first, then lower index.
+    """Return ranking keys (n,) int64 of scores (n,) float32 in [0,1].
 
-    No two keys are equal, so any top-k gives the same order: 2^24 keeps all a float32's 24 bits near 1.
+    A higher score comes first, then a lower index.
+
+    No two keys are equal, so any top-k gives the same order: 2^24 keeps all a float32's 24 bits
+    near 1.
     """
     count = scores.shape[0]
     index = torch.arange(count, device=scores.device, dtype=torch.int64)
@@ -63,10 +74,17 @@ def top_k(scores: Tensor, k: int) -> Tensor:
 
 
 def pairwise_iou(boxes: Tensor) -> Tensor:
-    """IoU (n,n) of boxes (n,4) xyxy with themselves; the four coordinates stay separate vectors, which is faster."""
+    """Return the IoU (n,n) of boxes (n,4) xyxy with themselves.
+
+    The four coordinates stay separate vectors, which is faster.
+    """
     x1, y1, x2, y2 = boxes.unbind(1)
-    width = (torch.minimum(x2[:, None], x2[None]) - torch.maximum(x1[:, None], x1[None])).clamp(min=0)
-    height = (torch.minimum(y2[:, None], y2[None]) - torch.maximum(y1[:, None], y1[None])).clamp(min=0)
+    width = (torch.minimum(x2[:, None], x2[None]) - torch.maximum(x1[:, None], x1[None])).clamp(
+        min=0
+    )
+    height = (torch.minimum(y2[:, None], y2[None]) - torch.maximum(y1[:, None], y1[None])).clamp(
+        min=0
+    )
     inter = width * height
     area = (x2 - x1) * (y2 - y1)
     return inter / (area[:, None] + area[None] - inter).clamp(min=1e-6)
@@ -95,14 +113,16 @@ def greedy_nms(boxes: Tensor, groups: Tensor, valid: Tensor, iou: float) -> Tens
 def greedy_keep(suppresses: Tensor) -> Tensor:
     """Who survives when, in order, each survivor drops those it suppresses.
 
-    Iterates keep <- no survivor suppresses me, from all ones, until nothing changes: after i rounds the first i entries
-    are final, so at most n rounds, and in practice as many as the longest chain of overlaps.
+    Iterates keep <- no survivor suppresses me, from all ones, until nothing changes: after i rounds
+    the first i entries are final, so at most n rounds, and in practice as many as the longest chain
+    of overlaps.
 
     Args:
         suppresses: (n,n) float32, strictly upper triangular, 0 or 1.
 
     Returns:
-        (n,) bool. In an exported graph it is one node, `mapt::GreedyKeep`, which export turns into an ONNX Loop.
+        (n,) bool. In an exported graph it is one node, `mapt::GreedyKeep`, which export turns into
+        an ONNX Loop.
     """
     if torch.compiler.is_exporting():
         return node("GreedyKeep", [suppresses], suppresses.shape[:1], dtype=torch.bool)
@@ -118,9 +138,15 @@ def greedy_keep(suppresses: Tensor) -> Tensor:
 
 
 def _every_round(suppresses: Tensor) -> Tensor:
-    """`greedy_keep` in all n rounds: to see that nothing changes any more, the host would wait for the GPU."""
+    """Run `greedy_keep` in all n rounds.
+
+    To stop early, the host would have to wait for the GPU.
+    """
     ones = suppresses.new_ones(suppresses.shape[0])
-    keep, columns = ones, suppresses.T
+    keep = ones
+    columns = suppresses.T
     for _ in range(suppresses.shape[0]):
-        keep = torch.addmv(ones, columns, keep, alpha=-1).clamp_(min=0)  # whole numbers: 1 or at most 0, exactly
+        keep = torch.addmv(ones, columns, keep, alpha=-1).clamp_(
+            min=0
+        )  # whole numbers: 1 or at most 0, exactly
     return keep > 0.5

@@ -1,4 +1,6 @@
-"""While a graph is exported, each operator is one node of MAPT's own domain, which mapt.export keeps or rewrites.
+"""Represents each operator as one node of MAPT's own domain during the export.
+
+mapt.export keeps or rewrites these nodes.
 
 The nodes' inputs and attributes are those of the Python functions; csrc/onnxruntime reads them.
 """
@@ -11,7 +13,9 @@ import torch
 from torch import Tensor
 
 DOMAIN = "mapt"
-VERSION = 1  # csrc/onnxruntime/library.cpp has the same; raised with any change of the nodes' meaning
+VERSION = (
+    1  # csrc/onnxruntime/library.cpp has the same; raised with any change of the nodes' meaning
+)
 
 
 def node(

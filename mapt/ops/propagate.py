@@ -1,4 +1,7 @@
-"""The motion head's last step, collapsed: masks sampled through shared offsets, projected to mask logits."""
+"""The motion head's last step in a collapsed form.
+
+Masks are sampled through shared offsets and projected to mask logits.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,9 @@ def propagate_masks(
 ) -> tuple[Tensor, Tensor | None]:
     """Carry masks into the next frame (paper III-B).
 
-    Four deformable convolutions, one per dilation, and the 1x1 convolution behind them are linear, so for the masks
-    they collapse into one output channel per dilation; the propagated features are needed only inside `boxes`.
+    Four deformable convolutions, one per dilation, and the 1x1 convolution behind them are linear,
+    so for the masks they collapse into one output channel per dilation; the propagated features are
+    needed only inside `boxes`.
 
     Args:
         masks: (N,1,h,w) float in [0,1], at 1/8.
@@ -37,11 +41,12 @@ def propagate_masks(
         projection: (4*C,) float, the 1x1 convolution.
         bias: (1,) float.
         boxes: (N,4) float32 xyxy input pixels, or None.
-        out: contiguous (N,1,h,w), and with boxes (N,4*C,7,7), take the results in place of new memory; without
-            gradients.
+        out: contiguous (N,1,h,w), and with boxes (N,4*C,7,7), take the results in place of new
+            memory; without gradients.
 
     Returns:
-        Propagated mask logits (N,1,h,w), and with boxes their features (N,4*C,7,7), RoIAligned at stride 8.
+        Propagated mask logits (N,1,h,w), and with boxes their features (N,4*C,7,7), RoIAligned at
+        stride 8.
 
     Raises:
         RuntimeError: shapes or types that do not fit together, or `out` where a gradient is wanted.
@@ -71,23 +76,35 @@ def propagate_masks(
 
 
 def _composed(
-    masks: Tensor, offsets: Tensor, weights: Tensor, projection: Tensor, bias: Tensor, boxes: Tensor | None
+    masks: Tensor,
+    offsets: Tensor,
+    weights: Tensor,
+    projection: Tensor,
+    bias: Tensor,
+    boxes: Tensor | None,
 ) -> tuple[Tensor, Tensor | None]:
     collapsed = (weights * projection.view(4, -1, 1, 1, 1)).sum(1, keepdim=True)  # (4,1,1,3,3)
     logits = bias.view(1, 1, 1, 1)
     for i, dilation in enumerate(DILATIONS):
-        logits = logits + deform_conv2d(masks, offsets[i : i + 1], collapsed[i], padding=dilation, dilation=dilation)
+        logits = logits + deform_conv2d(
+            masks, offsets[i : i + 1], collapsed[i], padding=dilation, dilation=dilation
+        )
     if boxes is None:
         return logits, None
     return logits, propagated_features(masks, offsets, weights, boxes)
 
 
 def propagated_features(masks: Tensor, offsets: Tensor, weights: Tensor, boxes: Tensor) -> Tensor:
-    """The propagated features of each mask inside its own box: (N,4*C,7,7); arguments as in `propagate_masks`."""
+    """Compute the propagated features of each mask inside its own box, (N,4*C,7,7).
+
+    For the arguments see `propagate_masks`.
+    """
     if torch.compiler.is_exporting():
         shape = masks.shape[0], len(DILATIONS) * weights.shape[1], ROI_SIZE, ROI_SIZE
         return node("PropagatedFeatures", [masks, offsets, weights, boxes], shape)
-    if compiled.usable(masks, offsets, weights) and not compiled.wants_gradient(masks, offsets, weights):
+    if compiled.usable(masks, offsets, weights) and not compiled.wants_gradient(
+        masks, offsets, weights
+    ):
         dtype = compiled.working_type(masks, offsets, weights)
         arguments = masks.to(dtype), offsets.to(dtype), weights.to(dtype), boxes
         found: Tensor = torch.ops.mapt.propagated_features(*arguments).to(masks.dtype)

@@ -1,4 +1,7 @@
-"""Slow, obvious versions of the operators in plain torch: what the tests compare with. No speed, any float type."""
+"""Slow, obvious versions of the operators in plain torch, for comparison in tests.
+
+They take any float type.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,18 @@ from mapt.ops.roi_align import roi_levels
 
 
 def bilinear(map: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Sample a map (C,h,w) at finite points y, x (...) in cells: (C,...). Cells outside the map are zero."""
+    """Sample a map (C,h,w) at finite points y, x (...) in cells, as (C,...).
+
+    Cells outside the map are zero.
+    """
     h, w = map.shape[1:]
-    low_y, low_x = y.floor(), x.floor()
+    low_y = y.floor()
+    low_x = x.floor()
     out = map.new_zeros(map.shape[0], *y.shape)
     for dy in (0, 1):
         for dx in (0, 1):
-            cell_y, cell_x = low_y + dy, low_x + dx
+            cell_y = low_y + dy
+            cell_x = low_x + dx
             weight = (1 - (y - cell_y).abs()) * (1 - (x - cell_x).abs())
             inside = (cell_y >= 0) & (cell_y < h) & (cell_x >= 0) & (cell_x < w)
             index = torch.where(inside, cell_y * w + cell_x, 0).long()
@@ -27,10 +35,18 @@ def bilinear(map: Tensor, y: Tensor, x: Tensor) -> Tensor:
 
 
 def deform_conv2d(
-    input: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 1, padding: int = 0,
+    input: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int = 1,
+    padding: int = 0,
     dilation: int = 1,
-) -> Tensor:  # fmt: skip
-    """`mapt.ops.deform_conv2d`, one image and one tap at a time; offsets that are not finite read nothing."""
+) -> Tensor:
+    """Compute `mapt.ops.deform_conv2d` for one image and one tap at a time.
+
+    Offsets that are not finite read nothing.
+    """
     rows, columns = weight.shape[2:]
     oh, ow = offset.shape[2:]
     ys = torch.arange(oh, dtype=offset.dtype)[:, None] * stride - padding
@@ -40,18 +56,25 @@ def deform_conv2d(
         field = offset[n if offset.shape[0] > 1 else 0]
         image = input.new_zeros(weight.shape[0], oh, ow)
         for tap in range(rows * columns):
-            dy, dx = field[2 * tap], field[2 * tap + 1]
+            dy = field[2 * tap]
+            dx = field[2 * tap + 1]
             finite = dy.isfinite() & dx.isfinite()
             y = torch.where(finite, ys + tap // columns * dilation + dy, -1e6)
             x = torch.where(finite, xs + tap % columns * dilation + dx, -1e6)
             samples = bilinear(input[n], y, x)  # (C,oh,ow)
-            image = image + torch.einsum("oc,chw->ohw", weight[:, :, tap // columns, tap % columns], samples)
+            image = image + torch.einsum(
+                "oc,chw->ohw", weight[:, :, tap // columns, tap % columns], samples
+            )
         images.append(image if bias is None else image + bias[:, None, None])
     return torch.stack(images) if images else input.new_zeros(0, weight.shape[0], oh, ow)
 
 
 def multiscale_roi_align(
-    features: Sequence[Tensor], boxes: Tensor, output_size: int, strides: Sequence[int], sampling_ratio: int = 2
+    features: Sequence[Tensor],
+    boxes: Tensor,
+    output_size: int,
+    strides: Sequence[int],
+    sampling_ratio: int = 2,
 ) -> Tensor:
     """`mapt.ops.multiscale_roi_align`, one box at a time."""
     levels = roi_levels(boxes[:, 1:]).tolist()
@@ -75,7 +98,10 @@ def _aligned(feature: Tensor, box: Tensor, size: int, ratio: int) -> Tensor:
 
 
 def _samples(low: float, high: float, size: int, ratio: int, cells: int) -> tuple[Tensor, Tensor]:
-    """Sample points (size*ratio,) along one side of a box, moved into the map, and which lie in [-1, cells]."""
+    """Return sample points (size*ratio,) along one side of a box, moved into the map.
+
+    The second result tells which points lie in [-1, cells].
+    """
     step = (high - low) / (size * ratio)
     points = low + (torch.arange(size * ratio, dtype=torch.float64) + 0.5) * step
     return points.clamp(0, cells - 1), ((points >= -1) & (points <= cells)).double()
@@ -84,13 +110,19 @@ def _samples(low: float, high: float, size: int, ratio: int, cells: int) -> tupl
 def propagate_masks(
     masks: Tensor, offsets: Tensor, weights: Tensor, projection: Tensor, bias: Tensor, boxes: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """`mapt.ops.propagate_masks` as the paper describes it: four convolutions, their channels, a 1x1 and RoIAlign."""
+    """Compute `mapt.ops.propagate_masks` as the paper describes it.
+
+    It takes four convolutions, the concatenation of their channels, a 1x1 convolution and RoIAlign.
+    """
     fields = [
-        deform_conv2d(masks, offsets[i : i + 1], weights[i], padding=d, dilation=d) for i, d in enumerate(DILATIONS)
+        deform_conv2d(masks, offsets[i : i + 1], weights[i], padding=d, dilation=d)
+        for i, d in enumerate(DILATIONS)
     ]
     features = torch.cat(fields, 1)  # (N,4*C,h,w)
     logits = (features * projection[:, None, None]).sum(1, keepdim=True) + bias
     rows = []
     for feature, box in zip(features, boxes, strict=True):
         rows.append(_aligned(feature, box / STRIDE, ROI_SIZE, 2))
-    return logits, torch.stack(rows) if rows else features.new_zeros(0, features.shape[1], ROI_SIZE, ROI_SIZE)
+    return logits, (
+        torch.stack(rows) if rows else features.new_zeros(0, features.shape[1], ROI_SIZE, ROI_SIZE)
+    )

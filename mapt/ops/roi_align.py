@@ -17,7 +17,8 @@ LEVEL_AREAS = (112.0**2, 224.0**2, 448.0**2)
 def roi_levels(boxes: Tensor) -> Tensor:
     """The pyramid level (R,) int64 in 0..3 of boxes (R,4) xyxy pixels.
 
-    The FPN rule (Lin et al., 2017, Eq. 1) as comparisons of areas: no logarithm, so no backend can flip a level.
+    The FPN rule (Lin et al., 2017, Eq. 1) as comparisons of areas: no logarithm, so no backend can
+    flip a level.
     """
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     first, second, third = LEVEL_AREAS
@@ -41,28 +42,42 @@ def multiscale_roi_align(
         output_size: side of the square output.
         strides: pixels per cell of each feature map.
         sampling_ratio: samples per output cell and axis.
-        out: (R,F,output_size,output_size) contiguous, takes the result in place of new memory; without gradients.
+        out: (R,F,output_size,output_size) contiguous, takes the result in place of new memory;
+            without gradients.
 
     Returns:
-        (R,F,output_size,output_size), torchvision's `roi_align(aligned=True)` on the box's level. Samples at NaN
-        coordinates are zero.
+        (R,F,output_size,output_size), torchvision's `roi_align(aligned=True)` on the box's level.
+        Samples at NaN coordinates are zero.
 
     Raises:
-        RuntimeError: shapes that do not fit together, a box of no image, or `out` where a gradient is wanted.
+        RuntimeError: shapes that do not fit together, a box of no image, or `out` where a gradient
+            is wanted.
     """
     if torch.compiler.is_exporting():
         shape = boxes.shape[0], features[0].shape[1], output_size, output_size
         return node(
-            "MultiscaleRoiAlign", [*features, boxes], shape,
-            {"output_size": output_size, "strides": list(strides), "sampling_ratio": sampling_ratio},
-        )  # fmt: skip
+            "MultiscaleRoiAlign",
+            [*features, boxes],
+            shape,
+            {
+                "output_size": output_size,
+                "strides": list(strides),
+                "sampling_ratio": sampling_ratio,
+            },
+        )
     if out is not None:
         compiled.refuse_gradients(*features)
     if not compiled.usable(*features, boxes):
         result = _level_by_level(features, boxes, output_size, strides, sampling_ratio)
         return result if out is None else out.copy_(result)
     dtype = compiled.working_type(*features)
-    arguments = [f.to(dtype) for f in features], boxes.detach(), output_size, list(strides), sampling_ratio
+    arguments = (
+        [f.to(dtype) for f in features],
+        boxes.detach(),
+        output_size,
+        list(strides),
+        sampling_ratio,
+    )
     if out is not None and out.dtype == dtype:
         torch.ops.mapt.multiscale_roi_align_out(*arguments, out)
         return out
@@ -71,13 +86,21 @@ def multiscale_roi_align(
 
 
 def _level_by_level(
-    features: Sequence[Tensor], boxes: Tensor, output_size: int, strides: Sequence[int], sampling_ratio: int
+    features: Sequence[Tensor],
+    boxes: Tensor,
+    output_size: int,
+    strides: Sequence[int],
+    sampling_ratio: int,
 ) -> Tensor:
     out = features[0].new_zeros(len(boxes), features[0].shape[1], output_size, output_size)
     levels = roi_levels(boxes[:, 1:])
     for level, (feature, stride) in enumerate(zip(features, strides, strict=True)):
-        if boxes.is_cuda:  # every box on every level: to choose some, the host would wait for the GPU
-            aligned = torchvision.ops.roi_align(feature, boxes, output_size, 1.0 / stride, sampling_ratio, aligned=True)
+        if (
+            boxes.is_cuda
+        ):  # every box on every level: to choose some, the host would wait for the GPU
+            aligned = torchvision.ops.roi_align(
+                feature, boxes, output_size, 1.0 / stride, sampling_ratio, aligned=True
+            )
             out = torch.where((levels == level)[:, None, None, None], aligned.to(out.dtype), out)
             continue
         rows = torch.nonzero(levels == level)[:, 0]

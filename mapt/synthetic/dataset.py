@@ -40,10 +40,13 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
     done: Callable[[int], None] | None = None,
     recipe: Mapping[str, object] | None = None,
 ) -> None:
-    """Render sequences 0 to `sequences` - 1 of `seed` into a folder, which appears whole or not at all.
+    """Render sequences 0 to `sequences` - 1 of `seed` into a folder.
+
+    The folder appears complete or not at all.
 
     Args:
-        folder: gets `training/image_02/<seq>/<frame>.png` and `panoptic_maps/<split>/<seq>/<frame>.png`.
+        folder: gets `training/image_02/<seq>/<frame>.png` and
+            `panoptic_maps/<split>/<seq>/<frame>.png`.
         sequences: how many.
         frames: per sequence.
         size: (height, width) pixels.
@@ -76,11 +79,15 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
 def _run_in_processes(
     job: Callable[[int], None], sequences: int, count: int, done: Callable[[int], None] | None
 ) -> None:
-    """`job` of every sequence in `count` processes, which end at once where one fails or this one is interrupted.
+    """Run `job` for every sequence in `count` processes.
 
-    It starts no thread here: executors of the standard library wait for ever where theirs cannot be started.
+    All processes end at once if one fails or this one is interrupted.
+
+    It starts no thread here: executors of the standard library wait for ever where theirs cannot be
+    started.
     """
-    context, left = get_context("spawn"), iter(range(sequences))
+    context = get_context("spawn")
+    left = iter(range(sequences))
     with ExitStack() as stack:
         pipes: list[Connection] = []
         for _ in range(count):
@@ -107,7 +114,9 @@ def _raise_what_came(pipe: Connection) -> None:
     try:
         failure: tuple[Exception, str] | None = pipe.recv()
     except (EOFError, ConnectionResetError):
-        raise RuntimeError("a process that renders was ended from outside, perhaps for want of memory") from None
+        raise RuntimeError(
+            "a process that renders was ended from outside, perhaps for want of memory"
+        ) from None
     if failure:
         error, where = failure
         raise error from RuntimeError(where)
@@ -130,11 +139,18 @@ def rendered_files(folder: Path) -> Ours:
 
     Without its recipe a dataset in the same layout may be anybody's.
     """
-    return (lambda name: _RENDERED.fullmatch(name) is not None) if (folder / RECIPE).is_file() else nothing
+    return (
+        (lambda name: _RENDERED.fullmatch(name) is not None)
+        if (folder / RECIPE).is_file()
+        else nothing
+    )
 
 
 def _end_with_parent() -> None:
-    """Let this worker end when its parent does: after a `kill -9` it would render its sequence to the end."""
+    """End this worker when its parent ends.
+
+    Otherwise it would render its sequence to the end after a `kill -9`.
+    """
     parent = parent_process()
     assert parent is not None, "runs in workers only"
 
@@ -146,11 +162,19 @@ def _end_with_parent() -> None:
 
 
 def _write_sequence(
-    root: Path, frames: int, size: tuple[int, int], seed: int, fps: float, split: str, rare: float, index: int
+    root: Path,
+    frames: int,
+    size: tuple[int, int],
+    seed: int,
+    fps: float,
+    split: str,
+    rare: float,
+    index: int,
 ) -> None:
     cv2.setNumThreads(1)
     name = f"{index:04d}"
-    images, labels = root / "training" / "image_02" / name, root / "panoptic_maps" / split / name
+    images = root / "training" / "image_02" / name
+    labels = root / "panoptic_maps" / split / name
     images.mkdir(parents=True)
     labels.mkdir(parents=True)
     for number, frame in enumerate(render_sequence(seed, index, frames, size, fps, rare)):

@@ -1,4 +1,7 @@
-"""Checkpoints: everything a run needs to continue as if it had never stopped; nothing is unpickled but tensors."""
+"""Checkpoints with everything that a run needs to continue as if it had never stopped.
+
+Only tensors are unpickled.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,16 @@ from mapt.training.state import State
 _OURS = re.compile(r"checkpoint-[0-9]{7}\.pt")  # other files in a run's folder are the user's
 # What may differ when a run is resumed: where and how it is executed, what is reported.
 FREE = {
-    "device", "threads", "log_every", "picture_every", "checkpoint_every", "keep", "data.workers", "data.skip_bad",
+    "device",
+    "threads",
+    "log_every",
+    "picture_every",
+    "checkpoint_every",
+    "keep",
+    "data.workers",
+    "data.skip_bad",
     "recompute",
-}  # fmt: skip
+}
 
 # What every checkpoint holds.
 KINDS: dict[str, type] = {
@@ -37,7 +47,8 @@ KINDS: dict[str, type] = {
 def save_checkpoint(folder: Path, state: State, config: TrainConfig) -> Path:
     """Write `checkpoint-<iteration>.pt` whole, then drop all but the last `config.keep`.
 
-    Later ones are of a run that went on from an earlier checkpoint, because they could not be read: they go too.
+    Later ones are of a run that went on from an earlier checkpoint, because they could not be read:
+    they go too.
     """
     path = folder / f"checkpoint-{state.iteration:07d}.pt"
     content = {
@@ -50,7 +61,11 @@ def save_checkpoint(folder: Path, state: State, config: TrainConfig) -> Path:
         "best": state.best,
         "skipped": state.skipped,
         "rng": torch.get_rng_state(),
-        "gpu_rng": torch.cuda.get_rng_state(state.place.device) if state.place.device.type == "cuda" else None,
+        "gpu_rng": (
+            torch.cuda.get_rng_state(state.place.device)
+            if state.place.device.type == "cuda"
+            else None
+        ),
         "config": json.dumps(config.model_dump(mode="json"), sort_keys=True),
     }
     with atomic_file(path) as temporary:
@@ -66,7 +81,11 @@ def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints of a run, oldest first."""
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if _OURS.fullmatch(p.name) and p.is_file() and not p.is_symlink())
+    return sorted(
+        p
+        for p in folder.iterdir()
+        if _OURS.fullmatch(p.name) and p.is_file() and not p.is_symlink()
+    )
 
 
 def restore_checkpoint(folder: Path, state: State, config: TrainConfig) -> list[Path]:
@@ -76,7 +95,8 @@ def restore_checkpoint(folder: Path, state: State, config: TrainConfig) -> list[
         Newer checkpoints, which could not be read.
 
     Raises:
-        InputError: the run was made with another configuration or network, or no checkpoint of it can be read.
+        InputError: the run was made with another configuration or network, or no checkpoint of it
+            can be read.
     """
     found = checkpoints(folder)
     damaged: list[Path] = []
@@ -89,10 +109,15 @@ def restore_checkpoint(folder: Path, state: State, config: TrainConfig) -> list[
         try:
             _take(content, state, same_scores=_validates(before) == _validates(config))
         except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError):
-            raise InputError(f"{path}: is not of this network; remove it, or start anew with another --out") from None
+            raise InputError(
+                f"{path}: is not of this network; remove it, or start anew with another --out"
+            ) from None
         return damaged
     if found:
-        raise InputError(f"{folder}: none of its {len(found)} checkpoints can be read; start anew with another --out")
+        raise InputError(
+            f"{folder}: none of its {len(found)} checkpoints can be read; start anew with another"
+            " --out"
+        )
     return damaged
 
 
@@ -101,7 +126,9 @@ def _read(path: Path) -> dict[str, Any] | None:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         whole = all(isinstance(content[key], kind) for key, kind in KINDS.items())
-        known = isinstance(json.loads(content["config"]), dict) and 0 <= content["iteration"] <= LAST
+        known = (
+            isinstance(json.loads(content["config"]), dict) and 0 <= content["iteration"] <= LAST
+        )
     except Exception:
         return None
     return dict(content) if whole and known else None
@@ -119,7 +146,9 @@ def _take(content: dict[str, Any], state: State, *, same_scores: bool) -> None:
     state.skipped = content.get("skipped", [])
     state.iteration = content["iteration"]
     torch.set_rng_state(content["rng"])
-    if state.place.device.type == "cuda" and content.get("gpu_rng") is not None:  # a run may change its device
+    if (
+        state.place.device.type == "cuda" and content.get("gpu_rng") is not None
+    ):  # a run may change its device
         torch.cuda.set_rng_state(content["gpu_rng"], state.place.device)
 
 
@@ -128,14 +157,17 @@ def _same_run(path: Path, stored: dict[str, Any], config: TrainConfig) -> TrainC
 
     Only how it is executed, validated and reported, and where data lie, may have changed.
     """
-    # Keys that came later have their default in an older run: they must not change what it computes.
+    # Keys that came later have their default in an older run: they must not change what it
+    # computes.
     before = parse(TrainConfig, stored, f"{path} (its configuration)")
-    old, new = _computes(before), _computes(config)
+    old = _computes(before)
+    new = _computes(config)
     for key in sorted(old | new):
         if old.get(key) != new.get(key):
             raise InputError(
-                f"{path}: {key} was {old.get(key, 'not set')} in this run and is {new.get(key, 'not set')} now; "
-                "resume with the same configuration, or choose another --out"
+                f"{path}: {key} was {old.get(key, 'not set')} in this run and is"
+                f" {new.get(key, 'not set')} now; resume with the same configuration, or choose"
+                " another --out"
             )
     return before
 
@@ -149,7 +181,11 @@ def _validates(config: TrainConfig) -> tuple[object, ...]:
 def _computes(config: TrainConfig) -> dict[str, str]:
     """What a run computes, by dotted key: of the folders of datasets only whether they are set."""
     flat = _flatten(config.model_dump(mode="json"))
-    own = {key: value for key, value in flat.items() if key not in FREE and not key.startswith("evaluation.")}
+    own = {
+        key: value
+        for key, value in flat.items()
+        if key not in FREE and not key.startswith("evaluation.")
+    }
     folders = [key for key in own if key.endswith(".root")]
     for key in folders:
         if own.pop(key) != '""' and not key.startswith("data.synthetic"):  # rendered wherever it is

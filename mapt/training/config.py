@@ -20,20 +20,25 @@ def _rising(heights: tuple[float, float]) -> tuple[float, float]:
     return heights
 
 
-# Pixels that a frame's height is scaled to before it is cropped, so that KITTI's wide frames and CamVid's 4:3 stills
-# show cars at overlapping sizes.
+# Pixels that a frame's height is scaled to before it is cropped, so that KITTI's wide frames and
+# CamVid's 4:3 stills show cars at overlapping sizes.
 Heights = Annotated[tuple[float, float], AfterValidator(_rising)]
 
 
 def _strided(crop: tuple[int, int]) -> tuple[int, int]:
     if any(not 0 < length <= LONGEST or length % 32 for length in crop):
-        raise ValueError(f"crop {list(crop)} must be multiples of 32 up to {LONGEST}, e.g. [256, 832]")
+        raise ValueError(
+            f"crop {list(crop)} must be multiples of 32 up to {LONGEST}, e.g. [256, 832]"
+        )
     return crop
 
 
 Crop = Annotated[tuple[int, int], AfterValidator(_strided)]  # height and width, pixels
 Rare = Annotated[
-    float, Field(ge=0, le=1, description="0: usual traffic; 1: many trucks, buses, trams and two-wheelers")
+    float,
+    Field(
+        ge=0, le=1, description="0: usual traffic; 1: many trucks, buses, trams and two-wheelers"
+    ),
 ]
 Weight = Annotated[float, Field(ge=0, description="share of the samples")]
 LAST = 9_999_999  # iteration that fits the name of a checkpoint
@@ -51,7 +56,9 @@ class SyntheticData(Frozen):
     height: int = Field(384, ge=32, le=LONGEST)
     width: int = Field(1248, ge=32, le=LONGEST)
     fps: float = Field(10.0, gt=0)
-    seed: int = Field(1000, ge=0, description="validation uses other seeds: 7 and the ones tests name")
+    seed: int = Field(
+        1000, ge=0, description="validation uses other seeds: 7 and the ones tests name"
+    )
     rare: Rare = 0.0
     root: str = Field("", description="where they are rendered; empty: the run's folder")
     weight: Weight = 1.0
@@ -112,7 +119,10 @@ class DataConfig(Frozen):
     """Where samples come from and how they are varied."""
 
     crops: tuple[Crop, ...] = Field(
-        (), description="sizes of the views trained on, one an iteration in turn; none: the network's input"
+        (),
+        description=(
+            "sizes of the views trained on, one an iteration in turn; none: the network's input"
+        ),
     )
 
     synthetic: SyntheticData = SyntheticData()
@@ -123,12 +133,21 @@ class DataConfig(Frozen):
     kitti_mots: KittiMotsData = KittiMotsData()
     cityscapes: CityscapesData = CityscapesData()
     camvid: CamVidData = CamVidData()
-    skip_bad: bool = Field(False, description="draw another sample where a file is bad, and count, instead of stopping")
+    skip_bad: bool = Field(
+        False, description="draw another sample where a file is bad, and count, instead of stopping"
+    )
     intervals: tuple[PositiveInt, ...] = Field((1, 2), min_length=1, description="tau, in frames")
     repeat: float = Field(
-        0.0, ge=0, le=1, description="classes in less than this share of a STEP dataset's frames are shown more often"
+        0.0,
+        ge=0,
+        le=1,
+        description=(
+            "classes in less than this share of a STEP dataset's frames are shown more often"
+        ),
     )
-    static: float = Field(0.2, ge=0, le=1, description="probability that t - 2 tau is shown as t - tau (S_prev = S)")
+    static: float = Field(
+        0.2, ge=0, le=1, description="probability that t - 2 tau is shown as t - tau (S_prev = S)"
+    )
     augmentation: Augmentation = Augmentation()
     workers: int = Field(1, ge=0, le=512)
 
@@ -140,21 +159,37 @@ class Schedule(Frozen):
     iterations: int = Field(10_000, ge=1, le=LAST)
     batch: int = Field(2, ge=1, description="pairs per step")
     rate: float = Field(0.01, gt=0)
-    new_rate: float = Field(1.0, gt=0, description="factor on the rate of what has no pretrained weights")
+    new_rate: float = Field(
+        1.0, gt=0, description="factor on the rate of what has no pretrained weights"
+    )
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(1e-4, ge=0)
     warmup: int = Field(200, ge=0, description="iterations from a third of the rate to the rate")
-    milestones: tuple[float, ...] = Field((0.7, 0.9), description="shares of the iterations where the rate is divided")
-    extra_epochs: float = Field(0.0, ge=0, description="passes over the data after `iterations`, at the last rate")
+    milestones: tuple[float, ...] = Field(
+        (0.7, 0.9), description="shares of the iterations where the rate is divided"
+    )
+    extra_epochs: float = Field(
+        0.0, ge=0, description="passes over the data after `iterations`, at the last rate"
+    )
     decay: float = Field(10.0, gt=1)
     clip: float = Field(10.0, gt=0, description="largest gradient norm")
-    ema: float = Field(0.998, ge=0, lt=1, description="momentum of the averaged weights, which are what is shipped")
+    ema: float = Field(
+        0.998, ge=0, lt=1, description="momentum of the averaged weights, which are what is shipped"
+    )
 
 
 class EvaluationConfig(Frozen):
-    """Tracking a validation set with the averaged weights during the run; the best weights are kept."""
+    """The evaluation during a run, which tracks a validation set with the averaged weights.
 
-    root: str = Field("", description="a folder in the layout of KITTI-STEP or MOTChallenge-STEP; empty: no evaluation")
+    The best weights are kept.
+    """
+
+    root: str = Field(
+        "",
+        description=(
+            "a folder in the layout of KITTI-STEP or MOTChallenge-STEP; empty: no evaluation"
+        ),
+    )
     split: str = "val"
     every: int = Field(1000, ge=1, description="iterations; the last one is always evaluated")
     sequences: tuple[str, ...] = Field((), description="empty: all")
@@ -167,23 +202,35 @@ class TrainConfig(Frozen):
     model: ModelConfig
     imagenet: bool = True
     heads: tuple[Head, ...] = Field(
-        HEADS, min_length=1, description="heads that learn; others keep their weights, their losses are not computed"
+        HEADS,
+        min_length=1,
+        description="heads that learn; others keep their weights, their losses are not computed",
     )
     shared: bool = Field(True, description="trunk and pyramid learn too")
-    anew: tuple[Head, ...] = Field((), description="heads that do not start from the weights of --init")
+    anew: tuple[Head, ...] = Field(
+        (), description="heads that do not start from the weights of --init"
+    )
     data: DataConfig = DataConfig()
     schedule: Schedule = Schedule()
     evaluation: EvaluationConfig = EvaluationConfig()
     seed: int = Field(0, ge=0, lt=1 << 20)
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = Field(0, ge=0, le=4096, description="PyTorch threads, 0: as many as there are cores")
+    threads: int = Field(
+        0, ge=0, le=4096, description="PyTorch threads, 0: as many as there are cores"
+    )
     bf16: bool = False
     fp16: bool = Field(False, description="with a scaled loss; on a GPU only")
-    tf32: bool = Field(False, description="a GPU multiplies float32 in TF32: faster, 10 bits of mantissa")
+    tf32: bool = Field(
+        False, description="a GPU multiplies float32 in TF32: faster, 10 bits of mantissa"
+    )
     channels_last: bool = True
     compile: bool = Field(False, description="torch.compile for trunk, pyramid and semantic head")
-    recompute: bool = Field(False, description="activation checkpointing: the trunk's are computed again backwards")
-    frozen_norm: bool = Field(False, description="batch norms outside the trunk keep their statistics too")
+    recompute: bool = Field(
+        False, description="activation checkpointing: the trunk's are computed again backwards"
+    )
+    frozen_norm: bool = Field(
+        False, description="batch norms outside the trunk keep their statistics too"
+    )
     log_every: int = Field(20, ge=1)
     picture_every: int = Field(500, ge=1)
     checkpoint_every: int = Field(500, ge=1)
@@ -215,11 +262,15 @@ def find_config(name: str) -> Path:
     if shipped.is_file():
         return shipped
     names = ", ".join(sorted(p.stem.replace("_", "-") for p in folder.glob("*.toml")))
-    raise InputError(f"{name}: no such configuration file; give a path or one of the shipped: {names}")
+    raise InputError(
+        f"{name}: no such configuration file; give a path or one of the shipped: {names}"
+    )
 
 
 def read_config(path: Path, changes: list[str]) -> TrainConfig:
-    """The configuration of a TOML file with `key.path=value` changes; values are TOML, bare words are strings.
+    """Read a configuration from a TOML file, with changes `key.path=value`.
+
+    Values are TOML. Bare words are strings.
 
     Raises:
         InputError: unreadable file, unknown key, or a value that does not fit.
@@ -228,7 +279,9 @@ def read_config(path: Path, changes: list[str]) -> TrainConfig:
     for change in changes:
         key, separator, text = change.partition("=")
         if not separator:
-            raise InputError(f"--set {change}: has no '='; write key=value, e.g. --set schedule.iterations=100")
+            raise InputError(
+                f"--set {change}: has no '='; write key=value, e.g. --set schedule.iterations=100"
+            )
         _assign(values, key.strip().split("."), _value(text.strip()))
     model = values.get("model", {})
     if isinstance(model, dict) and isinstance(name := model.get("preset"), str) and name in PRESETS:
@@ -240,7 +293,10 @@ def _assign(values: dict[str, Any], keys: list[str], value: object) -> None:
     for key in keys[:-1]:
         inner = values.setdefault(key, {})
         if not isinstance(inner, dict):
-            raise InputError(f"--set {'.'.join(keys)}: {key} is a value, not a table; name a key of the configuration")
+            raise InputError(
+                f"--set {'.'.join(keys)}: {key} is a value, not a table; name a key of the"
+                " configuration"
+            )
         values = inner
     values[keys[-1]] = value
 

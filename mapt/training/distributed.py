@@ -48,12 +48,13 @@ def join(device: str) -> Iterator[Place]:
     Raises:
         InputError: a GPU is asked for and there is none for this process.
     """
-    local, world = int(os.environ.get("LOCAL_RANK", "0")), world_size()
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    world = world_size()
     gpus = torch.cuda.device_count() if device != "cpu" else 0
     if local >= gpus and (gpus or device == "cuda"):
         raise InputError(
-            f"device = {device}: {why_missing(gpus)}, process {local} has none; start fewer processes, or train with "
-            "device=cpu"
+            f"device = {device}: {why_missing(gpus)}, process {local} has none; start fewer"
+            " processes, or train with device=cpu"
         )
     own = torch.device("cuda", local) if gpus else torch.device("cpu")
     if world == 1:
@@ -75,7 +76,10 @@ def default_threads() -> int:
 
 @contextmanager
 def first_process_first(place: Place) -> Iterator[None]:
-    """The first process goes through the block before the others do, e.g. to make files that they read."""
+    """Let the first process go through the block before the others do.
+
+    For example, it makes files that the others read.
+    """
     if place.world > 1 and not place.first:
         distributed.barrier()
     yield
@@ -96,7 +100,9 @@ def any_process(own: tuple[bool, ...], place: Place) -> list[bool]:
     """Whether each holds on any process; a single process asks no device."""
     if place.world == 1:
         return list(own)
-    return (average(torch.tensor(own, dtype=torch.float32, device=place.device), place) > 0).tolist()
+    return (
+        average(torch.tensor(own, dtype=torch.float32, device=place.device), place) > 0
+    ).tolist()
 
 
 def gather(values: list[str], place: Place) -> list[str]:

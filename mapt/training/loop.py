@@ -21,7 +21,14 @@ from mapt.model.weights import read_card, save_weights
 from mapt.training.checkpoint import checkpoints, restore_checkpoint, save_checkpoint
 from mapt.training.checks.preflight import check_deployable, describe_batch, save_batch
 from mapt.training.config import LAST, TrainConfig
-from mapt.training.distributed import any_process, default_threads, first_process, first_process_first, gather, join
+from mapt.training.distributed import (
+    any_process,
+    default_threads,
+    first_process,
+    first_process_first,
+    gather,
+    join,
+)
 from mapt.training.optimizer import rate_at
 from mapt.training.reporting.log import REPLACED, RunLog, SilentLog, is_run
 from mapt.training.reporting.pictures import draw_batch, draw_predictions
@@ -34,7 +41,9 @@ from mapt.training.steps import NotFiniteError, step
 BEFORE = "; before that: "  # between a run's data and those of the weights it started from
 
 
-def train(config: TrainConfig, folder: Path, resume: bool = False, init: Path | None = None) -> Path:
+def train(
+    config: TrainConfig, folder: Path, resume: bool = False, init: Path | None = None
+) -> Path:
     """Train a network as configured; under torchrun on every process together.
 
     Args:
@@ -47,9 +56,10 @@ def train(config: TrainConfig, folder: Path, resume: bool = False, init: Path | 
         The weight file: the moving average after the last step.
 
     Raises:
-        InputError: bad data, a run that is already there or still going on, files of others that the run would replace,
-            or a checkpoint of another configuration.
-        NotFiniteError: the loss or its gradient is not finite; names the samples, and they are written down.
+        InputError: bad data, a run that is already there or still going on, files of others that
+            the run would replace, or a checkpoint of another configuration.
+        NotFiniteError: the loss or its gradient is not finite; names the samples, and they are
+            written down.
         KeyboardInterrupt: stopped by a signal, after a checkpoint.
     """
     check_folder(folder, "--out")
@@ -78,24 +88,42 @@ def _check_run(config: TrainConfig, folder: Path, resume: bool, init: Path | Non
     """Does the folder hold what this run may go on with, and nothing that it would replace?"""
     there = checkpoints(folder)
     if there and not resume:
-        raise InputError(f"{folder}: already holds a run; continue it with --resume, or choose another --out")
+        raise InputError(
+            f"{folder}: already holds a run; continue it with --resume, or choose another --out"
+        )
     if not (config.shared or init or there):
         raise InputError(FIXED)
-    foreign = None if there or is_run(folder) else next((n for n in REPLACED if (folder / n).exists()), None)
+    foreign = (
+        None
+        if there or is_run(folder)
+        else next((n for n in REPLACED if (folder / n).exists()), None)
+    )
     if foreign:
-        raise InputError(f"{folder}: its {foreign} is of no run that began there; move it, or choose another --out")
+        raise InputError(
+            f"{folder}: its {foreign} is of no run that began there; move it, or choose another"
+            " --out"
+        )
 
 
 class Run:
     """A run from the state it is given to its last iteration."""
 
     def __init__(
-        self, config: TrainConfig, folder: Path, state: State, samples: SampleRule, validation: Validation,
+        self,
+        config: TrainConfig,
+        folder: Path,
+        state: State,
+        samples: SampleRule,
+        validation: Validation,
         data: str,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.data = data
-        self.config, self.folder, self.state, self.samples = config, folder, state, samples
-        self.validation, self.place = validation, state.place
+        self.config = config
+        self.folder = folder
+        self.state = state
+        self.samples = samples
+        self.validation = validation
+        self.place = state.place
         self.total = total_iterations(config, samples)
         self.log = SilentLog()
         if self.place.first:
@@ -103,16 +131,26 @@ class Run:
 
     def finish(self) -> None:
         """Every iteration that is left; raises as `train` does."""
-        config, state = self.config, self.state
+        config = self.config
+        state = self.state
         batches = load_batches(
-            self.samples, config.schedule.batch, state.iteration, self.total, config.data.workers,
-            self.place.rank, self.place.world, self.place.device.type == "cuda",
-        )  # fmt: skip
+            self.samples,
+            config.schedule.batch,
+            state.iteration,
+            self.total,
+            config.data.workers,
+            self.place.rank,
+            self.place.world,
+            self.place.device.type == "cuda",
+        )
         with ExitStack() as stack:
-            stop, log = stack.enter_context(StopRequest()), stack.enter_context(self.log)
+            stop = stack.enter_context(StopRequest())
+            log = stack.enter_context(self.log)
             self._begin()
             try:
-                for batch, waited in timed(batches, stop.ends_wait if self.place.world == 1 else nullcontext):
+                for batch, waited in timed(
+                    batches, stop.ends_wait if self.place.world == 1 else nullcontext
+                ):
                     if self._iterate(batch, waited, stop):
                         log.note("stopped; --resume continues")
                         raise KeyboardInterrupt
@@ -132,14 +170,21 @@ class Run:
 
     def _begin(self) -> None:
         """What is known, and what is worth checking, before the first step."""
-        state, log = self.state, self.log
+        state = self.state
+        log = self.log
         verb = "resumed" if state.iteration else "started"
         where = f"{self.place.world} x {describe_device(self.place.device, self.config.tf32)}"
-        log.note(f"{verb} at iteration {state.iteration} of {self.total} on {where}: {describe(self.config)}")
+        log.note(
+            f"{verb} at iteration {state.iteration} of {self.total} on {where}:"
+            f" {describe(self.config)}"
+        )
         stale = [head for head in HEADS if head not in self.config.heads]
         if self.config.shared and stale:
             verb = "do" if len(stale) > 1 else "does"
-            log.note(f"warning: {' and '.join(stale)} {verb} not learn, but what they read does; train them afterwards")
+            log.note(
+                f"warning: {' and '.join(stale)} {verb} not learn, but what they read does; train"
+                " them afterwards"
+            )
         for share in self.samples.shares:
             self._note_skipped(share.source.bad.messages)
         if not state.iteration:
@@ -147,7 +192,9 @@ class Run:
 
     def _iterate(self, batch: PairBatch, waited: float, stop: StopRequest) -> bool:
         """One step and what is due after it; True: the run was asked to stop."""
-        config, state, log = self.config, self.state, self.log
+        config = self.config
+        state = self.state
+        log = self.log
         if not state.iteration:
             line, odd = describe_batch(batch, labels_of(config))
             log.note(f"first batch: {line}; drawn in first_batch.jpg")
@@ -164,7 +211,8 @@ class Run:
         done = state.iteration
         if self.validation.due(done, self.total):
             self._validate()
-        # Processes get signals at different steps, and stop together; the first one alone has a log.
+        # Processes get signals at different steps, and stop together; the first one alone has a
+        # log.
         stopping, skipping = any_process((stop.requested, bool(batch.skipped)), self.place)
         if skipping:
             self._note_skipped(gather(batch.skipped, self.place))
@@ -208,9 +256,13 @@ class Run:
 def total_iterations(config: TrainConfig, samples: SampleRule) -> int:
     """Those of the schedule, and its extra passes over all pairs of all datasets."""
     pairs = sum(len(share.source) for share in samples.shares if share.weight)
-    total = config.schedule.iterations + math.ceil(config.schedule.extra_epochs * pairs / config.schedule.batch)
+    total = config.schedule.iterations + math.ceil(
+        config.schedule.extra_epochs * pairs / config.schedule.batch
+    )
     if total > LAST:
-        raise InputError(f"schedule.extra_epochs: makes {total} iterations, {LAST} are possible; lower it")
+        raise InputError(
+            f"schedule.extra_epochs: makes {total} iterations, {LAST} are possible; lower it"
+        )
     return total
 
 
@@ -228,22 +280,33 @@ def timed(
 
 
 def data_card(config: TrainConfig, folder: Path, init: Path | None) -> str:
-    """What the weights of a run will have been trained on, those it started from included: licences go with it."""
-    stages, written = [describe(config)], folder / "weights.safetensors"
+    """Describe what the weights of a run will have been trained on.
+
+    The description includes the data of the weights that the run started from, because licences go
+    with them.
+    """
+    stages = [describe(config)]
+    written = folder / "weights.safetensors"
     if init:
         stages += read_card(init).get("data", "unknown data").split(BEFORE)
-    elif checkpoints(folder) and written.is_file():  # resumed without the name of what it started from
+    elif (
+        checkpoints(folder) and written.is_file()
+    ):  # resumed without the name of what it started from
         stages += read_card(written).get("data", "").split(BEFORE)[1:]
     return BEFORE.join(dict.fromkeys(stages))
 
 
 def describe(config: TrainConfig) -> str:
     """The training data in words, without paths: it is stored in the weights."""
-    data, parts = config.data, []
+    data = config.data
+    parts = []
     for _, part in synthetic_sets(data):
         size = f"{part.height}x{part.width}"
         rare = f", rare traffic {part.rare:g}" if part.rare else ""
-        parts.append(f"synthetic streets ({part.sequences} x {part.frames} frames, {size}, seed {part.seed}{rare})")
+        parts.append(
+            f"synthetic streets ({part.sequences} x {part.frames} frames, {size}, seed"
+            f" {part.seed}{rare})"
+        )
     folders = {
         "a KITTI-STEP folder": data.step,
         "a MOTChallenge-STEP folder": data.motchallenge,

@@ -17,7 +17,9 @@ def build_optimizer(network: nn.Module, schedule: Schedule) -> torch.optim.Optim
     """
     groups = []
     for pretrained in (True, False):
-        named = [(n, p) for n, p in network.named_parameters() if n.startswith("backbone.") == pretrained]
+        named = [
+            (n, p) for n, p in network.named_parameters() if n.startswith("backbone.") == pretrained
+        ]
         factor = 1.0 if pretrained else schedule.new_rate
         for decayed in (True, False):
             chosen = [p for _, p in named if p.requires_grad and (p.ndim > 1) == decayed]
@@ -38,7 +40,10 @@ def rate_at(iteration: int, schedule: Schedule) -> float:
 
 
 class MovingAverage:
-    """Exponential moving average of all floating-point weights and buffers; young averages follow faster."""
+    """Exponential moving average of all floating-point weights and buffers.
+
+    Young averages follow faster.
+    """
 
     def __init__(self, network: nn.Module, momentum: float) -> None:
         self.momentum = momentum
@@ -51,7 +56,8 @@ class MovingAverage:
         """Take in the weights after a step."""
         self.updates += 1
         momentum = min(self.momentum, self.updates / (self.updates + 10))
-        averaged, current = self.network.state_dict(), network.state_dict()
+        averaged = self.network.state_dict()
+        current = network.state_dict()
         for name, value in current.items():
             if value.dtype.is_floating_point:
                 averaged[name].lerp_(value, 1 - momentum)

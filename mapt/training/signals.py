@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-PATIENCE = 1.0  # seconds in which another Ctrl-C is the same one, sent to the terminal's whole group
+PATIENCE = (
+    1.0  # seconds in which another Ctrl-C is the same one, sent to the terminal's whole group
+)
 
 
 class WaitEnded(BaseException):
@@ -18,7 +20,9 @@ class WaitEnded(BaseException):
 
 
 class StopRequest:
-    """Inside this context Ctrl-C and SIGTERM only set `requested`; a later second Ctrl-C interrupts at once.
+    """A context in which Ctrl-C and SIGTERM only set `requested`.
+
+    A later second Ctrl-C interrupts at once.
 
     SIGTERM never does: under Slurm and torchrun a process gets it from both.
 
@@ -38,7 +42,10 @@ class StopRequest:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Give the signals back."""
         for number, handler in self._previous:
@@ -58,7 +65,8 @@ class StopRequest:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if not self.requested:
-            self.requested, self._since = True, now
+            self.requested = True
+            self._since = now
         elif number == signal.SIGINT and now - self._since > PATIENCE:
             raise KeyboardInterrupt
         if self._waiting:

@@ -39,23 +39,36 @@ def build_samples(config: TrainConfig, folder: Path) -> SampleRule:
     if not found:
         raise InputError(f"no training data; {NO_DATA}")
     check_weights(part for part, _ in found)  # before anything is rendered or read
-    return sample_rule(config, [(part, opener(BadFiles(config.data.skip_bad))) for part, opener in found])
+    return sample_rule(
+        config, [(part, opener(BadFiles(config.data.skip_bad))) for part, opener in found]
+    )
 
 
 def datasets(data: DataConfig, folder: Path) -> Iterator[tuple[str, Part, Opener]]:
-    """Name, table and opener of every dataset that is used; what costs nothing to check comes before rendering."""
+    """Yield name, table and opener of every dataset that is used.
+
+    Datasets that cost nothing to check come before those that are rendered.
+    """
     tau = data.intervals
     openers: list[tuple[str, StepData | CamVidData, Opener]] = [
-        ("step", data.step, lambda bad: open_step(Path(data.step.root), data.step.split, tau, bad=bad)),
+        (
+            "step",
+            data.step,
+            lambda bad: open_step(Path(data.step.root), data.step.split, tau, bad=bad),
+        ),
         (
             "motchallenge",
             data.motchallenge,
-            lambda bad: open_step(Path(data.motchallenge.root), data.motchallenge.split, tau, MOTCHALLENGE_STEP, bad),
+            lambda bad: open_step(
+                Path(data.motchallenge.root), data.motchallenge.split, tau, MOTCHALLENGE_STEP, bad
+            ),
         ),
         (
             "kitti_mots",
             data.kitti_mots,
-            lambda bad: open_kitti_mots(Path(data.kitti_mots.root), data.kitti_mots.split, tau, bad),
+            lambda bad: open_kitti_mots(
+                Path(data.kitti_mots.root), data.kitti_mots.split, tau, bad
+            ),
         ),
         (
             "cityscapes",
@@ -73,8 +86,10 @@ def datasets(data: DataConfig, folder: Path) -> Iterator[tuple[str, Part, Opener
 def synthetic_sets(data: DataConfig) -> list[tuple[str, SyntheticData]]:
     """Name and table of the synthetic sets that are used."""
     sets = {
-        "synthetic": data.synthetic, "synthetic_small": data.synthetic_small, "synthetic_rare": data.synthetic_rare
-    }  # fmt: skip
+        "synthetic": data.synthetic,
+        "synthetic_small": data.synthetic_small,
+        "synthetic_rare": data.synthetic_rare,
+    }
     return [(name, part) for name, part in sets.items() if part.sequences]
 
 
@@ -85,16 +100,20 @@ def _open_synthetic(data: DataConfig, part: SyntheticData, root: Path, bad: BadF
 def check_weights(parts: Iterable[Part]) -> None:
     """Raise InputError where no dataset has a share of the samples."""
     if not any(part.weight for part in parts):
-        raise InputError("every dataset has weight 0; set data.<dataset>.weight above 0 for one of them")
+        raise InputError(
+            "every dataset has weight 0; set data.<dataset>.weight above 0 for one of them"
+        )
 
 
 def sample_rule(config: TrainConfig, sources: list[tuple[Part, Source]]) -> SampleRule:
     """How samples are drawn from opened datasets.
 
     Raises:
-        InputError: a dataset shares no class with the network, or labels that are read here are bad.
+        InputError: a dataset shares no class with the network, or labels that are read here are
+            bad.
     """
-    data, model = config.data, config.model
+    data = config.data
+    model = config.model
     shares = []
     for part, source in sources:
         chances = None
@@ -102,9 +121,21 @@ def sample_rule(config: TrainConfig, sources: list[tuple[Part, Source]]) -> Samp
             factors = source.repeat_factors(data.repeat)
             chances = factors / factors.sum()
         views = tuple(View(*crop, part.heights) for crop in config.crops)
-        shares.append(Share(source, part.weight, views, chances, translation(source.labels, class_names(model))))
+        shares.append(
+            Share(
+                source, part.weight, views, chances, translation(source.labels, class_names(model))
+            )
+        )
     single = not {"motion", "appearance"} & set(config.heads)
-    return SampleRule(tuple(shares), model.things, data.augmentation, data.static, config.seed, data.skip_bad, single)
+    return SampleRule(
+        tuple(shares),
+        model.things,
+        data.augmentation,
+        data.static,
+        config.seed,
+        data.skip_bad,
+        single,
+    )
 
 
 def render_once(data: SyntheticData, folder: Path) -> Path:
@@ -128,9 +159,17 @@ def render_once(data: SyntheticData, folder: Path) -> Path:
         with Progress() as progress:
             task = progress.add_task("rendering sequences", total=data.sequences)
             write_dataset(
-                folder, data.sequences, data.frames, size, data.seed, data.fps, "train",
-                rare=data.rare, done=lambda count: progress.update(task, completed=count), recipe=asked,
-            )  # fmt: skip
+                folder,
+                data.sequences,
+                data.frames,
+                size,
+                data.seed,
+                data.fps,
+                "train",
+                rare=data.rare,
+                done=lambda count: progress.update(task, completed=count),
+                recipe=asked,
+            )
     return folder
 
 

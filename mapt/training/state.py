@@ -58,7 +58,8 @@ def start_state(config: TrainConfig, init: Path | None, place: Place | None = No
     """A network at the start of a run, with its optimiser and moving average.
 
     Raises:
-        InputError: weights to start from are missing or do not fit, or a precision that the device does not have.
+        InputError: weights to start from are missing or do not fit, or a precision that the device
+            does not have.
     """
     place = place or Place()
     if config.fp16 and place.device.type != "cuda":
@@ -91,7 +92,10 @@ def start_network(config: TrainConfig, init: Path | None) -> Network:
 
 
 def spread(network: Network, config: TrainConfig, place: Place) -> nn.Module:
-    """The network with what saves time or memory in training, shared by the processes; its own weights stay in it."""
+    """Prepare the network for training, shared by the processes.
+
+    It adds what saves time or memory. The network's own weights stay in it.
+    """
     if config.recompute:
         for stage in network.backbone.stages():
             # The trunk's norms are frozen: running a stage twice changes nothing but the time.

@@ -34,18 +34,22 @@ def step(state: State, batch: PairBatch, config: TrainConfig) -> tuple[dict[str,
     state.scaler.scale(parts.sum()).backward()
     state.scaler.unscale_(state.optimizer)
     gradient = nn.utils.clip_grad_norm_(state.network.parameters(), config.schedule.clip)
-    # All numbers at once: a GPU is waited for at each copy. Losses are the mean over processes, so that all of them
-    # stop.
+    # All numbers at once: a GPU is waited for at each copy. Losses are the mean over processes, so
+    # that all of them stop.
     numbers = torch.cat((average(parts.detach(), state.place), gradient.detach().to(parts).view(1)))
     *found, norm = numbers.tolist()
     values = dict(zip(losses, found, strict=True))
     if not all(math.isfinite(value) for value in found):
         shown = {name: round(value, 3) for name, value in values.items()}
-        raise NotFiniteError(f"loss is not finite at iteration {state.iteration}: {shown}, samples {batch.names}")
-    # Before the step: it would carry the damage into weights and average. The scaler skips such a step by itself and
-    # scales the next loss by half as much, until the scale is not the reason.
+        raise NotFiniteError(
+            f"loss is not finite at iteration {state.iteration}: {shown}, samples {batch.names}"
+        )
+    # Before the step: it would carry the damage into weights and average. The scaler skips such a
+    # step by itself and scales the next loss by half as much, until the scale is not the reason.
     if not math.isfinite(norm) and not (config.fp16 and state.scaler.get_scale() > 1):
-        raise NotFiniteError(f"gradient is not finite at iteration {state.iteration}, samples {batch.names}")
+        raise NotFiniteError(
+            f"gradient is not finite at iteration {state.iteration}, samples {batch.names}"
+        )
     state.scaler.step(state.optimizer)
     state.scaler.update()
     state.average.update(state.network)

@@ -17,13 +17,14 @@ CELLS = 2**17  # compared at once, or one pair of masks: what bounds the memory
 def soft_iou(masks: Float, others: Float, windows: Index | None = None) -> NDArray[np.float64]:
     """Sum min / sum max of every pair of masks, compared only where their windows meet.
 
-    A mask's window holds all of it that is above `TAIL`: what a network leaves everywhere else meets nothing, though it
-    counts in the mask's own sum.
+    A mask's window holds all of it that is above `TAIL`: what a network leaves everywhere else
+    meets nothing, though it counts in the mask's own sum.
 
     Args:
         masks: (n,h,w) float32 in [0,1].
         others: (m,h,w) float32 in [0,1].
-        windows: of the others, outside of which they are zero, (m,4) y1, x1, y2, x2; None: look for them.
+        windows: of the others, outside of which they are zero, (m,4) y1, x1, y2, x2; None: look for
+            them.
 
     Returns:
         (n,m) float64 in [0,1]; 0 where both are empty or their windows do not meet.
@@ -62,8 +63,13 @@ def _meet(windows: Index, others: Index) -> NDArray[np.bool_]:
     return meet
 
 
-def _sums_of_minima(masks: Float, others: Float, i: Index, j: Index, corner: Index, size: Index) -> NDArray[np.float64]:
-    """Sum min(masks[i], others[j]) over a window (y,x) `corner` and (height,width) `size` for each of k pairs (k,)."""
+def _sums_of_minima(
+    masks: Float, others: Float, i: Index, j: Index, corner: Index, size: Index
+) -> NDArray[np.float64]:
+    """Sum min(masks[i], others[j]) over a window for each of k pairs, (k,).
+
+    The window of a pair starts at (y,x) `corner` and has the (height,width) `size`.
+    """
     sums = np.zeros(len(i))
     portion = size.prod(1).cumsum() // CELLS
     ends = [0, *(np.flatnonzero(np.diff(portion)) + 1).tolist(), len(i)]
@@ -72,35 +78,50 @@ def _sums_of_minima(masks: Float, others: Float, i: Index, j: Index, corner: Ind
     return sums
 
 
-def _sums_at_once(masks: Float, others: Float, i: Index, j: Index, corner: Index, size: Index) -> NDArray[np.float64]:
+def _sums_at_once(
+    masks: Float, others: Float, i: Index, j: Index, corner: Index, size: Index
+) -> NDArray[np.float64]:
     height, width = masks.shape[1:]
-    lines, wide = (
-        np.repeat(np.arange(len(i)), size[:, 0]),
-        np.repeat(size[:, 1], size[:, 0]),
-    )  # a line: a row of a window
+    # a line: a row of a window
+    lines = np.repeat(np.arange(len(i)), size[:, 0])
+    wide = np.repeat(size[:, 1], size[:, 0])
     y = np.arange(len(lines)) - np.repeat(size[:, 0].cumsum() - size[:, 0], size[:, 0])
     begins = ((i * height + corner[:, 0]) * width + corner[:, 1])[lines] + y * width
-    place = np.repeat(begins - wide.cumsum() + wide, wide) + np.arange(wide.sum())  # of each cell in `masks`
+    place = np.repeat(begins - wide.cumsum() + wide, wide) + np.arange(
+        wide.sum()
+    )  # of each cell in `masks`
     cells = size.prod(1)
-    lower = np.minimum(masks.take(place), others.take(place + np.repeat((j - i) * (height * width), cells)))
+    lower = np.minimum(
+        masks.take(place), others.take(place + np.repeat((j - i) * (height * width), cells))
+    )
     sums: NDArray[np.float64] = np.add.reduceat(lower, cells.cumsum() - cells, dtype=np.float64)
     return sums
 
 
 def find_windows(masks: Float) -> Index:
-    """Rows and columns (n,4) y1, x1, y2, x2 of masks (n,h,w) with anything above `TAIL`; where nothing is, zeros."""
+    """Find the window of each mask that holds anything above `TAIL`.
+
+    Windows are rows and columns (n,4) y1, x1, y2, x2 of masks (n,h,w). An empty mask has a window
+    of zeros.
+    """
     rows = max(1, 8 * CELLS // math.prod(masks.shape[1:]))  # a byte for each
     if len(masks) <= rows:
         return _windows_at_once(masks)
-    return np.concatenate([_windows_at_once(masks[start : start + rows]) for start in range(0, len(masks), rows)])
+    return np.concatenate(
+        [_windows_at_once(masks[start : start + rows]) for start in range(0, len(masks), rows)]
+    )
 
 
 def _windows_at_once(masks: Float) -> Index:
     height, width = masks.shape[1:]
     held = masks > TAIL
     cells = held.view(np.uint32) if width % 4 == 0 else held  # four at once
-    ys, xs = np.bitwise_or.reduce(cells, 2) != 0, np.bitwise_or.reduce(cells, 1).view(np.bool_)
-    out = np.stack((ys.argmax(1), xs.argmax(1), height - ys[:, ::-1].argmax(1), width - xs[:, ::-1].argmax(1)), 1)
+    ys = np.bitwise_or.reduce(cells, 2) != 0
+    xs = np.bitwise_or.reduce(cells, 1).view(np.bool_)
+    out = np.stack(
+        (ys.argmax(1), xs.argmax(1), height - ys[:, ::-1].argmax(1), width - xs[:, ::-1].argmax(1)),
+        1,
+    )
     return np.where(ys.any(1, keepdims=True), out, 0)
 
 

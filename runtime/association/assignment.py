@@ -25,7 +25,9 @@ class Match:
     runner_up: float
 
 
-def assign(scores: NDArray[np.float64], allowed: NDArray[np.bool_], threshold: float) -> list[Match]:
+def assign(
+    scores: NDArray[np.float64], allowed: NDArray[np.bool_], threshold: float
+) -> list[Match]:
     """The pairs that exceed `threshold` by the most in total, none below it.
 
     Args:
@@ -45,17 +47,31 @@ def assign(scores: NDArray[np.float64], allowed: NDArray[np.bool_], threshold: f
     gain = np.where(usable, scores - threshold + 1e-9, 0.0)
     rows, columns = linear_sum_assignment(gain, maximize=True)
     real = usable[rows, columns]
-    rows, columns = rows[real], columns[real]
+    rows = rows[real]
+    columns = columns[real]
     rivals = _runners_up(np.where(allowed, scores, -np.inf), rows, columns)
     return [
         Match(*pair)
-        for pair in zip(rows.tolist(), columns.tolist(), scores[rows, columns].tolist(), rivals.tolist(), strict=True)
+        for pair in zip(
+            rows.tolist(),
+            columns.tolist(),
+            scores[rows, columns].tolist(),
+            rivals.tolist(),
+            strict=True,
+        )
     ]
 
 
-def _runners_up(scores: NDArray[np.float64], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
-    """The best score in the row or the column of each pair besides its own; -inf where there is none."""
-    others = np.concatenate((scores[rows], scores[:, columns].T), 1)  # a row per pair: its row, then its column
+def _runners_up(
+    scores: NDArray[np.float64], rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the best other score in the row or the column of each pair.
+
+    It is -inf if there is none.
+    """
+    others = np.concatenate(
+        (scores[rows], scores[:, columns].T), 1
+    )  # a row per pair: its row, then its column
     pair = np.arange(len(rows))
     others[pair, columns] = others[pair, scores.shape[1] + rows] = -np.inf
     best: NDArray[np.float64] = others.max(1)

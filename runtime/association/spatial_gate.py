@@ -1,4 +1,7 @@
-"""How far an object can have come while it was not seen: what keeps stage 2 from ids that jump across the picture."""
+"""The spatial gate: how far an object can have moved while it was not seen.
+
+It keeps the ids of stage 2 from jumping across the picture.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,13 @@ Boxes = NDArray[np.float32]
 
 
 def reach_used(expected: Boxes, boxes: Boxes, limits: Thresholds) -> NDArray[np.float64]:
-    """The share of what is allowed that every pair of track and detection takes; above 1 it is refused.
+    """Compute how much of the gate every pair of track and detection uses, as a share.
 
-    Two centres may lie `reach` sizes apart, and one size may be `resize` times the other. A size is the root of a
-    box's area; distances count in the geometric mean of both. The larger of the two shares counts.
+    A pair with a share above 1 is refused.
+
+    Two centres may lie `reach` sizes apart, and one size may be `resize` times the other. A size is
+    the root of a box's area; distances count in the geometric mean of both. The larger of the two
+    shares counts.
 
     Args:
         expected: (n,4) xyxy, where each track should be now, network pixels.
@@ -24,11 +30,15 @@ def reach_used(expected: Boxes, boxes: Boxes, limits: Thresholds) -> NDArray[np.
     Returns:
         (n,m) float64, not negative.
     """
-    before, now = np.asarray(expected, np.float64)[:, None], np.asarray(boxes, np.float64)[None]
+    before = np.asarray(expected, np.float64)[:, None]
+    now = np.asarray(boxes, np.float64)[None]
     apart = (before[..., :2] + before[..., 2:] - now[..., :2] - now[..., 2:]) / 2
     distance = np.hypot(apart[..., 0], apart[..., 1])
     # A visible mask has a pixel; what a damaged state restores need not.
-    sizes = [np.sqrt(np.maximum((b[..., 2] - b[..., 0]) * (b[..., 3] - b[..., 1]), 1)) for b in (before, now)]
+    sizes = [
+        np.sqrt(np.maximum((b[..., 2] - b[..., 0]) * (b[..., 3] - b[..., 1]), 1))
+        for b in (before, now)
+    ]
     allowed = limits.reach * np.sqrt(sizes[0] * sizes[1])
     ratio = np.maximum(sizes[0] / sizes[1], sizes[1] / sizes[0])
     used: NDArray[np.float64] = np.maximum(distance / allowed, ratio / limits.resize)

@@ -30,12 +30,15 @@ class TrackState:
     Attributes:
         id, label, score: as in `Track`.
         box: (4,) float32, network pixels.
-        mask8: (1,H/8,W/8) float32, its fused mask; of a lost track (1,0,0), as it is never used again.
-        embedding: (E,) float32, unit length, averaged over sightings; zeros where no look was ever computed.
+        mask8: (1,H/8,W/8) float32, its fused mask; of a lost track (1,0,0), as it is never used
+            again.
+        embedding: (E,) float32, unit length, averaged over sightings; zeros where no look was ever
+            computed.
         age: frames since birth.
         lost: frames since last seen.
         seen_ns: time of the last sighting.
-        velocity: (2,) float32, of the box's centre, network pixels a second, averaged over sightings; zeros at birth.
+        velocity: (2,) float32, of the box's centre, network pixels a second, averaged over
+            sightings; zeros at birth.
     """
 
     id: int
@@ -55,8 +58,10 @@ class _Refused:
     """Why instances did not continue a track.
 
     Attributes:
-        lacking: (n,) float64, what the nearest refused pair of each lacked of its threshold; infinity where none was.
-        gate: (n,) float64, the least that a track took of the gate which looks alike and is too far; infinity likewise.
+        lacking: (n,) float64, what the nearest refused pair of each lacked of its threshold;
+            infinity where none was.
+        gate: (n,) float64, the least that a track took of the gate which looks alike and is too
+            far; infinity likewise.
     """
 
     lacking: NDArray[np.float64]
@@ -84,7 +89,8 @@ class TrackTable:
     def __post_init__(self) -> None:
         if self.association not in get_args(Association):
             raise InputError(
-                f"association {self.association!r} is unknown; choose one of {', '.join(get_args(Association))}"
+                f"association {self.association!r} is unknown; choose one of"
+                f" {', '.join(get_args(Association))}"
             )
 
     def live(self) -> list[TrackState]:
@@ -98,7 +104,8 @@ class TrackTable:
 
         Args:
             fused: the frame's instances.
-            propagated: (L,1,H/8,W/8), the live tracks' masks carried into this frame; empty where that is not possible.
+            propagated: (L,1,H/8,W/8), the live tracks' masks carried into this frame; empty where
+                that is not possible.
             embeddings: (n,E) unit embeddings of the instances; zeros where none was computed.
             stamp_ns: the frame's time.
 
@@ -110,8 +117,10 @@ class TrackTable:
         """
         decisions: list[Decision] = []
         ids, refused = self._associate(fused, propagated, embeddings, stamp_ns, decisions)
-        seen, scores = {number: i for i, number in enumerate(ids) if number}, fused.detections.scores.tolist()
-        looks, velocities = self._looks(seen, embeddings), self._velocities(seen, fused.boxes, stamp_ns)
+        seen = {number: i for i, number in enumerate(ids) if number}
+        scores = fused.detections.scores.tolist()
+        looks = self._looks(seen, embeddings)
+        velocities = self._velocities(seen, fused.boxes, stamp_ns)
         tracks = []
         for track in self.tracks:
             i = seen.get(track.id)
@@ -119,9 +128,15 @@ class TrackTable:
                 tracks.append(_missed(track))
                 continue
             look = looks.get(track.id, track.embedding)
-            box, mask8, age = fused.boxes[i], fused.masks8[i], track.age + 1
+            box = fused.boxes[i]
+            mask8 = fused.masks8[i]
+            age = track.age + 1
             moved = velocities[track.id]
-            tracks.append(TrackState(track.id, track.label, scores[i], box, mask8, look, age, 0, stamp_ns, moved))
+            tracks.append(
+                TrackState(
+                    track.id, track.label, scores[i], box, mask8, look, age, 0, stamp_ns, moved
+                )
+            )
         number = self.next_id
         for i in range(len(ids)):
             if not ids[i]:
@@ -133,10 +148,19 @@ class TrackTable:
         return replace(self, tracks=tuple(tracks), next_id=number), ids, decisions
 
     def _associate(
-        self, fused: Fused, propagated: Float, embeddings: Float, stamp_ns: int, decisions: list[Decision]
+        self,
+        fused: Fused,
+        propagated: Float,
+        embeddings: Float,
+        stamp_ns: int,
+        decisions: list[Decision],
     ) -> tuple[list[int], _Refused]:
-        """The id of each instance that continues a track, 0 for the others (III-D), and what they were refused for."""
-        count, labels = len(fused.detections), fused.detections.classes
+        """Return the id of the track that each instance continues (III-D), or 0 for none.
+
+        The second result holds what the others were refused for.
+        """
+        count = len(fused.detections)
+        labels = fused.detections.classes
         ids: list[int] = [0] * count
         refused = _Refused(np.full(count, np.inf), np.full(count, np.inf))
         live = self.live() if len(propagated) else []
@@ -146,18 +170,29 @@ class TrackTable:
             allowed = _same_class(live, labels)
             for match in assign(scores, allowed, limit):
                 ids[match.column] = live[match.row].id
-                decisions.append(_continued("propagation", ids[match.column], match, match.column, limit))
+                decisions.append(
+                    _continued("propagation", ids[match.column], match, match.column, limit)
+                )
             refused.lacking[:] = _lacking(scores, allowed, limit)
         if self.association in ("full", "appearance"):
             self._associate_looks(fused, embeddings, stamp_ns, ids, refused, decisions)
         return ids, refused
 
     def _associate_looks(
-        self, fused: Fused, embeddings: Float, stamp_ns: int, ids: list[int], refused: _Refused,
+        self,
+        fused: Fused,
+        embeddings: Float,
+        stamp_ns: int,
+        ids: list[int],
+        refused: _Refused,
         decisions: list[Decision],
-    ) -> None:  # fmt: skip
-        """Stage 2: by their looks, what stage 1 left of instances and tracks, no farther apart than the gate allows."""
-        taken, limit = set(ids), self.limits.similarity
+    ) -> None:
+        """Run stage 2: match the remaining instances and tracks by their embeddings.
+
+        Only pairs that are no farther apart than the gate allows can match.
+        """
+        taken = set(ids)
+        limit = self.limits.similarity
         rest = [i for i in np.flatnonzero(embeddings.any(1)).tolist() if not ids[i]]
         free = [t for t in self.tracks if t.id not in taken and self._findable(t, stamp_ns)]
         if not (rest and free):
@@ -167,26 +202,40 @@ class TrackTable:
         same = _same_class(free, fused.detections.classes[rest])
         near = same & (used <= 1)
         for match in assign(scores, near, limit):
-            detection, share = rest[match.column], float(used[match.row, match.column])
+            detection = rest[match.column]
+            share = float(used[match.row, match.column])
             ids[detection] = free[match.row].id
-            decisions.append(_continued("appearance", ids[detection], match, detection, limit, share))
+            decisions.append(
+                _continued("appearance", ids[detection], match, detection, limit, share)
+            )
         refused.gate[rest] = np.where(same & ~near & (scores >= limit), used, np.inf).min(0)
         lacking = np.minimum(_lacking(scores, near, limit), refused.gate[rest] - 1)
         refused.lacking[rest] = np.minimum(refused.lacking[rest], lacking)
 
     def _expected(self, tracks: list[TrackState], stamp_ns: int) -> Float:
-        """Where tracks should be now (n,4): their last boxes, moved on as they moved, for `foresight` seconds."""
-        seconds = np.array([min(_gone(track, stamp_ns), self.limits.foresight) for track in tracks], np.float32)
+        """Predict the boxes (n,4) where tracks should be now.
+
+        They are the last boxes, moved on with the tracks' velocities for at most `foresight`
+        seconds.
+        """
+        seconds = np.array(
+            [min(_gone(track, stamp_ns), self.limits.foresight) for track in tracks], np.float32
+        )
         moved = _rows([track.velocity for track in tracks]) * seconds[:, None]
         return _rows([track.box for track in tracks]) + np.concatenate((moved, moved), 1)
 
     def _velocities(self, seen: dict[int, int], boxes: Float, stamp_ns: int) -> dict[int, Float]:
-        """The new velocity of every continued track: the old one mixed with that since its last sighting."""
+        """Compute the new velocity of every continued track.
+
+        It mixes the old velocity with the one since the track's last sighting.
+        """
         tracks = [track for track in self.tracks if track.id in seen]
         if not tracks:
             return {}
         keep = np.float32(self.limits.velocity_momentum)
-        corners = boxes[[seen[track.id] for track in tracks]] - _rows([track.box for track in tracks])
+        corners = boxes[[seen[track.id] for track in tracks]] - _rows(
+            [track.box for track in tracks]
+        )
         seconds = np.array([[_gone(track, stamp_ns)] for track in tracks], np.float32)
         moved = (corners[:, :2] + corners[:, 2:]) / (2 * seconds)
         mixed = _rows([track.velocity for track in tracks]) * keep + moved * (1 - keep)
@@ -196,31 +245,58 @@ class TrackTable:
         return _gone(track, stamp_ns) <= self.limits.max_lost and bool(track.embedding.any())
 
     def _looks(self, seen: dict[int, int], embeddings: Float) -> dict[int, Float]:
-        """The new embedding of every continued track whose instance has one: the old one mixed with it."""
+        """Compute the new embedding of every continued track whose instance has one.
+
+        It mixes the old embedding with the instance's.
+        """
         known = np.logical_or.reduce(embeddings, 1)
         tracks = [track for track in self.tracks if track.id in seen and known[seen[track.id]]]
         if not tracks:
             return {}
         keep = np.float32(self.limits.embedding_momentum)
-        mixed = np.stack([t.embedding for t in tracks]) * keep + embeddings[[seen[t.id] for t in tracks]] * (1 - keep)
+        mixed = np.stack([t.embedding for t in tracks]) * keep + embeddings[
+            [seen[t.id] for t in tracks]
+        ] * (1 - keep)
         mixed /= np.maximum(np.sqrt((mixed * mixed).sum(1, keepdims=True)), np.float32(1e-12))
-        return {track.id: look.copy() for track, look in zip(tracks, mixed, strict=True)}  # none keeps all alive
+        return {
+            track.id: look.copy() for track, look in zip(tracks, mixed, strict=True)
+        }  # none keeps all alive
 
-    def _born(self, number: int, fused: Fused, embeddings: Float, i: int, stamp_ns: int) -> TrackState:
+    def _born(
+        self, number: int, fused: Fused, embeddings: Float, i: int, stamp_ns: int
+    ) -> TrackState:
         if number > MAX_ID:
             raise StepError(f"ids are used up after {MAX_ID}; start a new tracker")
-        score, label = float(fused.detections.scores[i]), int(fused.detections.classes[i])
-        box, mask8, look = fused.boxes[i], fused.masks8[i], embeddings[i].copy()
-        return TrackState(number, label, score, box, mask8, look, 0, 0, stamp_ns, np.zeros(2, np.float32))
+        score = float(fused.detections.scores[i])
+        label = int(fused.detections.classes[i])
+        box = fused.boxes[i]
+        mask8 = fused.masks8[i]
+        look = embeddings[i].copy()
+        return TrackState(
+            number, label, score, box, mask8, look, 0, 0, stamp_ns, np.zeros(2, np.float32)
+        )
 
     def _birth(self, number: int, detection: int, score: float, refused: _Refused) -> Decision:
-        limit, gate = self.limits.score, float(refused.gate[detection])
+        limit = self.limits.score
+        gate = float(refused.gate[detection])
         margin = min(abs(score - limit), float(refused.lacking[detection]))
-        return Decision("birth", number, detection, score, None, limit, margin, gate if math.isfinite(gate) else None)
+        return Decision(
+            "birth",
+            number,
+            detection,
+            score,
+            None,
+            limit,
+            margin,
+            gate if math.isfinite(gate) else None,
+        )
 
-    def _kept(self, tracks: list[TrackState], stamp_ns: int, decisions: list[Decision]) -> list[TrackState]:
+    def _kept(
+        self, tracks: list[TrackState], stamp_ns: int, decisions: list[Decision]
+    ) -> list[TrackState]:
         """Without what has been lost for too long."""
-        kept, limit = [], self.limits.max_lost
+        kept = []
+        limit = self.limits.max_lost
         for track in tracks:
             gone = _gone(track, stamp_ns)
             if gone > limit:
@@ -231,13 +307,17 @@ class TrackTable:
             kept.append(track)
         return kept
 
-    def _within(self, tracks: list[TrackState], stamp_ns: int, decisions: list[Decision]) -> list[TrackState]:
+    def _within(
+        self, tracks: list[TrackState], stamp_ns: int, decisions: list[Decision]
+    ) -> list[TrackState]:
         """At most `capacity` tracks: those lost for longest go first, of equals the oldest."""
         surplus = len(tracks) - self.capacity
         if surplus <= 0:
             return tracks
         lost = sorted((t for t in tracks if t.lost), key=lambda t: (t.seen_ns, t.id))[:surplus]
-        decisions += [_ended("overflow", t.id, _gone(t, stamp_ns), self.limits.max_lost) for t in lost]
+        decisions += [
+            _ended("overflow", t.id, _gone(t, stamp_ns), self.limits.max_lost) for t in lost
+        ]
         gone = {track.id for track in lost}
         return [track for track in tracks if track.id not in gone]
 
@@ -256,9 +336,16 @@ def _rows(vectors: list[Float]) -> Float:
     return np.concatenate(vectors).reshape(len(vectors), -1)
 
 
-def _lacking(scores: NDArray[np.float64], allowed: NDArray[np.bool_], limit: float) -> NDArray[np.float64]:
-    """What the best refused pair of every column (m,) lacks of the threshold; infinity where none was refused."""
-    lacking: NDArray[np.float64] = np.where(allowed & (scores < limit), limit - scores, np.inf).min(0)
+def _lacking(
+    scores: NDArray[np.float64], allowed: NDArray[np.bool_], limit: float
+) -> NDArray[np.float64]:
+    """Return how far the best refused pair of every column (m,) is below the threshold.
+
+    It is infinity if no pair was refused.
+    """
+    lacking: NDArray[np.float64] = np.where(allowed & (scores < limit), limit - scores, np.inf).min(
+        0
+    )
     return lacking
 
 

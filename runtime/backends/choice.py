@@ -21,20 +21,31 @@ def check_name(wanted: str) -> None:
         InputError: it is none.
     """
     if wanted not in get_args(BackendName):
-        raise InputError(f"backend {wanted!r} is unknown; choose one of {', '.join(get_args(BackendName))}")
+        raise InputError(
+            f"backend {wanted!r} is unknown; choose one of {', '.join(get_args(BackendName))}"
+        )
 
 
 def open_backend(
-    bundle: Bundle, wanted: BackendName, threads: int | None, device: Device = "auto", tf32: bool = False
+    bundle: Bundle,
+    wanted: BackendName,
+    threads: int | None,
+    device: Device = "auto",
+    tf32: bool = False,
 ) -> Backend:
-    """The backend of that name; "auto": TensorRT where bundle and machine have all it needs, else ONNX Runtime.
+    """Open the backend of that name, or choose one.
 
-    What "auto" chose, and why not TensorRT, is logged once ("mapt"): a warning where the bundle has engines.
+    "auto" takes TensorRT if the bundle and the machine have all it needs, and ONNX Runtime
+    otherwise.
+
+    What "auto" chose, and why not TensorRT, is logged once ("mapt"): a warning where the bundle has
+    engines.
 
     Args:
         bundle: what is run.
         wanted: the backend's name.
-        threads: of the network on a CPU; None, or more than that: as many as cores that this process may use.
+        threads: of the network on a CPU; None, or more than that: as many as cores that this
+            process may use.
         device: see `choose_provider`; on "cpu" there is no TensorRT.
         tf32: see `cuda_options`; engines are as they were built.
 
@@ -46,7 +57,9 @@ def open_backend(
     if threads is not None:  # more than there are cores would only wait for each other
         threads = min(check_threads(threads), usable_cores())
     if wanted == "tensorrt" and device == "cpu":
-        raise InputError("backend 'tensorrt': runs on a GPU, not on device 'cpu'; take backend 'ort'")
+        raise InputError(
+            "backend 'tensorrt': runs on a GPU, not on device 'cpu'; take backend 'ort'"
+        )
     if wanted == "tensorrt" or (wanted == "auto" and bundle.engines and device != "cpu"):
         from mapt.runtime.backends.tensorrt import TensorrtBackend
 
@@ -55,10 +68,16 @@ def open_backend(
         except InputError as error:
             if wanted == "tensorrt":
                 raise
-            say_once(logging.WARNING, f"ONNX Runtime runs the network, the bundle's engines cannot: {error}")
+            say_once(
+                logging.WARNING,
+                f"ONNX Runtime runs the network, the bundle's engines cannot: {error}",
+            )
         else:
             if wanted == "auto":
-                say_once(logging.INFO, f"{chosen.machine.library} runs the network on {chosen.machine.target}")
+                say_once(
+                    logging.INFO,
+                    f"{chosen.machine.library} runs the network on {chosen.machine.target}",
+                )
             return chosen
     from mapt.runtime.backends.ort import OrtBackend
 

@@ -21,7 +21,9 @@ def bindings() -> Any:
     try:
         from cuda.bindings import runtime
     except ImportError as error:
-        raise InputError(f"CUDA's Python bindings cannot be used ({error}); install mapt[trt]") from None
+        raise InputError(
+            f"CUDA's Python bindings cannot be used ({error}); install mapt[trt]"
+        ) from None
     return runtime
 
 
@@ -55,19 +57,37 @@ class CudaMemory:
     def allocate_host(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """A page-locked array, which the device reads and writes without a copy in between."""
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        self._host.append(int(_call(self.api, "cudaHostAlloc", size, self.api.cudaHostAllocDefault)))
+        self._host.append(
+            int(_call(self.api, "cudaHostAlloc", size, self.api.cudaHostAllocDefault))
+        )
         memory = (ctypes.c_uint8 * size).from_address(self._host[-1])
         return np.ctypeslib.as_array(memory).view(dtype).reshape(shape)
 
     def upload(self, address: int, array: NDArray[Any]) -> None:
         """Queue a copy of a page-locked array to the device."""
         kind = self.api.cudaMemcpyKind.cudaMemcpyHostToDevice
-        _call(self.api, "cudaMemcpyAsync", address, array.ctypes.data, array.nbytes, kind, self._stream)
+        _call(
+            self.api,
+            "cudaMemcpyAsync",
+            address,
+            array.ctypes.data,
+            array.nbytes,
+            kind,
+            self._stream,
+        )
 
     def download(self, array: NDArray[Any], address: int) -> None:
         """Queue a copy from the device to a page-locked array."""
         kind = self.api.cudaMemcpyKind.cudaMemcpyDeviceToHost
-        _call(self.api, "cudaMemcpyAsync", array.ctypes.data, address, array.nbytes, kind, self._stream)
+        _call(
+            self.api,
+            "cudaMemcpyAsync",
+            array.ctypes.data,
+            address,
+            array.nbytes,
+            kind,
+            self._stream,
+        )
 
     def wait(self) -> None:
         """Until all that was queued is done."""

@@ -17,7 +17,9 @@ from mapt.runtime.perception.self_test import self_test
 
 
 class OpenvinoBackend:
-    """One compiled model per subgraph, in float32: left alone, OpenVINO computes coordinates in bfloat16.
+    """One compiled model per subgraph, in float32.
+
+    By default OpenVINO would compute coordinates in bfloat16.
 
     Attributes:
         name: "openvino".
@@ -25,8 +27,8 @@ class OpenvinoBackend:
         providers: OpenVINO with its version.
 
     Raises:
-        InputError: OpenVINO is not installed, does not take the bundle's operators, or computes the golden picture
-            otherwise than the bundle did.
+        InputError: OpenVINO is not installed, does not take the bundle's operators, or computes the
+            golden picture otherwise than the bundle did.
     """
 
     name = "openvino"
@@ -37,15 +39,29 @@ class OpenvinoBackend:
         except ImportError:
             raise InputError("OpenVINO is not installed; pip install 'mapt[bench]'") from None
         if bundle.lowering != "gridsample":
-            raise InputError(f"OpenVINO has no importer for the operators of --ops {bundle.lowering}; use gridsample")
-        self.info, core = bundle.info, openvino.Core()
-        hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
+            raise InputError(
+                f"OpenVINO has no importer for the operators of --ops {bundle.lowering}; use"
+                " gridsample"
+            )
+        self.info = bundle.info
+        core = openvino.Core()
+        hints = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
         try:
             graphs = {name: bundle.contents.read(path) for name, path in bundle.graphs.items()}
-            models = {name: core.read_model(narrow_ranking(graph)) for name, graph in graphs.items()}
-            self.models = {name: core.compile_model(model, "CPU", hints) for name, model in models.items()}
+            models = {
+                name: core.read_model(narrow_ranking(graph)) for name, graph in graphs.items()
+            }
+            self.models = {
+                name: core.compile_model(model, "CPU", hints) for name, model in models.items()
+            }
         except RuntimeError as error:
-            raise InputError(f"OpenVINO does not take the bundle: {str(error).splitlines()[0]}") from None
+            raise InputError(
+                f"OpenVINO does not take the bundle: {str(error).splitlines()[0]}"
+            ) from None
         self.providers = dict.fromkeys(models, f"OpenVINO {openvino.__version__} CPU")
         if bundle.golden:
             self._test(bundle.golden, bundle)
@@ -67,8 +83,9 @@ class OpenvinoBackend:
 def narrow_ranking(graph: bytes) -> bytes:
     """A graph whose rankings are of scores alone, in 24 bits.
 
-    `mapt.ops.nms.rank_keys` puts score and index into one int64. OpenVINO computes int64 in 32 bits, where the keys of
-    all good scores overflow. ONNX's TopK prefers the lower of equal elements' indices anyway, so the sum can go.
+    `mapt.ops.nms.rank_keys` puts score and index into one int64. OpenVINO computes int64 in 32
+    bits, where the keys of all good scores overflow. ONNX's TopK prefers the lower of equal
+    elements' indices anyway, so the sum can go.
     """
     model = onnx.load_from_string(graph)
     made = {output: node for node in model.graph.node for output in node.output}

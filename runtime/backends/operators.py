@@ -1,4 +1,7 @@
-"""MAPT's own operators for ONNX Runtime: the library that csrc/onnxruntime builds beside this file."""
+"""MAPT's own operators for ONNX Runtime.
+
+csrc/onnxruntime builds their library beside this file.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,19 @@ from pathlib import Path
 from mapt.errors import InputError
 
 DOMAIN = "mapt"
-FOLDER = Path(str(files(__package__)))  # setup.py puts the library into the package; in a frozen program its hook does
-# What a graph calls logits (1,h,w,K) that it ranks channels last: for a CPU, CUDA's Resize takes them for (1,K,h,w).
+FOLDER = Path(
+    str(files(__package__))
+)  # setup.py puts the library into the package; in a frozen program its hook does
+# What a graph calls logits (1,h,w,K) that it ranks channels last: for a CPU, CUDA's Resize takes
+# them for (1,K,h,w).
 CHANNELS_LAST = "_larger"
-COLLECT = "freeze it where `mapt doctor` finds them, and PyInstaller collects them by mapt's own hook"
-REBUILD = "build them: `make kernels` in a checkout, or `MAPT_BUILD=onnxruntime pip install --force-reinstall mapt`"
+COLLECT = (
+    "freeze it where `mapt doctor` finds them, and PyInstaller collects them by mapt's own hook"
+)
+REBUILD = (
+    "build them: `make kernels` in a checkout, or `MAPT_BUILD=onnxruntime pip install"
+    " --force-reinstall mapt`"
+)
 
 
 def find_library() -> tuple[Path, int]:
@@ -26,7 +37,9 @@ def find_library() -> tuple[Path, int]:
     """
     built = sorted(FOLDER.glob("_ort_ops*.so"))
     if not built and getattr(sys, "frozen", False):
-        raise InputError(f"MAPT's operators for ONNX Runtime are not in this frozen program; {COLLECT}")
+        raise InputError(
+            f"MAPT's operators for ONNX Runtime are not in this frozen program; {COLLECT}"
+        )
     if not built:
         raise InputError(f"MAPT's operators for ONNX Runtime are not built; {REBUILD}")
     try:
@@ -49,17 +62,21 @@ def library_for(needed: Mapping[str, int], user: Path | str) -> Path | None:
     """
     unknown = sorted(needed.keys() - {DOMAIN})
     if unknown:
-        raise InputError(f"{user}: needs operators {unknown[0]!r}, which this version does not know")
+        raise InputError(
+            f"{user}: needs operators {unknown[0]!r}, which this version does not know"
+        )
     if DOMAIN not in needed:
         return None
     try:
         path, version = find_library()
     except InputError as error:
-        raise InputError(f"{user}: needs the operators {DOMAIN} {needed[DOMAIN]}; {error}") from None
+        raise InputError(
+            f"{user}: needs the operators {DOMAIN} {needed[DOMAIN]}; {error}"
+        ) from None
     if version != needed[DOMAIN]:
         raise InputError(
-            f"{user}: needs the operators {DOMAIN} {needed[DOMAIN]}, {path.name} has {DOMAIN} {version}; export the "
-            f"bundle with this version, or install the other and {REBUILD}"
+            f"{user}: needs the operators {DOMAIN} {needed[DOMAIN]}, {path.name} has {DOMAIN}"
+            f" {version}; export the bundle with this version, or install the other and {REBUILD}"
         )
     return path
 

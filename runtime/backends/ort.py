@@ -34,20 +34,26 @@ class OrtBackend:
 
     Args:
         bundle: what is run.
-        threads: of the CPU for each subgraph, which run in turn; None: as many as cores that this process may use.
-            Where the host has called `onnxruntime.set_global_thread_pool_sizes`, that pool runs all of them.
-        device: "cpu", "cuda", or "auto": CUDA where this machine and installation have all it needs.
-        tf32: let CUDA round the inputs of float32 products and convolutions to TF32; on a CPU it means nothing.
-        bound: keep tensors in buffers that are planned here; None: on a CUDA device. On a CPU that only adds copies.
+        threads: of the CPU for each subgraph, which run in turn; None: as many as cores that this
+            process may use. Where the host has called `onnxruntime.set_global_thread_pool_sizes`,
+            that pool runs all of them.
+        device: "cpu", "cuda", or "auto": CUDA where this machine and installation have all it
+            needs.
+        tf32: let CUDA round the inputs of float32 products and convolutions to TF32; on a CPU it
+            means nothing.
+        bound: keep tensors in buffers that are planned here; None: on a CUDA device. On a CPU that
+            only adds copies.
 
     Attributes:
         name: "ort".
         info: of the network.
-        providers: which of ONNX Runtime's execution providers runs each subgraph, and whether in TF32.
+        providers: which of ONNX Runtime's execution providers runs each subgraph, and whether in
+            TF32.
 
     Raises:
-        InputError: no ONNX Runtime, a graph that it does not load or that is not the contract's, no such number of
-            threads or none that the system gives, or CUDA was asked for and does not come up.
+        InputError: no ONNX Runtime, a graph that it does not load or that is not the contract's, no
+            such number of threads or none that the system gives, or CUDA was asked for and does not
+            come up.
     """
 
     name = "ort"
@@ -82,7 +88,8 @@ class OrtBackend:
         settings = cuda_options(tf32) if provider == CUDA else {}
         opening = partial(open_session, onnxruntime, options, provider, settings)
         self.sessions = {
-            name: self._open(name, path, partial(opening, graphs[path])) for name, path in bundle.graphs.items()
+            name: self._open(name, path, partial(opening, graphs[path]))
+            for name, path in bundle.graphs.items()
         }
         runs = f"{provider} {TF32}" if provider == CUDA and tf32 else provider
         self.providers = dict.fromkeys(self.sessions, runs)
@@ -118,11 +125,17 @@ class OrtBackend:
         except Exception as error:
             raise InputError(f"{path}: ONNX Runtime cannot load it ({brief(error)})") from error
         spec = BY_NAME[name]
-        for expected, found in ((spec.inputs, session.get_inputs()), (spec.outputs, session.get_outputs())):
+        for expected, found in (
+            (spec.inputs, session.get_inputs()),
+            (spec.outputs, session.get_outputs()),
+        ):
             want = {t.name: list(t.resolve(self.info.sizes)) for t in expected}
             have = {t.name: list(t.shape) for t in found}
             if want != have:
-                raise InputError(f"{path}: its tensors {have} are not the contract's {want}; export the bundle again")
+                raise InputError(
+                    f"{path}: its tensors {have} are not the contract's {want}; export the bundle"
+                    " again"
+                )
         return session
 
     def _require_threads(self, path: Path) -> None:
@@ -130,8 +143,8 @@ class OrtBackend:
             require_threads(self.threads - 1)
         except RuntimeError as error:
             raise InputError(
-                f"{path}: the system gives no more threads ({error}); take fewer, end other programs, or raise the "
-                "limit: ulimit -u, or a container's limit of processes"
+                f"{path}: the system gives no more threads ({error}); take fewer, end other"
+                " programs, or raise the limit: ulimit -u, or a container's limit of processes"
             ) from error
 
 
@@ -141,9 +154,12 @@ def _options(onnxruntime: Any, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # Without work a pool's threads should sleep: the subgraphs alternate, and spinning ones slow each other down.
+    # Without work a pool's threads should sleep: the subgraphs alternate, and spinning ones slow
+    # each other down.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.force_spinning_stop", "1")  # the same of a pool of the whole process
+    options.add_session_config_entry(
+        "session.force_spinning_stop", "1"
+    )  # the same of a pool of the whole process
     # ONNX Runtime would also take its own format, whose content nobody has looked at.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     return options

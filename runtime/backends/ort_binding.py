@@ -1,7 +1,7 @@
 """ONNX Runtime with every tensor in a buffer that is planned once, on the sessions' device.
 
-Without it a session copies its inputs to the device in every call, the pyramid three times a frame. Here a tensor that
-one subgraph leaves on the device and another reads does not travel again.
+Without it a session copies its inputs to the device in every call, the pyramid three times a frame.
+Here a tensor that one subgraph leaves on the device and another reads does not travel again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ Key = tuple[str, tuple[int, ...]]  # `boxes` has D rows in one place and N in an
 
 
 class BoundSessions:
-    """Sessions whose inputs and outputs lie in fixed buffers, one for every distinct tensor of the contract.
+    """Sessions whose inputs and outputs lie in fixed buffers.
+
+    There is one buffer for every distinct tensor of the contract.
 
     Args:
         onnxruntime: the module.
@@ -28,15 +30,23 @@ class BoundSessions:
         device: "cuda", or "cpu" for memory of the host.
     """
 
-    def __init__(self, onnxruntime: Any, sessions: Mapping[str, Any], sizes: dict[str, int], device: str) -> None:
-        self.sessions, self.sizes, self.device = sessions, sizes, device
+    def __init__(
+        self, onnxruntime: Any, sessions: Mapping[str, Any], sizes: dict[str, int], device: str
+    ) -> None:
+        self.sessions = sessions
+        self.sizes = sizes
+        self.device = device
         self._create = onnxruntime.OrtValue.ortvalue_from_shape_and_type
         self._buffers: dict[Key, Any] = {}
-        self._resident: dict[Key, NDArray[Any]] = {}  # arrays handed out whose content still lies in its buffer
+        self._resident: dict[
+            Key, NDArray[Any]
+        ] = {}  # arrays handed out whose content still lies in its buffer
         self._bindings = {name: self._bind(name) for name in sessions}
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
-        """See `Backend.run`. The arrays are read-only, so that what lies in the buffers stays what they say.
+        """See `Backend.run`.
+
+        The arrays are read-only, so that they stay equal to the content of the buffers.
 
         Raises:
             ValueError: an input has another shape or type than the contract says.
@@ -47,7 +57,9 @@ class BoundSessions:
             self._send(tensor, inputs[tensor.name])
         for tensor in spec.outputs:
             self._resident.pop(self._key(tensor), None)
-        self.sessions[subgraph].run_with_iobinding(self._bindings[subgraph])  # waits for the device at its end
+        self.sessions[subgraph].run_with_iobinding(
+            self._bindings[subgraph]
+        )  # waits for the device at its end
         return {tensor.name: self._hand_out(self._key(tensor)) for tensor in spec.outputs}
 
     def _send(self, tensor: TensorSpec, array: NDArray[Any]) -> None:
@@ -55,13 +67,17 @@ class BoundSessions:
         if self._resident.get(key) is array:
             return
         if array.shape != key[1] or array.dtype != np.dtype(tensor.dtype):
-            raise ValueError(f"{tensor.name} is {array.dtype} {array.shape}, not {tensor.dtype} {key[1]}")
+            raise ValueError(
+                f"{tensor.name} is {array.dtype} {array.shape}, not {tensor.dtype} {key[1]}"
+            )
         self._resident.pop(key, None)
         self._buffers[key].update_inplace(np.ascontiguousarray(array))
 
     def _hand_out(self, key: Key) -> NDArray[Any]:
         array: NDArray[Any] = self._buffers[key].numpy()
-        array = array if array.flags.owndata else array.copy()  # of a buffer on the host it is a view
+        array = (
+            array if array.flags.owndata else array.copy()
+        )  # of a buffer on the host it is a view
         array.setflags(write=False)
         self._resident[key] = array
         return array
@@ -70,7 +86,8 @@ class BoundSessions:
         return tensor.name, tensor.resolve(self.sizes)
 
     def _bind(self, subgraph: str) -> Any:
-        spec, binding = BY_NAME[subgraph], self.sessions[subgraph].io_binding()
+        spec = BY_NAME[subgraph]
+        binding = self.sessions[subgraph].io_binding()
         for tensor in spec.inputs:
             binding.bind_ortvalue_input(tensor.name, self._buffer(tensor))
         for tensor in spec.outputs:
@@ -80,5 +97,7 @@ class BoundSessions:
     def _buffer(self, tensor: TensorSpec) -> Any:
         key = self._key(tensor)
         if key not in self._buffers:
-            self._buffers[key] = self._create(list(key[1]), np.dtype(tensor.dtype).type, self.device, 0)
+            self._buffers[key] = self._create(
+                list(key[1]), np.dtype(tensor.dtype).type, self.device, 0
+            )
         return self._buffers[key]

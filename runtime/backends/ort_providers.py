@@ -1,7 +1,9 @@
-"""Which of ONNX Runtime's execution providers runs a bundle, the CPU's or CUDA's, and why not CUDA's.
+"""Chooses the ONNX Runtime execution provider for a bundle, the CPU's or CUDA's.
 
-ONNX Runtime itself goes on with the CPU where CUDA does not come up, and says so on standard output or nowhere. Here a
-provider that was asked for runs, or there is an error.
+It also explains why CUDA cannot be used.
+
+ONNX Runtime itself goes on with the CPU where CUDA does not come up, and says so on standard output
+or nowhere. Here a provider that was asked for runs, or there is an error.
 """
 
 from __future__ import annotations
@@ -22,11 +24,14 @@ from mapt.errors import InputError
 from mapt.runtime.backends.operators import operator_providers, ranks_channels_last
 
 Device = Literal["auto", "cpu", "cuda"]
-CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
 TF32 = "with TF32"  # behind a provider's name in `Backend.providers`
-# y = Relu(x) of one float: the smallest graph that shows whether a provider comes up and its kernels run.
+# y = Relu(x) of one float: the smallest graph that shows whether a provider comes up and its
+# kernels run.
 RELU = (
-    b'\x08\x08:3\n\x0c\n\x01x\x12\x01y"\x04Relu\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01'
+    b"\x08\x08:3\n\x0c\n\x01x\x12\x01y"
+    b'"\x04Relu\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01'
     b"b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\r"
 )
 
@@ -52,11 +57,17 @@ def check_device(wanted: str) -> None:
         InputError: it is none.
     """
     if wanted not in get_args(Device):
-        raise InputError(f"device {wanted!r} is unknown; choose one of {', '.join(get_args(Device))}")
+        raise InputError(
+            f"device {wanted!r} is unknown; choose one of {', '.join(get_args(Device))}"
+        )
 
 
-def choose_provider(onnxruntime: Any, device: Device, operators: Path | None, graphs: Mapping[Path, bytes]) -> str:
-    """`CPU` or `CUDA`; where "auto" cannot take a CUDA provider that is installed, a warning says why once ("mapt").
+def choose_provider(
+    onnxruntime: Any, device: Device, operators: Path | None, graphs: Mapping[Path, bytes]
+) -> str:
+    """Return the provider, `CPU` or `CUDA`.
+
+    If "auto" cannot take a CUDA provider that is installed, a warning explains this once ("mapt").
 
     Args:
         onnxruntime: the module.
@@ -94,7 +105,9 @@ def cuda_options(tf32: bool) -> dict[str, str]:
     return {"use_tf32": "1" if tf32 else "0", "cudnn_conv_algo_search": "HEURISTIC"}
 
 
-def open_session(onnxruntime: Any, options: Any, provider: str, settings: Mapping[str, str], graph: bytes) -> Any:
+def open_session(
+    onnxruntime: Any, options: Any, provider: str, settings: Mapping[str, str], graph: bytes
+) -> Any:
     """A session whose first provider is the given one; it never changes to another.
 
     Args:
@@ -113,18 +126,25 @@ def open_session(onnxruntime: Any, options: Any, provider: str, settings: Mappin
     if provider != CPU:
         wanted.append(CPU)  # runs what computes shapes
     # By default a failure, here or in a later run, makes ONNX Runtime start again on the CPU.
-    start = functools.partial(onnxruntime.InferenceSession, graph, options, providers=wanted, enable_fallback=0)
+    start = functools.partial(
+        onnxruntime.InferenceSession, graph, options, providers=wanted, enable_fallback=0
+    )
     try:
         session = start()
     except RuntimeError as error:
         if "use_per_session_threads" not in str(error):
             raise
-        options.use_per_session_threads = False  # the host has given its process one pool, for every session
+        options.use_per_session_threads = (
+            False  # the host has given its process one pool, for every session
+        )
         session = start()
     session.disable_fallback()  # older versions do not know the argument
     if session.get_providers()[0] != provider:
         _check_library(onnxruntime)
-        raise InputError("CUDA's provider did not come up, and ONNX Runtime says no reason; start the process again")
+        raise InputError(
+            "CUDA's provider did not come up, and ONNX Runtime says no reason; start the process"
+            " again"
+        )
     return session
 
 
@@ -133,13 +153,17 @@ def start_cuda(onnxruntime: Any) -> None:
 
     Raises:
         NoCudaError: something is missing here, or too old.
-        InputError: CUDA fails and has worked in this process before: an illegal memory access, of whichever library,
-            ends it for the rest of the process.
+        InputError: CUDA fails and has worked in this process before: an illegal memory access, of
+            whichever library, ends it for the rest of the process.
     """
     if CUDA not in onnxruntime.get_available_providers():
-        raise NoCudaError(f"this ONNX Runtime ({onnxruntime.__version__}) has no CUDA provider; install mapt[gpu]")
+        raise NoCudaError(
+            f"this ONNX Runtime ({onnxruntime.__version__}) has no CUDA provider; install mapt[gpu]"
+        )
     check_driver()
-    if hasattr(onnxruntime, "preload_dlls"):  # from 1.21 on; else the loader's path has to hold them
+    if hasattr(
+        onnxruntime, "preload_dlls"
+    ):  # from 1.21 on; else the loader's path has to hold them
         onnxruntime.preload_dlls()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what it would log is in the error
@@ -168,19 +192,29 @@ def check_driver() -> None:
         cuda = ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
     except OSError as error:
         raise NoCudaError(f"NVIDIA's driver is not installed ({error})") from None
-    count, text = ctypes.c_int(), ctypes.c_char_p()
+    count = ctypes.c_int()
+    text = ctypes.c_char_p()
     status = cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count))
     if status:
         cuda.cuGetErrorString(status, ctypes.byref(text))
-        raise NoCudaError(f"NVIDIA's driver gives no GPU ({(text.value or b'unknown error').decode()})")
+        raise NoCudaError(
+            f"NVIDIA's driver gives no GPU ({(text.value or b'unknown error').decode()})"
+        )
     if not count.value:
         raise NoCudaError("NVIDIA's driver finds no GPU")
 
 
 def brief(error: Exception) -> str:
-    """What CUDA says in an error of ONNX Runtime, else its first line, or its type where it says nothing."""
-    said = re.search(r"CUDA failure \d+: [^;\n]*", str(error))  # behind a signature of a page's length
-    return said[0].strip() if said else next(iter(str(error).splitlines()), "") or type(error).__name__
+    """Return the part of an ONNX Runtime error that comes from CUDA.
+
+    Without such a part, it returns the error's first line, or its type if the error has no text.
+    """
+    said = re.search(
+        r"CUDA failure \d+: [^;\n]*", str(error)
+    )  # behind a signature of a page's length
+    return (
+        said[0].strip() if said else next(iter(str(error).splitlines()), "") or type(error).__name__
+    )
 
 
 def _check_graphs(operators: Path, graphs: Mapping[Path, bytes]) -> None:
@@ -191,10 +225,14 @@ def _check_graphs(operators: Path, graphs: Mapping[Path, bytes]) -> None:
     """
     others = "export with --ops standard or gridsample"
     if CUDA not in operator_providers(operators):
-        raise NoCudaError(f"{operators.name}: is built without CUDA kernels; build it where nvcc is, or {others}")
+        raise NoCudaError(
+            f"{operators.name}: is built without CUDA kernels; build it where nvcc is, or {others}"
+        )
     wrong = next((path for path, graph in graphs.items() if ranks_channels_last(graph)), None)
     if wrong:
-        raise NoCudaError(f"{wrong}: is made for a CPU; export with --ops custom --device cuda, or {others}")
+        raise NoCudaError(
+            f"{wrong}: is made for a CPU; export with --ops custom --device cuda, or {others}"
+        )
 
 
 @functools.cache
@@ -214,4 +252,6 @@ def _check_library(onnxruntime: Any) -> None:
     try:
         ctypes.CDLL(str(library))
     except OSError as error:
-        raise NoCudaError(f"CUDA's provider does not load ({error}); install mapt[gpu] with CUDA's libraries") from None
+        raise NoCudaError(
+            f"CUDA's provider does not load ({error}); install mapt[gpu] with CUDA's libraries"
+        ) from None

@@ -20,9 +20,15 @@ class Backend(Protocol):
 
     @property
     def providers(self) -> Mapping[str, str]:
-        """What runs each subgraph: ONNX Runtime's execution provider, or another library and its device."""
+        """Name what runs each subgraph.
+
+        It is an execution provider of ONNX Runtime, or another library and its device.
+        """
         ...
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
-        """Run one subgraph; the results belong to the caller, and so do the inputs, which change after the call."""
+        """Run one subgraph.
+
+        The results belong to the caller. So do the inputs, which may change after the call.
+        """
         ...

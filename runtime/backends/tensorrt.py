@@ -1,8 +1,11 @@
-"""TensorRT and TensorRT-RTX: a bundle's engines on a GPU. Unproven: no GPU has run it yet, the tests use a stand-in.
+"""Runs a bundle's engines on a GPU, with TensorRT or TensorRT-RTX.
 
-Every backend, and so every tracker, has its own engines, contexts, stream and buffers. The buffers are planned when it
-is loaded: one on the device and one page-locked on the host for every distinct tensor of the contract. Tensors that one
-subgraph leaves on the device and another reads, the pyramid above all, do not travel again.
+Not yet verified: no GPU has run it, and the tests use a stand-in.
+
+Every backend, and so every tracker, has its own engines, contexts, stream and buffers. The buffers
+are planned when it is loaded: one on the device and one page-locked on the host for every distinct
+tensor of the contract. Tensors that one subgraph leaves on the device and another reads, the
+pyramid above all, do not travel again.
 """
 
 from __future__ import annotations
@@ -21,7 +24,11 @@ from mapt.runtime.backends.protocol import Tensors
 from mapt.runtime.backends.tensorrt_library import device_target, load_library, versioned
 from mapt.runtime.bundle.manifest import Bundle, EngineFile
 
-DTYPES = {"FLOAT": "float32", "INT32": "int32", "UINT8": "uint8"}  # TensorRT's names of the contract's types
+DTYPES = {
+    "FLOAT": "float32",
+    "INT32": "int32",
+    "UINT8": "uint8",
+}  # TensorRT's names of the contract's types
 Key = tuple[str, tuple[int, ...]]  # `boxes` has D rows in one place and N in another
 
 
@@ -72,19 +79,29 @@ def choose_engines(bundle: Bundle, machine: Machine) -> dict[str, EngineFile]:
     Raises:
         InputError: there are none, or another TensorRT built them.
     """
-    engines, target, folder = bundle.engines.get(machine.target), machine.target, bundle.folder
-    again = f"mapt export {folder / 'weights.safetensors'} --out NEW_BUNDLE --trt --targets {target}"
+    engines = bundle.engines.get(machine.target)
+    target = machine.target
+    folder = bundle.folder
+    again = (
+        f"mapt export {folder / 'weights.safetensors'} --out NEW_BUNDLE --trt --targets {target}"
+    )
     if not engines:
         have = ", ".join(sorted(bundle.engines)) or "none"
-        raise InputError(f"{folder}: has no engines for this GPU, {target}, but for: {have}; build them: {again}")
+        raise InputError(
+            f"{folder}: has no engines for this GPU, {target}, but for: {have}; build them: {again}"
+        )
     missing = next((spec.name for spec in SUBGRAPHS if spec.name not in engines), None)
     if missing:
-        raise InputError(f"{folder}: has no engine of {missing} for {target}; build them again: {again}")
-    foreign = next((engine for engine in engines.values() if engine.library != machine.library), None)
+        raise InputError(
+            f"{folder}: has no engine of {missing} for {target}; build them again: {again}"
+        )
+    foreign = next(
+        (engine for engine in engines.values() if engine.library != machine.library), None
+    )
     if foreign:
         raise InputError(
-            f"{foreign.path}: was built by {foreign.library}, here is {machine.library}, which cannot load it; "
-            f"install the former, or build it again here: {again}"
+            f"{foreign.path}: was built by {foreign.library}, here is {machine.library}, which"
+            f" cannot load it; install the former, or build it again here: {again}"
         )
     return engines
 
@@ -102,42 +119,59 @@ class TensorrtBackend:
         providers: the library that runs every subgraph, with its version, and the GPU.
 
     Raises:
-        InputError: see `find_machine` and `choose_engines`; or an engine does not load or is not the contract's.
+        InputError: see `find_machine` and `choose_engines`; or an engine does not load or is not
+            the contract's.
     """
 
     name = "tensorrt"
 
     def __init__(self, bundle: Bundle, machine: Machine | None = None) -> None:
-        self.info, self.machine = bundle.info, machine or find_machine()
+        self.info = bundle.info
+        self.machine = machine or find_machine()
         runs = f"{self.machine.library} on {self.machine.target}"
         self.providers: dict[str, str] = {spec.name: runs for spec in SUBGRAPHS}
-        engines, trt = choose_engines(bundle, self.machine), self.machine.trt
+        engines = choose_engines(bundle, self.machine)
+        trt = self.machine.trt
         try:
             self._memory = CudaMemory(self.machine.cuda)
         except RuntimeError as error:
-            raise InputError(f"CUDA cannot be used ({error}); repair NVIDIA's driver, or use backend='ort'") from None
+            raise InputError(
+                f"CUDA cannot be used ({error}); repair NVIDIA's driver, or use backend='ort'"
+            ) from None
         self._buffers: dict[Key, Buffer] = {}
-        self._resident: dict[Key, NDArray[Any]] = {}  # arrays handed out whose content still lies on the device
+        self._resident: dict[
+            Key, NDArray[Any]
+        ] = {}  # arrays handed out whose content still lies on the device
         self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
         self._engines: dict[str, Any] = {}
         self._contexts: dict[str, Any] = {}
         for spec in SUBGRAPHS:
-            engine = self._runtime.deserialize_cuda_engine(bundle.contents.read(engines[spec.name].path))
+            engine = self._runtime.deserialize_cuda_engine(
+                bundle.contents.read(engines[spec.name].path)
+            )
             if engine is None:
-                raise InputError(f"{engines[spec.name].path}: {self.machine.library} cannot load it on this GPU")
+                raise InputError(
+                    f"{engines[spec.name].path}: {self.machine.library} cannot load it on this GPU"
+                )
             self._check(engine, spec.name, engines[spec.name])
             self._engines[spec.name] = engine
-            self._contexts[spec.name] = self._prepare(engine, (*spec.inputs, *spec.outputs), engines[spec.name])
+            self._contexts[spec.name] = self._prepare(
+                engine, (*spec.inputs, *spec.outputs), engines[spec.name]
+            )
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
-        """See `Backend.run`. The arrays are read-only, so that what lies on the device stays what they say.
+        """See `Backend.run`.
+
+        The arrays are read-only, so that they stay equal to what is on the device.
 
         Raises:
             RuntimeError: CUDA or TensorRT fails.
         """
-        spec, memory = BY_NAME[subgraph], self._memory
+        spec = BY_NAME[subgraph]
+        memory = self._memory
         for tensor in spec.inputs:
-            key, array = self._key(tensor), inputs[tensor.name]
+            key = self._key(tensor)
+            array = inputs[tensor.name]
             if self._resident.get(key) is array:
                 continue
             self._resident.pop(key, None)
@@ -166,7 +200,9 @@ class TensorrtBackend:
         """An execution context whose tensors lie in the planned buffers for good."""
         context = engine.create_execution_context()
         if context is None:
-            raise InputError(f"{file.path}: TensorRT gives it no execution context; is the GPU's memory full?")
+            raise InputError(
+                f"{file.path}: TensorRT gives it no execution context; is the GPU's memory full?"
+            )
         for tensor in tensors:
             key = self._key(tensor)
             if key not in self._buffers:
@@ -175,15 +211,19 @@ class TensorrtBackend:
                     self._buffers[key] = Buffer(self._memory.allocate(host.nbytes), host)
                 except RuntimeError as error:
                     raise InputError(
-                        f"{file.path}: no memory for {tensor.name} ({error}); free some, or use backend='ort'"
+                        f"{file.path}: no memory for {tensor.name} ({error}); free some, or use"
+                        " backend='ort'"
                     ) from None
             if not context.set_tensor_address(tensor.name, self._buffers[key].address):
-                raise InputError(f"{file.path}: TensorRT refuses {tensor.name}'s address; build the engine again")
+                raise InputError(
+                    f"{file.path}: TensorRT refuses {tensor.name}'s address; build the engine again"
+                )
         return context
 
     def _check(self, engine: Any, subgraph: str, file: EngineFile) -> None:
         """The engine's tensors must be those of the contract."""
-        modes, spec = self.machine.trt.TensorIOMode, BY_NAME[subgraph]
+        modes = self.machine.trt.TensorIOMode
+        spec = BY_NAME[subgraph]
         want = {t.name: (modes.INPUT, t.dtype, t.resolve(self.info.sizes)) for t in spec.inputs}
         want |= {t.name: (modes.OUTPUT, t.dtype, t.resolve(self.info.sizes)) for t in spec.outputs}
         have = {}
@@ -194,6 +234,6 @@ class TensorrtBackend:
         wrong = next((n for n in (*want, *have) if want.get(n) != have.get(n)), None)
         if wrong:
             raise InputError(
-                f"{file.path}: its tensor {wrong} is {have.get(wrong)}, the contract's {want.get(wrong)}; "
-                "export the bundle again"
+                f"{file.path}: its tensor {wrong} is {have.get(wrong)}, the contract's"
+                f" {want.get(wrong)}; export the bundle again"
             )

@@ -12,11 +12,15 @@ from typing import Any
 # Where NVIDIA's bindings come without their libraries, ONNX Runtime's plugin package brings them.
 RTX_LIBRARIES = "onnxruntime-ep-nv-tensorrt-rtx-cu13"
 RTX_LOAD_ORDER = ("libcudart.so", "libtensorrt_rtx.so", "libtensorrt_onnxparser_rtx.so")
-CAPABILITY_MAJOR, CAPABILITY_MINOR = 75, 76  # CUdevice_attribute
+CAPABILITY_MAJOR = 75  # CUdevice_attribute
+CAPABILITY_MINOR = 76
 
 
 def extras() -> str:
-    """The extras that bring a TensorRT to this machine, for messages; NVIDIA has TensorRT-RTX for x86-64 alone."""
+    """Name the extras that install TensorRT on this machine, for messages.
+
+    NVIDIA provides TensorRT-RTX for x86-64 only.
+    """
     trt = "mapt[trt] on a machine with a GPU"
     rtx = sys.platform == "linux" and platform.machine() == "x86_64"
     return f"mapt[trt-rtx], which builds without a GPU, or {trt}" if rtx else trt
@@ -50,7 +54,8 @@ def device_target() -> str:
     Raises:
         ValueError: there is no driver or no GPU.
     """
-    major, minor = ctypes.c_int(), ctypes.c_int()
+    major = ctypes.c_int()
+    minor = ctypes.c_int()
     try:
         cuda = ctypes.CDLL("libcuda.so.1")
     except OSError:
@@ -65,7 +70,9 @@ def _preload_rtx() -> None:
     try:
         files = importlib.metadata.files(RTX_LIBRARIES) or []
     except importlib.metadata.PackageNotFoundError:
-        raise ImportError(f"its libraries come with {RTX_LIBRARIES}, which is not installed") from None
+        raise ImportError(
+            f"its libraries come with {RTX_LIBRARIES}, which is not installed"
+        ) from None
     for start in RTX_LOAD_ORDER:
         path = next((str(f.locate()) for f in files if f.name.startswith(start)), None)
         if path is None:

@@ -77,16 +77,21 @@ def sha256(path: Path) -> str:
 def inside(manifest: Path, name: str) -> Path:
     """The path of a file that a manifest names: beside or below the manifest, by name.
 
-    It may be a link, as in a hub's cache or a Kubernetes volume. Where that leads does not matter: the hash decides.
+    It may be a link, as in a hub's cache or a Kubernetes volume. Where that leads does not matter:
+    the hash decides.
 
     Raises:
         InputError: the name climbs out of the folder, or is none.
     """
     parts = Path(name).parts
     if not name.isprintable():
-        raise InputError(f"{manifest}: names {name!r}, which is no file name; do not use this bundle")
+        raise InputError(
+            f"{manifest}: names {name!r}, which is no file name; do not use this bundle"
+        )
     if not parts or Path(name).is_absolute() or ".." in parts or "\\" in name:
-        raise InputError(f"{manifest}: names {name!r}, which is outside the bundle; do not use this bundle")
+        raise InputError(
+            f"{manifest}: names {name!r}, which is outside the bundle; do not use this bundle"
+        )
     return manifest.parent / name
 
 
@@ -101,13 +106,21 @@ def require_file(path: Path) -> None:
     except OSError as error:
         raise _unreadable(path, error) from None
     if not found:
-        raise InputError(f"{path}: is named in the manifest but missing; export or copy the bundle again")
+        raise InputError(
+            f"{path}: is named in the manifest but missing; export or copy the bundle again"
+        )
 
 
 def _compare(path: Path, found: str, stated: str) -> None:
     if found != stated:
-        raise InputError(f"{path}: its SHA-256 differs from the manifest's; the file was changed, export it again")
+        raise InputError(
+            f"{path}: its SHA-256 differs from the manifest's; the file was changed, export it"
+            " again"
+        )
 
 
 def _unreadable(path: Path, error: OSError) -> InputError:
-    return InputError(f"{path}: cannot be read ({error.strerror}); check its permissions, or copy the bundle again")
+    return InputError(
+        f"{path}: cannot be read ({error.strerror}); check its permissions, or copy the bundle"
+        " again"
+    )

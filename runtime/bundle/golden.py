@@ -15,13 +15,17 @@ from mapt.runtime.backends.protocol import Tensors
 
 Layout = Mapping[str, tuple[str, tuple[int, ...]]]  # dtype and shape by name
 HEADER = 256  # bytes in front of an array, at most: NumPy takes 128
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those of NumPy; others unpack more at once than is asked for
+METHODS = (
+    zipfile.ZIP_STORED,
+    zipfile.ZIP_DEFLATED,
+)  # those of NumPy; others unpack more at once than is asked for
 
 
 def read_arrays(content: bytes, layout: Layout) -> Tensors:
     """The arrays of an `.npz` archive.
 
-    Nothing is unpacked that is larger than its array, whatever the archive says, and nothing is unpickled.
+    Nothing is unpacked that is larger than its array, whatever the archive says, and nothing is
+    unpickled.
 
     Args:
         content: the archive.
@@ -48,8 +52,11 @@ def _check_names(found: list[str], layout: Layout) -> None:
         raise ValueError(f"it holds {len(found)} arrays, not {len(wanted)}")
 
 
-def _read_array(archive: zipfile.ZipFile, name: str, dtype: str, shape: tuple[int, ...]) -> NDArray[np.generic]:
-    entry, size = archive.getinfo(f"{name}.npy"), math.prod(shape) * np.dtype(dtype).itemsize
+def _read_array(
+    archive: zipfile.ZipFile, name: str, dtype: str, shape: tuple[int, ...]
+) -> NDArray[np.generic]:
+    entry = archive.getinfo(f"{name}.npy")
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     if entry.compress_type not in METHODS:
         raise ValueError(f"{name} is packed by method {entry.compress_type}")
     if not size < entry.file_size <= size + HEADER:

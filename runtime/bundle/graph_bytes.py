@@ -1,8 +1,10 @@
 """Looks into the bytes of an ONNX file before ONNX Runtime does, without the package onnx.
 
-A bundle's graphs are lists of operators with their weights inside. ONNX allows more: weights in other files, which no
-manifest names, and control flow and functions, which may run for ever or grow without bound. None of that is loaded.
-The one exception suppresses boxes: a Loop over plain operators, whose number of rounds is written in the graph.
+A bundle's graphs are lists of operators with their weights inside. ONNX allows more: weights in
+other files, which no manifest names, and control flow and functions, which may run for ever or grow
+without bound. None of that is loaded.
+The one exception suppresses boxes: a Loop over plain operators, whose number of rounds is written
+    in the graph.
 """
 
 from __future__ import annotations
@@ -12,17 +14,36 @@ from collections.abc import Iterator
 from mapt.errors import InputError
 
 MOST_ROUNDS = 2**14  # of a Loop; suppression takes one for each candidate box, a few thousand
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # protobuf's wire types; ONNX has none of the others
+VARINT = 0  # protobuf's wire types; ONNX has none of the others
+FIXED64 = 1
+BYTES = 2
+FIXED32 = 5
 INT64 = 7  # TensorProto.DataType
 # Numbers of fields in onnx.proto.
-MODEL_GRAPH, MODEL_TRAINING, MODEL_FUNCTIONS = 7, 20, 25
-GRAPH_NODE, GRAPH_TENSOR, GRAPH_SPARSE = 1, 5, 15
-NODE_INPUT, NODE_OUTPUT, NODE_KIND, NODE_ATTRIBUTE, NODE_DOMAIN = 1, 2, 4, 5, 7
-ATTRIBUTE_NAME, ATTRIBUTE_INT = 1, 3
-ATTRIBUTE_TENSOR, ATTRIBUTE_GRAPH, ATTRIBUTE_TENSORS, ATTRIBUTE_GRAPHS = 5, 6, 10, 11
+MODEL_GRAPH = 7
+MODEL_TRAINING = 20
+MODEL_FUNCTIONS = 25
+GRAPH_NODE = 1
+GRAPH_TENSOR = 5
+GRAPH_SPARSE = 15
+NODE_INPUT = 1
+NODE_OUTPUT = 2
+NODE_KIND = 4
+NODE_ATTRIBUTE = 5
+NODE_DOMAIN = 7
+ATTRIBUTE_NAME = 1
+ATTRIBUTE_INT = 3
+ATTRIBUTE_TENSOR = 5
+ATTRIBUTE_GRAPH = 6
+ATTRIBUTE_TENSORS = 10
+ATTRIBUTE_GRAPHS = 11
 ATTRIBUTE_SPARSE = (22, 23)
 SPARSE_TENSORS = (1, 2)
-TENSOR_TYPE, TENSOR_INT64, TENSOR_NAME, TENSOR_RAW, TENSOR_EXTERNAL = 2, 7, 8, 9, (13, 14)
+TENSOR_TYPE = 2
+TENSOR_INT64 = 7
+TENSOR_NAME = 8
+TENSOR_RAW = 9
+TENSOR_EXTERNAL = (13, 14)
 
 Value = int | memoryview
 Fields = dict[int, list[Value]]
@@ -44,14 +65,17 @@ def check_graph(user: object, content: bytes) -> None:
         content: its bytes.
 
     Raises:
-        InputError: external data, control flow without a bound, a function, or bytes that are no ONNX file.
+        InputError: external data, control flow without a bound, a function, or bytes that are no
+            ONNX file.
     """
     try:
         _check_model(_fields(memoryview(content)))
     except _MalformedError:
         raise InputError(f"{user}: is not an ONNX file; export the bundle again") from None
     except _RefusedError as error:
-        raise InputError(f"{user}: holds {error}, which no bundle has; do not use this bundle") from None
+        raise InputError(
+            f"{user}: holds {error}, which no bundle has; do not use this bundle"
+        ) from None
 
 
 def _check_model(model: Fields) -> None:
@@ -73,12 +97,15 @@ def _check_graph(graph: Fields, nodes: list[Fields], rounds: dict[bytes, int] | 
 
 
 def _check_loop(node: Fields, attribute: Fields, rounds: dict[bytes, int] | None) -> None:
-    kind, domain = _text(node, NODE_KIND), _text(node, NODE_DOMAIN)
+    kind = _text(node, NODE_KIND)
+    domain = _text(node, NODE_DOMAIN)
     if rounds is None or (kind, domain) != (b"Loop", b"") or ATTRIBUTE_GRAPHS in attribute:
         raise _RefusedError("control flow other than a Loop over plain operators")
     count = next((bytes(name) for name in _messages(node, NODE_INPUT)), b"")
     if not 0 <= rounds.get(count, -1) <= MOST_ROUNDS:
-        raise _RefusedError(f"a Loop that does not end after a written number of rounds, {MOST_ROUNDS} at most")
+        raise _RefusedError(
+            f"a Loop that does not end after a written number of rounds, {MOST_ROUNDS} at most"
+        )
     body = _merged(attribute, ATTRIBUTE_GRAPH)
     _check_graph(body, [_fields(inner) for inner in _messages(body, GRAPH_NODE)], None)
 
@@ -101,7 +128,11 @@ def _number(tensor: Fields) -> int:
     """The value of a tensor that is one int64 as it lies in memory; -1: it is another."""
     raw = _messages(tensor, TENSOR_RAW)
     single = _last(tensor, TENSOR_TYPE) == INT64 and len(raw) == 1 and len(raw[0]) == 8
-    return int.from_bytes(raw[0], "little", signed=True) if single and TENSOR_INT64 not in tensor else -1
+    return (
+        int.from_bytes(raw[0], "little", signed=True)
+        if single and TENSOR_INT64 not in tensor
+        else -1
+    )
 
 
 def _check_tensors(message: Fields, tensors: tuple[int, ...], sparse: tuple[int, ...]) -> None:
@@ -149,7 +180,8 @@ def _walk(message: memoryview) -> Iterator[tuple[int, Value]]:
     at = 0
     while at < len(message):
         tag, at = _varint(message, at)
-        number, wire = tag >> 3, tag & 7
+        number = tag >> 3
+        wire = tag & 7
         if not 0 < number < 2**29 or wire not in (VARINT, FIXED64, BYTES, FIXED32):
             raise _MalformedError
         if wire == VARINT:

@@ -1,4 +1,7 @@
-"""The lowest library versions that a bundle's graphs run on: stated in its manifest, checked before they are loaded."""
+"""States and checks the lowest library versions that a bundle's graphs run on.
+
+The bundle's manifest states them. They are checked before the graphs are loaded.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from typing import Literal
 from mapt.errors import InputError
 
 LIBRARIES = {"onnxruntime": "ONNX Runtime"}  # that a manifest may state a version of
-# The lowest ONNX Runtime whose CPU kernels run each lowering, found by running every release from 1.20 on. `standard`
-# waits for the kernel of DeformConv (operator set 19).
+# The lowest ONNX Runtime whose CPU kernels run each lowering, found by running every release from
+# 1.20 on. `standard` waits for the kernel of DeformConv (operator set 19).
 FLOORS = {"custom": "1.20", "standard": "1.25", "gridsample": "1.20"}
 
 
@@ -20,7 +23,9 @@ def required(lowering: str) -> dict[str, str]:
     return {"onnxruntime": FLOORS[lowering]}
 
 
-def check_requirements(requires: Mapping[str, str], installed: Mapping[str, str], user: Path | str) -> None:
+def check_requirements(
+    requires: Mapping[str, str], installed: Mapping[str, str], user: Path | str
+) -> None:
     """Refuse graphs that a library here is too old for.
 
     Args:
@@ -29,15 +34,19 @@ def check_requirements(requires: Mapping[str, str], installed: Mapping[str, str]
         user: what needs them, for the message.
 
     Raises:
-        InputError: a library is too old; the line names both versions, and the lowering that runs here.
+        InputError: a library is too old; the line names both versions, and the lowering that runs
+            here.
     """
     for library, lowest in requires.items():
         if library not in installed or version(installed[library]) >= version(lowest):
             continue
-        found, name = installed[library], LIBRARIES[library]
+        found = installed[library]
+        name = LIBRARIES[library]
         other = runnable(found) if library == "onnxruntime" else None
         instead = f", or export with --ops {other}, which runs on {found}" if other else ""
-        raise InputError(f"{user}: needs {name} {lowest} or newer, {found} is installed; update it{instead}")
+        raise InputError(
+            f"{user}: needs {name} {lowest} or newer, {found} is installed; update it{instead}"
+        )
 
 
 def onnxruntime_version() -> str | None:
@@ -50,14 +59,20 @@ def onnxruntime_version() -> str | None:
 
 
 def runnable(onnxruntime: str) -> Literal["standard", "gridsample"] | None:
-    """The lowering of standard operators that a version of ONNX Runtime runs, None where there is none."""
+    """Return the lowering to standard operators that a version of ONNX Runtime runs.
+
+    The result is None if it runs none.
+    """
     if version(onnxruntime) >= version(FLOORS["standard"]):
         return "standard"
     return "gridsample" if version(onnxruntime) >= version(FLOORS["gridsample"]) else None
 
 
 def runnable_here() -> Literal["standard", "gridsample"]:
-    """The same of the ONNX Runtime that is installed; `standard`, the default, where none runs or none is there."""
+    """Return the same for the ONNX Runtime that is installed.
+
+    The default is `standard`, if it runs none or is not installed.
+    """
     here = onnxruntime_version()
     return (runnable(here) if here else None) or "standard"
 

@@ -34,13 +34,18 @@ def load_private_key(key: Path) -> Any:
     try:
         loaded = load_pem_private_key(key.read_bytes(), None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise InputError(f"{key}: is not a private key ({error}); make one: {HOW_TO_MAKE}") from None
+        raise InputError(
+            f"{key}: is not a private key ({error}); make one: {HOW_TO_MAKE}"
+        ) from None
     if not isinstance(loaded, Ed25519PrivateKey):
         raise InputError(f"{key}: is not an Ed25519 key; make one: {HOW_TO_MAKE}")
     return loaded
 
 
-HOW_TO_MAKE = "openssl genpkey -algorithm ed25519 -out key.pem; openssl pkey -in key.pem -pubout -out trusted.pem"
+HOW_TO_MAKE = (
+    "openssl genpkey -algorithm ed25519 -out key.pem; openssl pkey -in key.pem -pubout -out"
+    " trusted.pem"
+)
 
 
 def load_public_key(key: Path | str) -> Any:
@@ -50,7 +55,9 @@ def load_public_key(key: Path | str) -> Any:
         InputError: an empty path, a file that is not such a key, or cryptography is not installed.
     """
     if not Path(key).name:  # an unset variable of a script: never "no key is asked for"
-        raise InputError("the trusted key is an empty path; name a public key's file, or ask for no signature")
+        raise InputError(
+            "the trusted key is an empty path; name a public key's file, or ask for no signature"
+        )
     try:
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -60,20 +67,27 @@ def load_public_key(key: Path | str) -> Any:
     try:
         loaded = load_pem_public_key(Path(key).read_bytes())
     except OSError as error:
-        raise InputError(f"{key}: cannot be read ({error.strerror}); give a public key: {HOW_TO_MAKE}") from None
+        raise InputError(
+            f"{key}: cannot be read ({error.strerror}); give a public key: {HOW_TO_MAKE}"
+        ) from None
     except (ValueError, UnsupportedAlgorithm) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{key}: is not a public key ({reason}); make one: {HOW_TO_MAKE}") from None
+        raise InputError(
+            f"{key}: is not a public key ({reason}); make one: {HOW_TO_MAKE}"
+        ) from None
     if not isinstance(loaded, Ed25519PublicKey):
         raise InputError(f"{key}: is not an Ed25519 key; make one: {HOW_TO_MAKE}")
     return loaded
 
 
 def check_signature(content: bytes, path: Path, trust: Path | str, signature: Path) -> None:
-    """Check that the owner of a public Ed25519 key (PEM) signed a file, of which `content` was read.
+    """Check that the owner of a public Ed25519 key (PEM) signed a file.
+
+    The bytes of the file are given as `content`.
 
     Raises:
-        InputError: no signature, another's or a damaged one, not a key, or cryptography is not installed.
+        InputError: no signature, another's or a damaged one, not a key, or cryptography is not
+            installed.
     """
     key = load_public_key(trust)
     from cryptography.exceptions import InvalidSignature  # it is there: the key was read by it
@@ -81,12 +95,16 @@ def check_signature(content: bytes, path: Path, trust: Path | str, signature: Pa
     try:
         if not signature.is_file():
             raise InputError(
-                f"{signature}: is missing, the bundle is not signed; export it with --sign, or leave out --trust"
+                f"{signature}: is missing, the bundle is not signed; export it with --sign, or"
+                " leave out --trust"
             )
         key.verify(signature.read_bytes(), content)
     except OSError as error:
-        raise InputError(f"{signature}: cannot be read ({error.strerror}); check its permissions") from None
+        raise InputError(
+            f"{signature}: cannot be read ({error.strerror}); check its permissions"
+        ) from None
     except InvalidSignature:
         raise InputError(
-            f"{path}: was not signed by the owner of {trust}, or was changed since; do not use this bundle"
+            f"{path}: was not signed by the owner of {trust}, or was changed since; do not use this"
+            " bundle"
         ) from None

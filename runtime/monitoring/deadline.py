@@ -12,7 +12,8 @@ from mapt.errors import InputError, shown
 
 Head = Literal["appearance", "motion"]
 ORDER: tuple[Head, ...] = ("appearance", "motion")  # what is left out first
-RISE, FALL = 0.5, 0.25  # weight of a measurement above and below the estimate
+RISE = 0.5  # weight of a measurement above and below the estimate
+FALL = 0.25
 OUTLIER = 2.0  # a measurement counts as at most this many times the estimate
 FORGET = 0.8  # of the estimate of a head that was left out, so that it is tried again
 
@@ -39,7 +40,8 @@ class Estimates:
     """Running milliseconds: of a call of each head, and of the rest of the step after them.
 
     Args:
-        reserve: estimates are multiplied by this before they are compared with the time that is left.
+        reserve: estimates are multiplied by this before they are compared with the time that is
+            left.
     """
 
     def __init__(self, reserve: float = Thresholds.deadline_reserve) -> None:
@@ -48,7 +50,10 @@ class Estimates:
         self._lowered: set[str] = set()  # by `forget`, since the last measurement
 
     def learn(self, name: str, ms: float) -> None:
-        """Move an estimate towards a measurement; the first one after the head was left out counts alone."""
+        """Move an estimate towards a measurement.
+
+        The first measurement after the head was left out replaces the estimate.
+        """
         old = ms if name in self._lowered else self.ms.get(name, ms)
         self._lowered.discard(name)
         self.ms[name] = old + (RISE if ms > old else FALL) * (min(ms, OUTLIER * old) - old)
@@ -59,8 +64,13 @@ class Estimates:
             self.ms[name] *= FORGET
             self._lowered.add(name)
 
-    def learn_from(self, ms: Mapping[str, float], calls: Mapping[Head, int], degraded: tuple[Head, ...]) -> None:
-        """Take over the stages of a step, of which heads ran `calls` times and `degraded` did not."""
+    def learn_from(
+        self, ms: Mapping[str, float], calls: Mapping[Head, int], degraded: tuple[Head, ...]
+    ) -> None:
+        """Learn from the stages of a step.
+
+        The heads ran `calls` times, and those in `degraded` were left out.
+        """
         for head, number in calls.items():
             if number:
                 self.learn(head, ms[head] / number)
@@ -69,7 +79,9 @@ class Estimates:
         self.learn("rest", ms["association"] + ms["output"])
 
     def left_out(self, calls: Mapping[Head, int], left_ms: float | None) -> tuple[Head, ...]:
-        """The heads that do not fit into the time that is left, in the order in which they are given up.
+        """Choose the heads to leave out, because they do not fit into the time that is left.
+
+        They are returned in the order in which they are given up.
 
         Args:
             calls: how often each head would run.

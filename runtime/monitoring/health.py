@@ -15,7 +15,10 @@ Value = TypeVar("Value")
 
 
 class ReadOnly(dict[str, Value]):
-    """A mapping for other threads to read: nobody can change it, and it can be copied, pickled and sent."""
+    """A mapping for other threads to read.
+
+    It cannot be changed, but it can be copied, pickled and sent.
+    """
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError("health is for reading; copy it with dict() to change it")
@@ -35,8 +38,11 @@ class Status(str, Enum):
     OK = "OK"  # the last frame was labelled in full and in time
     DEGRADED = "DEGRADED"  # labelled, but a head was left out, or the output is suspicious
     LATE = "LATE"  # labelled after its deadline, or the running step is already beyond it
-    NO_INPUT = "NO_INPUT"  # no frame yet, no step for longer than masks can be carried, or the last one was refused
-    INVALID = "INVALID"  # the image shows nothing or is not a new one, or an output broke its contract
+    # no frame yet, no step for longer than masks can be carried, or the last one was refused
+    NO_INPUT = "NO_INPUT"
+    INVALID = (  # the image shows nothing or is not a new one, or an output broke its contract
+        "INVALID"
+    )
     FAULT = "FAULT"  # the backend raised
 
 
@@ -73,7 +79,10 @@ class Health:
     providers: Mapping[str, str] = field(default_factory=ReadOnly)
 
     def to_dict(self) -> dict[str, object]:
-        """Plain values, to be published; `age_ms` is None before the first frame, which JSON can say."""
+        """Return plain values that can be published.
+
+        `age_ms` is None before the first frame, because JSON has no infinity.
+        """
         plain: dict[str, object] = {f.name: getattr(self, f.name) for f in fields(self)}
         age = self.age_ms if math.isfinite(self.age_ms) else None
         mappings = {"timings_ms": dict(self.timings_ms), "providers": dict(self.providers)}
@@ -87,7 +96,9 @@ class _Running:
 
 
 class HealthRecord:
-    """Written by the stepping thread, read by any: every change is one assignment of an immutable value.
+    """A record that the stepping thread writes and any thread can read.
+
+    Every change is one assignment of an immutable value.
 
     Args:
         silence_s: seconds without a step that count as no input.
@@ -101,7 +112,8 @@ class HealthRecord:
         now: Callable[[], float] = time.monotonic,
         providers: Mapping[str, str] | None = None,
     ) -> None:
-        self.silence_s, self.now = silence_s, now
+        self.silence_s = silence_s
+        self.now = now
         self.providers = ReadOnly(dict(providers or {}))
         # And when the last labelled frame came out, and when the last step ended, however it did.
         self._last: tuple[Health, float | None, float | None] = Health(), None, None
@@ -118,20 +130,32 @@ class HealthRecord:
 
     def labelled(self, frame: PanopticFrame) -> None:
         """A step gave a frame."""
-        last, running, now = self._last[0], self._running, self.now()
+        last = self._last[0]
+        running = self._running
+        now = self.now()
         took = (now - running.since) * 1e3 if running else 0.0
         deadline = running.deadline_ms if running else None
         status, reason = _judge(frame, took, deadline)
         health = Health(
-            status, reason, frame.alarms, frame.degraded, last.frames + 1, last.refused, last.failed,
-            frame.stamp_ns, timings_ms=ReadOnly(dict(frame.timings_ms)),
-        )  # fmt: skip
-        self._last, self._running = (health, now, now), None
+            status,
+            reason,
+            frame.alarms,
+            frame.degraded,
+            last.frames + 1,
+            last.refused,
+            last.failed,
+            frame.stamp_ns,
+            timings_ms=ReadOnly(dict(frame.timings_ms)),
+        )
+        self._last = (health, now, now)
+        self._running = None
 
     def refused(self, error: Exception) -> None:
         """The caller's image or stamp was refused."""
         last = self._last[0]
-        self._end(replace(last, status=Status.NO_INPUT, reason=str(error), refused=last.refused + 1))
+        self._end(
+            replace(last, status=Status.NO_INPUT, reason=str(error), refused=last.refused + 1)
+        )
 
     def failed(self, error: BaseException, status: Status) -> None:
         """A step raised."""
@@ -139,17 +163,22 @@ class HealthRecord:
         self._end(replace(last, status=status, reason=str(error), failed=last.failed + 1))
 
     def _end(self, health: Health) -> None:
-        self._last, self._running = (health, self._last[1], self.now()), None
+        self._last = (health, self._last[1], self.now())
+        self._running = None
 
     def read(self) -> Health:
         """How the tracker is now; never waits."""
-        (health, at, ended), running, now = self._last, self._running, self.now()
+        health, at, ended = self._last
+        running = self._running
+        now = self.now()
         age = float("inf") if at is None else (now - at) * 1e3
         busy = (now - running.since) * 1e3 if running else 0.0
         health = replace(health, age_ms=age, busy_ms=busy, providers=self.providers)
         if ended is not None and now - ended > self.silence_s:
             before = f"; before that {health.reason}" if health.reason else ""
-            health = replace(health, status=Status.NO_INPUT, reason=f"no frame for {now - ended:.1f} s{before}")
+            health = replace(
+                health, status=Status.NO_INPUT, reason=f"no frame for {now - ended:.1f} s{before}"
+            )
         if running and running.deadline_ms is not None and busy > running.deadline_ms:
             reason = f"the running step has taken {busy:.0f} ms of {running.deadline_ms:g}"
             if health.status in (Status.OK, Status.DEGRADED, Status.LATE):

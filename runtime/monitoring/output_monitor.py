@@ -1,4 +1,7 @@
-"""Looks at images and outputs without asking the network: what cannot be right never reaches the track table."""
+"""Checks images and outputs without relying on the network's own confidence.
+
+Outputs that cannot be right never reach the track table.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,17 @@ def check_outputs(subgraph: str, outputs: Mapping[str, NDArray[Any]], info: Mode
         OutputError: a tensor is missing, of another type or shape, or holds NaN or infinity.
     """
     for spec in BY_NAME[subgraph].outputs:
-        found, shape = outputs.get(spec.name), spec.resolve(info.sizes)
+        found = outputs.get(spec.name)
+        shape = spec.resolve(info.sizes)
         if not isinstance(found, np.ndarray) or found.dtype != spec.dtype or found.shape != shape:
-            what = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
+            what = (
+                f"{found.dtype} {found.shape}"
+                if isinstance(found, np.ndarray)
+                else type(found).__name__
+            )
             raise OutputError(
-                f"{subgraph}: {spec.name} is {what}, the contract says {spec.dtype} {shape}; frame dropped"
+                f"{subgraph}: {spec.name} is {what}, the contract says {spec.dtype} {shape}; frame"
+                " dropped"
             )
         if spec.dtype == "float32" and not _finite(found):
             raise OutputError(f"{subgraph}: {spec.name} holds NaN or infinity; frame dropped")
@@ -49,8 +58,11 @@ def check_instances(outputs: Mapping[str, NDArray[Any]], info: ModelInfo) -> Non
     """
     count = int(outputs["count"][0])
     if not 0 <= count <= info.sizes["D"]:
-        raise OutputError(f"instance: count is {count}, not within 0..{info.sizes['D']}; frame dropped")
-    classes, scores = outputs["classes"][:count], outputs["scores"][:count]
+        raise OutputError(
+            f"instance: count is {count}, not within 0..{info.sizes['D']}; frame dropped"
+        )
+    classes = outputs["classes"][:count]
+    scores = outputs["scores"][:count]
     if not np.isin(classes, info.things).all():
         raise OutputError(f"instance: a class is none of the things {info.things}; frame dropped")
     if count and not (scores.min() >= 0 and scores.max() <= 1):
@@ -61,14 +73,17 @@ def check_labels(labels: NDArray[np.uint8], info: ModelInfo) -> None:
     """Raise OutputError where a semantic label is no class of the network."""
     if int(labels.max()) >= len(info.classes):
         raise OutputError(
-            f"semantic: a label is {int(labels.max())}, not within 0..{len(info.classes) - 1}; frame dropped"
+            f"semantic: a label is {int(labels.max())}, not within 0..{len(info.classes) - 1};"
+            " frame dropped"
         )
 
 
 def failed(subgraph: str, error: Exception) -> BackendError:
     """What a backend raised, in one line that names the subgraph."""
     text = brief(error) if "CUDA failure" in str(error) else " ".join(str(error).split())
-    return BackendError(f"{subgraph}: {type(error).__name__}: {text or 'no message'}; frame dropped")
+    return BackendError(
+        f"{subgraph}: {type(error).__name__}: {text or 'no message'}; frame dropped"
+    )
 
 
 @dataclass(frozen=True)
@@ -77,7 +92,8 @@ class Look:
 
     Attributes:
         blind: it is of one colour: black, white, or a covered lens.
-        pixels: its CRC-32; consecutive frames have the same when the camera sends the same picture again.
+        pixels: its CRC-32; consecutive frames have the same when the camera sends the same picture
+            again.
     """
 
     blind: bool
@@ -85,13 +101,20 @@ class Look:
 
 
 def look_at(pixels: NDArray[np.uint8], place: Fit, limits: Thresholds) -> Look:
-    """Look at the network's input (1,H,W,3), of which the image fills the part that `place` says."""
+    """Look at the part of the network's input (1,H,W,3) that the image fills.
+
+    `place` tells which part that is.
+    """
     inner = pixels[0, : place.inner_height, : place.inner_width]
     return Look(int(inner.max()) - int(inner.min()) <= limits.blind_range, zlib.crc32(pixels.data))
 
 
 def alarms(
-    frozen: bool, overflow: int, semantic: NDArray[np.uint8], recent: Sequence[tuple[int, int]], limits: Thresholds
+    frozen: bool,
+    overflow: int,
+    semantic: NDArray[np.uint8],
+    recent: Sequence[tuple[int, int]],
+    limits: Thresholds,
 ) -> tuple[Alarm, ...]:
     """What is wrong with a labelled frame.
 

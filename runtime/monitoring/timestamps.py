@@ -22,13 +22,18 @@ def check_stamp(stamp_ns: SupportsIndex, last_ns: int | None, max_jump: float) -
         max_jump: seconds; more is taken for a damaged stamp or a clock that was set.
 
     Raises:
-        StampError: no whole number within 0..2^63 - 1, not after `last_ns`, or more than `max_jump` after it.
+        StampError: no whole number within 0..2^63 - 1, not after `last_ns`, or more than `max_jump`
+            after it.
     """
     stamp = whole(stamp_ns)
     if not 0 <= stamp <= MAX_STAMP:
-        raise StampError(f"stamp {shown(stamp_ns)} is no time; give whole nanoseconds within 0..2^63 - 1")
+        raise StampError(
+            f"stamp {shown(stamp_ns)} is no time; give whole nanoseconds within 0..2^63 - 1"
+        )
     if last_ns is not None and stamp <= last_ns:
-        raise StampError(f"stamp {stamp} ns is not after {last_ns} ns; stamps must rise, or call reset()")
+        raise StampError(
+            f"stamp {stamp} ns is not after {last_ns} ns; stamps must rise, or call reset()"
+        )
     if last_ns is not None and stamp - last_ns > round(max_jump * 1e9):
         ahead = f"{(stamp - last_ns) / 3.6e12:.1f} hours ahead, more than {max_jump:g} s"
         raise StampError(f"stamp {stamp} ns is {ahead}; if the clock was set, call reset()")

@@ -41,9 +41,14 @@ class Detections:
         return len(self.scores)
 
     def take(self, rows: NDArray[np.intp] | slice, masks8: Float | None = None) -> Detections:
-        """The detections of those rows, views where they are a slice; `masks8`: theirs, where they are known."""
+        """Return the detections of those rows, as views if `rows` is a slice.
+
+        Pass `masks8` if the coarse masks of the rows are known.
+        """
         masks8 = self.masks8[rows] if masks8 is None else masks8
-        return Detections(self.boxes[rows], self.scores[rows], self.classes[rows], self.mask_logits[rows], masks8)
+        return Detections(
+            self.boxes[rows], self.scores[rows], self.classes[rows], self.mask_logits[rows], masks8
+        )
 
     def first(self, count: int, score: float = 0.0) -> tuple[Detections, int]:
         """The first `count` of them, and how many of the others reach `score`."""
@@ -57,7 +62,8 @@ class Detections:
 class Fused:
     """What is left of the detections after the fusion.
 
-    `index` and the detections' own masks lie in the workspace that `fuse` was given, until it is used again.
+    `index` and the detections' own masks lie in the workspace that `fuse` was given, until it is
+    used again.
 
     Attributes:
         detections: those that kept a visible mask.
@@ -72,27 +78,37 @@ class Fused:
     boxes: Float
 
     def windows(self) -> NDArray[np.intp]:
-        """The cells (n,4) y1, x1, y2, x2 of `masks8` that the boxes touch: nothing of a mask lies outside."""
-        low, high = np.floor(self.boxes[:, :2] / COARSE), np.ceil(self.boxes[:, 2:] / COARSE)
+        """Return the cells (n,4) y1, x1, y2, x2 of `masks8` that the boxes touch.
+
+        No part of a mask lies outside these cells.
+        """
+        low = np.floor(self.boxes[:, :2] / COARSE)
+        high = np.ceil(self.boxes[:, 2:] / COARSE)
         return np.concatenate((low[:, ::-1], high[:, ::-1]), 1).astype(np.intp)
 
 
 def fuse(
-    detections: Detections, logits: Float, stuff: tuple[int, ...], limits: Thresholds,
-    inner: tuple[int, int] | None = None, workspace: Workspace | None = None,
-) -> Fused:  # fmt: skip
+    detections: Detections,
+    logits: Float,
+    stuff: tuple[int, ...],
+    limits: Thresholds,
+    inner: tuple[int, int] | None = None,
+    workspace: Workspace | None = None,
+) -> Fused:
     """Decide which pixel belongs to which detection.
 
-    In each box the detection's mask logits A and its class's semantic logits B give FL = (sigmoid(A) + sigmoid(B)) *
-    (A + B) (Eq. 8). B is measured against the best stuff class of the pixel, so that FL's sign compares the instance
-    with the stuff behind it; a pixel goes to the instance of the highest FL where that is positive.
+    In each box the detection's mask logits A and its class's semantic logits B give FL =
+    (sigmoid(A) + sigmoid(B)) * (A + B) (Eq. 8). B is measured against the best stuff class of the
+    pixel, so that FL's sign compares the instance with the stuff behind it; a pixel goes to the
+    instance of the highest FL where that is positive.
 
     Args:
         detections: in falling order of score.
         logits: semantic logits (K,H/4,W/4) float32.
         stuff: train ids without instances.
         limits: thresholds of score, overlap and area.
-        inner: rows and columns of the input that the image fills; what is seen nowhere in it is dropped. None: all.
+        inner: rows and columns of the input that the image fills; what is seen nowhere in it is
+            dropped. None: all.
         workspace: memory that is used again; None: new.
 
     Returns:
@@ -100,7 +116,8 @@ def fuse(
     """
     workspace = workspace or Workspace()
     size = logits.shape[1] * STRIDE, logits.shape[2] * STRIDE
-    index, best = workspace.take("index", size, np.int32), workspace.take("best", size)
+    index = workspace.take("index", size, np.int32)
+    best = workspace.take("best", size)
     index.fill(0)
     best.fill(0)
     rivals = _best_of(logits, stuff, workspace.take("rivals", logits.shape[1:]))
@@ -116,7 +133,8 @@ def fuse(
 def pixel_window(box: Float, height: int, width: int) -> Window:
     """The pixels (rows, columns) whose centres lie in a box (4,) xyxy, at least one."""
     x1, y1, x2, y2 = (math.ceil(v - 0.5) for v in box.tolist())
-    x1, y1 = min(max(x1, 0), width - 1), min(max(y1, 0), height - 1)
+    x1 = min(max(x1, 0), width - 1)
+    y1 = min(max(y1, 0), height - 1)
     return slice(y1, min(max(y2, y1 + 1), height)), slice(x1, min(max(x2, x1 + 1), width))
 
 
@@ -129,13 +147,24 @@ def _best_of(logits: Float, classes: tuple[int, ...], out: Float) -> Float:
 
 
 def _claim(
-    level: Float, index: NDArray[np.int32], best: Float, number: int, limits: Thresholds, workspace: Workspace
+    level: Float,
+    index: NDArray[np.int32],
+    best: Float,
+    number: int,
+    limits: Thresholds,
+    workspace: Workspace,
 ) -> bool:
-    """Give instance `number` the pixels of its window where its FL is the highest, if enough of it is free."""
+    """Give instance `number` the pixels of its window where its FL is the highest.
+
+    It gets them only if a large enough part of it is free.
+    """
     inside = np.greater(level, 0, out=workspace.take("inside", level.shape, np.bool_))
     area = np.count_nonzero(inside)
     free = np.equal(index, 0, out=workspace.take("free", level.shape, np.bool_))
-    if area < limits.min_area or np.count_nonzero(np.logical_and(free, inside, out=free)) < limits.overlap * area:
+    if (
+        area < limits.min_area
+        or np.count_nonzero(np.logical_and(free, inside, out=free)) < limits.overlap * area
+    ):
         return False
     wins = np.greater(level, best, out=inside)
     np.copyto(index, number, where=wins)
@@ -144,7 +173,12 @@ def _claim(
 
 
 def _fused_logits(
-    detections: Detections, row: int, window: Window, logits: Float, rivals: Float, workspace: Workspace
+    detections: Detections,
+    row: int,
+    window: Window,
+    logits: Float,
+    rivals: Float,
+    workspace: Workspace,
 ) -> Float:
     """FL of one detection over its window."""
     instance = paste(detections.mask_logits[row], detections.boxes[row], window, workspace)
@@ -157,23 +191,39 @@ def _fused_logits(
 
 
 def paste(mask: Float, box: Float, window: Window, workspace: Workspace | None = None) -> Float:
-    """Bilinear samples of a box's mask (28,28) at the pixel centres of a window, half-pixel centres."""
-    size, half = mask.shape[0], np.float32(0.5)
+    """Sample a box's mask (28,28) bilinearly at the pixel centres of a window.
+
+    Centres lie at half pixels.
+    """
+    size = mask.shape[0]
+    half = np.float32(0.5)
     y = (_centres(window[0]) - box[1]) / max(box[3] - box[1], np.float32(1e-3))
     x = (_centres(window[1]) - box[0]) / max(box[2] - box[0], np.float32(1e-3))
-    rows, columns = _taps(y * size - half, size), _taps(x * size - half, mask.shape[1])
-    return _separable(mask[rows.cells, columns.cells], rows, columns, "instance", workspace or Workspace())
+    rows = _taps(y * size - half, size)
+    columns = _taps(x * size - half, mask.shape[1])
+    return _separable(
+        mask[rows.cells, columns.cells], rows, columns, "instance", workspace or Workspace()
+    )
 
 
 def upsample_window(
     plane: Float, window: Window, less: Float | None = None, workspace: Workspace | None = None
 ) -> Float:
-    """Bilinear samples of a quarter-resolution plane, minus another one, at the full-resolution pixels of a window."""
-    workspace, stride, half = workspace or Workspace(), np.float32(STRIDE), np.float32(0.5)
-    rows, columns = (_taps(_centres(w) / stride - half, n) for w, n in zip(window, plane.shape, strict=True))
+    """Sample a quarter-resolution plane bilinearly at the full-resolution pixels of a window.
+
+    The plane `less` is subtracted first.
+    """
+    workspace = workspace or Workspace()
+    stride = np.float32(STRIDE)
+    half = np.float32(0.5)
+    rows, columns = (
+        _taps(_centres(w) / stride - half, n) for w, n in zip(window, plane.shape, strict=True)
+    )
     part = plane[rows.cells, columns.cells]
     if less is not None:
-        part = np.subtract(part, less[rows.cells, columns.cells], out=workspace.take("part", part.shape))
+        part = np.subtract(
+            part, less[rows.cells, columns.cells], out=workspace.take("part", part.shape)
+        )
     return _separable(part, rows, columns, "semantic", workspace)
 
 
@@ -183,7 +233,11 @@ def _centres(pixels: slice) -> Float:
 
 @dataclass(frozen=True)
 class _Taps:
-    """Where n samples lie along an axis: `weight` (n,) of cell `second`, the rest of `first`; both count in `cells`."""
+    """The places of n samples along an axis.
+
+    Cell `second` has the weight `weight` (n,), and cell `first` has the rest. Both count in
+    `cells`.
+    """
 
     cells: slice
     first: NDArray[np.intp]
@@ -198,13 +252,24 @@ def _taps(places: Float, size: int) -> _Taps:
     first = np.minimum(first, size - 2) if size > 1 else first
     second = np.minimum(first + 1, size - 1)
     low = int(first[0])
-    return _Taps(slice(low, int(second[-1]) + 1), first - low, second - low, (places - first).astype(np.float32))
+    return _Taps(
+        slice(low, int(second[-1]) + 1),
+        first - low,
+        second - low,
+        (places - first).astype(np.float32),
+    )
 
 
 def _separable(part: Float, rows: _Taps, columns: _Taps, name: str, workspace: Workspace) -> Float:
-    """Bilinear samples of the cells under a grid of rows and columns, as the workspace's array `name`."""
-    shape, narrow = (len(rows.first), len(columns.first)), (len(rows.first), part.shape[1])
-    lines = _mixed(part, rows, 0, workspace.take("lines", narrow), workspace.take("scratch", narrow))
+    """Sample the cells under a grid of rows and columns bilinearly.
+
+    The result is the workspace's array `name`.
+    """
+    shape = (len(rows.first), len(columns.first))
+    narrow = (len(rows.first), part.shape[1])
+    lines = _mixed(
+        part, rows, 0, workspace.take("lines", narrow), workspace.take("scratch", narrow)
+    )
     return _mixed(lines, columns, 1, workspace.take(name, shape), workspace.take("scratch", shape))
 
 
@@ -229,14 +294,23 @@ def sigmoid(x: Float, out: Float | None = None) -> Float:
 
 
 def _visible(
-    detections: Detections, windows: dict[int, Window], index: NDArray[np.int32], limits: Thresholds,
-    inner: tuple[int, int], workspace: Workspace,
-) -> Fused:  # fmt: skip
-    """Drop instances of which too little is visible, or nothing in the image, and renumber the rest."""
+    detections: Detections,
+    windows: dict[int, Window],
+    index: NDArray[np.int32],
+    limits: Thresholds,
+    inner: tuple[int, int],
+    workspace: Workspace,
+) -> Fused:
+    """Drop instances that are hardly visible, and renumber the rest.
+
+    An instance is also dropped if nothing of it lies in the image.
+    """
     kept: dict[int, Window] = {}
     for number, (row, window) in enumerate(windows.items(), 1):
         mask = _mask(index[window], number, workspace)
-        height, width = (max(0, end - pixels.start) for end, pixels in zip(inner, window, strict=True))
+        height, width = (
+            max(0, end - pixels.start) for end, pixels in zip(inner, window, strict=True)
+        )
         if np.count_nonzero(mask) >= max(limits.min_area, 1) and mask[:height, :width].any():
             kept[row] = window
             if len(kept) < number:
@@ -246,28 +320,41 @@ def _visible(
     if len(kept) < len(detections):
         rows = np.array(list(kept), np.intp)
         masks8 = workspace.take("masks8", (len(kept), *detections.masks8.shape[1:]))
-        detections = detections.take(rows, np.take(detections.masks8, rows, 0, out=masks8, mode="clip"))
+        detections = detections.take(
+            rows, np.take(detections.masks8, rows, 0, out=masks8, mode="clip")
+        )
     return _collect(detections, list(kept.values()), index, workspace)
 
 
 def _mask(index: NDArray[np.int32], number: int, workspace: Workspace) -> NDArray[np.bool_]:
-    mask: NDArray[np.bool_] = np.equal(index, number, out=workspace.take("inside", index.shape, np.bool_))
+    mask: NDArray[np.bool_] = np.equal(
+        index, number, out=workspace.take("inside", index.shape, np.bool_)
+    )
     return mask
 
 
-def _collect(detections: Detections, windows: list[Window], index: NDArray[np.int32], workspace: Workspace) -> Fused:
+def _collect(
+    detections: Detections, windows: list[Window], index: NDArray[np.int32], workspace: Workspace
+) -> Fused:
     """Boxes and masks of the instances, whose masks lie inside their windows."""
-    (height, width), count = index.shape, len(windows)
+    height, width = index.shape
+    count = len(windows)
     masks8 = np.zeros((count, 1, height // COARSE, width // COARSE), np.float32)
     boxes = np.zeros((count, 4), np.float32)
     for row, window in enumerate(windows):
         mask = _mask(index[window], row + 1, workspace)
-        ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        y, x = window[0].start, window[1].start
+        ys = np.flatnonzero(mask.any(1))
+        xs = np.flatnonzero(mask.any(0))
+        y = window[0].start
+        x = window[1].start
         boxes[row] = x + xs[0], y + ys[0], x + xs[-1] + 1, y + ys[-1] + 1
-        y1, x1 = y // COARSE, x // COARSE
-        y2, x2 = -(-window[0].stop // COARSE), -(-window[1].stop // COARSE)
+        y1 = y // COARSE
+        x1 = x // COARSE
+        y2 = -(-window[0].stop // COARSE)
+        x2 = -(-window[1].stop // COARSE)
         pixels = index[y1 * COARSE : y2 * COARSE, x1 * COARSE : x2 * COARSE]
         block = np.equal(pixels, row + 1, out=workspace.take("level", pixels.shape))
-        cv2.resize(block, (x2 - x1, y2 - y1), masks8[row, 0, y1:y2, x1:x2], interpolation=cv2.INTER_AREA)
+        cv2.resize(
+            block, (x2 - x1, y2 - y1), masks8[row, 0, y1:y2, x1:x2], interpolation=cv2.INTER_AREA
+        )
     return Fused(detections, index, masks8, boxes)

@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.runtime.backends.protocol import Backend, Tensors
-from mapt.runtime.monitoring.output_monitor import check_instances, check_labels, check_outputs, failed
+from mapt.runtime.monitoring.output_monitor import (
+    check_instances,
+    check_labels,
+    check_outputs,
+    failed,
+)
 from mapt.runtime.perception.fusion import Detections, sigmoid
 from mapt.runtime.perception.workspace import Workspace
 
@@ -27,7 +32,8 @@ class Clock:
     """
 
     def __init__(self, deadline_ms: float | None = None) -> None:
-        self.start, self.deadline_ms = time.perf_counter_ns(), deadline_ms
+        self.start = time.perf_counter_ns()
+        self.deadline_ms = deadline_ms
         self.ms: dict[str, float] = {}
 
     def left_ms(self) -> float | None:
@@ -92,7 +98,9 @@ def perceive(backend: Backend, image: NDArray[np.uint8], clock: Clock) -> Percep
         trunk = run(backend, "backbone", {"image": image})
     pyramid = {name: trunk[name] for name in ("p4", "p8", "p16", "p32")}
     with clock.stage("semantic"):
-        semantic = run(backend, "semantic", {"c16": trunk["c16"], "p4": trunk["p4"], "p8": trunk["p8"]})
+        semantic = run(
+            backend, "semantic", {"c16": trunk["c16"], "p4": trunk["p4"], "p8": trunk["p8"]}
+        )
         check_labels(semantic["labels"], backend.info)
     with clock.stage("instance"):
         instance = run(backend, "instance", pyramid)
@@ -108,18 +116,28 @@ def perceive(backend: Backend, image: NDArray[np.uint8], clock: Clock) -> Percep
         )
     )
     full = count == backend.info.sizes["D"]
-    return Perception(pyramid, semantic["s"], semantic["logits"][0], semantic["labels"][0], detections, full)
+    return Perception(
+        pyramid, semantic["s"], semantic["logits"][0], semantic["labels"][0], detections, full
+    )
 
 
 def in_order(detections: Detections) -> Detections:
-    """By falling score, whatever order they come in, so that ids do not depend on it; equals go by their boxes."""
+    """Sort detections by falling score, so that ids do not depend on their order.
+
+    Equal scores are sorted by their boxes.
+    """
     if (np.diff(detections.scores) <= 0).all():
         return detections
     return detections.take(np.lexsort((*detections.boxes.T, -detections.scores)))
 
 
 def carry(
-    backend: Backend, s_prev: Float, s: Float, masks_prev: Float, detections: Detections, workspace: Workspace
+    backend: Backend,
+    s_prev: Float,
+    s: Float,
+    masks_prev: Float,
+    detections: Detections,
+    workspace: Workspace,
 ) -> tuple[Float, Float]:
     """The motion head on any number of tracks and detections, N rows at a time.
 
@@ -132,9 +150,11 @@ def carry(
         workspace: memory that is used again.
 
     Returns:
-        Propagated masks (T,1,H/8,W/8) in [0,1], in the workspace, and propagated features f_p (D,M,7,7).
+        Propagated masks (T,1,H/8,W/8) in [0,1], in the workspace, and propagated features f_p
+        (D,M,7,7).
     """
-    rows, grid = backend.info.sizes["N"], (1, *s.shape[2:])
+    rows = backend.info.sizes["N"]
+    grid = (1, *s.shape[2:])
     propagated: Float = workspace.take("propagated", (len(masks_prev), *grid))
     features = []
     for start in range(0, max(len(masks_prev), len(detections)), rows):
@@ -145,8 +165,12 @@ def carry(
             {
                 "s_prev": s_prev,
                 "s": s,
-                "masks_prev": padded(masks_prev[part], rows, workspace.take("rows_prev", (rows, *grid))),
-                "masks": padded(detections.masks8[part], rows, workspace.take("rows", (rows, *grid))),
+                "masks_prev": padded(
+                    masks_prev[part], rows, workspace.take("rows_prev", (rows, *grid))
+                ),
+                "masks": padded(
+                    detections.masks8[part], rows, workspace.take("rows", (rows, *grid))
+                ),
                 "boxes": padded(detections.boxes[part], rows),
             },
         )
@@ -161,7 +185,9 @@ def carry(
     return propagated, f_p
 
 
-def embed(backend: Backend, pyramid: Tensors, detections: Detections, f_p: Float, clock: Clock) -> Float:
+def embed(
+    backend: Backend, pyramid: Tensors, detections: Detections, f_p: Float, clock: Clock
+) -> Float:
     """Unit embeddings (D,E) of the detections."""
     rows = backend.info.sizes["N"]
     parts = []
@@ -175,16 +201,24 @@ def embed(backend: Backend, pyramid: Tensors, detections: Detections, f_p: Float
                 "f_p": padded(f_p[part], rows),
             }
             parts.append(run(backend, "appearance", inputs)["embeddings"])
-    found = np.concatenate(parts)[: len(detections)] if parts else np.zeros((0, backend.info.sizes["E"]), np.float32)
+    found = (
+        np.concatenate(parts)[: len(detections)]
+        if parts
+        else np.zeros((0, backend.info.sizes["E"]), np.float32)
+    )
     length = np.linalg.norm(found, axis=1, keepdims=True)
     unit: Float = found / np.maximum(length, np.float32(1e-12))
     return unit
 
 
 def padded(rows: Float, count: int, out: Float | None = None) -> Float:
-    """Rows (n,...) with zeros behind them up to `count`; `out`: where they go unless they are `count` already."""
+    """Return rows (n,...) padded with zeros to `count` rows.
+
+    They are written to `out`, unless there are already `count` of them.
+    """
     if len(rows) == count:
         return np.ascontiguousarray(rows)
     out = np.empty((count, *rows.shape[1:]), np.float32) if out is None else out
-    out[: len(rows)], out[len(rows) :] = rows, 0
+    out[: len(rows)] = rows
+    out[len(rows) :] = 0
     return out

@@ -1,4 +1,7 @@
-"""The one place where a camera image becomes the network's input, and results come back to its size."""
+"""Turns a camera image into the network's input, and results back to its size.
+
+No other module does this.
+"""
 
 from __future__ import annotations
 
@@ -42,48 +45,81 @@ def check_image(image: object) -> None:
     Raises:
         InputError: wrong type, dtype or shape.
     """
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        found = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+    if (
+        not isinstance(image, np.ndarray)
+        or image.dtype != np.uint8
+        or image.ndim != 3
+        or image.shape[2] != 3
+    ):
+        found = (
+            f"{image.dtype} {image.shape}"
+            if isinstance(image, np.ndarray)
+            else type(image).__name__
+        )
         raise InputError(f"image is {found}; step() needs uint8 (height, width, 3) RGB")
     if 0 in image.shape:
         raise InputError(f"image is empty {image.shape}; step() needs at least one pixel")
     height, width, _ = image.shape
     if max(height, width) > MOST_SIDE or height * width > MOST_PIXELS:
         raise InputError(
-            f"image is {height}x{width}; step() takes sides of up to {MOST_SIDE} and {MOST_PIXELS} pixels in all"
+            f"image is {height}x{width}; step() takes sides of up to {MOST_SIDE} and {MOST_PIXELS}"
+            " pixels in all"
         )
 
 
 def fit(height: int, width: int, input_height: int, input_width: int) -> Fit:
-    """The largest placement that keeps the aspect; an image that fits within 5 % is not resampled at all."""
+    """Compute the largest placement of an image that keeps its aspect.
+
+    An image that fits within 5 % is not resampled at all.
+    """
     scale = min(input_height / height, input_width / width)
     if 1 <= scale < 1.05:
         scale = 1.0
-    inner = max(1, min(input_height, round(height * scale))), max(1, min(input_width, round(width * scale)))
+    inner = (
+        max(1, min(input_height, round(height * scale))),
+        max(1, min(input_width, round(width * scale))),
+    )
     return Fit(height, width, *inner)
 
 
 def to_input(
-    image: NDArray[np.uint8], place: Fit, input_height: int, input_width: int, workspace: Workspace | None = None
+    image: NDArray[np.uint8],
+    place: Fit,
+    input_height: int,
+    input_width: int,
+    workspace: Workspace | None = None,
 ) -> NDArray[np.uint8]:
-    """An RGB image (h,w,3) uint8 to the network's input (1,H,W,3): resized bilinearly, zeros on the right and below."""
-    out: NDArray[np.uint8] = (workspace or Workspace()).take("input", (1, input_height, input_width, 3), np.uint8)
+    """Turn an RGB image (h,w,3) uint8 into the network's input (1,H,W,3).
+
+    It is resized bilinearly, with zeros to the right and below.
+    """
+    out: NDArray[np.uint8] = (workspace or Workspace()).take(
+        "input", (1, input_height, input_width, 3), np.uint8
+    )
     target = out[0, : place.inner_height, : place.inner_width]
     out[0, place.inner_height :] = 0
     out[0, : place.inner_height, place.inner_width :] = 0
     if image.shape[:2] == target.shape[:2]:
         target[:] = image
     else:
-        # INTER_LINEAR rounds otherwise on each processor: on aarch64 up to two of 255 beside x86-64. This does not.
+        # INTER_LINEAR rounds otherwise on each processor: on aarch64 up to two of 255 beside
+        # x86-64. This does not.
         size = place.inner_width, place.inner_height
         cv2.resize(image, size, target, interpolation=cv2.INTER_LINEAR_EXACT)
     return out
 
 
 def to_image(labels: NDArray[np.generic], place: Fit) -> NDArray[np.generic]:
-    """A label map (H,W) at the network's resolution as a new one of the image's size (h,w), nearest neighbour."""
+    """Resize a label map (H,W) from the network's resolution to the image's size (h,w).
+
+    The result is a new array, sampled by nearest neighbour.
+    """
     inner = labels[: place.inner_height, : place.inner_width]
     if inner.shape == (place.height, place.width):
         return inner.copy()
-    resized: NDArray[np.generic] = cv2.resize(inner, (place.width, place.height), interpolation=cv2.INTER_NEAREST_EXACT)  # type: ignore[arg-type]
+    resized: NDArray[np.generic] = cv2.resize(
+        inner,  # type: ignore[arg-type]
+        (place.width, place.height),
+        interpolation=cv2.INTER_NEAREST_EXACT,
+    )
     return resized

@@ -1,4 +1,7 @@
-"""A bundle's own proof: a picture and the outputs it gave when it was exported, compared with what it gives here."""
+"""Compares a bundle's outputs here with those it gave when it was exported.
+
+The bundle holds a golden picture and its outputs for that.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +21,17 @@ from mapt.runtime.bundle.manifest import Bundle
 from mapt.runtime.perception.pipeline import padded
 
 SAMPLES = 4096  # values kept of each tensor
-# Largest difference as a share of a tensor's largest value: kernels differ from processor to processor.
-# TF32 has as many bits as fp16.
+# Largest difference as a share of a tensor's largest value: kernels differ from processor to
+# processor. TF32 has as many bits as fp16.
 TOLERANCE = {"fp32": 2e-3, "tf32": 3e-2, "fp16": 3e-2, "int8": 0.15}
 # What the heads behind the detections are given, so that two nearly equal scores may change places.
 GIVEN = ("boxes", "mask_logits", "masks")
 ORDERED = {"instance": ("scores", "count")}  # its other outputs follow the order of detections
 
 
-def run_golden(backend: Backend, image: NDArray[np.uint8], given: Tensors | None = None) -> tuple[Tensors, Tensors]:
+def run_golden(
+    backend: Backend, image: NDArray[np.uint8], given: Tensors | None = None
+) -> tuple[Tensors, Tensors]:
     """Run every subgraph once.
 
     Args:
@@ -49,7 +54,8 @@ def run_golden(backend: Backend, image: NDArray[np.uint8], given: Tensors | None
             found[name] = backend.run(name, inputs)
         except Exception as error:  # its errors have no common class
             raise InputError(
-                f"the golden picture's {name} fails{_on(backend, name)} ({brief(error)}); try another device or backend"
+                f"the golden picture's {name} fails{_on(backend, name)} ({brief(error)}); try"
+                " another device or backend"
             ) from error
         known.update(found[name])
 
@@ -58,10 +64,14 @@ def run_golden(backend: Backend, image: NDArray[np.uint8], given: Tensors | None
     slots = backend.info.sizes["N"]
     own = found["instance"]
     given = given or {
-        "boxes": padded(own["boxes"][:slots], slots), "mask_logits": padded(own["mask_logits"][:slots], slots),
+        "boxes": padded(own["boxes"][:slots], slots),
+        "mask_logits": padded(own["mask_logits"][:slots], slots),
         "masks": padded(own["masks8"][:slots], slots),
-    }  # fmt: skip
-    known |= given | {"masks_prev": given["masks"], "s_prev": np.ascontiguousarray(np.roll(known["s"], 1, -1))}
+    }
+    known |= given | {
+        "masks_prev": given["masks"],
+        "s_prev": np.ascontiguousarray(np.roll(known["s"], 1, -1)),
+    }
     for name in ("motion", "appearance"):
         run(name)
     samples = {
@@ -74,7 +84,10 @@ def run_golden(backend: Backend, image: NDArray[np.uint8], given: Tensors | None
 
 
 def write_golden(path: Path, backend: Backend, image: NDArray[np.uint8]) -> None:
-    """Write the picture, what it gave and what the later heads were given; the same arrays give the same bytes."""
+    """Write the golden picture, its outputs, and the inputs of the later heads.
+
+    The same arrays give the same bytes.
+    """
     samples, given = run_golden(backend, image)
     np.savez_compressed(path, image=image, **given, **samples)  # type: ignore[arg-type]
 
@@ -103,7 +116,8 @@ def self_test(backend: Backend, bundle: Bundle) -> None:
         bundle: with a golden picture.
 
     Raises:
-        InputError: the file is not what it should be, or an output differs by more than the precisions explain.
+        InputError: the file is not what it should be, or an output differs by more than the
+            precisions explain.
     """
     golden = bundle.golden
     assert golden, "the bundle has no golden picture"
@@ -111,7 +125,9 @@ def self_test(backend: Backend, bundle: Bundle) -> None:
         wanted = read_arrays(bundle.contents.read(golden), layout(bundle.info))
     except ValueError as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{golden}: cannot be compared ({reason}); export the bundle again") from None
+        raise InputError(
+            f"{golden}: cannot be compared ({reason}); export the bundle again"
+        ) from None
     image = wanted.pop("image").astype(np.uint8, copy=False)
     given = {name: wanted.pop(name) for name in GIVEN}
     samples, _ = run_golden(backend, image, given)
@@ -121,9 +137,10 @@ def self_test(backend: Backend, bundle: Bundle) -> None:
     limit = max(TOLERANCE[p] for p in (*bundle.precisions.values(), *(["tf32"] if in_tf32 else [])))
     if not differences[worst] <= limit:
         raise InputError(
-            f"{golden}: {worst} differs by {differences[worst]:.1e} of its largest value from what the bundle gave "
-            f"when it was exported, more than {limit:g}{_on(backend, worst.partition('.')[0])}; "
-            "update ONNX Runtime, try device 'cpu', or export the bundle with this one"
+            f"{golden}: {worst} differs by {differences[worst]:.1e} of its largest value from what"
+            " the bundle gave when it was exported, more than"
+            f" {limit:g}{_on(backend, worst.partition('.')[0])}; update ONNX Runtime, try device"
+            " 'cpu', or export the bundle with this one"
         )
 
 
@@ -150,7 +167,11 @@ def _places(count: int) -> range:
 
 
 def difference(want: NDArray[np.generic], got: NDArray[np.generic]) -> float:
-    """Of floats the largest as a share of the largest value, inf where one is not finite; of integers the share."""
+    """Return the difference between two arrays.
+
+    For floats it is the largest difference as a share of the largest value, or inf if a value is
+    not finite. For integers it is the share of values that differ.
+    """
     if want.shape != got.shape:
         return float("inf")
     if np.issubdtype(want.dtype, np.integer):

@@ -1,4 +1,7 @@
-"""Stuff of which a frame shows only a few pixels: mostly a mistake of the arg-max, and always a whole segment in PQ."""
+"""Removes stuff of which a frame shows only a few pixels.
+
+Such stuff is mostly a mistake of the arg-max, but always counts as a whole segment in PQ.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +15,37 @@ Float = NDArray[np.float32]
 
 
 def absorb_small_stuff(
-    labels: NDArray[np.uint8], index: NDArray[np.int32], logits: Float, least: int, inner: tuple[int, int],
+    labels: NDArray[np.uint8],
+    index: NDArray[np.int32],
+    logits: Float,
+    least: int,
+    inner: tuple[int, int],
     workspace: Workspace | None = None,
-) -> NDArray[np.uint8]:  # fmt: skip
-    """Give the pixels of stuff classes that are seen on too few of them to the next best class that is seen on enough.
+) -> NDArray[np.uint8]:
+    """Replace stuff classes that are seen on too few pixels.
+
+    Their pixels get the next best class that is seen on enough pixels.
 
     Args:
         labels: (H,W) uint8, the best stuff class of every pixel; not changed.
         index: (H,W) int32, 0 where no instance is visible.
         logits: semantic logits (K,H/s,W/s) float32; a pixel reads the cell it lies in.
         least: pixels that a class must have outside instances.
-        inner: rows and columns of the input that the image fills; what lies outside neither counts nor changes.
+        inner: rows and columns of the input that the image fills; what lies outside neither counts
+            nor changes.
         workspace: memory that is used again; None: new.
 
     Returns:
         (H,W) uint8, in the workspace; `labels` itself where nothing is to be done.
     """
-    workspace, shown = workspace or Workspace(), labels[: inner[0], : inner[1]]
-    bare = np.equal(index[: inner[0], : inner[1]], 0, out=workspace.take("inside", shown.shape, np.bool_))
+    workspace = workspace or Workspace()
+    shown = labels[: inner[0], : inner[1]]
+    bare = np.equal(
+        index[: inner[0], : inner[1]], 0, out=workspace.take("inside", shown.shape, np.bool_)
+    )
     areas = cv2.calcHist([shown], [0], bare.view(np.uint8), [256], [0, 256]).ravel()
-    small, enough = (areas > 0) & (areas < least), np.flatnonzero(areas[: len(logits)] >= least)
+    small = (areas > 0) & (areas < least)
+    enough = np.flatnonzero(areas[: len(logits)] >= least)
     if not small.any() or not len(enough):
         return labels
     moves = cv2.LUT(shown, small.view(np.uint8), workspace.take("free", shown.shape, np.uint8))

@@ -1,7 +1,8 @@
 """Does while a tracker is loaded what would make its first frames slow: imports, memory, the first run of a session.
 
-Each subgraph runs once, on the golden picture or on zeros. What is around the networks steps through three frames of a
-scene whose outputs are written down here: one object that is carried by its mask, one that is known by its look.
+Each subgraph runs once, on the golden picture or on zeros. What is around the networks steps
+through three frames of a scene whose outputs are written down here: one object that is carried by
+its mask, one that is known by its look.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from mapt.runtime.backends.protocol import Backend, Tensors
 if TYPE_CHECKING:
     from mapt.runtime.tracker import PanopticTracker
 
-SCIPY = 256 << 20  # bytes of address space that its libraries and their buffers take, with room to spare
+SCIPY = (
+    256 << 20
+)  # bytes of address space that its libraries and their buffers take, with room to spare
 FRAMES = 3  # births, the first association, and one with moving objects
 PERIOD = 100_000_000  # ns
 
@@ -54,10 +57,12 @@ class Scene:
 
     def _show(self, out: Tensors) -> None:
         """Fill the instance head's first rows: objects side by side in the upper half of the input."""
-        height, width = self.info.height, self.info.width
+        height = self.info.height
+        width = self.info.width
         rows = out["count"][0] = min(2, self.info.sizes["D"])
         for row in range(rows):
-            left, right = row * width // 2, (row + 1) * width // 2
+            left = row * width // 2
+            right = (row + 1) * width // 2
             out["boxes"][row] = left, 0, right, height // 2
             out["masks8"][row, 0, : height // 16, left // 8 : right // 8] = 1
         out["scores"][:rows] = 1
@@ -86,7 +91,9 @@ def run_blank(backend: Backend) -> None:
         try:
             backend.run(spec.name, _zeros(backend.info, spec.name, outputs=False))
         except Exception as error:  # its errors have no common class
-            raise InputError(f"{spec.name} fails ({brief(error)}); try another device or backend") from error
+            raise InputError(
+                f"{spec.name} fails ({brief(error)}); try another device or backend"
+            ) from error
 
 
 def rehearse(tracker: PanopticTracker) -> None:
@@ -101,4 +108,7 @@ def rehearse(tracker: PanopticTracker) -> None:
 
 def _zeros(info: ModelInfo, subgraph: str, outputs: bool) -> Tensors:
     spec = BY_NAME[subgraph]
-    return {t.name: np.zeros(t.resolve(info.sizes), t.dtype) for t in (spec.outputs if outputs else spec.inputs)}
+    return {
+        t.name: np.zeros(t.resolve(info.sizes), t.dtype)
+        for t in (spec.outputs if outputs else spec.inputs)
+    }

@@ -1,8 +1,11 @@
-"""A run's network outputs in a file, and the same run again from that file: bit for bit, or where it first differs.
+"""Records a run's network outputs in a file and replays the run from it.
 
-Everything after the networks is deterministic, so their outputs are all it takes. Kept is what the runtime reads of
-them; features that only other networks read come back as zeros. The file is a row of blobs of `packing`, each behind
-its length as uint64: one `RECH` that says what ran, then one `RECF` per frame.
+The replay is equal bit for bit, or it reports where it first differs.
+
+Everything after the networks is deterministic, so their outputs are all it takes. Kept is what the
+runtime reads of them; features that only other networks read come back as zeros. The file is a row
+of blobs of `packing`, each behind its length as uint64: one `RECH` that says what ran, then one
+`RECF` per frame.
 """
 
 from __future__ import annotations
@@ -41,15 +44,22 @@ class Difference(Exception):
 
 def digest(frame: PanopticFrame) -> dict[str, int]:
     """CRC-32 of each part of a frame; timings are no part of it."""
-    told = {"tracks": [asdict(t) for t in frame.tracks], "decisions": [asdict(d) for d in frame.decisions]}
+    told = {
+        "tracks": [asdict(t) for t in frame.tracks],
+        "decisions": [asdict(d) for d in frame.decisions],
+    }
     rest = {"overflow": frame.overflow, "degraded": frame.degraded, "alarms": frame.alarms}
     pixels = {"semantic": frame.semantic, "instance": frame.instance}
     crcs = {name: zlib.crc32(np.ascontiguousarray(a).data) for name, a in pixels.items()}
-    return crcs | {name: zlib.crc32(json.dumps(value).encode()) for name, value in (told | rest).items()}
+    return crcs | {
+        name: zlib.crc32(json.dumps(value).encode()) for name, value in (told | rest).items()
+    }
 
 
 def _inputs(inputs: Mapping[str, NDArray[Any]]) -> dict[str, int]:
-    return {name: zlib.crc32(np.ascontiguousarray(inputs[name]).data) for name in OURS if name in inputs}
+    return {
+        name: zlib.crc32(np.ascontiguousarray(inputs[name]).data) for name in OURS if name in inputs
+    }
 
 
 class Recorder:
@@ -62,15 +72,22 @@ class Recorder:
         max_objects: of the tracker.
     """
 
-    def __init__(self, backend: Backend, file: BinaryIO, association: str, max_objects: int | None = None) -> None:
-        self.backend, self.file = backend, file
-        self.name, self.info, self.providers = backend.name, backend.info, backend.providers
+    def __init__(
+        self, backend: Backend, file: BinaryIO, association: str, max_objects: int | None = None
+    ) -> None:
+        self.backend = backend
+        self.file = file
+        self.name = backend.name
+        self.info = backend.info
+        self.providers = backend.providers
         self._calls: list[tuple[str, dict[str, int]]] = []
         self._arrays: Arrays = {}
         meta = {
-            "info": asdict(backend.info), "association": association, "max_objects": max_objects,
+            "info": asdict(backend.info),
+            "association": association,
+            "max_objects": max_objects,
             "providers": dict(backend.providers),
-        }  # fmt: skip
+        }
         self._write(pack("RECH", VERSION, meta, {}))
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
@@ -86,11 +103,17 @@ class Recorder:
     def begin(self, sequence: str, name: str, stamp_ns: int) -> None:
         """A frame comes; what an unfinished one left is forgotten."""
         self._place = {"sequence": sequence, "name": name, "stamp_ns": stamp_ns}
-        self._calls, self._arrays = [], {}
+        self._calls = []
+        self._arrays = {}
 
     def end(self, frame: PanopticFrame) -> None:
         """The frame is labelled: write it down."""
-        meta = {**self._place, "calls": self._calls, "frame": digest(frame), "degraded": frame.degraded}
+        meta = {
+            **self._place,
+            "calls": self._calls,
+            "frame": digest(frame),
+            "degraded": frame.degraded,
+        }
         self._write(pack("RECF", VERSION, meta, self._arrays))
 
     def close(self) -> None:
@@ -102,7 +125,10 @@ class Recorder:
 
 
 class RecordedChoice(Estimates):
-    """Leaves out the heads that the recorded frame left out for its deadline, whatever time there is now."""
+    """Leaves out the heads that the recorded frame left out for its deadline.
+
+    The time that is left now plays no part.
+    """
 
     heads: tuple[Head, ...] = ()
 
@@ -128,7 +154,9 @@ class Replayer:
     name = "replay"
 
     def __init__(self, path: Path) -> None:
-        self.path, self._offset, self.estimates = path, 0, RecordedChoice()
+        self.path = path
+        self._offset = 0
+        self.estimates = RecordedChoice()
         meta, _ = self._read("RECH")
         try:
             info = dict(meta["info"])
@@ -140,7 +168,11 @@ class Replayer:
             self.max_objects = None if limit is None else int(limit)
             self.providers = {str(k): str(v) for k, v in dict(meta.get("providers", {})).items()}
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            what = str(error) if type(error) is ValueError else "something is missing or of the wrong type"
+            what = (
+                str(error)
+                if type(error) is ValueError
+                else "something is missing or of the wrong type"
+            )
             raise self._damaged(f"its header is malformed: {what}") from None
         self._frame: dict[str, Any] = {}
         self._arrays: Arrays = {}
@@ -154,10 +186,14 @@ class Replayer:
             Difference: it is another one, or there is none.
         """
         self._frame, self._arrays = self._read("RECF")
-        self._at, place = 0, {"sequence": sequence, "name": name, "stamp_ns": stamp_ns}
+        self._at = 0
+        place = {"sequence": sequence, "name": name, "stamp_ns": stamp_ns}
         for key, value in place.items():
             if self._frame.get(key) != value:
-                raise Difference(f"{sequence} frame {name}: {key} is {value}, recorded was {self._frame.get(key)}")
+                raise Difference(
+                    f"{sequence} frame {name}: {key} is {value}, recorded was"
+                    f" {self._frame.get(key)}"
+                )
         self.estimates.heads = tuple(head for head in ORDER if head in self._frame["degraded"])
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
@@ -185,7 +221,9 @@ class Replayer:
         """
         if self._at != len(self._frame["calls"]):
             raise self._differs(f"{self._frame['calls'][self._at][0]} is not called")
-        changed = [name for name, crc in digest(frame).items() if self._frame["frame"].get(name) != crc]
+        changed = [
+            name for name, crc in digest(frame).items() if self._frame["frame"].get(name) != crc
+        ]
         if changed:
             raise self._differs(f"other {', '.join(changed)}")
 
@@ -201,7 +239,8 @@ class Replayer:
     def _answer(self, subgraph: str, name: str) -> NDArray[Any]:
         """The recorded tensor in its full shape; zeros where it was not kept."""
         spec = next(t for t in BY_NAME[subgraph].outputs if t.name == name)
-        shape, kept = spec.resolve(self.info.sizes), self._arrays.get(f"{self._at}.{name}")
+        shape = spec.resolve(self.info.sizes)
+        kept = self._arrays.get(f"{self._at}.{name}")
         if kept is not None and (kept.dtype != spec.dtype or kept.ndim != len(shape)):
             raise self._damaged(f"{subgraph}'s {name} is of another type")
         if kept is not None and kept.shape == shape:
@@ -230,7 +269,9 @@ class Replayer:
                 meta, arrays = unpack(kind, VERSION, file.read(length))
                 self._offset = file.tell()
         except OSError as error:
-            raise InputError(f"{self.path}: cannot be read ({error.strerror}); check the path") from None
+            raise InputError(
+                f"{self.path}: cannot be read ({error.strerror}); check the path"
+            ) from None
         except ValueError as error:
             raise self._damaged(str(error)) from None
         if kind == "RECF" and not _is_frame(meta):
@@ -241,12 +282,19 @@ class Replayer:
         return Difference(f"{self._frame['sequence']} frame {self._frame['name']}: {what}")
 
     def _damaged(self, what: str) -> InputError:
-        return InputError(f"{self.path}: its bytes cannot be replayed, {what}; record the run again")
+        return InputError(
+            f"{self.path}: its bytes cannot be replayed, {what}; record the run again"
+        )
 
 
 def _is_frame(meta: dict[str, Any]) -> bool:
-    calls, frame = meta.get("calls"), meta.get("frame")
+    calls = meta.get("calls")
+    frame = meta.get("frame")
     meta.setdefault("degraded", [])  # the first records had none
-    if not isinstance(calls, list) or not isinstance(frame, dict) or not isinstance(meta["degraded"], list):
+    if (
+        not isinstance(calls, list)
+        or not isinstance(frame, dict)
+        or not isinstance(meta["degraded"], list)
+    ):
         return False
     return all(isinstance(c, list) and len(c) == 2 and isinstance(c[1], dict) for c in calls)

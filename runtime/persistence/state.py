@@ -19,8 +19,10 @@ from mapt.runtime.monitoring.timestamps import MAX_STAMP
 from mapt.runtime.persistence.packing import Arrays, pack, unpack
 
 Float = NDArray[np.float32]
-KIND, VERSION = "STAT", 2
-FAR = 1e18  # pixels, and pixels a second; what a host's clock makes of a frame's width stays far below
+KIND = "STAT"
+VERSION = 2
+# pixels, and pixels a second; what a host's clock makes of a frame's width stays far below
+FAR = 1e18
 UNIT = 1.01  # length of an embedding at most
 
 
@@ -32,11 +34,13 @@ class TrackerState:
         table: the tracks.
         s: semantic features of the last frame (1,S,H/8,W/8); None before the first.
         stamp_ns: time of the last frame; None before the first.
-        accepted_ns: the same, also of a frame that showed nothing and left the rest as it was; not saved.
+        accepted_ns: the same, also of a frame that showed nothing and left the rest as it was; not
+            saved.
         fresh_ns: time of the last frame whose pixels were new: what the masks really show.
         pixels: fingerprint of the last input.
         size: height and width of the last image; another size ends propagation.
-        recent: births and visible objects of the last frames that followed another, for the monitor.
+        recent: births and visible objects of the last frames that followed another, for the
+            monitor.
     """
 
     table: TrackTable
@@ -65,11 +69,19 @@ class TrackerState:
         return (*self.recent, (births, visible))[-self.table.limits.churn_window :]
 
     def follows(self, before: TrackerState, max_gap: float) -> bool:
-        """Whether the masks of the frame before can be carried into this one: `max_gap` is in seconds.
+        """Tell whether the masks of the last frame can be propagated into this one.
 
-        While a camera repeats its last picture the world moves on, so what counts then is when that picture was new.
+        `max_gap` is in seconds.
+
+        While a camera repeats its last picture the world moves on, so what counts then is when that
+        picture was new.
         """
-        if before.stamp_ns is None or before.fresh_ns is None or self.stamp_ns is None or self.size != before.size:
+        if (
+            before.stamp_ns is None
+            or before.fresh_ns is None
+            or self.stamp_ns is None
+            or self.size != before.size
+        ):
             return False
         since = before.stamp_ns if self.frozen else before.fresh_ns
         return (self.stamp_ns - since) / 1e9 <= max_gap
@@ -80,13 +92,19 @@ class TrackerState:
 
 
 def model_id(info: ModelInfo, bundle_id: str = "") -> str:
-    """Tells states of different networks apart: the bundle's id, or a hash over what is known of the network."""
-    return bundle_id or hashlib.sha256(json.dumps(asdict(info), sort_keys=True).encode()).hexdigest()
+    """Return an id that tells the states of different networks apart.
+
+    It is the bundle's id, or a hash over what is known of the network.
+    """
+    return (
+        bundle_id or hashlib.sha256(json.dumps(asdict(info), sort_keys=True).encode()).hexdigest()
+    )
 
 
 def save(state: TrackerState, model: str) -> bytes:
     """The state as versioned bytes; see `restore`."""
-    tracks, live = state.table.tracks, state.table.live()
+    tracks = state.table.tracks
+    live = state.table.live()
     meta = {
         "model": model,
         "association": state.table.association,
@@ -141,34 +159,54 @@ def restore(data: bytes, model: str, info: ModelInfo, empty: TrackTable) -> Trac
         return _build(meta, arrays, info, empty)
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         what = str(error) if type(error) is ValueError else "they are malformed"
-        raise StateError(f"saved state: these bytes cannot be restored, {what}; start with reset()") from None
+        raise StateError(
+            f"saved state: these bytes cannot be restored, {what}; start with reset()"
+        ) from None
 
 
-def _build(meta: dict[str, Any], arrays: Arrays, info: ModelInfo, empty: TrackTable) -> TrackerState:
+def _build(
+    meta: dict[str, Any], arrays: Arrays, info: ModelInfo, empty: TrackTable
+) -> TrackerState:
     sizes = info.sizes
     grid = (sizes["H"] // 8, sizes["W"] // 8)
     number = _whole(meta["next_id"], 1, MAX_ID + 1)
-    stamp, fresh = (None if meta[k] is None else _whole(meta[k], 0, MAX_STAMP) for k in ("stamp_ns", "fresh_ns"))
+    stamp, fresh = (
+        None if meta[k] is None else _whole(meta[k], 0, MAX_STAMP) for k in ("stamp_ns", "fresh_ns")
+    )
     height, width = (_whole(v, 0, 2**31) for v in meta["size"])
     count = len(arrays["id"])
     columns = [arrays[k] for k in ("id", "label", "score", "age", "lost", "seen_ns")]
     _must(all(c.shape == (count,) for c in columns), "their columns differ in length")
     ids, labels, scores, ages, lost, seen = (c.tolist() for c in columns)
-    _must(all(type(v) is int for c in (ids, labels, ages, lost, seen) for v in c), "their columns have wrong types")
-    _must(all(a < b for a, b in zip([0, *ids], [*ids, number], strict=True)), "their ids do not rise")
+    _must(
+        all(type(v) is int for c in (ids, labels, ages, lost, seen) for v in c),
+        "their columns have wrong types",
+    )
+    _must(
+        all(a < b for a, b in zip([0, *ids], [*ids, number], strict=True)), "their ids do not rise"
+    )
     _must(set(labels) <= set(info.things), "a label is no thing")
     _must(all(0 <= s <= 1 for s in scores), "a score is outside [0,1]")
     _must(all(0 <= n <= age for n, age in zip(lost, ages, strict=True)), "an age is wrong")
     _must(count <= empty.capacity, "there are too many tracks")
     known = stamp is not None
-    _must(known == ("s" in arrays) == (fresh is not None) and (known or not count), "they are incomplete")
-    _must(not known or all(0 <= t <= (stamp or 0) for t in [*seen, fresh or 0]), "a time lies ahead")
+    _must(
+        known == ("s" in arrays) == (fresh is not None) and (known or not count),
+        "they are incomplete",
+    )
+    _must(
+        not known or all(0 <= t <= (stamp or 0) for t in [*seen, fresh or 0]), "a time lies ahead"
+    )
     s = _floats(arrays, "s", (1, sizes["S"], *grid)) if known else None
-    boxes, looks = _floats(arrays, "box", (count, 4)), _floats(arrays, "embedding", (count, sizes["E"]))
+    boxes = _floats(arrays, "box", (count, 4))
+    looks = _floats(arrays, "embedding", (count, sizes["E"]))
     velocities = _floats(arrays, "velocity", (count, 2))
     far = max(float(np.abs(a).max(initial=0)) for a in (boxes, velocities))
     _must(far <= FAR, "a box is too far away")
-    _must(bool((np.linalg.norm(looks.astype(np.float64), axis=1) <= UNIT).all()), "an embedding is too long")
+    _must(
+        bool((np.linalg.norm(looks.astype(np.float64), axis=1) <= UNIT).all()),
+        "an embedding is too long",
+    )
     live = [i for i in range(count) if not lost[i]]
     masks = dict(zip(live, _floats(arrays, "mask8", (len(live), 1, *grid)), strict=True))
     nothing = np.zeros((1, 0, 0), np.float32)

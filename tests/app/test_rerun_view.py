@@ -27,7 +27,9 @@ def labelled() -> PanopticFrame:
     instance[10:20, 5:25] = 7
     tracks = (Track(7, 13, 0.9, (5, 10, 25, 20), 3, 0), Track(4, 13, 0.8, (0, 0, 9, 9), 5, 2))
     semantic = np.where(instance, 13, 0).astype(np.uint8)
-    return PanopticFrame(semantic, instance, tracks, (), {"frame": 12.5}, 300_000_000, 0, (), ("churn",))
+    return PanopticFrame(
+        semantic, instance, tracks, (), {"frame": 12.5}, 300_000_000, 0, (), ("churn",)
+    )
 
 
 @pytest.fixture
@@ -65,7 +67,9 @@ class Rerun(SimpleNamespace):
     """The module; archetypes are namespaces of their arguments."""
 
     def __getattr__(self, name: str) -> Any:
-        return lambda *given, **named: SimpleNamespace(kind=name, given=given, compress=lambda **_: name, **named)
+        return lambda *given, **named: SimpleNamespace(
+            kind=name, given=given, compress=lambda **_: name, **named
+        )
 
 
 def test_a_frame_is_sent_whole(labelled: PanopticFrame, frame: Frame) -> None:
@@ -90,10 +94,16 @@ def test_the_file_appears_when_all_is_in_it(
         view.show("0002", 0, frame, labelled)
         assert not (tmp_path / "run.rrd").exists()
     assert "0002/image" in json.loads((tmp_path / "run.rrd").read_text())
-    with pytest.raises(ValueError, match="stop"), rerun_view(str(tmp_path / "other.rrd"), KITTI_STEP):
+    with (
+        pytest.raises(ValueError, match="stop"),
+        rerun_view(str(tmp_path / "other.rrd"), KITTI_STEP),
+    ):
         raise ValueError("stop")
     assert [p.name for p in tmp_path.iterdir()] == ["run.rrd"]
-    with pytest.raises(InputError, match=r"cannot be opened \(no display\)"), rerun_view("live", KITTI_STEP):
+    with (
+        pytest.raises(InputError, match=r"cannot be opened \(no display\)"),
+        rerun_view("live", KITTI_STEP),
+    ):
         pass
 
 
@@ -101,12 +111,26 @@ def test_without_rerun_one_line_says_so(
     mapt: Run, bundle: Path, street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "rerun", None)
-    ran = mapt("track", street, "--model", bundle, "--out", tmp_path / "out", "--rerun", tmp_path / "run.rrd")
-    assert ran.code == 2 and ran.err == "mapt: --rerun: rerun is not installed; pip install 'mapt[rerun]'\n"
+    ran = mapt(
+        "track",
+        street,
+        "--model",
+        bundle,
+        "--out",
+        tmp_path / "out",
+        "--rerun",
+        tmp_path / "run.rrd",
+    )
+    assert (
+        ran.code == 2
+        and ran.err == "mapt: --rerun: rerun is not installed; pip install 'mapt[rerun]'\n"
+    )
     assert not list(tmp_path.iterdir())
 
 
-def test_the_real_rerun_writes_a_recording(labelled: PanopticFrame, frame: Frame, tmp_path: Path) -> None:
+def test_the_real_rerun_writes_a_recording(
+    labelled: PanopticFrame, frame: Frame, tmp_path: Path
+) -> None:
     pytest.importorskip("rerun", reason="needs rerun: pip install 'mapt[rerun]'")
     with rerun_view(str(tmp_path / "run.rrd"), KITTI_STEP) as view:
         view.show("0002", 0, frame, labelled)

@@ -19,7 +19,8 @@ from mapt.runtime import PanopticFrame, Track
 def frame() -> PanopticFrame:
     """A car, a person, a lost car and one that is hidden behind the others."""
     instance = np.zeros((40, 60), np.int32)
-    instance[5:15, 10:30], instance[20:35, 40:45] = 3, 70_000
+    instance[5:15, 10:30] = 3
+    instance[20:35, 40:45] = 70_000
     instance[7, 12] = 0  # a hole
     tracks = (
         Track(3, 13, 0.9, (10.0, 5.0, 30.0, 15.0), 4, 0),
@@ -63,19 +64,26 @@ def test_mot_lines_count_from_one_and_leave_out_lost_tracks(frame: PanopticFrame
 
 def check_detections(found: Any, frame: PanopticFrame) -> None:
     assert found.tracker_id.tolist() == [3, 70_000] and found.class_id.tolist() == [13, 11]
-    assert found.xyxy.tolist() == [[10, 5, 30, 15], [40, 20, 45, 35]] and found.xyxy.dtype == np.float32
+    assert (
+        found.xyxy.tolist() == [[10, 5, 30, 15], [40, 20, 45, 35]]
+        and found.xyxy.dtype == np.float32
+    )
     assert found.confidence.tolist() == pytest.approx([0.9, 0.5])
     for mask, number in zip(found.mask, found.tracker_id, strict=True):
         np.testing.assert_array_equal(mask, frame.instance == number)
 
 
-def test_supervision_gets_the_visible_tracks(frame: PanopticFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_supervision_gets_the_visible_tracks(
+    frame: PanopticFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "supervision", SimpleNamespace(Detections=SimpleNamespace))
     check_detections(to_supervision(frame), frame)
     empty = to_supervision(replace(frame, tracks=()))
     assert empty.xyxy.shape == (0, 4) and empty.mask.shape == (0, 40, 60)
     monkeypatch.setitem(sys.modules, "supervision", None)
-    with pytest.raises(InputError, match=r"supervision is not installed; pip install 'mapt\[supervision\]'"):
+    with pytest.raises(
+        InputError, match=r"supervision is not installed; pip install 'mapt\[supervision\]'"
+    ):
         to_supervision(frame)
 
 

@@ -14,12 +14,22 @@ from mapt.app.visualize import strip, track_colour
 from mapt.errors import InputError
 
 
-def row(index: int, stage: str, score: float, margin: float, runner_up: float | None = None) -> dict[str, Any]:
+def row(
+    index: int, stage: str, score: float, margin: float, runner_up: float | None = None
+) -> dict[str, Any]:
     limit = {"propagation": 0.3, "appearance": 0.94, "birth": 0.4}.get(stage, 1.5)
     return {
-        "frame": f"{index:06d}", "index": index, "stage": stage, "track": 2, "detection": 0, "score": score,
-        "runner_up": runner_up, "threshold": limit, "margin": margin, "gate": 0.4 if stage == "appearance" else None,
-    }  # fmt: skip
+        "frame": f"{index:06d}",
+        "index": index,
+        "stage": stage,
+        "track": 2,
+        "detection": 0,
+        "score": score,
+        "runner_up": runner_up,
+        "threshold": limit,
+        "margin": margin,
+        "gate": 0.4 if stage == "appearance" else None,
+    }
 
 
 ROWS = [
@@ -36,13 +46,17 @@ ROWS = [
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """The folder of a sequence whose track 2 stands at (10,10)-(30,20), and whose frames' grey tells their number."""
+    """The folder of a sequence whose track 2 stands at (10,10)-(30,20).
+
+    The gray level of a frame encodes its number.
+    """
     folder = tmp_path / "drive"
     folder.mkdir()
     lines = [json.dumps(r) for r in (*ROWS, {**ROWS[0], "track": 7})]
     (folder / "decisions.jsonl").write_text("\n".join(lines) + "\n")
     frames = [
-        {"frame": f"{n:06d}", "tracks": [{"id": 2, "box": [10, 10, 30, 20]}] if n < 50 else []} for n in range(52)
+        {"frame": f"{n:06d}", "tracks": [{"id": 2, "box": [10, 10, 30, 20]}] if n < 50 else []}
+        for n in range(52)
     ]
     (folder / "tracks.json").write_text(json.dumps({"classes": [], "frames": frames}))
     images = tmp_path / "images"
@@ -68,14 +82,23 @@ def test_every_moment_says_why(run: Path) -> None:
     lines = {m.index: m.lines for m in choose_moments(run, 2, ROWS)}
     assert lines[0] == ("birth", "score 0.900 >= 0.40", "no runner-up, margin 0.500")
     assert lines[20] == ("propagation", "mask IoU 0.310 >= 0.30", "runner-up 0.200, margin 0.010")
-    assert lines[34] == ("appearance, gate 0.40 of 1", "cosine 0.970 >= 0.94", "runner-up 0.500, margin 0.030")
+    assert lines[34] == (
+        "appearance, gate 0.40 of 1",
+        "cosine 0.970 >= 0.94",
+        "runner-up 0.500, margin 0.030",
+    )
     assert lines[50] == ("removed", "unseen for 1.60 s", "of 1.50 s")
 
 
-def test_a_birth_beside_a_look_alike_says_that_it_was_too_far(run: Path, mapt: Callable[..., Any]) -> None:
+def test_a_birth_beside_a_look_alike_says_that_it_was_too_far(
+    run: Path, mapt: Callable[..., Any]
+) -> None:
     born = {**ROWS[0], "gate": 3.27}
     (run / "decisions.jsonl").write_text(json.dumps(born) + "\n")
-    assert choose_moments(run, 2, read_decisions(run, 2))[0].lines[0] == "birth, look-alike too far: 3.3 of 1"
+    assert (
+        choose_moments(run, 2, read_decisions(run, 2))[0].lines[0]
+        == "birth, look-alike too far: 3.3 of 1"
+    )
     done = mapt("explain", run, "--track", 2)
     assert done.code == 0 and "3.3 of 1" in done.out
 
@@ -95,14 +118,18 @@ def test_crops_come_from_the_frames_of_the_moments(run: Path) -> None:
     assert picture.shape == (260 + 88 + 4, 4 * 264, 3)
     for cell, moment in enumerate(moments):
         part = picture[2:262, 264 * cell + 2 : 264 * cell + 262]
-        np.testing.assert_allclose(part[130, 130], 4 * moment.index, atol=1)  # the middle of the box
+        np.testing.assert_allclose(
+            part[130, 130], 4 * moment.index, atol=1
+        )  # the middle of the box
         assert (np.abs(part.astype(int) - track_colour(2)).sum(2) < 90).any()  # its outline
         assert picture[262:350, 264 * cell : 264 * cell + 264].max() > 200  # words
 
 
 def test_boxes_at_and_beyond_the_border_are_cropped_too(run: Path) -> None:
     content = json.loads((run / "tracks.json").read_text())
-    for number, box in enumerate([[-5, -5, 0.2, 0.2], [50, 30, 60, 40], [0, 0, 60, 40], [59.9, 39.9, 60, 40]]):
+    for number, box in enumerate(
+        [[-5, -5, 0.2, 0.2], [50, 30, 60, 40], [0, 0, 60, 40], [59.9, 39.9, 60, 40]]
+    ):
         content["frames"][number]["tracks"][0]["box"] = box
     (run / "tracks.json").write_text(json.dumps(content))
     picture = draw_life(run, 2, choose_moments(run, 2, ROWS[:4]), run.parent / "images")
@@ -113,12 +140,17 @@ def test_boxes_at_and_beyond_the_border_are_cropped_too(run: Path) -> None:
     ("damage", "words"),
     [
         (lambda run: (run / "tracks.json").unlink(), "tracks.json: cannot be read"),
-        (lambda run: (run / "tracks.json").write_text('{"frames": [3]}'), "tracks.json: lacks frames"),
+        (
+            lambda run: (run / "tracks.json").write_text('{"frames": [3]}'),
+            "tracks.json: lacks frames",
+        ),
         (lambda run: (run / "tracks.json").write_text('{"frames": []}'), "lacks track 2"),
         (lambda run: (run.parent / "images" / "000050.png").unlink(), "has no frame"),
     ],
 )
-def test_what_does_not_belong_together_is_one_line(run: Path, damage: Callable[[Path], object], words: str) -> None:
+def test_what_does_not_belong_together_is_one_line(
+    run: Path, damage: Callable[[Path], object], words: str
+) -> None:
     damage(run)
     for path in sorted((run.parent / "images").iterdir())[40:]:
         path.unlink()
@@ -136,14 +168,32 @@ def test_a_damaged_line_is_named_by_its_number(run: Path, line: bytes) -> None:
         read_decisions(run, 1)
 
 
-def test_explain_draws_from_images_and_says_when_it_cannot(mapt: Callable[..., Any], run: Path, tmp_path: Path) -> None:
+def test_explain_draws_from_images_and_says_when_it_cannot(
+    mapt: Callable[..., Any], run: Path, tmp_path: Path
+) -> None:
     done = mapt("explain", run, "--track", 2)
-    assert done.code == 0 and "give the tracked frames with --images" in done.out and not list(run.glob("*.png"))
+    assert (
+        done.code == 0
+        and "give the tracked frames with --images" in done.out
+        and not list(run.glob("*.png"))
+    )
     done = mapt("explain", run, "--track", 2, "--images", tmp_path / "images")
     assert done.code == 0 and "runner-up" in done.out, done.err
     assert np.asarray(cv2.imread(str(run / "track_2.png"))).shape == (2 * 352, 6 * 264, 3)
     assert mapt("explain", run, "--track", 3).code == 2
-    assert mapt("explain", run, "--track", 2, "--images", tmp_path / "images", "--out", tmp_path / "life").code == 2
+    assert (
+        mapt(
+            "explain",
+            run,
+            "--track",
+            2,
+            "--images",
+            tmp_path / "images",
+            "--out",
+            tmp_path / "life",
+        ).code
+        == 2
+    )
     assert mapt("explain", run, "--track", 2, "--images", tmp_path / "nowhere").code == 2
 
 
@@ -151,4 +201,7 @@ def test_a_strip_has_rows_of_cells() -> None:
     cells = [(np.full((9, 9, 3), 30 * n, np.uint8), ("a", "b")) for n in range(5)]
     picture = strip(cells, columns=3, width=50)
     assert picture.shape == (2 * (50 + 48 + 4), 3 * 54, 3)
-    assert picture[20, 2 * 54 + 20].tolist() == [60] * 3 and picture[102 + 20, 54 + 20].tolist() == [120] * 3
+    assert (
+        picture[20, 2 * 54 + 20].tolist() == [60] * 3
+        and picture[102 + 20, 54 + 20].tolist() == [120] * 3
+    )

@@ -35,12 +35,17 @@ def test_the_step_writer_takes_65535_tracks_and_no_more(tmp_path: Path) -> None:
     image = np.zeros((1, 2, 3), np.uint8)
     writer.write(Frame("000000", 0, image), frame_of(65_535))
     assert read_step(tmp_path / "step" / "000000.png")[1].tolist() == [[0, 65_535]]
-    with pytest.raises(InputError, match="frame 000001: track 65536 is beyond STEP's 65535; split the sequence"):
+    with pytest.raises(
+        InputError, match="frame 000001: track 65536 is beyond STEP's 65535; split the sequence"
+    ):
         writer.write(Frame("000001", 1, image), frame_of(65_536))
     assert not (tmp_path / "step" / "000001.png").exists()
 
 
 def test_tracking_never_needs_torch() -> None:
-    code = "import sys, mapt.app.track_source; print({'torch', 'scipy', 'pycocotools'} & set(sys.modules))"
+    code = (
+        "import sys, mapt.app.track_source; print({'torch', 'scipy', 'pycocotools'} &"
+        " set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -13,8 +13,11 @@ def _frame(semantic: np.ndarray, instance: np.ndarray, lost: int = 0) -> Panopti
 
 def test_a_track_has_its_colour_and_the_rest_its_classs_tint() -> None:
     image = np.full((80, 120, 3), 100, np.uint8)
-    semantic, instance = np.zeros((80, 120), np.uint8), np.zeros((80, 120), np.int32)
-    semantic[40:70, 20:60], instance[40:70, 20:60], semantic[:5] = 13, 3, VOID
+    semantic = np.zeros((80, 120), np.uint8)
+    instance = np.zeros((80, 120), np.int32)
+    semantic[40:70, 20:60] = 13
+    instance[40:70, 20:60] = 3
+    semantic[:5] = VOID
     out = draw(image, _frame(semantic, instance), KITTI_STEP)
     inside = (0.45 * 100 + 0.55 * np.array(track_colour(3))).astype(np.uint8)
     np.testing.assert_array_equal(out[55, 40], inside)

@@ -1,7 +1,8 @@
 """Frames tracked on one processor beside those of another: labels and identities, pixel by pixel.
 
 `frames.py track BUNDLE FRAMES OUT` tracks the PNGs of a folder and writes OUT, an .npz file.
-`frames.py compare OUT OTHER` ends with 1 where two such files differ, or where there is too little in them to compare.
+`frames.py compare OUT OTHER` ends with 1 where two such files differ, or where there is too little
+in them to compare.
 """
 
 from __future__ import annotations
@@ -26,25 +27,33 @@ def track(bundle: str, frames: str, out: str) -> int:
     Args:
         bundle: folder of a bundle.
         frames: folder of PNGs, in their order.
-        out: to be written: `semantic` (n,h,w) uint8, `instance` (n,h,w) int32, and per frame `tracks_0` and so on, the
-            flat records of its tracks.
+        out: to be written: `semantic` (n,h,w) uint8, `instance` (n,h,w) int32, and per frame
+            `tracks_0` and so on, the flat records of its tracks.
     """
     from mapt.runtime import PanopticTracker
 
     tracker = PanopticTracker.load(bundle)
     arrays: dict[str, NDArray[np.void]] = {}
-    semantic, instance = [], []
+    semantic = []
+    instance = []
     for i, path in enumerate(sorted(Path(frames).glob("*.png"))[:FRAMES]):
-        picture = cv2.cvtColor(cv2.imread(str(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)  # type: ignore[arg-type]
+        read = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        picture = cv2.cvtColor(read, cv2.COLOR_BGR2RGB)  # type: ignore[arg-type]
         frame = tracker.step(picture.astype(np.uint8, copy=False), (i + 1) * STEP_NS)
         semantic.append(frame.semantic)
         instance.append(frame.instance)
         arrays[f"tracks_{i}"] = frame.track_array()
         print(
-            f"{platform.machine()}: frame {i}: {len(frame.tracks)} tracks, {frame.timings_ms['frame']:.0f} ms",
+            f"{platform.machine()}: frame {i}: {len(frame.tracks)} tracks,"
+            f" {frame.timings_ms['frame']:.0f} ms",
             flush=True,
         )
-    np.savez(out, semantic=np.stack(semantic), instance=np.stack(instance), **arrays)  # type: ignore[arg-type]
+    np.savez(
+        out,
+        semantic=np.stack(semantic),
+        instance=np.stack(instance),
+        **arrays,  # type: ignore[arg-type]
+    )
     return 0
 
 
@@ -58,17 +67,28 @@ def compare(first: str, second: str) -> int:
         if any(len(kept) < TRACKS for kept in ids[1:]):
             faults.append(f"fewer than {TRACKS} tracks in a frame: {[len(kept) for kept in ids]}")
         for name in ("semantic", "instance"):
-            other = np.count_nonzero(a[name] != b[name]) if a[name].shape == b[name].shape else a[name].size
+            other = (
+                np.count_nonzero(a[name] != b[name])
+                if a[name].shape == b[name].shape
+                else a[name].size
+            )
             if other:
                 faults.append(f"{name}: {other} of {a[name].size} pixels differ")
         for i in range(FRAMES):
             name = f"tracks_{i}"
-            if name in a and name in b and not np.array_equal(a[name][["id", "label"]], b[name][["id", "label"]]):
+            if (
+                name in a
+                and name in b
+                and not np.array_equal(a[name][["id", "label"]], b[name][["id", "label"]])
+            ):
                 faults.append(f"frame {i}: other tracks")
     for fault in faults:
         print(f"{first}, {second}: {fault}", file=sys.stderr)
     if not faults:
-        print(f"{Path(first).stem}: {FRAMES} frames, the same labels and ids; {len(set.union(*ids))} tracks")
+        print(
+            f"{Path(first).stem}: {FRAMES} frames, the same labels and ids; {len(set.union(*ids))}"
+            " tracks"
+        )
     return bool(faults)
 
 

@@ -1,4 +1,7 @@
-"""`make test-arm` refuses in one line where it cannot run, and its comparison finds what differs."""
+"""`make test-arm` refuses in one line to run where it cannot.
+
+Its comparison finds what differs.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,9 @@ def test_a_missing_tool_is_one_line_with_its_package(tmp_path: Path, missing: st
 
 @linux
 def test_another_machine_is_refused(tmp_path: Path) -> None:
-    assert "this is Linux aarch64; use make test" in refusal(path_with(tmp_path, *NEEDED, uname="echo Linux aarch64"))
+    assert "this is Linux aarch64; use make test" in refusal(
+        path_with(tmp_path, *NEEDED, uname="echo Linux aarch64")
+    )
 
 
 @linux
@@ -66,20 +71,27 @@ def test_no_namespace_is_one_line(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def frames() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("arm_frames", Path(__file__).parent / "frames.py")
+    specification = importlib.util.spec_from_file_location(
+        "arm_frames", Path(__file__).parent / "frames.py"
+    )
     assert specification is not None and specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
 
 
-def result(folder: Path, name: str, count: int = 10, tracks: int = 3) -> tuple[Path, dict[str, NDArray[np.generic]]]:
+def result(
+    folder: Path, name: str, count: int = 10, tracks: int = 3
+) -> tuple[Path, dict[str, NDArray[np.generic]]]:
     """What `frames.py track` writes."""
     instance = np.zeros((count, 4, 6), np.int32)
     instance[:, 0, :tracks] = np.arange(1, tracks + 1)
     records = np.zeros(tracks, TRACK_DTYPE)
     records["id"] = np.arange(1, tracks + 1)
-    arrays: dict[str, NDArray[np.generic]] = {"semantic": np.zeros((count, 4, 6), np.uint8), "instance": instance}
+    arrays: dict[str, NDArray[np.generic]] = {
+        "semantic": np.zeros((count, 4, 6), np.uint8),
+        "instance": instance,
+    }
     arrays |= {f"tracks_{i}": records.copy() for i in range(count)}
     return folder / f"{name}.npz", arrays
 
@@ -91,8 +103,11 @@ def test_the_same_labels_and_ids_pass(frames: ModuleType, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("other", ["pixel", "id", "frame"])
-def test_a_difference_fails(frames: ModuleType, tmp_path: Path, other: str, capsys: pytest.CaptureFixture[str]) -> None:
-    (path, arrays), (second, changed) = result(tmp_path, "a"), result(tmp_path, "b")
+def test_a_difference_fails(
+    frames: ModuleType, tmp_path: Path, other: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, arrays = result(tmp_path, "a")
+    second, changed = result(tmp_path, "b")
     if other == "pixel":
         changed["semantic"][3, 1, 1] = 1
     elif other == "id":
@@ -102,12 +117,21 @@ def test_a_difference_fails(frames: ModuleType, tmp_path: Path, other: str, caps
     np.savez(path, **arrays)  # type: ignore[arg-type]
     np.savez(second, **changed)  # type: ignore[arg-type]
     assert frames.compare(str(path), str(second)) == 1
-    assert {"pixel": "1 of 240", "id": "frame 9", "frame": "not in both"}[other] in capsys.readouterr().err
+    assert {"pixel": "1 of 240", "id": "frame 9", "frame": "not in both"}[
+        other
+    ] in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("count", "tracks", "fault"), [(9, 3, "9 frames, not 10"), (10, 1, "fewer than 2 tracks")])
+@pytest.mark.parametrize(
+    ("count", "tracks", "fault"), [(9, 3, "9 frames, not 10"), (10, 1, "fewer than 2 tracks")]
+)
 def test_too_little_to_compare_fails(
-    frames: ModuleType, tmp_path: Path, count: int, tracks: int, fault: str, capsys: pytest.CaptureFixture[str]
+    frames: ModuleType,
+    tmp_path: Path,
+    count: int,
+    tracks: int,
+    fault: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     path, arrays = result(tmp_path, "a", count, tracks)
     np.savez(path, **arrays)  # type: ignore[arg-type]

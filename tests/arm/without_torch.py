@@ -1,4 +1,7 @@
-"""A pytest plugin for machines that have the runtime alone: tests that import more than it needs are skipped."""
+"""A pytest plugin for machines that have only the runtime.
+
+Tests that import more than the runtime needs are skipped.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,9 @@ class Absent:
     def __init__(self, names: frozenset[str]) -> None:
         self.names = names
 
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         """See `importlib.abc.MetaPathFinder`."""
         if name in self.names:
             pytest.skip(f"no {name} here", allow_module_level=True)

@@ -34,11 +34,18 @@ def test_it_lists_what_is_here(mapt: Run, tmp_path: Path, monkeypatch: pytest.Mo
     assert ran.code == 0, ran.out
     findings = {f["what"]: f for f in json.loads((tmp_path / "doctor.json").read_text())}
     assert findings["Python"]["detail"] == ".".join(map(str, sys.version_info[:3]))
-    assert findings["numpy"]["state"] == findings["ONNX Runtime"]["state"] == findings["video"]["state"] == "ok"
+    assert (
+        findings["numpy"]["state"]
+        == findings["ONNX Runtime"]["state"]
+        == findings["video"]["state"]
+        == "ok"
+    )
     assert all(f["advice"] for f in findings.values() if f["state"] != "ok")
 
 
-def test_operators_that_are_not_built_are_said_to_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_operators_that_are_not_built_are_said_to_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(operators, "FOLDER", tmp_path)
     monkeypatch.setattr(doctor, "_left_out", lambda part: f"no compiler for {part}")
     found = _ort_operators()
@@ -62,7 +69,9 @@ def test_a_package_that_does_not_import_is_broken() -> None:
 
 
 def test_two_runtimes_in_one_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "installed", lambda _: {"onnxruntime": "1.0", "onnxruntime-gpu": "1.0"})
+    monkeypatch.setattr(
+        doctor, "installed", lambda _: {"onnxruntime": "1.0", "onnxruntime-gpu": "1.0"}
+    )
     assert _onnxruntime().state == "broken"
 
 
@@ -72,13 +81,22 @@ def test_no_runtime_fails(mapt: Run, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert mapt("doctor", "--json", tmp_path / "doctor.json").code == 1
     findings = {f["what"]: f for f in json.loads((tmp_path / "doctor.json").read_text())}
-    assert findings["ONNX Runtime"]["state"] == "missing" and "mapt[cpu]" in findings["ONNX Runtime"]["advice"]
+    assert (
+        findings["ONNX Runtime"]["state"] == "missing"
+        and "mapt[cpu]" in findings["ONNX Runtime"]["advice"]
+    )
 
 
-def test_what_the_runtime_needs_and_does_not_import_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_runtime_needs_and_does_not_import_is_a_finding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "mapt.runtime.backends.operators", None)
     found = _ort_operators()
-    assert found.state == "broken" and "mapt.runtime.backends.operators" in found.detail and found.advice
+    assert (
+        found.state == "broken"
+        and "mapt.runtime.backends.operators" in found.detail
+        and found.advice
+    )
 
 
 def test_a_driver_that_does_not_answer_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,11 +118,19 @@ def answered(monkeypatch: pytest.MonkeyPatch, out: str, err: str = "") -> doctor
 
 def test_a_cuda_provider_that_does_not_come_up_is_not_ok(monkeypatch: pytest.MonkeyPatch) -> None:
     """ONNX Runtime lists it all the same."""
-    found = answered(monkeypatch, "missing: CUDA's provider does not load (libcublas.so.13: no such file)\n")
-    assert (found.state, found.detail[:30]) == ("missing", "CUDA's provider does not load ") and not found.needed
+    found = answered(
+        monkeypatch, "missing: CUDA's provider does not load (libcublas.so.13: no such file)\n"
+    )
+    assert (found.state, found.detail[:30]) == (
+        "missing",
+        "CUDA's provider does not load ",
+    ) and not found.needed
     assert found.advice
     found = answered(monkeypatch, "broken: CUDA failure 700\n")
-    assert (found.state, found.detail) == ("broken", "CUDA failure 700") and "device 'cpu'" in found.advice
+    assert (found.state, found.detail) == (
+        "broken",
+        "CUDA failure 700",
+    ) and "device 'cpu'" in found.advice
     found = answered(monkeypatch, "", "Segmentation fault\n")
     assert (found.state, found.detail) == ("broken", "Segmentation fault")
     found = answered(monkeypatch, "Failed to load libcufft.so\nok: comes up and runs\n")
@@ -125,7 +151,9 @@ def test_what_cannot_be_written_is_said_before_the_checks(mapt: Run, tmp_path: P
     assert ran.code == 2 and "is a folder" in ran.err and not ran.out
 
 
-@pytest.mark.parametrize(("module", "extra"), [("jinja2", "export"), ("rerun.blueprint", "rerun"), ("numpy", None)])
+@pytest.mark.parametrize(
+    ("module", "extra"), [("jinja2", "export"), ("rerun.blueprint", "rerun"), ("numpy", None)]
+)
 def test_modules_name_their_extra(module: str, extra: str | None) -> None:
     assert extra_of(module) == extra
 
@@ -158,11 +186,16 @@ def test_modules_in_the_current_folder_are_not_those_of_the_runtime(
         (tmp_path / f"{name}.py").write_text("KIND = 1")
     monkeypatch.chdir(tmp_path)
     assert _package(PACKAGES[0]).state == "ok"
-    assert "here" in ask("import types; print('here' if hasattr(types, 'FunctionType') else types)").out
+    assert (
+        "here"
+        in ask("import types; print('here' if hasattr(types, 'FunctionType') else types)").out
+    )
     assert _cuda_provider().state != "broken"
 
 
-@pytest.mark.parametrize("name", ["opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless"])
+@pytest.mark.parametrize(
+    "name", ["opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless"]
+)
 def test_every_distribution_of_opencv_is_one(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr("mapt.probes.version", lambda wanted: "4.13" if wanted == name else None)
     found = _package(PACKAGES[2])
@@ -194,22 +227,33 @@ cli.main()
 
 def examined(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-c", DOCTOR, "doctor", *arguments]
-    return subprocess.run(command, capture_output=True, check=False, env={**os.environ, **environment})
+    return subprocess.run(
+        command, capture_output=True, check=False, env={**os.environ, **environment}
+    )
 
 
 def test_a_terminal_of_ascii_gets_the_report() -> None:
-    ran = examined(LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", COLUMNS="60")
+    ran = examined(
+        LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", COLUMNS="60"
+    )
     assert ran.returncode == 0 and ran.stderr == b"" and b"numpy" in ran.stdout
     assert ran.stdout.isascii() and b"\\u" not in ran.stdout
 
 
-def test_no_temporary_folder_is_named_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_temporary_folder_is_named_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def none() -> str:
         raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
 
     monkeypatch.setattr("tempfile._get_default_tempdir", none)
     monkeypatch.setattr("tempfile.tempdir", None)
     findings = {f.what: f for f in doctor.examine()}
-    folder, video = findings["temporary folder"], findings["video"]
-    assert folder.state == "missing" and "TMPDIR" in folder.advice and "temporary folder" in video.detail
+    folder = findings["temporary folder"]
+    video = findings["video"]
+    assert (
+        folder.state == "missing"
+        and "TMPDIR" in folder.advice
+        and "temporary folder" in video.detail
+    )
     assert video.state == "missing" and "TMPDIR" in video.detail

@@ -11,9 +11,22 @@ from mapt.runtime.bundle.requirements import runnable_here
 Run = Callable[..., Any]
 
 
-def test_a_bundle_that_differs_is_called_bad(mapt: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "compare", lambda *_: [check.Deviation(n, "s", 0.01) for n in _NAMES])
-    ran = mapt("export", shipped_weights(), "--out", tmp_path / "bundle", "--size", "96x320", "--ops", runnable_here())
+def test_a_bundle_that_differs_is_called_bad(
+    mapt: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        check, "compare", lambda *_: [check.Deviation(n, "s", 0.01) for n in _NAMES]
+    )
+    ran = mapt(
+        "export",
+        shipped_weights(),
+        "--out",
+        tmp_path / "bundle",
+        "--size",
+        "96x320",
+        "--ops",
+        runnable_here(),
+    )
     assert ran.code == 1 and "do not deploy this bundle" in ran.err and ran.err.count("\n") == 1
 
 

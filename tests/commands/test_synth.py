@@ -40,7 +40,9 @@ def test_rare_streets_are_other_streets(mapt: Run, tmp_path: Path) -> None:
     assert mapt("synth", tmp_path / "2", *common, "--rare", 2).code == 2
 
 
-@pytest.mark.parametrize(("size", "words"), [("96", "is not HEIGHTxWIDTH"), ("8x8", "too small"), ("0x40", "is not")])
+@pytest.mark.parametrize(
+    ("size", "words"), [("96", "is not HEIGHTxWIDTH"), ("8x8", "too small"), ("0x40", "is not")]
+)
 def test_a_bad_size(mapt: Run, tmp_path: Path, size: str, words: str) -> None:
     ran = mapt("synth", tmp_path / "out", "--size", size)
     assert ran.code == 2 and words in ran.err and ran.err.count("\n") == 1
@@ -57,9 +59,21 @@ def test_a_folder_in_use_is_kept(mapt: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_run_takes_its_workers_with_it(tmp_path: Path, number: signal.Signals) -> None:
     """All processes share one output: it ends with the last of them."""
-    command = [sys.executable, "-m", "mapt.cli", "synth", str(tmp_path / "out"), "--sequences", "3", "--workers", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "mapt.cli",
+        "synth",
+        str(tmp_path / "out"),
+        "--sequences",
+        "3",
+        "--workers",
+        "2",
+    ]
     command += ["--frames", "10000", "--size", "32x96"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True) as child:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    ) as child:
         try:
             while len({p.parent for p in tmp_path.rglob("*.png")}) < 4:
                 assert child.poll() is None

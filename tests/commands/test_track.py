@@ -18,7 +18,9 @@ from mapt.io.image_files import read_rgb, write_image
 from mapt.labels.step_png import read_step
 
 Run = Callable[..., Any]
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # as `mapt` sets it; FFmpeg looks at it once in a process
+os.environ.setdefault(
+    "OPENCV_FFMPEG_LOGLEVEL", "-8"
+)  # as `mapt` sets it; FFmpeg looks at it once in a process
 
 
 @pytest.fixture
@@ -31,16 +33,22 @@ def frames(street: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_folder_gives_labels_video_and_json(mapt: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
+def test_a_folder_gives_labels_video_and_json(
+    mapt: Run, bundle: Path, frames: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     ran = mapt("track", frames, "--model", bundle, "--out", out, "--threads", 1)
     assert ran.code == 0, ran.err
-    assert sorted(p.name for p in (out / "step" / "drive").iterdir()) == sorted(p.name for p in frames.iterdir())
+    assert sorted(p.name for p in (out / "step" / "drive").iterdir()) == sorted(
+        p.name for p in frames.iterdir()
+    )
     semantic, instance = read_step(out / "step" / "drive" / "000003.png")
     assert semantic.shape == (192, 624) and set(np.unique(semantic)) <= {*range(19), 255}
     tracks = json.loads((out / "drive" / "tracks.json").read_text())
     last = tracks["frames"][-1]
-    assert last["frame"] == "000003" and {"id", "label", "score", "box", "age", "lost"} <= set(last["tracks"][0])
+    assert last["frame"] == "000003" and {"id", "label", "score", "box", "age", "lost"} <= set(
+        last["tracks"][0]
+    )
     assert {t["id"] for t in last["tracks"] if not t["lost"]} >= set(np.unique(instance)) - {0}
     video = cv2.VideoCapture(str(out / "drive" / "video.mp4"))
     assert int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == 4
@@ -50,31 +58,69 @@ def test_a_folder_gives_labels_video_and_json(mapt: Run, bundle: Path, frames: P
     assert mapt("explain", out / "drive", "--track", 9999).code == 2
 
 
-def test_a_video_gives_the_same_ids_twice(mapt: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
+def test_a_video_gives_the_same_ids_twice(
+    mapt: Run, bundle: Path, frames: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "clip.mp4"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (624, 192))
     for image in sorted(frames.iterdir()):
         writer.write(np.asarray(cv2.imread(str(image))))
     writer.release()
     for out in ("a", "b"):
-        assert mapt("track", path, "--model", bundle, "--out", tmp_path / out, "--save", "step,json").code == 0
+        assert (
+            mapt(
+                "track", path, "--model", bundle, "--out", tmp_path / out, "--save", "step,json"
+            ).code
+            == 0
+        )
     names = sorted(p.name for p in (tmp_path / "a" / "step" / "clip").iterdir())
     assert len(names) == 4 and not (tmp_path / "a" / "clip" / "video.mp4").exists()
     for name in names:
-        first, second = ((tmp_path / out / "step" / "clip" / name).read_bytes() for out in ("a", "b"))
+        first, second = (
+            (tmp_path / out / "step" / "clip" / name).read_bytes() for out in ("a", "b")
+        )
         assert first == second
 
 
-def test_a_dataset_is_tracked_and_scored(mapt: Run, bundle: Path, street: Path, tmp_path: Path) -> None:
-    out, scores = tmp_path / "out", tmp_path / "scores.json"
-    assert mapt("track", street, "--model", bundle, "--out", out, "--save", "step", "--sequences", "0001").code == 0
-    ran = mapt("eval", street, out, "--dataset", "kitti-step", "--sequences", "0001", "--json", scores)
+def test_a_dataset_is_tracked_and_scored(
+    mapt: Run, bundle: Path, street: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    scores = tmp_path / "scores.json"
+    assert (
+        mapt(
+            "track",
+            street,
+            "--model",
+            bundle,
+            "--out",
+            out,
+            "--save",
+            "step",
+            "--sequences",
+            "0001",
+        ).code
+        == 0
+    )
+    ran = mapt(
+        "eval", street, out, "--dataset", "kitti-step", "--sequences", "0001", "--json", scores
+    )
     assert ran.code == 0, ran.err
     report = json.loads(scores.read_text())
     assert set(report["sequences"]) == {"0001"} and 0 < report["dataset"]["PAT"] < 1
-    assert {"PAT", "PQ", "PQ_things", "PQ_stuff", "TQ", "STQ", "AQ", "SQ", "IDS", "N_IDS", "num_gt_tracks"} <= set(
-        report["dataset"]
-    )
+    assert {
+        "PAT",
+        "PQ",
+        "PQ_things",
+        "PQ_stuff",
+        "TQ",
+        "STQ",
+        "AQ",
+        "SQ",
+        "IDS",
+        "N_IDS",
+        "num_gt_tracks",
+    } <= set(report["dataset"])
     assert {"PQ", "IoU", "TQ", "PAT", "IDS"} <= set(report["classes"]["car"])
 
 
@@ -126,7 +172,10 @@ def test_a_file_that_is_no_video(mapt: Run, bundle: Path, tmp_path: Path) -> Non
         (("--size", "64x64"), "a bundle has one size"),
         (("--model", "nowhere"), "nowhere: no such bundle or weights"),
         (("--backend", "magic"), "backend 'magic' is unknown; choose one of auto, ort, tensorrt"),
-        (("--model", "weights/nano.safetensors", "--backend", "ort"), "--backend ort: weights run in PyTorch"),
+        (
+            ("--model", "weights/nano.safetensors", "--backend", "ort"),
+            "--backend ort: weights run in PyTorch",
+        ),
     ],
 )
 def test_wrong_options(
@@ -138,7 +187,9 @@ def test_wrong_options(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_changed_byte_in_the_bundle_is_refused(mapt: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
+def test_a_changed_byte_in_the_bundle_is_refused(
+    mapt: Run, bundle: Path, frames: Path, tmp_path: Path
+) -> None:
     import shutil
 
     copy = tmp_path / "bundle"
@@ -151,26 +202,52 @@ def test_a_changed_byte_in_the_bundle_is_refused(mapt: Run, bundle: Path, frames
     assert not (tmp_path / "out").exists()
 
 
-def test_ids_do_not_depend_on_the_sequences_before(mapt: Run, bundle: Path, street: Path, tmp_path: Path) -> None:
+def test_ids_do_not_depend_on_the_sequences_before(
+    mapt: Run, bundle: Path, street: Path, tmp_path: Path
+) -> None:
     options = ("--model", bundle, "--save", "step,json,mot,coco")
     assert mapt("track", street, *options, "--out", tmp_path / "all").code == 0
-    assert mapt("track", street, *options, "--out", tmp_path / "one", "--sequences", "0001").code == 0
+    assert (
+        mapt("track", street, *options, "--out", tmp_path / "one", "--sequences", "0001").code == 0
+    )
     names = [p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.is_file()]
     assert {"tracks.json", "decisions.jsonl", "mot.txt", "coco.json"} <= {n.name for n in names}
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "all" / name).read_bytes()
-    assert json.loads((tmp_path / "one" / "0001" / "tracks.json").read_text())["frames"][0]["tracks"][0]["id"] == 1
+    assert (
+        json.loads((tmp_path / "one" / "0001" / "tracks.json").read_text())["frames"][0]["tracks"][
+            0
+        ]["id"]
+        == 1
+    )
 
 
-def test_a_recorded_run_is_replayed_without_a_model(mapt: Run, bundle: Path, street: Path, tmp_path: Path) -> None:
-    run, save = tmp_path / "run.record", ("--save", "step,json")
-    ran = mapt("track", street, "--model", bundle, "--out", tmp_path / "a", "--record", run, "--threads", 1, *save)
+def test_a_recorded_run_is_replayed_without_a_model(
+    mapt: Run, bundle: Path, street: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run.record"
+    save = ("--save", "step,json")
+    ran = mapt(
+        "track",
+        street,
+        "--model",
+        bundle,
+        "--out",
+        tmp_path / "a",
+        "--record",
+        run,
+        "--threads",
+        1,
+        *save,
+    )
     assert ran.code == 0, ran.err
     ran = mapt("track", street, "--replay", run, "--out", tmp_path / "b", *save)
     assert ran.code == 0 and "every frame as recorded" in ran.out, ran.err
     for path in (tmp_path / "a").rglob("*.*"):
         assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
-    ran = mapt("track", street, "--replay", run, "--out", tmp_path / "c", "--sequences", "0001", *save)
+    ran = mapt(
+        "track", street, "--replay", run, "--out", tmp_path / "c", "--sequences", "0001", *save
+    )
     assert ran.code == 1 and "0001 frame 000000: sequence is 0001, recorded was 0000" in ran.err
     assert not [p for p in (tmp_path / "c").rglob("*") if p.is_file()]
     run.write_bytes(run.read_bytes()[:100_000])
@@ -178,21 +255,33 @@ def test_a_recorded_run_is_replayed_without_a_model(mapt: Run, bundle: Path, str
     assert ran.code == 2 and ran.err.startswith(f"mapt: {run}: ") and ran.err.count("\n") == 1
 
 
-def test_a_model_or_a_record_but_not_both(mapt: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
+def test_a_model_or_a_record_but_not_both(
+    mapt: Run, bundle: Path, frames: Path, tmp_path: Path
+) -> None:
     ran = mapt("track", frames, "--out", tmp_path / "out")
     assert ran.code == 2 and "--model: is missing" in ran.err
     ran = mapt("track", frames, "--out", tmp_path / "out", "--model", bundle, "--replay", "run")
     assert ran.code == 2 and "leave out --model" in ran.err
-    ran = mapt("track", frames, "--out", tmp_path / "out", "--replay", "run", "--association", "iou")
+    ran = mapt(
+        "track", frames, "--out", tmp_path / "out", "--replay", "run", "--association", "iou"
+    )
     assert ran.code == 2 and "--association" in ran.err
 
 
-def test_nothing_of_the_users_is_replaced(mapt: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
-    """Outputs replace older ones of their sequence: before any work it is said what would be lost."""
+def test_nothing_of_the_users_is_replaced(
+    mapt: Run, bundle: Path, frames: Path, tmp_path: Path
+) -> None:
+    """Outputs replace only older outputs of their sequence.
+
+    The command reports what would be lost before it does any work.
+    """
     common = ("--model", bundle, "--save", "step,json")
     before = sorted(frames.iterdir())
     ran = mapt("track", frames, *common, "--out", frames.parent)
-    assert ran.code == 2 and f"{frames}: is replaced by the outputs, and {frames} lies there" in ran.err
+    assert (
+        ran.code == 2
+        and f"{frames}: is replaced by the outputs, and {frames} lies there" in ran.err
+    )
     out = tmp_path / "out"
     ran = mapt("track", frames, *common, "--out", out, "--record", out / frames.name / "run.record")
     assert ran.code == 2 and "run.record lies there" in ran.err
@@ -204,10 +293,15 @@ def test_nothing_of_the_users_is_replaced(mapt: Run, bundle: Path, frames: Path,
     ran = mapt("track", frames.parent / "step", *common, "--out", tmp_path / "third")
     assert ran.code == 2 and "step: is where the PNGs go" in ran.err
     (frames.parent / "step").rename(frames)
-    assert sorted(frames.iterdir()) == before and (out / frames.name / "notes.txt").read_text() == "mine"
+    assert (
+        sorted(frames.iterdir()) == before
+        and (out / frames.name / "notes.txt").read_text() == "mine"
+    )
 
 
-def test_places_that_cannot_be_written_are_said_first(mapt: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
+def test_places_that_cannot_be_written_are_said_first(
+    mapt: Run, bundle: Path, frames: Path, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("")
     for option, value, words in (
         ("--out", tmp_path / "file", "is a file; name a folder with --out"),
@@ -226,15 +320,30 @@ def test_a_truncated_video_leaves_nothing_and_says_how_much_was_read(
 ) -> None:
     path = tmp_path / "clip.avi"
     first = read_rgb(min(frames.iterdir()))
-    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (first.shape[1], first.shape[0]))
+    video = cv2.VideoWriter(
+        str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (first.shape[1], first.shape[0])
+    )
     for _ in range(12):
         video.write(first)
     video.release()
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    ran = mapt("track", path, "--model", bundle, "--out", tmp_path / "out", "--save", "json", "--sequences", "0001")
+    ran = mapt(
+        "track",
+        path,
+        "--model",
+        bundle,
+        "--out",
+        tmp_path / "out",
+        "--save",
+        "json",
+        "--sequences",
+        "0001",
+    )
     assert ran.code == 2 and "has no sequences to choose from" in ran.err
     ran = mapt("track", path, "--model", bundle, "--out", tmp_path / "out", "--save", "json")
-    assert ran.code == 2 and re.search(r"clip\.avi: is damaged or cut off, \d+ frames, .* could be read", ran.err)
+    assert ran.code == 2 and re.search(
+        r"clip\.avi: is damaged or cut off, \d+ frames, .* could be read", ran.err
+    )
     assert not list((tmp_path / "out").iterdir())
 
 
@@ -242,7 +351,16 @@ def test_the_files_do_not_depend_on_the_number_of_threads(
     mapt: Run, bundle: Path, street: Path, tmp_path: Path
 ) -> None:
     for threads in (1, 2):
-        options = ("--model", bundle, "--out", tmp_path / str(threads), "--save", "step,json", "--threads", threads)
+        options = (
+            "--model",
+            bundle,
+            "--out",
+            tmp_path / str(threads),
+            "--save",
+            "step,json",
+            "--threads",
+            threads,
+        )
         assert mapt("track", street, *options).code == 0
     names = [p.relative_to(tmp_path / "1") for p in (tmp_path / "1").rglob("*") if p.is_file()]
     assert len(names) == 2 * (6 + 2)
@@ -260,7 +378,9 @@ def test_other_kinds_stay_and_alarms_and_file_names_are_told(
     ran = mapt(*common, "--save", "coco,mot")
     assert ran.code == 0 and "drive: alarms: blind in 2 of 4 frames" in ran.out, ran.err
     coco = json.loads((tmp_path / "out" / "drive" / "coco.json").read_text())
-    assert [image["file_name"] for image in coco["images"]] == [p.name for p in sorted(frames.iterdir())]
+    assert [image["file_name"] for image in coco["images"]] == [
+        p.name for p in sorted(frames.iterdir())
+    ]
     before = (tmp_path / "out" / "drive" / "mot.txt").read_bytes()
     assert mapt(*common, "--save", "json").code == 0
     assert (tmp_path / "out" / "drive" / "mot.txt").read_bytes() == before
@@ -291,7 +411,9 @@ def test_a_full_disk_is_an_error_and_leaves_the_older_outputs(
     assert mapt(*common).code == 0
     before = {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then a write beyond the limit fails as on a full disk
+    handler = signal.signal(
+        signal.SIGXFSZ, signal.SIG_IGN
+    )  # then a write beyond the limit fails as on a full disk
     try:
         for kinds, limit in (("step", 500), ("video", 5000), ("json", 300)):
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
@@ -304,15 +426,31 @@ def test_a_full_disk_is_an_error_and_leaves_the_older_outputs(
     assert {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()} == before
 
 
-def test_sigterm_ends_a_run_and_leaves_nothing_half_written(bundle: Path, street: Path, tmp_path: Path) -> None:
+def test_sigterm_ends_a_run_and_leaves_nothing_half_written(
+    bundle: Path, street: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     folder = tmp_path / "drive"
     folder.mkdir()
     pictures = sorted((street / "training" / "image_02" / "0000").glob("*.png"))
     for number in range(2000):  # more than it gets to
         os.link(pictures[number % len(pictures)], folder / f"{number:06d}.png")
-    command = [sys.executable, "-m", "mapt.cli", "track", folder, "--model", bundle, "--out", out, "--threads", "1"]
-    child = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    command = [
+        sys.executable,
+        "-m",
+        "mapt.cli",
+        "track",
+        folder,
+        "--model",
+        bundle,
+        "--out",
+        out,
+        "--threads",
+        "1",
+    ]
+    child = subprocess.Popen(
+        [str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
     try:
         while not list(out.glob("step/.drive.mapt-*/*.png")) and child.poll() is None:
             time.sleep(0.05)

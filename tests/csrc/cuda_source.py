@@ -1,4 +1,7 @@
-"""The CUDA kernels' source, compiled by the C++ compiler and run on CPU tensors, thread by thread (csrc/shim)."""
+"""The CUDA kernels' source, run on CPU tensors (csrc/shim).
+
+The C++ compiler compiles it. It runs thread by thread.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,9 @@ needs_compiler = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no 
 def compile_sources(sources: Sequence[Path], folder: Path, *options: str) -> Path:
     """A library of .cpp and .cu files."""
     built = folder / "library.so"
-    subprocess.run([COMPILER, *FLAGS, *options, *map(str, sorted(sources)), "-o", str(built)], check=True)
+    subprocess.run(
+        [COMPILER, *FLAGS, *options, *map(str, sorted(sources)), "-o", str(built)], check=True
+    )
     return built
 
 
@@ -50,19 +55,32 @@ def structure(name: str, pointers: Sequence[str], numbers: Sequence[str]) -> typ
 
 # As in csrc/kernels/params.h.
 _SIZES = (
-    "batch", "channels", "height", "width", "filters", "kernel_h", "kernel_w", "out_height", "out_width", "stride",
-    "padding", "dilation", "shared",
-)  # fmt: skip
+    "batch",
+    "channels",
+    "height",
+    "width",
+    "filters",
+    "kernel_h",
+    "kernel_w",
+    "out_height",
+    "out_width",
+    "stride",
+    "padding",
+    "dilation",
+    "shared",
+)
 _LEVELS = [f"{size}{level}" for size in ("height", "width", "stride") for level in range(4)]
 _DeformConv = structure("DeformConv", ("input", "offset", "weight", "bias", "out"), _SIZES)
 _RoiAlign = structure(
-    "RoiAlign", ("p4", "p8", "p16", "p32", "boxes", "out"),
+    "RoiAlign",
+    ("p4", "p8", "p16", "p32", "boxes", "out"),
     (*_LEVELS, "batch", "channels", "count", "size", "sampling_ratio"),
-)  # fmt: skip
+)
 _Propagate = structure(
-    "Propagate", ("masks", "offsets", "weights", "projection", "bias", "boxes", "logits", "features"),
+    "Propagate",
+    ("masks", "offsets", "weights", "projection", "bias", "boxes", "logits", "features"),
     ("count", "height", "width", "filters"),
-)  # fmt: skip
+)
 
 
 class _DeformConvGrad(ctypes.Structure):
@@ -85,15 +103,21 @@ def _pointers(tensors: Sequence[Tensor | None]) -> list[int | None]:
 
 
 def _convolution(
-    input: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor | None, geometry: Sequence[int]
+    input: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    out: Tensor | None,
+    geometry: Sequence[int],
 ) -> ctypes.Structure:
-    shape, shared = (*input.shape, weight.shape[0], *weight.shape[2:], *offset.shape[2:]), len(offset) != len(input)
+    shape = (*input.shape, weight.shape[0], *weight.shape[2:], *offset.shape[2:])
+    shared = len(offset) != len(input)
     return _DeformConv(*_pointers((input, offset, weight, bias, out)), *shape, *geometry, shared)
 
 
 def deform_conv2d(
     input: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None, *geometry: int
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Geometry: stride, padding, dilation. Half-precision tensors take a float32 offset."""
     out = input.new_full((len(input), len(weight), *offset.shape[2:]), torch.nan)
     _call("deform_conv2d", input.dtype, _convolution(input, offset, weight, bias, out, geometry))
@@ -101,28 +125,49 @@ def deform_conv2d(
 
 
 def deform_conv2d_backward(
-    grad: Tensor, input: Tensor, offset: Tensor, weight: Tensor, *geometry: int, wanted: Sequence[bool] = (True,) * 4
+    grad: Tensor,
+    input: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    *geometry: int,
+    wanted: Sequence[bool] = (True,) * 4,
 ) -> list[Tensor | None]:
     """Gradients of input, offset, weight and bias."""
     like = (input, offset, weight, weight[:, 0, 0, 0])
     grads = [
-        torch.full(t.shape, torch.nan, dtype=t.dtype) if want else None for t, want in zip(like, wanted, strict=True)
+        torch.full(t.shape, torch.nan, dtype=t.dtype) if want else None
+        for t, want in zip(like, wanted, strict=True)
     ]
     forward = _convolution(input, offset, weight, None, None, geometry)
-    _call("deform_conv2d_backward", input.dtype, _DeformConvGrad(forward, *_pointers((grad, *grads))))
+    _call(
+        "deform_conv2d_backward", input.dtype, _DeformConvGrad(forward, *_pointers((grad, *grads)))
+    )
     return grads
 
 
 def _pyramid(
-    features: Sequence[Tensor], boxes: Tensor, out: Tensor | None, size: int, strides: Sequence[int], ratio: int
+    features: Sequence[Tensor],
+    boxes: Tensor,
+    out: Tensor | None,
+    size: int,
+    strides: Sequence[int],
+    ratio: int,
 ) -> ctypes.Structure:
     sides = [f.shape[axis] for axis in (2, 3) for f in features]
     return _RoiAlign(
-        *_pointers((*features, boxes, out)), *sides, *strides, *features[0].shape[:2], len(boxes), size, ratio
+        *_pointers((*features, boxes, out)),
+        *sides,
+        *strides,
+        *features[0].shape[:2],
+        len(boxes),
+        size,
+        ratio,
     )
 
 
-def roi_align(features: Sequence[Tensor], boxes: Tensor, size: int, strides: Sequence[int], ratio: int) -> Tensor:
+def roi_align(
+    features: Sequence[Tensor], boxes: Tensor, size: int, strides: Sequence[int], ratio: int
+) -> Tensor:
     """Half-precision features take float32 boxes."""
     out = features[0].new_full((len(boxes), features[0].shape[1], size, size), torch.nan)
     _call("roi_align", out.dtype, _pyramid(features, boxes, out, size, strides, ratio))

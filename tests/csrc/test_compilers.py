@@ -1,4 +1,7 @@
-"""C++ compilers (csrc/compilers.py): the lowest compile every source, and a failed build says why."""
+"""The C++ compilers (csrc/compilers.py).
+
+The lowest versions compile every source, and a failed build reports the reason.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,9 @@ def fake(folder: Path, major: int) -> Path:
     return program
 
 
-def build(tmp_path: Path, compiler: Path, asked: str) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
+def build(
+    tmp_path: Path, compiler: Path, asked: str
+) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
     """setup.py with another compiler and without PyTorch; with the record it leaves."""
     source = tmp_path / "source"
     source.mkdir()
@@ -60,7 +65,9 @@ def build(tmp_path: Path, compiler: Path, asked: str) -> tuple[subprocess.Comple
     environment = {**os.environ, "CXX": str(compiler), "CC": str(compiler), "MAPT_BUILD": asked}
     environment |= {"PYTHONPATH": str(source), "CUDA_HOME": str(source)}
     command = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
-    ran = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        command, cwd=source, env=environment, capture_output=True, text=True, check=False
+    )
     record = source / "mapt/build.json"
     return ran, json.loads(record.read_text()) if record.is_file() else {}
 
@@ -68,14 +75,18 @@ def build(tmp_path: Path, compiler: Path, asked: str) -> tuple[subprocess.Comple
 def test_a_failed_build_records_the_compilers_first_error(tmp_path: Path) -> None:
     ran, record = build(tmp_path, fake(tmp_path, 12), "auto")
     assert ran.returncode == 0, ran.stderr
-    assert record["onnxruntime"] == "the kernels did not compile: kernels.h:3:1: error: no such type"
+    assert (
+        record["onnxruntime"] == "the kernels did not compile: kernels.h:3:1: error: no such type"
+    )
     assert "kernels.h:4:1: error: what follows" in ran.stderr  # nothing is hidden
 
 
 def test_a_part_asked_for_by_name_ends_with_the_compilers_first_error(tmp_path: Path) -> None:
     ran, record = build(tmp_path, fake(tmp_path, 12), "onnxruntime")
     last = ran.stderr.strip().splitlines()[-1]
-    assert ran.returncode == 1 and last.startswith("setup.py: MAPT_BUILD=onnxruntime: onnxruntime: ")
+    assert ran.returncode == 1 and last.startswith(
+        "setup.py: MAPT_BUILD=onnxruntime: onnxruntime: "
+    )
     assert last.endswith("kernels.h:3:1: error: no such type") and not record
 
 
@@ -87,11 +98,15 @@ def test_a_compiler_that_is_too_old_is_named_with_the_lowest(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("version", [("__GNUC__", 11), ("__clang_major__", 14)])
-def test_the_lowest_compilers_are_not_too_old(compilers: ModuleType, tmp_path: Path, version: tuple[str, int]) -> None:
+def test_the_lowest_compilers_are_not_too_old(
+    compilers: ModuleType, tmp_path: Path, version: tuple[str, int]
+) -> None:
     program = tmp_path / "c++"
     macro, release = version
     for major, fine in ((release, True), (release - 1, False)):
-        program.write_text(f"#!/bin/sh\necho '#define __GNUC__ 4'\necho '#define {macro} {major}'\n")
+        program.write_text(
+            f"#!/bin/sh\necho '#define __GNUC__ 4'\necho '#define {macro} {major}'\n"
+        )
         if macro == "__GNUC__":
             program.write_text(f"#!/bin/sh\necho '#define {macro} {major}'\n")
         program.chmod(0o755)
@@ -103,14 +118,14 @@ def test_the_lowest_compilers_are_not_too_old(compilers: ModuleType, tmp_path: P
     [
         ("half.h:28:35: error: '_Float16' does not name a type", True),
         ("cpu.cpp:1:10: fatal error: torch/library.h: No such file or directory", True),
-        ("propagate.cu(12): error: identifier \"x\" is undefined", True),
+        ('propagate.cu(12): error: identifier "x" is undefined', True),
         ("nvcc fatal   : Unsupported gpu architecture 'compute_75'", True),
         ("/usr/bin/ld: cannot find -lcudart_static: No such file or directory", True),
         ("ops.cpp:(.text+0x1): undefined reference to `f()'", True),
         ("half.h:28:35: warning: unused variable 'error'", False),
         ("g++ -c error.cpp -o error.o", False),
     ],
-)  # fmt: skip
+)
 def test_errors_of_compilers_and_linkers(compilers: ModuleType, line: str, counts: bool) -> None:
     said = f"building 'mapt.ops'\n{line}\nfoo.h:1:1: error: another"
     assert compilers.first_error(said) == (line if counts else "foo.h:1:1: error: another")
@@ -118,12 +133,18 @@ def test_errors_of_compilers_and_linkers(compilers: ModuleType, line: str, count
 
 
 def test_a_failure_without_a_message_keeps_what_was_raised(compilers: ModuleType) -> None:
-    with pytest.raises(compilers.BuildError, match="failed with exit code 1"), compilers.explained():
+    with (
+        pytest.raises(compilers.BuildError, match="failed with exit code 1"),
+        compilers.explained(),
+    ):
         raise RuntimeError("command 'c++' failed with exit code 1\nmore")
 
 
 def sources() -> list[tuple[Path, tuple[str, ...]]]:
-    """Every C++ file that needs no PyTorch, and how it is compiled; CUDA's as the tests compile them."""
+    """List every C++ file that needs no PyTorch, and how it is compiled.
+
+    CUDA files are compiled as the tests compile them.
+    """
     found: list[tuple[Path, tuple[str, ...]]] = []
     tests = ("tests/attack.cpp", "tests/fuzz_onnxruntime.cpp")
     for pattern in ("kernels/*.cpp", "kernels/*.cu", "onnxruntime/*.cpp", "shim/*.cpp", *tests):
@@ -132,7 +153,9 @@ def sources() -> list[tuple[Path, tuple[str, ...]]]:
     if tensorrt is not None:
         options = ("-isystem", str(tensorrt), "-I", str(ROOT / "csrc/shim"))
         patterns = ("tensorrt/*.cpp", "tests/plugins.cpp", "tests/fuzz_tensorrt.cpp")
-        found += [(path, options) for pattern in patterns for path in sorted(ROOT.glob(f"csrc/{pattern}"))]
+        found += [
+            (path, options) for pattern in patterns for path in sorted(ROOT.glob(f"csrc/{pattern}"))
+        ]
     return found
 
 

@@ -1,4 +1,7 @@
-"""How the CUDA kernels are built (csrc/nvcc.py); their operators where they are built, and where there is a GPU."""
+"""The build of the CUDA kernels (csrc/nvcc.py).
+
+Their operators are tested if they are built and there is a GPU.
+"""
 
 import importlib
 from pathlib import Path
@@ -25,19 +28,25 @@ def program(folder: Path, name: str, text: str) -> None:
     (folder / name).chmod(0o755)
 
 
-def test_the_toolkit_is_where_nvcc_says(nvcc: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_toolkit_is_where_nvcc_says(
+    nvcc: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_HOME", raising=False)
     with pytest.raises(FileNotFoundError, match="no nvcc on the path"):
         nvcc.find_toolkit()
-    program(tmp_path, "nvcc", "echo '#$ TOP=/some/cuda/bin/..' >&2")  # a wrapper far from the toolkit
+    program(
+        tmp_path, "nvcc", "echo '#$ TOP=/some/cuda/bin/..' >&2"
+    )  # a wrapper far from the toolkit
     assert nvcc.find_toolkit() == Path("/some/cuda")
     monkeypatch.setenv("CUDA_HOME", str(tmp_path / "none"))
     with pytest.raises(FileNotFoundError, match=r"no nvcc in .*none/bin"):
         nvcc.find_toolkit()
 
 
-def test_the_machines_own_gpus(nvcc: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_machines_own_gpus(
+    nvcc: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert nvcc.gpus_here() == ()
     with pytest.raises(FileNotFoundError, match="no NVIDIA GPU here"):
@@ -59,15 +68,24 @@ def test_tensorrts_headers_are_asked_for_by_name(
     assert nvcc.find_tensorrt() == tmp_path / "include"
 
 
-@pytest.mark.skipif(bool(compiled.MISSING_CUDA), reason=f"no CUDA operators: {compiled.MISSING_CUDA}")
+@pytest.mark.skipif(
+    bool(compiled.MISSING_CUDA), reason=f"no CUDA operators: {compiled.MISSING_CUDA}"
+)
 @pytest.mark.parametrize(
     "name",
     [
-        "deform_conv2d", "deform_conv2d_out", "deform_conv2d_backward", "multiscale_roi_align",
-        "multiscale_roi_align_out", "multiscale_roi_align_backward", "propagate_masks", "propagate_masks_out",
-        "propagated_features", "propagated_features_out",
+        "deform_conv2d",
+        "deform_conv2d_out",
+        "deform_conv2d_backward",
+        "multiscale_roi_align",
+        "multiscale_roi_align_out",
+        "multiscale_roi_align_backward",
+        "propagate_masks",
+        "propagate_masks_out",
+        "propagated_features",
+        "propagated_features_out",
     ],
-)  # fmt: skip
+)
 def test_every_operator_is_there_for_cuda_tensors(name: str) -> None:
     assert torch._C._dispatch_has_kernel_for_dispatch_key(f"mapt::{name}", "CUDA")
 
@@ -87,9 +105,12 @@ def results(device: str) -> list[Tensor]:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-@pytest.mark.skipif(bool(compiled.MISSING_CUDA), reason=f"no CUDA operators: {compiled.MISSING_CUDA}")
+@pytest.mark.skipif(
+    bool(compiled.MISSING_CUDA), reason=f"no CUDA operators: {compiled.MISSING_CUDA}"
+)
 def test_a_gpu_computes_what_the_cpu_does_with_the_same_bits_every_time() -> None:
-    first, second = results("cuda"), results("cuda")
+    first = results("cuda")
+    second = results("cuda")
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
     for got, want in zip(first, results("cpu"), strict=True):
         torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5 * (1 + want.abs().max().item()))

@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from mapt.bench.gpu.cases import CONVOLUTIONS, POOLINGS, STRIDES, boxes, convolution, motion, pyramid
+from mapt.bench.gpu.cases import (
+    CONVOLUTIONS,
+    POOLINGS,
+    STRIDES,
+    boxes,
+    convolution,
+    motion,
+    pyramid,
+)
 from tests.csrc import cuda_source
 from tests.ops.conftest import needs_compiled
 
@@ -26,11 +34,15 @@ def test_deform_conv2d_equals_the_cpus(case: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-5), (torch.float64, 1e-12)])
 @pytest.mark.parametrize("case", CONVOLUTIONS)
-def test_deform_conv2d_gradients_equal_the_cpus(case: tuple[int, ...], dtype: torch.dtype, tolerance: float) -> None:
+def test_deform_conv2d_gradients_equal_the_cpus(
+    case: tuple[int, ...], dtype: torch.dtype, tolerance: float
+) -> None:
     tensors, geometry = convolution(case, dtype)
     grad = torch.randn_like(torch.ops.mapt.deform_conv2d(*tensors, *geometry))
     want = torch.ops.mapt.deform_conv2d_backward(grad, *tensors[:3], *geometry, [True] * 4)
-    for got, expected in zip(cuda_source.deform_conv2d_backward(grad, *tensors[:3], *geometry), want, strict=True):
+    for got, expected in zip(
+        cuda_source.deform_conv2d_backward(grad, *tensors[:3], *geometry), want, strict=True
+    ):
         assert got is not None
         assert_close(got, expected, tolerance)
 
@@ -40,9 +52,12 @@ def test_a_single_wanted_gradient_is_the_same() -> None:
     grad = torch.randn_like(torch.ops.mapt.deform_conv2d(*tensors, *geometry))
     together = cuda_source.deform_conv2d_backward(grad, *tensors[:3], *geometry)
     for i in range(4):
-        alone = cuda_source.deform_conv2d_backward(grad, *tensors[:3], *geometry, wanted=[k == i for k in range(4)])
+        alone = cuda_source.deform_conv2d_backward(
+            grad, *tensors[:3], *geometry, wanted=[k == i for k in range(4)]
+        )
         assert [k for k in range(4) if alone[k] is not None] == [i]
-        found, expected = alone[i], together[i]
+        found = alone[i]
+        expected = together[i]
         assert found is not None and expected is not None and torch.equal(found, expected)
 
 
@@ -50,10 +65,14 @@ def test_all_samples_in_one_cell() -> None:
     tensors, geometry = convolution((2, 3, 4, 3, 24, 30, True, 1, 1, 1, False))
     y, x = torch.meshgrid(torch.arange(24.0), torch.arange(30.0), indexing="ij")
     tap = torch.arange(9.0)[:, None, None]
-    tensors[1] = torch.stack((7.25 - (y + tap // 3 - 1), 8.5 - (x + tap % 3 - 1)), 1).reshape(1, 18, 24, 30)
+    tensors[1] = torch.stack((7.25 - (y + tap // 3 - 1), 8.5 - (x + tap % 3 - 1)), 1).reshape(
+        1, 18, 24, 30
+    )
     grad = torch.randn_like(torch.ops.mapt.deform_conv2d(*tensors, *geometry))
     want = torch.ops.mapt.deform_conv2d_backward(grad, *tensors[:3], *geometry, [True] * 4)
-    for got, expected in zip(cuda_source.deform_conv2d_backward(grad, *tensors[:3], *geometry), want, strict=True):
+    for got, expected in zip(
+        cuda_source.deform_conv2d_backward(grad, *tensors[:3], *geometry), want, strict=True
+    ):
         assert got is not None
         assert_close(got, expected)
     assert (want[0].abs().sum((0, 1)) > 0).sum() == 4
@@ -62,27 +81,33 @@ def test_all_samples_in_one_cell() -> None:
 @pytest.mark.parametrize("case", POOLINGS)
 def test_roi_align_equals_the_cpus(case: tuple[int, ...]) -> None:
     height, width, batch, channels, count, size, ratio = case
-    features, rows = pyramid(height, width, batch, channels), boxes(count, batch, height, width)
+    features = pyramid(height, width, batch, channels)
+    rows = boxes(count, batch, height, width)
     want = torch.ops.mapt.multiscale_roi_align(features, rows, size, STRIDES, ratio)
     assert_close(cuda_source.roi_align(features, rows, size, STRIDES, ratio), want)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-5), (torch.float64, 1e-12)])
 @pytest.mark.parametrize("case", POOLINGS)
-def test_roi_align_gradients_equal_the_cpus(case: tuple[int, ...], dtype: torch.dtype, tolerance: float) -> None:
+def test_roi_align_gradients_equal_the_cpus(
+    case: tuple[int, ...], dtype: torch.dtype, tolerance: float
+) -> None:
     height, width, batch, channels, count, size, ratio = case
     features = pyramid(height, width, batch, channels, dtype)
     rows = boxes(count, batch, height, width).to(dtype)
     grad = torch.randn(count, channels, size, size, dtype=dtype)
     sides = [f.shape[2] for f in features], [f.shape[3] for f in features]
     want = torch.ops.mapt.multiscale_roi_align_backward(grad, rows, *sides, batch, STRIDES, ratio)
-    for got, expected in zip(cuda_source.roi_align_backward(grad, rows, features, STRIDES, ratio), want, strict=True):
+    for got, expected in zip(
+        cuda_source.roi_align_backward(grad, rows, features, STRIDES, ratio), want, strict=True
+    ):
         assert_close(got, expected, tolerance)
 
 
 @pytest.mark.parametrize("image", [-1.0, 2.0, 0.5, torch.nan, 1e30])
 def test_a_box_of_no_image_is_zero(image: float) -> None:
-    features, rows = pyramid(64, 64), torch.tensor([[1.0, 1, 1, 40, 40], [image, 1, 1, 40, 40]])
+    features = pyramid(64, 64)
+    rows = torch.tensor([[1.0, 1, 1, 40, 40], [image, 1, 1, 40, 40]])
     out = cuda_source.roi_align(features, rows, 7, STRIDES, 2)
     assert out[0].abs().max() > 0 and out[1].abs().max() == 0
     alone = cuda_source.roi_align_backward(torch.ones(1, 3, 7, 7), rows[:1], features, STRIDES, 2)
@@ -90,19 +115,25 @@ def test_a_box_of_no_image_is_zero(image: float) -> None:
     assert all(torch.equal(a, b) for a, b in zip(alone, both, strict=True))
 
 
-@pytest.mark.parametrize("sizes", [(20, 9, 33, 16), (1, 1, 1, 1), (9, 23, 37, 3), (3, 30, 5, 2), (0, 4, 4, 2)])
+@pytest.mark.parametrize(
+    "sizes", [(20, 9, 33, 16), (1, 1, 1, 1), (9, 23, 37, 3), (3, 30, 5, 2), (0, 4, 4, 2)]
+)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
 def test_propagate_masks_equals_the_cpus(
     sizes: tuple[int, int, int, int], dtype: torch.dtype, tolerance: float
 ) -> None:
     arguments = motion(*sizes, dtype=dtype)
-    got, want = cuda_source.propagate_masks(*arguments), torch.ops.mapt.propagate_masks(*arguments)
+    got = cuda_source.propagate_masks(*arguments)
+    want = torch.ops.mapt.propagate_masks(*arguments)
     assert_close(got[0], want[0], tolerance)
     assert_close(got[1], want[1], tolerance)
 
 
 def half(case: str, dtype: torch.dtype) -> tuple[list[Tensor], list[Tensor]]:
-    """Results from half-precision tensors, and from the same numbers in float32, rounded at the end."""
+    """Return results from half-precision tensors, and the expected ones.
+
+    The expected ones come from the same numbers in float32 and are rounded at the end.
+    """
     if case == "deform_conv2d":
         tensors, geometry = convolution(CONVOLUTIONS[7])
         narrow = [t.to(dtype) if i != 1 else t for i, t in enumerate(tensors)]
@@ -111,8 +142,11 @@ def half(case: str, dtype: torch.dtype) -> tuple[list[Tensor], list[Tensor]]:
             torch.ops.mapt.deform_conv2d(*wide, *geometry).to(dtype)
         ]
     if case == "roi_align":
-        features, rows = [f.to(dtype) for f in pyramid(193, 311)], boxes(60, 2, 193, 311)
-        want = torch.ops.mapt.multiscale_roi_align([f.float() for f in features], rows, 7, STRIDES, 2)
+        features = [f.to(dtype) for f in pyramid(193, 311)]
+        rows = boxes(60, 2, 193, 311)
+        want = torch.ops.mapt.multiscale_roi_align(
+            [f.float() for f in features], rows, 7, STRIDES, 2
+        )
         return [cuda_source.roi_align(features, rows, 7, STRIDES, 2)], [want.to(dtype)]
     arguments = motion(9, 23, 37, 3)
     narrow = [t if i in (1, 5) else t.to(dtype) for i, t in enumerate(arguments)]
@@ -133,14 +167,17 @@ def test_half_precision_is_rounded_once(case: str, dtype: torch.dtype, step: flo
 def everything() -> list[Tensor]:
     tensors, geometry = convolution(CONVOLUTIONS[4])
     out = cuda_source.deform_conv2d(*tensors, *geometry)
-    features, rows = pyramid(193, 311), boxes(90, 2, 193, 311)
+    features = pyramid(193, 311)
+    rows = boxes(90, 2, 193, 311)
     pooled = cuda_source.roi_align(features, rows, 7, STRIDES, 2)
     grads = cuda_source.deform_conv2d_backward(out, *tensors[:3], *geometry)
     return [
-        out, pooled, *(g for g in grads if g is not None),
+        out,
+        pooled,
+        *(g for g in grads if g is not None),
         *cuda_source.roi_align_backward(pooled, rows, features, STRIDES, 2),
         *cuda_source.propagate_masks(*motion(9, 23, 37, 3)),
-    ]  # fmt: skip
+    ]
 
 
 def test_the_order_of_threads_does_not_change_a_bit() -> None:

@@ -1,4 +1,7 @@
-"""Half precision as the kernels' source converts it without nvcc (csrc/kernels/half.h), beside numpy's."""
+"""The conversion of half precision without nvcc (csrc/kernels/half.h).
+
+It is compared with numpy's.
+"""
 
 import ctypes
 
@@ -12,9 +15,15 @@ pytestmark = cuda_source.needs_compiler
 EVERY = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
 
 
-def convert(function: str, values: NDArray[np.generic], out: NDArray[np.generic]) -> NDArray[np.generic]:
+def convert(
+    function: str, values: NDArray[np.generic], out: NDArray[np.generic]
+) -> NDArray[np.generic]:
     call = getattr(cuda_source.library(), function)
-    call(ctypes.c_void_p(values.ctypes.data), ctypes.c_void_p(out.ctypes.data), ctypes.c_int64(values.size))
+    call(
+        ctypes.c_void_p(values.ctypes.data),
+        ctypes.c_void_p(out.ctypes.data),
+        ctypes.c_int64(values.size),
+    )
     return out
 
 
@@ -46,7 +55,11 @@ def test_floats_round_to_nearest_even(share: float, nudge: int) -> None:
 def test_what_is_no_number_stays_so() -> None:
     values = np.array([np.inf, -np.inf, 65519.996, 65520, -1e30, np.nan, -np.nan], np.float32)
     got = to_half(values)
-    np.testing.assert_array_equal(got[:5], np.array([np.inf, -np.inf, 65504, np.inf, -np.inf], np.float16))
+    np.testing.assert_array_equal(
+        got[:5], np.array([np.inf, -np.inf, 65504, np.inf, -np.inf], np.float16)
+    )
     assert np.isnan(got[5:].astype(np.float32)).all()
-    payloads = np.array([0x7F800001, 0xFFBFFFFF, 0x7FFFFFFF], np.uint32).view(np.float32)  # a NaN of low bits only
+    payloads = np.array([0x7F800001, 0xFFBFFFFF, 0x7FFFFFFF], np.uint32).view(
+        np.float32
+    )  # a NaN of low bits only
     assert np.isnan(to_half(payloads).astype(np.float32)).all()

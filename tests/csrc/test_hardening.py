@@ -16,11 +16,15 @@ ROOT = Path(__file__).parents[2]
 LIBRARIES = sorted([*ROOT.glob("mapt/ops/*.so"), *ROOT.glob("runtime/*.so")])
 ENDBR64 = b"\xf3\x0f\x1e\xfa"  # where an indirect jump may land
 pytestmark = pytest.mark.skipif(shutil.which("readelf") is None, reason="no readelf")
-each_library = pytest.mark.parametrize("library", LIBRARIES, ids=lambda path: path.name.partition(".")[0])
+each_library = pytest.mark.parametrize(
+    "library", LIBRARIES, ids=lambda path: path.name.partition(".")[0]
+)
 
 
 def read(library: Path, what: str) -> str:
-    return subprocess.run(["readelf", "-W", what, library], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        ["readelf", "-W", what, library], capture_output=True, text=True, check=True
+    ).stdout
 
 
 @each_library
@@ -31,7 +35,9 @@ def test_addresses_are_bound_at_the_start_and_then_read_only(library: Path) -> N
 
 @each_library
 def test_the_stack_holds_no_code(library: Path) -> None:
-    (stack,) = [line for line in read(library, "--program-headers").splitlines() if "GNU_STACK" in line]
+    (stack,) = [
+        line for line in read(library, "--program-headers").splitlines() if "GNU_STACK" in line
+    ]
     assert stack.split()[-2] == "RW"
 
 
@@ -46,7 +52,9 @@ def test_the_stack_is_protected(library: Path) -> None:
 def test_indirect_jumps_land_where_they_may(library: Path) -> None:
     """The linker marks a library for CET where the system's start files are marked too; Debian's are not."""
     assert library.read_bytes().count(ENDBR64) > 100
-    found = subprocess.run(["c++", "-print-file-name=crti.o"], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        ["c++", "-print-file-name=crti.o"], capture_output=True, text=True, check=False
+    )
     if found.returncode == 0 and "IBT" in read(Path(found.stdout.strip()), "--notes"):
         assert "IBT" in read(library, "--notes") and "SHSTK" in read(library, "--notes")
 
@@ -71,7 +79,9 @@ def test_a_compiler_that_is_not_there_gets_none(compilers: ModuleType) -> None:
     assert compilers.hardening("no-such-compiler") == ([], [])
 
 
-@pytest.mark.skipif(sys.platform != "linux" or shutil.which("c++") is None, reason="no C++ compiler")
+@pytest.mark.skipif(
+    sys.platform != "linux" or shutil.which("c++") is None, reason="no C++ compiler"
+)
 def test_the_compiler_here_takes_something_of_every_kind(compilers: ModuleType) -> None:
     compiled, linked = compilers.hardening("c++")
     assert "-fstack-protector-strong" in compiled and "-U_FORTIFY_SOURCE" in compiled

@@ -1,7 +1,8 @@
-"""The operators for ONNX Runtime's CUDA provider (csrc/onnxruntime), run by ONNX Runtime without a GPU.
+"""Runs the operators for ONNX Runtime's CUDA provider (csrc/onnxruntime) without a GPU.
 
-A library is built in which they stand in the CPU provider's place, with the CUDA kernels run as loops (csrc/shim):
-inputs, stream, workspace and outputs go through ONNX Runtime as they do on a GPU.
+A library is built in which they stand in the CPU provider's place, with the CUDA kernels run as
+loops (csrc/shim): inputs, stream, workspace and outputs go through ONNX Runtime as they do on a
+GPU.
 """
 
 from pathlib import Path
@@ -54,8 +55,11 @@ def cases() -> dict[str, tuple[str, Tensors, Numbers, tuple[int, ...]]]:
         masks, offsets, weights, projection, bias, places = motion(*sizes)
         both = {"masks": masks, "offsets": offsets, "weights": weights}
         named[f"masks {sizes}"] = (
-            "PropagateMasks", both | {"projection": projection, "bias": bias}, {}, tuple(masks.shape),
-        )  # fmt: skip
+            "PropagateMasks",
+            both | {"projection": projection, "bias": bias},
+            {},
+            tuple(masks.shape),
+        )
         shape = (sizes[0], 4 * sizes[3], 7, 7)
         named[f"features {sizes}"] = ("PropagatedFeatures", both | {"boxes": places}, {}, shape)
     return named
@@ -65,14 +69,17 @@ def cases() -> dict[str, tuple[str, Tensors, Numbers, tuple[int, ...]]]:
 def test_a_node_for_cuda_computes_what_the_cpus_does(cuda_library: Path, name: str) -> None:
     kind, inputs, attributes, shape = cases()[name]
     model = one_node(kind, inputs, shape, attributes)
-    want, got = run(model, inputs, LIBRARY), run(model, inputs, cuda_library)
+    want = run(model, inputs, LIBRARY)
+    got = run(model, inputs, cuda_library)
     scale = want.abs().max().item() if want.numel() else 0.0
     torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5 * (1 + scale))
 
 
 def test_a_box_of_no_image_gives_zeros_for_nothing_waits_to_look(cuda_library: Path) -> None:
     rows = torch.tensor([[1.0, 1, 1, 40, 40], [2.0, 1, 1, 40, 40]])
-    inputs = {f"p{s}": level for s, level in zip(STRIDES, pyramid(64, 64), strict=True)} | {"boxes": rows}
+    inputs = {f"p{s}": level for s, level in zip(STRIDES, pyramid(64, 64), strict=True)} | {
+        "boxes": rows
+    }
     model = one_node("MultiscaleRoiAlign", inputs, (2, 3, 7, 7), ROI)
     got = run(model, inputs, cuda_library)
     assert got[0].abs().max() > 0 and got[1].abs().max() == 0
@@ -81,7 +88,11 @@ def test_a_box_of_no_image_gives_zeros_for_nothing_waits_to_look(cuda_library: P
 
 
 def test_shapes_are_refused_as_on_the_cpu(cuda_library: Path) -> None:
-    inputs = {"input": torch.zeros(2, 2, 8, 9), "offset": torch.zeros(1, 18, 8, 9), "weight": torch.zeros(5, 3, 3, 3)}
+    inputs = {
+        "input": torch.zeros(2, 2, 8, 9),
+        "offset": torch.zeros(1, 18, 8, 9),
+        "weight": torch.zeros(5, 3, 3, 3),
+    }
     model = one_node("DeformConv2d", inputs, (1,), {"stride": 1, "padding": 1, "dilation": 1})
     with pytest.raises(Exception, match="mapt::DeformConv2d: weight reads 3 channels, input has 2"):
         run(model, inputs, cuda_library)
@@ -97,14 +108,18 @@ def custom(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 def random_inputs(bundle: Bundle, subgraph: str) -> backend.Tensors:
     """Something for every input; boxes that lie in the picture."""
-    random, sizes, given = np.random.default_rng(0), bundle.info.sizes, backend.Tensors()
+    random = np.random.default_rng(0)
+    sizes = bundle.info.sizes
+    given = backend.Tensors()
     for tensor in BY_NAME[subgraph].inputs:
         shape = tensor.resolve(sizes)
         if tensor.dtype == "uint8":
             given[tensor.name] = random.integers(0, 256, shape, np.uint8)
         elif tensor.name == "boxes":
             corners = random.uniform(0, 150, (shape[0], 2))
-            given[tensor.name] = np.hstack((corners, corners + random.uniform(8, 90, corners.shape))).astype(np.float32)
+            given[tensor.name] = np.hstack(
+                (corners, corners + random.uniform(8, 90, corners.shape))
+            ).astype(np.float32)
         else:
             given[tensor.name] = random.random(shape, np.float32)
     return given
@@ -118,11 +133,16 @@ def test_custom_bundles_run_on_what_is_written_for_cuda(
     monkeypatch.setattr(operators, "FOLDER", cuda_library.parent)
     cuda = OrtBackend(custom, 1, "cpu", bound=bound)
     for spec in SUBGRAPHS:
-        if spec.name == "instance":  # random features give equal scores, whose order means nothing: the picture below
+        if (
+            spec.name == "instance"
+        ):  # random features give equal scores, whose order means nothing: the picture below
             continue
         given = random_inputs(custom, spec.name)
-        want, got = plain.run(spec.name, given), cuda.run(spec.name, given)
-        assert {name: difference(want[name], got[name]) <= 1e-5 for name in want} == dict.fromkeys(want, True)
+        want = plain.run(spec.name, given)
+        got = cuda.run(spec.name, given)
+        assert {name: difference(want[name], got[name]) <= 1e-5 for name in want} == dict.fromkeys(
+            want, True
+        )
     self_test(cuda, custom)
 
 

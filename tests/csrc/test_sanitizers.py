@@ -11,17 +11,30 @@ import pytest
 from tests.csrc.test_plugins import headers
 
 ROOT = Path(__file__).parents[2]
-FLAGS = ("-std=c++17", "-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", "-pthread")
+FLAGS = (
+    "-std=c++17",
+    "-O1",
+    "-g",
+    "-fno-omit-frame-pointer",
+    "-fno-sanitize-recover=all",
+    "-pthread",
+)
 SANITIZERS = "-fsanitize=address,undefined,float-cast-overflow"
 # What memory a machine lacks the operators tell with a status; the sanitizer would end the program.
 OPTIONS = "allocator_may_return_null=1:max_allocation_size_mb=256"
 pytestmark = [
-    pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.skipif(shutil.which("g++") is None, reason="no g++"),
-]  # fmt: skip
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(shutil.which("g++") is None, reason="no g++"),
+]
 
 
 def compile_program(patterns: Sequence[str], program: Path, *options: str) -> None:
-    sources = [str(path) for pattern in (*patterns, "kernels/*.c*") for path in ROOT.glob(f"csrc/{pattern}")]
+    sources = [
+        str(path)
+        for pattern in (*patterns, "kernels/*.c*")
+        for path in ROOT.glob(f"csrc/{pattern}")
+    ]
     sources = [path for path in sources if not path.endswith(".cuh")]
     command = ["g++", *FLAGS, SANITIZERS, *options, "-x", "c++", *sources, "-o", str(program)]
     subprocess.run(command, check=True)
@@ -29,7 +42,9 @@ def compile_program(patterns: Sequence[str], program: Path, *options: str) -> No
 
 def run(program: Path, *arguments: str, **variables: str) -> str:
     environment = os.environ | {"ASAN_OPTIONS": OPTIONS} | variables
-    ran = subprocess.run([program, *arguments], env=environment, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [program, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0 and "clean" in ran.stdout, ran.stdout[-4000:] + ran.stderr[-4000:]
     return ran.stdout
 
@@ -40,15 +55,23 @@ def test_hostile_inputs_never_leave_their_memory(tmp_path: Path) -> None:
         run(tmp_path / "attack", MAPT_ISA=isa)
 
 
-def test_random_attributes_and_shapes_of_onnx_runtimes_operators_run_or_are_refused(tmp_path: Path) -> None:
-    compile_program(["onnxruntime/*.cpp", "tests/fuzz_onnxruntime.cpp"], tmp_path / "fuzz", "-DMAPT_CUDA")
+def test_random_attributes_and_shapes_of_onnx_runtimes_operators_run_or_are_refused(
+    tmp_path: Path,
+) -> None:
+    compile_program(
+        ["onnxruntime/*.cpp", "tests/fuzz_onnxruntime.cpp"], tmp_path / "fuzz", "-DMAPT_CUDA"
+    )
     for seed in range(3):
         run(tmp_path / "fuzz", "10000", str(seed))
 
 
-@pytest.mark.skipif(headers() is None, reason="no TensorRT headers: TENSORRT_ROOT, or pip install kernel-lens")
+@pytest.mark.skipif(
+    headers() is None, reason="no TensorRT headers: TENSORRT_ROOT, or pip install kernel-lens"
+)
 def test_random_fields_and_shapes_of_tensorrts_plugins_run_or_are_refused(tmp_path: Path) -> None:
     patterns = ["tensorrt/*.cpp", "tests/plugins.cpp", "tests/fuzz_tensorrt.cpp"]
-    compile_program(patterns, tmp_path / "fuzz", "-isystem", str(headers()), "-I", str(ROOT / "csrc/shim"))
+    compile_program(
+        patterns, tmp_path / "fuzz", "-isystem", str(headers()), "-I", str(ROOT / "csrc/shim")
+    )
     for seed in range(3):
         run(tmp_path / "fuzz", "10000", str(seed))

@@ -10,7 +10,10 @@ from tests.data.layouts import write_camvid, write_step_dataset
 
 @pytest.fixture
 def step_root(tmp_path: Path) -> Path:
-    """Two sequences of five frames: two cars with ids, one pixel-coded image whose red tells the frame."""
+    """Two sequences of five frames with two cars that have ids.
+
+    The red of an image encodes the frame's number.
+    """
     return write_step_dataset(tmp_path / "step", sequences=2, frames=5)
 
 

@@ -1,4 +1,7 @@
-"""Tiny datasets in the layouts of the published ones: the same drawn scene in each dataset's files."""
+"""Writes tiny datasets in the layouts of the published ones.
+
+All of them show the same drawn scene.
+"""
 
 from pathlib import Path
 
@@ -13,8 +16,13 @@ from mapt.labels.step_png import write_step
 SIZE = (96, 320)
 
 
-def scene(frame: int, sequence: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int32]]:
-    """Image, semantic and instance maps of one frame; ids 300 and 7 move, a crowd of people stands."""
+def scene(
+    frame: int, sequence: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int32]]:
+    """Draw the image, the semantic map and the instance map of one frame.
+
+    The objects 300 and 7 move. A crowd of people stands still.
+    """
     height = SIZE[0]
     semantic = np.zeros(SIZE, np.uint8)
     semantic[: height // 2] = 10
@@ -23,7 +31,9 @@ def scene(frame: int, sequence: int) -> tuple[NDArray[np.uint8], NDArray[np.uint
     image[: height // 2] = (120, 160, 220)
     for identity, left in ((300, 40 + 12 * frame), (7, 200 - 8 * frame)):
         window = np.s_[50:80, left : left + 50]
-        semantic[window], instance[window], image[window] = 13, identity, (200 if identity == 7 else 30, 40, 40)
+        semantic[window] = 13
+        instance[window] = identity
+        image[window] = (200 if identity == 7 else 30, 40, 40)
     semantic[45:70, 280:300] = 11
     image[:, :, 1] += np.uint8(sequence)
     return image, semantic, instance
@@ -37,7 +47,9 @@ def write_step_dataset(root: Path, sequences: int, frames: int) -> Path:
         for f in range(frames):
             image, semantic, instance = scene(f, s)
             assert cv2.imwrite(str(images / f"{f:06d}.png"), image[..., ::-1])
-            write_step(root / "panoptic_maps" / "train" / f"{s:04d}" / f"{f:06d}.png", semantic, instance)
+            write_step(
+                root / "panoptic_maps" / "train" / f"{s:04d}" / f"{f:06d}.png", semantic, instance
+            )
     return root
 
 
@@ -58,19 +70,28 @@ def write_camvid(root: Path) -> Path:
 
 
 def write_motchallenge(root: Path) -> Path:
-    """Five frames from number 1 in MOTChallenge-STEP's layout: sky 3 above sidewalk 0, two people 4 with ids."""
+    """Write five frames in MOTChallenge-STEP's layout, numbered from 1.
+
+    They show sky 3 above sidewalk 0, and two people 4 with ids.
+    """
     (root / "images" / "train" / "0002" / "img1").mkdir(parents=True)
     for f in range(1, 6):
         image, semantic, instance = scene(f, 0)
         own = np.where(semantic == 10, 3, np.where(instance > 0, 4, 0)).astype(np.uint8)
-        assert cv2.imwrite(str(root / "images" / "train" / "0002" / "img1" / f"{f:06d}.jpg"), image[..., ::-1])
+        assert cv2.imwrite(
+            str(root / "images" / "train" / "0002" / "img1" / f"{f:06d}.jpg"), image[..., ::-1]
+        )
         write_step(root / "panoptic_maps" / "train" / "0002" / f"{f:06d}.png", own, instance)
     return root
 
 
 def write_cityscapes(root: Path) -> Path:
-    """Two stills in Cityscapes' layout: the scene, whose people are a group, a truck, a void parking lot."""
-    pictures, labels = root / "leftImg8bit" / "train" / "aachen", root / "gtFine" / "train" / "aachen"
+    """Write two still images in Cityscapes' layout.
+
+    They show the scene with its people as a group, a truck, and a void parking lot.
+    """
+    pictures = root / "leftImg8bit" / "train" / "aachen"
+    labels = root / "gtFine" / "train" / "aachen"
     pictures.mkdir(parents=True)
     labels.mkdir(parents=True)
     label_ids = np.array([np.flatnonzero(TRAIN_IDS == c)[0] for c in range(19)])
@@ -79,7 +100,8 @@ def write_cityscapes(root: Path) -> Path:
         ids = label_ids[semantic].astype(np.uint16)
         for number, identity in enumerate((300, 7)):
             ids[instance == identity] = 26000 + number
-        ids[85:95, 10:40], ids[85:95, 60:90] = 27003, 9
+        ids[85:95, 10:40] = 27003
+        ids[85:95, 60:90] = 9
         name = f"aachen_{f:06d}_000019"
         assert cv2.imwrite(str(pictures / f"{name}_leftImg8bit.png"), image[..., ::-1])
         assert cv2.imwrite(str(labels / f"{name}_gtFine_instanceIds.png"), ids)
@@ -87,9 +109,13 @@ def write_cityscapes(root: Path) -> Path:
 
 
 def write_kitti_mots(root: Path, text: bool) -> Path:
-    """Sequences 0001 (train) and 0002 (val) of four frames in KITTI-MOTS' layout: two cars, an ignored region."""
+    """Write two sequences of four frames in KITTI-MOTS' layout.
+
+    They are 0001 (train) and 0002 (val), with two cars and an ignored region.
+    """
     for s in (1, 2):
-        images, labels = root / "training" / "image_02" / f"{s:04d}", root / "instances" / f"{s:04d}"
+        images = root / "training" / "image_02" / f"{s:04d}"
+        labels = root / "instances" / f"{s:04d}"
         images.mkdir(parents=True)
         labels.mkdir(parents=True)
         for f in range(4):

@@ -21,7 +21,11 @@ FRAME = "000002.png"
 
 
 def other_size(root: Path) -> None:
-    write_step(root / "panoptic_maps" / "train" / "0000" / FRAME, np.zeros((50, 60), np.uint8), np.zeros((50, 60), int))
+    write_step(
+        root / "panoptic_maps" / "train" / "0000" / FRAME,
+        np.zeros((50, 60), np.uint8),
+        np.zeros((50, 60), int),
+    )
 
 
 def unknown_class(root: Path) -> None:
@@ -49,7 +53,9 @@ def rule_of(source: Source, skip: bool) -> SampleRule:
     return SampleRule((share,), (11, 13), Augmentation(), 0.2, 5, skip)
 
 
-@pytest.mark.parametrize("damage", [other_size, unknown_class, corrupt_image, missing_label, missing_image])
+@pytest.mark.parametrize(
+    "damage", [other_size, unknown_class, corrupt_image, missing_label, missing_image]
+)
 def test_the_first_bad_file_stops_with_its_name(step_root: Path, damage: Breaker) -> None:
     damage(step_root)
     with pytest.raises(InputError, match=r"00000[23]") as caught:
@@ -80,7 +86,10 @@ def test_a_gap_is_skipped_and_pairs_reach_over_it(step_root: Path, damage: Break
     assert [(c, near.numbers[c][i]) for c, i in near.frames if c == 0] == [(0, 1), (0, 4)]
     far = open_step(step_root, "train", (2,), bad=BadFiles(skip=True))
     index = next(k for k, (c, i) in enumerate(far.frames) if c == 0 and far.numbers[0][i] == 3)
-    left = [int(np.nonzero(ids == 300)[1].min()) for ids in far.read(index, np.random.default_rng(0)).instance]
+    left = [
+        int(np.nonzero(ids == 300)[1].min())
+        for ids in far.read(index, np.random.default_rng(0)).instance
+    ]
     assert left == [40 + 12, 40 + 12 * 3]
 
 

@@ -56,7 +56,10 @@ def test_the_image_follows_the_same_map_as_its_label(camvid_root: Path) -> None:
 
 
 def test_motions_continue() -> None:
-    """From frame to frame the content moves about the same way: the third step repeats the second."""
+    """The content moves about the same way from frame to frame.
+
+    The third step repeats the second.
+    """
     centre = np.array([80.0, 60.0, 1.0])
     for seed in range(20):
         a, b, c = (m @ centre for m in ego_motions(np.random.default_rng(seed), 120, 160))
@@ -72,12 +75,16 @@ def test_a_still_without_image_or_label_is_named(camvid_root: Path, tmp_path: Pa
 
 
 def test_an_rgb_label_is_refused(camvid_root: Path) -> None:
-    assert cv2.imwrite(str(camvid_root / "train" / "labels" / "002.png"), np.zeros((120, 160, 3), np.uint8))
+    assert cv2.imwrite(
+        str(camvid_root / "train" / "labels" / "002.png"), np.zeros((120, 160, 3), np.uint8)
+    )
     with pytest.raises(InputError, match=r"002\.png: is not a grey PNG of 8 bits"):
         open_camvid(camvid_root).read(2, np.random.default_rng(0))
 
 
 def test_an_unknown_label_value_is_refused(camvid_root: Path) -> None:
-    assert cv2.imwrite(str(camvid_root / "train" / "labels" / "002.png"), np.full((120, 160), 77, np.uint8))
+    assert cv2.imwrite(
+        str(camvid_root / "train" / "labels" / "002.png"), np.full((120, 160), 77, np.uint8)
+    )
     with pytest.raises(InputError, match=r"002\.png.*77"):
         open_camvid(camvid_root).read(2, np.random.default_rng(0))

@@ -18,16 +18,27 @@ def test_boxes_are_tight_around_the_masks(seed: int) -> None:
     rng = np.random.default_rng(seed)
     semantic, instance = _blank()
     for _ in range(12):
-        top, left = rng.integers(0, 50), rng.integers(0, 90)
+        top = rng.integers(0, 50)
+        left = rng.integers(0, 90)
         window = np.s_[top : top + rng.integers(2, 20), left : left + rng.integers(2, 30)]
-        semantic[window], instance[window] = rng.choice([11, 13, 2]), rng.integers(0, 70_000)
+        semantic[window] = rng.choice([11, 13, 2])
+        instance[window] = rng.integers(0, 70_000)
     targets = frame_targets(semantic, instance, THINGS)
-    assert targets.index.dtype.is_floating_point is False and targets.semantic.numpy().tobytes() == semantic.tobytes()
+    assert (
+        targets.index.dtype.is_floating_point is False
+        and targets.semantic.numpy().tobytes() == semantic.tobytes()
+    )
     masks = targets.masks().numpy()
-    for mask, box, label in zip(masks, targets.boxes.tolist(), targets.labels.tolist(), strict=True):
+    for mask, box, label in zip(
+        masks, targets.boxes.tolist(), targets.labels.tolist(), strict=True
+    ):
         y, x = np.nonzero(mask)
         assert box == [x.min(), y.min(), x.max() + 1, y.max() + 1]
-        assert mask.sum() >= MIN_AREA and set(semantic[mask]) == {label} and len(set(instance[mask])) == 1
+        assert (
+            mask.sum() >= MIN_AREA
+            and set(semantic[mask]) == {label}
+            and len(set(instance[mask])) == 1
+        )
     # Every thing pixel is in a row's mask or inside an ignore box.
     covered = np.logical_or.reduce(masks)
     for x1, y1, x2, y2 in targets.ignore_boxes.int().tolist():
@@ -37,7 +48,8 @@ def test_boxes_are_tight_around_the_masks(seed: int) -> None:
 
 def test_one_id_in_two_classes_is_two_objects() -> None:
     semantic, instance = _blank()
-    semantic[5:15, 5:15], semantic[5:15, 40:50] = 11, 13
+    semantic[5:15, 5:15] = 11
+    semantic[5:15, 40:50] = 13
     instance[5:15, 5:50] = 9
     targets = frame_targets(semantic, instance, THINGS)
     assert sorted(targets.labels.tolist()) == [11, 13]
@@ -46,12 +58,17 @@ def test_one_id_in_two_classes_is_two_objects() -> None:
 
 def test_slivers_and_crowds_become_ignore_boxes() -> None:
     semantic, instance = _blank()
-    semantic[10:13, 10:13], instance[10:13, 10:13] = 13, 4  # 9 pixels
+    semantic[10:13, 10:13] = 13  # 9 pixels
+    instance[10:13, 10:13] = 4
     semantic[30:40, 50:60] = 11  # a crowd
     semantic[30:40, 70:75] = 11  # another one
     targets = frame_targets(semantic, instance, THINGS)
     assert len(targets.boxes) == 0 and not targets.index.any()
-    assert sorted(targets.ignore_boxes.int().tolist()) == [[10, 10, 13, 13], [50, 30, 60, 40], [70, 30, 75, 40]]
+    assert sorted(targets.ignore_boxes.int().tolist()) == [
+        [10, 10, 13, 13],
+        [50, 30, 60, 40],
+        [70, 30, 75, 40],
+    ]
     assert targets.semantic[11, 11] == 13  # the semantic label stays
 
 
@@ -69,4 +86,8 @@ def test_the_largest_are_kept_when_there_are_too_many() -> None:
 @pytest.mark.parametrize("things", [(), (5,)])
 def test_a_frame_without_things_is_valid(things: tuple[int, ...]) -> None:
     targets = frame_targets(*_blank(), things)
-    assert targets.boxes.shape == (0, 4) and targets.ignore_boxes.shape == (0, 4) and targets.masks().shape[0] == 0
+    assert (
+        targets.boxes.shape == (0, 4)
+        and targets.ignore_boxes.shape == (0, 4)
+        and targets.masks().shape[0] == 0
+    )

@@ -16,7 +16,12 @@ from mapt.data.tools.statistics import dataset_statistics
 from mapt.data.triplet import Triplet
 from mapt.errors import InputError
 from mapt.labels.step_png import CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP, LabelMap
-from tests.data.layouts import write_cityscapes, write_kitti_mots, write_motchallenge, write_step_dataset
+from tests.data.layouts import (
+    write_cityscapes,
+    write_kitti_mots,
+    write_motchallenge,
+    write_step_dataset,
+)
 
 
 def lefts(triplet: Triplet, identity: int) -> list[int]:
@@ -64,9 +69,12 @@ def test_cityscapes_groups_are_crowds_and_other_labels_void(tmp_path: Path) -> N
     source = open_cityscapes(write_cityscapes(tmp_path))
     assert len(source) == 2
     triplet = source.read(0, np.random.default_rng(3))
-    semantic, instance = triplet.semantic[1], triplet.instance[1]
+    semantic = triplet.semantic[1]
+    instance = triplet.instance[1]
     assert set(np.unique(semantic)) == {0, 10, 11, 13, 14, 255}
-    assert set(np.unique(instance[semantic == 13])) == {1, 2} and set(np.unique(instance[semantic == 11])) == {0}
+    assert set(np.unique(instance[semantic == 13])) == {1, 2} and set(
+        np.unique(instance[semantic == 11])
+    ) == {0}
     targets = frame_targets(semantic, instance, (11, 13))
     assert targets.labels.tolist() == [13, 13] and len(targets.ignore_boxes) == 1
 
@@ -78,17 +86,31 @@ def test_kitti_mots_labels_things_alone(tmp_path: Path, text: bool) -> None:
     assert len(source) == 3 and len(open_kitti_mots(root, "val", (1,))) == 3
     assert len(open_kitti_mots(root, "all", (1,))) == 6
     triplet = source.read(2, np.random.default_rng(0))
-    semantic, instance = triplet.semantic[1], triplet.instance[1]
+    semantic = triplet.semantic[1]
+    instance = triplet.instance[1]
     assert set(np.unique(semantic)) == {13, 255}
     assert set(np.unique(instance)) == {IGNORED, 0, 8, 301}
     assert lefts(triplet, 301) == [40 + 12 * 2, 40 + 12 * 3]
     targets = frame_targets(semantic, instance, (11, 13))
-    assert targets.labels.tolist() == [13, 13] and targets.ignore_boxes.tolist() == [[280, 45, 300, 70]]
+    assert targets.labels.tolist() == [13, 13] and targets.ignore_boxes.tolist() == [
+        [280, 45, 300, 70]
+    ]
 
 
 def test_classes_are_matched_by_name() -> None:
     to_mots = translation(CITYSCAPES_VPS, MOTCHALLENGE_STEP.classes)
-    assert [int(to_mots[c]) for c in (1, 2, 8, 10, 11, 12, 18, 0, 13, 255)] == [0, 1, 2, 3, 4, 5, 6, 255, 255, 255]
+    assert [int(to_mots[c]) for c in (1, 2, 8, 10, 11, 12, 18, 0, 13, 255)] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        255,
+        255,
+        255,
+    ]
     same = translation(KITTI_STEP, CITYSCAPES_VPS.classes)
     assert np.array_equal(same[:19], np.arange(19)) and (same[19:] == 255).all()
     with pytest.raises(InputError, match="none of its classes"):
@@ -96,7 +118,8 @@ def test_classes_are_matched_by_name() -> None:
 
 
 def test_published_labels_of_another_kind_are_named(tmp_path: Path) -> None:
-    city, mots = write_cityscapes(tmp_path / "city"), write_kitti_mots(tmp_path / "mots", text=False)
+    city = write_cityscapes(tmp_path / "city")
+    mots = write_kitti_mots(tmp_path / "mots", text=False)
     label = min((city / "gtFine").rglob("*.png"))
     assert cv2.imwrite(str(label), np.full((96, 320), 34, np.uint16))
     with pytest.raises(InputError, match=r"aachen_000000.*label id 34"):
@@ -104,7 +127,9 @@ def test_published_labels_of_another_kind_are_named(tmp_path: Path) -> None:
     assert cv2.imwrite(str(label), np.zeros((96, 320), np.uint8))
     with pytest.raises(InputError, match="not a grey PNG of 16 bits"):
         open_cityscapes(city).read(0, np.random.default_rng(0))
-    assert cv2.imwrite(str(mots / "instances" / "0001" / "000001.png"), np.full((96, 320), 3001, np.uint16))
+    assert cv2.imwrite(
+        str(mots / "instances" / "0001" / "000001.png"), np.full((96, 320), 3001, np.uint16)
+    )
     with pytest.raises(InputError, match=r"000001\.png: has id 3001"):
         open_kitti_mots(mots, "train", (1,)).read(0, np.random.default_rng(0))
 

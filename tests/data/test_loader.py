@@ -19,7 +19,9 @@ from mapt.io.image_files import read_rgb
 from mapt.model.targets import FrameTargets, PairBatch
 
 
-def make_rule(step: Path, camvid: Path | None = None, static: float = 0.2, seed: int = 5) -> SampleRule:
+def make_rule(
+    step: Path, camvid: Path | None = None, static: float = 0.2, seed: int = 5
+) -> SampleRule:
     shares = [Share(open_step(step, "train", (1, 2)), 1.0, (View(64, 192, (64, 120)),))]
     if camvid:
         shares.append(Share(open_camvid(camvid), 1.0, (View(64, 192, (120, 200)),)))
@@ -29,7 +31,11 @@ def make_rule(step: Path, camvid: Path | None = None, static: float = 0.2, seed:
 def flat(batch: PairBatch) -> list[torch.Tensor]:
     """Every tensor of a batch."""
     frames: list[FrameTargets] = [*batch.prev, *batch.now]
-    parts = [t for f in frames for t in (f.semantic, f.index, f.boxes, f.labels, f.track_ids, f.ignore_boxes)]
+    parts = [
+        t
+        for f in frames
+        for t in (f.semantic, f.index, f.boxes, f.labels, f.track_ids, f.ignore_boxes)
+    ]
     return [batch.images_before, batch.images_prev, batch.images, *parts]
 
 
@@ -39,14 +45,18 @@ def same(a: PairBatch, b: PairBatch) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
-def test_batches_do_not_depend_on_workers_or_on_where_the_run_started(step_root: Path, camvid_root: Path) -> None:
+def test_batches_do_not_depend_on_workers_or_on_where_the_run_started(
+    step_root: Path, camvid_root: Path
+) -> None:
     rule = make_rule(step_root, camvid_root)
     alone = list(load_batches(rule, 2, 0, 6, 0))
     assert len(alone) == 6
     assert all(same(a, b) for a, b in zip(alone, load_batches(rule, 2, 0, 6, 2), strict=True))
     assert all(same(a, b) for a, b in zip(alone[4:], load_batches(rule, 2, 4, 6, 1), strict=True))
     assert not same(alone[0], alone[1])
-    assert not same(alone[0], next(load_batches(make_rule(step_root, camvid_root, seed=6), 2, 0, 1, 0)))
+    assert not same(
+        alone[0], next(load_batches(make_rule(step_root, camvid_root, seed=6), 2, 0, 1, 0))
+    )
     sources = {"camvid" in name for batch in alone for name in batch.names}
     assert sources == {True, False}
 
@@ -73,7 +83,12 @@ def test_views_take_turns_batch_by_batch(step_root: Path) -> None:
 def test_shapes_types_and_masks(step_root: Path, camvid_root: Path) -> None:
     seen = 0
     for batch in load_batches(make_rule(step_root, camvid_root), 2, 0, 8, 0):
-        assert batch.images.shape == batch.images_prev.shape == batch.images_before.shape == (2, 64, 192, 3)
+        assert (
+            batch.images.shape
+            == batch.images_prev.shape
+            == batch.images_before.shape
+            == (2, 64, 192, 3)
+        )
         assert batch.images.dtype == torch.uint8
         for prev, now in zip(batch.prev, batch.now, strict=True):
             for frame in (prev, now):
@@ -103,12 +118,15 @@ def test_a_single_frame_stands_in_for_the_others_and_is_all_that_is_read(
 
     for module in (video, stills):
         monkeypatch.setattr(module, "read_rgb", record)
-    single, triplets = Samples(replace(rule, single=True)), Samples(rule)
+    single = Samples(replace(rule, single=True))
+    triplets = Samples(rule)
     for i in range(8):
         read.clear()
         sample = single[i]
         assert read == [sample.name]
-        assert torch.equal(sample.images[0], sample.images[2]) and torch.equal(sample.images[1], sample.images[2])
+        assert torch.equal(sample.images[0], sample.images[2]) and torch.equal(
+            sample.images[1], sample.images[2]
+        )
         assert sample.prev is sample.now
         assert triplets[i].name == sample.name  # the same last frame as in a triplet
 
@@ -129,7 +147,9 @@ def test_processes_share_every_batch(step_root: Path) -> None:
     whole = list(load_batches(rule, 4, 2, 4, 0))
     parts = [list(load_batches(rule, 4, 2, 4, 0, rank, 2)) for rank in (0, 1)]
     for batch, first, second in zip(whole, *parts, strict=True):
-        assert batch.seeds == first.seeds + second.seeds and batch.names == first.names + second.names
+        assert (
+            batch.seeds == first.seeds + second.seeds and batch.names == first.names + second.names
+        )
         assert torch.equal(batch.images, torch.cat((first.images, second.images)))
     with pytest.raises(InputError, match="batch = 3: cannot be shared equally by 2 processes"):
         check_shares(3, 2)
@@ -157,7 +177,12 @@ faulthandler.dump_traceback_later(100, exit=True)
 
 
 def test_a_process_that_still_holds_its_batches_ends(step_root: Path) -> None:
-    """As one does that failed in the midst of them: workers that ignore SIGTERM must not be waited for."""
+    """A process that still holds its batches ends.
+
+    A process that fails is in this state. It must not wait for workers that ignore SIGTERM.
+    """
     command = [sys.executable, "-c", HELD, str(step_root)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    ran = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2]
+    )
     assert (ran.returncode, ran.stdout) == (0, "") and "Traceback" not in ran.stderr, ran.stderr

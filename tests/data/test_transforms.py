@@ -8,20 +8,42 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mapt.data.color_jitter import Photometry, vary_colours
-from mapt.data.transforms import Augmentation, View, Window, augment, cut_image, cut_label, draw_window
+from mapt.data.transforms import (
+    Augmentation,
+    View,
+    Window,
+    augment,
+    cut_image,
+    cut_label,
+    draw_window,
+)
 from mapt.data.triplet import Triplet
 
 STILL = Photometry(
-    brightness=0, contrast=0, gamma=0, saturation=0, hue=0, cast=0, flicker=0, blur=0, noise=0, jpeg=0
-)  # fmt: skip
+    brightness=0,
+    contrast=0,
+    gamma=0,
+    saturation=0,
+    hue=0,
+    cast=0,
+    flicker=0,
+    blur=0,
+    noise=0,
+    jpeg=0,
+)
 
 
 def coded_triplet(shape: tuple[int, int] = (120, 400)) -> Triplet:
-    """Three equal frames whose red channel is 40 * id: image and label can be compared pixel by pixel."""
-    semantic, instance = np.zeros(shape, np.uint8), np.zeros(shape, np.int32)
+    """Return three equal frames whose red channel is 40 * id.
+
+    So the image and the label can be compared pixel by pixel.
+    """
+    semantic = np.zeros(shape, np.uint8)
+    instance = np.zeros(shape, np.int32)
     for identity, (y, x) in enumerate(((20, 30), (50, 150), (30, 300), (80, 220)), start=1):
         window = np.s_[y : y + 32, x : x + 56]
-        semantic[window], instance[window] = 13, identity
+        semantic[window] = 13
+        instance[window] = identity
     image = np.zeros((*shape, 3), np.uint8)
     image[..., 0] = instance * 40
     return Triplet((image, image, image), (semantic, semantic), (instance, instance), "coded")
@@ -31,8 +53,12 @@ def coded_triplet(shape: tuple[int, int] = (120, 400)) -> Triplet:
 @given(st.integers(0, 100_000), st.sampled_from([(64, 192), (96, 128), (128, 448)]))
 def test_image_and_labels_stay_aligned(seed: int, size: tuple[int, int]) -> None:
     view = View(*size, heights=(size[0], 200))
-    result = augment(coded_triplet(), view, Augmentation(colours=STILL), np.random.default_rng(seed))
-    for image, semantic, instance in zip(result.images[1:], result.semantic, result.instance, strict=True):
+    result = augment(
+        coded_triplet(), view, Augmentation(colours=STILL), np.random.default_rng(seed)
+    )
+    for image, semantic, instance in zip(
+        result.images[1:], result.semantic, result.instance, strict=True
+    ):
         assert image.shape == (*size, 3) and semantic.shape == instance.shape == size
         assert np.array_equal(instance > 0, semantic == 13)
         # Away from blended borders the red channel is the id's.
@@ -63,7 +89,9 @@ def test_flipping_mirrors_the_window_and_padding_stays_right_and_below() -> None
     width = int((plain.semantic[0] != 255).any(0).sum())
     assert 400 < width < 640
     assert np.array_equal(flipped.semantic[0][:, :width], plain.semantic[0][:, :width][:, ::-1])
-    assert (flipped.semantic[0][:, width:] == 255).all() and (plain.semantic[0][:, width:] == 255).all()
+    assert (flipped.semantic[0][:, width:] == 255).all() and (
+        plain.semantic[0][:, width:] == 255
+    ).all()
     assert not flipped.images[0][:, width:].any()
 
 
@@ -101,7 +129,12 @@ def test_a_crop_can_be_led_by_classes_each_as_likely_as_the_others() -> None:
             held[share] += bool((cut == 17).any())
     assert held[0.0] < 20 and 50 < held[1.0] < 110
     void = np.full_like(semantic, 255)  # nothing to be led by: anywhere
-    draw_window(replace(triplet, semantic=(void, void)), view, Augmentation(focus_class=0.4), np.random.default_rng(0))
+    draw_window(
+        replace(triplet, semantic=(void, void)),
+        view,
+        Augmentation(focus_class=0.4),
+        np.random.default_rng(0),
+    )
     with pytest.raises(ValueError, match="together they must not exceed 1"):
         Augmentation(focus=0.7, focus_class=0.4)
 
@@ -109,7 +142,9 @@ def test_a_crop_can_be_led_by_classes_each_as_likely_as_the_others() -> None:
 def test_the_scale_covers_its_range() -> None:
     view = View(64, 192, heights=(64, 200))
     heights = [
-        64 / draw_window(coded_triplet(), view, Augmentation(), np.random.default_rng(i)).height * 120
+        64
+        / draw_window(coded_triplet(), view, Augmentation(), np.random.default_rng(i)).height
+        * 120
         for i in range(200)
     ]
     assert min(heights) < 70 and max(heights) > 185 and all(63 < h < 202 for h in heights)
@@ -128,9 +163,12 @@ def test_no_strength_changes_nothing() -> None:
 def test_frames_of_a_scene_change_alike_and_a_little_on_their_own() -> None:
     how = Photometry(blur=0, noise=0, jpeg=0)
     frame = np.full((32, 32, 3), (90, 120, 150), np.uint8)
-    between, within = [], []
+    between = []
+    within = []
     for seed in range(60):
-        means = np.array([o.mean((0, 1)) for o in vary_colours([frame] * 3, how, np.random.default_rng(seed))])
+        means = np.array(
+            [o.mean((0, 1)) for o in vary_colours([frame] * 3, how, np.random.default_rng(seed))]
+        )
         between.append(means.mean(0))
         within.append(means.std(0))
     assert np.std(between, axis=0).min() > 3 * np.mean(within)
@@ -144,7 +182,9 @@ def test_each_degradation_acts(part: str) -> None:
     out = vary_colours([frame], how, np.random.default_rng(1))[0].astype(float)
     difference = np.abs(out - frame).mean()
     assert 0.3 < difference < 15
-    assert abs(out.mean((0, 1)) - frame.mean((0, 1))).max() < 3  # no channel is exchanged for another
+    assert (
+        abs(out.mean((0, 1)) - frame.mean((0, 1))).max() < 3
+    )  # no channel is exchanged for another
 
 
 def test_grain_differs_between_frames() -> None:

@@ -39,7 +39,9 @@ def test_bad_folders_and_frames_are_named(backend: TorchBackend, val_folder: Pat
         evaluate(backend, val_folder, "train")
     label = val_folder / "panoptic_maps" / "val" / "0000" / "000003.png"
     write_step(label, np.full((80, 200), 77, np.uint8), np.zeros((80, 200), np.int32))
-    with pytest.raises(InputError, match=r"000003\.png: has class 77, kitti-step knows 0\.\.18 and 255"):
+    with pytest.raises(
+        InputError, match=r"000003\.png: has class 77, kitti-step knows 0\.\.18 and 255"
+    ):
         evaluate(backend, val_folder, labels=KITTI_STEP)
     image = val_folder / "training" / "image_02" / "0000" / "000002.png"
     assert cv2.imwrite(str(image), np.zeros((10, 20, 3), np.uint8))
@@ -48,7 +50,8 @@ def test_bad_folders_and_frames_are_named(backend: TorchBackend, val_folder: Pat
 
 
 def test_frames_are_found_to_be_misnamed_before_any_is_tracked(val_folder: Path) -> None:
-    images, labels = val_folder / "training" / "image_02" / "0000", val_folder / "panoptic_maps" / "val" / "0000"
+    images = val_folder / "training" / "image_02" / "0000"
+    labels = val_folder / "panoptic_maps" / "val" / "0000"
     for folder in (images, labels):
         (folder / "000003.png").rename(folder / "02.png")
     with pytest.raises(InputError, match=r"02\.png: is the frame of 000002\.png again"):

@@ -21,15 +21,21 @@ def test_one_scale_is_no_augmentation() -> None:
     torch.manual_seed(0)
     network = Network(preset("nano", height=64, width=128, detections=8)).eval()
     image = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
-    plain, scaled = (PanopticTracker(b).step(image, 0) for b in (TorchBackend(network), ScaledBackend(network, (1.0,))))
-    assert np.array_equal(plain.semantic, scaled.semantic) and np.array_equal(plain.instance, scaled.instance)
+    plain, scaled = (
+        PanopticTracker(b).step(image, 0)
+        for b in (TorchBackend(network), ScaledBackend(network, (1.0,)))
+    )
+    assert np.array_equal(plain.semantic, scaled.semantic) and np.array_equal(
+        plain.instance, scaled.instance
+    )
 
 
 def test_cars_are_found_at_several_scales(street: Path) -> None:
     backend = ScaledBackend.load(shipped_weights())
     assert isinstance(backend, ScaledBackend) and backend.sizes == [(160, 480), (288, 960)]
     frames = [read_rgb(path) for path in list_sequences(street, "val")[0].images[:2]]
-    tracker, plain = PanopticTracker(backend), PanopticTracker(TorchBackend.load(shipped_weights()))
+    tracker = PanopticTracker(backend)
+    plain = PanopticTracker(TorchBackend.load(shipped_weights()))
     for stamp, image in enumerate(frames):
         labelled, alone = (t.step(image, stamp * 100_000_000) for t in (tracker, plain))
     assert len(labelled.tracks) >= len(alone.tracks) > 0
@@ -38,9 +44,18 @@ def test_cars_are_found_at_several_scales(street: Path) -> None:
 
 def test_the_command(mapt: Callable[..., Ran], street: Path, bundle: Path, tmp_path: Path) -> None:
     ran = mapt(
-        "track", street, "--model", shipped_weights(), "--tta", "--out", tmp_path / "out", "--save", "step",
-        "--sequences", "0000",
-    )  # fmt: skip
+        "track",
+        street,
+        "--model",
+        shipped_weights(),
+        "--tta",
+        "--out",
+        tmp_path / "out",
+        "--save",
+        "step",
+        "--sequences",
+        "0000",
+    )
     assert ran.code == 0 and len(list((tmp_path / "out" / "step" / "0000").glob("*.png"))) == 6
     ran = mapt("track", street, "--model", bundle, "--tta", "--out", tmp_path / "no")
     assert ran.code == 2 and "--tta: needs weights" in ran.err

@@ -26,7 +26,10 @@ def has_tensorrt() -> bool:
 
 @pytest.fixture(scope="session")
 def gridsample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped weights in the gridsample lowering, signed, and where TensorRT-RTX is, with engines for five GPUs."""
+    """The shipped weights in the gridsample lowering, signed.
+
+    If TensorRT-RTX is installed, the bundle has engines for five GPUs.
+    """
     from tests.export.bundle.test_writer import make_keys
 
     folder = tmp_path_factory.mktemp("gridsample")

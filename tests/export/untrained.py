@@ -1,4 +1,7 @@
-"""A network without training whose decisions are wide, and a street on which it finds objects and finds them again."""
+"""An untrained network that decides clearly, and a street on which it finds objects.
+
+It finds the objects again in later frames.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,21 +19,33 @@ from mapt.runtime.backends.protocol import Backend, Tensors
 from mapt.synthetic import render_sequence
 
 SIZE = (384, 1248)
-# What an untrained network sees jumps about: without a wide reach nothing would be found again by its look.
-LIMITS = Thresholds(score=0.3, overlap=0.5, propagation_iou=0.3, similarity=0.7, reach=100.0, resize=100.0)
+# What an untrained network sees jumps about: without a wide reach nothing would be found again by
+# its look.
+LIMITS = Thresholds(
+    score=0.3, overlap=0.5, propagation_iou=0.3, similarity=0.7, reach=100.0, resize=100.0
+)
 STRIP = 64  # pixels
 
 
 def untrained(name: str) -> Network:
-    """A preset at KITTI's size; objects of 64 pixels and more, as small ones change with every pixel of noise."""
+    """Create an untrained network of a preset at KITTI's size.
+
+    It detects objects of 64 pixels and more, because small ones change with every pixel of noise.
+    """
     torch.manual_seed(3)
-    network = Network(preset(name, height=SIZE[0], width=SIZE[1], min_box=64.0, thresholds=vars(LIMITS)))
+    network = Network(
+        preset(name, height=SIZE[0], width=SIZE[1], min_box=64.0, thresholds=vars(LIMITS))
+    )
     spread_outputs(network)
     return network
 
 
 def street(frames: int) -> list[NDArray[np.uint8]]:
-    """A standing camera: only a strip, another one in every frame, shows what the street looks like then."""
+    """Render a street for a standing camera.
+
+    In every frame another strip shows the street at that time. The rest stays as in the first
+    frame.
+    """
     rendered = [frame.image for frame in render_sequence(5, 0, frames, SIZE)]
     pictures = [rendered[0].copy() for _ in rendered]
     for i, (picture, now) in enumerate(zip(pictures, rendered, strict=True)):
@@ -39,14 +54,19 @@ def street(frames: int) -> list[NDArray[np.uint8]]:
 
 
 def spread_outputs(network: Network) -> None:
-    """Let two pictures decide every batch norm, and the spread and mean of what the heads give, in place.
+    """Normalise the network's outputs on two pictures, in place.
+
+    The pictures decide every batch norm, and the spread and the mean of what the heads give.
 
     Untrained, all scores are alike to the last bit, and the order of equals is rounding.
     """
-    instance, semantic, motion = network.instance, network.semantic, network.motion
+    instance = network.instance
+    semantic = network.semantic
+    motion = network.motion
     spreads: dict[nn.Module, tuple[float, float]] = {
-        instance.box.classify: (2.0, 0.0), instance.mask.classify: (0.5, 3.0), semantic.classify: (0.5, 0.0),
-        network.appearance.embed[-1]: (1.0, 0.0), **dict.fromkeys(motion.offsets, (0.3, 0.0)),
+        instance.box.classify: (2.0, 0.0), instance.mask.classify: (0.5, 3.0),
+        semantic.classify: (0.5, 0.0), network.appearance.embed[-1]: (1.0, 0.0),
+        **dict.fromkeys(motion.offsets, (0.3, 0.0)),
     }  # fmt: skip
 
     def adjust(layer: nn.Module, _: Any, out: Tensor) -> Tensor:
@@ -89,7 +109,9 @@ class Remembered:
     name = "torch"
 
     def __init__(self, backend: Backend) -> None:
-        self.backend, self.info, self.asked = backend, backend.info, 0
+        self.backend = backend
+        self.info = backend.info
+        self.asked = 0
         self.providers = backend.providers
         self.known: dict[Any, Tensors] = {}
 

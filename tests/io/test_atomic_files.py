@@ -37,9 +37,12 @@ def use(root: Path) -> None:
         file.write_text("whole")
 
 
-def test_what_a_killed_process_left_is_removed_and_what_a_living_one_holds_is_not(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_holds_is_not(
+    tmp_path: Path,
+) -> None:
     (tmp_path / ".drive-of-the-user").mkdir()
-    command, pipe = [sys.executable, "-c", HOLD, str(tmp_path)], subprocess.PIPE
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    pipe = subprocess.PIPE
     child = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
     try:
         assert child.stdout and child.stdout.readline() == "here\n"

@@ -1,4 +1,7 @@
-"""Folders of outputs: the old or the new, whatever happens; and nothing that is not ours is removed."""
+"""Folders of outputs.
+
+The old or the new folder is there, whatever happens. Nothing that is not ours is removed.
+"""
 
 import os
 import stat
@@ -53,7 +56,10 @@ def test_a_foreign_file_stops_it_before_and_after_the_work(tmp_path: Path, name:
     write(out, "one")
     (out / name).parent.mkdir(exist_ok=True)
     (out / name).write_text("mine")
-    with pytest.raises(InputError, match=rf"out: is replaced by the outputs, and {name} is none; choose another --out"):
+    with pytest.raises(
+        InputError,
+        match=rf"out: is replaced by the outputs, and {name} is none; choose another --out",
+    ):
         write(out, "two")
     assert content(out) == {"one": "new one", name: "mine"}
     (out / name).unlink()
@@ -83,14 +89,20 @@ STEPS = ("published", "working_directory", "_swap", "_exchange", "_keep_owner", 
 
 
 def in_a_child(work: Callable[[], None], lines: int) -> int | None:
-    """Run in a fork that is gone at its `lines`-th line of the module; its exit code, None where it ended by itself."""
+    """Run `work` in a fork that exits at its `lines`-th line of the module.
+
+    The result is its exit code, or None if it ended by itself.
+    """
     child = os.fork()
     if child == 0:
         left = lines
 
         def trace(frame, event, _):  # type: ignore[no-untyped-def]
             nonlocal left
-            if frame.f_code.co_name not in STEPS or frame.f_code.co_filename not in (publish.__file__, files.__file__):
+            if frame.f_code.co_name not in STEPS or frame.f_code.co_filename not in (
+                publish.__file__,
+                files.__file__,
+            ):
                 return None
             left -= 1
             if left <= 0:
@@ -106,8 +118,10 @@ def in_a_child(work: Callable[[], None], lines: int) -> int | None:
 @pytest.mark.parametrize("linked", [False, True], ids=["folder", "link"])
 def test_a_kill_leaves_the_old_or_the_new(tmp_path: Path, linked: bool) -> None:
     """At every line of the steps that replace; whatever is left, the next run goes through."""
-    old, new = {"one": "new one", "two": "new two"}, {"three": "new three"}
-    ends, lines = set(), 1
+    old = {"one": "new one", "two": "new two"}
+    new = {"three": "new three"}
+    ends = set()
+    lines = 1
     while True:
         root = tmp_path / f"{lines}"
         root.mkdir()
@@ -137,7 +151,8 @@ def test_a_folder_that_cannot_be_exchanged_is_filled_under_a_marker(
     out.mkdir()
     write(out, "one", "two")
     assert content(out) == {"one": "new one", "two": "new two"} and not (out / INCOMPLETE).exists()
-    replace, seen = os.replace, []
+    replace = os.replace
+    seen = []
 
     def stop(source: Path, target: Path) -> None:
         if source.parent == target.parent:  # a list, whole or not at all
@@ -151,7 +166,9 @@ def test_a_folder_that_cannot_be_exchanged_is_filled_under_a_marker(
     monkeypatch.setattr("os.replace", stop)
     with pytest.raises(KeyboardInterrupt):
         write(out, "deep/four", "three")
-    with pytest.raises(InputError, match="out: was being replaced when the program ended; run it again"):
+    with pytest.raises(
+        InputError, match="out: was being replaced when the program ended; run it again"
+    ):
         check_complete(out)
     monkeypatch.setattr("os.replace", replace)
     write(out, "three")
@@ -173,8 +190,11 @@ def test_a_real_mount_keeps_its_results(tmp_path: Path) -> None:
     script = f'mount -t tmpfs none "$1" || exit 77; "{sys.executable}" -c "$0" "$1"'
     done = subprocess.run(
         ["unshare", "-rm", "bash", "-c", script, code, str(tmp_path / "out")],
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     if done.returncode == 77 or "unshare" in done.stderr:
         pytest.skip("no mount namespace here")
     assert done.stdout.strip() == "['two']", done.stderr

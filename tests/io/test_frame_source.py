@@ -48,13 +48,22 @@ def test_a_folder_is_in_the_order_of_names_and_keeps_time(tmp_path: Path) -> Non
     (tmp_path / "notes.txt").write_text("no picture")
     (source,) = open_sources(tmp_path, fps=5)
     frames = list(source)
-    assert [f.stem for f in frames] == ["a", "b", "c"] and [f.stamp_ns for f in frames] == [0, 200_000_000, 400_000_000]
+    assert [f.stem for f in frames] == ["a", "b", "c"] and [f.stamp_ns for f in frames] == [
+        0,
+        200_000_000,
+        400_000_000,
+    ]
 
 
 def test_numbers_count_as_numbers_and_no_frame_comes_twice(tmp_path: Path) -> None:
     for number in (10, 2, 1, 0):
         cv2.imwrite(str(tmp_path / f"frame{number}.png"), PICTURE)
-    assert [f.stem for f in next(iter(open_sources(tmp_path, 5)))] == ["frame0", "frame1", "frame2", "frame10"]
+    assert [f.stem for f in next(iter(open_sources(tmp_path, 5)))] == [
+        "frame0",
+        "frame1",
+        "frame2",
+        "frame10",
+    ]
     cv2.imwrite(str(tmp_path / "frame2.jpg"), PICTURE)
     with pytest.raises(InputError, match="has frame frame2 in 2 formats; remove all but one"):
         open_sources(tmp_path, 5)
@@ -100,7 +109,9 @@ def milliseconds(path: Path, fps: float | None = None) -> list[int]:
         (("1403636579763.png", "1403636579963.png"), [0, 200]),  # in ms
     ],
 )
-def test_time_follows_the_numbers_of_the_names(tmp_path: Path, names: tuple[str, ...], expected: list[int]) -> None:
+def test_time_follows_the_numbers_of_the_names(
+    tmp_path: Path, names: tuple[str, ...], expected: list[int]
+) -> None:
     assert milliseconds(touch_frames(tmp_path / "drive", *names)) == expected
 
 
@@ -117,7 +128,9 @@ def test_an_assumed_rate_is_told_and_a_stated_one_is_taken(tmp_path: Path) -> No
     assert milliseconds(home) == [0, 40, 120]
     assert milliseconds(home, 10) == [0, 100, 300]
     (home / "seqinfo.ini").write_text("[Sequence]\nframeRate=often\n")
-    with pytest.raises(InputError, match=r"seqinfo\.ini: has no \[Sequence\] with a frameRate; correct it"):
+    with pytest.raises(
+        InputError, match=r"seqinfo\.ini: has no \[Sequence\] with a frameRate; correct it"
+    ):
         open_sources(home)
 
 

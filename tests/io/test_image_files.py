@@ -39,7 +39,8 @@ def test_a_jpeg_is_whole_at_its_end_marker_and_nowhere_before(options: tuple[int
 
 
 def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture() -> None:
-    data, thumbnail = jpeg(), jpeg()
+    data = jpeg()
+    thumbnail = jpeg()
     segment = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
     held = data[:2] + segment + data[2:]
     assert is_whole_jpeg(held)
@@ -50,7 +51,9 @@ def test_sixteen_bits_are_refused_instead_of_cut_to_their_high_byte(tmp_path: Pa
     good, data = cv2.imencode(".png", (PICTURE.astype(np.uint16) << 2))
     assert good
     (tmp_path / "0.png").write_bytes(bytes(data))
-    with pytest.raises(InputError, match=r"0\.png: has 16 bits a channel, frames have 8; convert it"):
+    with pytest.raises(
+        InputError, match=r"0\.png: has 16 bits a channel, frames have 8; convert it"
+    ):
         read_rgb(tmp_path / "0.png")
 
 

@@ -26,5 +26,7 @@ def test_frames_pair_by_number_and_names_by_name() -> None:
 
 
 def test_a_frame_that_is_there_twice_is_named() -> None:
-    with pytest.raises(InputError, match=r"a/0\.png: is the frame of 000000\.png again; remove one of them"):
+    with pytest.raises(
+        InputError, match=r"a/0\.png: is the frame of 000000\.png again; remove one of them"
+    ):
         by_frame([Path("a/000000.png"), Path("a/0.png")])

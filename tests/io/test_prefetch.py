@@ -1,4 +1,7 @@
-"""Threads that work ahead end with whom they work for, and a machine without threads to give is told from a hang."""
+"""Threads that work ahead end with their consumer.
+
+A machine that cannot give a thread is told from one that hangs.
+"""
 
 import itertools
 import os
@@ -29,7 +32,8 @@ from mapt.runtime.bundle.manifest import read_bundle
 @pytest.fixture
 def two_threads_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """A system that starts two more threads, as it says when a user's are used up."""
-    start, left = threading.Thread.start, iter((True, True))
+    start = threading.Thread.start
+    left = iter((True, True))
 
     def limited(thread: threading.Thread) -> None:
         if not next(left, False):
@@ -40,7 +44,8 @@ def two_threads_left(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_generator_that_is_dropped_ends_its_threads() -> None:
-    before, seen = threading.active_count(), list[int]()
+    before = threading.active_count()
+    seen = list[int]()
     results = map_ahead(seen.append, itertools.count(), 2)
     assert next(results) == (0, None)
     del results
@@ -50,7 +55,9 @@ def test_a_generator_that_is_dropped_ends_its_threads() -> None:
 @pytest.mark.usefixtures("two_threads_left")
 def test_threads_that_are_refused_are_counted_and_the_others_end() -> None:
     before = threading.active_count()
-    with pytest.raises(RuntimeError, match="can't start new thread: 5 more are needed, the system gives 2"):
+    with pytest.raises(
+        RuntimeError, match="can't start new thread: 5 more are needed, the system gives 2"
+    ):
         require_threads(5)
     assert threading.active_count() == before
 
@@ -108,13 +115,18 @@ def test_a_number_of_threads_that_is_none_is_refused(bundle: Path, count: int) -
         PanopticTracker.load(bundle, threads=count)
 
 
-def test_a_tracker_starts_no_more_threads_than_there_are_cores(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tracker_starts_no_more_threads_than_there_are_cores(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("mapt.runtime.backends.choice.usable_cores", lambda: 1)
     tracker = PanopticTracker.load(bundle, threads=64)
     assert isinstance(tracker.backend, OrtBackend) and tracker.backend.threads == 1
 
 
-@pytest.mark.skipif(not hasattr(onnxruntime, "set_global_thread_pool_sizes"), reason="an older ONNX Runtime has none")
+@pytest.mark.skipif(
+    not hasattr(onnxruntime, "set_global_thread_pool_sizes"),
+    reason="an older ONNX Runtime has none",
+)
 def test_a_pool_that_the_host_has_made_for_the_process_runs_every_subgraph(bundle: Path) -> None:
     """ONNX Runtime refuses sessions with threads of their own then; the bits are the same."""
     program = """
@@ -158,6 +170,11 @@ print("pools:", cv2.getNumThreads(), torch.get_num_threads())
 """
     environment = {name: value for name, value in os.environ.items() if name not in POOLS}
     ran = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment, cwd=tmp_path
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+        cwd=tmp_path,
     )
     assert ran.stdout.splitlines()[-1] == "pools: 1 1"

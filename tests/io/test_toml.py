@@ -10,9 +10,20 @@ from mapt.io.toml import TOMLDecodeError, loads
 
 ROOT = Path(__file__).parents[2]
 NEWER = {  # names of the standard library that came after Python 3.10
-    "tomllib", "StrEnum", "file_digest", "ReprEnum", "ExceptionGroup", "TaskGroup", "Self", "assert_never", "batched",
-    "UTC", "LiteralString", "Never", "assert_type",
-}  # fmt: skip
+    "tomllib",
+    "StrEnum",
+    "file_digest",
+    "ReprEnum",
+    "ExceptionGroup",
+    "TaskGroup",
+    "Self",
+    "assert_never",
+    "batched",
+    "UTC",
+    "LiteralString",
+    "Never",
+    "assert_type",
+}
 FOLDERS = ("mapt", "runtime", "export", "bench", "tests", "examples", ".ci")
 
 
@@ -21,7 +32,11 @@ def test_nothing_newer_than_python_3_10_is_used() -> None:
     found = []
     for path in sorted(p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            names = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import | ast.ImportFrom)
+                else []
+            )
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [node.attr] if isinstance(node, ast.Attribute) else []
             found += [f"{path.relative_to(ROOT)}: {name}" for name in names if name in NEWER]

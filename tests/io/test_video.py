@@ -39,7 +39,8 @@ def encode(stamps: list[int], form: str = "mp4", codec: str = "mpeg4") -> bytes:
         stream.codec_context.time_base = Fraction(1, 1000)
         for number, stamp in enumerate(stamps):
             frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
-            frame.pts, frame.time_base = stamp, Fraction(1, 1000)
+            frame.pts = stamp
+            frame.time_base = Fraction(1, 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return file.getvalue()
@@ -51,11 +52,17 @@ def read(path: Path, fps: float | None = None) -> list[int]:
     return [frame.stamp_ns // 1_000_000 for frame in source]
 
 
-@pytest.mark.parametrize(("form", "codec"), [("mp4", "mpeg4"), ("matroska", "mpeg4"), ("webm", "libvpx")])
 @pytest.mark.parametrize(
-    "stamps", [[0, 100, 200, 300], [0, 100, 60_100, 60_200], [0, 30, 400, 410]], ids=["constant", "pause", "jitter"]
+    ("form", "codec"), [("mp4", "mpeg4"), ("matroska", "mpeg4"), ("webm", "libvpx")]
 )
-def test_frames_have_their_containers_times(tmp_path: Path, form: str, codec: str, stamps: list[int]) -> None:
+@pytest.mark.parametrize(
+    "stamps",
+    [[0, 100, 200, 300], [0, 100, 60_100, 60_200], [0, 30, 400, 410]],
+    ids=["constant", "pause", "jitter"],
+)
+def test_frames_have_their_containers_times(
+    tmp_path: Path, form: str, codec: str, stamps: list[int]
+) -> None:
     path = tmp_path / "drive.video"
     path.write_bytes(encode(stamps, form, codec))
     assert read(path) == stamps
@@ -65,7 +72,9 @@ def test_frames_have_their_containers_times(tmp_path: Path, form: str, codec: st
 def test_a_stream_without_a_clock_needs_a_rate(tmp_path: Path) -> None:
     path = tmp_path / "drive.mjpeg"
     path.write_bytes(encode([0, 100, 200], "mjpeg", "mjpeg"))
-    with pytest.raises(InputError, match=r"drive\.mjpeg: is a stream without times; give .* with --fps"):
+    with pytest.raises(
+        InputError, match=r"drive\.mjpeg: is a stream without times; give .* with --fps"
+    ):
         open_sources(path)
     assert read(path, 5.0) == [0, 200, 400]
 
@@ -79,7 +88,10 @@ def test_a_video_that_ends_early_says_how_much_was_read(tmp_path: Path, form: st
     path.write_bytes(whole)
     assert len(read(path)) == 40
     path.write_bytes(whole[: len(whole) * 6 // 10])
-    with pytest.raises(InputError, match=r"drive\.video: (ends after |is damaged or cut off, )[\d.]+ .*copy it again"):
+    with pytest.raises(
+        InputError,
+        match=r"drive\.video: (ends after |is damaged or cut off, )[\d.]+ .*copy it again",
+    ):
         read(path)
 
 
@@ -88,7 +100,9 @@ def test_a_damaged_middle_is_noticed(tmp_path: Path) -> None:
     begin = len(whole) // 3
     whole[begin : begin + 3000] = np.random.default_rng(1).bytes(3000)
     (tmp_path / "drive.mp4").write_bytes(whole)
-    with pytest.raises(InputError, match=r"drive\.mp4: is damaged or cut off, \d+ frames, [\d.]+ s could be read"):
+    with pytest.raises(
+        InputError, match=r"drive\.mp4: is damaged or cut off, \d+ frames, [\d.]+ s could be read"
+    ):
         read(tmp_path / "drive.mp4")
 
 
@@ -98,7 +112,9 @@ def test_a_hole_of_zeros_is_no_nal_unit() -> None:
     unit = b"\x65\x88\x84\x00\x00\x03\x01\xff"
     framed = len(unit).to_bytes(4, "big") + unit
     assert not _has_hole(framed + framed, 4)
-    assert not _has_hole(len(unit + b"\0\0").to_bytes(4, "big") + unit + b"\0\0", 4)  # trailing zeros may be there
+    assert not _has_hole(
+        len(unit + b"\0\0").to_bytes(4, "big") + unit + b"\0\0", 4
+    )  # trailing zeros may be there
     hole = unit[:3] + bytes(12) + unit[3:]
     assert _has_hole(framed + len(hole).to_bytes(4, "big") + hole, 4)
 
@@ -125,14 +141,18 @@ def test_a_recording_without_its_index_is_said_to_be_cut(tmp_path: Path) -> None
     ],
     ids=["plain", "180", "mirrored", "upside down", "90 clockwise", "90 counterclockwise"],
 )
-def test_the_display_matrix_is_followed(tmp_path: Path, matrix: tuple[int, ...], turn) -> None:  # type: ignore[no-untyped-def]
+def test_the_display_matrix_is_followed(  # type: ignore[no-untyped-def]
+    tmp_path: Path, matrix: tuple[int, ...], turn
+) -> None:
     plain = encode([0])
     (tmp_path / "plain.mp4").write_bytes(plain)
     at = plain.index(b"tkhd") + 4 + 4 + 36  # version and flags, then the fields before the matrix
     a, b, c, d = (part << 16 for part in matrix)
     changed = plain[:at] + struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30) + plain[at + 36 :]
     (tmp_path / "turned.mp4").write_bytes(changed)
-    images = [next(iter(open_sources(tmp_path / name)[0])).image for name in ("plain.mp4", "turned.mp4")]
+    images = [
+        next(iter(open_sources(tmp_path / name)[0])).image for name in ("plain.mp4", "turned.mp4")
+    ]
     np.testing.assert_array_equal(images[1], turn(images[0]))
 
 

@@ -12,7 +12,9 @@ shapes = st.tuples(st.integers(1, 40), st.integers(1, 40))
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # pycocotools with NumPy 2
-@given(shape=shapes, seed=st.integers(0, 2**32 - 1), share=st.sampled_from([0.0, 0.02, 0.5, 0.98, 1.0]))
+@given(
+    shape=shapes, seed=st.integers(0, 2**32 - 1), share=st.sampled_from([0.0, 0.02, 0.5, 0.98, 1.0])
+)
 def test_masks_come_back_from_their_text(shape: tuple[int, int], seed: int, share: float) -> None:
     mask = np.random.default_rng(seed).random(shape) < share
     text = encode_mask(mask)
@@ -21,7 +23,11 @@ def test_masks_come_back_from_their_text(shape: tuple[int, int], seed: int, shar
 
 
 def test_runs_by_hand() -> None:
-    """6 = 6; O is 31 with its sign bit, so it needs a second digit: 31 = 'o0'. A difference of -2 is 'N'."""
+    """Short texts decode to the runs that were computed by hand.
+
+    6 is '6'. 31 has the digit O with its sign bit set, so it needs a second digit: 31 is 'o0'. A
+    difference of -2 is 'N'.
+    """
     assert decode_runs(b"6").tolist() == [6]
     assert decode_runs(b"o0").tolist() == [31]
     assert decode_runs(b"234N").tolist() == [2, 3, 4, 1]  # the fourth: 3 - 2

@@ -1,4 +1,7 @@
-"""Frames drawn with letters, and random ones: the inputs of the metric tests, for KITTI-STEP's classes."""
+"""Draws frames with letters or at random, as inputs of the metric tests.
+
+Their classes are those of KITTI-STEP.
+"""
 
 from dataclasses import dataclass
 
@@ -51,15 +54,27 @@ class Pools:
         (11, 0), (13, 0), (11, 7), (11, 300), (13, 7), (13, 300), (13, 65535),
     )  # fmt: skip
     pred: tuple[tuple[int, int], ...] = (
-        (0, 0), (10, 0), (10, 4), (255, 0), (11, 0), (13, 0), (11, 7), (13, 44), (13, 256), (13, 512), (13, 65535),
-    )  # fmt: skip
+        (0, 0),
+        (10, 0),
+        (10, 4),
+        (255, 0),
+        (11, 0),
+        (13, 0),
+        (11, 7),
+        (13, 44),
+        (13, 256),
+        (13, 512),
+        (13, 65535),
+    )
 
 
 Sequence = list[tuple[Frame, Frame]]
 
 
 def random_sequence(rng: np.random.Generator, frames: int, pools: Pools | None = None) -> Sequence:
-    """Frames 6x8: coarse blocks that mostly persist, predicted as a noisy relabelling of themselves.
+    """Draw frames of 6x8 pixels in coarse blocks that mostly persist.
+
+    The prediction is a noisy relabelling of the ground truth.
 
     Few pixels make ties (IoU of exactly one half, exactly 50 % void) frequent.
     """

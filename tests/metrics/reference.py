@@ -1,7 +1,10 @@
-"""The metrics once more, slowly: loops over pixels, sets and fractions, written from docs/metrics.md alone.
+"""A slow second implementation of the metrics, written from docs/metrics.md alone.
 
-Nothing is shared with the package. A side of a frame is a list with the (class, id) of every pixel; segments, tubes and
-tracks are sets of pixel positions; every ratio is exact until the last square root.
+It uses loops over pixels, sets and fractions.
+
+Nothing is shared with the package. A side of a frame is a list with the (class, id) of every pixel;
+segments, tubes and tracks are sets of pixel positions; every ratio is exact until the last square
+root.
 """
 
 import math
@@ -11,7 +14,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-VOID, BACKGROUND = 255, 254
+VOID = 255
+BACKGROUND = 254
 Key = tuple[int, int]
 Side = list[Key]
 Segments = dict[Key, set[tuple[int, int]]]  # (class, id) -> positions (frame, pixel)
@@ -54,11 +58,14 @@ def mean(values: Iterable[Fraction | float]) -> Number:
 def frame_pq(gt: Side, pred: Side, rules: Rules) -> dict[int, list[Fraction]]:
     """Sum of IoU, TP, FP, FN of each class in one frame."""
     skip = ignored(gt, rules) if rules.nuscenes else set()
-    truth, found = segments(gt, 0, skip), segments(pred, 0, skip)
+    truth = segments(gt, 0, skip)
+    found = segments(pred, 0, skip)
     void = {(0, x) for x, (c, _) in enumerate(gt) if c == VOID}
     crowds = {key: truth.pop(key) for key in list(truth) if key[0] in rules.things and key[1] == 0}
     counts: dict[int, list[Fraction]] = defaultdict(lambda: [Fraction(0)] * 4)
-    pairs = {(g, p): iou_of(truth[g], found[p] - void) for g in truth for p in found if g[0] == p[0]}
+    pairs = {
+        (g, p): iou_of(truth[g], found[p] - void) for g in truth for p in found if g[0] == p[0]
+    }
     matches = {pair: value for pair, value in pairs.items() if value > Fraction(1, 2)}
     for (g, _), value in matches.items():
         counts[g[0]][0] += value
@@ -77,12 +84,19 @@ def class_pq(sequences: Iterable[Frames], rules: Rules) -> dict[int, Fraction]:
         for gt, pred in frames:
             for c, counts in frame_pq(gt, pred, rules).items():
                 total[c] = [a + b for a, b in zip(total[c], counts, strict=True)]
-    counted = {c: n for c, n in total.items() if c < rules.num_classes and any(n[1:])}  # not the background
+    counted = {
+        c: n for c, n in total.items() if c < rules.num_classes and any(n[1:])
+    }  # not the background
     return {c: iou / (tp + fp / 2 + fn / 2) for c, (iou, tp, fp, fn) in counted.items()}
 
 
 def class_iou(sequences: Iterable[Frames], rules: Rules) -> dict[int, Fraction]:
-    matrix = Counter((g[0], p[0]) for frames in sequences for gt, pred in frames for g, p in zip(gt, pred, strict=True))
+    matrix = Counter(
+        (g[0], p[0])
+        for frames in sequences
+        for gt, pred in frames
+        for g, p in zip(gt, pred, strict=True)
+    )
     matrix = Counter({(g, p): n for (g, p), n in matrix.items() if g != VOID})
     classes = [*range(rules.num_classes), *([VOID] if rules.void_pred_as_class else [])]
     out = {}
@@ -103,7 +117,10 @@ def tube_scores(frames: Frames, rules: Rules) -> list[Fraction]:
                 truth[g].add((t, x))
             if p[0] in rules.things and not (g[0] in rules.things and g[1] == 0):
                 found[p].add((t, x))
-    return [sum((len(g & p) * iou_of(g, p) for p in found.values()), Fraction(0)) / len(g) for g in truth.values()]
+    return [
+        sum((len(g & p) * iou_of(g, p) for p in found.values()), Fraction(0)) / len(g)
+        for g in truth.values()
+    ]
 
 
 @dataclass(frozen=True)
@@ -115,12 +132,18 @@ class TrackScore:
 
 
 def track_scores(frames: Frames, rules: Rules) -> list[TrackScore]:
-    matches: dict[Key, list[Key | None]] = defaultdict(list)  # of each ground-truth track, frame by frame
+    matches: dict[Key, list[Key | None]] = defaultdict(
+        list
+    )  # of each ground-truth track, frame by frame
     visible: Counter[Key] = Counter()
     for gt, pred in frames:
         skip = ignored(gt, rules)
-        truth = {g: s for g, s in segments(gt, 0, skip).items() if g[0] in rules.things and g[1] > 0}
-        found = {p: s for p, s in segments(pred, 0, skip).items() if p[0] in rules.things and p[1] > 0}
+        truth = {
+            g: s for g, s in segments(gt, 0, skip).items() if g[0] in rules.things and g[1] > 0
+        }
+        found = {
+            p: s for p, s in segments(pred, 0, skip).items() if p[0] in rules.things and p[1] > 0
+        }
         visible.update(found.keys())
         for g, s in truth.items():
             fits = [p for p in found if iou_of(s, found[p]) > Fraction(1, 2)]
@@ -130,7 +153,8 @@ def track_scores(frames: Frames, rules: Rules) -> list[TrackScore]:
 
 
 def _track_score(label: int, series: list[Key | None], visible: Counter[Key]) -> TrackScore:
-    size, association = len(series), Fraction(0)
+    size = len(series)
+    association = Fraction(0)
     for p, hits in Counter(m for m in series if m is not None).items():
         association += Fraction(hits * hits, size + visible[p] - hits) / size
     kept = sum(a == b and a is not None for a, b in pairwise(series))
@@ -149,11 +173,13 @@ def scores(sequences: Iterable[Frames], rules: Rules) -> dict[str, Number]:
     """Every number of a dataset by its name in `Scores`."""
     parts = list(sequences)
     absent = dict.fromkeys(range(rules.num_classes), Fraction(0)) if rules.nuscenes else {}
-    pq, sq = absent | class_pq(parts, rules), mean(class_iou(parts, rules).values())
+    pq = absent | class_pq(parts, rules)
+    sq = mean(class_iou(parts, rules).values())
     tubes = [value for frames in parts for value in tube_scores(frames, rules)]
     tracks = [track for frames in parts for track in track_scores(frames, rules)]
     aq = mean(tubes) or 0.0
-    overall, tq = mean(pq.values()), mean(t.value for t in tracks)
+    overall = mean(pq.values())
+    tq = mean(t.value for t in tracks)
     return {
         "PAT": harmonic(overall, tq),
         "PQ": overall,

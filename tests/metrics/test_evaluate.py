@@ -39,13 +39,17 @@ def test_workers_change_no_bit(many: tuple[Path, Path], variant: str) -> None:
     pairs = pair_frames(*many, "kitti-step")
     alone = evaluate_pairs(pairs, "kitti-step", variant).to_json()  # type: ignore[arg-type]
     for workers in (2, 3, 16):
-        assert evaluate_pairs(pairs, "kitti-step", variant, workers).to_json() == alone  # type: ignore[arg-type]
+        found = evaluate_pairs(pairs, "kitti-step", variant, workers)  # type: ignore[arg-type]
+        assert found.to_json() == alone
 
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), frames=st.integers(1, 12), workers=st.integers(2, 9))
 def test_any_number_of_workers_changes_no_bit(seed: int, frames: int, workers: int) -> None:
-    packed = [tuple(map(pack, *zip(*f, strict=True))) for f in random_sequence(np.random.default_rng(seed), frames)]
+    packed = [
+        tuple(map(pack, *zip(*f, strict=True)))
+        for f in random_sequence(np.random.default_rng(seed), frames)
+    ]
     pairs = [
         FramePair(str(n % 2), "gt", "pred", partial(np.copy, gt), partial(np.copy, pred))
         for n, (gt, pred) in enumerate(packed)
@@ -59,7 +63,12 @@ def test_a_bad_frame_stops_all_workers(many: tuple[Path, Path]) -> None:
     path.write_bytes(path.read_bytes()[:-30])
     counted = []
     with pytest.raises(InputError, match=r"0001/000007\.png: is truncated"):
-        evaluate_pairs(pair_frames(*many, "kitti-step"), "kitti-step", workers=2, done=lambda: counted.append(1))
+        evaluate_pairs(
+            pair_frames(*many, "kitti-step"),
+            "kitti-step",
+            workers=2,
+            done=lambda: counted.append(1),
+        )
     assert len(counted) <= 14
 
 
@@ -67,14 +76,18 @@ def test_sequences_are_shared_by_their_length(many: tuple[Path, Path]) -> None:
     pairs = pair_frames(*many, "kitti-step")
     shares = [share_sequences(pairs, rank, 2) for rank in range(2)]
     assert [[p.sequence for p in share][:: max(1, len(share) - 1)] for share in shares] == [
-        ["0001", "0001"], ["0000", "0002"],
-    ]  # fmt: skip
+        ["0001", "0001"],
+        ["0000", "0002"],
+    ]
     assert sorted(id(p) for share in shares for p in share) == sorted(id(p) for p in pairs)
     assert share_sequences(pairs, 3, 4) == []
 
 
 def on_two_ranks(gt: Path, pred: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    return torchrun(["eval", str(gt), str(pred), "--dataset", "kitti-step", "--json", str(out)], OMP_NUM_THREADS="1")
+    return torchrun(
+        ["eval", str(gt), str(pred), "--dataset", "kitti-step", "--json", str(out)],
+        OMP_NUM_THREADS="1",
+    )
 
 
 def test_two_ranks_write_what_one_process_writes(many: tuple[Path, Path], tmp_path: Path) -> None:
@@ -86,7 +99,9 @@ def test_two_ranks_write_what_one_process_writes(many: tuple[Path, Path], tmp_pa
     assert done.stdout.count("all ") == 1  # one table, of one rank
 
 
-def test_a_mistake_on_either_rank_is_one_line_and_no_result(many: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_mistake_on_either_rank_is_one_line_and_no_result(
+    many: tuple[Path, Path], tmp_path: Path
+) -> None:
     (many[1] / "0002" / "000001.png").write_bytes(b"no picture")
     done = on_two_ranks(*many, tmp_path / "two.json")
     assert done.returncode != 0 and not (tmp_path / "two.json").exists()
@@ -96,16 +111,24 @@ def test_a_mistake_on_either_rank_is_one_line_and_no_result(many: tuple[Path, Pa
 
 
 def test_ten_thousand_frames_take_no_more_memory_than_a_thousand() -> None:
-    """Of what Python and NumPy allocate: resident memory also counts what the allocator keeps for each thread."""
+    """Ten thousand frames take no more memory than a thousand.
+
+    Only what Python and NumPy allocate is counted. Resident memory also includes what the allocator
+    keeps for each thread.
+    """
     frames = random_sequence(np.random.default_rng(1), 50)
-    packed = [tuple(np.kron(pack(*side), np.ones((8, 8), np.uint32)) for side in frame) for frame in frames]
+    packed = [
+        tuple(np.kron(pack(*side), np.ones((8, 8), np.uint32)) for side in frame)
+        for frame in frames
+    ]
 
     def pairs() -> Iterator[FramePair]:
         for number in range(10_000):
             gt, pred = packed[number % 50]
             yield FramePair("0000", "gt", "pred", gt.copy, pred.copy)
 
-    seen, sizes = 0, {}
+    seen = 0
+    sizes = {}
 
     def note() -> None:
         nonlocal seen

@@ -25,9 +25,12 @@ def test_files_score_like_the_arrays_they_were_written_from(gt: Path, pred: Path
     metrics = PanopticTrackingMetrics(KITTI_STEP)
     pairs = pair_frames(gt, pred, "kitti-step")
     assert [(p.sequence, Path(p.pred_name).name) for p in pairs] == [
-        ("0000", "000000.png"), ("0000", "000001.png"), ("0000", "000002.png"),
-        ("0001", "000000.png"), ("0001", "000001.png"),
-    ]  # fmt: skip
+        ("0000", "000000.png"),
+        ("0000", "000001.png"),
+        ("0000", "000002.png"),
+        ("0001", "000000.png"),
+        ("0001", "000001.png"),
+    ]
     for pair in pairs:
         metrics.add(pair.sequence, pair.count("kitti-step"))
     assert metrics.compute() == score_all({name: (GT[name], PRED[name]) for name in GT})
@@ -43,7 +46,8 @@ def test_frames_without_leading_zeros_are_in_the_order_of_their_numbers(tmp_path
 
 
 def test_labels_are_found_below_the_usual_folders(gt: Path, pred: Path, tmp_path: Path) -> None:
-    root, out = tmp_path / "dataset", tmp_path / "out"
+    root = tmp_path / "dataset"
+    out = tmp_path / "out"
     shutil.copytree(gt, root / "panoptic_maps" / "val")
     shutil.copytree(pred, out / "step")
     assert len(pair_frames(root, out, "kitti-step")) == 5
@@ -53,7 +57,9 @@ def test_labels_are_found_below_the_usual_folders(gt: Path, pred: Path, tmp_path
 
 
 def test_a_single_sequence_folder_is_enough(gt: Path, pred: Path) -> None:
-    assert [p.sequence for p in pair_frames(gt / "0001", pred / "0001", "kitti-step")] == ["0001"] * 2
+    assert [p.sequence for p in pair_frames(gt / "0001", pred / "0001", "kitti-step")] == [
+        "0001"
+    ] * 2
 
 
 def test_sequences_restrict_both_sides_and_count_once(gt: Path, pred: Path) -> None:
@@ -108,8 +114,13 @@ def test_another_size_is_named(gt: Path, pred: Path) -> None:
 @pytest.mark.parametrize("side", ["gt", "pred"])
 def test_an_unknown_class_is_named(gt: Path, pred: Path, side: str) -> None:
     semantic = np.full((1, 6), 19, np.uint8)
-    write_step((gt if side == "gt" else pred) / "0000" / "000000.png", semantic, np.zeros((1, 6), np.int32))
-    with pytest.raises(InputError, match=rf"{side}/0000/000000\.png: has class 19, kitti-step knows 0\.\.18 and 255"):
+    write_step(
+        (gt if side == "gt" else pred) / "0000" / "000000.png", semantic, np.zeros((1, 6), np.int32)
+    )
+    with pytest.raises(
+        InputError,
+        match=rf"{side}/0000/000000\.png: has class 19, kitti-step knows 0\.\.18 and 255",
+    ):
         pair_frames(gt, pred, "kitti-step")[0].count("kitti-step")
 
 
@@ -129,7 +140,10 @@ def palette() -> bytes:
     ("content", "words"),
     [
         (encoded(3)[:-20], "is truncated or damaged"),
-        (encoded(3)[:45] + encoded(3)[-12:], "is truncated or damaged"),  # its end is there, its pixels are not
+        (
+            encoded(3)[:45] + encoded(3)[-12:],
+            "is truncated or damaged",
+        ),  # its end is there, its pixels are not
         (encoded(3)[:30], "is not a PNG"),
         (b"", "is not a PNG"),
         (encoded(), "is a 8-bit grey PNG"),
@@ -154,7 +168,8 @@ def test_files_that_are_no_labels_are_named(
 @given(data=st.data())
 def test_a_damaged_png_is_refused(data: st.DataObject) -> None:
     rng = np.random.default_rng(0)
-    semantic, instance = rng.integers(0, 19, (20, 30)).astype(np.uint8), rng.integers(0, 65536, (20, 30), np.int32)
+    semantic = rng.integers(0, 19, (20, 30)).astype(np.uint8)
+    instance = rng.integers(0, 65536, (20, 30), np.int32)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "000000.png"
         write_step(path, semantic, instance)
@@ -197,9 +212,13 @@ def test_mots_text_knows_only_things(mots: Path, pred: Path) -> None:
     assert gt_class.tolist() == [[13, 13, BACKGROUND, BACKGROUND, 255, 255]]
     assert gt_id.tolist() == [[4, 4, 0, 0, 0, 0]]
     counted = pairs[0].count("kitti-mots")  # the prediction is AArr..
-    assert list(zip(counted.gt_class, counted.pred_class, counted.pred_id, counted.count, strict=True)) == [
-        (13, 13, 1, 2), (BACKGROUND, BACKGROUND, 0, 2), (255, BACKGROUND, 0, 2),
-    ]  # fmt: skip
+    assert list(
+        zip(counted.gt_class, counted.pred_class, counted.pred_id, counted.count, strict=True)
+    ) == [
+        (13, 13, 1, 2),
+        (BACKGROUND, BACKGROUND, 0, 2),
+        (255, BACKGROUND, 0, 2),
+    ]
     assert set(np.unique(unpack(pairs[1].read_gt())[0])) == {BACKGROUND}  # a frame without objects
     assert len(pair_frames(mots / "0000.txt", pred, "kitti-mots")) == 3
 
@@ -209,7 +228,9 @@ def test_unpaired_mots_frames_are_named(mots: Path, pred: Path) -> None:
     middle, last = (pred / "0000" / f"{n:06d}.png" for n in (1, 2))
     content = middle.read_bytes()
     middle.unlink()  # no object there, but what is wrongly seen there must count
-    with pytest.raises(InputError, match=r"pred/0000/000001\.png: is missing, frames before and after it are there"):
+    with pytest.raises(
+        InputError, match=r"pred/0000/000001\.png: is missing, frames before and after it are there"
+    ):
         pair_frames(mots, pred, "kitti-mots")
     middle.write_bytes(content)
     (pred / "0000" / "1.png").write_bytes(content)
@@ -217,8 +238,12 @@ def test_unpaired_mots_frames_are_named(mots: Path, pred: Path) -> None:
         pair_frames(mots, pred, "kitti-mots")
     (pred / "0000" / "1.png").unlink()
     last.rename(pred / "0000" / "000003.png")
-    with pytest.raises(InputError, match=r"pred/0000/000002\.png: is missing, .*0000\.txt has objects"):
+    with pytest.raises(
+        InputError, match=r"pred/0000/000002\.png: is missing, .*0000\.txt has objects"
+    ):
         pair_frames(mots, pred, "kitti-mots")
     (pred / "0000" / "000003.png").rename(pred / "0000" / "last.png")
-    with pytest.raises(InputError, match=r"pred/0000/last\.png: is not named by its frame's number"):
+    with pytest.raises(
+        InputError, match=r"pred/0000/last\.png: is not named by its frame's number"
+    ):
         pair_frames(mots, pred, "kitti-mots")

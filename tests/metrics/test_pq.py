@@ -1,4 +1,7 @@
-"""PQ on frames drawn by hand: r road, s sky, '.' void, A B D cars, P Q persons, c p their crowds."""
+"""PQ on frames drawn by hand.
+
+The letters are r road, s sky, '.' void, A B D cars, P Q persons, and c p their crowds.
+"""
 
 import pytest
 
@@ -6,14 +9,18 @@ from tests.metrics.drawing import score, score_all
 
 
 def test_counts_of_a_class_and_the_mean_over_classes() -> None:
-    result = score(["AAABrrrr"], ["AADDrrrr"])  # A: IoU 2/3; B with D: exactly 1/2, so one FN and one FP
+    result = score(
+        ["AAABrrrr"], ["AADDrrrr"]
+    )  # A: IoU 2/3; B with D: exactly 1/2, so one FN and one FP
     assert result.classes["car"].PQ == pytest.approx((2 / 3) / (1 + 1 / 2 + 1 / 2))
     assert result.dataset.PQ_things == pytest.approx(1 / 3)
     assert result.dataset.PQ_stuff == 1
     assert result.dataset.PQ == pytest.approx((1 / 3 + 1) / 2)
 
 
-@pytest.mark.parametrize(("gt", "pred", "pq"), [("AAAA", "AA..", 0), ("AAA", "AA.", 2 / 3), ("AAAA", "AAA.", 3 / 4)])
+@pytest.mark.parametrize(
+    ("gt", "pred", "pq"), [("AAAA", "AA..", 0), ("AAA", "AA.", 2 / 3), ("AAAA", "AAA.", 3 / 4)]
+)
 def test_a_match_needs_more_than_one_half(gt: str, pred: str, pq: float) -> None:
     assert score([gt], [pred]).dataset.PQ == pytest.approx(pq)
 

@@ -9,9 +9,11 @@ from tests.metrics.drawing import Frame, count
 
 def bars(*objects: tuple[int, int, int]) -> Frame:
     """Objects (class, id, pixels), each at the left of its own row of 3000 pixels, on road."""
-    semantic, instance = np.zeros((len(objects), 3000), np.uint8), np.zeros((len(objects), 3000), np.int32)
+    semantic = np.zeros((len(objects), 3000), np.uint8)
+    instance = np.zeros((len(objects), 3000), np.int32)
     for row, (label, identity, pixels) in enumerate(objects):
-        semantic[row, :pixels], instance[row, :pixels] = label, identity
+        semantic[row, :pixels] = label
+        instance[row, :pixels] = identity
     return semantic, instance
 
 
@@ -26,7 +28,11 @@ def test_masks_are_counted_by_class_and_area() -> None:
     assert recall.to_json() == {
         "person": {"below 500": {"masks": 2, "found": 1, "false": 0}},  # a car there is no person
         "car": {
-            "below 500": {"masks": 2, "found": 2, "false": 2},  # that car, and 250 pixels of a car of 500
+            "below 500": {
+                "masks": 2,
+                "found": 2,
+                "false": 2,
+            },  # that car, and 250 pixels of a car of 500
             "500 to 2000": {"masks": 4, "found": 3, "false": 0},  # 250 of 500 is exactly one half
             "above 2000": {"masks": 2, "found": 2, "false": 0},
         },
@@ -47,7 +53,11 @@ def test_sizes_are_roots_of_areas() -> None:
     assert sizes.to_json() == {
         "car": {
             "below 20": {"masks": 1, "found": 1, "false": 0},
-            "20 to 40": {"masks": 1, "found": 0, "false": 1},  # what is false counts by its own size
+            "20 to 40": {
+                "masks": 1,
+                "found": 0,
+                "false": 1,
+            },  # what is false counts by its own size
             "above 40": {"masks": 1, "found": 0, "false": 0},
         }
     }
@@ -56,6 +66,9 @@ def test_sizes_are_roots_of_areas() -> None:
 def test_predictions_on_void_and_crowds_are_not_false() -> None:
     sizes = RecallByArea.by_side(KITTI_STEP)
     sizes.add(
-        count(bars((255, 0, 100), (13, 0, 100), (13, 0, 49), (11, 0, 100)), bars(*((13, i, 100) for i in (1, 2, 3, 4))))
+        count(
+            bars((255, 0, 100), (13, 0, 100), (13, 0, 49), (11, 0, 100)),
+            bars(*((13, i, 100) for i in (1, 2, 3, 4))),
+        )
     )
     assert sizes.to_json() == {"car": {"below 20": {"masks": 0, "found": 0, "false": 2}}}

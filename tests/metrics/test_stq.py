@@ -39,7 +39,12 @@ def test_nothing_but_void_leaves_sq_and_stq_undefined() -> None:
     result = score(["...."], ["rrAA"]).dataset
     assert (result.SQ, result.STQ, result.AQ) == (None, None, 0)
     empty = PanopticTrackingMetrics(KITTI_STEP).compute()
-    assert (empty.dataset.SQ, empty.dataset.PAT, empty.sequences, empty.classes) == (None, None, {}, {})
+    assert (empty.dataset.SQ, empty.dataset.PAT, empty.sequences, empty.classes) == (
+        None,
+        None,
+        {},
+        {},
+    )
 
 
 def test_aq_has_no_threshold() -> None:
@@ -80,7 +85,8 @@ def test_aq_weighs_tubes_not_sequences() -> None:
 
 def test_stq_of_a_dataset_comes_from_its_aq_and_sq() -> None:
     both = score_all({"one": (["AArr"], ["AArr"]), "two": (["AArr"], ["rrrr"])}).dataset
-    car, road = 2 / 4, 4 / 6
+    car = 2 / 4
+    road = 4 / 6
     assert both.AQ == pytest.approx(1 / 2)
     assert both.SQ == pytest.approx((car + road) / 2)
     assert both.STQ == pytest.approx(math.sqrt(1 / 2 * (car + road) / 2))

@@ -21,9 +21,20 @@ def test_the_worked_example() -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "changes"),
-    [("AAA", 0), ("AAB", 1), ("ABA", 2), ("AA-", 1), ("-AA", 1), ("A-A", 2), ("A--", 2), ("---", 2)],
+    [
+        ("AAA", 0),
+        ("AAB", 1),
+        ("ABA", 2),
+        ("AA-", 1),
+        ("-AA", 1),
+        ("A-A", 2),
+        ("A--", 2),
+        ("---", 2),
+    ],
 )
-def test_every_pair_of_frames_without_the_same_match_is_a_change(pattern: str, changes: int) -> None:
+def test_every_pair_of_frames_without_the_same_match_is_a_change(
+    pattern: str, changes: int
+) -> None:
     pred = [(letter if letter != "-" else "r") * 2 for letter in pattern]
     result = score(["AA"] * 3, pred).dataset
     assert (result.IDS, result.N_IDS) == (changes, 2)
@@ -48,13 +59,16 @@ def test_a_match_needs_more_than_one_half_and_an_id_but_not_the_class() -> None:
     assert score(["AAAA"], ["AAAr"]).dataset.TQ == 1
     assert score(["AAAA"], ["cccc"]).dataset.TQ == 0
     assert score(["AAAA", "AAAA"], ["PPPP", "PPPP"]).dataset.TQ == 1
-    assert score(["AAAA", "AAAA"], ["AAAA", "PPPP"]).dataset.TQ == 0  # (class, 1) twice, yet another key
+    assert (
+        score(["AAAA", "AAAA"], ["AAAA", "PPPP"]).dataset.TQ == 0
+    )  # (class, 1) twice, yet another key
 
 
 @pytest.mark.parametrize("gt", ["AA..", "AAcc", "AA.p"])
 def test_void_and_crowd_are_removed_from_both_sides(gt: str) -> None:
     assert score([gt], ["AAAA"]).dataset.TQ == 1
-    # A prediction seen only there is not visible in that frame, and the track has no such frame either.
+    # A prediction seen only there is not visible in that frame, and the track has no such frame
+    # either.
     assert score([gt, "..cc"], ["AAAA", "AAAA"]).dataset.TQ == 1
 
 
@@ -64,7 +78,9 @@ def test_stuff_pixels_are_not_removed() -> None:
 
 
 def test_all_tracks_weigh_the_same_and_classes_are_reported_apart() -> None:
-    result = score_all({"one": (["AABBPP", "AABBPP"], ["AArrPP", "AArrQQ"]), "two": (["AA"], ["BB"])})
+    result = score_all(
+        {"one": (["AABBPP", "AABBPP"], ["AArrPP", "AArrQQ"]), "two": (["AA"], ["BB"])}
+    )
     one_changed = math.sqrt((1 - 1 / 1) * 1)
     assert result.dataset.TQ == pytest.approx((1 + 0 + one_changed + 1) / 4)
     assert (result.dataset.IDS, result.dataset.N_IDS, result.dataset.num_gt_tracks) == (2, 3, 4)
@@ -93,7 +109,8 @@ def test_pat_is_zero_or_undefined_at_the_edges() -> None:
     assert score(["AAAA"], ["PPPP"]).dataset.PAT == 0  # only PQ is
     stuff = score(["rrcc"], ["rrAA"])
     assert (stuff.dataset.PQ, stuff.dataset.TQ, stuff.dataset.PAT) == (1, None, None)
-    assert stuff.classes["car"].PAT is None and stuff.to_json()["dataset"]["PAT"] is None  # type: ignore[index]
+    assert stuff.classes["car"].PAT is None
+    assert stuff.to_json()["dataset"]["PAT"] is None  # type: ignore[index]
     assert stuff.classes["road"].TQ is None and stuff.classes["road"].IDS is None
 
 
@@ -112,9 +129,12 @@ def test_frames_of_two_sizes_are_refused() -> None:
 
 @pytest.mark.parametrize(("side", "label"), [("ground truth", 19), ("prediction", 253)])
 def test_unknown_classes_are_refused_and_nothing_is_added(side: str, label: int) -> None:
-    good, bad = draw("AA"), (np.full((1, 2), label, np.uint8), np.zeros((1, 2), np.int32))
+    good = draw("AA")
+    bad = (np.full((1, 2), label, np.uint8), np.zeros((1, 2), np.int32))
     metrics = PanopticTrackingMetrics(KITTI_STEP)
-    with pytest.raises(ValueError, match=rf"{side} has class {label}, kitti-step knows 0\.\.18 and 255"):
+    with pytest.raises(
+        ValueError, match=rf"{side} has class {label}, kitti-step knows 0\.\.18 and 255"
+    ):
         metrics.update("one", *((bad, good) if side == "ground truth" else (good, bad)))
     assert not metrics.compute().sequences
 
@@ -123,7 +143,9 @@ def test_unknown_classes_are_refused_and_nothing_is_added(side: str, label: int)
 def test_ids_beyond_sixteen_bits_are_refused(identity: int) -> None:
     semantic, instance = draw("AA")
     with pytest.raises(ValueError, match=rf"{identity}.* not within 0\.\.65535"):
-        PanopticTrackingMetrics(KITTI_STEP).update("one", (semantic, instance), (semantic, instance * 0 + identity))
+        PanopticTrackingMetrics(KITTI_STEP).update(
+            "one", (semantic, instance), (semantic, instance * 0 + identity)
+        )
 
 
 @pytest.mark.parametrize("label", [-1, 256])

@@ -12,7 +12,10 @@ from mapt.model.heads.rpn import FOREGROUND_IOU
 @pytest.mark.parametrize("ratio", [0.5, 1.0, 2.4])
 def test_micro_has_an_anchor_for_every_object_of_8_to_360_pixels(ratio: float) -> None:
     config = preset("micro")
-    shapes = [make_anchors(anchor_shapes(config, level), 1, 1, stride) for level, stride in enumerate(STRIDES)]
+    shapes = [
+        make_anchors(anchor_shapes(config, level), 1, 1, stride)
+        for level, stride in enumerate(STRIDES)
+    ]
     anchors = torch.cat(shapes)
     sizes = (anchors[:, 2:] - anchors[:, :2]).double()  # (A,2) width, height
     for size in torch.logspace(torch.tensor(8.0).log10(), torch.tensor(360.0).log10(), 40).double():

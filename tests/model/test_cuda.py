@@ -1,7 +1,9 @@
-"""The network on a GPU that is not there: PyTorch's fake tensors mix devices, and lack values, as on a real one.
+"""The network on a simulated GPU.
 
-What reads a value on the host raises here. The same places would make a host wait for a GPU, and could not be captured
-in a CUDA graph.
+PyTorch's fake tensors refuse to mix devices and have no values, as if they were on a real GPU.
+
+What reads a value on the host raises here. The same places would make a host wait for a GPU, and
+could not be captured in a CUDA graph.
 """
 
 from collections.abc import Iterator
@@ -55,7 +57,9 @@ def on_fake_gpu(network: Network) -> Network:
         for own in (cast(dict[str, Any], module._parameters), module._buffers):
             for name, tensor in own.items():
                 if tensor is not None:
-                    made = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="cuda")
+                    made = torch.empty_strided(
+                        tensor.shape, tensor.stride(), dtype=tensor.dtype, device="cuda"
+                    )
                     own[name] = nn.Parameter(made) if isinstance(tensor, nn.Parameter) else made
     return network
 
@@ -74,7 +78,9 @@ def run(graph: nn.Module, inputs: list[Tensor]) -> tuple[Tensor, ...]:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_every_subgraph_stays_on_the_gpu_and_asks_the_host_nothing(name: str, operators: None) -> None:
+def test_every_subgraph_stays_on_the_gpu_and_asks_the_host_nothing(
+    name: str, operators: None
+) -> None:
     network = Network(CONFIGS[name]).eval()
     with fake_gpu():
         graphs = build_subgraphs(on_fake_gpu(network))
@@ -112,7 +118,9 @@ def test_nothing_goes_between_host_and_gpu_and_the_values_are_the_cpus(
     given: dict[str, Tensor] = {"image": torch.randint(0, 256, (1, 64, 128, 3), dtype=torch.uint8)}
     for spec in SUBGRAPHS:
         for t in spec.inputs:
-            given.setdefault(t.name, torch.rand(t.resolve(info.sizes)) * (60 if t.name == "boxes" else 1))
+            given.setdefault(
+                t.name, torch.rand(t.resolve(info.sizes)) * (60 if t.name == "boxes" else 1)
+            )
     with pretend_cuda(monkeypatch) as machine, torch.inference_mode():
         with compiled.disabled() if compiled.MISSING_CUDA else nullcontext():
             on_host = {
@@ -137,7 +145,8 @@ def test_suppression_on_a_gpu_is_the_cpus(count: int, monkeypatch: pytest.Monkey
     scattered = torch.cat((corner, corner + 5 + 20 * torch.rand(count, 2)), 1)
     left = 4.0 * torch.arange(count)
     chain = torch.stack((left, left * 0, left + 10, left * 0 + 10), 1)
-    groups, valid = torch.randint(0, 2, (count,)), torch.rand(count) > 0.2
+    groups = torch.randint(0, 2, (count,))
+    valid = torch.rand(count) > 0.2
     for boxes, group, usable in ((scattered, groups, valid), (chain, groups * 0, valid | True)):
         want = greedy_nms(boxes, group, usable, 0.3)
         with pretend_cuda(monkeypatch) as machine:
@@ -152,7 +161,9 @@ def test_torchvisions_roi_align_on_a_gpu_is_the_cpus(monkeypatch: pytest.MonkeyP
     torch.manual_seed(1)
     features = [torch.rand(2, 3, 512 // s, 512 // s) for s in (4, 8, 16, 32)]
     side = torch.tensor([20.0, 150.0, 300.0, 500.0, 30.0])
-    boxes = torch.stack((torch.tensor([0.0, 1, 0, 1, 1]), side * 0, side * 0 + 3, side, side + 3), 1)
+    boxes = torch.stack(
+        (torch.tensor([0.0, 1, 0, 1, 1]), side * 0, side * 0 + 3, side, side + 3), 1
+    )
     assert sorted(set(roi_levels(boxes[:, 1:]).tolist())) == [0, 1, 2, 3]
     monkeypatch.setattr(compiled, "_enabled", False)
 
@@ -163,7 +174,8 @@ def test_torchvisions_roi_align_on_a_gpu_is_the_cpus(monkeypatch: pytest.MonkeyP
 
     want = both(features, boxes)
     with pretend_cuda(monkeypatch) as machine:
-        maps, on_gpu = [f.to("cuda") for f in features], boxes.to("cuda")
+        maps = [f.to("cuda") for f in features]
+        on_gpu = boxes.to("cuda")
         machine.waits.clear()
         found = both(maps, on_gpu)
         assert machine.waits == []

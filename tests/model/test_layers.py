@@ -7,7 +7,9 @@ from mapt.model.layers import DepthwiseConv
 
 
 @pytest.mark.parametrize("dilation", [1, 2, 4, (1, 6)])
-def test_bf16_gradients_of_a_depthwise_convolution_are_those_of_its_inputs(dilation: int | tuple[int, int]) -> None:
+def test_bf16_gradients_of_a_depthwise_convolution_are_those_of_its_inputs(
+    dilation: int | tuple[int, int],
+) -> None:
     """Memory is filled with huge numbers first: whoever reads what was never written finds them."""
     torch.manual_seed(0)
     conv = DepthwiseConv(16, dilation=dilation).to(memory_format=torch.channels_last)

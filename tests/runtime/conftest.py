@@ -11,14 +11,20 @@ from numpy.typing import NDArray
 from mapt.contract import BY_NAME, ModelInfo, Thresholds
 from mapt.runtime.backends.protocol import Backend, Tensors
 
-HEIGHT, WIDTH = 64, 96
+HEIGHT = 64
+WIDTH = 96
 SIZES = {"H": HEIGHT, "W": WIDTH, "K": 4, "D": 4, "N": 2, "F": 1, "S": 1, "C": 1, "M": 1, "E": 8}
-INFO = ModelInfo("nano", HEIGHT, WIDTH, ("road", "sky", "car", "person"), (2, 3), SIZES, Thresholds())
+INFO = ModelInfo(
+    "nano", HEIGHT, WIDTH, ("road", "sky", "car", "person"), (2, 3), SIZES, Thresholds()
+)
 
 
 @dataclass(frozen=True)
 class Actor:
-    """A rectangle that moves evenly; `look` is the axis of its embedding, `hidden` the frames without a detection."""
+    """A rectangle that moves evenly.
+
+    `look` is the axis of its embedding. `hidden` lists the frames without a detection.
+    """
 
     x: int
     y: int
@@ -43,7 +49,9 @@ class Actor:
 
     def mask8(self, frame: int) -> NDArray[np.float32]:
         """(H/8,W/8) area averages."""
-        share: NDArray[np.float32] = self.mask(frame).reshape(HEIGHT // 8, 8, WIDTH // 8, 8).mean((1, 3))
+        share: NDArray[np.float32] = (
+            self.mask(frame).reshape(HEIGHT // 8, 8, WIDTH // 8, 8).mean((1, 3))
+        )
         return share
 
 
@@ -61,7 +69,8 @@ class SceneBackend:
     name = "scene"
 
     def __init__(self, actors: tuple[Actor, ...], info: ModelInfo) -> None:
-        self.info, self.actors = info, sorted(actors, key=lambda actor: -actor.score)
+        self.info = info
+        self.actors = sorted(actors, key=lambda actor: -actor.score)
         self.providers = {name: "script" for name in BY_NAME}
         self.calls: list[str] = []
         self.carried: list[tuple[int, int]] = []  # frames between which the motion head ran
@@ -76,7 +85,9 @@ class SceneBackend:
         spec = BY_NAME[subgraph]
         for tensor in spec.inputs:
             found = inputs[tensor.name]
-            assert found.dtype == tensor.dtype and found.shape == tensor.resolve(self.info.sizes), tensor.name
+            assert found.dtype == tensor.dtype and found.shape == tensor.resolve(self.info.sizes), (
+                tensor.name
+            )
         out = {t.name: np.zeros(t.resolve(self.info.sizes), t.dtype) for t in spec.outputs}
         getattr(self, f"_{subgraph}")(inputs, out)
         self.spoil.get(subgraph, id)(out)
@@ -99,16 +110,21 @@ class SceneBackend:
         seen = self._seen(frame)[: SIZES["D"]]
         out["count"][0] = len(seen)
         for row, actor in enumerate(seen):
-            out["boxes"][row], out["scores"][row], out["classes"][row] = actor.box(frame), actor.score, actor.label
-            out["mask_logits"][row], out["masks8"][row, 0] = 4, actor.mask8(frame)
+            out["boxes"][row] = actor.box(frame)
+            out["scores"][row] = actor.score
+            out["classes"][row] = actor.label
+            out["mask_logits"][row] = 4
+            out["masks8"][row, 0] = actor.mask8(frame)
 
     def _motion(self, inputs: Mapping[str, NDArray[Any]], out: Tensors) -> None:
-        before, now = int(inputs["s_prev"].flat[0]), int(inputs["s"].flat[0])
+        before = int(inputs["s_prev"].flat[0])
+        now = int(inputs["s"].flat[0])
         self.carried.append((before, now))
         out["propagated"][:] = -9
         for row, mask in enumerate(inputs["masks_prev"][:, 0]):
             if mask.any():
-                actor = max(self.actors, key=lambda a, m=mask: np.minimum(a.mask8(before), m).sum())  # type: ignore[misc]
+                shared = [np.minimum(a.mask8(before), mask).sum() for a in self.actors]
+                actor = self.actors[int(np.argmax(shared))]
                 share = actor.mask8(now).clip(1e-4, 1 - 1e-4)
                 out["propagated"][row, 0] = np.log(share / (1 - share))
 
@@ -133,7 +149,8 @@ def scene() -> Callable[..., SceneBackend]:
     """Builds the fake network of some actors; keywords change thresholds."""
 
     def build(*actors: Actor, **limits: float) -> SceneBackend:
-        backend = SceneBackend(actors, replace(INFO, thresholds=replace(INFO.thresholds, **limits)))  # type: ignore[arg-type]
+        thresholds = replace(INFO.thresholds, **limits)  # type: ignore[arg-type]
+        backend = SceneBackend(actors, replace(INFO, thresholds=thresholds))
         protocol: Backend = backend
         assert protocol.name == "scene"
         return backend
@@ -147,7 +164,8 @@ class CrowdBackend(SceneBackend):
     def __init__(self, count: int, strangers: bool) -> None:
         sizes = {**SIZES, "H": 256, "W": 512, "D": count, "N": 16}
         super().__init__((), replace(INFO, height=256, width=512, sizes=sizes))
-        self.count, self.strangers = count, strangers
+        self.count = count
+        self.strangers = strangers
 
     def _semantic(self, inputs: Mapping[str, NDArray[Any]], out: Tensors) -> None:
         out["s"][:] = inputs["c16"].flat[0]
@@ -160,8 +178,10 @@ class CrowdBackend(SceneBackend):
         for row in range(self.count):
             y, x = divmod(row + shift, 64)
             out["boxes"][row] = 8 * x, 8 * y, 8 * x + 8, 8 * y + 8
-            out["scores"][row], out["classes"][row] = 0.9 - 1e-4 * row, 2
-            out["mask_logits"][row], out["masks8"][row, 0, y, x] = 4, 1
+            out["scores"][row] = 0.9 - 1e-4 * row
+            out["classes"][row] = 2
+            out["mask_logits"][row] = 4
+            out["masks8"][row, 0, y, x] = 1
 
     def _motion(self, inputs: Mapping[str, NDArray[Any]], out: Tensors) -> None:
         out["propagated"][:] = np.where(inputs["masks_prev"] > 0, 9, -9)

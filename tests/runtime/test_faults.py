@@ -40,7 +40,15 @@ def street(actor: Make) -> tuple[Any, ...]:
 def told(frame: PanopticFrame) -> tuple[Any, ...]:
     """All of a frame but its timings, to be compared."""
     pixels = zlib.crc32(frame.semantic.tobytes()), zlib.crc32(frame.instance.tobytes())
-    return (frame.tracks, frame.decisions, frame.stamp_ns, frame.overflow, frame.degraded, frame.alarms, *pixels)
+    return (
+        frame.tracks,
+        frame.decisions,
+        frame.stamp_ns,
+        frame.overflow,
+        frame.degraded,
+        frame.alarms,
+        *pixels,
+    )
 
 
 def ids(frame: PanopticFrame) -> list[int]:
@@ -51,19 +59,25 @@ class Playing:
     """A tracker at frame 2 of a street, and what it should say from there on."""
 
     def __init__(self, backend: Any, picture: Make) -> None:
-        self.backend, self.picture = backend, picture
+        self.backend = backend
+        self.picture = picture
         alone = PanopticTracker(backend)
         self.expected = [told(alone.step(picture(n), n * PERIOD)) for n in range(6)]
         self.tracker = PanopticTracker(backend)
         for number in range(2):
-            assert told(self.tracker.step(picture(number), number * PERIOD)) == self.expected[number]
+            assert (
+                told(self.tracker.step(picture(number), number * PERIOD)) == self.expected[number]
+            )
         self.before = self.tracker.save_state()
 
     def goes_on(self) -> None:
         """Nothing changed, to the last bit, and the next frames are those of an undisturbed run."""
         assert self.tracker.save_state() == self.before
         for number in range(2, 6):
-            assert told(self.tracker.step(self.picture(number), number * PERIOD)) == self.expected[number]
+            assert (
+                told(self.tracker.step(self.picture(number), number * PERIOD))
+                == self.expected[number]
+            )
 
 
 @pytest.fixture
@@ -93,20 +107,28 @@ def test_a_stamp_that_cannot_be_is_refused(playing: Playing, stamp: Any, words: 
     calls = len(playing.backend.calls)
     with pytest.raises(StampError, match=words) as error:
         playing.tracker.step(playing.picture(5), stamp)
-    assert "\n" not in str(error.value) and len(str(error.value)) < 200 and isinstance(error.value, InputError)
+    assert (
+        "\n" not in str(error.value)
+        and len(str(error.value)) < 200
+        and isinstance(error.value, InputError)
+    )
     assert len(playing.backend.calls) == calls
-    assert playing.tracker.health().status is Status.NO_INPUT and playing.tracker.health().refused == 1
+    assert (
+        playing.tracker.health().status is Status.NO_INPUT and playing.tracker.health().refused == 1
+    )
     playing.goes_on()
 
 
 def test_an_hour_is_no_jump_and_any_integer_is_a_stamp(playing: Playing) -> None:
-    frame = playing.tracker.step(playing.picture(2), np.int64(PERIOD + HOUR))  # type: ignore[arg-type]
+    stamp = np.int64(PERIOD + HOUR)
+    frame = playing.tracker.step(playing.picture(2), stamp)  # type: ignore[arg-type]
     assert type(frame.stamp_ns) is int and ids(frame) == [4, 5, 6]
 
 
 def test_dropped_repeated_and_reordered_frames(playing: Playing) -> None:
     """Of frames 2 3 3 2 5 4 those that rise are labelled, with the ids of an undisturbed run."""
-    order, refused = [2, 3, 3, 2, 5, 4], 0
+    order = [2, 3, 3, 2, 5, 4]
+    refused = 0
     for number in order:
         try:
             frame = playing.tracker.step(playing.picture(number), number * PERIOD)
@@ -160,9 +182,13 @@ def test_any_memory_layout_gives_the_same_labels(playing: Playing, layout: str) 
     assert told(playing.tracker.step(image, 2 * PERIOD)) == playing.expected[2]
 
 
-@pytest.mark.parametrize("error", [RuntimeError("out of\nmemory"), ValueError(), MemoryError("no"), OSError(5, "gone")])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("out of\nmemory"), ValueError(), MemoryError("no"), OSError(5, "gone")]
+)
 @pytest.mark.parametrize("subgraph", list(BY_NAME))
-def test_a_backend_that_raises_changes_nothing(playing: Playing, subgraph: Any, error: Exception) -> None:
+def test_a_backend_that_raises_changes_nothing(
+    playing: Playing, subgraph: Any, error: Exception
+) -> None:
     playing.backend.raises = {subgraph: error}
     with pytest.raises(BackendError, match=f"^{subgraph}: {type(error).__name__}") as raised:
         playing.tracker.step(playing.picture(5), 2 * PERIOD)
@@ -235,7 +261,9 @@ def test_an_output_that_breaks_the_contract_changes_nothing(
     playing.goes_on()
 
 
-@pytest.mark.parametrize("box", [(5, 5, 5, 5), (40, 40, 2, 2), (-1e9, -1e9, 1e9, 1e9), (500, 500, 600, 600)])
+@pytest.mark.parametrize(
+    "box", [(5, 5, 5, 5), (40, 40, 2, 2), (-1e9, -1e9, 1e9, 1e9), (500, 500, 600, 600)]
+)
 def test_boxes_of_any_kind_do_no_harm(playing: Playing, box: tuple[float, ...]) -> None:
     def spoil(outputs: dict[str, Any]) -> None:
         outputs["boxes"][0] = box
@@ -270,27 +298,40 @@ def test_a_frozen_camera_is_told_and_ends_propagation_when_it_lasts(
         assert frame.alarms == ("frozen",) and ids(frame) == [1, 2, 3]
         assert tracker.health().status is Status.INVALID and "camera" in tracker.health().reason
     back = tracker.step(picture(5), 4 * PERIOD)  # the last new picture is 0.4 s old
-    assert back.alarms == () and {d.stage for d in back.decisions} == {"appearance"} and ids(back) == [1, 2, 3]
+    assert (
+        back.alarms == ()
+        and {d.stage for d in back.decisions} == {"appearance"}
+        and ids(back) == [1, 2, 3]
+    )
     assert backend.carried[-1] == (5, 5)  # the stale features were not used
     assert {d.stage for d in tracker.step(picture(6), 5 * PERIOD).decisions} == {"propagation"}
 
 
-def test_another_image_size_ends_propagation(scene: Make, street: tuple[Any, ...], picture: Make) -> None:
+def test_another_image_size_ends_propagation(
+    scene: Make, street: tuple[Any, ...], picture: Make
+) -> None:
     tracker = PanopticTracker(scene(*street))
     tracker.step(picture(0), 0)
     frame = tracker.step(picture(1, 64, 90), PERIOD)
     assert {d.stage for d in frame.decisions} == {"appearance"} and ids(frame) == [1, 2, 3]
 
 
-def test_five_hundred_objects_are_bounded_and_the_lowest_scores_go(crowd: Make, picture: Make) -> None:
+def test_five_hundred_objects_are_bounded_and_the_lowest_scores_go(
+    crowd: Make, picture: Make
+) -> None:
     backend = crowd(500)
     everyone = PanopticTracker(backend).step(picture(0, 256, 512), 0)
-    assert len(everyone.tracks) == 500 and everyone.overflow == 1  # every slot is filled: there may be more
+    assert (
+        len(everyone.tracks) == 500 and everyone.overflow == 1
+    )  # every slot is filled: there may be more
     tracker = PanopticTracker(backend, max_objects=20)
     for number in range(3):
         frame = tracker.step(picture(number, 256, 512), number * PERIOD)
         assert ids(frame) == list(range(1, 21)) and frame.overflow == 481
-        assert min(t.score for t in frame.tracks) == pytest.approx(0.9 - 19e-4) and "saturated" in frame.alarms
+        assert (
+            min(t.score for t in frame.tracks) == pytest.approx(0.9 - 19e-4)
+            and "saturated" in frame.alarms
+        )
     assert tracker.health().status is Status.DEGRADED
 
 
@@ -317,7 +358,9 @@ def test_nothing_for_a_thousand_frames(scene: Make, actor: Make, picture: Make) 
 
 
 def test_two_threads_at_once_are_told_apart(playing: Playing) -> None:
-    inside, go, errors = threading.Event(), threading.Event(), []
+    inside = threading.Event()
+    go = threading.Event()
+    errors = []
 
     def wait(_: Mapping[str, Any]) -> None:
         inside.set()
@@ -329,26 +372,39 @@ def test_two_threads_at_once_are_told_apart(playing: Playing) -> None:
         errors.append(error.value)
 
     playing.backend.spoil = {"motion": wait}
-    tracker, picture = playing.tracker, playing.picture
+    tracker = playing.tracker
+    picture = playing.picture
     results: list[PanopticFrame] = []
-    worker = threading.Thread(target=lambda: results.append(tracker.step(picture(2), 2 * PERIOD)), daemon=True)
+    worker = threading.Thread(
+        target=lambda: results.append(tracker.step(picture(2), 2 * PERIOD)), daemon=True
+    )
     worker.start()
     assert inside.wait()
     intrude(lambda: tracker.step(picture(3), 3 * PERIOD))
     intrude(tracker.reset)
     intrude(lambda: tracker.restore_state(playing.before))
-    assert tracker.save_state() == playing.before  # reading is free, and sees the state before the step
+    assert (
+        tracker.save_state() == playing.before
+    )  # reading is free, and sees the state before the step
     assert tracker.health().busy_ms > 0 and tracker.health().failed == 0
     go.set()
     worker.join()
-    assert told(results[0]) == playing.expected[2] and len(errors) == 3 and isinstance(errors[0], StepError)
+    assert (
+        told(results[0]) == playing.expected[2]
+        and len(errors) == 3
+        and isinstance(errors[0], StepError)
+    )
     playing.backend.spoil = {}
     for number in range(3, 6):
         assert told(tracker.step(picture(number), number * PERIOD)) == playing.expected[number]
 
 
-def test_many_threads_leave_the_table_whole(scene: Make, street: tuple[Any, ...], picture: Make) -> None:
-    tracker, done, refused = PanopticTracker(scene(*street)), [], []
+def test_many_threads_leave_the_table_whole(
+    scene: Make, street: tuple[Any, ...], picture: Make
+) -> None:
+    tracker = PanopticTracker(scene(*street))
+    done = []
+    refused = []
 
     def work(first: int) -> None:
         for number in range(first, 40, 4):
@@ -368,7 +424,9 @@ def test_many_threads_leave_the_table_whole(scene: Make, street: tuple[Any, ...]
     tracker.restore_state(tracker.save_state())  # which checks the table in full
 
 
-def test_ids_that_run_out_are_an_error_not_a_second_life(scene: Make, actor: Make, picture: Make) -> None:
+def test_ids_that_run_out_are_an_error_not_a_second_life(
+    scene: Make, actor: Make, picture: Make
+) -> None:
     from dataclasses import replace
 
     tracker = PanopticTracker(scene(actor(8, 8)))
@@ -387,7 +445,9 @@ def test_the_order_of_detections_does_not_matter(playing: Playing) -> None:
 
     playing.backend.spoil = {"instance": shuffle}
     tracker = PanopticTracker(playing.backend)
-    assert [told(tracker.step(playing.picture(n), n * PERIOD)) for n in range(6)] == playing.expected
+    assert [
+        told(tracker.step(playing.picture(n), n * PERIOD)) for n in range(6)
+    ] == playing.expected
 
 
 def test_a_bundle_that_changes_on_disk_does_not_reach_a_running_tracker(
@@ -398,7 +458,8 @@ def test_a_bundle_that_changes_on_disk_does_not_reach_a_running_tracker(
     copy = tmp_path / "bundle"
     shutil.copytree(bundle, copy)
     images = [np.random.default_rng(n).integers(0, 255, (192, 624, 3), np.uint8) for n in range(2)]
-    first, other = PanopticTracker.load(copy, threads=1), PanopticTracker.load(bundle, threads=1)
+    first = PanopticTracker.load(copy, threads=1)
+    other = PanopticTracker.load(bundle, threads=1)
     expected = [told(other.step(image, n * PERIOD)) for n, image in enumerate(images)]
     assert told(first.step(images[0], 0)) == expected[0]
     for path in copy.iterdir():
@@ -409,8 +470,12 @@ def test_a_bundle_that_changes_on_disk_does_not_reach_a_running_tracker(
 
 
 def test_time_goes_on_while_the_camera_is_covered(scene: Make, actor: Make, picture: Make) -> None:
-    """An hour of blind frames must not make the first good one absurd, and no stamp is accepted twice."""
-    tracker, dark = PanopticTracker(scene(actor(0, 8))), np.zeros_like(picture(0))
+    """Time goes on while the camera is covered.
+
+    An hour of blind frames must not make the first good one absurd. No stamp is accepted twice.
+    """
+    tracker = PanopticTracker(scene(actor(0, 8)))
+    dark = np.zeros_like(picture(0))
     minute = 60 * 10**9
     first = tracker.step(picture(0), 0)
     for number in range(1, 90):
@@ -418,7 +483,9 @@ def test_time_goes_on_while_the_camera_is_covered(scene: Make, actor: Make, pict
     with pytest.raises(StampError, match="is not after"):
         tracker.step(picture(1), 89 * minute)
     last = tracker.step(picture(1), 90 * minute)
-    assert first.tracks and last.tracks and last.tracks[0].id > first.tracks[0].id  # lost for longer than max_lost
+    assert (
+        first.tracks and last.tracks and last.tracks[0].id > first.tracks[0].id
+    )  # lost for longer than max_lost
     tracker.reset()
     tracker.step(picture(2), 0)
 
@@ -430,5 +497,7 @@ def test_a_label_that_is_no_class_is_refused(scene: Make, actor: Make, picture: 
         outputs["labels"][0, 0, 0] = 200
 
     backend.spoil = {"semantic": spoil}
-    with pytest.raises(OutputError, match=r"semantic: a label is 200, not within 0\.\.\d+; frame dropped"):
+    with pytest.raises(
+        OutputError, match=r"semantic: a label is 200, not within 0\.\.\d+; frame dropped"
+    ):
         PanopticTracker(backend).step(picture(0), 0)

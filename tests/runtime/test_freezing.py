@@ -34,7 +34,9 @@ print(tracker.step(image, 0).semantic.shape)
 def entry_point() -> EntryPoint:
     """What PyInstaller asks the installed package for."""
     project = loads((ROOT / "pyproject.toml").read_text())["project"]
-    return EntryPoint("hook-dirs", project["entry-points"]["pyinstaller40"]["hook-dirs"], "pyinstaller40")
+    return EntryPoint(
+        "hook-dirs", project["entry-points"]["pyinstaller40"]["hook-dirs"], "pyinstaller40"
+    )
 
 
 def test_the_entry_point_names_a_folder_with_a_hook_for_every_package_with_libraries() -> None:
@@ -48,7 +50,9 @@ def test_a_frozen_program_without_them_says_how_they_are_collected(
 ) -> None:
     monkeypatch.setattr(operators, "FOLDER", tmp_path)
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    with pytest.raises(InputError, match="not in this frozen program; freeze it where `mapt doctor` finds them"):
+    with pytest.raises(
+        InputError, match="not in this frozen program; freeze it where `mapt doctor` finds them"
+    ):
         operators.find_library()
 
 
@@ -79,12 +83,24 @@ def test_a_frozen_program_runs_a_custom_bundle(kind: str, custom: Path, tmp_path
     before = os.environ.get("PYTHONPATH", "")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(tmp_path), before))}
     freeze = [sys.executable, "-m", "PyInstaller", kind, "--log-level", "ERROR", "host.py"]
-    freeze += ["--exclude-module", "torch"]  # whatever else is installed here, the runtime needs none of it
-    ran = subprocess.run(freeze, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    freeze += [
+        "--exclude-module",
+        "torch",
+    ]  # whatever else is installed here, the runtime needs none of it
+    ran = subprocess.run(
+        freeze, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran.stderr[-2000:]
     program = tmp_path / "dist" / ("host/host" if kind == "--onedir" else "host")
     del environment["PYTHONPATH"]
-    ran = subprocess.run([program, custom], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [program, custom],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ran.returncode == 0, ran.stderr[-2000:]
     library, shape = ran.stdout.splitlines()
     assert not library.startswith(str(ROOT)) and shape == "(192, 640)"

@@ -55,9 +55,13 @@ def one_line(error: BaseException) -> bool:
 
 
 @pytest.mark.parametrize(
-    "stamp", [HUGE, -HUGE, 1.5, float("nan"), True, np.bool_(True), "1", None, Silent(), 2**63], ids=kind
+    "stamp",
+    [HUGE, -HUGE, 1.5, float("nan"), True, np.bool_(True), "1", None, Silent(), 2**63],
+    ids=kind,
 )
-def test_a_stamp_that_is_none_is_refused(tracker: PanopticTracker, picture: Make, stamp: Any) -> None:
+def test_a_stamp_that_is_none_is_refused(
+    tracker: PanopticTracker, picture: Make, stamp: Any
+) -> None:
     before = tracker.save_state()
     with pytest.raises(StampError) as caught:
         tracker.step(picture(3), stamp)
@@ -66,16 +70,22 @@ def test_a_stamp_that_is_none_is_refused(tracker: PanopticTracker, picture: Make
 
 
 @pytest.mark.parametrize(
-    "ms", [10**400, -(10**400), HUGE, True, "5", float("nan"), float("inf"), 0, Silent(), [1]], ids=kind
+    "ms",
+    [10**400, -(10**400), HUGE, True, "5", float("nan"), float("inf"), 0, Silent(), [1]],
+    ids=kind,
 )
-def test_a_deadline_that_is_none_is_refused(tracker: PanopticTracker, picture: Make, ms: Any) -> None:
+def test_a_deadline_that_is_none_is_refused(
+    tracker: PanopticTracker, picture: Make, ms: Any
+) -> None:
     with pytest.raises(InputError, match=r"deadline_ms is .*; give milliseconds above 0") as caught:
         tracker.step(picture(3), 300_000_000, ms)
     assert one_line(caught.value)
 
 
 @pytest.mark.parametrize(
-    "limit", [1.5, float("nan"), float("inf"), True, "3", 0, -HUGE, Silent(), np.float32(2)], ids=kind
+    "limit",
+    [1.5, float("nan"), float("inf"), True, "3", 0, -HUGE, Silent(), np.float32(2)],
+    ids=kind,
 )
 def test_a_limit_of_objects_that_is_none_is_refused(scene: Make, limit: Any) -> None:
     with pytest.raises(InputError, match=r"max_objects is .*; give at least 1"):
@@ -83,7 +93,13 @@ def test_a_limit_of_objects_that_is_none_is_refused(scene: Make, limit: Any) -> 
 
 
 def test_limits_of_objects_may_be_any_whole_number(scene: Make) -> None:
-    assert [PanopticTracker(scene(), max_objects=n).max_objects for n in (np.int64(2), HUGE, None)] == [2, 4, 4]  # type: ignore[arg-type]
+    assert [
+        PanopticTracker(scene(), max_objects=n).max_objects for n in (np.int64(2), HUGE, None)
+    ] == [
+        2,
+        4,
+        4,
+    ]  # type: ignore[arg-type]
 
 
 CHANGES: dict[str, Any] = {
@@ -99,7 +115,17 @@ CHANGES: dict[str, Any] = {
     "no height": {"height": 0},
     "another width": {"width": 64},
 }
-SIZES: dict[str, Any] = {"D": 0, "N": -1, "E": 2.5, "F": True, "S": HUGE, "M": None, "C": float("nan"), "H": 65, "K": 5}
+SIZES: dict[str, Any] = {
+    "D": 0,
+    "N": -1,
+    "E": 2.5,
+    "F": True,
+    "S": HUGE,
+    "M": None,
+    "C": float("nan"),
+    "H": 65,
+    "K": 5,
+}
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -168,14 +194,27 @@ META: dict[str, Any] = {
     "model": ["", None, 5],
 }
 ARRAYS: dict[str, Any] = {
-    "id": [np.zeros(2, np.int32), np.array([2, 1], np.int32), np.array([1, 2], np.float32), np.array(5, np.int32)],
-    "label": [np.array([0, 2], np.int32), np.array([2, 2**31 - 1], np.int32), np.zeros((2, 1), np.int32)],
+    "id": [
+        np.zeros(2, np.int32),
+        np.array([2, 1], np.int32),
+        np.array([1, 2], np.float32),
+        np.array(5, np.int32),
+    ],
+    "label": [
+        np.array([0, 2], np.int32),
+        np.array([2, 2**31 - 1], np.int32),
+        np.zeros((2, 1), np.int32),
+    ],
     "score": [np.array([np.nan, 0.5]), np.array([2.0, 0]), np.array([-1.0, 0])],
     "age": [np.array([-1, 2]), np.array([2, 2], np.float64)],
     "lost": [np.array([5, 0]), np.array([-1, 0])],
     "seen_ns": [np.array([-1, 0]), np.array([2**62, 0])],
     "s": [np.zeros(3, np.float32), np.full((1, 1, 8, 12), np.inf, np.float32)],
-    "box": [np.full((2, 4), 3e38, np.float32), np.full((2, 4), np.nan, np.float32), np.zeros((2, 4), np.float64)],
+    "box": [
+        np.full((2, 4), 3e38, np.float32),
+        np.full((2, 4), np.nan, np.float32),
+        np.zeros((2, 4), np.float64),
+    ],
     "velocity": [np.full((2, 2), 1e30, np.float32)],
     "embedding": [np.full((2, 8), 1e30, np.float32), np.zeros((2, 9), np.float32)],
     "mask8": [np.zeros((1, 1, 8, 12), np.float32), np.full((2, 1, 8, 12), np.nan, np.float32)],
@@ -189,18 +228,24 @@ def test_state_with_hostile_values_is_refused(tracker: PanopticTracker, key: str
         refused(tracker, pack(KIND, VERSION, {**meta, key: value}, arrays))
     for value in ARRAYS.get(key, []):
         refused(tracker, pack(KIND, VERSION, meta, {**arrays, key: value}))
-    without = {k: v for k, v in meta.items() if k != key}, {k: v for k, v in arrays.items() if k != key}
+    without = (
+        {k: v for k, v in meta.items() if k != key},
+        {k: v for k, v in arrays.items() if k != key},
+    )
     refused(tracker, pack(KIND, VERSION, *without))
 
 
 def test_a_tracker_is_not_copied_or_sent(tracker: PanopticTracker) -> None:
     for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(TypeError, match=r"cannot be copied or pickled; load another one and give it save_state"):
+        with pytest.raises(
+            TypeError, match=r"cannot be copied or pickled; load another one and give it save_state"
+        ):
             attempt(tracker)
 
 
 def test_a_child_forked_during_a_step_is_told_so(tracker: PanopticTracker, picture: Make) -> None:
-    inside, go = threading.Event(), threading.Event()
+    inside = threading.Event()
+    go = threading.Event()
     spoil = tracker.backend.spoil  # type: ignore[attr-defined]
 
     def wait(_: object) -> None:
@@ -226,7 +271,11 @@ def test_a_child_forked_during_a_step_is_told_so(tracker: PanopticTracker, pictu
     os.waitpid(child, 0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
-        assert pipe.read() == b"this process was forked while a step ran, which never ends here; load a tracker in it"
+        assert (
+            pipe.read()
+            == b"this process was forked while a step ran, which never ends here; load a tracker"
+            b" in it"
+        )
     assert tracker.save_state()
 
 
@@ -240,17 +289,23 @@ def test_a_step_that_fails_moves_neither_state_nor_stamp(
         tracker.step(picture(30), 300_000_000)
     del tracker.backend.raises[subgraph]  # type: ignore[attr-defined]
     assert tracker.save_state() == before
-    assert tracker.step(picture(30), 250_000_000).stamp_ns == 250_000_000  # earlier than the one that failed
+    assert (
+        tracker.step(picture(30), 250_000_000).stamp_ns == 250_000_000
+    )  # earlier than the one that failed
 
 
-def test_interrupted_at_any_line_state_and_stamp_belong_together(tracker: PanopticTracker, picture: Make) -> None:
+def test_interrupted_at_any_line_state_and_stamp_belong_together(
+    tracker: PanopticTracker, picture: Make
+) -> None:
     """Ctrl-C may come between any two lines of a step, also where a frame shows nothing."""
-    number, stamp = 0, 300_000_000
+    number = 0
+    stamp = 300_000_000
     blind = np.zeros((64, 96, 3), np.uint8)
     with pytest.raises(StampError):
         tracker.step(blind, tracker.step(blind, 250_000_000).stamp_ns)
     while True:
-        before, left = tracker.save_state(), number
+        before = tracker.save_state()
+        left = number
 
         def trace(frame: Any, event: str, _: Any) -> Any:
             nonlocal left
@@ -275,7 +330,8 @@ def test_interrupted_at_any_line_state_and_stamp_belong_together(tracker: Panopt
             assert after == stamp
             with pytest.raises(StampError):
                 tracker.step(picture(number % 200), stamp)
-        number, stamp = number + 1, stamp + 100_000_000
+        number = number + 1
+        stamp = stamp + 100_000_000
 
 
 LEAVE = """

@@ -33,14 +33,21 @@ def failing(error: Exception) -> Any:
 @pytest.mark.parametrize("error", CAUSES, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("place", ["to_input", "look_at", "fuse", "gather", "label_frame"])
 def test_a_step_that_a_library_fails_is_a_step_error_and_changes_nothing(
-    scene: Any, actor: Any, picture: Any, monkeypatch: pytest.MonkeyPatch, place: str, error: Exception
+    scene: Any,
+    actor: Any,
+    picture: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    error: Exception,
 ) -> None:
     tracker = PanopticTracker(scene(actor(8, 8)))
     tracker.step(picture(0), 0)
     before = tracker.save_state()
     with monkeypatch.context() as patched:
         patched.setattr(f"mapt.runtime.tracker.{place}", failing(error))
-        with pytest.raises(StepError, match=r"^the frame cannot be labelled .*; frame dropped$") as told:
+        with pytest.raises(
+            StepError, match=r"^the frame cannot be labelled .*; frame dropped$"
+        ) as told:
             tracker.step(picture(1), 100_000_000)
     assert told.value.__cause__ is error and tracker.save_state() == before
     assert tracker.health().status == "FAULT"
@@ -48,7 +55,9 @@ def test_a_step_that_a_library_fails_is_a_step_error_and_changes_nothing(
 
 
 @pytest.mark.parametrize("error", CAUSES, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("place", ["read_bundle", "open_backend", "self_test", "rehearse", "PanopticTracker.__init__"])
+@pytest.mark.parametrize(
+    "place", ["read_bundle", "open_backend", "self_test", "rehearse", "PanopticTracker.__init__"]
+)
 def test_a_load_that_a_library_fails_is_an_input_error(
     bundle: Path, monkeypatch: pytest.MonkeyPatch, place: str, error: Exception
 ) -> None:
@@ -64,7 +73,9 @@ def test_an_image_that_opencv_cannot_count_is_refused(
 ) -> None:
     """Its 32-bit sizes overflow, and the process dies; the pixels here are one, seen again and again."""
     tracker = PanopticTracker(scene(actor(8, 8)))
-    with pytest.raises(InputError, match=r"image is .*; step\(\) takes sides of up to 65535 and 1073741824 pixels"):
+    with pytest.raises(
+        InputError, match=r"image is .*; step\(\) takes sides of up to 65535 and 1073741824 pixels"
+    ):
         tracker.step(np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (*shape, 3)), 0)
     assert tracker.step(picture(1), 100_000_000).tracks
 
@@ -84,5 +95,7 @@ try:
 except InputError as error:
     print(type(error.__cause__).__name__, error.__cause__.errno)
 """
-    ran = subprocess.run([sys.executable, "-c", program, bundle], capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", program, bundle], capture_output=True, text=True, check=True
+    )
     assert ran.stdout == f"OSError {errno.ENOMEM}\n"

@@ -41,8 +41,12 @@ def test_the_largest_jump(scene: Make, actor: Make, picture: Make) -> None:
 
 
 @pytest.mark.parametrize(("limit", "blind"), [(99, False), (100, True)])
-def test_the_range_of_a_blind_image(scene: Make, actor: Make, picture: Make, limit: int, blind: bool) -> None:
-    tracker = PanopticTracker(scene(actor(0, 8), blind_range=limit))  # the picture's greys are 0 and 100
+def test_the_range_of_a_blind_image(
+    scene: Make, actor: Make, picture: Make, limit: int, blind: bool
+) -> None:
+    tracker = PanopticTracker(
+        scene(actor(0, 8), blind_range=limit)
+    )  # the picture's greys are 0 and 100
     assert ("blind" in tracker.step(picture(0), 0).alarms) == blind
 
 
@@ -55,14 +59,18 @@ def test_the_range_of_a_blind_image(scene: Make, actor: Make, picture: Make, lim
         ({"churn_share": 1.0}, [False] * 4),
     ],
 )
-def test_when_too_much_is_new(crowd: Make, picture: Make, limits: dict[str, Any], expected: list[bool]) -> None:
+def test_when_too_much_is_new(
+    crowd: Make, picture: Make, limits: dict[str, Any], expected: list[bool]
+) -> None:
     backend = crowd(80, strangers=True)
     backend.info = replace(backend.info, thresholds=replace(backend.info.thresholds, **limits))
     tracker = PanopticTracker(backend)
     assert ["churn" in tracker.step(picture(n), n * PERIOD).alarms for n in range(4)] == expected
 
 
-def test_a_state_remembers_as_many_frames_as_the_window_has(scene: Make, actor: Make, picture: Make) -> None:
+def test_a_state_remembers_as_many_frames_as_the_window_has(
+    scene: Make, actor: Make, picture: Make
+) -> None:
     tracker = PanopticTracker(scene(actor(0, 8), churn_window=2))
     for number in range(5):
         tracker.step(picture(number), number * PERIOD)
@@ -75,7 +83,9 @@ def test_a_state_remembers_as_many_frames_as_the_window_has(scene: Make, actor: 
 @pytest.mark.parametrize("limit", [1, 3])
 def test_how_many_tracks_are_kept(crowd: Make, picture: Make, limit: int) -> None:
     backend = crowd(20, strangers=True)
-    backend.info = replace(backend.info, thresholds=replace(backend.info.thresholds, tracks_per_object=limit))
+    backend.info = replace(
+        backend.info, thresholds=replace(backend.info.thresholds, tracks_per_object=limit)
+    )
     tracker = PanopticTracker(backend)
     frames = [tracker.step(picture(number), number * PERIOD) for number in range(5)]
     assert max(len(frame.tracks) for frame in frames) == 20 * limit
@@ -89,10 +99,14 @@ def test_the_reserve_before_a_deadline(scene: Make, actor: Make) -> None:
 
 
 @pytest.mark.parametrize("change", [{"score": 2.0}, {"scroe": 0.5}, {"blind_range": "8"}])
-def test_a_record_with_impossible_limits_is_refused(tmp_path: Path, info: ModelInfo, change: dict[str, Any]) -> None:
+def test_a_record_with_impossible_limits_is_refused(
+    tmp_path: Path, info: ModelInfo, change: dict[str, Any]
+) -> None:
     told = asdict(info)
     told["thresholds"] |= change
-    blob = pack("RECH", VERSION, {"info": told, "association": "full"}, {"none": np.zeros(0, np.float32)})
+    blob = pack(
+        "RECH", VERSION, {"info": told, "association": "full"}, {"none": np.zeros(0, np.float32)}
+    )
     (tmp_path / "run").write_bytes(struct.pack("<Q", len(blob)) + blob)
     with pytest.raises(InputError, match="its header is malformed"):
         Replayer(tmp_path / "run")

@@ -33,8 +33,15 @@ def id_at(frame: PanopticFrame, actor: Any, number: int) -> int:
 
 def same(a: PanopticFrame, b: PanopticFrame) -> bool:
     """All but the timings."""
-    fields = (a.tracks, a.decisions, a.stamp_ns, a.overflow) == (b.tracks, b.decisions, b.stamp_ns, b.overflow)
-    return fields and np.array_equal(a.semantic, b.semantic) and np.array_equal(a.instance, b.instance)
+    fields = (a.tracks, a.decisions, a.stamp_ns, a.overflow) == (
+        b.tracks,
+        b.decisions,
+        b.stamp_ns,
+        b.overflow,
+    )
+    return (
+        fields and np.array_equal(a.semantic, b.semantic) and np.array_equal(a.instance, b.instance)
+    )
 
 
 @pytest.fixture
@@ -70,40 +77,58 @@ def test_occlusion_is_told_by_stages(scene: Make, street: tuple[Any, ...]) -> No
     frames = play(PanopticTracker(scene(*street)), range(5))
     told = [[d.stage for d in frame.decisions if d.track == 3] for frame in frames]
     assert told == [["birth"], ["propagation"], ["lost"], [], ["appearance"]]
-    assert [(track.id, track.lost) for track in frames[3].tracks] == [(1, 0), (2, 0), (4, 0), (3, 2)]
+    assert [(track.id, track.lost) for track in frames[3].tracks] == [
+        (1, 0),
+        (2, 0),
+        (4, 0),
+        (3, 2),
+    ]
     assert [d.score for d in frames[4].decisions if d.track == 3] == pytest.approx([1.0])
 
 
 @pytest.mark.parametrize("mode", ["full", "motion", "iou"])
 def test_masks_are_those_of_the_previous_frame(scene: Make, actor: Make, mode: Any) -> None:
-    frames = play(PanopticTracker(scene(actor(0, 8, dx=4)), mode), range(15))  # far from where it began
+    frames = play(
+        PanopticTracker(scene(actor(0, 8, dx=4)), mode), range(15)
+    )  # far from where it began
     assert [track.id for track in frames[-1].tracks] == [1]
 
 
 @pytest.mark.parametrize(("mode", "ids"), [("full", [1, 2]), ("motion", [1, 2]), ("iou", [2, 3])])
-def test_in_a_convoy_each_takes_the_place_of_the_next(scene: Make, actor: Make, mode: Any, ids: list[int]) -> None:
+def test_in_a_convoy_each_takes_the_place_of_the_next(
+    scene: Make, actor: Make, mode: Any, ids: list[int]
+) -> None:
     cars = actor(0, 8, dx=16), actor(16, 8, dx=16, score=0.8)
     frame = play(PanopticTracker(scene(*cars), mode), range(2))[1]
     assert [id_at(frame, car, 1) for car in cars] == ids
 
 
-def test_more_tracks_than_detections_and_more_of_both_than_a_call_takes(scene: Make, actor: Make) -> None:
+def test_more_tracks_than_detections_and_more_of_both_than_a_call_takes(
+    scene: Make, actor: Make
+) -> None:
     cars = [actor(20 * i, 8, look=i, hidden=(1,) * (i < 2), score=0.9 - 0.1 * i) for i in range(3)]
     backend = scene(*cars)  # two rows a call
     frames = play(PanopticTracker(backend), range(3))
-    assert [[track.id for track in frame.tracks if track.lost == 0] for frame in frames] == [[1, 2, 3], [3], [1, 2, 3]]
+    assert [[track.id for track in frame.tracks if track.lost == 0] for frame in frames] == [
+        [1, 2, 3],
+        [3],
+        [1, 2, 3],
+    ]
     assert backend.calls.count("motion") == 2 * 3 and backend.calls.count("appearance") == 2 + 1 + 2
 
 
 def test_two_runs_and_two_trackers_side_by_side_agree(scene: Make, street: tuple[Any, ...]) -> None:
     backend = scene(*street)
     alone = play(PanopticTracker(backend), range(6))
-    one, other = PanopticTracker(backend), PanopticTracker(backend)
+    one = PanopticTracker(backend)
+    other = PanopticTracker(backend)
     for number in range(6):
         assert same(one.step(image(number), number * PERIOD), alone[number])
         other.step(image(5 - number), number * PERIOD + 7)
     for _ in range(5):
-        assert all(same(a, b) for a, b in zip(play(PanopticTracker(backend), range(6)), alone, strict=True))
+        assert all(
+            same(a, b) for a, b in zip(play(PanopticTracker(backend), range(6)), alone, strict=True)
+        )
 
 
 @pytest.mark.parametrize("stamp", [PERIOD, PERIOD - 1, 0])
@@ -125,7 +150,9 @@ def test_a_stamp_that_does_not_rise_is_refused_and_changes_nothing(
 
 def test_an_unknown_association_is_refused(scene: Make, street: tuple[Any, ...]) -> None:
     unknown: Any = "magic"
-    with pytest.raises(InputError, match="association 'magic' is unknown; choose one of full, motion"):
+    with pytest.raises(
+        InputError, match="association 'magic' is unknown; choose one of full, motion"
+    ):
         PanopticTracker(scene(*street), unknown)
 
 
@@ -136,16 +163,24 @@ def test_a_gap_ends_propagation_and_only_looks_remain(scene: Make, actor: Make) 
         frames = play(PanopticTracker(backend), range(1, 3), period)
         assert {d.stage for d in frames[1].decisions} == {stage}
         assert [track.id for track in frames[1].tracks] == [1, 2]
-        assert backend.carried == [(1, 1), (before, 2)]  # without a previous frame, the same one twice
+        assert backend.carried == [
+            (1, 1),
+            (before, 2),
+        ]  # without a previous frame, the same one twice
 
 
 @pytest.mark.parametrize(
-    ("mode", "unused"), [("motion", {"appearance"}), ("iou", {"motion", "appearance"}), ("full", set())]
+    ("mode", "unused"),
+    [("motion", {"appearance"}), ("iou", {"motion", "appearance"}), ("full", set())],
 )
-def test_modes_run_only_the_heads_they_need(scene: Make, street: tuple[Any, ...], mode: Any, unused: set[str]) -> None:
+def test_modes_run_only_the_heads_they_need(
+    scene: Make, street: tuple[Any, ...], mode: Any, unused: set[str]
+) -> None:
     backend = scene(*street)
     frames = play(PanopticTracker(backend, mode), range(5))
-    assert {"backbone", "semantic", "instance", "motion", "appearance"} - set(backend.calls) == unused
+    assert {"backbone", "semantic", "instance", "motion", "appearance"} - set(
+        backend.calls
+    ) == unused
     returned = id_at(frames[4], street[2], 4)
     assert (returned == 3) == (mode == "full")  # only a look can bring the hidden car back
 
@@ -161,7 +196,12 @@ def test_reset_forgets_tracks_but_counts_on(scene: Make, street: tuple[Any, ...]
 
 def test_an_empty_scene_and_a_full_one(scene: Make, actor: Make) -> None:
     empty = play(PanopticTracker(scene()), range(2))[1]
-    assert not empty.instance.any() and not empty.tracks and not empty.decisions and empty.overflow == 0
+    assert (
+        not empty.instance.any()
+        and not empty.tracks
+        and not empty.decisions
+        and empty.overflow == 0
+    )
     crowd = [actor(20 * (i % 4), 22 * (i // 4), score=0.9 - 0.01 * i) for i in range(5)]
     assert play(PanopticTracker(scene(*crowd[:3])), range(1))[0].overflow == 0
     assert play(PanopticTracker(scene(*crowd)), range(1))[0].overflow == 1
@@ -172,12 +212,18 @@ def test_boxes_stay_in_the_image(scene: Make, actor: Make) -> None:
     backend = scene(actor(56, 8), actor(76, 40, score=0.8))
     frame = PanopticTracker(backend).step(image(0)[:, :64], 0)
     assert [*frame.tracks[0].box] == [56, 8, 64, 24]
-    assert all(x1 <= x2 <= 64 and y1 <= y2 <= 64 for x1, y1, x2, y2 in (track.box for track in frame.tracks))
+    assert all(
+        x1 <= x2 <= 64 and y1 <= y2 <= 64
+        for x1, y1, x2, y2 in (track.box for track in frame.tracks)
+    )
 
 
 def test_importing_the_runtime_loads_numpy_and_opencv_alone() -> None:
     """What makes it quick: of other packages nothing, of Python's own and ours few modules."""
-    code = "import sys; had = set(sys.modules); import mapt.runtime; print(*sorted(set(sys.modules) - had))"
+    code = (
+        "import sys; had = set(sys.modules); import mapt.runtime; print(*sorted(set(sys.modules) -"
+        " had))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in done.stdout.split()}
     assert loaded - sys.stdlib_module_names == {"cv2", "mapt", "numpy"}

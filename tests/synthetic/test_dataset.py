@@ -29,7 +29,9 @@ def test_labels_are_complete_and_consistent(frames: list[SyntheticFrame]) -> Non
     for frame in frames:
         assert frame.image.shape == (*SIZE, 3) and frame.image.dtype == np.uint8
         assert frame.semantic.shape == frame.instance.shape == SIZE
-        assert set(np.unique(frame.semantic)) <= set(range(19)), "every pixel has one of the 19 classes"
+        assert set(np.unique(frame.semantic)) <= set(range(19)), (
+            "every pixel has one of the 19 classes"
+        )
         thing = np.isin(frame.semantic, KITTI_STEP.things)
         assert not frame.instance[~thing].any(), "only cars and people have ids"
         assert frame.instance.max() <= 65535
@@ -45,13 +47,20 @@ def test_all_classes_occur() -> None:
 
 
 def test_rare_traffic_is_not_rare_where_that_is_asked_for() -> None:
-    """Trucks, buses, trams as often as each other, two-wheelers five times as often; usual streets stay as they are."""
+    """Rare traffic is frequent if that is asked for, and usual streets stay as they are.
+
+    Trucks, buses and trams are then equally frequent, and two-wheelers five times as frequent as
+    usual.
+    """
 
     def count(rare: float) -> NDArray[np.int64]:
         streets = [build_street(np.random.default_rng(seed), 10, 10.0, rare) for seed in range(40)]
-        return np.bincount([mover.label for street in streets for mover in street.movers], minlength=256)
+        return np.bincount(
+            [mover.label for street in streets for mover in street.movers], minlength=256
+        )
 
-    usual, many = count(0.0), count(1.0)
+    usual = count(0.0)
+    many = count(1.0)
     assert many[14:17].sum() > 4 * usual[14:17].sum()
     assert many[14:17].min() > 0.7 * many[14:17].max()
     assert 3 < many[12] / usual[12] < 7
@@ -69,7 +78,10 @@ def test_an_id_keeps_its_class_and_moves_smoothly() -> None:
             mask = frame.instance == identity
             x = np.flatnonzero(mask.any(0))
             whole = x[0] > 0 and x[-1] < SIZE[1] - 1
-            current[int(identity)] = (int(frame.semantic[mask][0]), float(x.mean()) if whole else np.nan)
+            current[int(identity)] = (
+                int(frame.semantic[mask][0]),
+                float(x.mean()) if whole else np.nan,
+            )
         for identity in previous.keys() & current.keys():
             assert previous[identity][0] == current[identity][0]
             step = abs(previous[identity][1] - current[identity][1])
@@ -107,7 +119,10 @@ def test_rendering_in_this_process_leaves_its_threads_as_they_were(tmp_path: Pat
 
 
 def test_a_run_that_fails_does_not_wait_for_the_sequences_that_are_left() -> None:
-    """Sequence n takes n seconds here: to wait for all of them would take longer than a test may."""
+    """A run that fails does not wait for the sequences that are left.
+
+    Sequence n takes n seconds here. To wait for all of them would take longer than a test may.
+    """
     others = active_children()
 
     def fail(done: int) -> None:
@@ -126,7 +141,9 @@ def test_a_failure_in_a_worker_is_raised_and_one_that_was_ended_is_said() -> Non
         _run_in_processes(os._exit, 2, 2, None)
 
 
-def test_no_thread_is_needed_to_render_in_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_thread_is_needed_to_render_in_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the machine's threads are used up, an executor would wait for ever."""
 
     def fail(_: threading.Thread) -> None:

@@ -1,9 +1,10 @@
 """The suite ends, whatever a test does: hooks that `tests/conftest.py` takes over.
 
-pytest-timeout fails a test that hangs in Python. It cannot reach one that hangs in compiled code, nor a process that
-waits for its threads or children after the summary. Here faulthandler, which needs neither Python nor its lock, prints
-every stack and ends the process with exit code 1. After the summary the kernel's alarm stands behind it, because
-faulthandler stops before the last destructors run.
+pytest-timeout fails a test that hangs in Python. It cannot reach one that hangs in compiled code,
+nor a process that waits for its threads or children after the summary. Here faulthandler, which
+needs neither Python nor its lock, prints every stack and ends the process with exit code 1. After
+the summary the kernel's alarm stands behind it, because faulthandler stops before the last
+destructors run.
 """
 
 from __future__ import annotations
@@ -14,13 +15,18 @@ import signal
 
 import pytest
 
-GRACE = float(os.environ.get("MAPT_TEST_GRACE", "120"))  # seconds beyond a test's limit, and after the summary
+GRACE = float(
+    os.environ.get("MAPT_TEST_GRACE", "120")
+)  # seconds beyond a test's limit, and after the summary
 STDERR = pytest.StashKey[int]()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the real stderr: what faulthandler prints while a test's output is captured would be lost."""
+    """Keep the real stderr for faulthandler.
+
+    What it prints while a test's output is captured would be lost.
+    """
     config.stash[STDERR] = os.dup(2)
 
 
@@ -46,7 +52,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Count anew: pytest stopped the count where the test failed, and pytest-timeout rings once a test."""
+    """Start a new count for the teardown.
+
+    pytest stopped the count where the test failed, and pytest-timeout rings once a test.
+    """
     _arm(item)
 
 

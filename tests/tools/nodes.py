@@ -26,13 +26,21 @@ def one_node(
     attributes: Numbers | None = None,
     constants: Tensors | None = None,
 ) -> onnx.ModelProto:
-    """A model of one of MAPT's operators, which reads `inputs`, then `constants`, and gives "out"."""
+    """Create a model of one of MAPT's operators.
+
+    It reads `inputs`, then `constants`, and gives "out".
+    """
     constants = constants or {}
-    node = helper.make_node(kind, [*inputs, *constants], ["out"], domain=DOMAIN, **dict[str, Any](attributes or {}))
+    node = helper.make_node(
+        kind, [*inputs, *constants], ["out"], domain=DOMAIN, **dict[str, Any](attributes or {})
+    )
     graph = helper.make_graph(
         [node],
         "one",
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, list(value.shape)) for name, value in inputs.items()],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, list(value.shape))
+            for name, value in inputs.items()
+        ],
         [helper.make_tensor_value_info("out", TensorProto.FLOAT, shape)],
         [numpy_helper.from_array(value.numpy(), name) for name, value in constants.items()],
     )
@@ -40,8 +48,13 @@ def one_node(
     return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
 
-def open_session(model: onnx.ModelProto | bytes, library: Path | None = None, threads: int = 1) -> Any:
-    """An `InferenceSession` on the CPU. Without a number it would have a thread for each of the machine's cores."""
+def open_session(
+    model: onnx.ModelProto | bytes, library: Path | None = None, threads: int = 1
+) -> Any:
+    """Open an `InferenceSession` on the CPU.
+
+    Without a number of threads it would start one for each of the machine's cores.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4
@@ -56,7 +69,11 @@ def open_session(model: onnx.ModelProto | bytes, library: Path | None = None, th
         raise
 
 
-def run(model: onnx.ModelProto, inputs: Tensors, library: Path | None = None, threads: int = 2) -> Tensor:
+def run(
+    model: onnx.ModelProto, inputs: Tensors, library: Path | None = None, threads: int = 2
+) -> Tensor:
     """What the model gives for these inputs."""
     session = open_session(model, library, threads)
-    return torch.from_numpy(session.run(None, {k: np.ascontiguousarray(v.numpy()) for k, v in inputs.items()})[0])
+    return torch.from_numpy(
+        session.run(None, {k: np.ascontiguousarray(v.numpy()) for k, v in inputs.items()})[0]
+    )

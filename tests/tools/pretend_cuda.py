@@ -1,8 +1,10 @@
-"""A CUDA device that is not there: tensors that say they lie on it, and hold their values on the CPU.
+"""A simulated CUDA device, whose tensors hold their values on the CPU.
 
-PyTorch's fake tensors have no values, so what depends on values (drawing boxes, a loss that is looked at) ends there.
-These have values and keep the same rule: tensors of two devices do not meet in one operation. They also note what a
-host would have to wait for.
+The tensors report that they are on the device.
+
+PyTorch's fake tensors have no values, so what depends on values (drawing boxes, a loss that is
+looked at) ends there. These have values and keep the same rule: tensors of two devices do not meet
+in one operation. They also note what a host would have to wait for.
 """
 
 from __future__ import annotations
@@ -20,15 +22,27 @@ from torch.nn.utils import clip_grad
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
-CUDA, CPU = torch.device("cuda", 0), torch.device("cpu")
+CUDA = torch.device("cuda", 0)
+CPU = torch.device("cpu")
 aten = torch.ops.aten
 
 # The host reads a value, or must know it for the size of the result.
 WAITS = (
-    aten._local_scalar_dense.default, aten.equal.default, aten.is_nonzero.default, aten.nonzero.default,
-    aten.masked_select.default, aten._unique2.default, aten.bincount.default, torch.ops.torchvision.nms.default,
-)  # fmt: skip
-INDEXING = (aten.index.Tensor, aten.index_put_.default, aten.index_put.default, aten._index_put_impl_.default)
+    aten._local_scalar_dense.default,
+    aten.equal.default,
+    aten.is_nonzero.default,
+    aten.nonzero.default,
+    aten.masked_select.default,
+    aten._unique2.default,
+    aten.bincount.default,
+    torch.ops.torchvision.nms.default,
+)
+INDEXING = (
+    aten.index.Tensor,
+    aten.index_put_.default,
+    aten.index_put.default,
+    aten._index_put_impl_.default,
+)
 MISPLACED = "tensors of two devices"
 
 
@@ -44,8 +58,13 @@ class PretendTensor(Tensor):
     def __new__(cls, held: Tensor) -> PretendTensor:
         """A tensor of the shape, type and strides of `held`."""
         made: PretendTensor = Tensor._make_wrapper_subclass(
-            cls, held.shape, strides=held.stride(), storage_offset=held.storage_offset(), dtype=held.dtype, device=CPU
-        )  # fmt: skip
+            cls,
+            held.shape,
+            strides=held.stride(),
+            storage_offset=held.storage_offset(),
+            dtype=held.dtype,
+            device=CPU,
+        )
         made.held = held
         return made
 
@@ -61,8 +80,14 @@ class PretendTensor(Tensor):
 
     def to(self, *args: Any, **kwargs: Any) -> Tensor:
         """As that of a tensor on a GPU."""
-        named = [a for a in (*args, kwargs.pop("device", None)) if isinstance(a, (str, torch.device))]
-        rest: Any = [a.dtype if isinstance(a, Tensor) else a for a in args if not isinstance(a, (str, torch.device))]
+        named = [
+            a for a in (*args, kwargs.pop("device", None)) if isinstance(a, (str, torch.device))
+        ]
+        rest: Any = [
+            a.dtype if isinstance(a, Tensor) else a
+            for a in args
+            if not isinstance(a, (str, torch.device))
+        ]
         named += [a.device for a in args if isinstance(a, Tensor)]
         if any(torch.device(name).type == "cpu" for name in named):
             return self.cpu().to(*rest, **kwargs)
@@ -84,7 +109,11 @@ class PretendTensor(Tensor):
     def __deepcopy__(self, memo: dict[int, object]) -> Tensor:
         """As that of a tensor, whose own would look for memory."""
         copied = self.detach().clone()
-        made = torch.nn.Parameter(copied, self.requires_grad) if isinstance(self, torch.nn.Parameter) else copied
+        made = (
+            torch.nn.Parameter(copied, self.requires_grad)
+            if isinstance(self, torch.nn.Parameter)
+            else copied
+        )
         memo[id(self)] = made
         return made
 
@@ -123,7 +152,9 @@ class PretendCuda(TorchDispatchMode):
         grad = torch.is_grad_enabled()
         # Tensors made in inference mode cannot be changed or saved outside of it.
         with torch.inference_mode(False), torch.set_grad_enabled(grad):
-            if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"):
+            if torch._C._dispatch_has_kernel_for_dispatch_key(
+                func.name(), "CompositeImplicitAutograd"
+            ):
                 with self:  # comes undivided in inference mode
                     return func.decompose(*args, **(kwargs or {}))
             return self._dispatch(func, args, dict(kwargs or {}))
@@ -131,7 +162,11 @@ class PretendCuda(TorchDispatchMode):
     def _dispatch(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         tensors = [a for a in tree_flatten((args, kwargs))[0] if isinstance(a, Tensor)]
         device = _result_device(func, args, kwargs, tensors)
-        if func in INDEXING[1:] and isinstance(args[0], PretendTensor) and not (args[3:] and args[3]):
+        if (
+            func in INDEXING[1:]
+            and isinstance(args[0], PretendTensor)
+            and not (args[3:] and args[3])
+        ):
             _written_once(func, args[0], args[1])
         if _waits(func, args, device, tensors):
             self.waits.append(str(func))
@@ -156,19 +191,27 @@ def _held(value: object) -> object:
     return value.held if isinstance(value, PretendTensor) else value
 
 
-def _result_device(func: Any, args: Any, kwargs: dict[str, Any], tensors: list[Tensor]) -> torch.device:
+def _result_device(
+    func: Any, args: Any, kwargs: dict[str, Any], tensors: list[Tensor]
+) -> torch.device:
     """Where the result lies; the operation's tensors must be together.
 
     Raises:
         RuntimeError: they are not.
     """
     if kwargs.get("device") is not None and not any(isinstance(t, PretendTensor) for t in tensors):
-        return torch.device(kwargs["device"])  # with a tensor, PyTorch's own code names the one it believes in
+        return torch.device(
+            kwargs["device"]
+        )  # with a tensor, PyTorch's own code names the one it believes in
     if func is aten.copy_.default:
         return CUDA if isinstance(args[0], PretendTensor) else CPU
-    gpu, host = ([t for t in tensors if isinstance(t, PretendTensor) is here] for here in (True, False))
+    gpu, host = (
+        [t for t in tensors if isinstance(t, PretendTensor) is here] for here in (True, False)
+    )
     if gpu and any(t.dim() or func in INDEXING for t in host):  # a number may be the host's
-        raise RuntimeError(f"{func}: {MISPLACED}: {[(t.device.type, tuple(t.shape)) for t in tensors]}")
+        raise RuntimeError(
+            f"{func}: {MISPLACED}: {[(t.device.type, tuple(t.shape)) for t in tensors]}"
+        )
     return CUDA if gpu else CPU
 
 
@@ -190,7 +233,9 @@ def _waits(func: Any, args: Any, device: torch.device, tensors: list[Tensor]) ->
     """Does the host wait for the GPU, or copy to it?"""
     on_gpu = [isinstance(t, PretendTensor) for t in tensors]
     if func in INDEXING:
-        return any(on_gpu) and any(index is not None and index.dtype == torch.bool for index in args[1])
+        return any(on_gpu) and any(
+            index is not None and index.dtype == torch.bool for index in args[1]
+        )
     if func is aten._to_copy.default:
         return (device.type == "cuda") != on_gpu[0]
     if func is aten.copy_.default:
@@ -199,17 +244,24 @@ def _waits(func: Any, args: Any, device: torch.device, tensors: list[Tensor]) ->
 
 
 def _run(func: Any, args: Any, kwargs: Any) -> Any:
-    # Some gradients in half precision are wrong on a CPU (`mapt.model.layers.DepthwiseConv`), some are missing.
-    half = next((t.dtype for t in tree_flatten(args)[0] if isinstance(t, Tensor) and _is_half(t)), None)
+    # Some gradients in half precision are wrong on a CPU (`mapt.model.layers.DepthwiseConv`), some
+    # are missing.
+    half = next(
+        (t.dtype for t in tree_flatten(args)[0] if isinstance(t, Tensor) and _is_half(t)), None
+    )
     if half is None or func is not aten.convolution_backward.default:
         try:
             return func(*args, **kwargs)
         except (NotImplementedError, RuntimeError) as error:
             if half is None or "not implemented for" not in str(error):
                 raise
-    wide, keywords = tree_map(lambda v: v.float() if isinstance(v, Tensor) and _is_half(v) else v, (args, kwargs))
+    wide, keywords = tree_map(
+        lambda v: v.float() if isinstance(v, Tensor) and _is_half(v) else v, (args, kwargs)
+    )
     out = func(*wide, **keywords)
-    return tree_map(lambda v: v.to(half) if isinstance(v, Tensor) and v.dtype == torch.float32 else v, out)
+    return tree_map(
+        lambda v: v.to(half) if isinstance(v, Tensor) and v.dtype == torch.float32 else v, out
+    )
 
 
 def _is_half(tensor: Tensor) -> bool:
@@ -221,9 +273,12 @@ def pretend_cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[PretendCuda]:
     """Inside, "cuda" is a device, and `monkeypatch` makes PyTorch believe it where it looks."""
     _believe(monkeypatch)
     before = torch.__future__.get_overwrite_module_params_on_conversion()
-    torch.__future__.set_overwrite_module_params_on_conversion(True)  # a module's `to` makes new parameters
+    torch.__future__.set_overwrite_module_params_on_conversion(
+        True
+    )  # a module's `to` makes new parameters
     try:
-        # In the fake mode "cuda" may be named without a driver; the machine above it takes every operation first.
+        # In the fake mode "cuda" may be named without a driver; the machine above it takes every
+        # operation first.
         with FakeTensorMode(), PretendCuda() as machine:
             yield machine
     finally:
@@ -234,7 +289,9 @@ def _believe(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers of a machine with one GPU; autocast is the CPU's, with the same types."""
     generator = {"state": torch.arange(16, dtype=torch.uint8)}
     name = "_group_tensors_by_device_and_dtype"
-    autocast, load, group = torch.autocast, torch.load, getattr(clip_grad, name)
+    autocast = torch.autocast
+    load = torch.load
+    group = getattr(clip_grad, name)
 
     def autocast_on_cpu(_: str, *args: Any, **kwargs: Any) -> Any:
         return autocast("cpu", *args, **kwargs)

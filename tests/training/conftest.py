@@ -40,13 +40,20 @@ def step_folder(tmp_path: Path) -> Path:
     images.mkdir(parents=True)
     texture = np.random.default_rng(0).integers(60, 200, (80, 200, 3), np.uint8)
     for frame in range(4):
-        semantic, instance, image = np.zeros((80, 200), np.uint8), np.zeros((80, 200), np.int32), texture.copy()
-        semantic[:30], image[:30] = 10, 230
+        semantic = np.zeros((80, 200), np.uint8)
+        instance = np.zeros((80, 200), np.int32)
+        image = texture.copy()
+        semantic[:30] = 10
+        image[:30] = 230
         for identity, left in ((1, 20 + 6 * frame), (2, 130 - 4 * frame)):
             window = np.s_[30:60, left : left + 45]
-            semantic[window], instance[window], image[window] = 13, identity, (40 * identity, 30, 90)
+            semantic[window] = 13
+            instance[window] = identity
+            image[window] = (40 * identity, 30, 90)
         assert cv2.imwrite(str(images / f"{frame:06d}.png"), image)
-        write_step(root / "panoptic_maps" / "train" / "0000" / f"{frame:06d}.png", semantic, instance)
+        write_step(
+            root / "panoptic_maps" / "train" / "0000" / f"{frame:06d}.png", semantic, instance
+        )
     return root
 
 

@@ -1,4 +1,7 @@
-"""Training on a GPU that is not there (`tests/tools/pretend_cuda.py`): devices, precisions, and what the host waits for."""
+"""Training on a simulated GPU (`tests/tools/pretend_cuda.py`).
+
+The tests cover devices, precisions, and what the host waits for.
+"""
 
 import re
 from collections.abc import Callable, Iterator
@@ -55,8 +58,16 @@ def weights_of(path: Path) -> dict[str, Tensor]:
 def test_a_run_validates_stops_and_resumes_as_on_a_cpu(
     tiny: Tiny, step_folder: Path, tmp_path: Path, machine: PretendCuda
 ) -> None:
-    """To the bit: the operations are the CPU's, so only what is done differently for a GPU could differ."""
-    own = ("checkpoint_every=1", f"evaluation.root={step_folder}", "evaluation.split=train", "evaluation.every=2")
+    """A run on a GPU equals a run on the CPU to the bit.
+
+    The operations are the CPU's, so only what is done differently for a GPU could differ.
+    """
+    own = (
+        "checkpoint_every=1",
+        f"evaluation.root={step_folder}",
+        "evaluation.split=train",
+        "evaluation.every=2",
+    )
     whole = train(tiny(*ON_GPU, *own), tmp_path / "gpu")
     log = (tmp_path / "gpu" / "log.txt").read_text()
     assert "1 x cuda:0 (pretended, float32 without TF32)" in log and "evaluation at 2: " in log
@@ -89,8 +100,12 @@ def test_a_step(changes: tuple[str, ...], tiny: Tiny, tmp_path: Path, machine: P
         init = tmp_path / "init.safetensors"
         save_weights(init, Network(config.model))
     state = start_state(config, init, Place(CUDA))
-    state.scaler.load_state_dict({**state.scaler.state_dict(), "scale": 16.0} if config.fp16 else {})
-    before = {name: p.detach().clone() for name, p in state.network.named_parameters() if p.requires_grad}
+    state.scaler.load_state_dict(
+        {**state.scaler.state_dict(), "scale": 16.0} if config.fp16 else {}
+    )
+    before = {
+        name: p.detach().clone() for name, p in state.network.named_parameters() if p.requires_grad
+    }
     losses, norm = step(state, first_batch(config, tmp_path), config)
     assert all(np.isfinite(value) for value in (norm, *losses.values()))
     after = dict(state.network.named_parameters())
@@ -99,10 +114,13 @@ def test_a_step(changes: tuple[str, ...], tiny: Tiny, tmp_path: Path, machine: P
     assert all(t.is_cuda for t in state.averaged.state_dict().values())
 
 
-def test_a_step_waits_for_its_numbers_once(tiny: Tiny, tmp_path: Path, machine: PretendCuda) -> None:
+def test_a_step_waits_for_its_numbers_once(
+    tiny: Tiny, tmp_path: Path, machine: PretendCuda
+) -> None:
     """After the losses, whose samples depend on values."""
     config = tiny("device=cuda")
-    state, waited = start_state(config, None, Place(CUDA)), []
+    state = start_state(config, None, Place(CUDA))
+    waited = []
 
     class Watched(nn.Module):
         def forward(self, batch: PairBatch) -> dict[str, Tensor]:
@@ -119,8 +137,11 @@ def test_an_anchor_of_two_objects_goes_to_the_last_on_every_device(machine: Pret
     """Written twice, it would go to either on a GPU; the machine refuses that."""
     network = Network(preset("nano", height=64, width=128)).to("cuda")
     box = torch.tensor([[40.0, 20, 60, 40]]).repeat(2, 1)
-    empty, ids = torch.zeros(64, 128, dtype=torch.uint8), torch.tensor([1, 2])
-    target = FrameTargets(empty, empty, box, torch.tensor([13, 13]), ids, torch.zeros(0, 4)).to(CUDA)
+    empty = torch.zeros(64, 128, dtype=torch.uint8)
+    ids = torch.tensor([1, 2])
+    target = FrameTargets(empty, empty, box, torch.tensor([13, 13]), ids, torch.zeros(0, 4)).to(
+        CUDA
+    )
     image = torch.zeros(1, 64, 128, 3, dtype=torch.uint8, device="cuda")
     output = network.rpn(network.features(image)[0])
     batch = PairBatch(image, image, image, [], [], ["one"], [0])
@@ -149,7 +170,8 @@ def test_the_reference_computes_in_float32_and_training_as_configured(
     tiny: Tiny, tmp_path: Path, machine: PretendCuda, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, set[tuple[bool, bool]]] = {"reference": set(), "training": set()}
-    forward, losses = Network.losses, TorchBackend._compute
+    forward = Network.losses
+    losses = TorchBackend._compute
 
     def flags() -> tuple[bool, bool]:
         return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
@@ -178,13 +200,18 @@ def test_heads_that_do_not_learn_keep_their_norms_still_on_several_gpus() -> Non
     network.learn(heads=["motion"], shared=False)
     _synchronise_norms(network)
     network.train()
-    norms = {n: m for n, m in network.named_modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)}
+    norms = {
+        n: m for n, m in network.named_modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)
+    }
     assert any(isinstance(norm, nn.SyncBatchNorm) for norm in norms.values())
     assert {name.partition(".")[0] for name, norm in norms.items() if norm.training} == {"motion"}
 
 
-def test_batches_for_a_gpu_lie_in_pinned_memory(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    batch, pinned = first_batch(tiny(), tmp_path), list[Tensor]()
+def test_batches_for_a_gpu_lie_in_pinned_memory(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = first_batch(tiny(), tmp_path)
+    pinned = list[Tensor]()
 
     def pin(self: Tensor) -> Tensor:
         pinned.append(self)
@@ -198,16 +225,34 @@ def test_batches_for_a_gpu_lie_in_pinned_memory(tiny: Tiny, tmp_path: Path, monk
 
 
 def test_a_device_that_is_not_there_is_refused_in_one_line(
-    mapt: Callable[..., Ran], config_file: Path, street: Path, bundle: Path, tmp_path: Path,
+    mapt: Callable[..., Ran],
+    config_file: Path,
+    street: Path,
+    bundle: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    weights, out, why = bundle / "weights.safetensors", tmp_path / "out", "finds no GPU on this machine"
+    weights = bundle / "weights.safetensors"
+    out = tmp_path / "out"
+    why = "finds no GPU on this machine"
     for command, said in (
-        (("track", street, "--model", weights, "--out", out, "--device", "cuda"), f"--device cuda: PyTorch, .*{why}"),
-        (("track", street, "--model", weights, "--out", out, "--device", "gpu"), "--device gpu: is no device; choose"),
-        (("bench", bundle, "--device", "cuda:1"), f"--device cuda:1: PyTorch, .*{why}; take another device, or cpu"),
-        (("train", config_file, "--set", "device=cuda", "--out", out), f"device = cuda: PyTorch, .*{why}, process 0"),
+        (
+            ("track", street, "--model", weights, "--out", out, "--device", "cuda"),
+            f"--device cuda: PyTorch, .*{why}",
+        ),
+        (
+            ("track", street, "--model", weights, "--out", out, "--device", "gpu"),
+            "--device gpu: is no device; choose",
+        ),
+        (
+            ("bench", bundle, "--device", "cuda:1"),
+            f"--device cuda:1: PyTorch, .*{why}; take another device, or cpu",
+        ),
+        (
+            ("train", config_file, "--set", "device=cuda", "--out", out),
+            f"device = cuda: PyTorch, .*{why}, process 0",
+        ),
     ):
         ran = mapt(*command)
         assert ran.code == 2 and len(ran.err.strip().splitlines()) == 1, command
@@ -223,7 +268,9 @@ def test_the_names_of_devices(monkeypatch: pytest.MonkeyPatch) -> None:
         find_device("cuda")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert find_device("auto") == find_device("cuda") == CUDA and find_device("cuda:1").index == 1
-    with pytest.raises(InputError, match="--device cuda:2: this machine has 2 GPUs, counted from 0"):
+    with pytest.raises(
+        InputError, match="--device cuda:2: this machine has 2 GPUs, counted from 0"
+    ):
         find_device("cuda:2")
     for name in ("cpu:1", "cuda:x", "cuda:-1"):
         with pytest.raises(InputError, match="is no device; choose auto, cpu, cuda or cuda:N"):
@@ -238,10 +285,20 @@ def test_weights_are_tracked_on_the_gpu_that_is_there(
     for path in sorted(street.glob("training/image_02/*/*.png"))[:2]:
         (frames / path.name).write_bytes(path.read_bytes())
     ran = mapt(
-        "track", frames, "--model", bundle / "weights.safetensors", "--out", tmp_path / "out", "--save", "json",
-        "--size", "64x128",
-    )  # fmt: skip
-    assert ran.code == 0 and "PyTorch on cuda:0 (pretended, float32 without TF32)" in ran.out, ran.err
+        "track",
+        frames,
+        "--model",
+        bundle / "weights.safetensors",
+        "--out",
+        tmp_path / "out",
+        "--save",
+        "json",
+        "--size",
+        "64x128",
+    )
+    assert ran.code == 0 and "PyTorch on cuda:0 (pretended, float32 without TF32)" in ran.out, (
+        ran.err
+    )
 
 
 def test_a_precision_that_the_gpu_lacks_is_refused(

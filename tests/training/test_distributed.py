@@ -1,4 +1,7 @@
-"""Two processes on CPUs, as torchrun starts them, compute what one computes with the whole batch."""
+"""Two processes on CPUs compute what one computes with the whole batch.
+
+They are started as torchrun starts them.
+"""
 
 import csv
 import subprocess
@@ -14,8 +17,16 @@ from mapt.training.loop import train
 from mapt.training.sources import build_samples
 from tests.tools.processes import torchrun
 
-WEIGHTS = shipped_weights()  # a trained network: its proposals do not change order over a rounding error
-SETTINGS = ("schedule.batch=2", "frozen_norm=true", "schedule.rate=0.0001", "checkpoint_every=100", "data.workers=1")
+WEIGHTS = (
+    shipped_weights()
+)  # a trained network: its proposals do not change order over a rounding error
+SETTINGS = (
+    "schedule.batch=2",
+    "frozen_norm=true",
+    "schedule.rate=0.0001",
+    "checkpoint_every=100",
+    "data.workers=1",
+)
 
 
 def run(config: Path, out: Path, *changes: str) -> subprocess.CompletedProcess[str]:
@@ -32,23 +43,41 @@ def compare(config: Path, folder: Path, iterations: int, *changes: str) -> None:
     done = run(config, folder / "2", *changes)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("weights: ") == 1
-    rows = [list(csv.DictReader((folder / n / "losses.csv").read_text().splitlines())) for n in ("1", "2")]
+    rows = [
+        list(csv.DictReader((folder / n / "losses.csv").read_text().splitlines()))
+        for n in ("1", "2")
+    ]
     assert len(rows[0]) == iterations
     for one, two in zip(*rows, strict=True):
         for name in set(one) - {"seconds", "waited"}:
-            # A gradient jumps where an activation or a hard pixel's rank changes over a rounding error.
-            close = pytest.approx(float(one[name]), rel=1e-3 if name == "gradient_norm" else 1e-5, abs=1e-5)
+            # A gradient jumps where an activation or a hard pixel's rank changes over a rounding
+            # error.
+            close = pytest.approx(
+                float(one[name]), rel=1e-3 if name == "gradient_norm" else 1e-5, abs=1e-5
+            )
             assert float(two[name]) == close, (one["iteration"], name)
     path = f"checkpoint-{iterations:07d}.pt"
-    first, second = (torch.load(folder / n / path, weights_only=True)["network"] for n in ("1", "2"))
-    assert all(torch.allclose(first[n].double(), second[n].double(), rtol=1e-5, atol=1e-5) for n in first)
+    first, second = (
+        torch.load(folder / n / path, weights_only=True)["network"] for n in ("1", "2")
+    )
+    assert all(
+        torch.allclose(first[n].double(), second[n].double(), rtol=1e-5, atol=1e-5) for n in first
+    )
     # It did move: a start that nobody left would be equal too.
     start = torch.load(folder / "1" / path, weights_only=True)["average"]
     assert any(not torch.allclose(first[n], start[n], rtol=1e-5, atol=1e-5) for n in first)
 
 
-def test_two_processes_with_half_the_batch_are_one_with_the_whole(config_file: Path, tmp_path: Path) -> None:
-    compare(config_file, tmp_path, 3, "model.semantic_balance=0.5", f"evaluation.root={_with_val(tmp_path)}")
+def test_two_processes_with_half_the_batch_are_one_with_the_whole(
+    config_file: Path, tmp_path: Path
+) -> None:
+    compare(
+        config_file,
+        tmp_path,
+        3,
+        "model.semantic_balance=0.5",
+        f"evaluation.root={_with_val(tmp_path)}",
+    )
     scores = [(tmp_path / n / "evaluation.csv").read_text() for n in ("1", "2")]
     assert scores[0].splitlines()[0].startswith("iteration,PAT,PQ") and scores[0].count("\n") == 2
     assert (tmp_path / "2" / "best.safetensors").is_file()
@@ -57,12 +86,23 @@ def test_two_processes_with_half_the_batch_are_one_with_the_whole(config_file: P
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_twenty_steps(config_file: Path, tmp_path: Path) -> None:
-    """Every proposal is sampled: over so many steps a rounding error would change the rank of one."""
-    all_of_them = ("model.rpn_nms_iou=1.0", "model.rpn_top_k=960", "model.proposals=3000", "model.roi_samples=12000")
+    """Twenty steps are the same on two processes.
+
+    Every proposal is sampled, because over so many steps a rounding error would change the rank of
+    one.
+    """
+    all_of_them = (
+        "model.rpn_nms_iou=1.0",
+        "model.rpn_top_k=960",
+        "model.proposals=3000",
+        "model.roi_samples=12000",
+    )
     compare(config_file, tmp_path, 20, *all_of_them)
 
 
-def test_a_mistake_on_one_process_ends_all(config_file: Path, step_folder: Path, tmp_path: Path) -> None:
+def test_a_mistake_on_one_process_ends_all(
+    config_file: Path, step_folder: Path, tmp_path: Path
+) -> None:
     for path in sorted((step_folder / "training").rglob("*.png"))[:2]:
         path.write_bytes(path.read_bytes()[:-100])
     done = run(config_file, tmp_path / "run", "schedule.iterations=10")
@@ -88,6 +128,8 @@ def _with_val(folder: Path) -> Path:
     root = folder / "step"
     for name in ("0000", "0001"):
         (root / "panoptic_maps" / "val").mkdir(exist_ok=True)
-        (root / "panoptic_maps" / "val" / name).symlink_to(root / "panoptic_maps" / "train" / "0000")
+        (root / "panoptic_maps" / "val" / name).symlink_to(
+            root / "panoptic_maps" / "train" / "0000"
+        )
     (root / "training" / "image_02" / "0001").symlink_to(root / "training" / "image_02" / "0000")
     return root

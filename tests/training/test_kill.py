@@ -36,17 +36,22 @@ cli.main()
 def test_kill_9_at_a_random_step_and_resume(
     tiny: Callable[..., TrainConfig], config_file: Path, tmp_path: Path
 ) -> None:
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    whole = tmp_path / "whole"
+    parts = tmp_path / "parts"
     train(tiny(*CHANGES), whole)
     last = random.randint(3, ITERATIONS - 3)
-    signalled(config_file, parts, last, signal.SIGKILL, stall_after=last)  # or a run that is faster than us would end
+    signalled(
+        config_file, parts, last, signal.SIGKILL, stall_after=last
+    )  # or a run that is faster than us would end
     assert checkpoints(parts) and not (parts / f"checkpoint-{ITERATIONS:07d}.pt").exists()
     torch.manual_seed(77)
     train(tiny(*CHANGES), parts, resume=True)
     one, two = (torch.load(checkpoints(p)[-1], weights_only=True) for p in (whole, parts))
     for part in ("network", "average"):
         assert all(torch.equal(one[part][name], two[part][name]) for name in one[part])
-    assert (whole / "weights.safetensors").read_bytes() == (parts / "weights.safetensors").read_bytes()
+    assert (whole / "weights.safetensors").read_bytes() == (
+        parts / "weights.safetensors"
+    ).read_bytes()
     assert _rows(parts) == _rows(whole) == ITERATIONS
 
 
@@ -57,7 +62,9 @@ def test_a_signal_to_every_process_leaves_a_checkpoint(config_file: Path, tmp_pa
     assert code == 130 and len(checkpoints(tmp_path / "run")) == 1
 
 
-def test_a_signal_that_comes_twice_is_one_but_for_a_later_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_that_comes_twice_is_one_but_for_a_later_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Under Slurm a process is told by srun and by torchrun."""
     with StopRequest() as stop:
         for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
@@ -70,10 +77,30 @@ def test_a_signal_that_comes_twice_is_one_but_for_a_later_ctrl_c(monkeypatch: py
             signal.raise_signal(signal.SIGINT)
 
 
-def signalled(config: Path, out: Path, after: int, number: signal.Signals, *changes: str, stall_after: int = -1) -> int:
-    """The exit code of `mapt train`, whose processes all get a signal when so many steps are reported."""
+def signalled(
+    config: Path,
+    out: Path,
+    after: int,
+    number: signal.Signals,
+    *changes: str,
+    stall_after: int = -1,
+) -> int:
+    """Return the exit code of `mapt train` after a signal.
+
+    All of its processes get the signal when `after` steps are reported.
+    """
     settings = [part for change in (*CHANGES, *changes) for part in ("--set", change)]
-    command = [sys.executable, "-c", STALLING, str(stall_after), "train", str(config), *settings, "--out", str(out)]
+    command = [
+        sys.executable,
+        "-c",
+        STALLING,
+        str(stall_after),
+        "train",
+        str(config),
+        *settings,
+        "--out",
+        str(out),
+    ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as child:
         try:
             while _rows(out) < after and child.poll() is None:

@@ -21,23 +21,40 @@ def test_no_warm_up() -> None:
 def test_adamw_takes_the_same_groups() -> None:
     groups = {}
     for name in ("sgd", "adamw"):
-        optimizer = build_optimizer(nn.Conv2d(3, 4, 3), Schedule(optimizer=name, new_rate=3.0, momentum=0.8))
-        groups[name] = [(g["factor"], g["weight_decay"], len(g["params"])) for g in optimizer.param_groups]
+        optimizer = build_optimizer(
+            nn.Conv2d(3, 4, 3), Schedule(optimizer=name, new_rate=3.0, momentum=0.8)
+        )
+        groups[name] = [
+            (g["factor"], g["weight_decay"], len(g["params"])) for g in optimizer.param_groups
+        ]
     assert groups["sgd"] == groups["adamw"] == [(3.0, 1e-4, 1), (3.0, 0.0, 1)]
-    assert isinstance(optimizer, torch.optim.AdamW) and optimizer.param_groups[0]["betas"] == (0.8, 0.999)
+    assert isinstance(optimizer, torch.optim.AdamW) and optimizer.param_groups[0]["betas"] == (
+        0.8,
+        0.999,
+    )
 
 
 def test_decay_spares_norms_and_biases_and_frozen_weights_stay_out() -> None:
-    conv, norm, frozen = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1, bias=False)
+    conv = nn.Conv2d(3, 4, 3)
+    norm = nn.BatchNorm2d(4)
+    frozen = nn.Conv2d(4, 4, 1, bias=False)
     network = nn.Sequential(conv, norm, frozen)
     frozen.requires_grad_(False)
     optimizer = build_optimizer(network, Schedule(weight_decay=0.1))
-    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
-    assert decay == {id(conv.weight): 0.1, id(conv.bias): 0.0, id(norm.weight): 0.0, id(norm.bias): 0.0}
+    decay = {
+        id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]
+    }
+    assert decay == {
+        id(conv.weight): 0.1,
+        id(conv.bias): 0.0,
+        id(norm.weight): 0.0,
+        id(norm.bias): 0.0,
+    }
 
 
 def test_the_average_follows_its_definition() -> None:
-    linear, norm = nn.Linear(2, 2), nn.BatchNorm1d(2)
+    linear = nn.Linear(2, 2)
+    norm = nn.BatchNorm1d(2)
     assert norm.running_mean is not None and norm.num_batches_tracked is not None
     network = nn.Sequential(linear, norm)
     average = MovingAverage(network, 0.9)
@@ -54,4 +71,6 @@ def test_the_average_follows_its_definition() -> None:
     assert torch.allclose(averaged["0.weight"], expected, atol=1e-5)
     assert 189 < float(averaged["1.running_mean"][0]) < 199  # lags behind the live statistics
     assert int(averaged["1.num_batches_tracked"]) == 199
-    assert not average.network.training and not any(p.requires_grad for p in average.network.parameters())
+    assert not average.network.training and not any(
+        p.requires_grad for p in average.network.parameters()
+    )

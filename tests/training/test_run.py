@@ -72,18 +72,26 @@ def test_a_missing_validation_set_stops_before_training(tiny: Tiny, tmp_path: Pa
     assert not (tmp_path / "run").exists()
 
 
-def test_bad_files_are_counted_in_log_and_summary(tiny: Tiny, step_folder: Path, tmp_path: Path) -> None:
+def test_bad_files_are_counted_in_log_and_summary(
+    tiny: Tiny, step_folder: Path, tmp_path: Path
+) -> None:
     path = step_folder / "training" / "image_02" / "0000" / "000001.png"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match=r"000001\.png: is truncated"):
         train(tiny("schedule.iterations=8"), tmp_path / "strict")
     train(tiny("data.skip_bad=true"), tmp_path / "run")
-    lines = [line for line in (tmp_path / "run" / "log.txt").read_text().splitlines() if " skipped (" in line]
+    lines = [
+        line
+        for line in (tmp_path / "run" / "log.txt").read_text().splitlines()
+        if " skipped (" in line
+    ]
     assert lines and "000001.png" in lines[0]
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["skipped"] == len(lines)
 
 
-def test_the_batch_that_is_not_finite_is_kept(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_batch_that_is_not_finite_is_kept(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(self: Network, batch: PairBatch) -> dict[str, torch.Tensor]:
         return {"semantic": next(self.fpn.parameters()).sum() * float("inf")}
 
@@ -96,7 +104,9 @@ def test_the_batch_that_is_not_finite_is_kept(tiny: Tiny, tmp_path: Path, monkey
     assert torch.equal(content["now"][0]["boxes"], expected.now[0].boxes)
 
 
-def test_a_network_that_cannot_be_deployed_stops(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_cannot_be_deployed_stops(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = InstanceGraph.forward
 
     def broken(self: InstanceGraph, *pyramid: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -109,7 +119,9 @@ def test_a_network_that_cannot_be_deployed_stops(tiny: Tiny, tmp_path: Path, mon
 
 def test_pictures_show_frames_and_predictions(tiny: Tiny, tmp_path: Path) -> None:
     train(tiny("schedule.iterations=1"), tmp_path / "run")
-    first, predicted = (cv2.imread(str(tmp_path / "run" / f"{n}.jpg")) for n in ("first_batch", "predictions"))
+    first, predicted = (
+        cv2.imread(str(tmp_path / "run" / f"{n}.jpg")) for n in ("first_batch", "predictions")
+    )
     assert first is not None and predicted is not None
     assert first.shape[1] == predicted.shape[1] and predicted.shape[0] == 2 * first.shape[0]
     assert (
@@ -125,20 +137,36 @@ def test_odd_batches_are_warned_of(tiny: Tiny, tmp_path: Path) -> None:
     assert "do ids last" in describe_batch(batch, KITTI_STEP)[1][0]
     for frame in (*batch.prev, *batch.now):
         frame.semantic[:] = 255
-    assert any("every pixel of the first batch is void" in text for text in describe_batch(batch, KITTI_STEP)[1])
+    assert any(
+        "every pixel of the first batch is void" in text
+        for text in describe_batch(batch, KITTI_STEP)[1]
+    )
 
 
 def test_extra_epochs_follow_at_the_last_rate(tiny: Tiny, tmp_path: Path) -> None:
     config = tiny("schedule.iterations=4", "schedule.extra_epochs=1.5", "schedule.milestones=[1.0]")
-    assert total_iterations(config, build_samples(config, tmp_path)) == 4 + 5  # three pairs, one a step
-    more = ("schedule.iterations=1", "schedule.extra_epochs=0.5", "schedule.milestones=[1.0]", "schedule.warmup=0")
+    assert (
+        total_iterations(config, build_samples(config, tmp_path)) == 4 + 5
+    )  # three pairs, one a step
+    more = (
+        "schedule.iterations=1",
+        "schedule.extra_epochs=0.5",
+        "schedule.milestones=[1.0]",
+        "schedule.warmup=0",
+    )
     train(tiny(*more), tmp_path / "run")
-    rates = [line.split(",")[1] for line in (tmp_path / "run" / "losses.csv").read_text().splitlines()[1:]]
+    rates = [
+        line.split(",")[1]
+        for line in (tmp_path / "run" / "losses.csv").read_text().splitlines()[1:]
+    ]
     assert rates == ["0.001", "0.0001", "0.0001"]
 
 
-def test_recomputed_activations_save_memory_and_change_no_gradient(tiny: Tiny, tmp_path: Path) -> None:
-    saved, gradients = [], []
+def test_recomputed_activations_save_memory_and_change_no_gradient(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    saved = []
+    gradients = []
     batch = batch_of(tiny(), tmp_path)
     for recompute in ("false", "true"):
         torch.manual_seed(0)
@@ -157,7 +185,9 @@ def test_recomputed_activations_save_memory_and_change_no_gradient(tiny: Tiny, t
         gradients.append([p.grad for p in state.network.parameters()])
     assert saved[1] < 0.8 * saved[0]
     for one, two in zip(*gradients, strict=True):
-        assert one is not None and two is not None and torch.allclose(one, two, rtol=1e-4, atol=1e-6)
+        assert (
+            one is not None and two is not None and torch.allclose(one, two, rtol=1e-4, atol=1e-6)
+        )
 
 
 def test_half_precision_and_its_limits(tiny: Tiny, tmp_path: Path) -> None:
@@ -180,7 +210,8 @@ def test_frozen_norms_keep_their_statistics(tiny: Tiny, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_compiled_network_has_the_same_losses(tiny: Tiny, tmp_path: Path) -> None:
-    batch, found = batch_of(tiny(), tmp_path), []
+    batch = batch_of(tiny(), tmp_path)
+    found = []
     for setting in ("compile=false", "compile=true"):
         torch.manual_seed(0)
         state = start_state(tiny(setting), None)
@@ -191,7 +222,10 @@ def test_a_compiled_network_has_the_same_losses(tiny: Tiny, tmp_path: Path) -> N
 
 def test_features_that_change_under_a_head_are_warned_of(tiny: Tiny, tmp_path: Path) -> None:
     train(tiny("schedule.iterations=1", 'heads=["semantic","instance"]'), tmp_path / "a")
-    line = "warning: motion and appearance do not learn, but what they read does; train them afterwards"
+    line = (
+        "warning: motion and appearance do not learn, but what they read does; train them"
+        " afterwards"
+    )
     assert line in (tmp_path / "a" / "log.txt").read_text()
     alone = tiny("schedule.iterations=1", 'heads=["motion"]', "shared=false")
     with pytest.raises(InputError, match="--init"):

@@ -1,4 +1,7 @@
-"""A set of rendered sequences is used again if it is the one that is asked for, and never mistaken for it."""
+"""Rendered sequences are used again only if they are the ones asked for.
+
+They are never mistaken for others.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +15,14 @@ from mapt.training.sources import build_samples, render_once
 
 def one_sequence(root: Path, **changes: object) -> SyntheticData:
     """One sequence of two frames of 96x160."""
-    wanted: dict[str, object] = {"sequences": 1, "frames": 2, "height": 96, "width": 160, "root": str(root), **changes}
+    wanted: dict[str, object] = {
+        "sequences": 1,
+        "frames": 2,
+        "height": 96,
+        "width": 160,
+        "root": str(root),
+        **changes,
+    }
     return SyntheticData.model_validate(wanted)
 
 
@@ -30,13 +40,16 @@ def test_what_differs_from_other_sequences_is_named(tmp_path: Path) -> None:
     render_once(one_sequence(root, rare=0.5), root)
     with pytest.raises(InputError) as refused:
         render_once(one_sequence(root, seed=5), root)
-    assert str(refused.value) == (
-        f"{root}: holds other sequences: seed 1000 (asked: 5), rare 0.5 (asked: none); "
+    assert (
+        str(refused.value)
+        == f"{root}: holds other sequences: seed 1000 (asked: 5), rare 0.5 (asked: none); "
         "name a new folder, or read this one as it is with data.step.root"
     )
 
 
-def test_weights_are_looked_at_before_anything_is_rendered(tiny: Callable[..., TrainConfig], tmp_path: Path) -> None:
+def test_weights_are_looked_at_before_anything_is_rendered(
+    tiny: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
     config = tiny("data.step.weight=0", "data.synthetic.sequences=1", "data.synthetic.weight=0")
     with pytest.raises(InputError, match="every dataset has weight 0"):
         build_samples(config, tmp_path / "run")

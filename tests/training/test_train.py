@@ -23,11 +23,14 @@ Losses = Callable[[Network, PairBatch], dict[str, torch.Tensor]]
 
 
 def _same(a: Path, b: Path) -> bool:
-    left, right = load_weights(a).state_dict(), load_weights(b).state_dict()
+    left = load_weights(a).state_dict()
+    right = load_weights(b).state_dict()
     return all(torch.equal(left[name], right[name]) for name in left)
 
 
-def test_an_interrupted_run_continues_bit_exactly(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_continues_bit_exactly(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = train(tiny(), tmp_path / "whole")
     calls = 0
     original: Losses = Network.losses
@@ -42,7 +45,10 @@ def test_an_interrupted_run_continues_bit_exactly(tiny: Tiny, tmp_path: Path, mo
     monkeypatch.setattr(Network, "losses", interrupting)
     with pytest.raises(KeyboardInterrupt):
         train(tiny(), tmp_path / "parts")
-    assert [p.name for p in checkpoints(tmp_path / "parts")] == ["checkpoint-0000002.pt", "checkpoint-0000003.pt"]
+    assert [p.name for p in checkpoints(tmp_path / "parts")] == [
+        "checkpoint-0000002.pt",
+        "checkpoint-0000003.pt",
+    ]
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     monkeypatch.setattr(Network, "losses", original)
     torch.manual_seed(99)
@@ -60,7 +66,9 @@ def test_a_crash_resumes_from_the_last_checkpoint(tiny: Tiny, tmp_path: Path) ->
     assert _same(whole, train(tiny(), out, resume=True))
 
 
-def test_only_the_last_checkpoints_are_kept_and_a_damaged_one_is_skipped(tiny: Tiny, tmp_path: Path) -> None:
+def test_only_the_last_checkpoints_are_kept_and_a_damaged_one_is_skipped(
+    tiny: Tiny, tmp_path: Path
+) -> None:
     out = tmp_path / "run"
     train(tiny("checkpoint_every=1", "keep=2"), out)
     names = [p.name for p in checkpoints(out)]
@@ -80,7 +88,9 @@ def test_only_the_last_checkpoints_are_kept_and_a_damaged_one_is_skipped(tiny: T
         train(tiny(), out, resume=True)
 
 
-def test_a_second_run_does_not_overwrite_and_a_changed_one_is_not_resumed(tiny: Tiny, tmp_path: Path) -> None:
+def test_a_second_run_does_not_overwrite_and_a_changed_one_is_not_resumed(
+    tiny: Tiny, tmp_path: Path
+) -> None:
     out = tmp_path / "run"
     train(tiny("schedule.iterations=1"), out)
     with pytest.raises(InputError, match="already holds a run; continue it with --resume"):
@@ -103,19 +113,30 @@ def test_a_run_from_before_a_key_existed_is_resumed(tiny: Tiny, tmp_path: Path) 
         train(tiny("schedule.iterations=1", "data.repeat=0.5"), out, resume=True)
 
 
-def test_data_may_move_but_a_dataset_may_not_come_or_go(tiny: Tiny, step_folder: Path, tmp_path: Path) -> None:
+def test_data_may_move_but_a_dataset_may_not_come_or_go(
+    tiny: Tiny, step_folder: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "run"
     train(tiny("schedule.iterations=2", "checkpoint_every=1"), out)
     checkpoints(out)[-1].unlink()
     moved = step_folder.rename(tmp_path / "moved")
     changes = ("schedule.iterations=2", f"data.step.root={moved}")
     train(tiny(*changes), out, resume=True)
-    with pytest.raises(InputError, match=r"data\.camvid\.root was not set in this run and is set now"):
+    with pytest.raises(
+        InputError, match=r"data\.camvid\.root was not set in this run and is set now"
+    ):
         train(tiny(*changes, "data.camvid.root=camvid"), out, resume=True)
 
 
-def test_a_bad_file_costs_no_steps_and_can_be_skipped_from_there(tiny: Tiny, step_folder: Path, tmp_path: Path) -> None:
-    changes = ("schedule.iterations=8", "checkpoint_every=100", "data.static=0", "data.intervals=[1]")
+def test_a_bad_file_costs_no_steps_and_can_be_skipped_from_there(
+    tiny: Tiny, step_folder: Path, tmp_path: Path
+) -> None:
+    changes = (
+        "schedule.iterations=8",
+        "checkpoint_every=100",
+        "data.static=0",
+        "data.intervals=[1]",
+    )
     broken = sorted((step_folder / "training").rglob("*.png"))[-1]
     whole = train(tiny(*changes), tmp_path / "whole")
     broken.write_bytes(broken.read_bytes()[:-100])
@@ -127,9 +148,13 @@ def test_a_bad_file_costs_no_steps_and_can_be_skipped_from_there(tiny: Tiny, ste
     weights = train(tiny(*changes, "data.skip_bad=true"), out, resume=True)
     assert not _same(weights, whole)
     summary = json.loads((out / "summary.json").read_text())
-    assert summary["iterations"] == 8 and summary["skipped"] == 1  # one file, however often it was drawn
+    assert (
+        summary["iterations"] == 8 and summary["skipped"] == 1
+    )  # one file, however often it was drawn
     assert (out / "log.txt").read_text().count("skipped (1)") == 1
-    train(tiny(*changes, "data.skip_bad=true"), out, resume=True)  # finished: nothing to add to the summary
+    train(
+        tiny(*changes, "data.skip_bad=true"), out, resume=True
+    )  # finished: nothing to add to the summary
     assert json.loads((out / "summary.json").read_text()) == summary
 
 
@@ -149,7 +174,9 @@ def test_what_is_not_finite_stops_with_the_samples(
         return {"semantic": finite if where == "gradient" else weight * float("nan")}
 
     monkeypatch.setattr(Network, "losses", broken)
-    with pytest.raises(FloatingPointError, match=rf"{where} is not finite at iteration 0.*0000.*\.png"):
+    with pytest.raises(
+        FloatingPointError, match=rf"{where} is not finite at iteration 0.*0000.*\.png"
+    ):
         train(tiny(), tmp_path / "run")
     assert not (tmp_path / "run" / "weights.safetensors").exists()
 
@@ -165,9 +192,12 @@ def test_init_starts_from_given_weights(tiny: Tiny, tmp_path: Path) -> None:
         start_state(tiny("model.fpn_channels=32"), first)
 
 
-def test_weights_say_what_those_they_started_from_were_trained_on(tiny: Tiny, tmp_path: Path) -> None:
+def test_weights_say_what_those_they_started_from_were_trained_on(
+    tiny: Tiny, tmp_path: Path
+) -> None:
     street = ("data.synthetic.sequences=1", "data.synthetic.frames=3", "data.synthetic.height=96")
-    plain, other = tiny("schedule.iterations=1"), tiny("schedule.iterations=1", *street, "data.synthetic.width=224")
+    plain = tiny("schedule.iterations=1")
+    other = tiny("schedule.iterations=1", *street, "data.synthetic.width=224")
     first = train(plain, tmp_path / "first")
     card = read_card(first)["data"]
     assert card == describe(plain) and "before that" not in card
@@ -175,7 +205,9 @@ def test_weights_say_what_those_they_started_from_were_trained_on(tiny: Tiny, tm
     both = f"{describe(other)}; before that: {card}"
     assert read_card(second)["data"] == both
     assert data_card(other, tmp_path / "second", None) == both  # as when it is resumed
-    assert data_card(other, tmp_path / "third", second) == both  # what was said already is not said again
+    assert (
+        data_card(other, tmp_path / "third", second) == both
+    )  # what was said already is not said again
 
 
 def test_no_data_is_refused_before_anything_is_written(tiny: Tiny, tmp_path: Path) -> None:
@@ -195,8 +227,14 @@ def test_the_command_trains_and_writes_whole_files(config_file: Path, tmp_path: 
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0 and "weights.safetensors" in result.output
     assert sorted(p.name for p in out.iterdir()) == [
-        "checkpoint-0000001.pt", "first_batch.jpg", "log.txt", "losses.csv", "predictions.jpg", "summary.json",
-        "tensorboard", "weights.safetensors",
-    ]  # fmt: skip
+        "checkpoint-0000001.pt",
+        "first_batch.jpg",
+        "log.txt",
+        "losses.csv",
+        "predictions.jpg",
+        "summary.json",
+        "tensorboard",
+        "weights.safetensors",
+    ]
     network = load_weights(out / "weights.safetensors")
     assert network.config.height == 64

@@ -22,7 +22,13 @@ def test_a_missing_name_lists_the_shipped() -> None:
 def test_set_reads_toml_values_and_bare_words(config_file: Path) -> None:
     config = read_config(
         config_file,
-        ["schedule.iterations=7", "data.step.split=val", "data.intervals=[3]", "model.detections=20", "bf16=true"],
+        [
+            "schedule.iterations=7",
+            "data.step.split=val",
+            "data.intervals=[3]",
+            "model.detections=20",
+            "bf16=true",
+        ],
     )
     assert config.schedule.iterations == 7 and config.data.step.split == "val"
     assert config.data.intervals == (3,) and config.model.detections == 20 and config.bf16 is True
@@ -34,9 +40,18 @@ def test_a_file_is_only_filled_over_the_preset(config_file: Path) -> None:
 
 
 def test_a_set_keeps_what_is_not_said_about_it(config_file: Path) -> None:
-    data = read_config(config_file, ["data.synthetic_small.sequences=3", "data.synthetic_rare.sequences=5"]).data
-    assert data.synthetic_small.model_dump() == {**DataConfig().synthetic_small.model_dump(), "sequences": 3}
-    assert (data.synthetic_rare.height, data.synthetic_rare.seed, data.synthetic_rare.rare) == (192, 3000, 0.5)
+    data = read_config(
+        config_file, ["data.synthetic_small.sequences=3", "data.synthetic_rare.sequences=5"]
+    ).data
+    assert data.synthetic_small.model_dump() == {
+        **DataConfig().synthetic_small.model_dump(),
+        "sequences": 3,
+    }
+    assert (data.synthetic_rare.height, data.synthetic_rare.seed, data.synthetic_rare.rare) == (
+        192,
+        3000,
+        0.5,
+    )
 
 
 @pytest.mark.parametrize(

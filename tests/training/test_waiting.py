@@ -39,13 +39,26 @@ def run_of(config: Path, out: Path, *changes: str) -> list[str]:
     return ["train", str(config), *settings, "--out", str(out)]
 
 
-def test_shared_memory_that_is_too_small_is_one_line_with_the_remedy(config_file: Path, tmp_path: Path) -> None:
-    if not shutil.which("unshare") or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
+def test_shared_memory_that_is_too_small_is_one_line_with_the_remedy(
+    config_file: Path, tmp_path: Path
+) -> None:
+    if (
+        not shutil.which("unshare")
+        or subprocess.run(["unshare", "-m", "true"], check=False).returncode
+    ):
         pytest.skip("needs unshare and its rights")
     run = [sys.executable, "-m", "mapt.cli", *run_of(config_file, tmp_path / "run")]
-    ran = subprocess.run(["unshare", "-m", "sh", "-c", SMALL, "sh", *run], capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        ["unshare", "-m", "sh", "-c", SMALL, "sh", *run],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ran.returncode == 2 and ran.stderr.count("\n") == 1, ran.stderr
-    assert ran.stderr.startswith("mapt: /dev/shm: 0 MiB free") and "--shm-size=1g, or set data.workers=0" in ran.stderr
+    assert (
+        ran.stderr.startswith("mapt: /dev/shm: 0 MiB free")
+        and "--shm-size=1g, or set data.workers=0" in ran.stderr
+    )
 
 
 def test_a_batch_that_cannot_be_shared_is_an_input_error(
@@ -73,17 +86,25 @@ def test_no_room_for_the_loaders_queues_is_an_input_error(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_a_run_that_waits_for_data(config_file: Path, tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_a_run_that_waits_for_data(
+    config_file: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     out = tmp_path / "run"
     command = [sys.executable, "-c", STUCK, *run_of(config_file, out)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as child:
         try:
             log = out / "log.txt"
-            while child.poll() is None and not (log.is_file() and "iteration 1 rate" in log.read_text()):
+            while child.poll() is None and not (
+                log.is_file() and "iteration 1 rate" in log.read_text()
+            ):
                 time.sleep(0.02)
             child.send_signal(number)
             _, said = child.communicate()
         finally:
             child.kill()
     assert (child.returncode, said) == (130, "mapt: interrupted\n")
-    assert (out / "checkpoint-0000001.pt").is_file() and os.listdir(out).count("checkpoint-0000001.pt") == 1
+    assert (out / "checkpoint-0000001.pt").is_file() and os.listdir(out).count(
+        "checkpoint-0000001.pt"
+    ) == 1

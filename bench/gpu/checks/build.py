@@ -76,12 +76,17 @@ def resources(context: Context) -> Result:
 
 def read(said: str) -> Iterator[Kernel]:
     """The kernels in what `ptxas -v` says."""
-    name, stack, spilled = "", 0, 0
+    name = ""
+    stack = 0
+    spilled = 0
     for line in said.splitlines():
         if entry := ENTRY.search(line):
-            name, stack, spilled = entry[1], 0, 0
+            name = entry[1]
+            stack = 0
+            spilled = 0
         elif found := SPILLS.search(line):
-            stack, spilled = int(found[1]), int(found[2]) + int(found[3])
+            stack = int(found[1])
+            spilled = int(found[2]) + int(found[3])
         elif (used := USED.search(line)) and name:
             shared = SHARED.search(line)
             yield Kernel(name, int(used[1]), stack, spilled, int(shared[1]) if shared else 0)

@@ -66,7 +66,8 @@ def ready(context: Context) -> tuple[dict[str, Bundle], tuple[str, ...]]:
                 started[kind.name] = subprocess.Popen(command, stdout=log, stderr=log)
     for process in started.values():
         process.wait()
-    found, faults = dict[str, Bundle](), list[str]()
+    found = dict[str, Bundle]()
+    faults = list[str]()
     for kind in kinds(context):
         try:
             found[kind.name] = _read(context, kind)

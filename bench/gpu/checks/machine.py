@@ -19,11 +19,14 @@ from mapt.ops import compiled
 def versions(context: Context) -> Result:
     """GPU, driver, libraries; a fault where PyTorch does not reach a GPU that is there."""
     values: dict[str, Any] = {
-        **describe_machine(usable_cores()), "torchvision": torchvision.__version__,
-        "torch_cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version(),
-        "onnxruntime": _onnxruntime(), "operators": ops.implementation(),
+        **describe_machine(usable_cores()),
+        "torchvision": torchvision.__version__,
+        "torch_cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "onnxruntime": _onnxruntime(),
+        "operators": ops.implementation(),
         "cuda_operators": compiled.MISSING_CUDA or "ok",
-    }  # fmt: skip
+    }
     line = f"PyTorch {torch.__version__}, ONNX Runtime {values['onnxruntime'].get('version')}"
     if context.device != "cuda":
         return Result(f"{line}, {values['operators']}", values)
@@ -32,10 +35,12 @@ def versions(context: Context) -> Result:
         return Result(line, values, (fault,))
     gpu = torch.cuda.get_device_properties(0)
     values["gpu"] = {
-        "name": gpu.name, "capability": f"{gpu.major}.{gpu.minor}",
+        "name": gpu.name,
+        "capability": f"{gpu.major}.{gpu.minor}",
         "memory_gib": round(gpu.total_memory / 2**30, 1),
-        "multiprocessors": gpu.multi_processor_count, "driver": _driver(),
-    }  # fmt: skip
+        "multiprocessors": gpu.multi_processor_count,
+        "driver": _driver(),
+    }
     faults = (compiled.MISSING_CUDA,) if compiled.MISSING_CUDA else ()
     return Result(f"{gpu.name}, driver {values['gpu']['driver']}, {line}", values, faults)
 

@@ -22,7 +22,7 @@ from mapt.bench.gpu.cases import (
     motion,
     pyramid,
     tolerance,
-)  # fmt: skip
+)
 from mapt.bench.gpu.context import Context, Result
 from mapt.bench.gpu.device import capture, first_line, synchronize
 from mapt.bench.gpu.needs import sanitizer
@@ -30,8 +30,11 @@ from mapt.ops import compiled
 
 # By dtype: how far results may lie apart, relatively. Half precision is rounded once, from float32.
 TOLERANCES = {
-    torch.float32: 2e-5, torch.float64: 1e-12, torch.float16: 2.0**-10, torch.bfloat16: 2.0**-7
-}  # fmt: skip
+    torch.float32: 2e-5,
+    torch.float64: 1e-12,
+    torch.float16: 2.0**-10,
+    torch.bfloat16: 2.0**-7,
+}
 FOUND = "ERROR SUMMARY: 0 errors"  # compute-sanitizer's last line where all is well
 Work = Callable[[str], list[Tensor]]
 
@@ -112,7 +115,9 @@ def _check_built(device: str) -> None:
 def equal(context: Context) -> Result:
     """Every case, dtype and gradient beside the CPU's."""
     _check_built(context.device)
-    faults, worst, compared = list[str](), 0.0, 0
+    faults = list[str]()
+    worst = 0.0
+    compared = 0
     for name, dtype, work in works(tuple(TOLERANCES)):
         for i, (got, want) in enumerate(zip(work(context.device), work("cpu"), strict=True)):
             compared += 1
@@ -130,9 +135,11 @@ def equal(context: Context) -> Result:
 def same_bits(context: Context) -> Result:
     """Twice the same bits."""
     _check_built(context.device)
-    faults, compared = [], 0
+    faults = []
+    compared = 0
     for name, _, work in works((torch.float32, torch.float16)):
-        first, second = work(context.device), work(context.device)
+        first = work(context.device)
+        second = work(context.device)
         compared += len(first)
         if not all(torch.equal(a, b) for a, b in zip(first, second, strict=True)):
             faults.append(f"{name}: other bits on the second run")
@@ -142,7 +149,8 @@ def same_bits(context: Context) -> Result:
 def opcheck(context: Context) -> Result:
     """PyTorch's own checks of schemas, fake tensors and gradients."""
     _check_built(context.device)
-    faults, listed = [], calls(context.device)
+    faults = []
+    listed = calls(context.device)
     for call in listed:
         try:
             torch.library.opcheck(call.overload, call.arguments)
@@ -155,7 +163,8 @@ def opcheck(context: Context) -> Result:
 def graphs(context: Context) -> Result:
     """Every operator captured in a CUDA graph; its replay gives the eager results."""
     _check_built(context.device)
-    faults, listed = [], calls(context.device)
+    faults = []
+    listed = calls(context.device)
     for call in listed:
         with torch.no_grad():
             want = [t.clone() for t in call.results()]

@@ -10,6 +10,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from mapt.bench.gpu.adapter import (
     open_backend,
     operator_providers,
     placed,
-)  # fmt: skip
+)
 from mapt.bench.gpu.checks.bundles import ready, street
 from mapt.bench.gpu.context import Context, Device, Result
 from mapt.contract import SUBGRAPHS
@@ -45,7 +46,8 @@ class Recorder:
     name = "ort"
 
     def __init__(self, backend: Backend) -> None:
-        self.backend, self.info = backend, backend.info
+        self.backend = backend
+        self.info = backend.info
         self.providers: Any = getattr(backend, "providers", {})
         self.inputs: dict[str, Tensors] = {}
         self.outputs: dict[str, Tensors] = {}
@@ -97,7 +99,8 @@ def operator_library(context: Context) -> Result:
 def providers(context: Context) -> Result:
     """Every kind comes up in a process that never imported PyTorch, and passes its own test."""
     found, faults = ready(context)
-    values, told = dict[str, object](), list(faults)
+    values = dict[str, object]()
+    told = list(faults)
     if "torch" in sys.modules:
         told.append("PyTorch was imported, whose libraries may have helped")
     for name, bundle in found.items():
@@ -118,7 +121,9 @@ def tensors(context: Context) -> Result:
     """All outputs of all subgraphs beside the CPU's, in float32 and with TF32."""
     found, faults = ready(context)
     (image,) = street(context, 1)
-    values, told, rows = dict[str, Any](), list(faults), list[str]()
+    values = dict[str, Any]()
+    told = list(faults)
+    rows = list[str]()
     for name, bundle in found.items():
         want, given = run_golden(open_backend(bundle, "cpu"), image[None])
         for tf32 in (False, True):
@@ -152,11 +157,12 @@ def compare(want: list[PanopticFrame], got: list[PanopticFrame]) -> dict[str, fl
         [(t.id, t.label) for t in a.tracks] == [(t.id, t.label) for t in b.tracks] for a, b in pairs
     )
     return {
-        "frames": len(pairs), "same_tracks": same,
+        "frames": len(pairs),
+        "same_tracks": same,
         "labels_differ": float(np.mean([(a.semantic != b.semantic).mean() for a, b in pairs])),
         "ids_differ": float(np.mean([(a.instance != b.instance).mean() for a, b in pairs])),
         "tracks": len({t.id for frame in want for t in frame.tracks}),
-    }  # fmt: skip
+    }
 
 
 def judged(name: str, found: dict[str, float], context: Context) -> list[str]:
@@ -169,7 +175,8 @@ def judged(name: str, found: dict[str, float], context: Context) -> list[str]:
             f"{name}: {found['same_tracks']} of {found['frames']} frames have the CPU's tracks"
         )
     if found["labels_differ"] > ROUNDED or found["ids_differ"] > ROUNDED:
-        labels, ids = found["labels_differ"], found["ids_differ"]
+        labels = found["labels_differ"]
+        ids = found["ids_differ"]
         faults.append(f"{name}: {labels:.1e} of the labels and {ids:.1e} of the ids differ")
     return faults
 
@@ -178,7 +185,8 @@ def frames(context: Context) -> Result:
     """Labels and ids of every kind of `nano` beside the CPU's, on a synthetic street."""
     found, faults = ready(context)
     images = list(street(context, 2 if context.small else 10))
-    values, told = dict[str, Any](), list(faults)
+    values = dict[str, Any]()
+    told = list(faults)
     for name, bundle in found.items():
         if bundle.info.preset != "nano":
             continue
@@ -202,7 +210,8 @@ def speed(context: Context) -> Result:
     """Milliseconds of each subgraph with arrays on the host, and on the device; of a frame."""
     found, faults = ready(context)
     images = list(street(context, 2 if context.small else 8))
-    values, told = dict[str, Any](), list(faults)
+    values = dict[str, Any]()
+    told = list(faults)
     head = " ".join(f"{spec.name:>10}" for spec in SUBGRAPHS)
     rows = [f"{'milliseconds':36} {head} {'sum':>6} {'frame':>6}"]
     for name, bundle in found.items():
@@ -230,11 +239,13 @@ def measured(
     backend = open_backend(bundle, context.device, tf32)
     run = Recorder(HostBackend(backend))
     run_golden(run, images[0][None])
-    host, device = dict[str, float](), dict[str, float]()
+    host = dict[str, float]()
+    device = dict[str, float]()
     for spec in SUBGRAPHS:
         inputs = run.inputs[spec.name]
         bound = BoundSession(backend.sessions[spec.name], inputs, context.device)
-        host[spec.name] = median_ms(lambda n=spec.name, i=inputs: run.backend.run(n, i), context)  # type: ignore[misc]
+        call = partial(run.backend.run, spec.name, inputs)
+        host[spec.name] = median_ms(call, context)
         device[spec.name] = median_ms(bound.run, context)
     steps = [f.timings_ms["frame"] for f in track(backend, images)]
     return {"host": host, "device": device, "frame": statistics.median(steps[len(steps) // 2 :])}

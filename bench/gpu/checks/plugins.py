@@ -21,7 +21,7 @@ from mapt.bench.gpu.cases import (
     motion,
     pyramid,
     tolerance,
-)  # fmt: skip
+)
 from mapt.bench.gpu.checks.build import toolkit
 from mapt.bench.gpu.checks.operators import TOLERANCES
 from mapt.bench.gpu.context import Context, Result, Skip
@@ -40,18 +40,22 @@ class Field(ctypes.Structure):
     """nvinfer1::PluginField."""
 
     _fields_ = (
-        ("name", ctypes.c_char_p), ("data", ctypes.c_void_p), ("type", ctypes.c_int32),
+        ("name", ctypes.c_char_p),
+        ("data", ctypes.c_void_p),
+        ("type", ctypes.c_int32),
         ("length", ctypes.c_int32),
-    )  # fmt: skip
+    )
 
 
 class TensorView(ctypes.Structure):
     """`Tensor` of csrc/tests/plugins.cpp."""
 
     _fields_ = (
-        ("data", ctypes.c_void_p), ("type", ctypes.c_int32), ("rank", ctypes.c_int32),
+        ("data", ctypes.c_void_p),
+        ("type", ctypes.c_int32),
+        ("rank", ctypes.c_int32),
         ("sides", ctypes.c_int64 * 8),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -81,22 +85,34 @@ def plugins() -> dict[str, Plugin]:
     ops = torch.ops.mapt
     return {
         "deform_conv2d": Plugin(
-            "DeformConv2d", {"stride": [3], "padding": [2], "dilation": [2]},
-            [image, offset, weight, bias], {1}, lambda *t: ops.deform_conv2d(*t, *geometry),
+            "DeformConv2d",
+            {"stride": [3], "padding": [2], "dilation": [2]},
+            [image, offset, weight, bias],
+            {1},
+            lambda *t: ops.deform_conv2d(*t, *geometry),
         ),
         "multiscale_roi_align": Plugin(
-            "MultiscaleRoiAlign", ROI, [*pyramid(193, 311), rows], {4},
+            "MultiscaleRoiAlign",
+            ROI,
+            [*pyramid(193, 311), rows],
+            {4},
             lambda *t: ops.multiscale_roi_align(t[:4], t[4], 7, STRIDES, 2),
         ),
         "propagate_masks": Plugin(
-            "PropagateMasks", {}, [masks, offsets, weights, projection, base], {1},
+            "PropagateMasks",
+            {},
+            [masks, offsets, weights, projection, base],
+            {1},
             lambda *t: ops.propagate_masks(*t, None)[0],
         ),
         "propagated_features": Plugin(
-            "PropagatedFeatures", {}, [masks, offsets, weights, places], {1, 3},
+            "PropagatedFeatures",
+            {},
+            [masks, offsets, weights, places],
+            {1, 3},
             ops.propagated_features,
         ),
-    }  # fmt: skip
+    }
 
 
 def view(tensor: Tensor) -> TensorView:
@@ -133,7 +149,8 @@ def run(library: Path, name: str, fields: Mapping[str, list[int]], *inputs: Tens
             raise ValueError(wrong.decode())
 
     call(None)
-    result, device = views[len(inputs)], inputs[0].device
+    result = views[len(inputs)]
+    device = inputs[0].device
     dtype = next(t for t, code in TYPES.items() if code == result.type)
     out = torch.full(tuple(result.sides[: result.rank]), torch.nan, dtype=dtype, device=device)
     workspace = torch.full((size.value,), 255, dtype=torch.uint8, device=device)
@@ -165,7 +182,8 @@ def build(context: Context) -> Path:
         headers = nvcc.find_tensorrt()
     except FileNotFoundError as error:
         raise Skip(str(error)) from None
-    sources, kernels = sorted((ROOT / "csrc/tensorrt").glob("*.cpp")), ROOT / "csrc/kernels"
+    sources = sorted((ROOT / "csrc/tensorrt").glob("*.cpp"))
+    kernels = ROOT / "csrc/kernels"
     includes = ["-isystem", str(headers)]
     built = sorted(runtime_operators.FOLDER.glob("_trt_plugins*.so"))
     if context.device == "cpu":
@@ -196,7 +214,8 @@ def _compile(command: list[str]) -> None:
 def enqueue(context: Context) -> Result:
     """Every plugin in every type gives what the CPU's operator does."""
     library = build(context)
-    faults, compared = list[str](), 0
+    faults = list[str]()
+    compared = 0
     for title, plugin in plugins().items():
         for dtype in TYPES:
             narrow = [t if i in plugin.wide else t.to(dtype) for i, t in enumerate(plugin.inputs)]

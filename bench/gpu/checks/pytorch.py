@@ -116,7 +116,9 @@ def capture(context: Context) -> Result:
         graphs = build_subgraphs(made)
         for title, arguments in inputs(context, made).items():
             work[name, title] = partial(_run, graphs[title], arguments)
-    values, faults, rows = dict[str, Any](), list[str](), list[str]()
+    values = dict[str, Any]()
+    faults = list[str]()
+    rows = list[str]()
     # The instance heads come last: a capture that fails may leave nothing that works behind it.
     for name, title in sorted(work, key=lambda key: key[1] == "instance"):
         ms, fault = captured(work[name, title], context)
@@ -135,7 +137,9 @@ def launches(context: Context) -> Result:
     from torch.profiler import ProfilerActivity, profile
 
     made = network(context)
-    graphs, given, values = build_subgraphs(made), inputs(context, made), dict[str, Any]()
+    graphs = build_subgraphs(made)
+    given = inputs(context, made)
+    values = dict[str, Any]()
     kinds = [ProfilerActivity.CPU]
     if context.device == "cuda":
         kinds.append(ProfilerActivity.CUDA)

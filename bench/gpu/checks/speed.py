@@ -44,10 +44,15 @@ def backward(context: Context) -> Result:
 
 def features_case() -> Case:
     """The motion step with features inside boxes; torchvision has nothing that does the same."""
-    count, filters, h, w = 20, 16, kernel_cases.HEIGHT // 8, kernel_cases.WIDTH // 8
-    masks, offsets = kernel_cases.blobs(count, h, w), kernel_cases.normal(4, 18, h, w, scale=2)
+    count = 20
+    filters = 16
+    h = kernel_cases.HEIGHT // 8
+    w = kernel_cases.WIDTH // 8
+    masks = kernel_cases.blobs(count, h, w)
+    offsets = kernel_cases.normal(4, 18, h, w, scale=2)
     head = kernel_cases.normal(4, filters, 1, 3, 3), kernel_cases.normal(4 * filters)
-    bias, boxes = kernel_cases.normal(1), kernel_cases.random_boxes(count)[:, 1:].contiguous()
+    bias = kernel_cases.normal(1)
+    boxes = kernel_cases.random_boxes(count)[:, 1:].contiguous()
 
     def ours() -> object:
         return ops.propagate_masks(masks, offsets, *head, bias, boxes)
@@ -85,7 +90,9 @@ class Timing:
 def time_case(case: Case, context: Context) -> Timing:
     """Medians of every contender, eager and graphed."""
     calls: dict[str, Call] = {"ours": case.ours, **case.others}
-    us, graphed, refused = dict[str, float](), dict[str, float](), dict[str, str]()
+    us = dict[str, float]()
+    graphed = dict[str, float]()
+    refused = dict[str, str]()
     for name, call in calls.items():
         us[name] = 1e3 * milliseconds(call, context.device, context.rounds())
         try:

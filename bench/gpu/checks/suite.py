@@ -10,13 +10,17 @@ from mapt.bench.gpu.context import Context, Result, Skip
 from mapt.bench.gpu.needs import ROOT
 
 FAKE = (
-    "tests/training/test_fake_cuda.py", "tests/model/test_fake_cuda.py",
-    "tests/training/test_cuda.py", "tests/model/test_cuda.py",
-)  # fmt: skip
+    "tests/training/test_fake_cuda.py",
+    "tests/model/test_fake_cuda.py",
+    "tests/training/test_cuda.py",
+    "tests/model/test_cuda.py",
+)
 LOOPS = ("tests/csrc/test_cuda_source.py", "tests/csrc/test_ort_cuda.py")
 DEVICE = (
-    "tests/ops/test_deform_conv.py", "tests/ops/test_roi_align.py", "tests/ops/test_propagate.py",
-)  # fmt: skip
+    "tests/ops/test_deform_conv.py",
+    "tests/ops/test_roi_align.py",
+    "tests/ops/test_propagate.py",
+)
 COUNT = re.compile(r"(\d+) (passed|failed|error|skipped|deselected)")
 
 

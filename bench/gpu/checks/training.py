@@ -56,22 +56,33 @@ def base_fp16(context: Context) -> Result:
 def configuration(context: Context, name: str, precision: Precision, steps: int) -> TrainConfig:
     """A run on a few small streets, which all runs share; nothing is downloaded."""
     height, width = (64, 128) if context.small else (192, 640)
-    street, size = context.folder / "streets", (64, 128) if context.small else (192, 624)
+    street = context.folder / "streets"
+    size = (64, 128) if context.small else (192, 624)
     changes = [
-        f"model.preset={name}", f"model.height={height}", f"model.width={width}", "imagenet=false",
+        f"model.preset={name}",
+        f"model.height={height}",
+        f"model.width={width}",
+        "imagenet=false",
         f"data.synthetic.sequences={1 if context.small else 4}",
         f"data.synthetic.frames={4 if context.small else 10}",
-        f"data.synthetic.height={size[0]}", f"data.synthetic.width={size[1]}",
-        f"data.synthetic.heights=[{size[0]}.0, {size[0] * 1.25}]", f"data.synthetic.root={street}",
-        "data.synthetic_small.sequences=0", "data.synthetic_rare.sequences=0",
+        f"data.synthetic.height={size[0]}",
+        f"data.synthetic.width={size[1]}",
+        f"data.synthetic.heights=[{size[0]}.0, {size[0] * 1.25}]",
+        f"data.synthetic.root={street}",
+        "data.synthetic_small.sequences=0",
+        "data.synthetic_rare.sequences=0",
         f"data.workers={0 if context.small else min(8, max(1, usable_cores() - 2))}",
-        f"schedule.iterations={steps}", f"schedule.batch={1 if context.small else 4}",
-        f"schedule.warmup={steps // 2}", f"checkpoint_every={steps // 2}", "log_every=1",
-        f"picture_every={10 * steps}", f"device={context.device}",
+        f"schedule.iterations={steps}",
+        f"schedule.batch={1 if context.small else 4}",
+        f"schedule.warmup={steps // 2}",
+        f"checkpoint_every={steps // 2}",
+        "log_every=1",
+        f"picture_every={10 * steps}",
+        f"device={context.device}",
         f"bf16={'true' if precision == 'bf16' else 'false'}",
         f"fp16={'true' if precision == 'fp16' else 'false'}",
         f"threads={int(context.small)}",
-    ]  # fmt: skip
+    ]
     return read_config(find_config("nano-street"), changes)
 
 
@@ -127,14 +138,15 @@ def summary(whole: list[Row], resumed: list[Row], step: int) -> dict[str, Any]:
     drift = [abs(a["total"] - b["total"]) / max(abs(a["total"]), 1e-9) for a, b in pairs]
     steady = whole[min(WARM, len(whole) - 1) :]
     return {
-        "first": whole[0]["total"], "last": whole[-1]["total"],
+        "first": whole[0]["total"],
+        "last": whole[-1]["total"],
         "losses": [row["total"] for row in whole],
         "step_ms": 1e3 * statistics.median(row["seconds"] for row in steady),
         "waiting": sum(row["waited"] for row in steady) / sum(row["seconds"] for row in steady),
         "resumed_first": drift[0] if drift else math.inf,
         "resumed_largest": max(drift, default=math.inf),
         "gradient_norm": whole[-1]["gradient_norm"],
-    }  # fmt: skip
+    }
 
 
 def judged(values: dict[str, Any], precision: Precision, complete: bool) -> list[str]:

@@ -20,7 +20,9 @@ def parse_size(text: str) -> tuple[int, int]:
     """
     found = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", text)
     if not found or 0 in (int(found[1]), int(found[2])):
-        raise InputError(f"--size {text:.40}: is not HEIGHTxWIDTH in pixels; write e.g. --size 384x1248")
+        raise InputError(
+            f"--size {text:.40}: is not HEIGHTxWIDTH in pixels; write e.g. --size 384x1248"
+        )
     if max(int(found[1]), int(found[2])) > LONGEST:
         raise InputError(f"--size {text}: is too large; a side has at most {LONGEST} pixels")
     return int(found[1]), int(found[2])
@@ -33,7 +35,10 @@ def network_size(text: str | None) -> tuple[int, int] | None:
     height, width = parse_size(text)
     rounded = -(-height // MULTIPLE) * MULTIPLE, -(-width // MULTIPLE) * MULTIPLE
     if rounded != (height, width):
-        typer.echo(f"--size {text}: the network takes multiples of {MULTIPLE}, using {rounded[0]}x{rounded[1]}")
+        typer.echo(
+            f"--size {text}: the network takes multiples of {MULTIPLE}, using"
+            f" {rounded[0]}x{rounded[1]}"
+        )
     return rounded
 
 
@@ -44,4 +49,6 @@ def check_rate(fps: float | None) -> None:
         InputError: not finite, or out of range.
     """
     if fps is not None and not 1e-3 <= fps <= 1e6:
-        raise InputError(f"--fps {fps}: is no rate of frames; give frames per second within 0.001..1000000")
+        raise InputError(
+            f"--fps {fps}: is no rate of frames; give frames per second within 0.001..1000000"
+        )

@@ -15,17 +15,22 @@ from mapt.io.listing import IMAGES, by_frame, frame_key, list_files
 from mapt.labels.gray_png import read_grey
 from mapt.labels.step_png import Instance, Semantic
 
-# sky, building, pole, road, pavement, tree, sign, fence, car, pedestrian, bicyclist, unlabelled -> Cityscapes.
+# sky, building, pole, road, pavement, tree, sign, fence, car, pedestrian, bicyclist, unlabelled ->
+# Cityscapes.
 TRAIN_IDS = np.full(256, 255, np.uint8)
 CLASSES = 12
 TRAIN_IDS[:CLASSES] = (10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12, 255)
-CAR, PERSON = 13, 11
+CAR = 13
+PERSON = 11
 MIN_PIXELS = 40
-# Limits that keep single objects and refuse merged ones, found by looking at the components of fifty stills.
+# Limits that keep single objects and refuse merged ones, found by looking at the components of
+# fifty stills.
 SOLIDITY = {CAR: 0.86, PERSON: 0.6}  # share of the convex hull that is filled
 ASPECT = {CAR: (0.74, 2.4), PERSON: (0.18, 0.72)}  # width / height
 NOTCH = 0.12  # deepest dent from above, per square root of the area: the gap between two roofs
-LARGE = 0.045  # share of the still; a wide car this large at the border is often a row of parked ones
+LARGE = (
+    0.045  # share of the still; a wide car this large at the border is often a row of parked ones
+)
 
 
 def open_camvid(root: Path, split: str = "train", bad: BadFiles | None = None) -> Stills:
@@ -38,21 +43,28 @@ def open_camvid(root: Path, split: str = "train", bad: BadFiles | None = None) -
     folder = root / split
     labels = list_files(folder / "labels", ".png")
     if not labels:
-        raise InputError(f"{folder}: no labels/*.png; give the folder that holds CamVid's {split}/images and labels")
+        raise InputError(
+            f"{folder}: no labels/*.png; give the folder that holds CamVid's {split}/images and"
+            " labels"
+        )
     pictures = by_frame(list_files(folder / "images", *IMAGES))
     images = [pictures.get(frame_key(p)) for p in labels]
     return Stills(pair_files(folder / "images", labels, images, bad), read_camvid, bad)
 
 
 def read_camvid(path: Path) -> tuple[Semantic, Instance]:
-    """A label as Cityscapes train ids (H,W) and ids (H,W) of the components that look like one object.
+    """Read a label as Cityscapes train ids (H,W) and instance ids (H,W).
+
+    The instances are the connected components that look like one object.
 
     Raises:
         InputError: not a grey 8-bit PNG, or a value above 11.
     """
     label = read_grey(path, 8)
     if label.max() >= CLASSES:
-        raise InputError(f"{path}: has label {int(label.max())}, CamVid's are 0..{CLASSES - 1}; convert it")
+        raise InputError(
+            f"{path}: has label {int(label.max())}, CamVid's are 0..{CLASSES - 1}; convert it"
+        )
     semantic = TRAIN_IDS[label]
     return semantic, instances_from_components(semantic)
 
@@ -60,7 +72,8 @@ def read_camvid(path: Path) -> tuple[Semantic, Instance]:
 def instances_from_components(semantic: NDArray[np.uint8]) -> NDArray[np.int32]:
     """Instance ids (H,W) int32 from connected components of cars and people.
 
-    Touching objects merge, so a component that does not look like one object keeps id 0: a crowd, which is ignored.
+    Touching objects merge, so a component that does not look like one object keeps id 0: a crowd,
+    which is ignored.
     """
     instance = np.zeros(semantic.shape, np.int32)
     next_id = 1
@@ -71,8 +84,14 @@ def instances_from_components(semantic: NDArray[np.uint8]) -> NDArray[np.int32]:
             x, y, width, height, area = (int(v) for v in stats[part])
             window = np.s_[y : y + height, x : x + width]
             cut = x == 0 or x + width == semantic.shape[1]
-            row_of_cars = train_id == CAR and cut and area > LARGE * semantic.size and width > 1.2 * height
-            if area >= MIN_PIXELS and not row_of_cars and _is_one_object(train_id, parts[window] == part):
+            row_of_cars = (
+                train_id == CAR and cut and area > LARGE * semantic.size and width > 1.2 * height
+            )
+            if (
+                area >= MIN_PIXELS
+                and not row_of_cars
+                and _is_one_object(train_id, parts[window] == part)
+            ):
                 instance[window][parts[window] == part] = next_id
                 next_id += 1
     return instance
@@ -86,7 +105,9 @@ def _is_one_object(train_id: int, mask: NDArray[np.bool_]) -> bool:
         return False
     area = int(mask.sum())
     pixels = np.argwhere(mask)[:, ::-1]
-    corners = np.concatenate([pixels + corner for corner in ((0, 0), (1, 0), (0, 1), (1, 1))]).astype(np.float32)
+    corners = np.concatenate(
+        [pixels + corner for corner in ((0, 0), (1, 0), (0, 1), (1, 1))]
+    ).astype(np.float32)
     if area / cv2.contourArea(cv2.convexHull(corners)) < SOLIDITY[train_id]:
         return False
     return train_id != CAR or _notch(mask) < NOTCH * area**0.5
@@ -94,9 +115,13 @@ def _is_one_object(train_id: int, mask: NDArray[np.bool_]) -> bool:
 
 def _notch(mask: NDArray[np.bool_]) -> float:
     """The deepest dent of the outline, in pixels, among those that open upwards."""
-    outlines, _ = cv2.findContours(np.pad(mask, 1).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    outlines, _ = cv2.findContours(
+        np.pad(mask, 1).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
     points = np.asarray(outlines[0]).reshape(-1, 2)
-    defects = np.asarray(cv2.convexityDefects(outlines[0], cv2.convexHull(outlines[0], returnPoints=False)))
+    defects = np.asarray(
+        cv2.convexityDefects(outlines[0], cv2.convexHull(outlines[0], returnPoints=False))
+    )
     if not defects.ndim:  # OpenCV's None: the outline is convex
         return 0.0
     start, end, far, depth = defects.reshape(-1, 4).T

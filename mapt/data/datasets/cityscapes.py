@@ -13,11 +13,15 @@ from mapt.io.listing import visible
 from mapt.labels.gray_png import read_grey
 from mapt.labels.step_png import VOID, Instance, Semantic
 
-# Label ids as published -> train ids; the rest (ego vehicle, parking, rail track, bridge, caravan, ...) is void.
+# Label ids as published -> train ids; the rest (ego vehicle, parking, rail track, bridge, caravan,
+# ...) is void.
 LABELS = 34
 TRAIN_IDS = np.full(LABELS, VOID, np.uint8)
-TRAIN_IDS[[7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33]] = np.arange(19)
-LABEL_SUFFIX, IMAGE_SUFFIX = "_gtFine_instanceIds.png", "_leftImg8bit.png"
+TRAIN_IDS[[7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33]] = np.arange(
+    19
+)
+LABEL_SUFFIX = "_gtFine_instanceIds.png"
+IMAGE_SUFFIX = "_leftImg8bit.png"
 PER_LABEL = 1000  # a single object's number is label id * 1000 + its number
 
 
@@ -28,16 +32,29 @@ def open_cityscapes(root: Path, split: str = "train", bad: BadFiles | None = Non
         InputError: the folder is not that, or a label has no image and is not skipped.
     """
     bad = bad or BadFiles()
-    folder, pictures = root / "gtFine" / split, root / "leftImg8bit" / split
+    folder = root / "gtFine" / split
+    pictures = root / "leftImg8bit" / split
     labels = visible(folder.glob(f"[!.]*/*{LABEL_SUFFIX}"))
     if not labels:
-        raise InputError(f"{folder}: no <city>/*{LABEL_SUFFIX}; {root} must hold Cityscapes' gtFine and leftImg8bit")
-    names = [pictures / p.parent.name / (p.name.removesuffix(LABEL_SUFFIX) + IMAGE_SUFFIX) for p in labels]
-    return Stills(pair_files(pictures, labels, [p if p.is_file() else None for p in names], bad), read_cityscapes, bad)
+        raise InputError(
+            f"{folder}: no <city>/*{LABEL_SUFFIX}; {root} must hold Cityscapes' gtFine and"
+            " leftImg8bit"
+        )
+    names = [
+        pictures / p.parent.name / (p.name.removesuffix(LABEL_SUFFIX) + IMAGE_SUFFIX)
+        for p in labels
+    ]
+    return Stills(
+        pair_files(pictures, labels, [p if p.is_file() else None for p in names], bad),
+        read_cityscapes,
+        bad,
+    )
 
 
 def read_cityscapes(path: Path) -> tuple[Semantic, Instance]:
-    """A label as train ids (H,W) and ids (H,W) from 1 within each class; a group of objects has id 0: a crowd.
+    """Read a label as train ids (H,W) and ids (H,W) that count from 1 within each class.
+
+    A group of objects has id 0, which marks a crowd.
 
     Raises:
         InputError: not a grey 16-bit PNG, or an unknown label id.
@@ -46,5 +63,8 @@ def read_cityscapes(path: Path) -> tuple[Semantic, Instance]:
     single = ids >= PER_LABEL
     label = np.where(single, ids // PER_LABEL, ids)
     if label.max() >= LABELS:
-        raise InputError(f"{path}: has label id {int(label.max())}, Cityscapes' are 0..{LABELS - 1}; take it anew")
+        raise InputError(
+            f"{path}: has label id {int(label.max())}, Cityscapes' are 0..{LABELS - 1}; take it"
+            " anew"
+        )
     return TRAIN_IDS[label], np.where(single, ids % PER_LABEL + 1, 0).astype(np.int32)

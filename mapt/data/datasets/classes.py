@@ -10,7 +10,9 @@ from mapt.labels.step_png import VOID, LabelMap
 
 
 def translation(source: LabelMap, classes: tuple[str, ...]) -> NDArray[np.uint8]:
-    """A table (256,) uint8 from a dataset's classes to a network's; what the network does not have is void.
+    """Return a table (256,) uint8 from a dataset's classes to a network's.
+
+    Classes that the network does not have become void.
 
     Raises:
         InputError: they share no class.
@@ -21,6 +23,7 @@ def translation(source: LabelMap, classes: tuple[str, ...]) -> NDArray[np.uint8]
             table[own] = classes.index(name)
     if (table == VOID).all():
         raise InputError(
-            f"{source.name}: none of its classes is one of the network's {len(classes)}; check model.classes"
+            f"{source.name}: none of its classes is one of the network's {len(classes)}; check"
+            " model.classes"
         )
     return table

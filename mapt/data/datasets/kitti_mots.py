@@ -26,12 +26,27 @@ from mapt.labels.mots_text import (
 )
 from mapt.labels.step_png import BACKGROUND, KITTI_STEP, VOID, Instance, Semantic
 
-VALIDATION = ("0002", "0006", "0007", "0008", "0010", "0013", "0014", "0016", "0018")  # of the 21 with labels
+VALIDATION = (
+    "0002",
+    "0006",
+    "0007",
+    "0008",
+    "0010",
+    "0013",
+    "0014",
+    "0016",
+    "0018",
+)  # of the 21 with labels
 IGNORED = -1  # id of a region without samples, see `Triplet`
 
 
-def open_kitti_mots(root: Path, split: str, intervals: tuple[int, ...], bad: BadFiles | None = None) -> Video:
-    """Triplets of `instances/<seq>/<frame>.png` or `instances_txt/<seq>.txt`, with `training/image_02/<seq>`.
+def open_kitti_mots(
+    root: Path, split: str, intervals: tuple[int, ...], bad: BadFiles | None = None
+) -> Video:
+    """Open the triplets of KITTI-MOTS.
+
+    The labels are `instances/<seq>/<frame>.png` or `instances_txt/<seq>.txt`. The images are in
+    `training/image_02/<seq>`.
 
     Args:
         root: the dataset; images may also lie in `image_02/<seq>`.
@@ -43,19 +58,30 @@ def open_kitti_mots(root: Path, split: str, intervals: tuple[int, ...], bad: Bad
         InputError: no labels, or an image or frame is missing and not skipped.
     """
     bad = bad or BadFiles()
-    images = next((p for p in (root / "training" / "image_02", root / "image_02") if p.is_dir()), None)
+    images = next(
+        (p for p in (root / "training" / "image_02", root / "image_02") if p.is_dir()), None
+    )
     if images is None:
-        raise InputError(f"{root / 'training' / 'image_02'}: no such folder; copy KITTI tracking's images there")
+        raise InputError(
+            f"{root / 'training' / 'image_02'}: no such folder; copy KITTI tracking's images there"
+        )
     folders = {p.name: p for p in list_folders(root / "instances")}
     texts = {} if folders else mots_texts(root)
     clips = [
-        _text_clip(name, texts[name], images / name, bad) if texts else _png_clip(folders[name], images / name, bad)
+        (
+            _text_clip(name, texts[name], images / name, bad)
+            if texts
+            else _png_clip(folders[name], images / name, bad)
+        )
         for name in sorted(folders or texts)
         if split == "all" or (name in VALIDATION) == (split == "val")
     ]
     clips = [clip for clip in clips if clip.frames]
     if not clips:
-        raise InputError(f"{root}: no instances/<seq>/<frame>.png and no instances_txt/<seq>.txt of split {split}")
+        raise InputError(
+            f"{root}: no instances/<seq>/<frame>.png and no instances_txt/<seq>.txt of split"
+            f" {split}"
+        )
     return Video(root, clips, KITTI_STEP, intervals, bad)
 
 
@@ -66,7 +92,10 @@ def _png_clip(folder: Path, images: Path, bad: BadFiles) -> Clip:
         number = frame_number(path)
         image = pictures.get(key)
         if image is None:
-            bad.report(f"{images / path.name}: image of a labelled frame is missing; copy it or remove its label")
+            bad.report(
+                f"{images / path.name}: image of a labelled frame is missing; copy it or remove its"
+                " label"
+            )
         else:
             frames.append(LabelledFrame(number, image, str(path), partial(read_instances, path)))
     return Clip(folder.name, frames)
@@ -76,9 +105,13 @@ def _text_clip(name: str, text: Path, images: Path, bad: BadFiles) -> Clip:
     """Frames are those that have images: a text says nothing of frames without objects."""
     objects = read_mots_text(text)
     size = frame_size(objects)
-    found = {number: p for (number, _), p in by_frame(list_files(images, *IMAGES)).items() if number >= 0}
+    found = {
+        number: p for (number, _), p in by_frame(list_files(images, *IMAGES)).items() if number >= 0
+    }
     for number in sorted(set(objects) - set(found)):
-        bad.report(f"{images / f'{number:06d}.png'}: is missing, {text} has objects in this frame; copy it")
+        bad.report(
+            f"{images / f'{number:06d}.png'}: is missing, {text} has objects in this frame; copy it"
+        )
     frames = [
         LabelledFrame(
             number,
@@ -101,7 +134,9 @@ def _read_objects(
 
 
 def read_instances(path: Path) -> tuple[Semantic, Instance]:
-    """A 16-bit PNG of class * 1000 + number as train ids (H,W), void but for cars and people, and ids (H,W).
+    """Read a 16-bit PNG of class * 1000 + number as train ids (H,W) and ids (H,W).
+
+    Everything but cars and people is void.
 
     Raises:
         InputError: not such a PNG, or a class that KITTI-MOTS does not have.
@@ -110,17 +145,25 @@ def read_instances(path: Path) -> tuple[Semantic, Instance]:
     label = ids // PER_CLASS
     unknown = (ids != 0) & ~np.isin(label, [*CLASSES, IGNORE])
     if unknown.any():
-        raise InputError(f"{path}: has id {int(ids[unknown][0])}, which is no class * 1000 + number of KITTI-MOTS")
+        raise InputError(
+            f"{path}: has id {int(ids[unknown][0])}, which is no class * 1000 + number of"
+            " KITTI-MOTS"
+        )
     semantic = np.full(ids.shape, BACKGROUND, np.uint8)
     for own, train_id in CLASSES.items():
         semantic[label == own] = train_id
     thing = semantic != BACKGROUND
-    return _unlabelled(semantic, np.where(thing, ids % PER_CLASS + 1, 0).astype(np.int32), label == IGNORE)
+    return _unlabelled(
+        semantic, np.where(thing, ids % PER_CLASS + 1, 0).astype(np.int32), label == IGNORE
+    )
 
 
 def _unlabelled(
     semantic: Semantic, instance: Instance, ignored: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 ) -> tuple[Semantic, Instance]:
-    """Background becomes void: the semantic loss counts on cars and people alone; ignored regions give no samples."""
+    """Turn the background into void.
+
+    So the semantic loss counts only cars and people. Ignored regions give no samples.
+    """
     instance[ignored] = IGNORED
     return np.where(semantic == BACKGROUND, VOID, semantic).astype(np.uint8), instance

@@ -1,4 +1,7 @@
-"""KITTI-STEP's and MOTChallenge-STEP's layouts, as they are published, as deeplab2 has them, as `mapt synth` writes."""
+"""Reads the layouts of KITTI-STEP and MOTChallenge-STEP.
+
+They are accepted as published, as deeplab2 arranges them, and as `mapt synth` writes them.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +35,8 @@ class Sequence:
 def list_sequences(root: Path, split: str, bad: BadFiles | None = None) -> list[Sequence]:
     """The sequences of `panoptic_maps/<split>` with their images.
 
-    Images lie in `training/image_02/<seq>` or `image_02/<seq>` (KITTI), `images/<split>/<seq>` (deeplab2) or its `img1`
-    (MOTChallenge), as PNG or JPEG.
+    Images lie in `training/image_02/<seq>` or `image_02/<seq>` (KITTI), `images/<split>/<seq>`
+    (deeplab2) or its `img1` (MOTChallenge), as PNG or JPEG.
 
     Raises:
         InputError: a folder is missing or empty, or a label has no image and is not skipped.
@@ -41,22 +44,35 @@ def list_sequences(root: Path, split: str, bad: BadFiles | None = None) -> list[
     bad = bad or BadFiles()
     labels = root / "panoptic_maps" / split
     if not labels.is_dir():
-        raise InputError(f"{labels}: no such folder; {root} must hold panoptic_maps/{split}/<sequence>/<frame>.png")
+        raise InputError(
+            f"{labels}: no such folder; {root} must hold"
+            f" panoptic_maps/{split}/<sequence>/<frame>.png"
+        )
     found = []
     for folder in list_folders(labels):
-        images = image_folder(root, split, folder.name) or root / "training" / "image_02" / folder.name
+        images = (
+            image_folder(root, split, folder.name) or root / "training" / "image_02" / folder.name
+        )
         pairs = []
         pictures = by_frame(list_files(images, *IMAGES))
         for key, label in by_frame(list_files(folder, ".png")).items():
             image = pictures.get(key)
             if image is None:
-                bad.report(f"{images / label.name}: image of a labelled frame is missing; copy it or remove its label")
+                bad.report(
+                    f"{images / label.name}: image of a labelled frame is missing; copy it or"
+                    " remove its label"
+                )
             else:
                 pairs.append((image, label))
         if pairs:
-            found.append(Sequence(folder.name, tuple(i for i, _ in pairs), tuple(p for _, p in pairs)))
+            found.append(
+                Sequence(folder.name, tuple(i for i, _ in pairs), tuple(p for _, p in pairs))
+            )
     if not found:
-        raise InputError(f"{labels}: holds no sequence with PNG labels and their images; check the dataset's path")
+        raise InputError(
+            f"{labels}: holds no sequence with PNG labels and their images; check the dataset's"
+            " path"
+        )
     return found
 
 
@@ -72,21 +88,28 @@ def image_folder(root: Path, split: str, name: str) -> Path | None:
 
 
 def read_labelled(sequence: Sequence, fps: float, labels: LabelMap) -> Iterator[Labelled]:
-    """The frames of a labelled sequence in order: image (H,W,3) uint8 RGB, label, and the time in ns by its number.
+    """Yield the frames of a labelled sequence in order.
+
+    A frame is an image (H,W,3) uint8 RGB, its label, and its time in ns, computed from its number.
 
     Raises:
-        InputError: a frame or label cannot be read, has a class that is none of `labels` or no number, or their sizes
-            differ.
+        InputError: a frame or label cannot be read, has a class that is none of `labels` or no
+            number, or their sizes differ.
     """
     for image_path, label_path in zip(sequence.images, sequence.labels, strict=True):
-        image, truth = read_rgb(image_path), read_step(label_path)
+        image = read_rgb(image_path)
+        truth = read_step(label_path)
         check_classes(truth[0], labels, str(label_path))
         check_size(image, truth[0], str(label_path))
         yield image, truth, round(frame_number(image_path) * 1e9 / fps)
 
 
 def open_step(
-    root: Path, split: str, intervals: tuple[int, ...], labels: LabelMap = KITTI_STEP, bad: BadFiles | None = None
+    root: Path,
+    split: str,
+    intervals: tuple[int, ...],
+    labels: LabelMap = KITTI_STEP,
+    bad: BadFiles | None = None,
 ) -> Video:
     """Triplets of a folder with STEP's PNG labels.
 
@@ -112,5 +135,7 @@ def frame_number(path: Path) -> int:
         InputError: it is not.
     """
     if not path.stem.isdigit():
-        raise InputError(f"{path}: is not named by its frame's number; name frames 000000.png, 000001.png, ...")
+        raise InputError(
+            f"{path}: is not named by its frame's number; name frames 000000.png, 000001.png, ..."
+        )
     return int(path.stem)

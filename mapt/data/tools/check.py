@@ -1,4 +1,7 @@
-"""Is a labelled dataset what it should be? Every file is read; what is wrong is counted and the first files named."""
+"""Checks that a labelled dataset is sound.
+
+Every file is read. Problems are counted, and the first files of each kind are named.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,8 @@ from mapt.metrics.folders import LABELS, THINGS_ONLY, png_folders, unknown_class
 from mapt.metrics.histogram import joint_histogram
 
 FIRST = 3  # files named per kind
-LONGEST_GAP = 10_000  # numbers listed one by one; a longer gap counts once, as names may be times in nanoseconds
+# numbers listed one by one; a longer gap counts once, as names may be times in nanoseconds
+LONGEST_GAP = 10_000
 
 
 @dataclass
@@ -51,17 +55,22 @@ class Findings:
         total = max(1, sum(self.pixels.values()))
         names = self.labels.classes
         classes: dict[str, dict[str, Any]] = {
-            names[c] if c < len(names) else str(c): {"pixels": n / total} for c, n in sorted(self.pixels.items())
+            names[c] if c < len(names) else str(c): {"pixels": n / total}
+            for c, n in sorted(self.pixels.items())
         }
         for c, tracks in self.tracks.items():
             classes[names[c]]["tracks"] = len(tracks)
         return {
             "sequences": self.frames,
             "problems": {
-                kind: {"count": len(files), "first": files[:FIRST]} for kind, files in self.problems.items() if files
+                kind: {"count": len(files), "first": files[:FIRST]}
+                for kind, files in self.problems.items()
+                if files
             },
             "notes": {
-                kind: {"count": len(files), "first": files[:FIRST]} for kind, files in self.notes.items() if files
+                kind: {"count": len(files), "first": files[:FIRST]}
+                for kind, files in self.notes.items()
+                if files
             },
             "classes": classes,
         }
@@ -76,12 +85,15 @@ class _Frame:
     image: Path | None
 
 
-def check_dataset(root: Path, dataset: str, workers: int = 1, done: Callable[[], None] | None = None) -> Findings:
+def check_dataset(
+    root: Path, dataset: str, workers: int = 1, done: Callable[[], None] | None = None
+) -> Findings:
     """Read every label and image of a dataset.
 
     Args:
-        root: holds panoptic_maps/<split>/<seq>/<frame>.png, or <seq>/<frame>.png itself; for kitti-mots <seq>.txt.
-            Images are looked for where training does (`mapt.data.datasets.kitti_step.list_sequences`).
+        root: holds panoptic_maps/<split>/<seq>/<frame>.png, or <seq>/<frame>.png itself; for
+            kitti-mots <seq>.txt. Images are looked for where training does
+            (`mapt.data.datasets.kitti_step.list_sequences`).
         dataset: name, as `mapt eval` knows it.
         workers: threads.
         done: called after each frame.
@@ -127,7 +139,10 @@ def label_folders(root: Path) -> dict[str, Path]:
 
 
 def _png_frames(folder: Path, root: Path, findings: Findings) -> list[_Frame]:
-    """The frames of a folder; gaps in their numbers and frames that only labels or only images have are problems."""
+    """Return the frames of a folder and note its problems.
+
+    Problems are gaps in the frames' numbers, and frames with only a label or only an image.
+    """
     labels = list_files(folder, ".png")
     odd = [p for p in labels if frame_key(p)[0] < 0]
     findings.problems["not named by a frame number"] += map(str, odd)
@@ -136,16 +151,26 @@ def _png_frames(folder: Path, root: Path, findings: Findings) -> list[_Frame]:
         missing = range(int(before.stem) + 1, int(after.stem))
         count = missing.stop - missing.start
         if count > LONGEST_GAP:
-            findings.problems["frame missing"].append(f"{after}: {count} numbers are missing before it")
+            findings.problems["frame missing"].append(
+                f"{after}: {count} numbers are missing before it"
+            )
             continue
-        findings.problems["frame missing"] += [str(folder / f"{n:0{len(before.stem)}d}.png") for n in missing]
+        findings.problems["frame missing"] += [
+            str(folder / f"{n:0{len(before.stem)}d}.png") for n in missing
+        ]
     pictures = image_folder(root, folder.parent.name, folder.name)
     images = _images(pictures, folder.name, findings)
     if pictures is not None and images is not None:
         keys = {frame_key(p): p for p in labels}
-        findings.problems["label without image"] += [str(pictures / p.stem) for k, p in keys.items() if k not in images]
-        findings.problems["image without label"] += [str(p) for key, p in images.items() if key not in keys]
-    return [_Frame(str(p), partial(read_packed, p), (images or {}).get(frame_key(p))) for p in labels]
+        findings.problems["label without image"] += [
+            str(pictures / p.stem) for k, p in keys.items() if k not in images
+        ]
+        findings.problems["image without label"] += [
+            str(p) for key, p in images.items() if key not in keys
+        ]
+    return [
+        _Frame(str(p), partial(read_packed, p), (images or {}).get(frame_key(p))) for p in labels
+    ]
 
 
 def _once(files: list[Path], findings: Findings) -> list[Path]:
@@ -153,7 +178,9 @@ def _once(files: list[Path], findings: Findings) -> list[Path]:
     kept: dict[FrameKey, Path] = {}
     for path in files:
         if kept.setdefault(frame_key(path), path) is not path:
-            findings.problems["frame twice"].append(f"{path}: is the frame of {kept[frame_key(path)].name} again")
+            findings.problems["frame twice"].append(
+                f"{path}: is the frame of {kept[frame_key(path)].name} again"
+            )
     return list(kept.values())
 
 
@@ -166,7 +193,10 @@ def _images(folder: Path | None, sequence: str, findings: Findings) -> dict[Fram
 
 
 def _text_frames(name: str, text: Path, root: Path, findings: Findings) -> list[_Frame]:
-    """The frames with objects of a KITTI-MOTS text; ids of another form than the class's are noted."""
+    """Return the frames of a KITTI-MOTS text that have objects.
+
+    Ids that do not have the form of their class are noted.
+    """
     try:
         objects = read_mots_text(text)
     except InputError as error:
@@ -178,17 +208,27 @@ def _text_frames(name: str, text: Path, root: Path, findings: Findings) -> list[
         where = f"{text} frame {number}"
         for thing in things:
             if thing.label in CLASSES and thing.id // PER_CLASS != thing.label:
-                findings.notes["id is not class * 1000 + number"].append(f"{where}: class {thing.label} id {thing.id}")
+                findings.notes["id is not class * 1000 + number"].append(
+                    f"{where}: class {thing.label} id {thing.id}"
+                )
         image = (images or {}).get((number, ""))
         if images is not None and image is None:
             findings.problems["label without image"].append(where)
-        frames.append(_Frame(where, partial(pack_objects, things, (things[0].height, things[0].width), where), image))
+        frames.append(
+            _Frame(
+                where,
+                partial(pack_objects, things, (things[0].height, things[0].width), where),
+                image,
+            )
+        )
     return frames
 
 
 def _read(frame: _Frame) -> tuple[Packed | None, list[tuple[str, str]]]:
     """A frame's label, None where it cannot be read, and the problems of its files."""
-    problems, packed, shape = [], None, None
+    problems = []
+    packed = None
+    shape = None
     try:
         packed = frame.read()
     except InputError as error:
@@ -207,21 +247,27 @@ class _SequenceCheck:
     """What needs the frames of a sequence in their order."""
 
     def __init__(self, name: str, dataset: str, findings: Findings) -> None:
-        self.name, self.dataset, self.findings = name, dataset, findings
+        self.name = name
+        self.dataset = dataset
+        self.findings = findings
         self.first: tuple[int, ...] | None = None
         self.before: Packed | None = None
 
     def add(self, frame: _Frame, packed: Packed | None) -> None:
         """Check the next frame; None: it could not be read."""
-        before, self.before = self.before, packed
+        before = self.before
+        self.before = packed
         if packed is None:
             return
         self.first = self.first or packed.shape
-        problems, things = self.findings.problems, self.findings.labels.things
+        problems = self.findings.problems
+        things = self.findings.labels.things
         if packed.shape != self.first:
             detail = f"{frame.name}: {packed.shape}, the sequence's first {self.first}"
             problems["size differs"].append(detail)
-        all_ids = joint_histogram(packed, packed, range(256))  # ids of every class, also where they do not count
+        all_ids = joint_histogram(
+            packed, packed, range(256)
+        )  # ids of every class, also where they do not count
         unknown = unknown_class(all_ids.gt_class, self.dataset)
         if unknown is not None:
             problems["unknown class"].append(f"{frame.name}: class {unknown}")
@@ -236,15 +282,24 @@ class _SequenceCheck:
             self._changes(frame, before, packed)
 
     def _changes(self, frame: _Frame, before: Packed, now: Packed) -> None:
-        """An id that keeps more than half of its pixels from one frame to the next and is of another class then."""
+        """Note every id that changes its class from one frame to the next.
+
+        It counts if more than half of the id's pixels stay the same.
+        """
         things = self.findings.labels.things
         h = joint_histogram(before, now, things)
         suspects = (h.gt_id == h.pred_id) & (h.gt_id > 0) & (h.gt_class != h.pred_class)
-        for k in np.flatnonzero(suspects & np.isin(h.gt_class, things) & np.isin(h.pred_class, things)):
+        for k in np.flatnonzero(
+            suspects & np.isin(h.gt_class, things) & np.isin(h.pred_class, things)
+        ):
             sizes = (
                 int(h.count[(h.gt_class == h.gt_class[k]) & (h.gt_id == h.gt_id[k])].sum()),
                 int(h.count[(h.pred_class == h.pred_class[k]) & (h.pred_id == h.pred_id[k])].sum()),
             )
             if 2 * int(h.count[k]) > min(sizes):
-                old, new = (self.findings.labels.classes[c] for c in (h.gt_class[k], h.pred_class[k]))
-                self.findings.problems["id changes class"].append(f"{frame.name}: {old} {h.gt_id[k]} becomes {new}")
+                old, new = (
+                    self.findings.labels.classes[c] for c in (h.gt_class[k], h.pred_class[k])
+                )
+                self.findings.problems["id changes class"].append(
+                    f"{frame.name}: {old} {h.gt_id[k]} becomes {new}"
+                )

@@ -26,15 +26,21 @@ from mapt.labels.step_png import VOID, Instance, Semantic, read_step, write_step
 
 
 def mots_to_step(
-    texts: dict[str, Path], out: Path, images: Path | None = None, done: Callable[[], None] | None = None
+    texts: dict[str, Path],
+    out: Path,
+    images: Path | None = None,
+    done: Callable[[], None] | None = None,
 ) -> int:
-    """Write `out/<sequence>/<frame:06d>.png` of KITTI-MOTS texts: cars 13, people 11, ignored 255, all else 254.
+    """Convert KITTI-MOTS texts to PNGs `out/<sequence>/<frame:06d>.png`.
+
+    Cars become 13, people 11, ignored regions 255, and everything else 254.
 
     Args:
         texts: text file of each sequence.
         out: a new folder; it appears whole or not at all.
-        images: holds `<sequence>/<frame>.*`, which say which frames there are; without it a sequence goes from frame 0
-            to the last one with an object, because the text says no more.
+        images: holds `<sequence>/<frame>.*`, which say which frames there are; without it a
+            sequence goes from frame 0 to the last one with an object, because the text says no
+            more.
         done: called after each frame.
 
     Returns:
@@ -62,7 +68,11 @@ def mots_to_step(
 
 def _numbered_images(folder: Path) -> dict[int, Path]:
     """The images of a sequence by their frame's number."""
-    found = {number: path for (number, _), path in by_frame(list_files(folder, *IMAGES)).items() if number >= 0}
+    found = {
+        number: path
+        for (number, _), path in by_frame(list_files(folder, *IMAGES)).items()
+        if number >= 0
+    }
     if not found:
         raise InputError(f"{folder}: holds no image named by its frame's number; check --images")
     return found
@@ -77,20 +87,29 @@ def _size(text: Path, objects: Frames, images: dict[int, Path] | None) -> tuple[
     size = frame_size(objects)
     if images is None:
         if size is None:
-            raise InputError(f"{text}: holds no object, so nothing says its frames; name their images with --images")
+            raise InputError(
+                f"{text}: holds no object, so nothing says its frames; name their images with"
+                " --images"
+            )
         return size
     alone = sorted(objects.keys() - images.keys())
     if alone:
         folder = next(iter(images.values())).parent
-        raise InputError(f"{text}: has objects in frame {alone[0]}, {folder} has no such image; check --images")
+        raise InputError(
+            f"{text}: has objects in frame {alone[0]}, {folder} has no such image; check --images"
+        )
     if size is None:
         height, width, _ = read_rgb(next(iter(images.values()))).shape
         return height, width
     return size
 
 
-def step_to_mots(folders: dict[str, Path], out: Path, done: Callable[[], None] | None = None) -> int:
-    """Write `out/<sequence>.txt` in KITTI-MOTS' format: cars 1, people 2, void and crowds as one ignored region 10.
+def step_to_mots(
+    folders: dict[str, Path], out: Path, done: Callable[[], None] | None = None
+) -> int:
+    """Convert PNGs to texts `out/<sequence>.txt` in KITTI-MOTS' format.
+
+    Cars become 1 and people 2. Void and crowds become one ignored region 10.
 
     Args:
         folders: PNGs of each sequence, named by their frame's number.
@@ -101,17 +120,20 @@ def step_to_mots(folders: dict[str, Path], out: Path, done: Callable[[], None] |
         Lines written.
 
     Raises:
-        InputError: a bad PNG or name, an id above 1000 that another class has in KITTI-MOTS' numbering, or `out` is
-            not new.
+        InputError: a bad PNG or name, an id above 1000 that another class has in KITTI-MOTS'
+            numbering, or `out` is not new.
     """
     _refuse_existing(out)
     count = 0
     with published(out) as root:
         for name, folder in folders.items():
-            lines, owners = list[str](), dict[int, int]()
+            lines = list[str]()
+            owners = dict[int, int]()
             for (number, _), path in by_frame(list_files(folder, ".png")).items():
                 if number < 0:
-                    raise InputError(f"{path}: is not named by its frame's number; name frames 000000.png, ...")
+                    raise InputError(
+                        f"{path}: is not named by its frame's number; name frames 000000.png, ..."
+                    )
                 lines += [f"{number} {line}\n" for line in _lines(*read_step(path), path, owners)]
                 if done:
                     done()
@@ -122,8 +144,13 @@ def step_to_mots(folders: dict[str, Path], out: Path, done: Callable[[], None] |
     return count
 
 
-def _lines(semantic: Semantic, instance: Instance, path: Path, owners: dict[int, int]) -> Iterator[str]:
-    """The objects of a frame, `id class height width rle`, by id; `owners` keeps the class of every id."""
+def _lines(
+    semantic: Semantic, instance: Instance, path: Path, owners: dict[int, int]
+) -> Iterator[str]:
+    """Yield the objects of a frame by id, as lines `id class height width rle`.
+
+    `owners` keeps the class of every id.
+    """
     height, width = semantic.shape
     things = np.isin(semantic, list(CLASSES.values()))
     ignored = (semantic == VOID) | (things & (instance == 0))
@@ -133,8 +160,8 @@ def _lines(semantic: Semantic, instance: Instance, path: Path, owners: dict[int,
             written = mots_id(label, int(identity))
             if owners.setdefault(written, label) != label:
                 raise InputError(
-                    f"{path}: has id {identity}, which becomes {written}, an object of the other class; number the "
-                    f"objects of a class 1..{PER_CLASS}"
+                    f"{path}: has id {identity}, which becomes {written}, an object of the other"
+                    f" class; number the objects of a class 1..{PER_CLASS}"
                 )
             rle = encode_mask(own == identity).decode()
             yield f"{written} {label} {height} {width} {rle}"

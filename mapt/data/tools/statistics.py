@@ -1,4 +1,7 @@
-"""How large, how fast and how long-lived the objects of a labelled dataset are; synthetic data is compared by this."""
+"""Measures how large, how fast and how long-lived the objects of a labelled dataset are.
+
+Synthetic data is compared with real data by these statistics.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ from mapt.labels.mots_text import CLASSES, MotsObject, read_mots_text
 from mapt.labels.step_png import KITTI_STEP, Instance, Semantic, read_step
 
 QUANTILES = (10, 25, 50, 75, 90)
-REFERENCE = Path(__file__).parent / "kitti_mots_statistics.json"  # of the 12 training sequences with public labels
+REFERENCE = (
+    Path(__file__).parent / "kitti_mots_statistics.json"
+)  # of the 12 training sequences with public labels
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ class ClassStatistics:
             self.areas.append(frames[number].area)
         for a, b in itertools.pairwise(numbers):
             if b == a + 1:
-                (x0, y0), (x1, y1) = frames[a].centre, frames[b].centre
+                x0, y0 = frames[a].centre
+                x1, y1 = frames[b].centre
                 self.steps.append(float(np.hypot(x1 - x0, y1 - y0)))
             else:
                 self.gaps.append(b - a - 1)
@@ -75,7 +81,9 @@ class ClassStatistics:
         return {
             "tracks": tracks,
             "masks": len(self.heights),
-            "objects_per_frame": round(float(np.mean(self.per_frame)), 2) if self.per_frame else 0.0,
+            "objects_per_frame": (
+                round(float(np.mean(self.per_frame)), 2) if self.per_frame else 0.0
+            ),
             "gaps_per_track": round(len(self.gaps) / tracks, 3) if tracks else 0.0,
             "height_px": _quantiles(self.heights),
             "area_px": _quantiles(self.areas),
@@ -89,7 +97,9 @@ def _quantiles(values: list[float]) -> dict[str, float]:
     return {f"p{q}": round(float(np.percentile(values, q)), 1) for q in QUANTILES} if values else {}
 
 
-def measure(sequences: Iterable[Iterable[dict[tuple[int, int], Seen]]]) -> dict[str, dict[str, Any]]:
+def measure(
+    sequences: Iterable[Iterable[dict[tuple[int, int], Seen]]],
+) -> dict[str, dict[str, Any]]:
     """Statistics of cars and people by class name.
 
     Args:
@@ -144,7 +154,10 @@ def seen_in(semantic: Semantic, instance: Instance) -> dict[tuple[int, int], See
 
 
 def dataset_statistics(root: Path) -> dict[str, dict[str, Any]]:
-    """Statistics of a folder of KITTI-MOTS texts, or of `<seq>/<frame>.png` in it or under its panoptic_maps/<split>.
+    """Return statistics of a labelled dataset.
+
+    It is a folder of KITTI-MOTS texts, or of `<seq>/<frame>.png`, which may be under
+    panoptic_maps/<split>.
 
     Raises:
         InputError: nothing of either is there, or a file is bad.

@@ -21,7 +21,10 @@ def anchor_shapes(config: ModelConfig, level: int) -> Tensor:
         level: 0..3.
     """
     shapes = [
-        (config.anchor_sizes[level] * scale / ratio**0.5, config.anchor_sizes[level] * scale * ratio**0.5)
+        (
+            config.anchor_sizes[level] * scale / ratio**0.5,
+            config.anchor_sizes[level] * scale * ratio**0.5,
+        )
         for scale in config.anchor_scales
         for ratio in config.anchor_ratios
     ]

@@ -17,19 +17,27 @@ MAX_SCALE = math.log(100.0)
 
 
 class AppearanceHead(nn.Module):
-    """f~ = W_a * f_a + W_p * f_p (Eq. 5), W by attention over both, then two fully connected layers.
+    """Computes f~ = W_a * f_a + W_p * f_p (Eq. 5) and embeds it.
+
+    An attention over both features gives the weights W. Two fully connected layers follow.
 
     In ablations (Table VI) f~ = f_a, of the mask or of the whole box.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        width, reduced, act = config.fpn_channels, config.head_channels // 2, config.activation
-        self.masked, self.moving = config.appearance_input != "box", config.appearance_input == "mask_motion"
+        width = config.fpn_channels
+        reduced = config.head_channels // 2
+        act = config.activation
+        self.masked = config.appearance_input != "box"
+        self.moving = config.appearance_input == "mask_motion"
         if self.moving:
             self.motion = ConvNorm(len(DILATIONS) * config.motion_filters, width, act)
             self.attention = nn.Sequential(
-                nn.Linear(2 * width, width // 4), activation(act), nn.Linear(width // 4, 2 * width), nn.Sigmoid()
+                nn.Linear(2 * width, width // 4),
+                activation(act),
+                nn.Linear(width // 4, 2 * width),
+                nn.Sigmoid(),
             )
         self.reduce = ConvNorm(width, reduced, act)
         self.embed = nn.Sequential(
@@ -45,7 +53,8 @@ class AppearanceHead(nn.Module):
 
         Args:
             roi: RoI features (N,F,7,7).
-            mask: (N,7,7) in [0,1], mask pooling's weight; ones where there is no mask (negatives in training).
+            mask: (N,7,7) in [0,1], mask pooling's weight; ones where there is no mask (negatives in
+                training).
             f_p: propagated features (N,4*C_m,7,7); zero where there is no mask.
 
         Returns:
@@ -54,7 +63,9 @@ class AppearanceHead(nn.Module):
         fused = roi * mask[:, None] if self.masked else roi  # f_a
         if self.moving:
             f_p = self.motion(f_p)
-            weights = self.attention(torch.cat((fused.mean((2, 3)), f_p.mean((2, 3))), 1))[:, :, None, None]
+            weights = self.attention(torch.cat((fused.mean((2, 3)), f_p.mean((2, 3))), 1))[
+                :, :, None, None
+            ]
             w_a, w_p = weights.chunk(2, 1)
             fused = w_a * fused + w_p * f_p
         embedding: Tensor = self.embed(self.reduce(fused)).float()
@@ -66,18 +77,23 @@ def pool_mask(logits: Tensor) -> Tensor:
     return nn.functional.avg_pool2d(logits.sigmoid()[:, None], MASK_SIZE // BOX_ROI)[:, 0]
 
 
-def appearance_loss(rows: Tensor, row_ids: Tensor, columns: Tensor, column_ids: Tensor, log_scale: Tensor) -> Tensor:
+def appearance_loss(
+    rows: Tensor, row_ids: Tensor, columns: Tensor, column_ids: Tensor, log_scale: Tensor
+) -> Tensor:
     """Eq. 6-7: cross entropy over scaled cosine similarities.
 
     Args:
         rows: (n,E) embeddings of positives at t.
-        row_ids: (n,) int64, identities unique over the batch, also over the processes that share it.
-        columns: (m,E) embeddings of all sampled boxes at t - tau; those of other processes are added.
+        row_ids: (n,) int64, identities unique over the batch, also over the processes that share
+            it.
+        columns: (m,E) embeddings of all sampled boxes at t - tau; those of other processes are
+            added.
         column_ids: (m,) int64, -1 for negatives.
         log_scale: scalar, logarithm of the inverse temperature.
 
     Returns:
-        Scalar; rows whose identity has no column do not count. Without any row: 0 with a gradient path.
+        Scalar; rows whose identity has no column do not count. Without any row: 0 with a gradient
+        path.
     """
     columns, column_ids = gather_rows(nn.functional.normalize(columns, dim=1), column_ids)
     similarity = nn.functional.normalize(rows, dim=1) @ columns.T  # Eq. 6
@@ -87,7 +103,8 @@ def appearance_loss(rows: Tensor, row_ids: Tensor, columns: Tensor, column_ids: 
     total = logits.sum() * 0  # every process needs a gradient path, also without a row
     kept = torch.nonzero(counted)[:, 0]  # where a GPU is waited for, once
     if len(kept):
-        logits, same = logits[kept], same[kept]
+        logits = logits[kept]
+        same = same[kept]
         matching = logits.masked_fill(~same, -1e4).logsumexp(1)
         total = total + (logits.logsumexp(1) - matching).sum()
     return batch_mean(total, len(kept))

@@ -1,4 +1,7 @@
-"""The instance head: a modified Mask R-CNN with separable convolutions (paper III-A), its losses and its detections."""
+"""The instance head, its losses and its detections.
+
+It is a modified Mask R-CNN with separable convolutions (paper III-A).
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,35 @@ from torch import Tensor, nn
 
 from mapt.config import ModelConfig
 from mapt.model.batch import batch_mean, choose
-from mapt.model.boxes import clip, decode, encode, intersection_over, large_enough, paste_masks, with_batch_index
+from mapt.model.boxes import (
+    clip,
+    decode,
+    encode,
+    intersection_over,
+    large_enough,
+    paste_masks,
+    with_batch_index,
+)
 from mapt.model.fpn import STRIDES, Pyramid
 from mapt.model.layers import ConvNorm, SeparableConv, activation
 from mapt.model.targets import FrameTargets
 from mapt.ops import greedy_nms, multiscale_roi_align, top_k
 
 DELTA_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
-BOX_ROI, MASK_ROI, MASK_SIZE = 7, 14, 28
-POSITIVE_IOU, POSITIVE_SHARE = 0.5, 0.25
+BOX_ROI = 7
+MASK_ROI = 14
+MASK_SIZE = 28
+POSITIVE_IOU = 0.5
+POSITIVE_SHARE = 0.25
 MIN_SCORE = 0.05  # detections below it are never reported
 
 
 @dataclass(frozen=True)
 class Detections:
-    """D slots in falling order of score, zero from `count` on; the fields are the `instance` subgraph's outputs."""
+    """Detections in D slots, sorted by falling score and zero from `count` on.
+
+    The fields are the outputs of the `instance` subgraph.
+    """
 
     boxes: Tensor
     scores: Tensor
@@ -50,11 +67,16 @@ class Samples:
 
 
 class BoxBranch(nn.Module):
-    """7x7 RoI features to class logits (T things, background last) and class-agnostic box deltas."""
+    """Turns 7x7 RoI features into class logits and class-agnostic box deltas.
+
+    The logits are T things, and the background last.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        width, hidden, reduced = config.head_channels, config.box_hidden, config.head_channels // 2
+        width = config.head_channels
+        hidden = config.box_hidden
+        reduced = config.head_channels // 2
         self.conv = SeparableConv(config.fpn_channels, width, config.activation)
         self.reduce = ConvNorm(width, reduced, config.activation)
         self.hidden = nn.Sequential(
@@ -80,9 +102,11 @@ class MaskBranch(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        width, act = config.head_channels, config.activation
+        width = config.head_channels
+        act = config.activation
         self.convs = nn.Sequential(
-            SeparableConv(config.fpn_channels, width, act), *(SeparableConv(width, width, act) for _ in range(3))
+            SeparableConv(config.fpn_channels, width, act),
+            *(SeparableConv(width, width, act) for _ in range(3)),
         )
         self.upsample = nn.ConvTranspose2d(width, width, 2, stride=2)
         self.act = activation(act)
@@ -108,7 +132,9 @@ class InstanceHead(nn.Module):
         self.mask = MaskBranch(config)
         self.register_buffer("things", torch.tensor(config.things), persistent=False)
 
-    def detect(self, pyramid: Pyramid, proposals: Tensor, valid: Tensor, height: int, width: int) -> Detections:
+    def detect(
+        self, pyramid: Pyramid, proposals: Tensor, valid: Tensor, height: int, width: int
+    ) -> Detections:
         """Detections of one image from proposals (P,4) and (P,) bool."""
         config = self.config
         rois = nn.functional.pad(proposals, (1, 0))  # batch index 0 in front
@@ -119,15 +145,14 @@ class InstanceHead(nn.Module):
         usable = (valid & large_enough(boxes, config.min_box))[:, None] & (scores > MIN_SCORE)
         flat = torch.where(usable, scores, torch.zeros_like(scores)).flatten()
         order = top_k(flat, flat.shape[0])
-        box, thing, score = (
-            boxes.index_select(0, order // thing_count),
-            order % thing_count,
-            flat.index_select(0, order),
-        )
+        box = boxes.index_select(0, order // thing_count)
+        thing = order % thing_count
+        score = flat.index_select(0, order)
         keep = greedy_nms(box, thing, score > 0, config.nms_iou)
         first = top_k(score * keep, config.detections)
         kept = keep.index_select(0, first)
-        box, thing = box.index_select(0, first) * kept[:, None], thing.index_select(0, first)
+        box = box.index_select(0, first) * kept[:, None]
+        thing = thing.index_select(0, first)
         score = score.index_select(0, first) * kept
         rois = nn.functional.pad(box, (1, 0))
         mask = self.mask(multiscale_roi_align(pyramid.levels(), rois, MASK_ROI, STRIDES), thing)
@@ -138,13 +163,19 @@ class InstanceHead(nn.Module):
         return Detections(box, score, classes, mask, masks8, count)
 
 
-def sample_boxes(proposals: Tensor, target: FrameTargets, count: int, generator: torch.Generator) -> Samples:
-    """Draw `count` boxes, a quarter with IoU of at least 0.5 with an object (paper III-C); ignored ones never count."""
+def sample_boxes(
+    proposals: Tensor, target: FrameTargets, count: int, generator: torch.Generator
+) -> Samples:
+    """Draw `count` boxes, a quarter of them with an IoU of at least 0.5 with an object.
+
+    This is the sampling of paper III-C. Ignored boxes never count.
+    """
     boxes = torch.cat((target.boxes, proposals))
     if len(target.boxes):
         best, rows = torchvision.ops.box_iou(boxes, target.boxes).max(1)
     else:
-        best, rows = boxes.new_zeros(len(boxes)), boxes.new_zeros(len(boxes), dtype=torch.long)
+        best = boxes.new_zeros(len(boxes))
+        rows = boxes.new_zeros(len(boxes), dtype=torch.long)
     negative = best < POSITIVE_IOU
     if len(target.ignore_boxes):
         negative &= intersection_over(boxes, target.ignore_boxes).amax(1) < 0.5
@@ -160,16 +191,23 @@ def thing_index(labels: Tensor, things: Tensor) -> Tensor:
 
 
 def box_losses(
-    logits: Tensor, deltas: Tensor, samples: list[Samples], targets: list[FrameTargets], things: Tensor
+    logits: Tensor,
+    deltas: Tensor,
+    samples: list[Samples],
+    targets: list[FrameTargets],
+    things: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """L_cls and L_bbx of Eq. 1 over all sampled boxes."""
-    labels, goals = [], []
+    labels = []
+    goals = []
     for sample, target in zip(samples, targets, strict=True):
         label = logits.new_full((len(sample.boxes),), logits.shape[1] - 1, dtype=torch.long)
         if sample.positives:
             rows = sample.rows[: sample.positives]
             label[: sample.positives] = thing_index(target.labels[rows], things)
-            goals.append(encode(target.boxes[rows], sample.boxes[: sample.positives], DELTA_WEIGHTS))
+            goals.append(
+                encode(target.boxes[rows], sample.boxes[: sample.positives], DELTA_WEIGHTS)
+            )
         labels.append(label)
     wanted = torch.cat(labels)
     class_loss = nn.functional.cross_entropy(logits, wanted, reduction="sum")
@@ -192,20 +230,30 @@ def mask_loss(logits: Tensor, samples: list[Samples], targets: list[FrameTargets
     goals = []
     for sample, target in zip(samples, targets, strict=True):
         if sample.positives:
-            rows, boxes = sample.rows[: sample.positives], sample.boxes[: sample.positives]
+            rows = sample.rows[: sample.positives]
+            boxes = sample.boxes[: sample.positives]
             masks = target.masks().float()[:, None]  # (n,1,H,W)
             rois = torch.cat((rows[:, None].float(), boxes), 1)
-            goals.append(torchvision.ops.roi_align(masks, rois, MASK_SIZE, 1.0, 2, aligned=True)[:, 0])
+            goals.append(
+                torchvision.ops.roi_align(masks, rois, MASK_SIZE, 1.0, 2, aligned=True)[:, 0]
+            )
     total = logits.sum() * 0
     if goals:
-        total = nn.functional.binary_cross_entropy_with_logits(logits, torch.cat(goals), reduction="sum")
+        total = nn.functional.binary_cross_entropy_with_logits(
+            logits, torch.cat(goals), reduction="sum"
+        )
     return batch_mean(total, logits.numel())
 
 
 def positive_rows(values: Tensor, samples: list[Samples]) -> Tensor:
-    """Of values (R,...) of all sampled boxes those of the positives, as slices: a mask would make a GPU's host wait."""
+    """Select the values of the positives from values (R,...) of all sampled boxes.
+
+    It takes slices, because a mask would make the host wait for the GPU.
+    """
     parts = values.split([len(sample.boxes) for sample in samples])
-    return torch.cat([part[: sample.positives] for part, sample in zip(parts, samples, strict=True)])
+    return torch.cat(
+        [part[: sample.positives] for part, sample in zip(parts, samples, strict=True)]
+    )
 
 
 def positive_rois(samples: list[Samples]) -> Tensor:

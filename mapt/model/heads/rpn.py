@@ -1,4 +1,7 @@
-"""Region proposal network: object scores and box deltas on every pyramid level, their losses, and the proposals."""
+"""The region proposal network, its losses and its proposals.
+
+It gives object scores and box deltas on every pyramid level.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ from mapt.model.targets import FrameTargets
 from mapt.ops import greedy_nms, top_k
 
 DELTA_WEIGHTS = (1.0, 1.0, 1.0, 1.0)
-FOREGROUND_IOU, BACKGROUND_IOU = 0.6, 0.3
+FOREGROUND_IOU = 0.6
+BACKGROUND_IOU = 0.3
 SAMPLES = 256  # anchors per image in the loss, at most half positive
 
 
@@ -49,64 +53,93 @@ class RegionProposals(nn.Module):
         self.conv = SeparableConv(config.fpn_channels, config.fpn_channels, config.activation)
         self.score = nn.Conv2d(config.fpn_channels, count, 1)
         self.delta = nn.Conv2d(config.fpn_channels, count * 4, 1)
-        for level in range(len(STRIDES)):  # buffers: made in each call, they would be copied to a GPU in each
+        for level in range(
+            len(STRIDES)
+        ):  # buffers: made in each call, they would be copied to a GPU in each
             self.register_buffer(f"anchors{level}", anchor_shapes(config, level), persistent=False)
         nn.init.constant_(self.score.bias, -4.0)  # type: ignore[arg-type]  # objects are rare
         nn.init.normal_(self.delta.weight, std=0.01)
 
     def forward(self, pyramid: Pyramid) -> RpnOutput:
         """See `RpnOutput`."""
-        scores, deltas, anchors = [], [], []
+        scores = []
+        deltas = []
+        anchors = []
         for level, (feature, stride) in enumerate(zip(pyramid.levels(), STRIDES, strict=True)):
             x = self.conv(feature)
             scores.append(self.score(x).permute(0, 2, 3, 1).flatten(1))
             deltas.append(self.delta(x).permute(0, 2, 3, 1).reshape(x.shape[0], -1, 4))
-            anchors.append(make_anchors(self.get_buffer(f"anchors{level}"), x.shape[2], x.shape[3], stride))
+            anchors.append(
+                make_anchors(self.get_buffer(f"anchors{level}"), x.shape[2], x.shape[3], stride)
+            )
         counts = tuple(len(a) for a in anchors)
-        return RpnOutput(torch.cat(scores, 1).float(), torch.cat(deltas, 1).float(), torch.cat(anchors), counts)
+        return RpnOutput(
+            torch.cat(scores, 1).float(), torch.cat(deltas, 1).float(), torch.cat(anchors), counts
+        )
 
     def propose(self, output: RpnOutput, height: int, width: int) -> tuple[Tensor, Tensor]:
-        """Proposals of one image with static shapes and exact greedy suppression, for inference and export.
+        """Return the proposals of one image, for inference and export.
+
+        Shapes are static, and greedy suppression is exact.
 
         Returns:
             Boxes (P,4) in falling order of score, zero where there are fewer, and (P,) bool valid.
         """
-        boxes, scores, levels = [], [], []
+        boxes = []
+        scores = []
+        levels = []
         start = 0
         for level, count in enumerate(output.counts):
             part = slice(start, start + count)
             start += count
             score = output.scores[0, part].sigmoid()
             keep = top_k(score, self.config.rpn_top_k)
-            deltas, anchors = output.deltas[0, part].index_select(0, keep), output.anchors[part].index_select(0, keep)
+            deltas = output.deltas[0, part].index_select(0, keep)
+            anchors = output.anchors[part].index_select(0, keep)
             boxes.append(clip(decode(deltas, anchors, DELTA_WEIGHTS), height, width))
             scores.append(score.index_select(0, keep))
             levels.append(torch.full_like(keep, level))
-        box, score, group = torch.cat(boxes), torch.cat(scores), torch.cat(levels)
+        box = torch.cat(boxes)
+        score = torch.cat(scores)
+        group = torch.cat(levels)
         valid = large_enough(box, self.config.min_box)
         order = top_k(score, score.shape[0])
-        box, valid, score = box.index_select(0, order), valid.index_select(0, order), score.index_select(0, order)
+        box = box.index_select(0, order)
+        valid = valid.index_select(0, order)
+        score = score.index_select(0, order)
         survivors = greedy_nms(box, group.index_select(0, order), valid, self.config.rpn_nms_iou)
         first = top_k(score * survivors, self.config.proposals)
         kept = survivors.index_select(0, first)
         return box.index_select(0, first) * kept[:, None], kept
 
     @torch.no_grad()
-    def sample_proposals(self, output: RpnOutput, height: int, width: int, limit: int) -> list[Tensor]:
-        """Proposals per image (at most `limit`, 4) for training: fixed limits and torchvision's faster NMS."""
+    def sample_proposals(
+        self, output: RpnOutput, height: int, width: int, limit: int
+    ) -> list[Tensor]:
+        """Return the proposals of each image (at most `limit`, 4), for training.
+
+        It uses fixed limits and torchvision's faster NMS.
+        """
         proposals = []
         for scores, deltas in zip(output.scores.detach(), output.deltas.detach(), strict=True):
-            kept, group, start = [], [], 0
+            kept = []
+            group = []
+            start = 0
             for level, count in enumerate(output.counts):
                 best = scores[start : start + count].topk(min(400, count)).indices + start
                 kept.append(best)
                 group.append(torch.full_like(best, level))
                 start += count
-            index, level_of = torch.cat(kept), torch.cat(group)
+            index = torch.cat(kept)
+            level_of = torch.cat(group)
             boxes = clip(decode(deltas[index], output.anchors[index], DELTA_WEIGHTS), height, width)
             large = large_enough(boxes, self.config.min_box)
-            boxes, index, level_of = boxes[large], index[large], level_of[large]
-            keep = torchvision.ops.batched_nms(boxes, scores[index], level_of, self.config.rpn_nms_iou)
+            boxes = boxes[large]
+            index = index[large]
+            level_of = level_of[large]
+            keep = torchvision.ops.batched_nms(
+                boxes, scores[index], level_of, self.config.rpn_nms_iou
+            )
             proposals.append(boxes[keep[:limit]])
         return proposals
 
@@ -114,9 +147,16 @@ class RegionProposals(nn.Module):
 def rpn_losses(
     output: RpnOutput, targets: list[FrameTargets], generators: list[torch.Generator]
 ) -> tuple[Tensor, Tensor]:
-    """L_os and L_op of Eq. 1: object score (cross entropy) and proposal (smooth L1) losses over sampled anchors."""
-    score_loss, box_loss, total = output.scores.sum() * 0, output.deltas.sum() * 0, 0
-    for scores, deltas, target, generator in zip(output.scores, output.deltas, targets, generators, strict=True):
+    """Compute L_os and L_op of Eq. 1 over sampled anchors.
+
+    L_os is the object score loss (cross entropy), and L_op the proposal loss (smooth L1).
+    """
+    score_loss = output.scores.sum() * 0
+    box_loss = output.deltas.sum() * 0
+    total = 0
+    for scores, deltas, target, generator in zip(
+        output.scores, output.deltas, targets, generators, strict=True
+    ):
         positive, negative, matched = _sample_anchors(output.anchors, target, generator)
         chosen = torch.cat((positive, negative))
         wanted = (torch.arange(len(chosen), device=scores.device) < len(positive)).float()
@@ -125,12 +165,16 @@ def rpn_losses(
         )
         if len(positive):
             goal = encode(target.boxes[matched], output.anchors[positive], DELTA_WEIGHTS)
-            box_loss = box_loss + nn.functional.smooth_l1_loss(deltas[positive], goal, beta=1 / 9, reduction="sum")
+            box_loss = box_loss + nn.functional.smooth_l1_loss(
+                deltas[positive], goal, beta=1 / 9, reduction="sum"
+            )
         total += len(chosen)
     return batch_mean(score_loss, total), batch_mean(box_loss, total)
 
 
-def _sample_anchors(anchors: Tensor, target: FrameTargets, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def _sample_anchors(
+    anchors: Tensor, target: FrameTargets, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
     """Positive anchor indices, negative anchor indices, and the target row of each positive."""
     if len(target.boxes):
         iou = torchvision.ops.box_iou(target.boxes, anchors)  # (n,anchors)
@@ -145,7 +189,8 @@ def _sample_anchors(anchors: Tensor, target: FrameTargets, generator: torch.Gene
         row = torch.where((keeper > 0) & ~is_positive, keeper - 1, row)
         is_positive |= keeper > 0
     else:
-        best, row = anchors.new_zeros(len(anchors)), anchors.new_zeros(len(anchors), dtype=torch.long)
+        best = anchors.new_zeros(len(anchors))
+        row = anchors.new_zeros(len(anchors), dtype=torch.long)
         is_positive = torch.zeros_like(best, dtype=torch.bool)
     is_negative = (best < BACKGROUND_IOU) & ~is_positive
     if len(target.ignore_boxes):

@@ -1,4 +1,8 @@
-"""The semantic head: dilated block, Dense Prediction Cell, and a decoder that also gives the semantic features S."""
+"""The semantic head.
+
+It has a dilated block, a Dense Prediction Cell, and a decoder that also gives the semantic features
+S.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +23,9 @@ class Semantic:
     """What the head gives.
 
     Attributes:
-        s: semantic features (B,S,H/8,W/8), the quarter-resolution ones area-averaged: what the motion head compares.
-            In ablations P8, brought to their width, or the image (`mapt.model.optical_flow`).
+        s: semantic features (B,S,H/8,W/8), the quarter-resolution ones area-averaged: what the
+            motion head compares. In ablations P8, brought to their width, or the image
+            (`mapt.model.optical_flow`).
         logits: class logits (B,K,H/4,W/4).
     """
 
@@ -29,9 +34,13 @@ class Semantic:
 
 
 class DensePredictionCell(nn.Module):
-    """Five 3x3 branches with dilations (1,6), (1,1), (6,21), (18,15), (6,3) (Chen et al., 2018, the cell of Fig. 5).
+    """The Dense Prediction Cell: five 3x3 branches with different dilations.
 
-    The first feeds the next three, the (18,15) branch feeds the last; all five are concatenated and mixed by a 1x1.
+    The dilations are (1,6), (1,1), (6,21), (18,15) and (6,3), as in the cell of Fig. 5 of Chen et
+    al., 2018.
+
+    The first feeds the next three, the (18,15) branch feeds the last; all five are concatenated and
+    mixed by a 1x1.
     """
 
     def __init__(self, inputs: int, width: int, config: ModelConfig) -> None:
@@ -48,7 +57,9 @@ class DensePredictionCell(nn.Module):
         """(B,inputs,h,w) -> (B,width,h,w)."""
         first = self.first(x)
         far = self.far(first)
-        mixed: Tensor = self.mix(torch.cat((first, self.near(first), self.wide(first), far, self.last(far)), 1))
+        mixed: Tensor = self.mix(
+            torch.cat((first, self.near(first), self.wide(first), far, self.last(far)), 1)
+        )
         return mixed
 
 
@@ -57,7 +68,9 @@ class SemanticHead(nn.Module):
 
     def __init__(self, c16_channels: int, config: ModelConfig) -> None:
         super().__init__()
-        act, width, features = config.activation, config.dpc_channels, config.semantic_channels
+        act = config.activation
+        width = config.dpc_channels
+        features = config.semantic_channels
         self.dilated = nn.Sequential(
             ConvNorm(c16_channels, width, act),
             SeparableConv(width, width, act, dilation=2),
@@ -68,7 +81,9 @@ class SemanticHead(nn.Module):
         self.merge4 = SeparableConv(features + config.fpn_channels, features, act)
         self.classify = nn.Conv2d(features, config.classes, 1)
         self.backbone_features = (
-            ConvNorm(config.fpn_channels, features, act) if config.motion_input == "backbone" else None
+            ConvNorm(config.fpn_channels, features, act)
+            if config.motion_input == "backbone"
+            else None
         )
 
     def forward(self, c16: Tensor, pyramid: Pyramid) -> Semantic:
@@ -76,22 +91,34 @@ class SemanticHead(nn.Module):
         x = self.dpc(self.dilated(c16))
         x = self.merge8(torch.cat((upsample(x, 2), pyramid.p8), 1))
         x = self.merge4(torch.cat((upsample(x, 2), pyramid.p4), 1))
-        s = nn.functional.avg_pool2d(x, 2) if self.backbone_features is None else self.backbone_features(pyramid.p8)
+        s = (
+            nn.functional.avg_pool2d(x, 2)
+            if self.backbone_features is None
+            else self.backbone_features(pyramid.p8)
+        )
         return Semantic(s, self.classify(x))
 
 
 def semantic_loss(
-    logits: Tensor, labels: Tensor, stride: int = 1, hard_share: float = 0.25, balance: float = 0.0,
+    logits: Tensor,
+    labels: Tensor,
+    stride: int = 1,
+    hard_share: float = 0.25,
+    balance: float = 0.0,
     jaccard: float = 0.0,
-) -> Tensor:  # fmt: skip
-    """Eq. 2-3: the log-loss of each image's worst quarter of pixels with weight 4/WH, averaged over images.
+) -> Tensor:
+    """Compute Eq. 2-3, the log-loss of the worst quarter of each image's pixels.
+
+    A pixel has the weight 4/WH. The loss is averaged over images.
 
     Args:
         logits: (B,K,H/4,W/4) float.
         labels: (B,H,W) uint8 train ids, 255 void (no loss).
-        stride: 1 for every pixel, 2 or 4 for a regular sample of them, which costs a quarter or a sixteenth.
+        stride: 1 for every pixel, 2 or 4 for a regular sample of them, which costs a quarter or a
+            sixteenth.
         hard_share: the share of worst pixels that count; 1 is the plain mean of the log-loss.
-        balance: pixels weigh as (their class's share of the batch)^-balance, 1 on average; 0 weighs all alike.
+        balance: pixels weigh as (their class's share of the batch)^-balance, 1 on average; 0 weighs
+            all alike.
         jaccard: weight of `jaccard_loss`, which is added.
 
     Returns:
@@ -101,7 +128,9 @@ def semantic_loss(
     near = (stride - 1) // 2  # the label pixel nearest to the middle of each cell
     wanted = labels[:, near::stride, near::stride].long()
     log_share = full.log_softmax(1)
-    pixel = nn.functional.nll_loss(log_share, wanted, ignore_index=VOID, reduction="none").flatten(1)
+    pixel = nn.functional.nll_loss(log_share, wanted, ignore_index=VOID, reduction="none").flatten(
+        1
+    )
     if balance:
         pixel = pixel * _class_weights(wanted, logits.shape[1], balance).flatten(1)
     hard = max(1, int(pixel.shape[1] * hard_share))
@@ -126,8 +155,14 @@ def jaccard_loss(shares: Tensor, labels: Tensor) -> Tensor:
     wanted = torch.where(known, labels, 0)
     right = shares.gather(1, wanted[:, None])[:, 0] * known  # the share of the true class, (B,h,w)
     cell = (wanted + torch.arange(images, device=labels.device)[:, None, None] * classes).flatten()
-    both = right.new_zeros(images * classes).index_add(0, cell, right.flatten()).view(images, classes)
-    area = right.new_zeros(images * classes).index_add(0, cell, known.flatten().to(right)).view(images, classes)
+    both = (
+        right.new_zeros(images * classes).index_add(0, cell, right.flatten()).view(images, classes)
+    )
+    area = (
+        right.new_zeros(images * classes)
+        .index_add(0, cell, known.flatten().to(right))
+        .view(images, classes)
+    )
     said = (shares * known[:, None]).sum((2, 3))
     lacking = 1 - both / (said + area - both).clamp(min=1e-6)
     shown = area > 0
@@ -135,7 +170,10 @@ def jaccard_loss(shares: Tensor, labels: Tensor) -> Tensor:
 
 
 def _class_weights(labels: Tensor, classes: int, balance: float) -> Tensor:
-    """A weight per pixel (B,h,w), share^-balance of its class, with mean 1 over the pixels that are not void."""
+    """Return a weight per pixel (B,h,w), which is its class's share^-balance.
+
+    The mean is 1 over the pixels that are not void.
+    """
     counts = batch_sum(torch.bincount(labels.flatten(), minlength=VOID + 1)[:classes].float())
     weights = counts.clamp(min=1).pow(-balance)
     weights = weights * (counts.sum() / (weights * counts).sum().clamp(min=1))

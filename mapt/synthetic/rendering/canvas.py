@@ -1,4 +1,6 @@
-"""A pinhole camera and the canvas it draws on: colours anti-aliased, labels hard, far things drawn first.
+"""A pinhole camera and the canvas it draws on.
+
+Colours are anti-aliased and labels are not. Far things are drawn first.
 
 World coordinates are metres in the camera's frame: x right, y up from the road, z forward.
 """
@@ -48,7 +50,8 @@ def clip_near(points: Points) -> Points:
         return points[:0]
     out = []
     for i in range(len(points)):
-        a, b = points[i - 1], points[i]
+        a = points[i - 1]
+        b = points[i]
         if inside[i] != inside[i - 1]:
             t = (NEAR - a[2]) / (b[2] - a[2])
             out.append(a + t * (b - a))
@@ -59,7 +62,10 @@ def clip_near(points: Points) -> Points:
 
 @dataclass
 class Canvas:
-    """An image (H,W,3) uint8 RGB and a label map (H,W) int32 = class + 256 * id, with distance haze."""
+    """An image (H,W,3) uint8 RGB and a label map (H,W) int32, with distance haze.
+
+    A label is class + 256 * id.
+    """
 
     camera: Camera
     image: NDArray[np.uint8]
@@ -82,7 +88,9 @@ class Canvas:
         points = clip_near(points)
         if len(points) < 3:
             return
-        self.pixels(self.camera.project(points), self.through_air(colour, float(points[:, 2].mean())), tag)
+        self.pixels(
+            self.camera.project(points), self.through_air(colour, float(points[:, 2].mean())), tag
+        )
 
     def pixels(self, corners: Points, colour: Colour, tag: int | None) -> None:
         """Fill a polygon given in pixels (n,2)."""
@@ -91,7 +99,9 @@ class Canvas:
         if tag is not None:
             cv2.fillPoly(self.label, [fixed], (float(tag),), cv2.LINE_8, SHIFT)
 
-    def disc(self, centre: Points, axes: tuple[float, float], colour: Colour, tag: int | None) -> None:
+    def disc(
+        self, centre: Points, axes: tuple[float, float], colour: Colour, tag: int | None
+    ) -> None:
         """Fill an upright ellipse: centre (3,) world, semi-axes in metres."""
         if centre[2] < NEAR:
             return
@@ -109,7 +119,11 @@ class Canvas:
         along = q - p
         normal = np.array([-along[1], along[0]]) / max(float(np.hypot(*along)), 1e-6)
         half = normal * width / 2 * self.camera.focal / float((a[2] + b[2]) / 2)
-        self.pixels(np.stack((p + half, q + half, q - half, p - half)), self.through_air(colour, float(a[2])), tag)
+        self.pixels(
+            np.stack((p + half, q + half, q - half, p - half)),
+            self.through_air(colour, float(a[2])),
+            tag,
+        )
 
     def shade(self, points: Points, keep: float) -> None:
         """Darken a world polygon (n,3) on the ground with soft edges; the label stays."""
@@ -117,50 +131,89 @@ class Canvas:
         if len(points) < 3:
             return
         corners = self.camera.project(points)
-        low = np.clip(np.floor(corners.min(0)).astype(int) - 3, 0, [self.camera.width, self.camera.height])
-        high = np.clip(np.ceil(corners.max(0)).astype(int) + 3, 0, [self.camera.width, self.camera.height])
+        low = np.clip(
+            np.floor(corners.min(0)).astype(int) - 3, 0, [self.camera.width, self.camera.height]
+        )
+        high = np.clip(
+            np.ceil(corners.max(0)).astype(int) + 3, 0, [self.camera.width, self.camera.height]
+        )
         if (high - low < 2).any():
             return
         window = (slice(low[1], high[1]), slice(low[0], high[0]))
         mask = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
-        cv2.fillPoly(mask, [np.round((corners - low) * (1 << SHIFT)).astype(np.int32)], (255.0,), cv2.LINE_AA, SHIFT)
+        cv2.fillPoly(
+            mask,
+            [np.round((corners - low) * (1 << SHIFT)).astype(np.int32)],
+            (255.0,),
+            cv2.LINE_AA,
+            SHIFT,
+        )
         mask = cv2.blur(mask, (5, 3)).astype(np.uint8)
         gain = cv2.merge([mask] * 3)
         dark = cv2.multiply(self.image[window], gain, scale=(1 - keep) / 255)
         self.image[window] = cv2.subtract(self.image[window], dark)
 
     def billboard(
-        self, rgba: NDArray[np.uint8], foot: Points, size: tuple[float, float], tag: int, gain: float
+        self,
+        rgba: NDArray[np.uint8],
+        foot: Points,
+        size: tuple[float, float],
+        tag: int,
+        gain: float,
     ) -> None:
-        """Paste an upright picture (h,w,4) of `size` (width, height) metres standing at `foot` (3,)."""
+        """Paste an upright picture (h,w,4) that stands at `foot` (3,).
+
+        Its `size` (width, height) is in metres.
+        """
         if foot[2] < 1.5:
             return
         scale = self.camera.focal / foot[2]
-        width, height = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+        width = max(1, round(size[0] * scale))
+        height = max(1, round(size[1] * scale))
         pixel = self.camera.project(foot[None])[0]
-        x, y = round(pixel[0] - width / 2), round(pixel[1] - height)
-        x1, y1 = max(x, 0), max(y, 0)
-        x2, y2 = min(x + width, self.camera.width), min(y + height, self.camera.height)
+        x = round(pixel[0] - width / 2)
+        y = round(pixel[1] - height)
+        x1 = max(x, 0)
+        y1 = max(y, 0)
+        x2 = min(x + width, self.camera.width)
+        y2 = min(y + height, self.camera.height)
         if x2 <= x1 or y2 <= y1:
             return
-        # Only the visible part of the picture is resampled: a tree beside the camera is far larger than the image.
-        sx, sy = rgba.shape[1] / width, rgba.shape[0] / height
-        left, top = int((x1 - x) * sx), int((y1 - y) * sy)
-        right, bottom = max(left + 1, int(np.ceil((x2 - x) * sx))), max(top + 1, int(np.ceil((y2 - y) * sy)))
+        # Only the visible part of the picture is resampled: a tree beside the camera is far larger
+        # than the image.
+        sx = rgba.shape[1] / width
+        sy = rgba.shape[0] / height
+        left = int((x1 - x) * sx)
+        top = int((y1 - y) * sy)
+        right = max(left + 1, int(np.ceil((x2 - x) * sx)))
+        bottom = max(top + 1, int(np.ceil((y2 - y) * sy)))
         how = cv2.INTER_AREA if sx > 1 else cv2.INTER_LINEAR
         part = cv2.resize(rgba[top:bottom, left:right], (x2 - x1, y2 - y1), interpolation=how)
         clear = float(np.exp(-float(foot[2]) / self.range))
-        colour = part[..., :3] * np.float32(gain * clear) + np.float32(1 - clear) * np.array(self.haze, np.float32)
+        colour = part[..., :3] * np.float32(gain * clear) + np.float32(1 - clear) * np.array(
+            self.haze, np.float32
+        )
         alpha = part[..., 3:].astype(np.float32) / 255
         window = (slice(y1, y2), slice(x1, x2))
-        self.image[window] = np.clip(self.image[window] * (1 - alpha) + colour * alpha, 0, 255).astype(np.uint8)
+        self.image[window] = np.clip(
+            self.image[window] * (1 - alpha) + colour * alpha, 0, 255
+        ).astype(np.uint8)
         self.label[window][part[..., 3] > 127] = tag
 
-    def facade(self, texture: list[NDArray[np.uint8]], corners: Points, tag: int, gain: float) -> None:
-        """Warp a texture pyramid onto a world quad (4,3): top-left, top-right, bottom-right, bottom-left."""
+    def facade(
+        self, texture: list[NDArray[np.uint8]], corners: Points, tag: int, gain: float
+    ) -> None:
+        """Warp a texture pyramid onto a world quad (4,3).
+
+        The corners are top-left, top-right, bottom-right and bottom-left.
+        """
         pixels = self.camera.project(corners)
-        low = np.clip(np.floor(pixels.min(0)).astype(int), 0, [self.camera.width, self.camera.height])
-        high = np.clip(np.ceil(pixels.max(0)).astype(int) + 1, 0, [self.camera.width, self.camera.height])
+        low = np.clip(
+            np.floor(pixels.min(0)).astype(int), 0, [self.camera.width, self.camera.height]
+        )
+        high = np.clip(
+            np.ceil(pixels.max(0)).astype(int) + 1, 0, [self.camera.width, self.camera.height]
+        )
         if (high - low < 1).any():
             return
         span = max(float(np.ptp(pixels[:, 0])), 1.0)
@@ -169,12 +222,19 @@ class Canvas:
         h, w = source.shape[:2]
         frame = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
         matrix = cv2.getPerspectiveTransform(frame, (pixels - low).astype(np.float32))
-        width, height = int(high[0] - low[0]), int(high[1] - low[1])
+        width = int(high[0] - low[0])
+        height = int(high[1] - low[1])
         warped = cv2.warpPerspective(
             source, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
         mask = np.zeros((height, width), np.uint8)
-        cv2.fillConvexPoly(mask, np.round((pixels - low) * (1 << SHIFT)).astype(np.int32), (255.0,), cv2.LINE_8, SHIFT)
+        cv2.fillConvexPoly(
+            mask,
+            np.round((pixels - low) * (1 << SHIFT)).astype(np.int32),
+            (255.0,),
+            cv2.LINE_8,
+            SHIFT,
+        )
         clear = float(np.exp(-float(corners[:, 2].mean()) / self.range))
         haze = np.array([*(c * (1 - clear) for c in self.haze), 0.0])
         warped = cv2.add(cv2.convertScaleAbs(warped, alpha=gain * clear), haze)

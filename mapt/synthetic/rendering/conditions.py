@@ -36,7 +36,9 @@ class Conditions:
     jpeg: int
     shake: float
 
-    def photograph(self, picture: NDArray[np.uint8], flicker: float, scale: float, seed: int) -> NDArray[np.uint8]:
+    def photograph(
+        self, picture: NDArray[np.uint8], flicker: float, scale: float, seed: int
+    ) -> NDArray[np.uint8]:
         """Exposure, colour cast, blur, noise and compression.
 
         Args:
@@ -64,11 +66,21 @@ class Conditions:
 
 def random_conditions(rng: np.random.Generator) -> Conditions:
     """Day, dusk or overcast; clear or hazy air; a good or a poor camera."""
-    azimuth, elevation = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 1.2)
-    sun = np.array([np.cos(azimuth) * np.cos(elevation), np.sin(elevation), np.sin(azimuth) * np.cos(elevation)])
+    azimuth = rng.uniform(0, 2 * np.pi)
+    elevation = rng.uniform(0.3, 1.2)
+    sun = np.array(
+        [
+            np.cos(azimuth) * np.cos(elevation),
+            np.sin(elevation),
+            np.sin(azimuth) * np.cos(elevation),
+        ]
+    )
     ambient = rng.uniform(0.4, 0.85)
     grey = rng.uniform(150, 225)
-    haze = tuple(float(grey * g) for g in (rng.uniform(0.9, 1.02), rng.uniform(0.95, 1.02), rng.uniform(1.0, 1.08)))
+    haze = tuple(
+        float(grey * g)
+        for g in (rng.uniform(0.9, 1.02), rng.uniform(0.95, 1.02), rng.uniform(1.0, 1.08))
+    )
     dark = rng.random() < 0.2
     return Conditions(
         light=Light(sun, float(ambient)),

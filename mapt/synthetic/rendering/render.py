@@ -1,4 +1,8 @@
-"""Renders a street frame by frame: sky, ground, houses, everything else from far to near, then the camera's faults."""
+"""Renders a street frame by frame.
+
+It draws sky, ground and houses, then everything else from far to near. The camera's faults come
+last.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +23,16 @@ from mapt.synthetic.scene.street import Block, Mover, Post, Street, Tree
 from mapt.synthetic.scene.vehicles import draw_vehicle, scale
 
 FAR = 150.0  # metres beyond which nothing stands
-POLE, LAMP, SIGN, VEGETATION, BUILDING, SKY, PERSON = 5, 6, 7, 8, 2, 10, 11
-# Annotators stop at some distance and at slivers: KITTI-MOTS' smallest decile is a car 20 and a person 39 pixels high,
-# both above 300 pixels of area. Smaller ones keep their class and lose their id: a crowd, which metrics ignore.
+POLE = 5
+LAMP = 6
+SIGN = 7
+VEGETATION = 8
+BUILDING = 2
+SKY = 10
+PERSON = 11
+# Annotators stop at some distance and at slivers: KITTI-MOTS' smallest decile is a car 20 and a
+# person 39 pixels high, both above 300 pixels of area. Smaller ones keep their class and lose their
+# id: a crowd, which metrics ignore.
 REACH = {13: 58.0, 11: 36.0}  # metres
 MIN_VISIBLE = 60  # pixels at a width of 1248
 
@@ -44,7 +55,8 @@ def render_sequence(
         seed: of the dataset.
         index: of the sequence; it depends on nothing but (seed, index).
         frames: how many.
-        size: (height, width) pixels; the field of view follows the width, as KITTI's: focal length 0.58 of it.
+        size: (height, width) pixels; the field of view follows the width, as KITTI's: focal length
+            0.58 of it.
         fps: frames per second.
         rare: 0 for usual traffic, up to 1 for many trucks, buses, trams and two-wheelers.
 
@@ -60,8 +72,12 @@ def render_sequence(
 class _Scene:
     """A street with everything that is fixed for its camera."""
 
-    def __init__(self, rng: np.random.Generator, street: Street, size: tuple[int, int], fps: float) -> None:
-        self.street, self.size, self.fps = street, size, fps
+    def __init__(
+        self, rng: np.random.Generator, street: Street, size: tuple[int, int], fps: float
+    ) -> None:
+        self.street = street
+        self.size = size
+        self.fps = fps
         self.conditions = random_conditions(rng)
         self.ground = Ground(rng, street.strip)
         height, width = size
@@ -83,7 +99,11 @@ class _Scene:
         camera = Camera(width, height, focal, height * 0.46 + focal * tilt, self.altitude)
         image = np.empty((height, width, 3), np.uint8)
         canvas = Canvas(
-            camera, image, np.full((height, width), SKY, np.int32), self.conditions.haze, self.conditions.range
+            camera,
+            image,
+            np.full((height, width), SKY, np.int32),
+            self.conditions.haze,
+            self.conditions.range,
         )
         s0 = float(self.travel[frame])
         bend = self._bend(s0)
@@ -95,7 +115,10 @@ class _Scene:
         return self._develop(canvas, frame)
 
     def _bend(self, s0: float) -> NDArray[np.float64]:
-        """The x of the road's middle, relative to the tangent at the camera, for each metre ahead."""
+        """Return the x of the road's middle for each metre ahead.
+
+        It is relative to the tangent at the camera.
+        """
         ahead = np.arange(int(s0), int(s0) + 420)
         heading = self.heading[np.clip(ahead, 0, len(self.heading) - 1)]
         return np.concatenate(([0.0], np.cumsum(heading - self._heading_at(s0))))
@@ -105,7 +128,8 @@ class _Scene:
         return float(np.interp(s, np.arange(len(self.heading)), self.heading))
 
     def _background(self, canvas: Canvas, s0: float) -> None:
-        camera, gain = canvas.camera, self.conditions.exposure
+        camera = canvas.camera
+        gain = self.conditions.exposure
         turn = self._heading_at(s0) * camera.focal
         horizon = int(np.clip(camera.horizon, 1, camera.height - 1))
         start = int(self.sky.shape[1] / 4 + turn) % (self.sky.shape[1] - camera.width)
@@ -121,12 +145,17 @@ class _Scene:
         seen = label > 0
         air = np.array(self.conditions.haze, np.float32)
         clear = float(np.exp(-120 / self.conditions.range)) * 0.8
-        picture = np.clip(colours[part, start : start + camera.width] * (clear * gain) + air * (1 - clear), 0, 255)
+        picture = np.clip(
+            colours[part, start : start + camera.width] * (clear * gain) + air * (1 - clear), 0, 255
+        )
         canvas.image[window][seen] = picture[seen].astype(np.uint8)
         canvas.label[window][seen] = label[seen]
 
     def _things(self, canvas: Canvas, s0: float, bend: NDArray[np.float64], t: float) -> None:
-        """What is at or behind the house fronts first, then furniture and traffic, each from far to near."""
+        """Draw the houses and what is behind them, then furniture and traffic.
+
+        Each group is drawn from far to near.
+        """
         street = self.street
 
         def place(s: float, d: float) -> Points:
@@ -143,48 +172,75 @@ class _Scene:
                 behind.append((middle, partial(self._block, canvas, block, s0, place)))
         for post in street.posts:
             if 1.5 < post.s - s0 < FAR:
-                front.append((post.s - s0, partial(self._post, canvas, post, place(post.s, post.d))))
+                front.append(
+                    (post.s - s0, partial(self._post, canvas, post, place(post.s, post.d)))
+                )
         for tree in street.trees:
             if 2.0 < tree.s - s0 < FAR:
                 layer = behind if abs(tree.d) > line else front
-                layer.append((tree.s - s0, partial(self._tree, canvas, tree, place(tree.s, tree.d))))
+                layer.append(
+                    (tree.s - s0, partial(self._tree, canvas, tree, place(tree.s, tree.d)))
+                )
         for mover in street.movers:
             s, d = mover.at(t)
             if -3.0 < s - s0 < FAR:
                 layer = behind if abs(d) > line else front
                 foot = place(s, d)
                 turn = self._heading_at(s) - self._heading_at(s0)
-                layer.append((float(np.hypot(foot[0], foot[2])), partial(self._mover, canvas, mover, foot, turn, t)))
+                layer.append(
+                    (
+                        float(np.hypot(foot[0], foot[2])),
+                        partial(self._mover, canvas, mover, foot, turn, t),
+                    )
+                )
         for layer in (behind, front):
             for _, draw in sorted(layer, key=lambda item: -item[0]):
                 draw()
 
-    def _block(self, canvas: Canvas, block: Block, s0: float, place: Callable[[float, float], Points]) -> None:
-        gain = self.conditions.gain * (1.0 if block.d * self.conditions.light.direction[0] < 0 else 0.78)
+    def _block(
+        self, canvas: Canvas, block: Block, s0: float, place: Callable[[float, float], Points]
+    ) -> None:
+        gain = self.conditions.gain * (
+            1.0 if block.d * self.conditions.light.direction[0] < 0 else 0.78
+        )
         s1 = max(block.s1, s0 + 1.0)
         texture = block.texture
         if s1 > block.s1:  # cut the part behind the camera off the texture too
-            texture = [t[:, int(t.shape[1] * (s1 - block.s1) / (block.s2 - block.s1)) :] for t in texture]
+            texture = [
+                t[:, int(t.shape[1] * (s1 - block.s1) / (block.s2 - block.s1)) :] for t in texture
+            ]
             texture = [t for t in texture if t.shape[1] > 1] or [block.texture[-1]]
-        near, far = place(s1, block.d), place(block.s2, block.d)
+        near = place(s1, block.d)
+        far = place(block.s2, block.d)
         up = np.array([0.0, block.height, 0.0])
         if block.depth and s1 == block.s1:
             out = np.array([np.sign(block.d) * block.depth, 0.0, 0.0])
             end = np.stack((near, near + out, near + out + up, near + up))
-            mean = tuple(float(c) * self.conditions.gain * 0.8 for c in block.texture[-1].reshape(-1, 3).mean(0))
+            mean = tuple(
+                float(c) * self.conditions.gain * 0.8
+                for c in block.texture[-1].reshape(-1, 3).mean(0)
+            )
             canvas.polygon(end, mean, block.label)  # type: ignore[arg-type]
         canvas.facade(texture, np.stack((near + up, far + up, far, near)), block.label, gain)
 
     def _post(self, canvas: Canvas, post: Post, foot: Points) -> None:
-        gain, top = self.conditions.gain, np.array([0.0, post.height, 0.0])
+        gain = self.conditions.gain
+        top = np.array([0.0, post.height, 0.0])
         grey = scale(post.colour if post.kind != "sign" else (120.0, 122.0, 125.0), gain)
         canvas.limb(foot, foot + top, 0.15 if post.kind != "sign" else 0.07, grey, POLE)
         if post.kind == "lamp":
             arm = np.array([-np.sign(foot[0]) * 1.2, 0.0, 0.0])
             canvas.limb(foot + top, foot + top + arm, 0.1, grey, POLE)
-            canvas.limb(foot + top + arm * 0.7, foot + top + arm * 1.4, 0.16, scale((170.0, 170.0, 165.0), gain), POLE)
+            canvas.limb(
+                foot + top + arm * 0.7,
+                foot + top + arm * 1.4,
+                0.16,
+                scale((170.0, 170.0, 165.0), gain),
+                POLE,
+            )
         elif post.kind == "light":
-            low, high = foot + top * 0.68, foot + top
+            low = foot + top * 0.68
+            high = foot + top
             canvas.limb(low, high, 0.32, scale((25.0, 27.0, 25.0), gain), LAMP)
             lamps = ((255.0, 40.0, 30.0), (255.0, 190.0, 40.0), (50.0, 230.0, 120.0))
             for i, colour in enumerate(lamps):
@@ -199,16 +255,30 @@ class _Scene:
                 (0.36, post.colour),
                 (0.26, (235.0, 235.0, 232.0) if post.shape != 1 else post.colour),
             ):
-                ring = foot + top + np.stack((np.cos(angle) * size, np.sin(angle) * size, angle * 0), 1)
+                ring = (
+                    foot
+                    + top
+                    + np.stack((np.cos(angle) * size, np.sin(angle) * size, angle * 0), 1)
+                )
                 canvas.polygon(ring, scale(colour, gain), SIGN)
 
     def _tree(self, canvas: Canvas, tree: Tree, foot: Points) -> None:
         gain = self.conditions.gain
         bare = tree.height * tree.trunk
-        canvas.shade(foot + np.array([[-1, 0, -0.6], [1, 0, -0.6], [1, 0, 0.6], [-1, 0, 0.6]]) * tree.width * 0.4, 0.75)
+        canvas.shade(
+            foot
+            + np.array([[-1, 0, -0.6], [1, 0, -0.6], [1, 0, 0.6], [-1, 0, 0.6]]) * tree.width * 0.4,
+            0.75,
+        )
         top = foot + np.array([0, bare * 1.5, 0])
         canvas.limb(foot, top, 0.036 * tree.height, scale((70.0, 58.0, 46.0), gain), VEGETATION)
-        canvas.billboard(tree.crown, foot + np.array([0, bare, 0]), (tree.width, tree.height - bare), VEGETATION, gain)
+        canvas.billboard(
+            tree.crown,
+            foot + np.array([0, bare, 0]),
+            (tree.width, tree.height - bare),
+            VEGETATION,
+            gain,
+        )
 
     def _mover(self, canvas: Canvas, mover: Mover, foot: Points, yaw: float, t: float) -> None:
         known = foot[2] < REACH.get(mover.label, 0.0)
@@ -219,39 +289,56 @@ class _Scene:
         assert mover.figure
         walking = np.array([mover.vd, 0.0, mover.vs])
         speed = float(np.linalg.norm(walking))
-        heading = walking / speed if speed else np.array([np.cos(mover.phase), 0.0, np.sin(mover.phase)])
+        heading = (
+            walking / speed if speed else np.array([np.cos(mover.phase), 0.0, np.sin(mover.phase)])
+        )
         gain = self.conditions.gain * (0.85 + 0.2 * self.conditions.light.ambient)
         phase = mover.phase + mover.moved(t) * speed * 4.2
         if mover.label == PERSON:
             draw_person(canvas, mover.figure, foot, heading, phase if speed else 0.3, gain, tag)
         else:
-            draw_two_wheeler(canvas, mover.figure, foot, heading, mover.motor, mover.ridden, phase, gain)
+            draw_two_wheeler(
+                canvas, mover.figure, foot, heading, mover.motor, mover.ridden, phase, gain
+            )
 
     def _develop(self, canvas: Canvas, frame: int) -> SyntheticFrame:
         """The photograph and its labels."""
         image = self.conditions.photograph(
             canvas.image, self.flicker[frame], canvas.camera.width / 1248, self.grain_seed + frame
         )
-        semantic, instance = (canvas.label & 255).astype(np.uint8), canvas.label >> 8
+        semantic = (canvas.label & 255).astype(np.uint8)
+        instance = canvas.label >> 8
         counts = np.bincount(instance.ravel())
         slivers = (counts > 0) & (counts < MIN_VISIBLE * (canvas.camera.width / 1248) ** 2)
         instance[slivers[instance]] = 0
         return SyntheticFrame(image, semantic, instance.astype(np.int32))
 
 
-def _skyline(rng: np.random.Generator, width: int, height: int) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """Far trees and roofs along the horizon: colours (h,width,3) and labels (h,width), 0 where the sky shows."""
+def _skyline(
+    rng: np.random.Generator, width: int, height: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """Draw far trees and roofs along the horizon.
+
+    The result holds colours (h,width,3) and labels (h,width), which are 0 where the sky shows.
+    """
     rows = max(24, height // 6)
     x = np.arange(width)
-    colours, labels = np.zeros((rows, width, 3), np.uint8), np.zeros((rows, width), np.int32)
+    colours = np.zeros((rows, width, 3), np.uint8)
+    labels = np.zeros((rows, width), np.int32)
     hills = textures.noise(rng, 2, width, (150, 40, 9))[0] * 0.18 + rng.uniform(0.15, 0.5)
     below = np.arange(rows)[::-1, None] < np.clip(hills, 0.05, 0.95) * rows
     green = textures.shaded(
-        (rng.uniform(40, 80), rng.uniform(60, 100), rng.uniform(40, 65)), textures.noise(rng, rows, width, (10, 3)), 0.3
+        (rng.uniform(40, 80), rng.uniform(60, 100), rng.uniform(40, 65)),
+        textures.noise(rng, rows, width, (10, 3)),
+        0.3,
     )
-    colours[below], labels[below] = np.clip(green, 0, 255).astype(np.uint8)[below], VEGETATION
+    colours[below] = np.clip(green, 0, 255).astype(np.uint8)[below]
+    labels[below] = VEGETATION
     for _ in range(int(rng.integers(0, 60))):
-        x1, wide, tall = int(rng.integers(width)), int(rng.integers(8, 70)), rng.uniform(0.15, 0.9)
+        x1 = int(rng.integers(width))
+        wide = int(rng.integers(8, 70))
+        tall = rng.uniform(0.15, 0.9)
         area = (np.arange(rows)[::-1, None] < tall * rows) & (x >= x1) & (x < x1 + wide)
-        colours[area], labels[area] = rng.uniform(70, 190) * (1 + rng.normal(0, 0.06, 3)), BUILDING
+        colours[area] = rng.uniform(70, 190) * (1 + rng.normal(0, 0.06, 3))
+        labels[area] = BUILDING
     return colours, labels

@@ -1,4 +1,8 @@
-"""A random street: its road, how the camera drives along it, and what the other modules put beside and onto it."""
+"""Builds a random street.
+
+It decides the road and how the camera drives along it. Other modules put things beside and onto the
+road.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,18 @@ from mapt.synthetic.scene.traffic import Traffic
 
 
 def build_street(rng: np.random.Generator, frames: int, fps: float, rare: float = 0.0) -> Street:
-    """A random street with its traffic, long enough for `frames` at `fps`; `rare` as for `Traffic`."""
+    """Build a random street with its traffic.
+
+    It is long enough for `frames` at `fps`. For `rare` see `Traffic`.
+    """
     lanes = int(rng.choice([2, 2, 2, 4]))
     strip = Strip(
-        rng.uniform(2.9, 3.6), lanes, float(rng.choice([0.0, 2.1])), rng.uniform(1.4, 4.0),
+        rng.uniform(2.9, 3.6),
+        lanes,
+        float(rng.choice([0.0, 2.1])),
+        rng.uniform(1.4, 4.0),
         SIDEWALK if rng.random() < 0.5 else TERRAIN,
-    )  # fmt: skip
+    )
     street = Street(strip)
     street.ego_d = strip.lane * (0.5 if lanes == 2 else float(rng.choice([0.5, 1.5])))
     s = rng.uniform(15, 60)

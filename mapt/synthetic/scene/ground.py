@@ -1,7 +1,10 @@
-"""The ground plane: road, markings, sidewalks, verges and crossings, textured and labelled row by row.
+"""The ground plane: road, markings, sidewalks, verges and crossings.
 
-The road runs ahead along a curve; a ground point is (s, d): metres along the road and to the right of its middle.
-Within an image row s is constant, so a row is one lookup of classes and colours by d.
+It is textured and labelled row by row.
+
+The road runs ahead along a curve; a ground point is (s, d): metres along the road and to the right
+of its middle. Within an image row s is constant, so a row is one lookup of classes and colours by
+d.
 """
 
 from __future__ import annotations
@@ -15,7 +18,9 @@ from numpy.typing import NDArray
 from mapt.synthetic.rendering.canvas import Canvas
 from mapt.synthetic.rendering.textures import noise
 
-ROAD, SIDEWALK, TERRAIN = 0, 1, 9
+ROAD = 0
+SIDEWALK = 1
+TERRAIN = 9
 STEP = 0.05  # metres per table entry
 SPAN = 60.0  # metres to either side
 TILE = 512  # texture pixels
@@ -69,7 +74,9 @@ class Ground:
         self.colours[(np.abs(np.abs(d) - strip.half) < 0.09)] = pavement * 1.15  # kerb
         wheel = np.abs((np.abs(d) % strip.lane) - strip.lane / 2)
         self.colours[(self.classes == ROAD) & (np.abs(wheel - 0.8) < 0.25)] *= 0.93
-        self.crossing = np.where(self.classes[:, None] == TERRAIN, self.colours, asphalt).astype(np.float32)
+        self.crossing = np.where(self.classes[:, None] == TERRAIN, self.colours, asphalt).astype(
+            np.float32
+        )
         paint = rng.uniform(170, 240)
         self.solid, self.dashed, self.zebra = (self.colours.copy() for _ in range(3))
         edges = np.abs(np.abs(d) - (strip.lane * strip.lanes / 2 - 0.15)) < 0.07
@@ -80,21 +87,31 @@ class Ground:
             if rng.random() < 0.9:
                 self.dashed[np.abs(d - line) < 0.075] = paint
         self.zebra[(self.classes == ROAD) & (np.floor(d / 0.5).astype(int) % 2 == 0)] = paint
-        self.dash, self.gap = rng.uniform(2, 5), rng.uniform(3, 9)
-        fine, coarse = noise(rng, TILE, TILE, (3, 8), wrap=True), noise(rng, TILE, TILE, (64, 24), wrap=True)
+        self.dash = rng.uniform(2, 5)
+        self.gap = rng.uniform(3, 9)
+        fine = noise(rng, TILE, TILE, (3, 8), wrap=True)
+        coarse = noise(rng, TILE, TILE, (64, 24), wrap=True)
         self.tile = np.clip(128 + 14 * fine + 12 * coarse, 0, 255).astype(np.uint8)
         cloud = noise(rng, TILE, TILE, (96, 40, 16), wrap=True)
-        self.shadow = cv2.GaussianBlur(((cloud > rng.uniform(0.3, 1.4)) * np.uint8(255)), (0, 0), 2.0)
+        self.shadow = cv2.GaussianBlur(
+            ((cloud > rng.uniform(0.3, 1.4)) * np.uint8(255)), (0, 0), 2.0
+        )
         self.shadow_keep = rng.uniform(0.4, 0.8) if rng.random() < 0.6 else 1.0
 
     def paint(
-        self, canvas: Canvas, centre: NDArray[np.float64], s0: float, crossings: list[tuple[float, float]], gain: float
+        self,
+        canvas: Canvas,
+        centre: NDArray[np.float64],
+        s0: float,
+        crossings: list[tuple[float, float]],
+        gain: float,
     ) -> None:
         """Fill everything below the horizon.
 
         Args:
             canvas: where.
-            centre: (rows,) x of the road's middle in the camera's frame at each row's distance; see `rows`.
+            centre: (rows,) x of the road's middle in the camera's frame at each row's distance; see
+                `rows`.
             s0: the camera's place along the road, metres.
             crossings: stretches (from, to) where a street crosses.
             gain: brightness.
@@ -111,7 +128,8 @@ class Ground:
         for start, stop in crossings:
             kind[(s >= start - 3.5) & (s < start - 0.8)] = 3
             inside = (s >= start) & (s < stop)
-            kind[inside], label_rows[inside] = 2, True
+            kind[inside] = 2
+            label_rows[inside] = True
         colour = tables.reshape(-1, 3)[index + kind[:, None] * len(self.classes)]  # (rows,width,3)
         label = self.classes[index]
         label[label_rows] = ROAD
@@ -122,16 +140,23 @@ class Ground:
         fade = np.exp(-z / 25).astype(np.float32)[:, None]
         light = (1 + (grain.astype(np.float32) / 128 - 1) * fade) * gain
         if self.shadow_keep < 1:
-            cast = cv2.remap(self.shadow, map_x * 0.5, map_y * 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+            cast = cv2.remap(
+                self.shadow, map_x * 0.5, map_y * 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
+            )
             light *= 1 - cast.astype(np.float32) * ((1 - self.shadow_keep) / 255)
         clear = np.exp(-z / canvas.range).astype(np.float32)[:, None, None]
-        shown = colour * (light[..., None] * clear) + np.array(canvas.haze, np.float32) * (1 - clear)
+        shown = colour * (light[..., None] * clear) + np.array(canvas.haze, np.float32) * (
+            1 - clear
+        )
         canvas.image[top:] = np.clip(shown, 0, 255).astype(np.uint8)
         canvas.label[top:] = label
 
     @staticmethod
     def rows(canvas: Canvas) -> tuple[int, NDArray[np.float64]]:
-        """The first image row on the ground and the distance z of each row from there, metres (at most 400)."""
+        """Return the first image row on the ground, and the distance of each row from there on.
+
+        Distances z are in metres, at most 400.
+        """
         camera = canvas.camera
         top = int(np.clip(np.floor(camera.horizon) + 1, 0, camera.height - 1))
         below = np.arange(top, camera.height) + 0.5 - camera.horizon

@@ -9,7 +9,9 @@ import numpy as np
 from mapt.synthetic.rendering.canvas import Canvas, Colour, Points
 from mapt.synthetic.scene.vehicles import scale
 
-BICYCLE, MOTORCYCLE, RIDER = 18, 17, 12
+BICYCLE = 18
+MOTORCYCLE = 17
+RIDER = 12
 
 
 @dataclass(frozen=True)
@@ -33,18 +35,32 @@ def random_figure(rng: np.random.Generator) -> Figure:
 
     def cloth() -> Colour:
         value = rng.uniform(15, 200)
-        r, g, b = np.clip(value * (1 + rng.normal(0, 0.3 if rng.random() < 0.6 else 0.05, 3)), 5, 245)
+        r, g, b = np.clip(
+            value * (1 + rng.normal(0, 0.3 if rng.random() < 0.6 else 0.05, 3)), 5, 245
+        )
         return float(r), float(g), float(b)
 
     hair = scale((70.0, 50.0, 35.0), float(rng.uniform(0.2, 2.2)))
     return Figure(
-        height, float(rng.uniform(0.85, 1.25)), scale((225.0, 180.0, 150.0), tone), hair, cloth(), cloth(),
-        bool(rng.random() < 0.4), bool(rng.random() < 0.3),
-    )  # fmt: skip
+        height,
+        float(rng.uniform(0.85, 1.25)),
+        scale((225.0, 180.0, 150.0), tone),
+        hair,
+        cloth(),
+        cloth(),
+        bool(rng.random() < 0.4),
+        bool(rng.random() < 0.3),
+    )
 
 
 def draw_person(
-    canvas: Canvas, figure: Figure, foot: Points, heading: Points, phase: float, gain: float, tag: int
+    canvas: Canvas,
+    figure: Figure,
+    foot: Points,
+    heading: Points,
+    phase: float,
+    gain: float,
+    tag: int,
 ) -> None:
     """Draw a walking person.
 
@@ -57,22 +73,33 @@ def draw_person(
         gain: brightness.
         tag: label.
     """
-    h, b = figure.height, figure.build
+    h = figure.height
+    b = figure.build
     width = 0.36 * h / 1.7 * b
     ground = np.array([foot[0] + 0.05, 0.0, foot[2]])
     canvas.shade(
-        np.array([ground + [dx, 0, dz] for dx, dz in ((-0.3, -0.15), (0.45, -0.15), (0.45, 0.2), (-0.3, 0.2))]), 0.6
+        np.array(
+            [
+                ground + [dx, 0, dz]
+                for dx, dz in ((-0.3, -0.15), (0.45, -0.15), (0.45, 0.2), (-0.3, 0.2))
+            ]
+        ),
+        0.6,
     )
-    hip, shoulder = foot + [0, 0.5 * h, 0], foot + [0, 0.82 * h, 0]
+    hip = foot + [0, 0.5 * h, 0]
+    shoulder = foot + [0, 0.82 * h, 0]
     across = abs(float(heading[2]))  # walking away or towards: the body is seen from the front
     spread = np.array([width * (0.25 + 0.25 * across), 0.0, 0.0])
     swing = 0.24 * h * np.sin(phase)
-    legs, sleeves = scale(figure.legs, gain), scale(figure.top, gain * 0.88)
+    legs = scale(figure.legs, gain)
+    sleeves = scale(figure.top, gain * 0.88)
     for sign in (1.0, -1.0):
         stride = heading * swing * sign
         knee = hip + (stride * 0.55 + spread * sign * 0.5) + [0, -0.24 * h, 0]
         ankle = foot + stride + spread * sign * 0.5 + [0, 0.03 * h, 0]
-        canvas.limb(hip + spread * sign * 0.4, knee, 0.17 * b * h / 1.7, scale(legs, 0.9 + 0.1 * sign), tag)
+        canvas.limb(
+            hip + spread * sign * 0.4, knee, 0.17 * b * h / 1.7, scale(legs, 0.9 + 0.1 * sign), tag
+        )
         canvas.limb(knee, ankle, 0.13 * b * h / 1.7, scale(legs, 0.85 + 0.1 * sign), tag)
         canvas.disc(ankle + heading * 0.06, (0.09, 0.05), (25.0, 22.0, 20.0), tag)
     arm = -swing * 0.7
@@ -80,11 +107,20 @@ def draw_person(
     low = hip + [0, -0.16 * h, 0] if figure.coat else hip + [0, -0.02 * h, 0]
     half = np.array([width / 2 * (0.62 + 0.38 * across), 0.0, 0.0])
     canvas.polygon(
-        np.stack((shoulder - half, shoulder + half, low + half * 0.95, low - half * 0.95)), scale(figure.top, gain), tag
+        np.stack((shoulder - half, shoulder + half, low + half * 0.95, low - half * 0.95)),
+        scale(figure.top, gain),
+        tag,
     )
-    canvas.limb(shoulder + spread, hip + spread * 1.3 - heading * arm, 0.1 * b, scale(sleeves, 0.95), tag)
+    canvas.limb(
+        shoulder + spread, hip + spread * 1.3 - heading * arm, 0.1 * b, scale(sleeves, 0.95), tag
+    )
     if figure.bag:
-        canvas.disc(shoulder - heading * 0.15 + [0, -0.15 * h, 0], (0.13, 0.22), scale(figure.legs, gain * 0.6), tag)
+        canvas.disc(
+            shoulder - heading * 0.15 + [0, -0.15 * h, 0],
+            (0.13, 0.22),
+            scale(figure.legs, gain * 0.6),
+            tag,
+        )
     draw_head(canvas, figure, shoulder, gain, tag)
 
 
@@ -97,7 +133,14 @@ def draw_head(canvas: Canvas, figure: Figure, shoulder: Points, gain: float, tag
 
 
 def draw_two_wheeler(
-    canvas: Canvas, figure: Figure, foot: Points, heading: Points, motor: bool, ridden: bool, phase: float, gain: float
+    canvas: Canvas,
+    figure: Figure,
+    foot: Points,
+    heading: Points,
+    motor: bool,
+    ridden: bool,
+    phase: float,
+    gain: float,
 ) -> None:
     """A bicycle or motorcycle, with its rider (class rider) or parked."""
     machine = MOTORCYCLE if motor else BICYCLE
@@ -107,11 +150,19 @@ def draw_two_wheeler(
     for sign in (-1.0, 1.0):
         hub = foot + heading * base * sign + [0, radius, 0]
         canvas.disc(hub, (radius * flat, radius), (22.0, 22.0, 24.0), machine)
-        canvas.disc(hub, (radius * flat * 0.78, radius * 0.78), scale((105.0, 105.0, 105.0), gain), machine)
-    seat, bars = foot + [0, 0.92, 0] - heading * 0.2, foot + [0, 1.0, 0] + heading * 0.42
+        canvas.disc(
+            hub, (radius * flat * 0.78, radius * 0.78), scale((105.0, 105.0, 105.0), gain), machine
+        )
+    seat = foot + [0, 0.92, 0] - heading * 0.2
+    bars = foot + [0, 1.0, 0] + heading * 0.42
     crank = foot + [0, 0.3, 0]
     tube = 0.3 if motor else 0.05
-    for a, b in ((seat, crank), (crank, bars), (seat, bars), (bars, foot + heading * base + [0, radius, 0])):
+    for a, b in (
+        (seat, crank),
+        (crank, bars),
+        (seat, bars),
+        (bars, foot + heading * base + [0, radius, 0]),
+    ):
         canvas.limb(a, b, tube if b is not bars or motor else 0.05, paint, machine)
     canvas.limb(seat, foot - heading * base + [0, radius, 0], 0.05, paint, machine)
     canvas.limb(bars - [0.25, 0, 0], bars + [0.25, 0, 0], 0.05, (30.0, 30.0, 30.0), machine)

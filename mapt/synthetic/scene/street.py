@@ -1,4 +1,7 @@
-"""What stands and moves along a street: chosen once per scene, then asked for its place at any time."""
+"""The objects that stand and move along a street.
+
+They are chosen once per scene. Their places can be computed for any time.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Cars, vans, trucks, buses and trams as extruded side profiles with windows, wheels, lights and plates."""
+"""Draws cars, vans, trucks, buses and trams as extruded side profiles.
+
+They have windows, wheels, lights and plates.
+"""
 
 from __future__ import annotations
 
@@ -9,42 +12,55 @@ import numpy as np
 
 from mapt.synthetic.rendering.canvas import Canvas, Colour, Points
 
-# Side profiles: (along, up) in metres from rear bottom over the roof to front bottom; the two indices name the edges
-# that are rear window and windscreen (edge i runs from point i to i + 1).
+# Side profiles: (along, up) in metres from rear bottom over the roof to front bottom; the two
+# indices name the edges that are rear window and windscreen (edge i runs from point i to i + 1).
 _PROFILES: dict[str, tuple[list[tuple[float, float]], int, int]] = {
     "sedan": (
-        [(-2.2, 0.3), (-2.22, 0.75), (-2.1, 1.0), (-1.55, 1.04), (-0.9, 1.42), (0.25, 1.45), (1.0, 1.0), (1.95, 0.84),
-         (2.2, 0.65), (2.2, 0.3)], 3, 5),
+        [(-2.2, 0.3), (-2.22, 0.75), (-2.1, 1.0), (-1.55, 1.04), (-0.9, 1.42), (0.25, 1.45),
+         (1.0, 1.0), (1.95, 0.84), (2.2, 0.65), (2.2, 0.3)], 3, 5),
     "hatch": (
-        [(-1.95, 0.3), (-2.0, 0.85), (-1.85, 1.05), (-1.35, 1.45), (0.3, 1.5), (1.0, 1.04), (1.75, 0.86), (1.97, 0.6),
-         (1.95, 0.3)], 2, 4),
+        [(-1.95, 0.3), (-2.0, 0.85), (-1.85, 1.05), (-1.35, 1.45), (0.3, 1.5), (1.0, 1.04),
+         (1.75, 0.86), (1.97, 0.6), (1.95, 0.3)], 2, 4),
     "estate": (
-        [(-2.25, 0.3), (-2.3, 0.8), (-2.2, 1.0), (-1.8, 1.42), (0.25, 1.47), (1.0, 1.02), (1.95, 0.86), (2.25, 0.65),
-         (2.25, 0.3)], 2, 4),
+        [(-2.25, 0.3), (-2.3, 0.8), (-2.2, 1.0), (-1.8, 1.42), (0.25, 1.47), (1.0, 1.02),
+         (1.95, 0.86), (2.25, 0.65), (2.25, 0.3)], 2, 4),
     "suv": (
-        [(-2.2, 0.4), (-2.25, 0.95), (-2.15, 1.15), (-1.8, 1.66), (0.2, 1.72), (0.95, 1.18), (1.95, 1.05), (2.2, 0.8),
-         (2.2, 0.4)], 2, 4),
+        [(-2.2, 0.4), (-2.25, 0.95), (-2.15, 1.15), (-1.8, 1.66), (0.2, 1.72), (0.95, 1.18),
+         (1.95, 1.05), (2.2, 0.8), (2.2, 0.4)], 2, 4),
     "van": (
-        [(-2.35, 0.35), (-2.4, 1.1), (-2.35, 1.25), (-2.2, 1.95), (0.9, 2.0), (1.7, 1.2), (2.25, 1.0), (2.4, 0.7),
-         (2.4, 0.35)], 2, 4),
+        [(-2.35, 0.35), (-2.4, 1.1), (-2.35, 1.25), (-2.2, 1.95), (0.9, 2.0), (1.7, 1.2),
+         (2.25, 1.0), (2.4, 0.7), (2.4, 0.35)], 2, 4),
     "truck": (
-        [(-4.2, 0.6), (-4.2, 1.4), (-4.2, 3.4), (-4.19, 3.45), (3.3, 3.45), (3.95, 1.6), (4.0, 1.5), (4.05, 0.8),
-         (4.05, 0.5)], -1, 4),
+        [(-4.2, 0.6), (-4.2, 1.4), (-4.2, 3.4), (-4.19, 3.45), (3.3, 3.45), (3.95, 1.6),
+         (4.0, 1.5), (4.05, 0.8), (4.05, 0.5)], -1, 4),
     "bus": (
-        [(-5.8, 0.4), (-5.8, 1.3), (-5.78, 2.6), (-5.6, 3.05), (5.6, 3.05), (5.85, 1.2), (5.88, 1.1), (5.9, 0.7),
-         (5.9, 0.4)], 1, 4),
+        [(-5.8, 0.4), (-5.8, 1.3), (-5.78, 2.6), (-5.6, 3.05), (5.6, 3.05), (5.85, 1.2),
+         (5.88, 1.1), (5.9, 0.7), (5.9, 0.4)], 1, 4),
     "tram": (
-        [(-9.0, 0.3), (-9.1, 1.2), (-8.7, 2.8), (-8.4, 3.3), (8.4, 3.3), (9.0, 1.3), (9.1, 1.2), (9.1, 0.7),
-         (9.0, 0.3)], 1, 4),
+        [(-9.0, 0.3), (-9.1, 1.2), (-8.7, 2.8), (-8.4, 3.3), (8.4, 3.3), (9.0, 1.3),
+         (9.1, 1.2), (9.1, 0.7), (9.0, 0.3)], 1, 4),
 }  # fmt: skip
 CAR_KINDS = ("sedan", "hatch", "estate", "suv", "van")
-_WIDTH = {"sedan": 1.78, "hatch": 1.7, "estate": 1.8, "suv": 1.88, "van": 1.92, "truck": 2.45, "bus": 2.5, "tram": 2.5}
+_WIDTH = {
+    "sedan": 1.78,
+    "hatch": 1.7,
+    "estate": 1.8,
+    "suv": 1.88,
+    "van": 1.92,
+    "truck": 2.45,
+    "bus": 2.5,
+    "tram": 2.5,
+}
 _WHEEL = {"truck": 0.48, "bus": 0.48, "tram": 0.3, "suv": 0.37, "van": 0.34}
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a vehicle looks: profile, overall scale, paint RGB, glass RGB, and whether its lights are on."""
+    """The appearance of a vehicle.
+
+    It has a profile, an overall scale, the RGB colours of paint and glass, dirt, and lights that
+    may be on.
+    """
 
     kind: str
     scale: float
@@ -56,7 +72,10 @@ class Look:
 
 @dataclass(frozen=True)
 class Light:
-    """The sun's direction (unit, towards the sun, camera frame) and the share of light that has no direction."""
+    """The sun's direction, and the share of light that has no direction.
+
+    The direction is a unit vector towards the sun in the camera's frame.
+    """
 
     direction: Points
     ambient: float
@@ -67,12 +86,19 @@ class Light:
         return self.ambient + (1 - self.ambient) * shine + 0.12 * max(0.0, float(normal[1]))
 
 
-def draw_vehicle(canvas: Canvas, look: Look, place: Points, yaw: float, light: Light, tag: int) -> None:
-    """Draw a vehicle whose middle stands at `place` (3,), heading `yaw` (0: away from the camera)."""
+def draw_vehicle(
+    canvas: Canvas, look: Look, place: Points, yaw: float, light: Light, tag: int
+) -> None:
+    """Draw a vehicle whose middle stands at `place` (3,).
+
+    Its heading is `yaw`, which is 0 if it drives away from the camera.
+    """
     body = _Body(look, place, yaw)
     canvas.shade(body.at([(u, v, 0.0) for u, v in body.footprint(1.06)]), 0.35)
     faces = body.faces(light)
-    for points, colour in sorted(faces, key=lambda face: -float(np.hypot(face[0][:, 0], face[0][:, 2]).mean())):
+    for points, colour in sorted(
+        faces, key=lambda face: -float(np.hypot(face[0][:, 0], face[0][:, 2]).mean())
+    ):
         canvas.polygon(points, colour, tag)
     side = body.visible_side()
     if side:
@@ -85,7 +111,8 @@ class _Body:
 
     def __init__(self, look: Look, place: Points, yaw: float) -> None:
         points, self.rear_glass, self.front_glass = _PROFILES[look.kind]
-        self.look, self.place = look, place
+        self.look = look
+        self.place = place
         self.profile = np.array(points) * look.scale
         self.half = _WIDTH[look.kind] / 2 * look.scale
         self.belt = float(self.profile[2, 1]) if look.kind in CAR_KINDS else 99.0
@@ -96,7 +123,9 @@ class _Body:
     def at(self, local: list[tuple[float, float, float]]) -> Points:
         """Local points to world (n,3)."""
         u, v, y = np.array(local).T
-        world: Points = self.place + u[:, None] * self.forward + v[:, None] * self.right + y[:, None] * self.up
+        world: Points = (
+            self.place + u[:, None] * self.forward + v[:, None] * self.right + y[:, None] * self.up
+        )
         return world
 
     def across(self, up: float) -> float:
@@ -107,20 +136,28 @@ class _Body:
 
     def footprint(self, grow: float) -> list[tuple[float, float]]:
         """The corners on the ground (along, across)."""
-        a, b, w = self.profile[:, 0].min() * grow, self.profile[:, 0].max() * grow, self.half * grow
+        a = self.profile[:, 0].min() * grow
+        b = self.profile[:, 0].max() * grow
+        w = self.half * grow
         return [(a, -w), (b, -w), (b, w), (a, w)]
 
     def faces(self, light: Light) -> list[tuple[Points, Colour]]:
         """Every outer face with its colour."""
         faces = []
         for i, ((u1, y1), (u2, y2)) in enumerate(zip(self.profile, self.profile[1:], strict=False)):
-            w1, w2 = self.across(y1), self.across(y2)
+            w1 = self.across(y1)
+            w2 = self.across(y2)
             normal = self.forward * (y1 - y2) + self.up * (u2 - u1)
             normal = normal / max(float(np.linalg.norm(normal)), 1e-6)
             glass = i in (self.rear_glass, self.front_glass)
             base = self.look.glass if glass else self.look.paint
             gain = light.on(normal) * (1.0 if not glass else 0.8 + 0.5 * max(0.0, float(normal[1])))
-            faces.append((self.at([(u1, -w1, y1), (u1, w1, y1), (u2, w2, y2), (u2, -w2, y2)]), scale(base, gain)))
+            faces.append(
+                (
+                    self.at([(u1, -w1, y1), (u1, w1, y1), (u2, w2, y2), (u2, -w2, y2)]),
+                    scale(base, gain),
+                )
+            )
         for sign in (-1.0, 1.0):
             gain = light.on(self.right * sign)
             outline = [(u, sign * self.across(y), y) for u, y in self.profile]
@@ -135,16 +172,28 @@ class _Body:
     def visible_end(self) -> float:
         """+1 front, -1 rear, 0 none."""
         offset = -float(self.place @ self.forward)
-        return 0.0 if abs(offset) < float(self.profile[:, 0].max()) * 0.9 else float(np.sign(offset))
+        return (
+            0.0 if abs(offset) < float(self.profile[:, 0].max()) * 0.9 else float(np.sign(offset))
+        )
 
 
 def _draw_side(canvas: Canvas, body: _Body, side: float, light: Light, tag: int) -> None:
-    look, profile = body.look, body.profile
+    look = body.look
+    profile = body.profile
     gain = light.on(body.right * side)
-    low, top = float(profile[0, 1]), float(profile[:, 1].max())
-    rear, front = float(profile[:, 0].min()), float(profile[:, 0].max())
-    sill = [(u, side * body.half * 1.003, y) for u, y in
-            ((rear + 0.1, low), (front - 0.1, low), (front - 0.15, low + 0.16), (rear + 0.15, low + 0.16))]  # fmt: skip
+    low = float(profile[0, 1])
+    top = float(profile[:, 1].max())
+    rear = float(profile[:, 0].min())
+    front = float(profile[:, 0].max())
+    sill = [
+        (u, side * body.half * 1.003, y)
+        for u, y in (
+            (rear + 0.1, low),
+            (front - 0.1, low),
+            (front - 0.15, low + 0.16),
+            (rear + 0.15, low + 0.16),
+        )
+    ]
     canvas.polygon(body.at(sill), scale(look.paint, gain * 0.4), tag)
     belt = body.belt if body.belt < 90 else low + (top - low) * 0.45
     back = profile[body.rear_glass if body.rear_glass > 0 else 2, 0] + 0.22
@@ -176,7 +225,12 @@ def _draw_side(canvas: Canvas, body: _Body, side: float, light: Light, tag: int)
         ):
             angle = np.linspace(0, 2 * np.pi, 12, endpoint=False)
             ring = [
-                (u + radius * size * np.cos(t), side * body.half * 1.01, radius * (1 + size * np.sin(t))) for t in angle
+                (
+                    u + radius * size * np.cos(t),
+                    side * body.half * 1.01,
+                    radius * (1 + size * np.sin(t)),
+                )
+                for t in angle
             ]
             canvas.polygon(body.at(ring), scale(colour, 0.5 + 0.5 * gain), tag)
 
@@ -184,26 +238,46 @@ def _draw_side(canvas: Canvas, body: _Body, side: float, light: Light, tag: int)
 def _draw_end(canvas: Canvas, body: _Body, end: float, light: Light, tag: int) -> None:
     if not end:
         return
-    look, profile = body.look, body.profile
+    look = body.look
+    profile = body.profile
     rear = end < 0
     u = float(profile[:, 0].min() if rear else profile[:, 0].max()) * 1.002
-    low, gain = float(profile[0, 1]), light.on(body.forward * end)
+    low = float(profile[0, 1])
+    gain = light.on(body.forward * end)
     upper = float(profile[1, 1] if rear else profile[-2, 1])
     w = body.half
 
     def plate(v1: float, v2: float, y1: float, y2: float, colour: Colour) -> None:
         canvas.polygon(body.at([(u, v1, y1), (u, v2, y1), (u, v2, y2), (u, v1, y2)]), colour, tag)
 
-    plate(-w * 0.98, w * 0.98, low, low + 0.2, scale(look.paint if look.scale > 1 else (60.0, 60.0, 62.0), gain * 0.55))
+    plate(
+        -w * 0.98,
+        w * 0.98,
+        low,
+        low + 0.2,
+        scale(look.paint if look.scale > 1 else (60.0, 60.0, 62.0), gain * 0.55),
+    )
     if not rear:
         plate(-w * 0.5, w * 0.5, low + 0.2, upper * 0.93, scale((28.0, 28.0, 30.0), gain))
-    lamp: Colour = (255.0, 40.0, 30.0) if rear and look.lit else (150.0, 18.0, 20.0) if rear else (255.0, 250.0, 235.0)
+    lamp: Colour = (
+        (255.0, 40.0, 30.0)
+        if rear and look.lit
+        else (150.0, 18.0, 20.0)
+        if rear
+        else (255.0, 250.0, 235.0)
+    )
     lamp = lamp if look.lit or rear else scale((205.0, 208.0, 210.0), gain)
     for sign in (-1.0, 1.0):
         plate(sign * w * 0.95, sign * w * 0.62, upper - 0.16, upper + 0.04, lamp)
     plate(-0.26, 0.26, low + 0.25, low + 0.36, scale((225.0, 222.0, 190.0), gain))
     if look.kind in ("truck", "bus", "tram") and rear:
-        plate(-w * 0.9, w * 0.9, upper + 0.3, float(profile[2, 1]) - 0.1, scale(look.paint, gain * 0.85))
+        plate(
+            -w * 0.9,
+            w * 0.9,
+            upper + 0.3,
+            float(profile[2, 1]) - 0.1,
+            scale(look.paint, gain * 0.85),
+        )
 
 
 def scale(colour: Colour, gain: float) -> Colour:
@@ -221,8 +295,16 @@ def random_look(rng: np.random.Generator, kind: str) -> Look:
     else:
         hue = rng.uniform(0, 6)
         full = np.clip([abs(hue - 3) - 1, 2 - abs(hue - 2), 2 - abs(hue - 4)], 0, 1)
-        depth, value = rng.uniform(0.35, 0.9), rng.uniform(60, 220)
+        depth = rng.uniform(0.35, 0.9)
+        value = rng.uniform(60, 220)
         paint = tuple(float(c) for c in value * (1 - depth + depth * full))
     shade = rng.uniform(18, 75)
     glass = (shade * 0.9, shade, shade * 1.1)
-    return Look(kind, float(rng.uniform(0.93, 1.08)), paint, glass, bool(rng.random() < 0.3), float(rng.random()))  # type: ignore[arg-type]
+    return Look(
+        kind,
+        float(rng.uniform(0.93, 1.08)),
+        paint,  # type: ignore[arg-type]
+        glass,
+        bool(rng.random() < 0.3),
+        float(rng.random()),
+    )

@@ -1,4 +1,7 @@
-"""Everything a run would build, and two steps of it, whatever of its data is there; what is missing is named."""
+"""Builds everything that a run needs, and takes two training steps.
+
+Missing data is reported and replaced by a stand-in.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,14 @@ from mapt.training.config import StepData, TrainConfig
 from mapt.training.distributed import default_threads, first_process_first, join
 from mapt.training.loop import describe
 from mapt.training.reporting.validation import Validation, labels_of
-from mapt.training.sources import NO_DATA, Part, check_weights, datasets, sample_rule, synthetic_sets
+from mapt.training.sources import (
+    NO_DATA,
+    Part,
+    check_weights,
+    datasets,
+    sample_rule,
+    synthetic_sets,
+)
 from mapt.training.state import FIXED, start_state
 from mapt.training.steps import step
 
@@ -53,7 +63,9 @@ class DryRun:
 
 
 def dry_run(config: TrainConfig, init: Path | None = None) -> DryRun:
-    """Build data, network, optimiser and processes as `train` does, and take two steps; nothing is kept.
+    """Build data, network, optimiser and processes as `train` does, and take two steps.
+
+    Nothing is kept.
 
     Args:
         config: the run.
@@ -63,7 +75,11 @@ def dry_run(config: TrainConfig, init: Path | None = None) -> DryRun:
         InputError: what cannot be stood in for, such as a batch that the processes cannot share.
     """
     found = DryRun()
-    with tempfile.TemporaryDirectory() as folder, join(config.device) as place, arithmetic(config.tf32):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        join(config.device) as place,
+        arithmetic(config.tf32),
+    ):
         torch.set_num_threads(config.threads or default_threads())
         torch.manual_seed(config.seed)
         found.attempt(lambda: Validation(config, place))
@@ -72,7 +88,8 @@ def dry_run(config: TrainConfig, init: Path | None = None) -> DryRun:
         if not (config.shared or init):
             found.missing.append(FIXED)
         if not found.attempt(lambda: start_state(config, init, place)):
-            config, init = config.model_copy(update={"imagenet": False}), None
+            config = config.model_copy(update={"imagenet": False})
+            init = None
         state = start_state(config, init, place)
         size = sum(p.numel() for p in state.network.parameters()) / 1e6
         where = f"{place.world} x {describe_device(place.device, config.tf32)}"
@@ -80,14 +97,17 @@ def dry_run(config: TrainConfig, init: Path | None = None) -> DryRun:
         check_deployable(state)
         found.lines.append("the five subgraphs keep their contract under the tracker")
         check_shares(config.schedule.batch, place.world)
-        # A CPU takes most of a minute for a pair of `base`; on a GPU the whole batch shows whether it fits.
+        # A CPU takes most of a minute for a pair of `base`; on a GPU the whole batch shows whether
+        # it fits.
         pairs = config.schedule.batch if place.device.type == "cuda" else place.world
         for batch in load_batches(rule, pairs, 0, STEPS, 0, place.rank, place.world):
             line, odd = describe_batch(batch, labels_of(config))
             start = time.monotonic()
             losses, _ = step(state, batch, config)
             shown = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
-            found.lines.append(f"step {state.iteration}: {time.monotonic() - start:.1f} s, {line}; {shown}")
+            found.lines.append(
+                f"step {state.iteration}: {time.monotonic() - start:.1f} s, {line}; {shown}"
+            )
             found.lines += [f"warning: {text}" for text in odd]
     return found
 
@@ -96,18 +116,24 @@ def _samples(config: TrainConfig, folder: Path, found: DryRun) -> SampleRule:
     """The samples of the datasets that are there, else of a drawn one."""
     opened: list[tuple[Part, Source]] = []
     short = {"sequences": 1, "frames": 3, "root": ""}
-    data = config.data.model_copy(update={n: p.model_copy(update=short) for n, p in synthetic_sets(config.data)})
+    data = config.data.model_copy(
+        update={n: p.model_copy(update=short) for n, p in synthetic_sets(config.data)}
+    )
     for name, part, opener in datasets(data, folder):
         bad = BadFiles(config.data.skip_bad)
 
-        def open_it(part: Part = part, opener: Callable[[BadFiles], Source] = opener, bad: BadFiles = bad) -> None:
+        def open_it(
+            part: Part = part, opener: Callable[[BadFiles], Source] = opener, bad: BadFiles = bad
+        ) -> None:
             source = opener(bad)
             sample_rule(config, [(part, source)])  # reads labels where classes are counted
             source.read(0, np.random.default_rng(0))
             opened.append((part, source))
 
         if found.attempt(open_it):
-            found.lines.append(f"data.{name}: {len(opened[-1][1])} pairs or stills, {len(bad.messages)} skipped")
+            found.lines.append(
+                f"data.{name}: {len(opened[-1][1])} pairs or stills, {len(bad.messages)} skipped"
+            )
     if opened and not found.attempt(lambda: check_weights(part for part, _ in opened)):
         opened.clear()
     if not opened:

@@ -1,4 +1,7 @@
-"""What is looked at before an hour is spent: the first batch, and whether the network can be deployed."""
+"""Checks a run before it spends hours.
+
+It shows the first batch, and tests whether the network can be deployed.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ from mapt.training.state import State
 
 
 def check_deployable(state: State) -> None:
-    """Run the averaged weights as they will be deployed, the five subgraphs under the tracker, on two random images.
+    """Run the averaged weights as they will be deployed, on two random images.
+
+    The five subgraphs run under the tracker.
 
     Raises:
         InputError: a subgraph breaks its contract.
@@ -30,7 +35,9 @@ def check_deployable(state: State) -> None:
         for stamp in (0, 100_000_000):
             tracker.step(rng.integers(0, 256, (config.height, config.width, 3), np.uint8), stamp)
     except (BackendError, OutputError) as error:
-        raise InputError(f"the network cannot be deployed: {error}; change [model] in the configuration") from None
+        raise InputError(
+            f"the network cannot be deployed: {error}; change [model] in the configuration"
+        ) from None
 
 
 def describe_batch(batch: PairBatch, labels: LabelMap) -> tuple[str, list[str]]:
@@ -40,15 +47,23 @@ def describe_batch(batch: PairBatch, labels: LabelMap) -> tuple[str, list[str]]:
     names = [labels.classes[c] for c in classes if c != VOID]
     objects = sum(len(f.boxes) for f in frames)
     both = sum(
-        len(set(a.track_ids.tolist()) & set(b.track_ids.tolist())) for a, b in zip(batch.prev, batch.now, strict=True)
+        len(set(a.track_ids.tolist()) & set(b.track_ids.tolist()))
+        for a, b in zip(batch.prev, batch.now, strict=True)
     )
-    line = f"{len(batch.names)} pairs, {objects} objects, {both} seen in both frames; {', '.join(names) or 'all void'}"
+    line = (
+        f"{len(batch.names)} pairs, {objects} objects, {both} seen in both frames;"
+        f" {', '.join(names) or 'all void'}"
+    )
     odd = []
     if not names:
         odd.append("every pixel of the first batch is void: are the labels of these classes?")
     if objects and not both:
         odd.append("no object of the first batch is seen in both frames: do ids last over frames?")
-    dark = [n for n, image in zip(batch.names, batch.images, strict=True) if int(image.max()) - int(image.min()) < 8]
+    dark = [
+        n
+        for n, image in zip(batch.names, batch.images, strict=True)
+        if int(image.max()) - int(image.min()) < 8
+    ]
     odd += [f"{name}: the image shows nothing" for name in dark]
     return line, odd
 
@@ -59,6 +74,10 @@ def save_batch(path: Path, batch: PairBatch) -> None:
     def plain(values: object) -> dict[str, object]:
         return {name: value for name, value in vars(values).items()}
 
-    content = {**plain(batch), "prev": [plain(f) for f in batch.prev], "now": [plain(f) for f in batch.now]}
+    content = {
+        **plain(batch),
+        "prev": [plain(f) for f in batch.prev],
+        "now": [plain(f) for f in batch.now],
+    }
     with atomic_file(path) as temporary:
         torch.save(content, temporary)

@@ -1,4 +1,7 @@
-"""What a run shows: a progress bar, a log file, CSV tables, pictures, and TensorBoard where it is installed."""
+"""Shows the progress of a run.
+
+There are a progress bar, a log file, CSV tables, pictures, and TensorBoard if it is installed.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from mapt.app.visualize import Image, write_picture
 from mapt.io.atomic_files import atomic_file, write_json
@@ -46,7 +56,10 @@ class SilentLog:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Nothing."""
 
@@ -69,20 +82,32 @@ class SilentLog:
 class RunLog(SilentLog):
     """Losses averaged over the steps since the last report go to every place at once."""
 
-    def __init__(self, folder: Path, start: int, total: int, every: int, console: Console | None = None) -> None:
-        self.folder, self.every, self.iteration, self.start = folder, every, start, start
+    def __init__(
+        self, folder: Path, start: int, total: int, every: int, console: Console | None = None
+    ) -> None:
+        self.folder = folder
+        self.every = every
+        self.iteration = start
+        self.start = start
         self.sums: dict[str, float] = {}
         self.means: dict[str, float] = {}
-        self.steps, self.waited, self.all_waited = 0, 0.0, 0.0
+        self.steps = 0
+        self.waited = 0.0
+        self.all_waited = 0.0
         self.rate = 0.0
         self.began = self.since = time.monotonic()
         self.table = Table(folder / "losses.csv", start)
         self.scores = Table(folder / "evaluation.csv", start)
         self.writer = _tensorboard(folder / "tensorboard", start)
         self.progress = Progress(
-            TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
-            TextColumn("{task.fields[loss]}"), console=console,
-        )  # fmt: skip
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[loss]}"),
+            console=console,
+        )
         self.task = self.progress.add_task("train", total=total, completed=start, loss="")
 
     def __enter__(self) -> RunLog:
@@ -91,7 +116,10 @@ class RunLog(SilentLog):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Stop the bar and close the files."""
         self.progress.stop()
@@ -130,15 +158,22 @@ class RunLog(SilentLog):
     def evaluation(self, iteration: int, values: Mapping[str, float | None]) -> None:
         """Scores of the averaged weights: a line, a row of `evaluation.csv`, TensorBoard."""
         defined = {name: value for name, value in values.items() if value is not None}
-        self.note(f"evaluation at {iteration}: " + " ".join(f"{name} {100 * v:.1f}" for name, v in defined.items()))
-        self.scores.append(iteration, {name: float("nan") if v is None else v for name, v in values.items()})
+        self.note(
+            f"evaluation at {iteration}: "
+            + " ".join(f"{name} {100 * v:.1f}" for name, v in defined.items())
+        )
+        self.scores.append(
+            iteration, {name: float("nan") if v is None else v for name, v in values.items()}
+        )
         self._scalars({f"evaluation/{name}": value for name, value in defined.items()}, iteration)
 
     def picture(self, name: str, image: Image, iteration: int) -> None:
         """`<name>.jpg`, the newest, and TensorBoard."""
         write_picture(self.folder / f"{name}.jpg", image)
         if self.writer:
-            self.writer.add_image(name, image, iteration, dataformats="HWC")  # type: ignore[no-untyped-call,unused-ignore]
+            self.writer.add_image(  # type: ignore[no-untyped-call,unused-ignore]
+                name, image, iteration, dataformats="HWC"
+            )
 
     def summary(self, pairs: int, more: Mapping[str, object]) -> None:
         """What this part of the run was, as the last line and `summary.json`.
@@ -149,25 +184,35 @@ class RunLog(SilentLog):
         """
         if self.steps:
             self._report()
-        steps, seconds = self.iteration - self.start, time.monotonic() - self.began
-        rate, share = steps * pairs / max(seconds, 1e-9), self.all_waited / max(seconds, 1e-9)
+        steps = self.iteration - self.start
+        seconds = time.monotonic() - self.began
+        rate = steps * pairs / max(seconds, 1e-9)
+        share = self.all_waited / max(seconds, 1e-9)
         entries: dict[str, object] = {
-            "iterations": self.iteration, "seconds": round(seconds, 1), "pairs_per_second": round(rate, 4),
-            "waiting_for_data": round(share, 4), **more, "losses": self.means,
-        }  # fmt: skip
+            "iterations": self.iteration,
+            "seconds": round(seconds, 1),
+            "pairs_per_second": round(rate, 4),
+            "waiting_for_data": round(share, 4),
+            **more,
+            "losses": self.means,
+        }
         if steps:  # else the run was finished already, and its summary says more
             write_json(self.folder / "summary.json", entries)
         self.note(
-            f"finished {self.iteration} iterations; here {steps} in {seconds / 60:.1f} min, {rate:.2f} pairs/s, "
-            f"{100 * share:.1f} % of the time waiting for data"
+            f"finished {self.iteration} iterations; here {steps} in {seconds / 60:.1f} min,"
+            f" {rate:.2f} pairs/s, {100 * share:.1f} % of the time waiting for data"
             + "".join(f", {name} {value}" for name, value in more.items() if value)
         )
 
     def _report(self) -> None:
         """The means of the steps since the last report."""
-        seconds, waited = (time.monotonic() - self.since) / self.steps, self.waited / self.steps
+        seconds = (time.monotonic() - self.since) / self.steps
+        waited = self.waited / self.steps
         self.means = {name: value / self.steps for name, value in self.sums.items()}
-        self.sums, self.steps, self.waited, self.since = {}, 0, 0.0, time.monotonic()
+        self.sums = {}
+        self.steps = 0
+        self.waited = 0.0
+        self.since = time.monotonic()
         shown = " ".join(f"{name} {value:.3f}" for name, value in self.means.items())
         self.note(f"iteration {self.iteration} rate {self.rate:.5f} {seconds:.2f} s/step {shown}")
         row = {"rate": self.rate, "seconds": seconds, "waited": waited, **self.means}
@@ -177,11 +222,16 @@ class RunLog(SilentLog):
     def _scalars(self, values: Mapping[str, float], iteration: int) -> None:
         if self.writer:
             for name, value in values.items():
-                self.writer.add_scalar(name, value, iteration)  # type: ignore[no-untyped-call,unused-ignore]
+                self.writer.add_scalar(  # type: ignore[no-untyped-call,unused-ignore]
+                    name, value, iteration
+                )
 
 
 class Table:
-    """A CSV with one row per report. Rows after iteration `start` belong to steps that are taken again: dropped."""
+    """A CSV table with one row per report.
+
+    Rows after iteration `start` are dropped, because their steps are taken again.
+    """
 
     def __init__(self, path: Path, start: int) -> None:
         self.path = path
@@ -190,7 +240,11 @@ class Table:
             header, *rows = path.read_text(errors="replace").splitlines() or [""]
             self.names = header.split(",")[1:]
             whole = [row.split(",") for row in rows if row.count(",") == len(self.names)]
-            kept = [",".join(row) for row in whole if row[0].isascii() and row[0].isdecimal() and int(row[0]) <= start]
+            kept = [
+                ",".join(row)
+                for row in whole
+                if row[0].isascii() and row[0].isdecimal() and int(row[0]) <= start
+            ]
             if not kept:  # other columns may follow
                 path.unlink()
                 self.names = []
@@ -200,18 +254,26 @@ class Table:
 
     def append(self, iteration: int, values: Mapping[str, float]) -> None:
         """Write one row, and the header before the first; the columns stay those of the first."""
-        fresh, self.names = not self.names, self.names or list(values)
+        fresh = not self.names
+        self.names = self.names or list(values)
         with self.path.open("a", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
             if fresh:
                 table.writerow(["iteration", *self.names])
-            table.writerow([iteration, *(f"{values.get(name, float('nan')):.6g}" for name in self.names)])
+            table.writerow(
+                [iteration, *(f"{values.get(name, float('nan')):.6g}" for name in self.names)]
+            )
 
 
 def _tensorboard(folder: Path, start: int) -> SummaryWriter | None:
-    """A writer that hides what an interrupted run wrote after `start`; None where TensorBoard is not installed."""
+    """Create a writer that hides what an interrupted run wrote after `start`.
+
+    The result is None if TensorBoard is not installed.
+    """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(folder), purge_step=start + 1)  # type: ignore[no-untyped-call,unused-ignore]
+    return SummaryWriter(  # type: ignore[no-untyped-call,unused-ignore]
+        str(folder), purge_step=start + 1
+    )

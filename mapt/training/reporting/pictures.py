@@ -16,9 +16,13 @@ INTERVAL_NS = 100_000_000
 
 def draw_batch(batch: PairBatch, labels: LabelMap, limit: int = 4) -> Image:
     """The frames t - tau and t of a batch's first pairs with their labels, a row for each pair."""
-    cells, captions = [], []
+    cells = []
+    captions = []
     for row in range(min(limit, len(batch.names))):
-        for images, targets, when in ((batch.images_prev, batch.prev, "t - tau"), (batch.images, batch.now, "t")):
+        for images, targets, when in (
+            (batch.images_prev, batch.prev, "t - tau"),
+            (batch.images, batch.now, "t"),
+        ):
             image = np.asarray(images[row].cpu().numpy(), np.uint8)
             cells.append(draw(image, _as_frame(targets[row]), labels))
             captions.append(f"{when}: {batch.names[row].rsplit('/', 1)[-1]}")
@@ -37,8 +41,12 @@ def draw_predictions(batch: PairBatch, backend: TorchBackend, labels: LabelMap) 
 
 
 def _as_frame(targets: FrameTargets) -> PanopticFrame:
-    """Targets as the tracker would have labelled them; the same object has the same colour in both frames of a pair."""
-    index, ids = targets.index.cpu().numpy(), targets.track_ids.cpu().numpy()
+    """Return targets as the tracker would have labelled them.
+
+    An object has the same colour in both frames of a pair.
+    """
+    index = targets.index.cpu().numpy()
+    ids = targets.track_ids.cpu().numpy()
     numbers = np.concatenate(([0], ids // 256)).astype(np.int32)  # the class is in the lowest byte
     tracks = tuple(
         Track(int(i // 256), int(label), 1.0, tuple(box), 1, 0)

@@ -28,18 +28,26 @@ class Validation:
 
     def __init__(self, config: TrainConfig, place: Place) -> None:
         own = config.evaluation
-        self.config, self.place = own, place
+        self.config = own
+        self.place = place
         self.labels = labels_of(config)
-        self.sequences = choose_sequences(Path(own.root), own.split, own.sequences) if own.root else []
+        self.sequences = (
+            choose_sequences(Path(own.root), own.split, own.sequences) if own.root else []
+        )
 
     def due(self, iteration: int, last: int) -> bool:
         """Whether to evaluate after this many iterations."""
         return bool(self.sequences) and (iteration == last or iteration % self.config.every == 0)
 
     def run(self, state: State) -> dict[str, float | None]:
-        """PAT, PQ, TQ, STQ, AQ and SQ of the averaged weights, in [0,1], the same on every process; None: undefined."""
+        """Return PAT, PQ, TQ, STQ, AQ and SQ of the averaged weights, in [0,1].
+
+        They are the same on every process. A score that is undefined is None.
+        """
         same_everywhere(state.averaged, self.place)
-        metrics = track_sequences(TorchBackend(state.averaged), self._own(), self.config.fps, labels=self.labels)
+        metrics = track_sequences(
+            TorchBackend(state.averaged), self._own(), self.config.fps, labels=self.labels
+        )
         if self.place.world > 1:
             metrics = self._merged(metrics)
         scores = metrics.compute().dataset
@@ -63,11 +71,16 @@ class Validation:
 
 def labels_of(config: TrainConfig) -> LabelMap:
     """The classes of the validation set that fits a network."""
-    return MOTCHALLENGE_STEP if config.model.classes == len(MOTCHALLENGE_STEP.classes) else KITTI_STEP
+    return (
+        MOTCHALLENGE_STEP if config.model.classes == len(MOTCHALLENGE_STEP.classes) else KITTI_STEP
+    )
 
 
 def improves(state: State, scores: dict[str, float | None]) -> bool:
-    """Whether these are the best scores so far, by PAT or, where no thing is labelled, PQ; remembered if they are."""
+    """Tell whether these are the best scores so far, and remember them if they are.
+
+    Scores are compared by PAT or, if no thing is labelled, by PQ.
+    """
     score = scores["PAT"] if scores["PAT"] is not None else scores["PQ"]
     if score is None or (state.best is not None and score <= state.best):
         return False

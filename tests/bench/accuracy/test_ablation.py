@@ -32,7 +32,10 @@ def frame_of(*tracks: tuple[int, tuple[float, float, float, float]]) -> Panoptic
 
 
 class Lagging:
-    """A tracker that is not sure of a box in its first frame, knows boxes by their left side, and answers backwards."""
+    """A tracker that confirms a box only in its second frame.
+
+    It recognises boxes by their left side, and returns them in reverse order.
+    """
 
     def __init__(self, **_: float) -> None:
         self.seen: set[float] = set()
@@ -48,7 +51,8 @@ class Lagging:
 
 def test_a_peers_ids_take_the_place_of_ours_and_what_it_is_unsure_of_has_its_own() -> None:
     peer = Peer(Lagging(), SimpleNamespace)
-    near, far = (0.0, 0.0, 2.0, 2.0), (4.0, 4.0, 8.0, 8.0)
+    near = (0.0, 0.0, 2.0, 2.0)
+    far = (4.0, 4.0, 8.0, 8.0)
     first = relabelled(frame_of((1, near), (2, far)), peer)
     second = relabelled(frame_of((2, near), (7, far)), peer)  # ours switched
     assert not relabelled(frame_of(), peer).any()
@@ -58,7 +62,8 @@ def test_a_peers_ids_take_the_place_of_ours_and_what_it_is_unsure_of_has_its_own
 
 
 def test_flow_carries_masks_along_with_the_picture() -> None:
-    rng, info = np.random.default_rng(0), SimpleNamespace(sizes={"N": 2, "M": 32})
+    rng = np.random.default_rng(0)
+    info = SimpleNamespace(sizes={"N": 2, "M": 32})
     texture = np.kron(rng.integers(0, 255, (32, 48)), np.ones((4, 4))).astype(np.uint8)
     inner: Any = SimpleNamespace(info=info, run=lambda *_: {}, providers={})
     flow = FlowMotion(inner)
@@ -93,12 +98,20 @@ def test_the_suite_runs_what_it_can_and_says_what_the_rest_needs(
     ran = mapt("bench", bundle, "--suite", "ablation", *data, "--json", path)
     assert ran.code == 0, ran.err
     report = json.loads(path.read_text())
-    ablation, rows = report["ablation"], report["ablation_rows"]
-    assert set(ablation) == {"full", "motion", "appearance", "iou", "flow"} and set(rows) == set(VARIANTS)
+    ablation = report["ablation"]
+    rows = report["ablation_rows"]
+    assert set(ablation) == {"full", "motion", "appearance", "iou", "flow"} and set(rows) == set(
+        VARIANTS
+    )
     assert all(len(scores) == 2 for scores in ablation.values())
-    assert len({scores[0]["PQ"] for scores in ablation.values()}) == 1, "the association must not change the pixels"
+    assert len({scores[0]["PQ"] for scores in ablation.values()}) == 1, (
+        "the association must not change the pixels"
+    )
     assert rows["backbone"]["proof"] == rows["ByteTrack"]["proof"] == "unproven"
-    assert "model.motion_input=backbone" in rows["backbone"]["why"] and "export,bench]" in rows["ByteTrack"]["why"]
+    assert (
+        "model.motion_input=backbone" in rows["backbone"]["why"]
+        and "export,bench]" in rows["ByteTrack"]["why"]
+    )
     assert report["seeds"] == [5, 6] and "unproven" in ran.out
 
 
@@ -110,10 +123,14 @@ def test_peers_rows_are_scored_on_the_runtimes_own_pixels(
             pass
 
         def update(self, detections: Any) -> Any:
-            return SimpleNamespace(tracker_id=np.zeros(len(detections.xyxy), int), data=detections.data)
+            return SimpleNamespace(
+                tracker_id=np.zeros(len(detections.xyxy), int), data=detections.data
+            )
 
     monkeypatch.setitem(sys.modules, "supervision", SimpleNamespace(Detections=SimpleNamespace))
-    monkeypatch.setitem(sys.modules, "trackers", SimpleNamespace(ByteTrackTracker=Sure, OCSORTTracker=Lagging))
+    monkeypatch.setitem(
+        sys.modules, "trackers", SimpleNamespace(ByteTrackTracker=Sure, OCSORTTracker=Lagging)
+    )
     rows = {name: VARIANTS[name] for name in ("iou", "OC-SORT", "ByteTrack")}
     monkeypatch.setattr(ablation, "VARIANTS", rows)
     backend = OrtBackend(read_bundle(bundle), 1)
@@ -124,13 +141,17 @@ def test_peers_rows_are_scored_on_the_runtimes_own_pixels(
     assert (scores["OC-SORT"].TQ or 0) < (scores["iou"].TQ or 0) > (scores["ByteTrack"].TQ or 0)
 
 
-def test_the_table_fits_a_narrow_terminal_with_every_number(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_fits_a_narrow_terminal_with_every_number(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     def of(share: float) -> Any:
         names = ("PAT", "PQ", "TQ", "STQ", "AQ")
         return SimpleNamespace(IDS=700, **dict.fromkeys(names, share))
 
     names = ("iou", "OC-SORT", "motion", "appearance", "full")
-    found = Ablation({name: [of(0.9), of(0.1)] for name in names}, {n: Standing("unproven") for n in VARIANTS})
+    found = Ablation(
+        {name: [of(0.9), of(0.1)] for name in names}, {n: Standing("unproven") for n in VARIANTS}
+    )
     print_ablation(Console(width=80), found, [7, 8])
     table = [line for line in capsys.readouterr().out.splitlines() if line[:1] in "┏┃┡│└"]
     assert max(map(len, table)) <= 80 and not any("…" in line for line in table)

@@ -52,7 +52,9 @@ def mots(tmp_path: Path) -> Path:
 
 def test_given_masks_are_tracked_and_spoilt_ones_worse(mots: Path) -> None:
     clean, spoilt = (track_mots(mots, spoilt).dataset for spoilt in (False, True))
-    assert clean.num_gt_tracks == spoilt.num_gt_tracks == 3 and clean.PQ == 1 and spoilt.PQ is not None
+    assert (
+        clean.num_gt_tracks == spoilt.num_gt_tracks == 3 and clean.PQ == 1 and spoilt.PQ is not None
+    )
     assert clean.IDS == 1  # the car that was gone
     assert spoilt.IDS > 1 and spoilt.PQ < 0.97 and (spoilt.TQ or 0) < (clean.TQ or 0)
     assert track_mots(mots, True).dataset == spoilt  # the same spoilt masks every time
@@ -73,7 +75,8 @@ def test_a_tenth_of_the_masks_is_dropped_and_the_rest_moved_a_little() -> None:
 
 
 def test_a_crowd_is_what_the_fusion_would_hand_over() -> None:
-    table, ids = TrackTable(Thresholds(similarity=0.8), "full"), []
+    table = TrackTable(Thresholds(similarity=0.8), "full")
+    ids = []
     for number, (fused, looks) in enumerate(crowd(30, 20)):
         np.testing.assert_allclose(np.linalg.norm(looks, axis=1), 1, atol=1e-5)
         again, _ = instances(fused.index, np.full(30, 13, np.int32))
@@ -87,11 +90,16 @@ def test_a_crowd_is_what_the_fusion_would_hand_over() -> None:
 def test_every_step_is_run_once_and_in_order() -> None:
     ran: list[int] = []
     other: list[int] = []
-    frames: Iterator[Steps] = ({"a": partial(ran.append, n), "b": partial(other.append, n)} for n in range(30))
+    frames: Iterator[Steps] = (
+        {"a": partial(ran.append, n), "b": partial(other.append, n)} for n in range(30)
+    )
     timings = timed(frames, warmup=5)
     assert ran == other == list(range(30)) and set(timings) == {"a", "b"}
     for timing in timings.values():
-        assert 0 <= timing.thread["p50"] <= timing.thread["p99"] and 0 <= timing.wall["p50"] <= timing.wall["p99"]
+        assert (
+            0 <= timing.thread["p50"] <= timing.thread["p99"]
+            and 0 <= timing.wall["p50"] <= timing.wall["p99"]
+        )
 
 
 def test_peers_get_the_same_instances(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,17 +109,23 @@ def test_peers_get_the_same_instances(monkeypatch: pytest.MonkeyPatch) -> None:
         def __init__(self, frame_rate: float, **given: float) -> None:
             assert frame_rate == 10 and given["minimum_consecutive_frames"] == 1
             limits = {value for name, value in given.items() if name.endswith("threshold")}
-            assert limits == {Thresholds().score}  # theirs would turn instances away that the fusion kept
+            assert limits == {
+                Thresholds().score
+            }  # theirs would turn instances away that the fusion kept
 
         def update(self, detections: Any) -> Any:
             given.append(detections)
             return SimpleNamespace(tracker_id=np.arange(len(detections.xyxy)))
 
     monkeypatch.setitem(sys.modules, "supervision", SimpleNamespace(Detections=SimpleNamespace))
-    monkeypatch.setitem(sys.modules, "trackers", SimpleNamespace(ByteTrackTracker=Tracker, OCSORTTracker=Tracker))
+    monkeypatch.setitem(
+        sys.modules, "trackers", SimpleNamespace(ByteTrackTracker=Tracker, OCSORTTracker=Tracker)
+    )
     timings = time_association(5, 12)
     assert set(timings) == {OURS, "ByteTrack", "OC-SORT"} and len(given) == 24
     for fused, detections in zip((f for f, _ in crowd(5, 12)), given[::2], strict=True):
-        assert np.array_equal(detections.xyxy, fused.boxes) and len(detections.confidence) == len(fused.boxes)
+        assert np.array_equal(detections.xyxy, fused.boxes) and len(detections.confidence) == len(
+            fused.boxes
+        )
     monkeypatch.setitem(sys.modules, "trackers", None)
     assert list(time_association(5, 12)) == [OURS]

@@ -16,7 +16,10 @@ from mapt.labels.step_png import CITYSCAPES_VPS
 def camvid_root(tmp_path: Path) -> Path:
     """Two stills in CamVid's layout: sky, a house, a road, a car, and a corner without a label."""
     label = np.zeros((120, 160), np.uint8)
-    label[30:60], label[60:], label[50:80, 40:80], label[:10, :10] = 1, 3, 8, 11
+    label[30:60] = 1
+    label[60:] = 3
+    label[50:80, 40:80] = 8
+    label[:10, :10] = 11
     rng = np.random.default_rng(0)
     for kind in ("images", "labels"):
         (tmp_path / "camvid" / "train" / kind).mkdir(parents=True)
@@ -31,18 +34,29 @@ def test_classes_go_there_and_back() -> None:
     assert len(CAMVID) == len(CITYSCAPES_VPS.classes) == 19
     np.testing.assert_array_equal(CAMVID[TRAIN_IDS[:VOID]], np.arange(VOID))
     named = {name: NAMES[CAMVID[i]] for i, name in enumerate(CITYSCAPES_VPS.classes)}
-    assert named["wall"] == "building" and named["traffic light"] == "sign" and named["bus"] == "car"
+    assert (
+        named["wall"] == "building" and named["traffic light"] == "sign" and named["bus"] == "car"
+    )
     assert named["bicycle"] == named["rider"] == "bicyclist" and named["terrain"] == "tree"
 
 
 def test_iou_by_hand() -> None:
-    """Road 3 of 4 pixels found and 1 of the sky taken for it; one pixel without a label does not count."""
+    """Three of four road pixels are found, and one more pixel is sky taken for road.
+
+    One pixel without a label does not count.
+    """
     truth = np.array([[3, 3, 3, 3], [0, 0, 11, 8]], np.uint8)
-    labels = np.array([[0, 0, 0, 10], [10, 0, 5, 14]], np.uint8)  # train ids: road, sky, pole, truck
+    labels = np.array(
+        [[0, 0, 0, 10], [10, 0, 5, 14]], np.uint8
+    )  # train ids: road, sky, pole, truck
     agreement = Agreement(count(truth, labels))
     assert agreement.confusion.sum() == 7
     found = dict(zip(NAMES, agreement.iou, strict=True))
-    assert found["road"] == pytest.approx(3 / 5) and found["sky"] == pytest.approx(1 / 3) and found["car"] == 1
+    assert (
+        found["road"] == pytest.approx(3 / 5)
+        and found["sky"] == pytest.approx(1 / 3)
+        and found["car"] == 1
+    )
     assert np.isnan(found["pole"]) and agreement.mean == pytest.approx((3 / 5 + 1 / 3 + 1) / 3)
     assert agreement.to_json()["pole"] is None
 
@@ -50,14 +64,26 @@ def test_iou_by_hand() -> None:
 def test_the_command_measures_both_kinds_of_labels(
     bundle: Path, camvid_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main([str(bundle), "--root", str(camvid_root), "--split", "train", "--json", str(tmp_path / "c.json")])
+    main(
+        [
+            str(bundle),
+            "--root",
+            str(camvid_root),
+            "--split",
+            "train",
+            "--json",
+            str(tmp_path / "c.json"),
+        ]
+    )
     iou = json.loads((tmp_path / "c.json").read_text())["iou"]
     assert set(iou) == {"semantic head", "runtime"}
     assert all(0 <= v["mean"] <= 1 and set(v) == {"mean", *NAMES} for v in iou.values())
     assert "pavement" in capsys.readouterr().out
 
 
-def test_bad_stills_are_named(bundle: Path, camvid_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_stills_are_named(
+    bundle: Path, camvid_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     label = next((camvid_root / "train" / "labels").glob("*.png"))
     cv2.imwrite(str(label), np.zeros((60, 80), np.uint8))
     for root in (camvid_root, camvid_root / "nowhere"):

@@ -37,7 +37,9 @@ def test_a_look_that_comes_back_elsewhere_is_a_jump_unless_the_gate_refuses_it(
 ) -> None:
     left = Actor(0, 8, hidden=(3, 4, 5))
     right = Actor(64, 32, hidden=(0, 1, 2))  # the same look
-    backend = SceneBackend((left, right), replace(INFO, thresholds=replace(INFO.thresholds, reach=reach)))
+    backend = SceneBackend(
+        (left, right), replace(INFO, thresholds=replace(INFO.thresholds, reach=reach))
+    )
     (clip,) = open_clips(frames, 10.0)
     found = count(backend, clip)
     assert (found.frames, found.matches, found.births) == (6, jumps, 2 - jumps)

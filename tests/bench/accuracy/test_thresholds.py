@@ -31,7 +31,9 @@ def test_ties_keep_what_there_was() -> None:
 
 def test_every_searched_threshold_exists_and_shows_its_present_value() -> None:
     for key, values in GRID.items():
-        assert getattr(START, key) in values and all(type(v) is type(asdict(START)[key]) for v in values), key
+        assert getattr(START, key) in values and all(
+            type(v) is type(asdict(START)[key]) for v in values
+        ), key
 
 
 def test_weights_get_new_limits_and_keep_the_rest(tmp_path: Path) -> None:

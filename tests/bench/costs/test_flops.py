@@ -26,19 +26,27 @@ def test_a_convolution_costs_kernel_times_channels_times_pixels() -> None:
 
 
 def test_a_deformable_convolution_adds_four_per_sample() -> None:
-    x, offset, weight = torch.zeros(2, 3, 5, 7), torch.zeros(2, 18, 5, 7), torch.zeros(6, 3, 3, 3)
+    x = torch.zeros(2, 3, 5, 7)
+    offset = torch.zeros(2, 18, 5, 7)
+    weight = torch.zeros(6, 3, 3, 3)
     _, found = count(torchvision.ops.deform_conv2d, x, offset, weight, None, 1, 1)
     assert found.total == 2 * 5 * 7 * (9 * 3 * 6 + 9 * 3 * 4)
 
 
 def test_roi_align_counts_its_samples() -> None:
     boxes = torch.tensor([[0.0, 0.0, 0.0, 4.0, 4.0], [0.0, 1.0, 1.0, 3.0, 3.0]])
-    _, found = count(torchvision.ops.roi_align, torch.zeros(1, 5, 8, 8), boxes, (7, 7), 1.0, 2, True)
+    _, found = count(
+        torchvision.ops.roi_align, torch.zeros(1, 5, 8, 8), boxes, (7, 7), 1.0, 2, True
+    )
     assert found.total == 2 * 5 * 7 * 7 * 2 * 2 * 4
 
 
 def test_the_motion_head_of_base_is_the_papers() -> None:
-    """2 x 147,456 + 4 x 20,754 parameters and norms; 2.83 G multiply-adds of convolutions at 1/8 of 384x1248."""
+    """The motion head of `base` costs what the paper states.
+
+    It has 2 x 147,456 + 4 x 20,754 parameters and norms. Its convolutions take 2.83 G multiply-adds
+    at 1/8 of 384x1248.
+    """
     head_config = ModelConfig(preset="base", **PRESETS["base"])
     head = MotionHead(head_config).eval()
     assert sum(p.numel() for p in head.parameters()) == pytest.approx(0.38e6, abs=0.01e6)
@@ -50,20 +58,28 @@ def test_the_motion_head_of_base_is_the_papers() -> None:
     cost = count_motion(head_config)
     assert cost.params == sum(p.numel() for p in head.parameters())
     assert cost.flops == flops + cost.per_instance
-    sampled = 48 * 156 * 36 * (4 + 1) + 48 * 156 * 36 * (4 + 16)  # masks with one filter, features with 16
+    sampled = 48 * 156 * 36 * (4 + 1) + 48 * 156 * 36 * (
+        4 + 16
+    )  # masks with one filter, features with 16
     assert cost.per_instance == sampled + 64 * 7 * 7 * 4 * 4
 
 
 def test_every_parameter_is_counted_once() -> None:
-    network = Network(ModelConfig(preset="nano", **{**PRESETS["nano"], "height": 64, "width": 128})).eval()
+    network = Network(
+        ModelConfig(preset="nano", **{**PRESETS["nano"], "height": 64, "width": 128})
+    ).eval()
     heads = count_heads(network)
-    assert sum(cost.params for cost in heads.values()) == sum(p.numel() for p in network.parameters())
+    assert sum(cost.params for cost in heads.values()) == sum(
+        p.numel() for p in network.parameters()
+    )
     assert all(cost.flops > 0 for cost in heads.values())
     assert heads["motion"].per_instance > 0 and heads["backbone"].per_instance == 0
 
 
 def test_micro_lies_between_nano_and_small() -> None:
-    networks = [Network(preset(name, height=64, width=128)).eval() for name in ("nano", "micro", "small")]
+    networks = [
+        Network(preset(name, height=64, width=128)).eval() for name in ("nano", "micro", "small")
+    ]
     params = [sum(p.numel() for p in network.parameters()) for network in networks]
     flops = [sum(cost.flops for cost in count_heads(network).values()) for network in networks]
     assert params == sorted(params) and flops == sorted(flops)
@@ -80,7 +96,8 @@ def test_a_bundle_counts_as_its_network_does(bundle: Path) -> None:
     assert found["backbone"].graph.total == heads["backbone"].flops + heads["fpn"].flops
     assert found["instance"].graph.total == heads["rpn"].flops + heads["instance"].flops
     model = onnx.load(bundle / "semantic.onnx")  # what is in the graph twice is seen
-    whole, twice = count_graph(model), onnx.NodeProto()
+    whole = count_graph(model)
+    twice = onnx.NodeProto()
     twice.CopyFrom(next(node for node in model.graph.node if node.op_type == "Conv"))
     twice.output[0] = "twice"
     model.graph.node.append(twice)
@@ -89,7 +106,9 @@ def test_a_bundle_counts_as_its_network_does(bundle: Path) -> None:
 
 @pytest.mark.parametrize("lowering", ["custom", "gridsample"])
 def test_every_lowering_of_the_motion_head_costs_the_same(lowering: Lowering) -> None:
-    network = Network(ModelConfig(preset="nano", **{**PRESETS["nano"], "height": 64, "width": 128})).eval()
+    network = Network(
+        ModelConfig(preset="nano", **{**PRESETS["nano"], "height": 64, "width": 128})
+    ).eval()
     info = model_info(network.config, network.backbone.channels[2])
     motion = next(s for s in list_subgraphs(network, info) if s.spec.name == "motion")
     with torch.inference_mode(), disabled():

@@ -1,4 +1,7 @@
-"""The checks of `python -m mapt.bench.gpu`, rehearsed on the CPU: that each runs, and that each finds what is wrong."""
+"""The checks of `python -m mapt.bench.gpu`, rehearsed on the CPU.
+
+Each check must run, and each must find what is wrong.
+"""
 
 import json
 import shutil
@@ -16,7 +19,17 @@ import torch
 from mapt import ops
 from mapt.bench.gpu import adapter, device, needs, prepare
 from mapt.bench.gpu.cases import Call, calls
-from mapt.bench.gpu.checks import build, bundles, machine, operators, ort, pytorch, speed, suite, training
+from mapt.bench.gpu.checks import (
+    build,
+    bundles,
+    machine,
+    operators,
+    ort,
+    pytorch,
+    speed,
+    suite,
+    training,
+)
 from mapt.bench.gpu.context import Context, Device, Result, Skip
 from mapt.errors import InputError
 from mapt.export.bundle.writer import Request
@@ -25,7 +38,9 @@ from mapt.ops import compiled
 from mapt.runtime.backends.operators import find_library
 from mapt.runtime.bundle.manifest import Bundle, read_bundle
 
-needs_compiled = pytest.mark.skipif(bool(compiled.MISSING), reason=f"no compiled operators: {compiled.MISSING}")
+needs_compiled = pytest.mark.skipif(
+    bool(compiled.MISSING), reason=f"no compiled operators: {compiled.MISSING}"
+)
 
 
 KIND = bundles.Kind("nano", "standard")
@@ -71,7 +86,9 @@ def test_operators_that_differ_are_found(context: Context, monkeypatch: pytest.M
 
 
 @needs_compiled
-def test_operators_pass_pytorchs_checks_and_are_captured(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_operators_pass_pytorchs_checks_and_are_captured(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = operators.graphs(context)
     assert not found.faults and found.line.startswith("12 of 12")
     # All of them are checked in tests/ops/test_compiled.py.
@@ -83,7 +100,9 @@ def test_operators_pass_pytorchs_checks_and_are_captured(context: Context, monke
 
 
 @needs_compiled
-def test_operators_that_cannot_be_captured_are_found(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_operators_that_cannot_be_captured_are_found(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> None:
         raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
@@ -97,14 +116,18 @@ def test_operators_that_cannot_be_captured_are_found(context: Context, monkeypat
     assert len(faults) == 5 and faults[-1] == f"nano instance: {want}"
 
 
-def test_operators_that_are_not_built_are_a_failure(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_operators_that_are_not_built_are_a_failure(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(compiled, "MISSING", "no reason")
     with pytest.raises(RuntimeError, match="the operators for cpu are not there: no reason"):
         operators.equal(context)
 
 
 @needs_compiled
-@pytest.mark.parametrize(("said", "faults"), [("ERROR SUMMARY: 0 errors", 0), ("ERROR SUMMARY: 2 errors", 1)])
+@pytest.mark.parametrize(
+    ("said", "faults"), [("ERROR SUMMARY: 0 errors", 0), ("ERROR SUMMARY: 2 errors", 1)]
+)
 def test_memcheck_reads_the_summary(
     context: Context, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, faults: int
 ) -> None:
@@ -122,7 +145,9 @@ def test_speeds_are_a_table(context: Context) -> None:
     for found, count in ((speed.forward(context), 7), (speed.backward(context), 1)):
         assert not found.faults and len(found.rows) == 1 + count
         for case in found.values["cases"]:  # type: ignore[attr-defined]
-            assert case["us"]["ours"] > 0 and case["graphed_us"]["ours"] > 0 and case["floor_us"] > 0
+            assert (
+                case["us"]["ours"] > 0 and case["graphed_us"]["ours"] > 0 and case["floor_us"] > 0
+            )
 
 
 @pytest.fixture(scope="module")
@@ -143,11 +168,14 @@ def test_bundles_are_exported_once(prepared: Context, monkeypatch: pytest.Monkey
     monkeypatch.setattr(subprocess, "Popen", None)  # nothing is exported again
     monkeypatch.setattr(bundles, "KINDS", (KIND, bundles.Kind("nano", "standard", "fp16")))
     found = bundles.export(prepared)
-    assert not found.faults and found.values["nano-standard-fp16"]["precision"] == "fp16"  # type: ignore[index]
+    assert not found.faults
+    assert found.values["nano-standard-fp16"]["precision"] == "fp16"  # type: ignore[index]
     assert not ort.tensors(prepared).faults
 
 
-def test_one_bundle_is_prepared(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_bundle_is_prepared(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
 
     def export(weights: Path, out: Path, request: Request) -> None:
@@ -163,7 +191,9 @@ def test_one_bundle_is_prepared(bundle: Path, tmp_path: Path, monkeypatch: pytes
     assert prepare.weights("nano", tmp_path / "random").stat().st_size > 1e6
 
 
-def test_what_cannot_be_exported_is_told_of(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_exported_is_told_of(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bundles, "KINDS", (bundles.Kind("nano", "standard"),))
     started = []
 
@@ -178,14 +208,20 @@ def test_what_cannot_be_exported_is_told_of(context: Context, monkeypatch: pytes
     assert started[0][2:5] == ["mapt.bench.gpu.prepare", "nano", "standard"]
 
 
-@pytest.mark.parametrize("check", [ort.host_binding, ort.providers, ort.tensors, ort.frames, ort.speed])
-def test_bundles_on_the_cpu_give_what_the_cpu_gives(prepared: Context, check: Callable[[Context], Result]) -> None:
+@pytest.mark.parametrize(
+    "check", [ort.host_binding, ort.providers, ort.tensors, ort.frames, ort.speed]
+)
+def test_bundles_on_the_cpu_give_what_the_cpu_gives(
+    prepared: Context, check: Callable[[Context], Result]
+) -> None:
     found = check(prepared)
     faults = [f for f in found.faults if "PyTorch was imported" not in f]  # as it is in a test
     assert not faults and json.loads(json.dumps(dict(found.values)))
 
 
-def test_tensors_and_frames_that_differ_are_found(prepared: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tensors_and_frames_that_differ_are_found(
+    prepared: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
     genuine = adapter.open_backend
     opened = []
 
@@ -237,7 +273,9 @@ def test_pytorch_beside_itself(context: Context) -> None:
 def test_other_tracks_are_found(context: Context) -> None:
     same = {"frames": 10, "same_tracks": 10, "labels_differ": 1e-5, "ids_differ": 0.0, "tracks": 4}
     assert ort.judged("nano", same, context) == []
-    assert ort.judged("nano", {**same, "same_tracks": 9}, context) == ["nano: 9 of 10 frames have the CPU's tracks"]
+    assert ort.judged("nano", {**same, "same_tracks": 9}, context) == [
+        "nano: 9 of 10 frames have the CPU's tracks"
+    ]
     assert len(ort.judged("nano", {**same, "ids_differ": 0.01}, context)) == 1
     large = replace(context, small=False)
     assert ort.judged("nano", same, large) == []
@@ -257,20 +295,28 @@ def test_training_that_goes_wrong_is_found() -> None:
     whole = [row, row, {**row, "total": 2.0}, row]
     values = training.summary(whole, [row, row, {**row, "total": 2.1}, row], 2)
     assert values["waiting"] == 0.5 and values["resumed_first"] == pytest.approx(0.05)
-    assert training.judged(values, "float32", True) == ["the first loss after the resume differs by 5.0e-02"]
+    assert training.judged(values, "float32", True) == [
+        "the first loss after the resume differs by 5.0e-02"
+    ]
     assert len(training.judged({**values, "losses": [float("nan")]}, "float32", False)) == 3
     assert training.judged(training.summary(whole, whole[:2], 2), "bf16", True)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16", "fp16"])
 @pytest.mark.parametrize("preset", ["nano", "base"])
-def test_every_training_configuration_is_valid(tmp_path: Path, preset: str, precision: training.Precision) -> None:
+def test_every_training_configuration_is_valid(
+    tmp_path: Path, preset: str, precision: training.Precision
+) -> None:
     config = training.configuration(Context("cuda", False, tmp_path), preset, precision, 40)
-    assert config.device == "cuda" and config.checkpoint_every == 20 and config.model.preset == preset
+    assert (
+        config.device == "cuda" and config.checkpoint_every == 20 and config.model.preset == preset
+    )
     assert (config.bf16, config.fp16) == (precision == "bf16", precision == "fp16")
 
 
-def test_pytests_summary_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, context: Context) -> None:
+def test_pytests_summary_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, context: Context
+) -> None:
     monkeypatch.setattr(suite, "ROOT", tmp_path)
     folder = tmp_path / "tests/ops"
     folder.mkdir(parents=True)
@@ -279,7 +325,8 @@ def test_pytests_summary_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "import pytest\n@pytest.mark.device\n@pytest.mark.parametrize('device', ['cpu', 'cuda'])\n"
         "def test_one(device): assert device == 'cpu'\ndef test_other(): pass\n"
     )
-    good, bad = suite.device_tests(context), suite.device_tests(Context("cuda", False, tmp_path))
+    good = suite.device_tests(context)
+    bad = suite.device_tests(Context("cuda", False, tmp_path))
     assert not good.faults and good.values["counts"]["passed"] == 1  # type: ignore[index]
     assert bad.faults[0].startswith("FAILED tests/ops/test_propagate.py::test_one[cuda]")
     with pytest.raises(Skip, match="no tests/training"):
@@ -301,7 +348,10 @@ ptxas info    : Used 32 registers, 400 bytes cmem[0]
 
 
 def test_what_ptxas_says_is_read() -> None:
-    assert list(build.read(SAID)) == [build.Kernel("_Z1a", 255, 16, 20, 4096), build.Kernel("_Z1b", 32, 0, 0, 0)]
+    assert list(build.read(SAID)) == [
+        build.Kernel("_Z1a", 255, 16, 20, 4096),
+        build.Kernel("_Z1b", 32, 0, 0, 0),
+    ]
 
 
 @pytest.mark.skipif(bool(needs.missing().get("nvcc")), reason="no nvcc")
@@ -323,4 +373,5 @@ def test_a_kernel_that_does_not_compile_is_told_of(
 
 def test_the_machine_is_described(context: Context) -> None:
     found = machine.versions(context)
-    assert not found.faults and found.values["operators"] and found.values["onnxruntime"]["version"]  # type: ignore[index]
+    assert not found.faults and found.values["operators"]
+    assert found.values["onnxruntime"]["version"]  # type: ignore[index]

@@ -1,4 +1,7 @@
-"""The runner of `python -m mapt.bench.gpu`: what becomes of checks that fail, die or hang, and what is printed."""
+"""The runner of `python -m mapt.bench.gpu`.
+
+It is tested with checks that fail, die or hang, and for what it prints.
+"""
 
 import json
 import os
@@ -68,7 +71,9 @@ def test_a_group_shares_a_process_until_a_check_raises(run: Callable[..., Run]) 
     assert len(pids) == 3 and pids[0] == pids[1] != pids[2]
 
 
-def test_a_check_that_hangs_is_stopped_with_what_it_started(run: Callable[..., Run], tmp_path: Path) -> None:
+def test_a_check_that_hangs_is_stopped_with_what_it_started(
+    run: Callable[..., Run], tmp_path: Path
+) -> None:
     result = run(check("hanging", limit=1), check("good"))
     assert [told["status"] for told in result.results.values()] == ["timeout", "passed"]
     assert gone(int((tmp_path / "started").read_text()))
@@ -108,7 +113,9 @@ def test_a_module_that_does_not_import_is_a_failure(run: Callable[..., Run]) -> 
     assert told["status"] == "failed" and "no_such_group" in told["line"]
 
 
-def test_a_process_that_does_not_start_is_told_of(run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_does_not_start_is_told_of(
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     result = run(check("good"), check("faulty"))
     assert [told["status"] for told in result.results.values()] == ["died", "died"]
@@ -116,10 +123,10 @@ def test_a_process_that_does_not_start_is_told_of(run: Callable[..., Run], monke
 
 def killed_run(folder: Path) -> subprocess.Popen[bytes]:
     script = (
-        "import sys; from pathlib import Path; from mapt.bench.gpu import __main__ as command;"
-        "from tests.bench.gpu.test_runner import check;"
-        "import tempfile; tempfile.tempdir = sys.argv[1];"
-        "command.execute([check('good'), check('hanging', limit=600)], 'cpu', 5, Path(sys.argv[1], 'out.json'))"
+        "import sys; from pathlib import Path; from mapt.bench.gpu import __main__ as command;from"
+        " tests.bench.gpu.test_runner import check;import tempfile; tempfile.tempdir ="
+        " sys.argv[1];command.execute([check('good'), check('hanging', limit=600)], 'cpu', 5,"
+        " Path(sys.argv[1], 'out.json'))"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen([sys.executable, "-c", script, str(folder)], cwd=ROOT, env=environment)
@@ -154,7 +161,9 @@ def test_without_a_gpu_it_says_so_in_one_line(
     assert lines[0].split()[:2] == ["passed", "gpu_group.good"]
     told = json.loads((tmp_path / "out.json").read_text())
     assert told["complete"] and told["device"] == "none"
-    assert {"name", "status", "seconds", "needs", "shows", "line", "values", "faults"} <= told["checks"][1].keys()
+    assert {"name", "status", "seconds", "needs", "shows", "line", "values", "faults"} <= told[
+        "checks"
+    ][1].keys()
 
 
 @pytest.mark.parametrize(("title", "code"), [("good", 0), ("faulty", 1), ("aborting", 1)])
@@ -168,7 +177,13 @@ def test_it_prints_sixty_lines_at_most(capsys: pytest.CaptureFixture[str]) -> No
     results = []
     for number in range(100):
         one = check(f"number-{number}")
-        told = {"name": one.name, "status": "failed", "seconds": 1.0, "line": "x" * 500, "faults": ["y"] * 9}
+        told = {
+            "name": one.name,
+            "status": "failed",
+            "seconds": 1.0,
+            "line": "x" * 500,
+            "faults": ["y"] * 9,
+        }
         screen.check(one, {**told, "rows": ["a row"] * 20})
         results.append({**told, "rows": ["a row"] * 20})
     results.append({"name": "left", "status": "skipped", "line": "no reason"})
@@ -197,7 +212,9 @@ def test_the_list_needs_no_library() -> None:
         "import sys; sys.modules.update(torch=None, onnxruntime=None, numpy=None, cv2=None);"
         "from mapt.bench.gpu.registry import CHECKS, listed; print('\\n'.join(listed()))"
     )
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
+    )
     assert [line.split()[0] for line in ran.stdout.splitlines()] == [c.name for c in CHECKS]
 
 

@@ -15,11 +15,15 @@ from mapt.training.config import find_config, read_config
 
 def test_medians_of_interleaved_rounds() -> None:
     calls: list[str] = []
-    case = kernel_cases.Case("work", lambda: calls.append("ours"), {"theirs": lambda: calls.append("theirs")}, 2e6, 1e3)
+    case = kernel_cases.Case(
+        "work", lambda: calls.append("ours"), {"theirs": lambda: calls.append("theirs")}, 2e6, 1e3
+    )
     kernels.measure([case], 3)
     assert set(case.seconds) == {"ours", "theirs"} and all(s > 0 for s in case.seconds.values())
     assert calls.count("ours") > 4 and calls.count("theirs") > 4
-    assert kernels.Bounds(1e9, 1e9).seconds(case) == pytest.approx(2e-3)  # arithmetic takes longer than memory
+    assert kernels.Bounds(1e9, 1e9).seconds(case) == pytest.approx(
+        2e-3
+    )  # arithmetic takes longer than memory
 
 
 @pytest.mark.skipif(bool(compiled.MISSING), reason="no compiled operators")
@@ -38,13 +42,22 @@ def test_the_contenders_compute_the_same() -> None:
 
 def test_the_report_names_the_machine(tmp_path: Path) -> None:
     case = kernel_cases.Case(
-        "work", lambda: None, {"torchvision": lambda: None}, 1.0, 1.0, {"ours": 1.0, "torchvision": 9.0}
+        "work",
+        lambda: None,
+        {"torchvision": lambda: None},
+        1.0,
+        1.0,
+        {"ours": 1.0, "torchvision": 9.0},
     )
     path = tmp_path / "kernels.json"
     path.write_text(json.dumps(kernels.report([case], kernels.Bounds(2.0, 4.0), 2)))
     content = json.loads(path.read_text())
-    assert content["implementation"] == ops.implementation() and content["machine"]["gflops"] == pytest.approx(2e-9)
-    assert content["cases"][0]["times"] == {"torchvision": 9.0} and content["cases"][0]["share"] == 0.5
+    assert content["implementation"] == ops.implementation() and content["machine"][
+        "gflops"
+    ] == pytest.approx(2e-9)
+    assert (
+        content["cases"][0]["times"] == {"torchvision": 9.0} and content["cases"][0]["share"] == 0.5
+    )
 
 
 def test_copies_train_alike_for_a_step(tmp_path: Path) -> None:
@@ -55,7 +68,13 @@ def test_copies_train_alike_for_a_step(tmp_path: Path) -> None:
         "data.synthetic.sequences=1",
         "data.synthetic.frames=4",
     ]
-    changes += ["data.workers=0", "threads=1", "schedule.iterations=2", "schedule.batch=1", "imagenet=false"]
+    changes += [
+        "data.workers=0",
+        "threads=1",
+        "schedule.iterations=2",
+        "schedule.batch=1",
+        "imagenet=false",
+    ]
     config = read_config(find_config("nano-street"), changes)
     steps = kernel_training.compare(config, tmp_path, double=False)
     assert set(steps) == set(kernel_training.COPIES) and all(len(of) == 2 for of in steps.values())

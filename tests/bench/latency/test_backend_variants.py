@@ -1,4 +1,7 @@
-"""Backends that `mapt bench` compares with: what they compute, and what is said where they cannot."""
+"""The backends that `mapt bench` compares with.
+
+The tests cover what the backends compute, and the message where they cannot.
+"""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -40,7 +43,10 @@ def stand_in(change: float = 0.0) -> Any:
 
         def run(inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
             found = zip(names, session.run(None, inputs), strict=True)
-            return {name: value + change if value.dtype == np.float32 else value for name, value in found}
+            return {
+                name: value + change if value.dtype == np.float32 else value
+                for name, value in found
+            }
 
         return run
 
@@ -51,7 +57,9 @@ def stand_in(change: float = 0.0) -> Any:
 def test_openvino_is_given_rankings_that_fit_32_bits_and_that_change_nothing(
     plain: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    graph = onnx.load_from_string(narrow_ranking(plain.contents.read(plain.graphs["instance"]))).graph
+    graph = onnx.load_from_string(
+        narrow_ranking(plain.contents.read(plain.graphs["instance"]))
+    ).graph
     made = {output: node.op_type for node in graph.node for output in node.output}
     ranked = [made[node.input[0]] for node in graph.node if node.op_type == "TopK"]
     assert ranked and "Add" not in ranked
@@ -59,7 +67,9 @@ def test_openvino_is_given_rankings_that_fit_32_bits_and_that_change_nothing(
     OpenvinoBackend(plain, 1)  # gives what the bundle's own picture gave
 
 
-def test_openvino_that_computes_otherwise_is_no_row(plain: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_openvino_that_computes_otherwise_is_no_row(
+    plain: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "openvino", stand_in(0.5))
     with pytest.raises(InputError, match=r"OpenVINO computes the bundle wrongly: .* differs by"):
         OpenvinoBackend(plain, 1)
@@ -75,7 +85,8 @@ def test_a_translation_is_a_row_of_its_own_and_says_why_it_failed(
     kinds = [row.kind for row in list_contenders(read, [], compiled=True)]
     assert kinds[:3] == ["torch", "torch-best", "torch-compile"]
     assert "torch-compile" not in [row.kind for row in list_contenders(read, [])]
-    row, translated = Contender("torch-compile", "torch-compile", read), list[nn.Module]()
+    row = Contender("torch-compile", "torch-compile", read)
+    translated = list[nn.Module]()
     monkeypatch.setattr(nn.Module, "compile", lambda module, **_: translated.append(module))
     assert open_contender(row, 1).name == "torch-compile" and len(translated) == 2
 
@@ -83,5 +94,7 @@ def test_a_translation_is_a_row_of_its_own_and_says_why_it_failed(
         raise RuntimeError("no C++ compiler\nand a long story")
 
     monkeypatch.setattr(nn.Module, "compile", fail)
-    with pytest.raises(InputError, match=r"^torch\.compile failed: RuntimeError: no C\+\+ compiler$"):
+    with pytest.raises(
+        InputError, match=r"^torch\.compile failed: RuntimeError: no C\+\+ compiler$"
+    ):
         open_contender(row, 1)

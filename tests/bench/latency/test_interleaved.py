@@ -32,10 +32,17 @@ from mapt.runtime.bundle.manifest import MANIFEST, read_bundle, seal
 
 
 class Tampered:
-    """A backend that answers as another one does, until its instance head loses every detection for a while."""
+    """A backend that answers like another one, but loses every detection for a while.
+
+    The detections of its instance head are lost.
+    """
 
     def __init__(self, inner: OrtBackend, blind: range) -> None:
-        self.inner, self.info, self.name, self.blind, self.frame = inner, inner.info, "tampered", blind, -1
+        self.inner = inner
+        self.info = inner.info
+        self.name = "tampered"
+        self.blind = blind
+        self.frame = -1
         self.providers = inner.providers
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
@@ -66,7 +73,15 @@ def test_a_backend_equals_itself_and_every_stage_is_timed(ort: OrtBackend, stree
     result = run_backends([ort, Tampered(ort, range(0))], street, "val", 10.0, warmup=2, limit=4)
     assert result.differences == [] and result.frames == 8
     for stages in result.latency().values():
-        assert {"preprocess", "backbone", "semantic", "instance", "fusion", "networks", "frame"} <= set(stages)
+        assert {
+            "preprocess",
+            "backbone",
+            "semantic",
+            "instance",
+            "fusion",
+            "networks",
+            "frame",
+        } <= set(stages)
         assert stages["networks"]["p50"] < stages["frame"]["p50"]
         assert stages["frame"]["p50"] <= stages["frame"]["p95"] <= stages["frame"]["max"]
 
@@ -81,7 +96,9 @@ def test_undefined_scores_count_as_zero() -> None:
     assert mean_and_spread([0.3]) == (0.3, 0.0)
 
 
-def test_the_command_writes_the_documented_json(mapt: Callable[..., Any], bundle: Path, tmp_path: Path) -> None:
+def test_the_command_writes_the_documented_json(
+    mapt: Callable[..., Any], bundle: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "bench.json"
     ran = mapt("bench", bundle, "--sequences", 1, "--frames", 5, "--threads", 1, "--json", path)
     assert ran.code == 0, ran.err
@@ -93,9 +110,16 @@ def test_the_command_writes_the_documented_json(mapt: Callable[..., Any], bundle
     assert report["data"]["frames"] == 5 and report["data"]["seeds"] == [7]
     assert all(cost["agree"] for cost in report["operators"].values())
     rows = report["backends"]
-    assert {n for n, row in rows.items() if row["proof"] == "proven here"} == {"torch", "torch-best", "ort"}
+    assert {n for n, row in rows.items() if row["proof"] == "proven here"} == {
+        "torch",
+        "torch-best",
+        "ort",
+    }
     assert rows["tensorrt"]["proof"] == "unproven" and "TensorRT" in rows["tensorrt"]["why"]
-    assert rows["ort"]["frames_per_second"] > 0 and 50 < rows["ort"]["peak_mib"] < rows["torch"]["peak_mib"]
+    assert (
+        rows["ort"]["frames_per_second"] > 0
+        and 50 < rows["ort"]["peak_mib"] < rows["torch"]["peak_mib"]
+    )
     assert rows["ort"]["gemm_share"]["backbone"] > 0
     samples = report["samples_ms"]["ort"]["frame"]
     assert len(samples) == len(report["yardstick_ms"]) == 2 and min(samples) > 0
@@ -105,13 +129,20 @@ def test_the_command_writes_the_documented_json(mapt: Callable[..., Any], bundle
     assert "identities equal in all 5 frames" in ran.out
 
 
-def test_two_bundles_are_measured_in_one_run(mapt: Callable[..., Any], bundle: Path, tmp_path: Path) -> None:
-    path, other = tmp_path / "bench.json", shutil.copytree(bundle, tmp_path / "other")
+def test_two_bundles_are_measured_in_one_run(
+    mapt: Callable[..., Any], bundle: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "bench.json"
+    other = shutil.copytree(bundle, tmp_path / "other")
     frames = ("--sequences", 1, "--frames", 4, "--size", "48x144", "--threads", 1, "--no-alone")
     ran = mapt("bench", bundle, "--beside", other, *frames, "--json", path)
     assert ran.code == 0, ran.err
     report = json.loads(path.read_text())
-    assert set(report["latency_ms"]) == set(report["accuracy"]) == {"torch", "torch-best", bundle.name, "other"}
+    assert (
+        set(report["latency_ms"])
+        == set(report["accuracy"])
+        == {"torch", "torch-best", bundle.name, "other"}
+    )
     assert report["data"]["size"] == [48, 144] and "48x144" in ran.out
     ran = mapt("bench", bundle, "--beside", bundle, *frames)
     assert ran.code == 2 and "two bundles are called the same" in ran.err
@@ -123,19 +154,30 @@ def test_two_bundles_are_measured_in_one_run(mapt: Callable[..., Any], bundle: P
         (("--suite", "fast"), "--suite fast: unknown"),
         (("--seeds", "a"), "--seeds a: is not a list"),
         (("--seeds", "7,-1"), "--seeds 7,-1: is not a list of whole numbers from 0 on"),
-        (("--seeds", "7,8"), "--seeds 7,8: several are for --suite ablation and all, not run; give one"),
+        (
+            ("--seeds", "7,8"),
+            "--seeds 7,8: several are for --suite ablation and all, not run; give one",
+        ),
         (("--seeds", "0", "--data", "."), "--seeds: is for synthetic frames"),
         (("--frames", "8", "--data", "."), "--frames: is for synthetic frames"),
         (("--json", "."), "--json .: is a folder"),
         (("--html", "."), "--html .: is a folder"),
         (("--size", "64"), "--size 64: is not HEIGHTxWIDTH"),
         (("--size", "64x96", "--data", "."), "--size: is for synthetic frames"),
-        (("--suite", "deadline", "--beside", "b"), "--beside: is for --suite run, ablation and all, not deadline"),
-        (("--suite", "deadline", "--compare", "b"), "--compare: is for --suite run and all, not deadline"),
+        (
+            ("--suite", "deadline", "--beside", "b"),
+            "--beside: is for --suite run, ablation and all, not deadline",
+        ),
+        (
+            ("--suite", "deadline", "--compare", "b"),
+            "--compare: is for --suite run and all, not deadline",
+        ),
         (("--data", "nowhere"), "nowhere/panoptic_maps/val: no such folder"),
     ],
 )
-def test_mistakes_are_one_line(mapt: Callable[..., Any], bundle: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_mistakes_are_one_line(
+    mapt: Callable[..., Any], bundle: Path, arguments: tuple[str, ...], words: str
+) -> None:
     ran = mapt("bench", bundle, *arguments)
     assert ran.code == 2 and words in ran.err and ran.err.count("\n") == 1
 
@@ -149,26 +191,40 @@ def test_a_missing_package_of_the_report_is_said_before_the_work(
     assert ran.code == 2 and "mapt[export]" in ran.err and "synthetic" not in ran.out
 
 
-def test_only_the_ablation_names_seeds_that_the_rest_did_not_see(bundle: Path, street: Path) -> None:
+def test_only_the_ablation_names_seeds_that_the_rest_did_not_see(
+    bundle: Path, street: Path
+) -> None:
     def seeds(suite: str, roots: dict[int | None, Path]) -> Any:
-        return _describe(suite, Setting(Console(), read_bundle(bundle), roots, 10.0, 1))["data"]["seeds"]
+        return _describe(suite, Setting(Console(), read_bundle(bundle), roots, 10.0, 1))["data"][
+            "seeds"
+        ]
 
-    assert seeds("all", {7: street, 8: street}) == [7] and seeds("ablation", {7: street, 8: street}) == [7, 8]
+    assert seeds("all", {7: street, 8: street}) == [7] and seeds(
+        "ablation", {7: street, 8: street}
+    ) == [7, 8]
     assert seeds("run", {0: street}) == [0] and seeds("run", {None: street}) == []
 
 
-def test_labels_are_read_with_the_time_of_their_number_and_bad_ones_are_named(street: Path, tmp_path: Path) -> None:
+def test_labels_are_read_with_the_time_of_their_number_and_bad_ones_are_named(
+    street: Path, tmp_path: Path
+) -> None:
     root = shutil.copytree(street, tmp_path / "street")
     image, label = (root / part / "0000" for part in ("training/image_02", "panoptic_maps/val"))
     (label / "000001.png").unlink()
     sequence = list_sequences(root, "val")[0]
     frames = list(read_labelled(sequence, 10.0, KITTI_STEP))
     assert [stamp for _, _, stamp in frames] == [n * 100_000_000 for n in (0, 2, 3, 4, 5)]
-    assert frames[1][0].shape == (192, 624, 3) and np.array_equal(frames[1][1][1], read_step(label / "000002.png")[1])
-    with pytest.raises(InputError, match=r"000000\.png: has class \d+, motchallenge-step knows 0\.\.6"):
+    assert frames[1][0].shape == (192, 624, 3) and np.array_equal(
+        frames[1][1][1], read_step(label / "000002.png")[1]
+    )
+    with pytest.raises(
+        InputError, match=r"000000\.png: has class \d+, motchallenge-step knows 0\.\.6"
+    ):
         list(read_labelled(sequence, 10.0, MOTCHALLENGE_STEP))
     write_step(label / "000002.png", np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.int32))
-    with pytest.raises(InputError, match=r"000002\.png: label \(8, 8\) and image \(192, 624\) differ"):
+    with pytest.raises(
+        InputError, match=r"000002\.png: label \(8, 8\) and image \(192, 624\) differ"
+    ):
         list(read_labelled(sequence, 10.0, KITTI_STEP))
     for folder in (image, label):
         (folder / "000000.png").rename(folder / "first.png")
@@ -186,11 +242,15 @@ def test_a_network_of_other_classes_is_scored_by_its_own(
         run_backends([other], street, "val", 10.0)
     folder = shutil.copytree(bundle, tmp_path / "seven")
     manifest = json.loads((folder / MANIFEST).read_text())
-    manifest["classes"], manifest["things"] = list(seven.classes), list(seven.things)
+    manifest["classes"] = list(seven.classes)
+    manifest["things"] = list(seven.things)
     manifest["sizes"]["K"] = len(seven.classes)
     (folder / MANIFEST).write_text(seal(manifest))
     ran = mapt("bench", folder)
-    assert ran.code == 2 and "--data: the network has 7 classes, synthetic streets have Cityscapes' 19" in ran.err
+    assert (
+        ran.code == 2
+        and "--data: the network has 7 classes, synthetic streets have Cityscapes' 19" in ran.err
+    )
 
 
 def test_a_process_of_its_own_that_fails_says_why(bundle: Path, tmp_path: Path) -> None:
@@ -223,7 +283,9 @@ def test_a_row_says_why_memory_is_missing_and_limits_are_of_as_many_threads(
     monkeypatch.setattr(suites, "count_costs", lambda _: Costs({}, {}, HeadCost(1, 1, 0)))
     monkeypatch.setattr(suites, "gemm_shares", lambda *_: {})
     monkeypatch.setattr(suites, "measure_alone", fail)
-    monkeypatch.setattr(suites, "list_contenders", lambda bundle, *_: [Contender("ort", "ort", bundle)])
+    monkeypatch.setattr(
+        suites, "list_contenders", lambda bundle, *_: [Contender("ort", "ort", bundle)]
+    )
     setting = Setting(Console(), read_bundle(bundle), {None: street}, 10.0, threads + 1)
     try:
         found: Any = suites.run_suite(setting)
@@ -231,4 +293,8 @@ def test_a_row_says_why_memory_is_missing_and_limits_are_of_as_many_threads(
         torch.set_num_threads(threads)
     assert seen == [threads + 1]
     row = found["backends"]["ort"]
-    assert row["proof"] == "proven here" and row["why"].endswith("failed: killed") and "peak_mib" not in row
+    assert (
+        row["proof"] == "proven here"
+        and row["why"].endswith("failed: killed")
+        and "peak_mib" not in row
+    )

@@ -25,37 +25,58 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_every_sweep_is_measured_and_fitted(
-    mapt: Callable[..., Any], bundle: Path, street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mapt: Callable[..., Any],
+    bundle: Path,
+    street: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    measure, calls = scale._ms, list[int]()
+    measure = scale._ms
+    calls = list[int]()
 
     def counted(call: Callable[[], object], times: int) -> float:
         calls.append(times)
         return measure(call, times)
 
     monkeypatch.setattr(scale, "_ms", counted)
-    path, page = tmp_path / "scale.json", tmp_path / "scale.html"
-    ran = mapt("bench", bundle, "--suite", "scale", "--data", street, "--json", path, "--html", page)
+    path = tmp_path / "scale.json"
+    page = tmp_path / "scale.html"
+    ran = mapt(
+        "bench", bundle, "--suite", "scale", "--data", street, "--json", path, "--html", page
+    )
     assert ran.code == 0, ran.err
     report = json.loads(path.read_text())
     sweeps = report["scale"]
     assert tuple(sweeps) == scale.SWEEPS == ("objects", "threads", "sequence", "input", "image")
-    assert all(p["ms"] > 0 for sweep in sweeps.values() for line in sweep["series"].values() for p in line)
+    assert all(
+        p["ms"] > 0 for sweep in sweeps.values() for line in sweep["series"].values() for p in line
+    )
     objects = sweeps["objects"]["series"]
     assert set(objects) == {"motion", "appearance", "association", "fusion and association"}
-    assert calls == [1] * 4 + [2] * 4  # 20 objects take two calls of 16, 1 takes one: two heads, each measured twice
+    assert (
+        calls == [1] * 4 + [2] * 4
+    )  # 20 objects take two calls of 16, 1 takes one: two heads, each measured twice
     assert [p["x"] for p in sweeps["input"]["series"]["frame"]] == [0.031, 0.123]
     assert sweeps["input"]["fits"]["frame"]["law"] in ("linear", "power")
     image = sweeps["image"]
-    assert set(image["series"]) == set(image["fits"]) == {"preprocess", "fusion", "output", "networks", "frame"}
-    assert [p["x"] for p in image["series"]["output"]] == [0.031, 0.492] and "96x320, 384x1280" in image["title"]
+    assert (
+        set(image["series"])
+        == set(image["fits"])
+        == {"preprocess", "fusion", "output", "networks", "frame"}
+    )
+    assert [p["x"] for p in image["series"]["output"]] == [
+        0.031,
+        0.492,
+    ] and "96x320, 384x1280" in image["title"]
     assert "ms by image" in ran.out
     assert "ms by objects" in ran.out and "x: megapixels" in ran.out
     assert page.read_text().count("<svg") == 5
 
 
 @pytest.mark.parametrize(("precision", "exported"), [("fp32", 1), ("int8", 2)])
-def test_sizes_are_compared_in_float32_alone(monkeypatch: pytest.MonkeyPatch, precision: str, exported: int) -> None:
+def test_sizes_are_compared_in_float32_alone(
+    monkeypatch: pytest.MonkeyPatch, precision: str, exported: int
+) -> None:
     made: list[Path] = []
     monkeypatch.setattr(scale, "SIZES", (0.5, 1.0))
     monkeypatch.setattr(scale, "export_bundle", lambda weights, out, request: made.append(out))
@@ -63,7 +84,9 @@ def test_sizes_are_compared_in_float32_alone(monkeypatch: pytest.MonkeyPatch, pr
     monkeypatch.setattr(scale, "OrtBackend", lambda bundle, threads: bundle)
     monkeypatch.setattr(scale, "_median_frame", lambda backend, images: 1.0)
     info = SimpleNamespace(height=192, width=640)
-    bundle: Any = SimpleNamespace(info=info, precision=precision, lowering="standard", folder=Path("bundle"))
+    bundle: Any = SimpleNamespace(
+        info=info, precision=precision, lowering="standard", folder=Path("bundle")
+    )
     series = scale._input(bundle, (), 1)[2]
     assert len(series["frame"]) == 2 and len(made) == exported
 

@@ -27,7 +27,10 @@ def backend(bundle: Path) -> OrtBackend:
 def clips(street: Path) -> list[list[NDArray[np.uint8]]]:
     """Three and two pictures."""
     folders = sorted((street / "training" / "image_02").iterdir())
-    return [[read_rgb(p) for p in sorted(folder.glob("*.png"))[:n]] for folder, n in zip(folders, (3, 2), strict=True)]
+    return [
+        [read_rgb(p) for p in sorted(folder.glob("*.png"))[:n]]
+        for folder, n in zip(folders, (3, 2), strict=True)
+    ]
 
 
 class Leaking:
@@ -36,7 +39,9 @@ class Leaking:
     name = "leaking"
 
     def __init__(self, backend: Any) -> None:
-        self.backend, self.info, self.kept = backend, backend.info, list[Any]()
+        self.backend = backend
+        self.info = backend.info
+        self.kept = list[Any]()
         self.providers: dict[str, str] = {}
 
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
@@ -49,7 +54,8 @@ class Leaking:
 def test_recorded_outputs_give_the_same_frames_again_and_again(
     backend: OrtBackend, clips: list[list[NDArray[np.uint8]]]
 ) -> None:
-    recorded, digests = Recorded(backend), []
+    recorded = Recorded(backend)
+    digests = []
     tracker = PanopticTracker(recorded)
     for turn in range(3):
         recorded.again()
@@ -59,7 +65,8 @@ def test_recorded_outputs_give_the_same_frames_again_and_again(
             tracker.reset()
             for number, image in enumerate(clip):
                 stamp = (turn * 10 + number) * 100_000_000 + (clip is clips[1]) * 500_000_000
-                frame, wanted = tracker.step(image, stamp), fresh.step(image, stamp)
+                frame = tracker.step(image, stamp)
+                wanted = fresh.step(image, stamp)
                 assert [t.id - before for t in frame.tracks] == [t.id for t in wanted.tracks]
                 assert digest(frame)["semantic"] == digest(wanted)["semantic"]
                 digests.append(digest(frame)["semantic"])
@@ -68,7 +75,10 @@ def test_recorded_outputs_give_the_same_frames_again_and_again(
 
 @pytest.fixture
 def frozen() -> Iterator[None]:
-    """Collecting garbage at every clip looks at this run's objects alone, not at all that were imported before."""
+    """Keep the garbage collector from looking at objects imported before this run.
+
+    Otherwise it would look at all of them at every clip.
+    """
     gc.collect()
     gc.freeze()
     yield
@@ -80,7 +90,11 @@ def test_growth_is_seen(backend: OrtBackend, clips: list[list[NDArray[np.uint8]]
     recorded = Recorded(backend)
     flat = endure(PanopticTracker(recorded), clips, 60, recorded.again)
     assert abs(flat.blocks[1] - flat.blocks[0]) < 0.01 * flat.blocks[0] > 0
-    assert flat.frames == 54 and 0 < flat.p50 <= flat.p99 <= flat.max and flat.resident[1] <= resident() * 1.5
+    assert (
+        flat.frames == 54
+        and 0 < flat.p50 <= flat.p99 <= flat.max
+        and flat.resident[1] <= resident() * 1.5
+    )
     recorded = Recorded(backend)
     leaking = endure(PanopticTracker(Leaking(recorded)), clips, 60, recorded.again)
     assert leaking.resident[1] - leaking.resident[0] > 500e6 and leaking.growth > 0.02

@@ -29,10 +29,15 @@ OLD = Path("old.json")
 
 
 class Clock:
-    """Time that passes only where a network or the yardstick says so: a machine with moods, the same on every run."""
+    """A clock that only a network or the reference workload advances.
+
+    It simulates a machine whose speed varies, in the same way on every run.
+    """
 
     def __init__(self, seed: int, pace: float = 1.0) -> None:
-        self.now, self.rng, self.pace = 0, np.random.default_rng(seed), pace
+        self.now = 0
+        self.rng = np.random.default_rng(seed)
+        self.pace = pace
 
     def perf_counter_ns(self) -> int:
         return self.now
@@ -46,13 +51,19 @@ class Clock:
 def bench(
     mapt: Callable[..., Any], bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Any]:
-    """Runs the command on a machine of our making: `slow` times as slow networks, at `pace`, optionally comparing."""
-    run, counted = OrtBackend.run, suites.count_costs(read_bundle(bundle))
+    """Runs `mapt bench` on a simulated machine, optionally with a comparison.
+
+    The networks are `slow` times as slow, and the machine runs at `pace`.
+    """
+    run = OrtBackend.run
+    counted = suites.count_costs(read_bundle(bundle))
     write_dataset(tmp_path / "street", 1, FRAMES, (192, 624), 12)
 
     def measure(name: str, old: str = "", slow: float = 1.0, pace: float = 1.0) -> Any:
         clock = Clock(len(name), pace)
-        times = SimpleNamespace(perf_counter_ns=clock.perf_counter_ns, perf_counter=lambda: clock.now / 1e9)
+        times = SimpleNamespace(
+            perf_counter_ns=clock.perf_counter_ns, perf_counter=lambda: clock.now / 1e9
+        )
 
         def spending(self: OrtBackend, subgraph: str, inputs: Any) -> Any:
             clock.spend(10 * slow)
@@ -61,8 +72,12 @@ def bench(
         monkeypatch.setattr(OrtBackend, "run", spending)
         monkeypatch.setattr(pipeline, "time", times)
         monkeypatch.setattr(Yardstick, "measure", lambda _: 3 * pace)
-        monkeypatch.setattr(suites, "count_costs", lambda _: counted)  # the same whatever is planted
-        monkeypatch.setattr(suites, "list_contenders", lambda bundle, *_: [Contender("ort", "ort", bundle)])
+        monkeypatch.setattr(
+            suites, "count_costs", lambda _: counted
+        )  # the same whatever is planted
+        monkeypatch.setattr(
+            suites, "list_contenders", lambda bundle, *_: [Contender("ort", "ort", bundle)]
+        )
         monkeypatch.setattr(suites, "measure_limits", lambda: limits.Limits(1e11, 1e10))
         compared = ("--compare", tmp_path / f"{old}.json") if old else ()
         data = ("--data", tmp_path / "street", "--no-alone", "--threads", 2)
@@ -76,7 +91,9 @@ def test_a_slowdown_and_an_id_error_are_caught_and_an_unchanged_rerun_is_not(
 ) -> None:
     assert bench("first").code == 0
     again = bench("again", "first", pace=1.3)  # a busier machine is not a slower program
-    assert again.code == 0 and "nothing got slower or less accurate" in again.out, again.out + again.err
+    assert again.code == 0 and "nothing got slower or less accurate" in again.out, (
+        again.out + again.err
+    )
     assert "1.30 times" in again.out
     slow = bench("slow", "first", slow=1.1)
     assert slow.code == 1 and "worse ort latency: frame" in slow.out, slow.out + slow.err
@@ -90,7 +107,9 @@ def test_a_slowdown_and_an_id_error_are_caught_and_an_unchanged_rerun_is_not(
 
     monkeypatch.setattr(TrackTable, "update", swapped)
     wrong = bench("wrong", "first")
-    assert wrong.code == 1 and "worse ort labels: classes or ids differ in" in wrong.out, wrong.out + wrong.err
+    assert wrong.code == 1 and "worse ort labels: classes or ids differ in" in wrong.out, (
+        wrong.out + wrong.err
+    )
     assert "of the same bundle" in wrong.out and "ort latency" not in wrong.out
 
     other = json.loads((tmp_path / "first.json").read_text())
@@ -101,11 +120,16 @@ def test_a_slowdown_and_an_id_error_are_caught_and_an_unchanged_rerun_is_not(
 
 
 def noisy(rng: np.random.Generator, count: int, pace: float = 1.0) -> Any:
-    """Times of differing frames with noise, moods of minutes and disturbances; and the yardstick's."""
+    """Draw the times of differing frames and of the reference workload.
+
+    They have noise, changes of speed that last minutes, and disturbances.
+    """
     work = 40 + 5 * np.sin(np.arange(count) / 7)
     mood = pace * np.exp(np.cumsum(rng.normal(0, 0.01, count)))
     spikes = np.where(rng.random(count) < 0.05, 2.0, 1.0)
-    return work * mood * spikes * np.exp(rng.normal(0, 0.05, count)), 3 * mood * np.exp(rng.normal(0, 0.05, count))
+    return work * mood * spikes * np.exp(rng.normal(0, 0.05, count)), 3 * mood * np.exp(
+        rng.normal(0, 0.05, count)
+    )
 
 
 def test_noise_alone_is_hardly_ever_called_slower_and_a_tenth_nearly_always() -> None:
@@ -113,7 +137,8 @@ def test_noise_alone_is_hardly_ever_called_slower_and_a_tenth_nearly_always() ->
     called = {1.0: 0, 1.1: 0}
     for slower in called:
         for _ in range(100):
-            (before, pace_before), (after, pace_after) = noisy(rng, 120), noisy(rng, 120, rng.uniform(0.8, 1.4))
+            before, pace_before = noisy(rng, 120)
+            after, pace_after = noisy(rng, 120, rng.uniform(0.8, 1.4))
             called[slower] += change_of(before, after * slower, pace_before, pace_after)[1] > 1.03
     assert called[1.0] <= 1 and called[1.1] >= 95
 
@@ -124,16 +149,25 @@ def test_too_few_frames_say_nothing() -> None:
 
 
 def report(**changes: Any) -> dict[str, Any]:
-    frames, halves = np.ones(30).tolist(), dict.fromkeys(("PAT", "PQ", "TQ", "STQ", "AQ", "SQ"), 0.5)
+    frames = np.ones(30).tolist()
+    halves = dict.fromkeys(("PAT", "PQ", "TQ", "STQ", "AQ", "SQ"), 0.5)
     return {
-        "backends": {"ort": {"bundle": "a"}}, "samples_ms": {"ort": {"frame": frames}}, "yardstick_ms": frames,
+        "backends": {"ort": {"bundle": "a"}},
+        "samples_ms": {"ort": {"frame": frames}},
+        "yardstick_ms": frames,
         "labels": {"ort": {"0000": ["x"] * 30}},
-        "accuracy": {"ort": {**halves, "IDS": 3}}, **changes,
-    }  # fmt: skip
+        "accuracy": {"ort": {**halves, "IDS": 3}},
+        **changes,
+    }
 
 
-def test_too_few_kept_frames_are_said_to_compare_no_latency(capsys: pytest.CaptureFixture[str]) -> None:
-    for frames, words in ((19, "latency was not compared"), (20, "nothing got slower or less accurate")):
+def test_too_few_kept_frames_are_said_to_compare_no_latency(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for frames, words in (
+        (19, "latency was not compared"),
+        (20, "nothing got slower or less accurate"),
+    ):
         run = report(yardstick_ms=[1.0] * frames, machine={"libraries": {}})
         print_changes(Console(width=120), [], run, run)
         told = capsys.readouterr().out

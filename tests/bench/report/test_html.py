@@ -27,7 +27,9 @@ class Outline(HTMLParser):
         assert self.open == []
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.loaded += [value or "" for name, value in attributes if name in ("src", "href", "srcset")]
+        self.loaded += [
+            value or "" for name, value in attributes if name in ("src", "href", "srcset")
+        ]
         self.open += [] if tag in self.VOID else [tag]
 
     def handle_endtag(self, tag: str) -> None:
@@ -47,11 +49,21 @@ def report() -> dict[str, Any]:
     kinds = {"convolution": 5, "linear": 4, "product": 3, "sample": 2}
     return {
         "machine": {
-            "cpu": "CPU <one>", "cores": 2, "memory_gib": 4, "system": "Linux", "threads": 2,
-            "python": "3", "libraries": {},
+            "cpu": "CPU <one>",
+            "cores": 2,
+            "memory_gib": 4,
+            "system": "Linux",
+            "threads": 2,
+            "python": "3",
+            "libraries": {},
         },
         "bundle": {
-            "id": "a" * 64, "preset": "nano", "height": 64, "width": 96, "lowering": "custom", "precision": "fp32",
+            "id": "a" * 64,
+            "preset": "nano",
+            "height": 64,
+            "width": 96,
+            "lowering": "custom",
+            "precision": "fp32",
         },
         "data": {"sequences": 1, "frames": 4, "seeds": [7]},
         "latency_ms": {"torch": stages, "ort": stages},
@@ -59,23 +71,45 @@ def report() -> dict[str, Any]:
         "parity": {"frames": 4, "differences": []},
         "limits": {"flops": 1e11},
         "backends": {
-            "ort": {"kind": "ort", "proof": "proven here", "why": "", "gemm_share": {"backbone": 0.5}, "peak_mib": 90,
-                    "frames_per_second": 21},
-            "tensorrt": {"kind": "tensorrt", "proof": "built only", "why": "engines for sm86", "gemm_share": {}},
+            "ort": {
+                "kind": "ort",
+                "proof": "proven here",
+                "why": "",
+                "gemm_share": {"backbone": 0.5},
+                "peak_mib": 90,
+                "frames_per_second": 21,
+            },
+            "tensorrt": {
+                "kind": "tensorrt",
+                "proof": "built only",
+                "why": "engines for sm86",
+                "gemm_share": {},
+            },
         },
         "heads": {"motion": {"params": 10, "flops": 20, "per_instance": 1.0}},
         "operators": {"motion": {"graph": kinds, "graph_params": 10, "agree": True}},
         "base_motion": {"params": 380_000, "flops": 3e9, "per_instance": 1e7},
-        "ablation": {"iou": [scores, scores]}, "seeds": [7, 8], "out_of_order": [],
+        "ablation": {"iou": [scores, scores]},
+        "seeds": [7, 8],
+        "out_of_order": [],
         "ablation_rows": {
             "iou": {"title": "IoU", "paper_PAT": 59.45, "proof": "proven here", "why": ""},
-            "mask": {"title": "masks", "paper_PAT": 59.78, "proof": "unproven", "why": "other weights"},
+            "mask": {
+                "title": "masks",
+                "paper_PAT": 59.78,
+                "proof": "unproven",
+                "why": "other weights",
+            },
         },
-        "scale": {"objects": {
-            "title": "Objects.", "unit": "objects", "series": {"motion": [{"x": 1, "ms": 2.0}, {"x": 100, "ms": 9.0}]},
-            "fits": {"motion": {"text": "1 + 2 x (±3%)"}},
-        }},
-    }  # fmt: skip
+        "scale": {
+            "objects": {
+                "title": "Objects.",
+                "unit": "objects",
+                "series": {"motion": [{"x": 1, "ms": 2.0}, {"x": 100, "ms": 9.0}]},
+                "fits": {"motion": {"text": "1 + 2 x (±3%)"}},
+            }
+        },
+    }
 
 
 def test_the_page_has_every_part_and_loads_nothing(tmp_path: Path, report: dict[str, Any]) -> None:
@@ -85,9 +119,22 @@ def test_the_page_has_every_part_and_loads_nothing(tmp_path: Path, report: dict[
     outline = Outline(text)
     assert outline.loaded == [] and not re.search(r"url\(|@import|<script", text)
     assert 'name="viewport"' in text
-    for title in ("Latency", "Accuracy and parity", "Cost", "Ablation", "Scale", "The paper's tables"):
+    for title in (
+        "Latency",
+        "Accuracy and parity",
+        "Cost",
+        "Ablation",
+        "Scale",
+        "The paper's tables",
+    ):
         assert title in outline.texts
-    for cell in ("built only", "50.00 ± 0.00", "62.16 (parts: 61.73)", "masks: other weights.", "10.0 ms"):
+    for cell in (
+        "built only",
+        "50.00 ± 0.00",
+        "62.16 (parts: 61.73)",
+        "masks: other weights.",
+        "10.0 ms",
+    ):
         assert cell in outline.texts, cell
     assert "CPU &lt;one&gt;" in text
     assert text.count("<svg") == 2
@@ -95,10 +142,17 @@ def test_the_page_has_every_part_and_loads_nothing(tmp_path: Path, report: dict[
 
 def test_the_papers_tables_stand_beside_the_bundle_not_another_row(report: dict[str, Any]) -> None:
     def beside() -> Any:
-        return next((row.cells for row in sections(report)[-1].blocks[0].rows if "here" in row.cells[0]), None)
+        return next(
+            (row.cells for row in sections(report)[-1].blocks[0].rows if "here" in row.cells[0]),
+            None,
+        )
 
     scores = report["accuracy"]["ort"]
-    report["accuracy"] = {"torch": scores, "torch-best": {**scores, "STQ": 0.9}, "ort": {**scores, "STQ": 0.25}}
+    report["accuracy"] = {
+        "torch": scores,
+        "torch-best": {**scores, "STQ": 0.9},
+        "ort": {**scores, "STQ": 0.25},
+    }
     assert "25.00" in beside() and "90.00" not in beside()
     report["latency_ms"].pop("ort")
     assert beside() is None
@@ -108,7 +162,9 @@ def test_results_of_several_suites_become_one_page(
     tmp_path: Path, report: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = {key: value for key, value in report.items() if key != "scale"}
-    scale = {key: report[key] for key in ("machine", "bundle", "data", "scale")} | {"latency_ms": {}}
+    scale = {key: report[key] for key in ("machine", "bundle", "data", "scale")} | {
+        "latency_ms": {}
+    }
     paths = [tmp_path / "run.json", tmp_path / "scale.json"]
     for path, part in zip(paths, (run, scale), strict=True):
         path.write_text(json.dumps(part))
@@ -124,10 +180,19 @@ def test_results_of_several_suites_become_one_page(
 
 def test_bars_are_as_long_as_their_numbers_and_curves_keep_inside() -> None:
     bars = stacked_bars({"one": {"a": 10.0, "b": 30.0}, "two": {"a": 20.0}}, "ms")
-    widths = [float(w) for w in re.findall(r'<rect x="[\d.]+" y="[\d.]+" width="([\d.]+)" height="18"', bars)]
-    assert widths[1] == pytest.approx(3 * widths[0], abs=0.2) and widths[2] == pytest.approx(2 * widths[0], abs=0.2)
+    widths = [
+        float(w)
+        for w in re.findall(r'<rect x="[\d.]+" y="[\d.]+" width="([\d.]+)" height="18"', bars)
+    ]
+    assert widths[1] == pytest.approx(3 * widths[0], abs=0.2) and widths[2] == pytest.approx(
+        2 * widths[0], abs=0.2
+    )
     drawn = curves({"s": [(1, 0.5), (10, 3.0), (100, 0.25)]}, "n", "ms")
-    places = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', drawn)]
+    places = [
+        (float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', drawn)
+    ]
     assert all(0 <= x <= 480 and 0 <= y <= 240 for x, y in places)
     assert places[1][1] < places[0][1] < places[2][1]  # larger is higher
-    assert places[1][0] - places[0][0] == pytest.approx(places[2][0] - places[1][0], abs=0.2)  # logarithmic
+    assert places[1][0] - places[0][0] == pytest.approx(
+        places[2][0] - places[1][0], abs=0.2
+    )  # logarithmic

@@ -11,7 +11,8 @@ from mapt.errors import InputError
 
 
 def test_the_readme_shows_what_the_committed_results_say() -> None:
-    text, report = (ROOT / "README.md").read_text(), json.loads(RESULTS.read_text())
+    text = (ROOT / "README.md").read_text()
+    report = json.loads(RESULTS.read_text())
     assert render(text, report) == text, "run python -m mapt.bench.report.readme"
     assert report["heads"] and "<!-- bench: costs -->" in text
 
@@ -20,13 +21,17 @@ def test_other_results_change_the_blocks_that_they_have_numbers_for(tmp_path: Pa
     shutil.copy(ROOT / "README.md", tmp_path)
     (tmp_path / "bench").mkdir()
     head = {"params": 1_500_000, "flops": 2_000_000_000, "per_instance": 3e6}
-    (tmp_path / "new.json").write_text(json.dumps({"heads": {"only": head}, "samples_ms": {"ort": {}}}))
+    (tmp_path / "new.json").write_text(
+        json.dumps({"heads": {"only": head}, "samples_ms": {"ort": {}}})
+    )
     main([str(tmp_path / "new.json"), "--root", str(tmp_path)])
     text = (tmp_path / "README.md").read_text()
     assert "| only | 1.500 M | 2.000 G | 3.00 M |" in text and "| backbone | 2.9" not in text
     before, after = ((folder / "README.md").read_text() for folder in (ROOT, tmp_path))
     assert before.split("<!-- bench: machine -->")[1] == after.split("<!-- bench: machine -->")[1]
-    assert json.loads((tmp_path / "bench" / "results.json").read_text()) == {"heads": {"only": head}}
+    assert json.loads((tmp_path / "bench" / "results.json").read_text()) == {
+        "heads": {"only": head}
+    }
 
 
 def test_a_mistake_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -37,14 +42,27 @@ def test_a_mistake_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_speed_and_accuracy_come_from_one_run() -> None:
-    names = ("backbone", "semantic", "instance", "fusion", "motion", "appearance", "association", "networks")
+    names = (
+        "backbone",
+        "semantic",
+        "instance",
+        "fusion",
+        "motion",
+        "appearance",
+        "association",
+        "networks",
+    )
     stages = {name: {"p50": 2.0} for name in names}
-    latency = {name: {**stages, "frame": {"p50": ms, "p99": ms + 5}} for name, ms in (("torch", 30.0), ("ort", 15.0))}
+    latency = {
+        name: {**stages, "frame": {"p50": ms, "p99": ms + 5}}
+        for name, ms in (("torch", 30.0), ("ort", 15.0))
+    }
     scores = {"PAT": 0.311, "PQ": 0.2, "TQ": None, "STQ": 0.5, "IDS": 7}
     report = {
-        "latency_ms": latency, "accuracy": {"torch": scores, "ort": scores},
+        "latency_ms": latency,
+        "accuracy": {"torch": scores, "ort": scores},
         "backends": {"torch": {}, "ort": {"frames_per_second": 60.0, "peak_mib": 123.4}},
-    }  # fmt: skip
+    }
     text = "<!-- bench: speed -->\nold\n<!-- end -->\n<!-- bench: ratios -->\n<!-- end -->\n"
     made = render(text, report)
     assert "old" not in made and "| 15.0 | 20.0 | 60.0 | 123 |" in made

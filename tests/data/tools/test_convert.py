@@ -13,7 +13,11 @@ from mapt.labels.step_png import read_step, write_step
 
 
 def line(
-    frame: int, identity: int, label: int, window: tuple[int, int, int, int], shape: tuple[int, int] = (8, 12)
+    frame: int,
+    identity: int,
+    label: int,
+    window: tuple[int, int, int, int],
+    shape: tuple[int, int] = (8, 12),
 ) -> str:
     """A text line of a rectangle (y1, y2, x1, x2)."""
     mask = np.zeros(shape, bool)
@@ -27,9 +31,12 @@ def text(tmp_path: Path) -> Path:
     path = tmp_path / "text" / "0007.txt"
     path.parent.mkdir()
     path.write_text(
-        line(0, 1000, 1, (0, 2, 0, 3)) + line(0, 1999, 1, (2, 4, 0, 3)) + line(0, 2003, 2, (5, 8, 6, 8))
-        + line(0, 10000, 10, (0, 3, 9, 12)) + line(2, 1999, 1, (2, 5, 1, 4))
-    )  # fmt: skip
+        line(0, 1000, 1, (0, 2, 0, 3))
+        + line(0, 1999, 1, (2, 4, 0, 3))
+        + line(0, 2003, 2, (5, 8, 6, 8))
+        + line(0, 10000, 10, (0, 3, 9, 12))
+        + line(2, 1999, 1, (2, 5, 1, 4))
+    )
     return path
 
 
@@ -51,9 +58,16 @@ def test_images_say_which_frames_there_are(text: Path, tmp_path: Path) -> None:
     for number in (0, 1, 2, 5):
         (folder / f"{number:06d}.jpg").touch()
     mots_to_step({"0007": text}, tmp_path / "step", tmp_path / "images")
-    assert [p.stem for p in sorted((tmp_path / "step" / "0007").iterdir())] == ["000000", "000001", "000002", "000005"]
+    assert [p.stem for p in sorted((tmp_path / "step" / "0007").iterdir())] == [
+        "000000",
+        "000001",
+        "000002",
+        "000005",
+    ]
     (folder / "000002.jpg").unlink()
-    with pytest.raises(InputError, match=r"0007\.txt: has objects in frame 2, .*images/0007 has no such image"):
+    with pytest.raises(
+        InputError, match=r"0007\.txt: has objects in frame 2, .*images/0007 has no such image"
+    ):
         mots_to_step({"0007": text}, tmp_path / "again", tmp_path / "images")
     with pytest.raises(InputError, match=r"text/0007: holds no image"):
         mots_to_step({"0007": text}, tmp_path / "again", tmp_path / "text")
@@ -73,9 +87,12 @@ def test_crowds_are_ignored_and_stuff_is_left_out(tmp_path: Path) -> None:
 
 
 def test_what_the_format_cannot_hold_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
-    semantic, instance = np.array([[13, 11]], np.uint8), np.array([[1001, 1]], np.int32)
+    semantic = np.array([[13, 11]], np.uint8)
+    instance = np.array([[1001, 1]], np.int32)
     write_step(tmp_path / "0000" / "000000.png", semantic, instance)
-    with pytest.raises(InputError, match=r"000000\.png: has id 1, which becomes 2000, an object of the other class"):
+    with pytest.raises(
+        InputError, match=r"000000\.png: has id 1, which becomes 2000, an object of the other class"
+    ):
         step_to_mots({"0000": tmp_path / "0000"}, tmp_path / "out")
     (tmp_path / "0000" / "000000.png").rename(tmp_path / "0000" / "first.png")
     with pytest.raises(InputError, match=r"first\.png: is not named"):
@@ -88,14 +105,23 @@ def test_what_the_format_cannot_hold_is_refused_and_leaves_nothing(tmp_path: Pat
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("0 1000 1 8 12\n", r"0007\.txt:1: has 5 fields, KITTI-MOTS has six; write `frame id class"),
+        (
+            "0 1000 1 8 12\n",
+            r"0007\.txt:1: has 5 fields, KITTI-MOTS has six; write `frame id class",
+        ),
         ("0 1000 1 8 12 zz0\n", r"0007\.txt:1: the mask "),
         (line(0, 70000, 1, (0, 1, 0, 1)), r"0007\.txt:1: id 70000 is not within 0\.\.65534"),
-        (line(0, 1000, 1, (0, 1, 0, 1)) + line(1, 1000, 1, (0, 1, 0, 1), (8, 13)), r":2: is 8x13, the first line 8x12"),
-        (line(0, 1000, 1, (0, 3, 0, 3)) + line(0, 1001, 1, (2, 4, 2, 4)), r"frame 0: the mask of id 1001 overlaps"),
+        (
+            line(0, 1000, 1, (0, 1, 0, 1)) + line(1, 1000, 1, (0, 1, 0, 1), (8, 13)),
+            r":2: is 8x13, the first line 8x12",
+        ),
+        (
+            line(0, 1000, 1, (0, 3, 0, 3)) + line(0, 1001, 1, (2, 4, 2, 4)),
+            r"frame 0: the mask of id 1001 overlaps",
+        ),
         ("", r"holds no object"),
     ],
-)  # fmt: skip
+)
 def test_bad_texts_are_named(text: Path, tmp_path: Path, lines: str, message: str) -> None:
     text.write_text(lines)
     with pytest.raises(InputError, match=message):

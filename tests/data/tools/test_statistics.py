@@ -18,9 +18,20 @@ def _seen(x: float) -> Seen:
 
 def test_a_track_with_a_gap() -> None:
     """Frames 0, 1 and 4: two steps are not consecutive, one gap of two frames, a life of five."""
-    frames = [{(CAR, 1): _seen(0)}, {(CAR, 1): _seen(3)}, {}, {(CAR, 2): _seen(90)}, {(CAR, 1): _seen(50)}]
+    frames = [
+        {(CAR, 1): _seen(0)},
+        {(CAR, 1): _seen(3)},
+        {},
+        {(CAR, 2): _seen(90)},
+        {(CAR, 1): _seen(50)},
+    ]
     car = measure([frames])["car"]
-    assert (car["tracks"], car["masks"], car["objects_per_frame"], car["gaps_per_track"]) == (2, 4, 0.8, 0.5)
+    assert (car["tracks"], car["masks"], car["objects_per_frame"], car["gaps_per_track"]) == (
+        2,
+        4,
+        0.8,
+        0.5,
+    )
     assert car["step_px"]["p50"] == 3.0 and car["gap_frames"]["p50"] == 2.0
     assert (car["lifetime_frames"]["p10"], car["lifetime_frames"]["p90"]) == (1.4, 4.6)
     assert car["height_px"]["p50"] == 20.0 and car["area_px"]["p50"] == 100.0
@@ -28,12 +39,16 @@ def test_a_track_with_a_gap() -> None:
 
 def test_ids_of_two_sequences_are_different_tracks() -> None:
     one = [{(CAR, 1): _seen(0)}]
-    assert measure([one, one])["car"]["tracks"] == 2 and measure([one, one])["person"]["tracks"] == 0
+    assert (
+        measure([one, one])["car"]["tracks"] == 2 and measure([one, one])["person"]["tracks"] == 0
+    )
 
 
 def test_objects_of_a_label_map() -> None:
-    semantic, instance = np.zeros((8, 12), np.uint8), np.zeros((8, 12), np.int32)
-    semantic[2:5, 3:9], instance[2:5, 3:9] = CAR, 300
+    semantic = np.zeros((8, 12), np.uint8)
+    instance = np.zeros((8, 12), np.int32)
+    semantic[2:5, 3:9] = CAR
+    instance[2:5, 3:9] = 300
     semantic[6:8, 0:2] = CAR  # a crowd: no id
     instance[0, 0] = 5  # an id on road means nothing
     assert seen_in(semantic, instance) == {(CAR, 300): Seen((3, 2, 9, 5), 18)}
@@ -52,7 +67,9 @@ def test_the_command_reads_both_forms(mapt: Callable[..., Any], tmp_path: Path) 
     for form in ("png", "text"):
         ran = mapt("data", "stats", tmp_path / form, "--json", tmp_path / f"{form}.json")
         assert ran.code == 0 and "KITTI-MOTS" in ran.out, ran.err
-    first, second = (json.loads((tmp_path / f"{form}.json").read_text()) for form in ("png", "text"))
+    first, second = (
+        json.loads((tmp_path / f"{form}.json").read_text()) for form in ("png", "text")
+    )
     assert first == second and first["car"]["masks"] == 2
     ran = mapt("data", "stats", tmp_path / "nowhere")
     assert ran.code == 2 and "nowhere" in ran.err and ran.err.count("\n") == 1
@@ -67,7 +84,8 @@ def test_synthetic_streets_follow_kitti_mots(tmp_path: Path) -> None:
     from mapt.synthetic import write_dataset
 
     write_dataset(tmp_path / "data", 8, 60, (384, 1248), seed=77)
-    found, wanted = dataset_statistics(tmp_path / "data"), json.loads(REFERENCE.read_text())
+    found = dataset_statistics(tmp_path / "data")
+    wanted = json.loads(REFERENCE.read_text())
     for name in ("car", "person"):
         for key in ("height_px", "step_px", "lifetime_frames"):
             assert 0.5 < found[name][key]["p50"] / wanted[name][key]["p50"] < 2, (name, key)

@@ -9,8 +9,12 @@ from mapt.runtime.backends.protocol import Backend
 from mapt.runtime.bundle.manifest import read_bundle
 
 
-@pytest.mark.parametrize("lowering", ["bundle", "gridsample"])  # `custom` has the same in its own tests
-def test_the_bundle_tracks_as_pytorch_does(lowering: str, street: Path, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(
+    "lowering", ["bundle", "gridsample"]
+)  # `custom` has the same in its own tests
+def test_the_bundle_tracks_as_pytorch_does(
+    lowering: str, street: Path, request: pytest.FixtureRequest
+) -> None:
     bundle: Path = request.getfixturevalue(lowering)
     backends: list[Backend] = [
         TorchBackend.load(bundle / "weights.safetensors"),
@@ -20,5 +24,7 @@ def test_the_bundle_tracks_as_pytorch_does(lowering: str, street: Path, request:
     assert result.differences == []
     torch_scores, ort_scores = (result.scores[b.name] for b in backends)
     assert torch_scores.PAT is not None and ort_scores.PAT is not None
-    assert torch_scores.num_gt_tracks > 0 and torch_scores.PQ_things, "nothing was found: the comparison says nothing"
+    assert torch_scores.num_gt_tracks > 0 and torch_scores.PQ_things, (
+        "nothing was found: the comparison says nothing"
+    )
     assert abs(torch_scores.PAT - ort_scores.PAT) < 1e-3

@@ -1,4 +1,7 @@
-"""Every preset at KITTI's size, tracked by PyTorch and by each lowering: slow, because of their networks."""
+"""Tracks with PyTorch and with each lowering, for every preset at KITTI's size.
+
+These tests are slow, because the networks are large.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -59,14 +62,21 @@ def reference(request: pytest.FixtureRequest) -> Iterator[Reference]:
         (folder / request.param).mkdir()
         for i, picture in enumerate(street(FRAMES)):
             cv2.imwrite(str(folder / request.param / f"{i:06d}.png"), picture[:, :, ::-1])
-        clips, backend, margins = open_clips(folder / request.param, 10.0), Remembered(TorchBackend(network)), Margins()
-        tracker, stages = PanopticTracker(backend), Counter[str]()
+        clips = open_clips(folder / request.param, 10.0)
+        backend = Remembered(TorchBackend(network))
+        margins = Margins()
+        tracker = PanopticTracker(backend)
+        stages = Counter[str]()
         for frame in clips[0].frames(network_labels(backend.info)):
             with watched(margins):
                 seen = tracker.step(frame.image, frame.stamp_ns)
-            assert len({t.id for t in seen.tracks if t.lost == 0}) >= 5, "too few objects: this says nothing"
+            assert len({t.id for t in seen.tracks if t.lost == 0}) >= 5, (
+                "too few objects: this says nothing"
+            )
             stages.update(decision.stage for decision in seen.decisions)
-        assert min(stages[stage] for stage in STAGES) >= 2, f"{stages}: not every stage of the association is met"
+        assert min(stages[stage] for stage in STAGES) >= 2, (
+            f"{stages}: not every stage of the association is met"
+        )
         print(f"{request.param}, PyTorch: {dict(stages)}")
         yield Reference(folder / "w.safetensors", clips, backend, margins.tallies)
 
@@ -74,14 +84,20 @@ def reference(request: pytest.FixtureRequest) -> Iterator[Reference]:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @needs_tensorrt
-@pytest.mark.parametrize("lowering", ["standard", "gridsample", pytest.param("custom", marks=needs_library)])
+@pytest.mark.parametrize(
+    "lowering", ["standard", "gridsample", pytest.param("custom", marks=needs_library)]
+)
 def test_tracks_as_pytorch_does_and_is_built_for_every_target(
     reference: Reference, lowering: Lowering, tmp_path: Path
 ) -> None:
-    """Every tensor of every call within 2e-4, the same detections and ids; what differs is printed with its margin."""
+    """Every tensor is within 2e-4, and detections and ids are the same.
+
+    This is checked for every call. What differs is printed with its margin.
+    """
     targets = () if lowering == "gridsample" else None
     export_bundle(reference.weights, tmp_path / "b", Request(lowering=lowering, targets=targets))
-    bundle, asked = read_bundle(tmp_path / "b"), reference.backend.asked
+    bundle = read_bundle(tmp_path / "b")
+    asked = reference.backend.asked
     parity = run_parity(reference.backend, OrtBackend(bundle), bundle.precisions, reference.clips)
     assert reference.backend.asked == asked, "PyTorch was asked what it had not been asked before"
     for kind in ("top-k", "suppression", "suppression order"):
@@ -91,6 +107,10 @@ def test_tracks_as_pytorch_does_and_is_built_for_every_target(
     assert parity.faults() == []
     assert {name for name, head in parity.heads.items() if head.beyond or not head.calls} == set()
     assert [gap for gap in parity.frames if gap.ids] == []
-    assert max(s.pixels for s in parity.sequences) <= TOLERANCE  # a pixel on an edge may fall to either side
+    assert (
+        max(s.pixels for s in parity.sequences) <= TOLERANCE
+    )  # a pixel on an edge may fall to either side
     if targets is not None:
-        assert {target: len(own) for target, own in bundle.engines.items()} == dict.fromkeys(TARGETS, len(SUBGRAPHS))
+        assert {target: len(own) for target, own in bundle.engines.items()} == dict.fromkeys(
+            TARGETS, len(SUBGRAPHS)
+        )

@@ -13,7 +13,12 @@ import numpy as np
 import onnx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from numpy.typing import NDArray
 
 from mapt.contract import SUBGRAPHS
@@ -41,14 +46,23 @@ def make_keys(folder: Path) -> tuple[Path, Path]:
 
 
 def test_a_signed_bundle_is_trusted_until_a_byte_changes(gridsample: Path, tmp_path: Path) -> None:
-    bundle = shutil.copytree(gridsample, tmp_path / "bundle", ignore=shutil.ignore_patterns("engines"))
+    bundle = shutil.copytree(
+        gridsample, tmp_path / "bundle", ignore=shutil.ignore_patterns("engines")
+    )
     manifest = json.loads((bundle / "manifest.json").read_text())
     key, trusted = make_keys(tmp_path)
-    check_signature((bundle / "manifest.json").read_bytes(), bundle / "manifest.json", trusted, bundle / "manifest.sig")
+    check_signature(
+        (bundle / "manifest.json").read_bytes(),
+        bundle / "manifest.json",
+        trusted,
+        bundle / "manifest.sig",
+    )
     read_bundle(gridsample, trusted)
     manifest["thresholds"]["score"] = 0.1  # no file's hash changes
     (bundle / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(InputError, match=r"manifest\.json: was not signed by the owner of .*trusted\.pem"):
+    with pytest.raises(
+        InputError, match=r"manifest\.json: was not signed by the owner of .*trusted\.pem"
+    ):
         read_bundle(bundle, trusted)
     (bundle / "manifest.sig").unlink()
     with pytest.raises(InputError, match=r"manifest\.sig: is missing, the bundle is not signed"):
@@ -66,13 +80,19 @@ def test_the_golden_picture_proves_the_bundle(gridsample: Path) -> None:
     self_test(OrtBackend(bundle, threads=1), bundle)
 
 
-@pytest.mark.parametrize(("name", "tensor"), [("backbone", "p4"), ("semantic", "s"), ("appearance", "embeddings")])
-def test_a_network_that_computes_otherwise_is_refused(gridsample: Path, name: str, tensor: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "tensor"), [("backbone", "p4"), ("semantic", "s"), ("appearance", "embeddings")]
+)
+def test_a_network_that_computes_otherwise_is_refused(
+    gridsample: Path, name: str, tensor: str
+) -> None:
     bundle = read_bundle(gridsample)
     backend = OrtBackend(bundle)
 
     class Skewed:
-        info, name, providers = backend.info, "skewed", backend.providers
+        info = backend.info
+        name = "skewed"
+        providers = backend.providers
 
         def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
             out = backend.run(subgraph, inputs)
@@ -120,11 +140,16 @@ def test_graphs_are_standard_static_and_carry_nothing_of_the_machine(bundle: Pat
 
 
 def test_another_process_exports_the_same_bytes(bundle: Path, tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from mapt.export.bundle.writer import Request, export_bundle as e; "
+    code = (
+        "import sys; from pathlib import Path; from mapt.export.bundle.writer import Request,"
+        " export_bundle as e; "
+    )
     code += "e(Path(sys.argv[1]), Path(sys.argv[2]), Request(lowering=sys.argv[3]))"
     arguments = (str(shipped_weights()), str(tmp_path / "again"), runnable_here())
     subprocess.run([sys.executable, "-c", code, *arguments], check=True)
-    first, second = (sorted(p.name for p in folder.iterdir()) for folder in (bundle, tmp_path / "again"))
+    first, second = (
+        sorted(p.name for p in folder.iterdir()) for folder in (bundle, tmp_path / "again")
+    )
     assert first == second
     for name in first:
         assert (bundle / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
@@ -134,7 +159,8 @@ def test_an_exported_bundle_can_be_exported_from_again(bundle: Path) -> None:
     """The bundle's own weights are the trained ones, tensor by tensor."""
     from safetensors.torch import load_file
 
-    left, right = load_file(shipped_weights()), load_file(bundle / "weights.safetensors")
+    left = load_file(shipped_weights())
+    right = load_file(bundle / "weights.safetensors")
     assert left.keys() == right.keys()
     assert all(left[name].equal(right[name]) for name in left)
 
@@ -148,7 +174,9 @@ def test_an_older_bundle_is_converted_by_the_command_that_its_refusal_names(
     refused = mapt("bench", old)
     assert refused.code == 2 and refused.err.count("\n") == 1
     ((command, options),) = re.findall(r"convert it with `(.*) --out NEW(.*)`", refused.err)
-    assert mapt(*shlex.split(command + options)[1:], "--out", tmp_path / "new", "--no-check").code == 0
+    assert (
+        mapt(*shlex.split(command + options)[1:], "--out", tmp_path / "new", "--no-check").code == 0
+    )
     assert read_bundle(tmp_path / "new").id == read_bundle(bundle).id
 
 
@@ -177,7 +205,9 @@ def test_bad_weights_are_refused_and_leave_nothing(tmp_path: Path, damage: str) 
         path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
     with pytest.raises(InputError, match=r"bad\.safetensors"):
         export_bundle(path, tmp_path / "out", Request(lowering=runnable_here()))
-    assert [p.name for p in tmp_path.iterdir()] == ([] if damage == "missing" else ["bad.safetensors"])
+    assert [p.name for p in tmp_path.iterdir()] == (
+        [] if damage == "missing" else ["bad.safetensors"]
+    )
 
 
 def test_an_older_bundle_is_replaced_whole(bundle: Path, tmp_path: Path) -> None:

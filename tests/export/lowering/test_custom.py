@@ -47,13 +47,17 @@ def custom(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_labels_are_ranked_channels_last_and_stay_the_same(custom: Path, bundle: Path) -> None:
     ranks = {}
     for folder in (custom, bundle):
-        (node,) = (n for n in onnx.load(folder / "semantic.onnx").graph.node if n.op_type == "ArgMax")
+        (node,) = (
+            n for n in onnx.load(folder / "semantic.onnx").graph.node if n.op_type == "ArgMax"
+        )
         ranks[folder] = next(a.i for a in node.attribute if a.name == "axis")
     assert ranks == {custom: 3, bundle: 1}
     rng = np.random.default_rng(0)
     shapes = {t.name: t.resolve(read_bundle(custom).info.sizes) for t in BY_NAME["semantic"].inputs}
     inputs = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-    fast, plain = (OrtBackend(read_bundle(f), threads=1).run("semantic", inputs) for f in (custom, bundle))
+    fast, plain = (
+        OrtBackend(read_bundle(f), threads=1).run("semantic", inputs) for f in (custom, bundle)
+    )
     assert len(np.unique(plain["labels"])) > 5
     assert np.array_equal(fast["labels"], plain["labels"])
 
@@ -76,7 +80,9 @@ def test_the_graphs_hold_the_operators_and_the_manifest_says_so(custom: Path, bu
         "motion": ["PropagateMasks", "PropagatedFeatures"],
         "appearance": ["MultiscaleRoiAlign"],
     }
-    assert read_bundle(custom).operators == {DOMAIN: VERSION} and read_bundle(bundle).operators == {}
+    assert (
+        read_bundle(custom).operators == {DOMAIN: VERSION} and read_bundle(bundle).operators == {}
+    )
 
 
 @needs_library
@@ -95,7 +101,9 @@ def test_it_tracks_as_pytorch_does(custom: Path, street: Path) -> None:
     ]
     result = run_backends(backends, street, "val", 10.0)
     assert result.differences == []
-    assert result.scores["torch"].num_gt_tracks > 0, "nothing was found: the comparison says nothing"
+    assert result.scores["torch"].num_gt_tracks > 0, (
+        "nothing was found: the comparison says nothing"
+    )
 
 
 @needs_library
@@ -112,7 +120,9 @@ def test_another_process_exports_the_same_bytes(custom: Path, tmp_path: Path) ->
         "custom",
     ]
     subprocess.run([*map(str, command), "--no-check"], check=True, capture_output=True)
-    assert sorted(p.name for p in custom.iterdir()) == sorted(p.name for p in (tmp_path / "b").iterdir())
+    assert sorted(p.name for p in custom.iterdir()) == sorted(
+        p.name for p in (tmp_path / "b").iterdir()
+    )
     for path in custom.iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
 
@@ -121,18 +131,25 @@ def test_an_older_quantiser_is_refused_in_a_line() -> None:
     def old(model_input: Path, model_output: Path) -> None:
         raise AssertionError("it is not asked to")
 
-    with pytest.raises(InputError, match=r"^--ops custom --precision int8: ONNX Runtime .* cannot quantise .*; update"):
+    with pytest.raises(
+        InputError,
+        match=r"^--ops custom --precision int8: ONNX Runtime .* cannot quantise .*; update",
+    ):
         _check_quantizer(old)
 
 
 @needs_library
 @pytest.mark.skipif(
-    "calibration_cache_path" not in inspect.signature(quantize_static).parameters, reason="ONNX Runtime is too old"
+    "calibration_cache_path" not in inspect.signature(quantize_static).parameters,
+    reason="ONNX Runtime is too old",
 )
-def test_int8_has_the_ranges_of_the_standard_form(custom: Path, bundle: Path, tmp_path: Path) -> None:
+def test_int8_has_the_ranges_of_the_standard_form(
+    custom: Path, bundle: Path, tmp_path: Path
+) -> None:
     random = np.random.default_rng(0)
     bundles = [read_bundle(path) for path in (custom, bundle)]
-    sizes, results = bundles[0].info.sizes, []
+    sizes = bundles[0].info.sizes
+    results = []
     inputs = {t.name: random.random(t.resolve(sizes), np.float32) for t in BY_NAME["motion"].inputs}
     inputs["boxes"] = inputs["boxes"] * 50 + np.array([0, 0, 50, 50], np.float32)
     for read in bundles:
@@ -142,7 +159,8 @@ def test_int8_has_the_ranges_of_the_standard_form(custom: Path, bundle: Path, tm
         results.append(lowered.run("motion", inputs))
     exact = OrtBackend(bundles[0], threads=1).run("motion", inputs)
     for name, want in results[1].items():
-        # Filters that cannot saturate are coarser than full ones; noise as input gives 0.11, a wrong scale gives 1.
+        # Filters that cannot saturate are coarser than full ones; noise as input gives 0.11, a
+        # wrong scale gives 1.
         assert 1e-4 < difference(exact[name], results[0][name]) < 0.15, "it is in int8"
         assert difference(want, results[0][name]) < 1e-5
 
@@ -150,9 +168,9 @@ def test_int8_has_the_ranges_of_the_standard_form(custom: Path, bundle: Path, tm
 @needs_library
 def test_it_runs_without_pytorch(custom: Path) -> None:
     code = (
-        "import sys, numpy as np; from mapt.runtime import PanopticTracker; "
-        "t = PanopticTracker.load(sys.argv[1], threads=1); t.step(np.zeros((192, 624, 3), np.uint8), 0); "
-        "assert 'torch' not in sys.modules and 'onnx' not in sys.modules"
+        "import sys, numpy as np; from mapt.runtime import PanopticTracker; t ="
+        " PanopticTracker.load(sys.argv[1], threads=1); t.step(np.zeros((192, 624, 3), np.uint8),"
+        " 0); assert 'torch' not in sys.modules and 'onnx' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(custom)], check=True)
 
@@ -162,7 +180,10 @@ def test_without_the_library_one_line_says_what_to_build(
     custom: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(operators, "FOLDER", tmp_path)
-    with pytest.raises(InputError, match=r"needs the operators mapt 1; .* are not built; build them: `make kernels`"):
+    with pytest.raises(
+        InputError,
+        match=r"needs the operators mapt 1; .* are not built; build them: `make kernels`",
+    ):
         PanopticTracker.load(custom)
     PanopticTracker.load(bundle, test=False)
 

@@ -1,4 +1,7 @@
-"""The gridsample lowering against ONNX Runtime's DeformConv and RoiAlign, and against PyTorch on the network."""
+"""The gridsample lowering.
+
+It is compared with DeformConv and RoiAlign of ONNX Runtime, and with PyTorch on the whole network.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -52,13 +55,20 @@ def both(
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize(
     ("channels", "filters", "groups", "stride", "padding", "dilation"),
-    [(1, 3, 1, 1, 1, 1), (4, 8, 4, 1, 3, 3), (4, 6, 2, 1, 0, 1), (2, 2, 1, 2, 1, 1), (5, 5, 5, 1, 12, 12)],
+    [
+        (1, 3, 1, 1, 1, 1),
+        (4, 8, 4, 1, 3, 3),
+        (4, 6, 2, 1, 0, 1),
+        (2, 2, 1, 2, 1, 1),
+        (5, 5, 5, 1, 12, 12),
+    ],
 )
 def test_deform_conv(
     channels: int, filters: int, groups: int, stride: int, padding: int, dilation: int, bias: bool
 ) -> None:
     rng = np.random.default_rng(channels * 100 + dilation)
-    height, width = 11, 17
+    height = 11
+    width = 17
     rows, columns = ((n + 2 * padding - 2 * dilation - 1) // stride + 1 for n in (height, width))
     inputs: Arrays = {
         "x": rng.normal(size=(2, channels, height, width)).astype(np.float32),
@@ -68,20 +78,34 @@ def test_deform_conv(
     if bias:
         inputs["b"] = rng.normal(size=filters).astype(np.float32)
     node = helper.make_node(
-        "DeformConv", list(inputs), ["y"], group=groups, kernel_shape=[3, 3], pads=[padding] * 4,
-        strides=[stride] * 2, dilations=[dilation] * 2,
-    )  # fmt: skip
+        "DeformConv",
+        list(inputs),
+        ["y"],
+        group=groups,
+        kernel_shape=[3, 3],
+        pads=[padding] * 4,
+        strides=[stride] * 2,
+        dilations=[dilation] * 2,
+    )
     own, lowered = both(node, inputs, {}, (2, filters, rows, columns))
     np.testing.assert_allclose(lowered, own, atol=2e-5 * np.abs(own).max())
 
 
 def roi_node(index: str) -> onnx.NodeProto:
     return helper.make_node(
-        "RoiAlign", ["x", "r", index], ["y"], output_height=7, output_width=7, sampling_ratio=2, spatial_scale=0.125
+        "RoiAlign",
+        ["x", "r", index],
+        ["y"],
+        output_height=7,
+        output_width=7,
+        sampling_ratio=2,
+        spatial_scale=0.125,
     )
 
 
-def boxes_inside(rng: np.random.Generator, count: int, height: int, width: int) -> NDArray[np.float32]:
+def boxes_inside(
+    rng: np.random.Generator, count: int, height: int, width: int
+) -> NDArray[np.float32]:
     corners = rng.uniform(0, 1, (count, 2, 2)) * (width * 8, height * 8)
     boxes = np.concatenate((corners.min(1), corners.max(1)), 1)
     boxes[0] = (0, 0, width * 8, height * 8)
@@ -91,14 +115,20 @@ def boxes_inside(rng: np.random.Generator, count: int, height: int, width: int) 
 
 def test_roi_align_of_one_image() -> None:
     rng = np.random.default_rng(1)
-    inputs: Arrays = {"x": rng.normal(size=(1, 6, 12, 20)).astype(np.float32), "r": boxes_inside(rng, 30, 12, 20)}
+    inputs: Arrays = {
+        "x": rng.normal(size=(1, 6, 12, 20)).astype(np.float32),
+        "r": boxes_inside(rng, 30, 12, 20),
+    }
     own, lowered = both(roi_node("i"), inputs, {"i": np.zeros(30, np.int64)}, (30, 6, 7, 7))
     np.testing.assert_allclose(lowered, own, atol=1e-4)
 
 
 def test_roi_align_of_one_box_an_image() -> None:
     rng = np.random.default_rng(2)
-    inputs: Arrays = {"x": rng.normal(size=(9, 3, 12, 20)).astype(np.float32), "r": boxes_inside(rng, 9, 12, 20)}
+    inputs: Arrays = {
+        "x": rng.normal(size=(9, 3, 12, 20)).astype(np.float32),
+        "r": boxes_inside(rng, 9, 12, 20),
+    }
     own, lowered = both(roi_node("i"), inputs, {"i": np.arange(9)}, (9, 3, 7, 7))
     np.testing.assert_allclose(lowered, own, atol=1e-4)
     with pytest.raises(RuntimeError, match="RoiAlign of this form has no lowering"):
@@ -109,7 +139,12 @@ def test_the_network_is_the_same(gridsample: Path) -> None:
     bundle = read_bundle(gridsample)
     assert bundle.lowering == "gridsample"
     kinds = {n.op_type for path in bundle.graphs.values() for n in onnx.load(path).graph.node}
-    assert "GridSample" in kinds and not kinds & {"DeformConv", "RoiAlign", "NonMaxSuppression", "NonZero"}
+    assert "GridSample" in kinds and not kinds & {
+        "DeformConv",
+        "RoiAlign",
+        "NonMaxSuppression",
+        "NonZero",
+    }
     found = compare(TorchBackend.load(gridsample / "weights.safetensors"), OrtBackend(bundle))
     assert [d.subgraph for d in found] == [s.name for s in SUBGRAPHS]
     assert max(d.relative for d in found) < 2e-4
@@ -126,7 +161,10 @@ def test_without_matrix_products_it_is_the_same_too(gridsample: Path, tmp_path: 
         assert not all_kinds(model.graph) & {"Gemm", "MatMul"}
         graphs[name] = tmp_path / f"{name}.onnx"
         onnx.save(model, graphs[name])
-    found = compare(TorchBackend.load(gridsample / "weights.safetensors"), OrtBackend(replace(bundle, graphs=graphs)))
+    found = compare(
+        TorchBackend.load(gridsample / "weights.safetensors"),
+        OrtBackend(replace(bundle, graphs=graphs)),
+    )
     assert max(d.relative for d in found) < 2e-4
 
 

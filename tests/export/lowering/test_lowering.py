@@ -22,7 +22,9 @@ def _lowered(n: int, lowering: Lowering = "standard") -> onnxruntime.InferenceSe
         [helper.make_tensor_value_info("S", TensorProto.FLOAT, [n, n])],
         [helper.make_tensor_value_info("keep", TensorProto.BOOL, [n])],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20), helper.make_opsetid(DOMAIN, 1)])
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 20), helper.make_opsetid(DOMAIN, 1)]
+    )
     model.ir_version = 10
     lower(model, lowering)
     onnx.checker.check_model(model, full_check=True)

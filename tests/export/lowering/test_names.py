@@ -52,13 +52,17 @@ def test_in_float32(finished: Finished, head: str, lowering: str) -> None:
 
 @LOWERINGS
 @HEADS
-def test_in_float16(finished: Finished, samples: dict[str, list[Tensors]], head: str, lowering: str) -> None:
+def test_in_float16(
+    finished: Finished, samples: dict[str, list[Tensors]], head: str, lowering: str
+) -> None:
     assert names(Converter("fp16", samples)(head, finished[head, lowering])) == []
 
 
 @pytest.mark.parametrize("symmetric", [False, True])
 @HEADS
-def test_in_int8(finished: Finished, samples: dict[str, list[Tensors]], head: str, symmetric: bool) -> None:
+def test_in_int8(
+    finished: Finished, samples: dict[str, list[Tensors]], head: str, symmetric: bool
+) -> None:
     assert names(Converter("int8", samples)(head, finished[head, "gridsample"], symmetric)) == []
 
 
@@ -76,8 +80,14 @@ def test_names_that_are_there_stay_and_inner_graphs_count() -> None:
         [make("Neg", ["x"], ["kept"]), make("Neg", ["x"], ["b"], name="same")], "body", [], []
     )
     graph = onnx.helper.make_graph(
-        [make("Loop", ["n", "", "x"], ["y"], body=body), make("Neg", ["y"], ["z"], name="kept"),
-         make("Neg", ["y"], ["w"], name="same")], "outer", [], [],
-    )  # fmt: skip
+        [
+            make("Loop", ["n", "", "x"], ["y"], body=body),
+            make("Neg", ["y"], ["z"], name="kept"),
+            make("Neg", ["y"], ["w"], name="same"),
+        ],
+        "outer",
+        [],
+        [],
+    )
     name_nodes(graph)
     assert [node.name for node in every_node(graph)] == ["y", "kept_", "same", "kept", "w"]

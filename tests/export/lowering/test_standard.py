@@ -29,19 +29,32 @@ def same(
     lower(model, lowering)
     onnx.checker.check_model(model, full_check=True)
     assert {opset.domain for opset in model.opset_import} == {""}
-    assert {n.op_type for n in model.graph.node} & {"DeformConv", "RoiAlign", "GridSample"} <= KNOWN[lowering]
+    assert {n.op_type for n in model.graph.node} & {
+        "DeformConv",
+        "RoiAlign",
+        "GridSample",
+    } <= KNOWN[lowering]
     torch.testing.assert_close(run(model, inputs), want, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("batch", "channels", "shared", "bias"), [(3, 1, True, True), (2, 4, False, False), (1, 2, True, True)]
+    ("batch", "channels", "shared", "bias"),
+    [(3, 1, True, True), (2, 4, False, False), (1, 2, True, True)],
 )
-def test_deform_conv2d(lowering: Lowering, batch: int, channels: int, shared: bool, bias: bool) -> None:
+def test_deform_conv2d(
+    lowering: Lowering, batch: int, channels: int, shared: bool, bias: bool
+) -> None:
     torch.manual_seed(batch)
-    inputs = {"input": torch.rand(batch, channels, 13, 21), "offset": torch.randn(1 if shared else batch, 18, 7, 11)}
-    constants = {"weight": torch.randn(5, channels, 3, 3)} | ({"bias": torch.randn(5)} if bias else {})
+    inputs = {
+        "input": torch.rand(batch, channels, 13, 21),
+        "offset": torch.randn(1 if shared else batch, 18, 7, 11),
+    }
+    constants = {"weight": torch.randn(5, channels, 3, 3)} | (
+        {"bias": torch.randn(5)} if bias else {}
+    )
     sizes = {"stride": 2, "padding": 1, "dilation": 1}
-    want = ops.deform_conv2d(*inputs.values(), *constants.values(), stride=2, padding=1)  # type: ignore[misc, arg-type]
+    tensors = [*inputs.values(), *constants.values()]
+    want = ops.deform_conv2d(*tensors, stride=2, padding=1)  # type: ignore[misc, arg-type]
     same(lowering, "DeformConv2d", inputs, want, sizes, constants)
 
 
@@ -54,7 +67,9 @@ def test_the_atlas_equals_the_levels_for_boxes_in_the_image(
     limit = torch.tensor([float(width), float(height)])
     features = {f"p{s}": torch.rand(1, 3, height // s, width // s) for s in STRIDES}
     corners = torch.rand(200, 2, 2) * limit
-    corners[:20] = torch.tensor([[0.0, 0.0], [width, height]]) + torch.randn(20, 1, 2) * 3  # touch every border
+    corners[:20] = (
+        torch.tensor([[0.0, 0.0], [width, height]]) + torch.randn(20, 1, 2) * 3
+    )  # touch every border
     corners = torch.minimum(corners.clamp(min=0), limit)
     boxes = torch.cat((torch.zeros(200, 1), corners.amin(1), corners.amax(1)), 1)
     want = ops.multiscale_roi_align([*features.values()], boxes, size, STRIDES)
@@ -65,8 +80,11 @@ def test_the_atlas_equals_the_levels_for_boxes_in_the_image(
 @pytest.mark.parametrize(("height", "width"), [(24, 80), (9, 13)])
 def test_the_motion_step(lowering: Lowering, height: int, width: int) -> None:
     torch.manual_seed(2)
-    masks, offsets = torch.rand(6, 1, height, width), torch.randn(4, 18, height, width) * 2
-    weights, projection, bias = torch.randn(4, 5, 1, 3, 3), torch.randn(20), torch.randn(1)
+    masks = torch.rand(6, 1, height, width)
+    offsets = torch.randn(4, 18, height, width) * 2
+    weights = torch.randn(4, 5, 1, 3, 3)
+    projection = torch.randn(20)
+    bias = torch.randn(1)
     corner = torch.rand(6, 2) * torch.tensor([width * 4.0, height * 4.0])
     boxes = torch.cat((corner, corner + torch.tensor([width * 4.0, height * 4.0])), 1)
     logits, features = ops.propagate_masks(masks, offsets, weights, projection, bias, boxes)
@@ -74,12 +92,16 @@ def test_the_motion_step(lowering: Lowering, height: int, width: int) -> None:
     inputs = {"masks": masks, "offsets": offsets}
     constants = {"weights": weights, "projection": projection, "bias": bias}
     same(lowering, "PropagateMasks", inputs, logits, None, constants)
-    model = one_node("PropagatedFeatures", {**inputs, "weights": weights, "boxes": boxes}, tuple(features.shape))
+    model = one_node(
+        "PropagatedFeatures", {**inputs, "weights": weights, "boxes": boxes}, tuple(features.shape)
+    )
     model.graph.initializer.append(onnx.numpy_helper.from_array(weights.numpy(), "weights"))
     del model.graph.input[2]
     lower(model, lowering)
     onnx.checker.check_model(model, full_check=True)
-    torch.testing.assert_close(run(model, {**inputs, "boxes": boxes}), features, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        run(model, {**inputs, "boxes": boxes}), features, rtol=1e-4, atol=1e-4
+    )
 
 
 def test_weights_that_are_no_constants_have_no_lowering(lowering: Lowering) -> None:

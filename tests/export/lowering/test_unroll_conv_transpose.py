@@ -12,10 +12,14 @@ from mapt.export.lowering.unroll_conv_transpose import unroll_transposed
 from tests.tools.nodes import open_session
 
 
-def mask_branch(rng: np.random.Generator, kernel: int = 2, last: int = 1, **attributes: Any) -> onnx.ModelProto:
+def mask_branch(
+    rng: np.random.Generator, kernel: int = 2, last: int = 1, **attributes: Any
+) -> onnx.ModelProto:
     """ConvTranspose, Relu and a convolution to 4 classes of x (3,5,7,9)."""
     shapes = {"w": (5, 6, kernel, kernel), "b": (6,), "v": (4, 6, last, last), "c": (4,)}
-    tensors = [numpy_helper.from_array(rng.normal(size=s).astype(np.float32), n) for n, s in shapes.items()]
+    tensors = [
+        numpy_helper.from_array(rng.normal(size=s).astype(np.float32), n) for n, s in shapes.items()
+    ]
     attributes = {"strides": [2, 2], "kernel_shape": [kernel, kernel], **attributes}
     nodes = [
         helper.make_node("ConvTranspose", ["x", "w", "b"], ["up"], **attributes),
@@ -23,9 +27,12 @@ def mask_branch(rng: np.random.Generator, kernel: int = 2, last: int = 1, **attr
         helper.make_node("Conv", ["act", "v", "c"], ["y"]),
     ]
     graph = helper.make_graph(
-        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [3, 5, 7, 9])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * 4)], tensors,
-    )  # fmt: skip
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [3, 5, 7, 9])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * 4)],
+        tensors,
+    )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
 
 
@@ -36,7 +43,8 @@ def run(model: onnx.ModelProto, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]
 
 def test_a_mask_branch_is_computed_per_block() -> None:
     rng = np.random.default_rng(0)
-    model, x = mask_branch(rng), rng.normal(size=(3, 5, 7, 9)).astype(np.float32)
+    model = mask_branch(rng)
+    x = rng.normal(size=(3, 5, 7, 9)).astype(np.float32)
     want = run(model, x)
     unroll_transposed(model)
     onnx.checker.check_model(model, full_check=True)
@@ -48,7 +56,13 @@ def test_a_mask_branch_is_computed_per_block() -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"strides": [1, 1]}, {"pads": [1, 1, 1, 1]}, {"output_padding": [1, 1]}, {"kernel": 3}, {"last": 3}],
+    [
+        {"strides": [1, 1]},
+        {"pads": [1, 1, 1, 1]},
+        {"output_padding": [1, 1]},
+        {"kernel": 3},
+        {"last": 3},
+    ],
 )
 def test_overlapping_and_padded_ones_stay(changed: dict[str, Any]) -> None:
     model = mask_branch(np.random.default_rng(0), **changed)

@@ -21,11 +21,15 @@ def network(groups: int, shared: bool = False) -> onnx.ModelProto:
         nodes.append(helper.make_node("Conv", ["z", "w", "b"], ["v"], name="d", group=groups))
     reads, gives = (["x", "z"], ["y", "v"]) if shared else (["x"], ["y"])
     graph = helper.make_graph(
-        nodes, "g",
+        nodes,
+        "g",
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 4, 5, 7]) for name in reads],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 6, 5, 7]) for name in gives],
-        [numpy_helper.from_array(weight, "w"), numpy_helper.from_array(rng.normal(size=6).astype(np.float32), "b")],
-    )  # fmt: skip
+        [
+            numpy_helper.from_array(weight, "w"),
+            numpy_helper.from_array(rng.normal(size=6).astype(np.float32), "b"),
+        ],
+    )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
 
 
@@ -33,10 +37,15 @@ def means(model: onnx.ModelProto, samples: list[Tensors]) -> list[NDArray[np.flo
     """The mean of each channel of each output over all samples."""
     session = onnxruntime.InferenceSession(model.SerializeToString())
     found = [session.run(None, dict(inputs)) for inputs in samples]
-    return [np.mean([v.mean((0, 2, 3), dtype=np.float64) for v in values], 0) for values in zip(*found, strict=True)]
+    return [
+        np.mean([v.mean((0, 2, 3), dtype=np.float64) for v in values], 0)
+        for values in zip(*found, strict=True)
+    ]
 
 
-def correct(model: onnx.ModelProto, samples: list[Tensors]) -> tuple[onnx.ModelProto, dict[str, NDArray[np.float32]]]:
+def correct(
+    model: onnx.ModelProto, samples: list[Tensors]
+) -> tuple[onnx.ModelProto, dict[str, NDArray[np.float32]]]:
     """The corrected graph, and its constants."""
     weight = numpy_helper.to_array(model.graph.initializer[0])
     ranges = safe_ranges(weight) * np.float32(8)  # coarse: 5 bits
@@ -51,10 +60,13 @@ def correct(model: onnx.ModelProto, samples: list[Tensors]) -> tuple[onnx.ModelP
 @pytest.mark.parametrize("groups", [1, 2])
 def test_means_stay_although_filters_are_rounded(groups: int) -> None:
     rng = np.random.default_rng(9)
-    samples: list[Tensors] = [{"x": rng.uniform(0, 3, (2, 4, 5, 7)).astype(np.float32)} for _ in range(3)]
+    samples: list[Tensors] = [
+        {"x": rng.uniform(0, 3, (2, 4, 5, 7)).astype(np.float32)} for _ in range(3)
+    ]
     model = network(groups)
     corrected, constants = correct(model, samples)
-    (want,), (got,) = means(model, samples), means(corrected, samples)
+    (want,) = means(model, samples)
+    (got,) = means(corrected, samples)
     np.testing.assert_allclose(got, want, atol=1e-5)
     bias = numpy_helper.to_array(model.graph.initializer[1])
     assert np.abs(constants["b"] - bias).max() > 0.01  # with the old bias they would not

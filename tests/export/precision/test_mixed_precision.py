@@ -37,9 +37,14 @@ NAMES = [s.name for s in SUBGRAPHS]
 def types_read(model: onnx.ModelProto, dtype: int) -> set[str]:
     """Kinds of nodes that read or give values of a type, Cast apart."""
     graph = shape_inference.infer_shapes(model, strict_mode=True).graph
-    values = {v.name: v.type.tensor_type.elem_type for v in (*graph.value_info, *graph.input, *graph.output)}
+    values = {
+        v.name: v.type.tensor_type.elem_type
+        for v in (*graph.value_info, *graph.input, *graph.output)
+    }
     values |= {t.name: t.data_type for t in graph.initializer}
-    found = {n.op_type for n in graph.node for name in (*n.input, *n.output) if values.get(name) == dtype}
+    found = {
+        n.op_type for n in graph.node for name in (*n.input, *n.output) if values.get(name) == dtype
+    }
     return found - {"Cast"}
 
 
@@ -49,7 +54,9 @@ def run(model: onnx.ModelProto, inputs: Tensors, level: Any = None) -> list[Any]
     options.intra_op_num_threads = 1  # else one for each of the machine's cores
     if level is not None:
         options.graph_optimization_level = level
-    outputs: list[Any] = onnxruntime.InferenceSession(model.SerializeToString(), options).run(None, dict(inputs))
+    outputs: list[Any] = onnxruntime.InferenceSession(model.SerializeToString(), options).run(
+        None, dict(inputs)
+    )
     return outputs
 
 
@@ -61,14 +68,29 @@ def error(want: NDArray[np.float32], got: NDArray[np.float32]) -> float:
 @pytest.mark.parametrize("name", NAMES)
 def test_only_convolutions_and_what_carries_them_are_half(bundle: Path, name: str) -> None:
     model = onnx.load(bundle / f"{name}.onnx")
-    before = [(v.name, v.type.tensor_type.elem_type) for v in (*model.graph.input, *model.graph.output)]
+    before = [
+        (v.name, v.type.tensor_type.elem_type) for v in (*model.graph.input, *model.graph.output)
+    ]
     chosen = to_half(model)
     onnx.checker.check_model(model, full_check=True)
     half = types_read(model, TensorProto.FLOAT16)
     assert {"Conv", "Gemm"} & half and chosen
-    decides = {"TopK", "Softmax", "Sigmoid", "Loop", "RoiAlign", "DeformConv", "GridSample", "ArgMax", "Exp", "Div"}
+    decides = {
+        "TopK",
+        "Softmax",
+        "Sigmoid",
+        "Loop",
+        "RoiAlign",
+        "DeformConv",
+        "GridSample",
+        "ArgMax",
+        "Exp",
+        "Div",
+    }
     assert not half & decides
-    assert [(v.name, v.type.tensor_type.elem_type) for v in (*model.graph.input, *model.graph.output)] == before
+    assert [
+        (v.name, v.type.tensor_type.elem_type) for v in (*model.graph.input, *model.graph.output)
+    ] == before
 
 
 @pytest.mark.parametrize(("kind", "symmetric"), [("fp16", False), ("int8", False), ("int8", True)])
@@ -76,12 +98,16 @@ def test_only_convolutions_and_what_carries_them_are_half(bundle: Path, name: st
 def test_lower_precision_stays_near(
     bundle: Path, samples: dict[str, list[Tensors]], kind: Any, symmetric: bool, name: str
 ) -> None:
-    """Floating outputs of the dense heads; detections change order where scores are near each other."""
+    """The floating-point outputs of the dense heads stay near those of float32.
+
+    Detections may change their order where their scores are close.
+    """
     model = onnx.load(bundle / f"{name}.onnx")
     lower = Converter(kind, samples)(name, model, symmetric)
     full, low = (run(m, samples[name][0]) for m in (model, lower))
-    # int8 gives up to 0.09 (p4), on every processor alike: its integer sums are exact, see test_saturation.py. Without
-    # corrected biases it gave 0.27, a wrong scale gives 1. What int8 costs the task is for the gate to say.
+    # int8 gives up to 0.09 (p4), on every processor alike: its integer sums are exact, see
+    # test_saturation.py. Without corrected biases it gave 0.27, a wrong scale gives 1. What int8
+    # costs the task is for the gate to say.
     limit = {"fp16": 0.01, "int8": 0.15}[kind]
     for value, want, got in zip(model.graph.output, full, low, strict=True):
         if name != "instance" and want.dtype == np.float32:
@@ -93,34 +119,46 @@ def test_lower_precision_stays_near(
 
 
 @pytest.mark.parametrize("name", ["backbone", "semantic", "motion", "appearance"])
-def test_int8_kernels_compute_what_the_graph_states(bundle: Path, samples: dict[str, list[Tensors]], name: str) -> None:
+def test_int8_kernels_compute_what_the_graph_states(
+    bundle: Path, samples: dict[str, list[Tensors]], name: str
+) -> None:
     """Beside the same graph in float32, convolution by convolution.
 
-    A code that rounds the other way changes others behind it: the backbone differs by 0.03. Products that saturate,
-    which 8-bit filters have on processors without VNNI, gave 0.12 to 0.25.
+    A code that rounds the other way changes others behind it: the backbone differs by 0.03.
+    Products that saturate, which 8-bit filters have on processors without VNNI, gave 0.12 to 0.25.
     """
     lower = Converter("int8", samples)(name, onnx.load(bundle / f"{name}.onnx"))
     stated = run(lower, samples[name][0], onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL)
-    for value, want, got in zip(lower.graph.output, stated, run(lower, samples[name][0]), strict=True):
+    for value, want, got in zip(
+        lower.graph.output, stated, run(lower, samples[name][0]), strict=True
+    ):
         if want.dtype == np.float32:
             assert error(want, got) < 0.1, value.name
 
 
-def test_int8_convolutions_read_the_picture_s_bytes(bundle: Path, samples: dict[str, list[Tensors]]) -> None:
+def test_int8_convolutions_read_the_picture_s_bytes(
+    bundle: Path, samples: dict[str, list[Tensors]]
+) -> None:
     lower = Converter("int8", samples)("backbone", onnx.load(bundle / "backbone.onnx"))
     assert not {"Sub", "Mul"} & {n.op_type for n in lower.graph.node}
     kinds = [n.op_type for n in lower.graph.node]
     assert kinds.count("DequantizeLinear") > kinds.count("Conv") > 50
 
 
-def test_engines_get_signed_symmetric_ranges(bundle: Path, samples: dict[str, list[Tensors]]) -> None:
+def test_engines_get_signed_symmetric_ranges(
+    bundle: Path, samples: dict[str, list[Tensors]]
+) -> None:
     """TensorRT takes no other, and no quantised biases."""
-    lower = Converter("int8", samples)("backbone", onnx.load(bundle / "backbone.onnx"), symmetric=True)
+    lower = Converter("int8", samples)(
+        "backbone", onnx.load(bundle / "backbone.onnx"), symmetric=True
+    )
     constants = {t.name: numpy_helper.to_array(t) for t in lower.graph.initializer}
     zeros = [constants[n.input[2]] for n in lower.graph.node if n.op_type == "QuantizeLinear"]
     assert zeros and all(z.dtype == np.int8 and not z.any() for z in zeros)
     filters = [
-        constants[n.input[0]] for n in lower.graph.node if n.op_type == "DequantizeLinear" and n.input[0] in constants
+        constants[n.input[0]]
+        for n in lower.graph.node
+        if n.op_type == "DequantizeLinear" and n.input[0] in constants
     ]
     assert filters and {f.dtype for f in filters} == {np.dtype(np.int8)}
 
@@ -130,10 +168,12 @@ def test_a_constant_beyond_half_keeps_its_node_in_float32() -> None:
     weight = rng.normal(size=(4, 3, 3, 3)).astype(np.float32)
     weight[0, 0, 0, 0] = 1e5
     graph = helper.make_graph(
-        [helper.make_node("Conv", ["x", "w"], ["y"])], "g",
+        [helper.make_node("Conv", ["x", "w"], ["y"])],
+        "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, 6, 6])], [numpy_helper.from_array(weight, "w")],
-    )  # fmt: skip
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, 6, 6])],
+        [numpy_helper.from_array(weight, "w")],
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])
     assert to_half(model) == []
     assert [n.op_type for n in model.graph.node] == ["Conv"]
@@ -158,8 +198,12 @@ def test_the_gate_sends_costly_heads_back() -> None:
 
 def test_what_fails_together_loses_its_costliest_first() -> None:
     verdict = judge("abc", scorer({"a": 0.006, "b": 0.003, "c": 0.002}), 0.01)
-    assert verdict.kept == ("b", "c") and [bool(t.faults) for t in verdict.trials] == [False] * 4 + [True, False]
-    assert verdict.returned == {"a": "PAT falls by 0.0110, more than 0.01 together with b, c; it costs most alone"}
+    assert verdict.kept == ("b", "c") and [bool(t.faults) for t in verdict.trials] == [
+        False
+    ] * 4 + [True, False]
+    assert verdict.returned == {
+        "a": "PAT falls by 0.0110, more than 0.01 together with b, c; it costs most alone"
+    }
     assert judge("ab", scorer({"a": 0.001, "b": 0.002}, together=1.0), 0.01).kept == ("a",)
     assert judge("ab", scorer({"a": 1.0, "b": 1.0}), 0.01).kept == ()
 
@@ -170,7 +214,13 @@ def test_what_went_back_for_another_head_returns() -> None:
     def score(heads: tuple[str, ...]) -> Score:
         bad = "c" in heads and len(heads) > 1
         return Score(
-            0.5 - 0.003 * ("a" in heads) - 0.001 * ("b" in heads) - 0.002 * ("c" in heads) - 0.02 * bad, 0.6, 10
+            0.5
+            - 0.003 * ("a" in heads)
+            - 0.001 * ("b" in heads)
+            - 0.002 * ("c" in heads)
+            - 0.02 * bad,
+            0.6,
+            10,
         )
 
     verdict = judge("abc", score, 0.01)
@@ -191,21 +241,27 @@ def test_tracking_and_switches_count_too() -> None:
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "GATE", (1, 4))
     monkeypatch.setattr(precision, "CALIBRATION", (1, 3))
-    monkeypatch.setattr(precision, "CALIBRATION_SEED", 5)  # where there is something from the first frame on
+    monkeypatch.setattr(
+        precision, "CALIBRATION_SEED", 5
+    )  # where there is something from the first frame on
     monkeypatch.setattr(precision, "GATE_SEED", 5)
 
 
 @pytest.mark.usefixtures("short")
 def test_a_bundle_in_int8_is_whole_and_the_same_twice(tmp_path: Path) -> None:
     request = Request(precision="int8", lowering=runnable_here())
-    first, second = (export_bundle(shipped_weights(), tmp_path / name, request) for name in ("a", "b"))
+    first, second = (
+        export_bundle(shipped_weights(), tmp_path / name, request) for name in ("a", "b")
+    )
     assert first.id == second.id and first.lowered
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
     kept = first.lowered.verdict.kept
     manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
     assert manifest["precision"] == "int8" and kept
-    assert manifest["int8"]["limit"] == PAIR_LIMIT and set(manifest["int8"]["pair_sums"]) == set(kept)
+    assert manifest["int8"]["limit"] == PAIR_LIMIT and set(manifest["int8"]["pair_sums"]) == set(
+        kept
+    )
     for name, entry in manifest["subgraphs"].items():
         assert entry["precision"] == ("int8" if name in kept else "fp32")
         graph = onnx.load(tmp_path / "a" / entry["file"])
@@ -213,8 +269,14 @@ def test_a_bundle_in_int8_is_whole_and_the_same_twice(tmp_path: Path) -> None:
         kinds = {n.op_type for n in graph.graph.node}
         assert ("QuantizeLinear" in kinds) is (name in kept)
     told = json.loads((tmp_path / "a" / "precision.json").read_text())
-    assert told["kept"] == list(kept) and told["trials"][0]["heads"] == [] and str(tmp_path) not in json.dumps(told)
-    tracker = PanopticTracker.load(tmp_path / "a", threads=1)  # which compares with the golden picture
+    assert (
+        told["kept"] == list(kept)
+        and told["trials"][0]["heads"] == []
+        and str(tmp_path) not in json.dumps(told)
+    )
+    tracker = PanopticTracker.load(
+        tmp_path / "a", threads=1
+    )  # which compares with the golden picture
     assert tracker.step(np.zeros((192, 624, 3), np.uint8), 0).semantic.shape == (192, 624)
 
 

@@ -1,4 +1,6 @@
-"""int8 graphs on an emulated processor with AVX2 and without VNNI: the same bits as on the one that is here.
+"""int8 graphs give the same bits on an emulated processor with AVX2 and without VNNI.
+
+They are compared with the processor of this machine.
 
 Processors without FMA may differ: QLinearAdd rounds a sum the other way there in 1 case of 2,500.
 """
@@ -31,13 +33,15 @@ numpy.savez(outputs, **dict(zip(names, session.run(names, dict(numpy.load(inputs
 
 @pytest.mark.slow
 @pytest.mark.skipif(
-    EMULATOR is None or platform.machine() != "x86_64", reason="needs qemu-user on x86-64 (Debian: qemu-user-static)"
+    EMULATOR is None or platform.machine() != "x86_64",
+    reason="needs qemu-user on x86-64 (Debian: qemu-user-static)",
 )
 @pytest.mark.parametrize("name", ["backbone", "semantic"])
 def test_int8_gives_the_same_bits_on_processors_without_vnni(
     bundle: Path, samples: dict[str, list[Tensors]], name: str, tmp_path: Path
 ) -> None:
-    graph, inputs = tmp_path / "int8.onnx", tmp_path / "inputs.npz"
+    graph = tmp_path / "int8.onnx"
+    inputs = tmp_path / "inputs.npz"
     onnx.save(quantize(onnx.load(bundle / f"{name}.onnx"), samples[name]), graph)
     np.savez(inputs, **samples[name][0])  # type: ignore[arg-type]
     session = onnxruntime.InferenceSession(graph)

@@ -1,4 +1,7 @@
-"""Engines built without a GPU by TensorRT-RTX: every subgraph, every target, and what happens when one cannot be."""
+"""Engines built without a GPU by TensorRT-RTX.
+
+The tests build every subgraph for every target, and check what happens when one cannot be built.
+"""
 
 import hashlib
 import json
@@ -21,7 +24,9 @@ from mapt.runtime.bundle.manifest import read_bundle
 from mapt.runtime.bundle.requirements import runnable_here
 from tests.export.conftest import has_tensorrt
 
-needs_tensorrt = pytest.mark.skipif(not has_tensorrt(), reason="needs TensorRT-RTX: pip install 'mapt[trt-rtx]'")
+needs_tensorrt = pytest.mark.skipif(
+    not has_tensorrt(), reason="needs TensorRT-RTX: pip install 'mapt[trt-rtx]'"
+)
 Run = Callable[..., Any]
 
 
@@ -46,7 +51,10 @@ def test_every_subgraph_builds_for_every_target(gridsample: Path) -> None:
 def test_building_again_gives_the_same_bytes(
     gridsample: Path, tmp_path: Path, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also from another folder and in other surroundings, which move what TensorRT sorts by address."""
+    """Building an engine again gives the same bytes.
+
+    The folder and the environment differ, which moves what TensorRT sorts by address.
+    """
     bundle = read_bundle(gridsample)
     for length in (1, 481, 1200):
         monkeypatch.setenv("MAPT_TEST_PADDING", "x" * length)
@@ -57,7 +65,10 @@ def test_building_again_gives_the_same_bytes(
             graphs[name] = folder / f"{name}.onnx"
             shutil.copy(bundle.graphs[name], graphs[name])
         for engine in build_engines(graphs, folder, target):
-            digests = [hashlib.sha256((root / engine.file).read_bytes()).digest() for root in (folder, gridsample)]
+            digests = [
+                hashlib.sha256((root / engine.file).read_bytes()).digest()
+                for root in (folder, gridsample)
+            ]
             assert digests[0] == digests[1], engine.file
 
 
@@ -70,22 +81,34 @@ def test_a_graph_that_does_not_parse_is_named(tmp_path: Path) -> None:
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 3])],
         [helper.make_tensor_value_info("z", TensorProto.INT64, [2, 6])],
     )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]), tmp_path / "bad.onnx")
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]), tmp_path / "bad.onnx"
+    )
     with pytest.raises(RuntimeError, match=r"^motion for sm86: TensorRT cannot parse "):
         build_engines({"motion": tmp_path / "bad.onnx"}, tmp_path, "sm86")
     lines: list[tuple[str, str]] = []
     graphs = {"motion": tmp_path / "bad.onnx"}
     assert build_engines(graphs, tmp_path, "sm86", refused=lambda *told: lines.append(told)) == []
     ((name, line),) = lines
-    assert name == "motion" and line.startswith("motion for sm86: TensorRT cannot parse ") and "\n" not in line
+    assert (
+        name == "motion"
+        and line.startswith("motion for sm86: TensorRT cannot parse ")
+        and "\n" not in line
+    )
 
 
 @needs_tensorrt
 def test_an_unknown_target_is_refused_before_any_work(mapt: Run, tmp_path: Path) -> None:
     library, possible = find_targets()
     assert library.startswith("tensorrt_rtx") and set(TARGETS) <= set(possible)
-    ran = mapt("export", shipped_weights(), "--out", tmp_path / "b", "--trt", "--targets", "sm86,sm52")
-    assert ran.code == 2 and ran.err.startswith("mapt: --targets sm52: tensorrt_rtx ") and ran.err.count("\n") == 1
+    ran = mapt(
+        "export", shipped_weights(), "--out", tmp_path / "b", "--trt", "--targets", "sm86,sm52"
+    )
+    assert (
+        ran.code == 2
+        and ran.err.startswith("mapt: --targets sm52: tensorrt_rtx ")
+        and ran.err.count("\n") == 1
+    )
     assert not (tmp_path / "b").exists()
 
 
@@ -102,17 +125,25 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> No
     monkeypatch.setattr(sys, "executable", str(fake))
 
 
-def test_without_tensorrt_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_tensorrt_it_is_said_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     stand_in(monkeypatch, tmp_path, "echo 'error: tensorrt: No module named tensorrt' >&2\nexit 3")
-    with pytest.raises(InputError, match=r"no TensorRT here \(tensorrt: No module.*install mapt\[trt-rtx\]"):
-        export_bundle(shipped_weights(), tmp_path / "b", Request(lowering=runnable_here(), targets=()))
+    with pytest.raises(
+        InputError, match=r"no TensorRT here \(tensorrt: No module.*install mapt\[trt-rtx\]"
+    ):
+        export_bundle(
+            shipped_weights(), tmp_path / "b", Request(lowering=runnable_here(), targets=())
+        )
     assert not (tmp_path / "b").exists()
 
 
 def test_a_process_that_dies_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As TensorRT-RTX does over a node of a domain that it does not know."""
     stand_in(monkeypatch, tmp_path, "kill -ABRT $$")
-    with pytest.raises(RuntimeError, match=r"motion for sm86: TensorRT ended its process with code -6"):
+    with pytest.raises(
+        RuntimeError, match=r"motion for sm86: TensorRT ended its process with code -6"
+    ):
         build_engines({"motion": tmp_path / "bad.onnx"}, tmp_path, "sm86")
 
 

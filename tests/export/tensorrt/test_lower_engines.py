@@ -36,13 +36,18 @@ def check_types(layers: dict[str, dict[str, int]], kind: Precision) -> None:
     else:
         assert set(layers["QUANTIZE"]) == {"INT8"} and set(layers["DEQUANTIZE"]) == {"FLOAT"}
         convolutions = layers["CONVOLUTION"]["FLOAT"] - unquantized(layers)
-        assert layers["DEQUANTIZE"]["FLOAT"] >= 2 * convolutions  # of what each reads, and of its filters
+        assert (
+            layers["DEQUANTIZE"]["FLOAT"] >= 2 * convolutions
+        )  # of what each reads, and of its filters
     decide = {"GRID_SAMPLE", "TOPK", "SOFTMAX", "LOOP"} & set(layers)
     assert not {"HALF", "INT8"} & {t for name in decide for t in layers[name]}
 
 
 def unquantized(layers: dict[str, dict[str, int]]) -> int:
-    """Fully connected layers, which stay float32 in int8: up to four, and on sm75 they are convolutions."""
+    """Return how many fully connected layers may stay float32 in int8.
+
+    There are up to four. On sm75 they are convolutions.
+    """
     return 0 if "MATRIX_MULTIPLY" in layers else 4
 
 
@@ -50,10 +55,16 @@ def unquantized(layers: dict[str, dict[str, int]]) -> int:
 @pytest.mark.parametrize("target", ["sm75", "sm86"])
 @pytest.mark.parametrize("kind", LOWER)
 def test_engines_of_lower_precisions_build(
-    gridsample: Path, samples: dict[str, list[Tensors]], tmp_path: Path, kind: Precision, target: str
+    gridsample: Path,
+    samples: dict[str, list[Tensors]],
+    tmp_path: Path,
+    kind: Precision,
+    target: str,
 ) -> None:
     """The smallest head; `make test-slow` has the others."""
-    model = Converter(kind, samples)("motion", onnx.load(gridsample / "motion.onnx"), symmetric=True)
+    model = Converter(kind, samples)(
+        "motion", onnx.load(gridsample / "motion.onnx"), symmetric=True
+    )
     if target == "sm75":
         remove_products(model, static_shapes(model))
     onnx.save(model, tmp_path / "motion.onnx")
@@ -99,9 +110,13 @@ def test_what_is_refused_is_told_and_left_out(
     """A head of a lower precision only: that a float32 one does not build is a fault."""
 
     def build(
-        graphs: dict[str, Path], folder: Path, target: str, cache: Path | None, done: Callable[[Engine], None],
+        graphs: dict[str, Path],
+        folder: Path,
+        target: str,
+        cache: Path | None,
+        done: Callable[[Engine], None],
         refused: Callable[[str, str], None],
-    ) -> list[Engine]:  # fmt: skip
+    ) -> list[Engine]:
         with pytest.raises(RuntimeError, match=r"^backbone for sm"):
             refused("backbone", f"backbone for {target}: TensorRT has no [such] kernel")
         refused("motion", f"motion for {target}: TensorRT has no [such] kernel")
@@ -111,9 +126,13 @@ def test_what_is_refused_is_told_and_left_out(
     monkeypatch.setattr(writer, "build_engines", build)
     monkeypatch.setattr(writer, "engine_targets", lambda wanted: wanted)
     monkeypatch.setattr(writer, "lower_precision", lambda *_: passed)
-    request = Request(size=(96, 320), lowering=runnable_here(), precision="fp16", targets=("sm75", "sm86"))
+    request = Request(
+        size=(96, 320), lowering=runnable_here(), precision="fp16", targets=("sm75", "sm86")
+    )
     done = export_bundle(shipped_weights(), tmp_path / "b", request)
-    assert done.refused == tuple(f"fp16 motion for {t}: TensorRT has no [such] kernel" for t in ("sm75", "sm86"))
+    assert done.refused == tuple(
+        f"fp16 motion for {t}: TensorRT has no [such] kernel" for t in ("sm75", "sm86")
+    )
     assert read_bundle(tmp_path / "b").engines == {}
     show_engines(Console(width=200), done.engines, done.refused, tmp_path / "b")
     assert capfd.readouterr().out.splitlines() == [f"not built: {line}" for line in done.refused]

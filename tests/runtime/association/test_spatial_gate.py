@@ -15,7 +15,8 @@ def box(x: float, y: float, width: float, height: float) -> list[float]:
 def used(before: list[float], now: list[float], **limits: float) -> float:
     """The share for one pair."""
     boxes = [np.array([b], np.float32) for b in (before, now)]
-    return float(reach_used(boxes[0], boxes[1], Thresholds(**limits))[0, 0])  # type: ignore[arg-type]
+    thresholds = Thresholds(**limits)  # type: ignore[arg-type]
+    return float(reach_used(boxes[0], boxes[1], thresholds)[0, 0])
 
 
 def test_distance_counts_in_sizes_and_in_every_direction() -> None:
@@ -24,18 +25,32 @@ def test_distance_counts_in_sizes_and_in_every_direction() -> None:
         assert used(start, box(x, y, 20, 20), reach=0.5, resize=9) == pytest.approx(1.0)
     assert used(start, box(125, 50, 20, 20), reach=0.5, resize=9) == pytest.approx(2.5)
     # Five times as large: what counts is what the picture of the object shows.
-    assert used(box(500, 250, 100, 100), box(550, 250, 100, 100), reach=0.5, resize=9) == pytest.approx(1.0)
+    assert used(
+        box(500, 250, 100, 100), box(550, 250, 100, 100), reach=0.5, resize=9
+    ) == pytest.approx(1.0)
 
 
 def test_the_size_is_the_mean_of_both_boxes_whichever_comes_first() -> None:
-    small, large = box(0, 0, 10, 10), box(30, 0, 40, 40)
-    assert used(small, large, reach=1, resize=9) == used(large, small, reach=1, resize=9) == pytest.approx(1.5)
-    assert used(box(0, 0, 5, 80), box(20, 0, 20, 20), reach=1, resize=9) == pytest.approx(1.0)  # the root of an area
+    small = box(0, 0, 10, 10)
+    large = box(30, 0, 40, 40)
+    assert (
+        used(small, large, reach=1, resize=9)
+        == used(large, small, reach=1, resize=9)
+        == pytest.approx(1.5)
+    )
+    assert used(box(0, 0, 5, 80), box(20, 0, 20, 20), reach=1, resize=9) == pytest.approx(
+        1.0
+    )  # the root of an area
 
 
 def test_a_wheel_does_not_become_a_truck() -> None:
-    wheel, truck = box(100, 50, 10, 10), box(100, 50, 60, 15)
-    assert used(wheel, truck, reach=9, resize=3) == used(truck, wheel, reach=9, resize=3) == pytest.approx(1.0)
+    wheel = box(100, 50, 10, 10)
+    truck = box(100, 50, 60, 15)
+    assert (
+        used(wheel, truck, reach=9, resize=3)
+        == used(truck, wheel, reach=9, resize=3)
+        == pytest.approx(1.0)
+    )
     assert used(wheel, truck, reach=9, resize=2) == pytest.approx(1.5)
 
 

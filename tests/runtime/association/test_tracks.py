@@ -1,4 +1,7 @@
-"""The track table on hand-made instances: which identity a detection gets, and when a track ends."""
+"""The track table on hand-made instances.
+
+The tests check which identity a detection gets, and when a track ends.
+"""
 
 from collections.abc import Sequence
 
@@ -12,7 +15,8 @@ from mapt.runtime.perception.fusion import Detections, Fused
 
 SECOND = 1_000_000_000  # ns
 START = 1_700_000_000 * SECOND  # as a clock since 1970 has it
-CAR, PERSON = 2, 3
+CAR = 2
+PERSON = 3
 
 
 def mask8(column: int) -> np.ndarray:
@@ -29,27 +33,49 @@ def unit(*values: float) -> np.ndarray:
     return out / np.float32(np.linalg.norm(out))
 
 
-A, B, C = unit(1), unit(0, 1), unit(0, 0, 1)
+A = unit(1)
+B = unit(0, 1)
+C = unit(0, 0, 1)
 
 
 class Sequencer:
     """Feeds a table with instances given as (column, embedding) or (column, embedding, label)."""
 
     def __init__(self, association: Association = "full", **limits: float) -> None:
-        # The grid is twelve cells wide and an object two: what is not about the gate looks everywhere.
+        # The grid is twelve cells wide and an object two: what is not about the gate looks
+        # everywhere.
         limits = {"reach": 9, **limits}
         self.table = TrackTable(Thresholds(**limits), association)  # type: ignore[arg-type]
         self.decisions: list[Decision] = []
 
-    def step(self, seconds: float, instances: Sequence[tuple], carried: Sequence[int] = ()) -> list[int]:  # type: ignore[type-arg]
+    def step(
+        self,
+        seconds: float,
+        instances: Sequence[tuple],  # type: ignore[type-arg]
+        carried: Sequence[int] = (),
+    ) -> list[int]:
         """Ids of the instances; `carried` are the columns of the live tracks' propagated masks."""
         count = len(instances)
         labels = np.array([i[2] if len(i) > 2 else CAR for i in instances], np.int32)
-        masks = np.stack([mask8(i[0]) for i in instances]) if count else np.zeros((0, 1, 4, 12), np.float32)
+        masks = (
+            np.stack([mask8(i[0]) for i in instances])
+            if count
+            else np.zeros((0, 1, 4, 12), np.float32)
+        )
         embeddings = np.stack([i[1] for i in instances]) if count else np.zeros((0, 3), np.float32)
         boxes = np.array([(i[0], 1, i[0] + 2, 3) for i in instances], np.float32).reshape(-1, 4) * 8
-        found = Detections(boxes, np.full(count, 0.9, np.float32), labels, np.zeros((count, 28, 28), np.float32), masks)
-        propagated = np.stack([mask8(c) for c in carried]) if carried else np.zeros((0, 1, 4, 12), np.float32)
+        found = Detections(
+            boxes,
+            np.full(count, 0.9, np.float32),
+            labels,
+            np.zeros((count, 28, 28), np.float32),
+            masks,
+        )
+        propagated = (
+            np.stack([mask8(c) for c in carried])
+            if carried
+            else np.zeros((0, 1, 4, 12), np.float32)
+        )
         fused = Fused(found, np.zeros((32, 96), np.int32), masks, boxes)
         self.table, ids, self.decisions = self.table.update(
             fused, propagated, embeddings, START + round(seconds * SECOND)
@@ -67,7 +93,9 @@ def test_propagated_masks_carry_an_id_through_motion() -> None:
     # The look changed completely, the order too, and neither is where it was.
     assert seq.step(0.1, [(5, C), (3, C)], carried=[3, 5]) == [2, 1]
     assert seq.stages() == [("propagation", 1), ("propagation", 2)]
-    assert [d.detection for d in seq.decisions] == [1, 0] and all(d.score == 1 for d in seq.decisions)
+    assert [d.detection for d in seq.decisions] == [1, 0] and all(
+        d.score == 1 for d in seq.decisions
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,15 +107,23 @@ def test_propagated_masks_carry_an_id_through_motion() -> None:
         ("appearance", [1, 2], "appearance"),
     ],
 )
-def test_each_mode_asks_its_own_cue_first(association: Association, ids: list[int], stage: str) -> None:
+def test_each_mode_asks_its_own_cue_first(
+    association: Association, ids: list[int], stage: str
+) -> None:
     seq = Sequencer(association)
     seq.step(0, [(0, A), (8, B)])
-    assert seq.step(0.1, [(0, A), (8, B)], carried=[8, 0]) == ids  # masks say swapped, looks say not
+    assert (
+        seq.step(0.1, [(0, A), (8, B)], carried=[8, 0]) == ids
+    )  # masks say swapped, looks say not
     assert {d.stage for d in seq.decisions} == {stage}
 
 
-@pytest.mark.parametrize(("association", "ids"), [("full", [1]), ("appearance", [1]), ("motion", [2]), ("iou", [2])])
-def test_each_mode_on_a_jump_that_masks_do_not_explain(association: Association, ids: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("association", "ids"), [("full", [1]), ("appearance", [1]), ("motion", [2]), ("iou", [2])]
+)
+def test_each_mode_on_a_jump_that_masks_do_not_explain(
+    association: Association, ids: list[int]
+) -> None:
     seq = Sequencer(association)
     seq.step(0, [(0, A)])
     assert seq.step(0.1, [(8, A)], carried=[0]) == ids
@@ -108,9 +144,13 @@ def test_a_birth_is_as_narrow_as_the_nearest_pair_that_was_refused() -> None:
     """With another threshold, or a little more likeness, it would have been a continuation."""
     seq = Sequencer(similarity=0.94, score=0.4)
     seq.step(0, [(0, A)])
-    assert [d.margin for d in seq.decisions] == pytest.approx([0.5])  # nothing was there to continue
+    assert [d.margin for d in seq.decisions] == pytest.approx(
+        [0.5]
+    )  # nothing was there to continue
     seq.step(0.1, [(8, unit(0.93, np.sqrt(1 - 0.93**2)))], carried=[4])
-    assert seq.stages()[0] == ("birth", 2) and seq.decisions[0].margin == pytest.approx(0.01, abs=1e-6)
+    assert seq.stages()[0] == ("birth", 2) and seq.decisions[0].margin == pytest.approx(
+        0.01, abs=1e-6
+    )
     seq.step(0.2, [(9, C)], carried=[8])  # half of the mask: IoU 1/3 where 0.3 is enough
     assert seq.stages()[0] == ("propagation", 2)
 
@@ -160,12 +200,15 @@ def test_classes_never_mix_in_either_stage() -> None:
 
 
 def test_look_alikes_are_told_apart_by_motion() -> None:
-    near, nearer = unit(1, 0.05), unit(1, 0.04)
+    near = unit(1, 0.05)
+    nearer = unit(1, 0.04)
     seq = Sequencer()
     seq.step(0, [(0, near), (4, nearer)])
     for frame in range(1, 4):  # they swap embeddings from frame to frame
         looks = (nearer, near) if frame % 2 else (near, nearer)
-        assert seq.step(0.1 * frame, [(frame, looks[0]), (4 + frame, looks[1])], carried=[frame, 4 + frame]) == [1, 2]
+        assert seq.step(
+            0.1 * frame, [(frame, looks[0]), (4 + frame, looks[1])], carried=[frame, 4 + frame]
+        ) == [1, 2]
 
 
 def test_a_lost_look_alike_does_not_take_over_a_visible_track() -> None:
@@ -185,7 +228,9 @@ def test_thresholds_of_both_stages() -> None:
     for cosine, same in ((0.81, True), (0.79, False)):
         seq = Sequencer(similarity=0.8)
         seq.step(0, [(0, A)])
-        assert (seq.step(0.1, [(6, unit(cosine, (1 - cosine**2) ** 0.5))], carried=[0]) == [1]) == same
+        assert (
+            seq.step(0.1, [(6, unit(cosine, (1 - cosine**2) ** 0.5))], carried=[0]) == [1]
+        ) == same
 
 
 def test_embeddings_are_averaged_and_stay_unit() -> None:
@@ -200,7 +245,12 @@ def test_decisions_carry_the_margin() -> None:
     seq.step(0, [(0, A), (4, B)])
     seq.step(0.1, [(8, unit(0.8, 0.6))])
     chosen, lost = seq.decisions
-    assert (chosen.stage, chosen.track, chosen.detection, chosen.threshold) == ("appearance", 1, 0, 0.5)
+    assert (chosen.stage, chosen.track, chosen.detection, chosen.threshold) == (
+        "appearance",
+        1,
+        0,
+        0.5,
+    )
     assert chosen.runner_up == pytest.approx(0.6) and chosen.margin == pytest.approx(0.2)
     assert (lost.stage, lost.track, lost.detection, lost.runner_up) == ("lost", 2, -1, None)
     assert lost.score == pytest.approx(0.1) and lost.margin == pytest.approx(1.4)
@@ -229,7 +279,10 @@ def test_the_gate_is_part_of_how_narrow_a_decision_was() -> None:
 
 
 def test_a_track_is_looked_for_where_its_motion_leads() -> None:
-    """Two sizes a second to the right, then hidden for half a second: it is found ahead and not where it was."""
+    """A hidden track is found ahead, where its motion leads, and not at its old place.
+
+    It moves two sizes a second to the right, and is then hidden for half a second.
+    """
     for column, ids in ((4, [1]), (0, [2])):
         seq = Sequencer(reach=0.75, velocity_momentum=0.0, foresight=1.0)
         seq.step(0, [(0, A)])
@@ -245,7 +298,9 @@ def test_motion_goes_on_for_so_long_as_foresight_says() -> None:
         seq.step(0, [(0, A)])
         seq.step(0.5, [(2, A)], carried=[2])  # two sizes a second
         seq.step(1.5, [(6, A)])
-        assert (seq.decisions[0].gate or 0) == pytest.approx(max(gate, 1 / 3))  # equal sizes take a third of `resize`
+        assert (seq.decisions[0].gate or 0) == pytest.approx(
+            max(gate, 1 / 3)
+        )  # equal sizes take a third of `resize`
 
 
 def test_velocities_are_averaged_over_sightings_from_rest() -> None:
@@ -270,6 +325,8 @@ def test_only_what_looks_alike_is_refused_by_the_gate() -> None:
     seq = Sequencer(reach=1.0, similarity=0.8)
     seq.step(0, [(0, A), (4, B)])
     seq.step(0.1, [(10, A)], carried=[0, 4])
-    assert seq.decisions[0].gate == pytest.approx(5.0)  # of track 1; track 2 is nearer and looks otherwise
+    assert seq.decisions[0].gate == pytest.approx(
+        5.0
+    )  # of track 1; track 2 is nearer and looks otherwise
     seq.step(0.2, [(10, C)], carried=[0])
     assert seq.decisions[0].stage == "birth" and seq.decisions[0].gate is None

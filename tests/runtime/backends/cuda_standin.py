@@ -1,6 +1,9 @@
-"""ONNX Runtime as a build with CUDA on a machine with a GPU: the real module, whose CUDA is the CPU under another name.
+"""A stand-in for an ONNX Runtime with CUDA on a machine with a GPU.
 
-Sessions, bindings and buffers are ONNX Runtime's own, so what is placed "on the device" is really bound and run.
+It is the real module, whose CUDA provider is the CPU's under another name.
+
+Sessions, bindings and buffers are ONNX Runtime's own, so what is placed "on the device" is really
+bound and run.
 """
 
 from __future__ import annotations
@@ -13,9 +16,10 @@ from mapt.runtime.backends.ort_providers import CPU, CUDA
 
 # As ONNX Runtime words it, though its signature is three times as long.
 ILLEGAL = (
-    "/onnxruntime_src/onnxruntime/core/providers/cuda/cuda_call.cc:154 std::conditional_t<THRW, void, "
-    "onnxruntime::common::Status> onnxruntime::CudaCall(ERRTYPE, const char*) [with ERRTYPE = cudaError] "
-    "CUDA failure 700: an illegal memory access was encountered ; GPU=0 ; hostname=host ; expr=cudaMalloc();\nmore"
+    "/onnxruntime_src/onnxruntime/core/providers/cuda/cuda_call.cc:154 std::conditional_t<THRW,"
+    " void, onnxruntime::common::Status> onnxruntime::CudaCall(ERRTYPE, const char*) [with ERRTYPE"
+    " = cudaError] CUDA failure 700: an illegal memory access was encountered ; GPU=0 ;"
+    " hostname=host ; expr=cudaMalloc();\nmore"
 )
 
 
@@ -29,7 +33,9 @@ class Session:
     """
 
     def __init__(self, world: Ort, real: Any, wanted: list[str]) -> None:
-        self.world, self.real, self.wanted = world, real, wanted
+        self.world = world
+        self.real = real
+        self.wanted = wanted
         self.falls_back = True
 
     def __getattr__(self, name: str) -> Any:
@@ -50,7 +56,10 @@ class Session:
         self.real.run_with_iobinding(binding)
 
     def _fail(self) -> None:
-        """As the real one does: another provider, told on standard output, unless that was switched off."""
+        """Fall back to another provider, as the real one does.
+
+        It reports this on standard output, unless that was switched off.
+        """
         if self.world.broken and self.wanted[0] == CUDA:
             if not self.falls_back:
                 raise RuntimeError(ILLEGAL)
@@ -64,7 +73,9 @@ class OrtValue:
     def __init__(self, world: Ort) -> None:
         self.world = world
 
-    def ortvalue_from_shape_and_type(self, shape: list[int], dtype: Any, device: str, index: int) -> Any:
+    def ortvalue_from_shape_and_type(
+        self, shape: list[int], dtype: Any, device: str, index: int
+    ) -> Any:
         self.world.placed.append(device)
         value = onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, dtype, "cpu", index)
         return value
@@ -83,7 +94,9 @@ class Ort:
     """
 
     def __init__(self, *providers: str) -> None:
-        self.providers, self.loads, self.broken = list(providers or (CUDA, CPU)), True, False
+        self.providers = list(providers or (CUDA, CPU))
+        self.loads = True
+        self.broken = False
         self.log: list[str] = []
         self.settings: list[dict[str, str]] = []
         self.placed: list[str] = []
@@ -99,7 +112,9 @@ class Ort:
     def preload_dlls(self) -> None:
         self.log.append("preload")
 
-    def InferenceSession(self, graph: Any, options: Any, *, providers: list[Any], enable_fallback: int = 1) -> Session:
+    def InferenceSession(
+        self, graph: Any, options: Any, *, providers: list[Any], enable_fallback: int = 1
+    ) -> Session:
         wanted = [p if isinstance(p, str) else p[0] for p in providers]
         self.log.append(wanted[0])
         self.settings += [p[1] for p in providers if not isinstance(p, str) and p[0] == CUDA]

@@ -1,8 +1,9 @@
 """TensorRT and CUDA as far as the backend uses them, on a machine without a GPU.
 
-Device memory is a dictionary of bytes by address, and nothing that is queued happens before the stream is waited for: a
-missing copy, a copy in the wrong order or a missing wait gives wrong numbers. Engines compute what a scripted network
-says. Names and parameters are those of the real bindings, which `test_tensorrt.py` checks.
+Device memory is a dictionary of bytes by address, and nothing that is queued happens before the
+stream is waited for: a missing copy, a copy in the wrong order or a missing wait gives wrong
+numbers. Engines compute what a scripted network says. Names and parameters are those of the real
+bindings, which `test_tensorrt.py` checks.
 """
 
 import ctypes
@@ -71,7 +72,9 @@ class Cuda:
         self.queue.clear()
         return (0,)
 
-    def cudaMemcpyAsync(self, dst: int, src: int, count: int, kind: cudaMemcpyKind, stream: int) -> tuple[int]:
+    def cudaMemcpyAsync(
+        self, dst: int, src: int, count: int, kind: cudaMemcpyKind, stream: int
+    ) -> tuple[int]:
         assert stream == 77
         up = kind == self.cudaMemcpyKind.cudaMemcpyHostToDevice
         device, host = (dst, src) if up else (src, dst)
@@ -116,7 +119,8 @@ class ExecutionContext:
     """Computes what its network says from device memory into device memory."""
 
     def __init__(self, engine: "Engine") -> None:
-        self.engine, self.addresses = engine, dict[str, int]()
+        self.engine = engine
+        self.addresses = dict[str, int]()
 
     def set_tensor_address(self, name: str, memory: int) -> bool:
         self.engine.world.cuda.log.append(f"address {self.engine.subgraph}.{name}")
@@ -124,14 +128,20 @@ class ExecutionContext:
         return memory in self.engine.world.cuda.device
 
     def execute_async_v3(self, stream_handle: int) -> bool:
-        world, spec = self.engine.world, BY_NAME[self.engine.subgraph]
+        world = self.engine.world
+        spec = BY_NAME[self.engine.subgraph]
         assert stream_handle == 77
         world.cuda.log.append(f"execute {spec.name}")
 
         def compute() -> None:
-            device, sizes = world.cuda.device, world.network.info.sizes
+            device = world.cuda.device
+            sizes = world.network.info.sizes
             inputs = {
-                t.name: np.frombuffer(bytes(device[self.addresses[t.name]]), t.dtype).reshape(t.resolve(sizes))
+                t.name: (
+                    np.frombuffer(bytes(device[self.addresses[t.name]]), t.dtype).reshape(
+                        t.resolve(sizes)
+                    )
+                )
                 for t in spec.inputs
             }
             for name, tensor in world.network.run(spec.name, inputs).items():
@@ -145,7 +155,8 @@ class Engine:
     """An engine whose content is the name of its subgraph."""
 
     def __init__(self, world: "Trt", subgraph: str) -> None:
-        self.world, self.subgraph = world, subgraph
+        self.world = world
+        self.subgraph = subgraph
         spec = BY_NAME[subgraph]
         self.modes = {t.name: (TensorIOMode.INPUT, t) for t in spec.inputs}
         self.modes |= {t.name: (TensorIOMode.OUTPUT, t) for t in spec.outputs}
@@ -192,10 +203,14 @@ class Trt:
     """Stands in for the module `tensorrt`."""
 
     __version__ = "10.14.1"
-    Logger, TensorIOMode, DataType = Logger, TensorIOMode, DataType
+    Logger = Logger
+    TensorIOMode = TensorIOMode
+    DataType = DataType
 
     def __init__(self, network: Backend) -> None:
-        self.network, self.cuda, self.contexts = network, Cuda(), 0
+        self.network = network
+        self.cuda = Cuda()
+        self.contexts = 0
         self.types: dict[str, str] = {}  # tensors of another type than the contract's
         self.refuses: set[str] = set()  # subgraphs
         self.Runtime = type("Runtime", (Runtime,), {"world": self})

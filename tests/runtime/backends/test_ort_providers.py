@@ -72,9 +72,14 @@ def test_cuda_runs_every_subgraph_in_float32_and_health_says_so(
     tracker = PanopticTracker.load(bundle, threads=1, device=device)
     assert tracker.health().providers == {s.name: CUDA for s in SUBGRAPHS}
     assert json.loads(json.dumps(tracker.health().to_dict()))["providers"]["motion"] == CUDA
-    assert ort.log == ["preload", *[CUDA] * (1 + len(SUBGRAPHS))], "libraries come before the first session"
+    assert ort.log == [
+        "preload",
+        *[CUDA] * (1 + len(SUBGRAPHS)),
+    ], "libraries come before the first session"
     assert len(ort.settings) == 1 + len(SUBGRAPHS)
-    assert {(s["use_tf32"], s["cudnn_conv_algo_search"]) for s in ort.settings} == {("0", "HEURISTIC")}
+    assert {(s["use_tf32"], s["cudnn_conv_algo_search"]) for s in ort.settings} == {
+        ("0", "HEURISTIC")
+    }
     assert set(ort.placed) == {"cuda"}
 
 
@@ -82,7 +87,9 @@ def test_tf32_is_on_only_by_request_and_stated(ort: cuda_standin.Ort, bundle: Pa
     tracker = PanopticTracker.load(bundle, threads=1, device="cuda", tf32=True)
     assert set(tracker.health().providers.values()) == {f"{CUDA} with TF32"}
     assert [s["use_tf32"] for s in ort.settings] == ["0", *["1"] * len(SUBGRAPHS)]
-    assert set(PanopticTracker.load(bundle, threads=1, device="cpu", tf32=True).health().providers.values()) == {CPU}
+    assert set(
+        PanopticTracker.load(bundle, threads=1, device="cpu", tf32=True).health().providers.values()
+    ) == {CPU}
 
 
 def test_tracks_are_those_of_the_cpu(ort: cuda_standin.Ort, bundle: Path) -> None:
@@ -98,7 +105,9 @@ def test_a_provider_that_does_not_load_is_an_error_with_the_loaders_reason(
     """ONNX Runtime itself takes the CPU, and says nothing that a program could read."""
     ort.loads = False
     text = refusal(checked, "cuda")
-    assert text.startswith("device 'cuda': CUDA's provider does not load (/nowhere/onnxruntime/capi/lib")
+    assert text.startswith(
+        "device 'cuda': CUDA's provider does not load (/nowhere/onnxruntime/capi/lib"
+    )
     assert "cannot open shared object file" in text and "device 'cpu'" in text
     for _ in range(2):
         assert set(OrtBackend(checked, 1).providers.values()) == {CPU}
@@ -111,21 +120,31 @@ def test_a_build_without_cuda_is_refused_where_cuda_is_asked_for(
     ort: cuda_standin.Ort, checked: Bundle, caplog: pytest.LogCaptureFixture
 ) -> None:
     ort.providers = [CPU]
-    assert "has no CUDA provider; install mapt[gpu]; or take device 'cpu'" in refusal(checked, "cuda")
+    assert "has no CUDA provider; install mapt[gpu]; or take device 'cpu'" in refusal(
+        checked, "cuda"
+    )
     assert set(OrtBackend(checked, 1, "auto").providers.values()) == {CPU}
     assert not caplog.messages and ort.log == [CPU] * len(SUBGRAPHS)
 
 
 def test_without_a_gpu_nothing_of_cuda_is_loaded(
-    ort: cuda_standin.Ort, checked: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ort: cuda_standin.Ort,
+    checked: Bundle,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def none() -> None:
         raise NoCudaError("NVIDIA's driver finds no GPU")
 
     monkeypatch.setattr(providers, "check_driver", none)
-    assert refusal(checked, "cuda") == "device 'cuda': NVIDIA's driver finds no GPU; or take device 'cpu'"
+    assert (
+        refusal(checked, "cuda")
+        == "device 'cuda': NVIDIA's driver finds no GPU; or take device 'cpu'"
+    )
     assert set(OrtBackend(checked, 1).providers.values()) == {CPU}
-    assert caplog.messages == ["mapt: the CPU runs the network, CUDA cannot: NVIDIA's driver finds no GPU"]
+    assert caplog.messages == [
+        "mapt: the CPU runs the network, CUDA cannot: NVIDIA's driver finds no GPU"
+    ]
     assert ort.log == [CPU] * len(SUBGRAPHS)
 
 
@@ -133,7 +152,8 @@ class Driver:
     """NVIDIA's driver: what cuInit says, and how many GPUs there are."""
 
     def __init__(self, status: int, gpus: int) -> None:
-        self.status, self.gpus = status, gpus
+        self.status = status
+        self.gpus = gpus
 
     def __call__(self, name: str) -> "Driver":
         return self
@@ -151,7 +171,10 @@ class Driver:
 
 
 def test_the_driver_says_why_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    for driver, words in ((Driver(100, 0), r"\(no CUDA-capable device is detected\)"), (Driver(0, 0), "finds no GPU")):
+    for driver, words in (
+        (Driver(100, 0), r"\(no CUDA-capable device is detected\)"),
+        (Driver(0, 0), "finds no GPU"),
+    ):
         monkeypatch.setattr(ctypes, "CDLL", driver)
         with pytest.raises(NoCudaError, match=words):
             providers.check_driver()
@@ -174,12 +197,20 @@ def test_after_an_illegal_access_no_tracker_goes_on_with_the_cpu(
     (image,) = images(1)
     tracker.step(image, 0)
     ort.broken = True
-    with pytest.raises(BackendError, match=r"^backbone: RuntimeError: CUDA failure 700: an illegal .*; frame dropped$"):
+    with pytest.raises(
+        BackendError,
+        match=r"^backbone: RuntimeError: CUDA failure 700: an illegal .*; frame dropped$",
+    ):
         tracker.step(image, PERIOD)
-    assert tracker.health().status is Status.FAULT and set(tracker.health().providers.values()) == {CUDA}
-    assert tracker.backend.sessions["backbone"].get_providers()[0] == CUDA  # type: ignore[attr-defined]
+    assert tracker.health().status is Status.FAULT and set(tracker.health().providers.values()) == {
+        CUDA
+    }
+    sessions = tracker.backend.sessions  # type: ignore[attr-defined]
+    assert sessions["backbone"].get_providers()[0] == CUDA
     text = refusal(checked, device)
-    assert text.startswith("CUDA worked in this process and fails now (CUDA failure 700: an illegal memory access")
+    assert text.startswith(
+        "CUDA worked in this process and fails now (CUDA failure 700: an illegal memory access"
+    )
     assert "start the process again" in text and not capfd.readouterr().out
 
 
@@ -205,9 +236,12 @@ def test_a_session_that_comes_up_elsewhere_is_refused(
 
     monkeypatch.setattr(providers, "start_cuda", start)
     assert ".onnx: CUDA's provider does not load" in refusal(checked, "auto")
-    ort.loads, ort.__file__ = True, str(tmp_path / "__init__.py")
+    ort.loads = True
+    ort.__file__ = str(tmp_path / "__init__.py")
     monkeypatch.setattr(providers, "_check_library", lambda _: None)
-    assert ".onnx: CUDA's provider did not come up, and ONNX Runtime says no reason" in refusal(checked, "auto")
+    assert ".onnx: CUDA's provider did not come up, and ONNX Runtime says no reason" in refusal(
+        checked, "auto"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -227,10 +261,14 @@ def on_cuda(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 @needs_library
-def test_graphs_for_cuda_rank_channels_as_cudas_resize_has_them(custom: Bundle, on_cuda: Bundle) -> None:
+def test_graphs_for_cuda_rank_channels_as_cudas_resize_has_them(
+    custom: Bundle, on_cuda: Bundle
+) -> None:
     axes = {}
     for bundle in (custom, on_cuda):
-        (node,) = (n for n in onnx.load(bundle.graphs["semantic"]).graph.node if n.op_type == "ArgMax")
+        (node,) = (
+            n for n in onnx.load(bundle.graphs["semantic"]).graph.node if n.op_type == "ArgMax"
+        )
         axes[bundle.folder] = next(a.i for a in node.attribute if a.name == "axis")
     assert list(axes.values()) == [3, 1] and on_cuda.operators == custom.operators
     given = inputs_of(custom)["semantic"]
@@ -240,18 +278,30 @@ def test_graphs_for_cuda_rank_channels_as_cudas_resize_has_them(custom: Bundle, 
 
 @needs_library
 def test_custom_bundles_need_operators_for_cuda(
-    ort: cuda_standin.Ort, custom: Bundle, on_cuda: Bundle, monkeypatch: pytest.MonkeyPatch,
+    ort: cuda_standin.Ort,
+    custom: Bundle,
+    on_cuda: Bundle,
+    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(providers, "operator_providers", lambda _: (CPU,))
     text = refusal(custom, "cuda")
     assert "_ort_ops" in text and "without CUDA kernels" in text
     assert "--ops standard or gridsample" in text and "device 'cpu'" in text
-    assert set(OrtBackend(custom, 1).providers.values()) == {CPU} and "without CUDA kernels" in caplog.messages[0]
+    assert (
+        set(OrtBackend(custom, 1).providers.values()) == {CPU}
+        and "without CUDA kernels" in caplog.messages[0]
+    )
     monkeypatch.setattr(providers, "operator_providers", lambda _: (CPU, CUDA))
     assert set(OrtBackend(on_cuda, 1).providers.values()) == {CUDA}
-    assert "semantic.onnx: is made for a CPU; export with --ops custom --device cuda, or" in refusal(custom, "cuda")
-    assert set(OrtBackend(custom, 1).providers.values()) == {CPU} and "made for a CPU" in caplog.messages[1]
+    assert (
+        "semantic.onnx: is made for a CPU; export with --ops custom --device cuda, or"
+        in refusal(custom, "cuda")
+    )
+    assert (
+        set(OrtBackend(custom, 1).providers.values()) == {CPU}
+        and "made for a CPU" in caplog.messages[1]
+    )
 
 
 @needs_library
@@ -270,15 +320,21 @@ def test_a_library_of_before_the_providers_is_to_be_built_again(
 
 def test_a_device_that_is_none_and_tensorrt_on_a_cpu_are_refused(checked: Bundle) -> None:
     for device in ("gpu", ""):
-        with pytest.raises(InputError, match=f"^device '{device}' is unknown; choose one of auto, cpu, cuda"):
+        with pytest.raises(
+            InputError, match=f"^device '{device}' is unknown; choose one of auto, cpu, cuda"
+        ):
             PanopticTracker.load(checked.folder, device=device)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="backend 'tensorrt': runs on a GPU, not on device 'cpu'"):
         choice.open_backend(checked, "tensorrt", 1, "cpu")
 
 
-def test_the_command_takes_the_device(mapt: Run, bundle: Path, pictures: Path, tmp_path: Path) -> None:
+def test_the_command_takes_the_device(
+    mapt: Run, bundle: Path, pictures: Path, tmp_path: Path
+) -> None:
     ran = mapt("track", pictures, "--model", bundle, "--out", tmp_path / "out", "--device", "cuda")
-    assert ran.code == 2 and ran.err.startswith("mapt: device 'cuda': ") and ran.err.count("\n") == 1
+    assert (
+        ran.code == 2 and ran.err.startswith("mapt: device 'cuda': ") and ran.err.count("\n") == 1
+    )
     ran = mapt("track", pictures, "--model", shipped_weights(), "--out", tmp_path / "out", "--tf32")
     assert ran.code == 2 and "--tf32: is for bundles" in ran.err
     for device, words in (("gpu", "choose one of cpu, cuda"), ("cuda", "is for --ops custom")):
@@ -297,7 +353,11 @@ def test_tracks_json_says_what_ran(bundle: Path, pictures: Path, tmp_path: Path)
 def test_a_golden_picture_that_differs_names_what_ran_it(
     ort: cuda_standin.Ort, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """TF32 differs by 7e-3 on the shipped network; float32 may not, and TF32 may where it was asked for."""
+    """The error for a golden picture that differs names the provider.
+
+    TF32 differs by 7e-3 on the shipped network. float32 may not differ so much, and TF32 may if it
+    was asked for.
+    """
     run = OrtBackend.run
 
     def rounded(self: OrtBackend, subgraph: str, inputs: Any) -> Tensors:
@@ -305,7 +365,10 @@ def test_a_golden_picture_that_differs_names_what_ran_it(
         return {k: v * np.float32(1.007) if k == "propagated" else v for k, v in out.items()}
 
     monkeypatch.setattr(OrtBackend, "run", rounded)
-    with pytest.raises(InputError, match=f"motion.propagated differs by .* more than 0.002, run by {CUDA}; .* 'cpu'"):
+    with pytest.raises(
+        InputError,
+        match=f"motion.propagated differs by .* more than 0.002, run by {CUDA}; .* 'cpu'",
+    ):
         PanopticTracker.load(bundle, threads=1, device="cuda")
     PanopticTracker.load(bundle, threads=1, device="cuda", tf32=True)
     with pytest.raises(InputError, match=f"run by {CPU}"):
@@ -319,7 +382,9 @@ def test_a_golden_picture_that_does_not_run_is_one_line(
         raise RuntimeError(cuda_standin.ILLEGAL)
 
     monkeypatch.setattr(OrtBackend, "run", broken)
-    with pytest.raises(InputError, match=rf"backbone fails, run by {CUDA} \(CUDA failure 700: an illegal .* encoun"):
+    with pytest.raises(
+        InputError, match=rf"backbone fails, run by {CUDA} \(CUDA failure 700: an illegal .* encoun"
+    ):
         PanopticTracker.load(bundle, threads=1)
 
 
@@ -339,21 +404,31 @@ def inputs_of(bundle: Bundle) -> dict[str, Tensors]:
     given: dict[str, Tensors] = {}
     for spec in SUBGRAPHS:
         given[spec.name] = {
-            t.name: (random.random(t.resolve(bundle.info.sizes)) * (255 if t.dtype == "uint8" else 1)).astype(t.dtype)
+            t.name: (
+                (
+                    random.random(t.resolve(bundle.info.sizes)) * (255 if t.dtype == "uint8" else 1)
+                ).astype(t.dtype)
+            )
             for t in spec.inputs
         }
     return given
 
 
 def test_bound_buffers_give_the_same_bits_in_every_subgraph(checked: Bundle) -> None:
-    plain, bound = OrtBackend(checked, 1, "cpu"), OrtBackend(checked, 1, "cpu", bound=True)
+    plain = OrtBackend(checked, 1, "cpu")
+    bound = OrtBackend(checked, 1, "cpu", bound=True)
     for name, given in inputs_of(checked).items():
-        want, got = plain.run(name, given), bound.run(name, given)
+        want = plain.run(name, given)
+        got = bound.run(name, given)
         kept = {k: v.copy() for k, v in got.items()}
         assert [t.name for t in BY_NAME[name].outputs] == list(got)
-        assert all(np.array_equal(want[k], got[k]) and want[k].dtype == got[k].dtype for k in want), name
+        assert all(
+            np.array_equal(want[k], got[k]) and want[k].dtype == got[k].dtype for k in want
+        ), name
         bound.run(name, {k: np.zeros_like(v) for k, v in given.items()})
-        assert all(np.array_equal(got[k], kept[k]) for k in got), "what was handed out is the caller's"
+        assert all(np.array_equal(got[k], kept[k]) for k in got), (
+            "what was handed out is the caller's"
+        )
         with pytest.raises(ValueError, match="read-only"):
             next(iter(got.values()))[...] = 0
 
@@ -371,7 +446,8 @@ def test_bound_buffers_take_what_lies_on_the_device_from_there(
         update(self, array)
 
     monkeypatch.setattr(onnxruntime.OrtValue, "update_inplace", counted)
-    bound, plain = OrtBackend(checked, 1, "cpu", bound=True), OrtBackend(checked, 1, "cpu")
+    bound = OrtBackend(checked, 1, "cpu", bound=True)
+    plain = OrtBackend(checked, 1, "cpu")
     image = inputs_of(checked)["backbone"]
     trunk = bound.run("backbone", image)
     assert len(sent) == 1
@@ -379,14 +455,16 @@ def test_bound_buffers_take_what_lies_on_the_device_from_there(
     first = bound.run("instance", pyramid)
     assert len(sent) == 1, "the pyramid is there"
     other = {n: v * np.float32(0.5) for n, v in pyramid.items()}
-    want, got = plain.run("instance", other), bound.run("instance", other)
+    want = plain.run("instance", other)
+    got = bound.run("instance", other)
     assert len(sent) == 5 and all(np.array_equal(want[n], got[n]) for n in want)
     again = bound.run("instance", pyramid)
     assert len(sent) == 9 and all(np.array_equal(first[n], again[n]) for n in first)
 
 
 def test_bound_buffers_refuse_what_is_not_the_contracts(checked: Bundle) -> None:
-    bound, given = OrtBackend(checked, 1, "cpu", bound=True), inputs_of(checked)["backbone"]
+    bound = OrtBackend(checked, 1, "cpu", bound=True)
+    given = inputs_of(checked)["backbone"]
     with pytest.raises(ValueError, match=r"^image is float32 \(1, \d+, \d+, 3\), not uint8"):
         bound.run("backbone", {"image": given["image"].astype(np.float32)})
     with pytest.raises(ValueError, match=r"image is uint8 .*, not uint8"):
@@ -398,7 +476,9 @@ def test_the_smallest_graph_is_what_it_says() -> None:
     onnx.checker.check_model(model)
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "y")]
     graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", ends[:1], ends[1:])
-    assert model == helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    assert model == helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8
+    )
 
 
 def test_wrappers_say_what_runs_inside(checked: Bundle) -> None:
@@ -408,7 +488,8 @@ def test_wrappers_say_what_runs_inside(checked: Bundle) -> None:
     class Older:
         """A host's own backend, from before there was such a field."""
 
-        name, info = "own", checked.info
+        name = "own"
+        info = checked.info
 
         def run(self, subgraph: str, inputs: Any) -> Tensors:
             raise NotImplementedError

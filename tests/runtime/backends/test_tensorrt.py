@@ -1,4 +1,7 @@
-"""The TensorRT backend on a stand-in: its buffers, its order of calls, the whole tracker; and what it refuses."""
+"""The TensorRT backend on a stand-in.
+
+The tests cover its buffers, its order of calls, the whole tracker, and what it refuses.
+"""
 
 import gc
 import importlib.util
@@ -32,7 +35,10 @@ LIBRARY = "tensorrt 10.14.1"
 
 @pytest.fixture
 def network(scene: Make, actor: Make) -> Any:
-    """A car that is hidden for a while, another, a person: more than one batch of the motion head."""
+    """A scene with a car that is hidden for a while, another car, and a person.
+
+    It needs more than one batch of the motion head.
+    """
     return scene(
         actor(0, 8, dx=4, look=0, score=0.95, hidden=(2, 3)),
         actor(80, 24, dx=-4, look=1, score=0.9),
@@ -62,7 +68,9 @@ def track(tracker: PanopticTracker, picture: Make) -> list[dict[str, int]]:
     return [digest(tracker.step(picture(n), n * PERIOD)) for n in range(8)]
 
 
-def test_the_tracker_sees_what_the_network_says(bundle: Bundle, machine: Machine, network: Any, picture: Make) -> None:
+def test_the_tracker_sees_what_the_network_says(
+    bundle: Bundle, machine: Machine, network: Any, picture: Make
+) -> None:
     wanted = track(PanopticTracker(network), picture)
     assert track(PanopticTracker(TensorrtBackend(bundle, machine)), picture) == wanted
 
@@ -71,16 +79,22 @@ def test_memory_is_planned_once_and_given_back(
     bundle: Bundle, machine: Machine, world: standin.Trt, picture: Make
 ) -> None:
     backend = TensorrtBackend(bundle, machine)
-    sizes, cuda = bundle.info.sizes, world.cuda
+    sizes = bundle.info.sizes
+    cuda = world.cuda
     distinct = {(t.name, t.resolve(sizes)) for s in SUBGRAPHS for t in (*s.inputs, *s.outputs)}
     assert len(cuda.device) == len(cuda.host) == len(distinct) and world.contexts == len(SUBGRAPHS)
-    bytes_wanted = sum(int(np.prod(t.resolve(sizes))) * np.dtype(t.dtype).itemsize for t in _tensors(sizes).values())
+    bytes_wanted = sum(
+        int(np.prod(t.resolve(sizes))) * np.dtype(t.dtype).itemsize
+        for t in _tensors(sizes).values()
+    )
     assert sum(map(len, cuda.device.values())) == bytes_wanted
     planned = [line for line in cuda.log if line.startswith("address")]
     assert len(planned) == sum(len(s.inputs) + len(s.outputs) for s in SUBGRAPHS)
     cuda.log.clear()
     track(PanopticTracker(backend), picture)
-    assert not [line for line in cuda.log if "Malloc" in line or "Alloc" in line or "address" in line]
+    assert not [
+        line for line in cuda.log if "Malloc" in line or "Alloc" in line or "address" in line
+    ]
     del backend
     gc.collect()
     assert not cuda.device and not cuda.host and cuda.log[-1] == "cudaStreamDestroy"
@@ -90,7 +104,9 @@ def _tensors(sizes: dict[str, int]) -> dict[Any, Any]:
     return {(t.name, t.resolve(sizes)): t for s in SUBGRAPHS for t in (*s.inputs, *s.outputs)}
 
 
-def test_the_pyramid_stays_on_the_device(bundle: Bundle, machine: Machine, world: standin.Trt, picture: Make) -> None:
+def test_the_pyramid_stays_on_the_device(
+    bundle: Bundle, machine: Machine, world: standin.Trt, picture: Make
+) -> None:
     tracker = PanopticTracker(TensorrtBackend(bundle, machine))
     tracker.step(picture(0), 0)
     world.cuda.log.clear()
@@ -99,13 +115,27 @@ def test_the_pyramid_stays_on_the_device(bundle: Bundle, machine: Machine, world
     for line in world.cuda.log:
         words = line.split()
         calls.append(words[1] if words[0] == "execute" else words[0])
-    per_call = ["upload"] * 4 + ["motion"] + ["download"] * 2 + ["wait"]  # s_prev, masks_prev, masks, boxes; s is there
-    looks = ["upload"] * 3 + ["appearance", "download", "wait"]  # boxes, mask_logits, f_p; the pyramid is there
+    per_call = (
+        ["upload"] * 4 + ["motion"] + ["download"] * 2 + ["wait"]
+    )  # s_prev, masks_prev, masks, boxes; s is there
+    looks = ["upload"] * 3 + [
+        "appearance",
+        "download",
+        "wait",
+    ]  # boxes, mask_logits, f_p; the pyramid is there
     assert calls == (
-        ["upload", "backbone"] + ["download"] * 5 + ["wait"]
-        + ["semantic"] + ["download"] * 3 + ["wait"] + ["instance"] + ["download"] * 6 + ["wait"]
-        + per_call * 2 + looks * 2
-    )  # fmt: skip
+        ["upload", "backbone"]
+        + ["download"] * 5
+        + ["wait"]
+        + ["semantic"]
+        + ["download"] * 3
+        + ["wait"]
+        + ["instance"]
+        + ["download"] * 6
+        + ["wait"]
+        + per_call * 2
+        + looks * 2
+    )
 
 
 def test_what_was_handed_out_cannot_be_changed_and_other_arrays_are_sent(
@@ -127,11 +157,15 @@ def test_what_was_handed_out_cannot_be_changed_and_other_arrays_are_sent(
         assert all(np.array_equal(found[n], wanted[n]) for n in wanted)
 
 
-def test_two_trackers_do_not_disturb_each_other(bundle: Bundle, machine: Machine, network: Any, picture: Make) -> None:
+def test_two_trackers_do_not_disturb_each_other(
+    bundle: Bundle, machine: Machine, network: Any, picture: Make
+) -> None:
     wanted = track(PanopticTracker(network), picture)
     one, two = (PanopticTracker(TensorrtBackend(bundle, machine)) for _ in range(2))
     for number in range(8):
-        frames = [t.step(picture(number + shift), number * PERIOD) for t, shift in ((one, 0), (two, 0))]
+        frames = [
+            t.step(picture(number + shift), number * PERIOD) for t, shift in ((one, 0), (two, 0))
+        ]
         assert digest(frames[0]) == digest(frames[1]) == wanted[number]
     assert machine.trt.contexts == 2 * len(SUBGRAPHS)
 
@@ -139,11 +173,14 @@ def test_two_trackers_do_not_disturb_each_other(bundle: Bundle, machine: Machine
 def test_a_failure_in_a_frame_drops_the_frame(
     bundle: Bundle, machine: Machine, world: standin.Trt, network: Any, picture: Make
 ) -> None:
-    tracker, untouched = PanopticTracker(TensorrtBackend(bundle, machine)), PanopticTracker(network)
+    tracker = PanopticTracker(TensorrtBackend(bundle, machine))
+    untouched = PanopticTracker(network)
     for number in range(6):
         if number == 2:
             world.refuses.add("motion")
-            with pytest.raises(BackendError, match="motion: RuntimeError: TensorRT refuses to run motion"):
+            with pytest.raises(
+                BackendError, match="motion: RuntimeError: TensorRT refuses to run motion"
+            ):
                 tracker.step(picture(50), number * PERIOD - 2)
             world.refuses.clear()
             world.cuda.fails["cudaMemcpyAsync"] = 2
@@ -155,32 +192,44 @@ def test_a_failure_in_a_frame_drops_the_frame(
         )
 
 
-def test_engines_that_cannot_run_here_say_what_to_do(bundle: Bundle, machine: Machine, world: standin.Trt) -> None:
+def test_engines_that_cannot_run_here_say_what_to_do(
+    bundle: Bundle, machine: Machine, world: standin.Trt
+) -> None:
     def refused(bundle: Bundle, machine: Machine) -> str:
         with pytest.raises(InputError) as error:
             TensorrtBackend(bundle, machine)
         assert "\n" not in str(error.value)
         return str(error.value)
 
-    rebuild = f"mapt export {bundle.folder / 'weights.safetensors'} --out NEW_BUNDLE --trt --targets"
+    rebuild = (
+        f"mapt export {bundle.folder / 'weights.safetensors'} --out NEW_BUNDLE --trt --targets"
+    )
     text = refused(bundle, replace(machine, library="tensorrt_rtx 1.7.1.116"))
     assert LIBRARY in text and "tensorrt_rtx 1.7.1.116" in text and f"{rebuild} sm86" in text
     text = refused(bundle, replace(machine, target="sm90"))
     assert "for this GPU, sm90, but for: sm86" in text and f"{rebuild} sm90" in text
     own = {n: e for n, e in bundle.engines["sm86"].items() if n != "motion"}
-    assert "no engine of motion for sm86" in refused(replace(bundle, engines={"sm86": own}), machine)
+    assert "no engine of motion for sm86" in refused(
+        replace(bundle, engines={"sm86": own}), machine
+    )
     world.types["p8"] = "HALF"
     assert "its tensor p8 is" in refused(bundle, machine)
     world.types.clear()
     world.cuda.fails["cudaStreamCreateWithFlags"] = 35
-    assert "CUDA cannot be used (cudaStreamCreateWithFlags: out of memory)" in refused(bundle, machine)
+    assert "CUDA cannot be used (cudaStreamCreateWithFlags: out of memory)" in refused(
+        bundle, machine
+    )
     world.cuda.fails.clear()
     (bundle.folder / "semantic.engine").write_text("rubbish")
     assert "semantic.engine: tensorrt 10.14.1 cannot load it" in refused(bundle, machine)
 
 
 def test_auto_takes_what_there_is_and_says_so_once(
-    bundle: Bundle, machine: Machine, network: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    bundle: Bundle,
+    machine: Machine,
+    network: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     say_once.cache_clear()
     monkeypatch.setattr("mapt.runtime.backends.ort.OrtBackend", lambda *_: network)
@@ -213,14 +262,18 @@ def test_without_a_gpu_it_is_said(bundle: Bundle, monkeypatch: pytest.MonkeyPatc
 
 def _public(thing: type) -> list[str]:
     names = [n for n in vars(thing) if not n.startswith("_") and n not in ("world",)]
-    return [n for n in names if callable(getattr(thing, n)) or isinstance(getattr(thing, n), property)]
+    return [
+        n for n in names if callable(getattr(thing, n)) or isinstance(getattr(thing, n), property)
+    ]
 
 
 def _parameters(signature: str) -> list[str]:
     """Names of a signature in a docstring, with or without types, before or behind the name."""
     inner = re.sub(r"<[^<>]*>", "", signature[signature.index("(") + 1 : signature.rindex(")")])
     inner = re.sub(r"\[[^\]]*\]", "", inner)
-    names = [part.split("=")[0].split(":")[0].split()[-1] for part in inner.split(",") if part.strip()]
+    names = [
+        part.split("=")[0].split(":")[0].split()[-1] for part in inner.split(",") if part.strip()
+    ]
     return [name for name in names if name != "self"]
 
 
@@ -229,7 +282,11 @@ def test_the_stand_in_has_the_methods_of_the_real_tensorrt() -> None:
     from mapt.runtime.backends.tensorrt_library import load_library
 
     trt, _ = load_library()
-    pairs = {"Runtime": standin.Runtime, "ICudaEngine": standin.Engine, "IExecutionContext": standin.ExecutionContext}
+    pairs = {
+        "Runtime": standin.Runtime,
+        "ICudaEngine": standin.Engine,
+        "IExecutionContext": standin.ExecutionContext,
+    }
     compared = 0
     for name, ours in pairs.items():
         for method in _public(ours):
@@ -237,9 +294,14 @@ def test_the_stand_in_has_the_methods_of_the_real_tensorrt() -> None:
             if isinstance(getattr(ours, method), property):
                 assert isinstance(real, property), method
                 continue
-            signatures = [line for line in (real.__doc__ or "").splitlines() if f"{method}(self" in line]
+            signatures = [
+                line for line in (real.__doc__ or "").splitlines() if f"{method}(self" in line
+            ]
             own = [p for p in inspect.signature(getattr(ours, method)).parameters if p != "self"]
-            assert any(_parameters(line)[: len(own)] == own for line in signatures), (method, signatures)
+            assert any(_parameters(line)[: len(own)] == own for line in signatures), (
+                method,
+                signatures,
+            )
             compared += 1
     assert compared >= 8
     assert {m.name for m in standin.TensorIOMode} <= set(trt.TensorIOMode.__members__)
@@ -248,7 +310,9 @@ def test_the_stand_in_has_the_methods_of_the_real_tensorrt() -> None:
     trt.Runtime, trt.Logger(trt.Logger.ERROR)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("cuda") is None, reason="needs cuda-bindings: pip install 'mapt[trt]'")
+@pytest.mark.skipif(
+    importlib.util.find_spec("cuda") is None, reason="needs cuda-bindings: pip install 'mapt[trt]'"
+)
 def test_the_stand_in_has_the_functions_of_the_real_cuda_bindings() -> None:
     from mapt.runtime.backends.cuda import bindings
 

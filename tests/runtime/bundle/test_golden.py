@@ -21,7 +21,10 @@ from mapt.runtime.bundle.manifest import read_bundle
 from mapt.runtime.perception.self_test import layout, self_test
 
 LAYOUT = {"image": ("uint8", (1, 4, 6, 3)), "boxes": ("float32", (2, 4))}
-ARRAYS = {name: np.arange(np.prod(shape)).reshape(shape).astype(dtype) for name, (dtype, shape) in LAYOUT.items()}
+ARRAYS = {
+    name: np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    for name, (dtype, shape) in LAYOUT.items()
+}
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -51,7 +54,12 @@ def entry(name: str) -> bytes:
 def header(text: str) -> bytes:
     """An image whose header says this, in front of its bytes."""
     line = text.ljust(117) + "\n"
-    return b"\x93NUMPY\x01\x00" + len(line).to_bytes(2, "little") + line.encode() + ARRAYS["image"].tobytes()
+    return (
+        b"\x93NUMPY\x01\x00"
+        + len(line).to_bytes(2, "little")
+        + line.encode()
+        + ARRAYS["image"].tobytes()
+    )
 
 
 SPOILT: dict[str, bytes] = {"image.npy": entry("image"), "boxes.npy": entry("boxes")}
@@ -96,8 +104,14 @@ def test_what_was_packed_is_read() -> None:
         (zipped(SPOILT, zipfile.ZIP_LZMA), "packed by method 14"),
         (spoilt(entry("image")[:-1]), "image"),
         (spoilt(b"\x93NUMPY\x03" + entry("image")[7:]), "another version"),
-        (spoilt(header("{'descr': '|u1', 'fortran_order': False, 'shape': (1099511627776,), }")), "image is uint8"),
-        (spoilt(header("{'descr': '|O', 'fortran_order': False, 'shape': (1, 4, 6, 3), }")), "image is object"),
+        (
+            spoilt(header("{'descr': '|u1', 'fortran_order': False, 'shape': (1099511627776,), }")),
+            "image is uint8",
+        ),
+        (
+            spoilt(header("{'descr': '|O', 'fortran_order': False, 'shape': (1, 4, 6, 3), }")),
+            "image is object",
+        ),
         (spoilt(header("(" * 110)), ""),
         (spoilt(header("__import__('os').abort()")), ""),
         (spoilt(header("{'descr': '|u1'")), ""),
@@ -125,15 +139,23 @@ def test_the_layout_is_that_of_a_bundle(bundle: Path) -> None:
     read = read_bundle(bundle)
     assert read.golden
     with np.load(read.golden) as stored:
-        assert {n: (str(stored[n].dtype), stored[n].shape) for n in stored.files} == layout(read.info)
+        assert {n: (str(stored[n].dtype), stored[n].shape) for n in stored.files} == layout(
+            read.info
+        )
 
 
-@pytest.mark.parametrize("change", [lambda _: spoilt(bytes(20_000_000)), lambda b: b[:-1], lambda _: b""])
-def test_a_tracker_names_a_damaged_golden_file(bundle: Path, tmp_path: Path, change: Callable[[bytes], bytes]) -> None:
+@pytest.mark.parametrize(
+    "change", [lambda _: spoilt(bytes(20_000_000)), lambda b: b[:-1], lambda _: b""]
+)
+def test_a_tracker_names_a_damaged_golden_file(
+    bundle: Path, tmp_path: Path, change: Callable[[bytes], bytes]
+) -> None:
     read = read_bundle(bundle)
     assert read.golden
     (tmp_path / "golden.npz").write_bytes(change(read.golden.read_bytes()))
-    with pytest.raises(InputError, match=r"golden\.npz: cannot be compared \(.*\); export the bundle again") as error:
+    with pytest.raises(
+        InputError, match=r"golden\.npz: cannot be compared \(.*\); export the bundle again"
+    ) as error:
         self_test(OrtBackend(read, 1, "cpu"), replace(read, golden=tmp_path / "golden.npz"))
     assert "\n" not in str(error.value)
 

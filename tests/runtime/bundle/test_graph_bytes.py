@@ -44,7 +44,10 @@ def body(*nodes: onnx.NodeProto, tensors: tuple[onnx.TensorProto, ...] = ()) -> 
     ]
     again = helper.make_tensor_value_info("again", TensorProto.BOOL, [])
     x_out = helper.make_tensor_value_info("x_out", TensorProto.FLOAT, [1])
-    plain = [helper.make_node("Identity", ["go"], ["again"]), helper.make_node("Neg", ["x_in"], ["x_out"])]
+    plain = [
+        helper.make_node("Identity", ["go"], ["again"]),
+        helper.make_node("Neg", ["x_in"], ["x_out"]),
+    ]
     return helper.make_graph([*plain, *nodes], "body", inputs, [again, x_out], list(tensors))
 
 
@@ -59,7 +62,9 @@ def bound(rounds: int) -> onnx.NodeProto:
 
 
 def bound_tensor(rounds: int, dtype: type = np.int64) -> onnx.NodeProto:
-    return helper.make_node("Constant", [], ["bound"], value=numpy_helper.from_array(np.array(rounds, dtype)))
+    return helper.make_node(
+        "Constant", [], ["bound"], value=numpy_helper.from_array(np.array(rounds, dtype))
+    )
 
 
 CHOICE = helper.make_node("If", ["c"], ["y"], then_branch=body(), else_branch=body())
@@ -76,7 +81,9 @@ def sparse(inner: onnx.TensorProto) -> onnx.ModelProto:
 def with_function() -> onnx.ModelProto:
     out = model()
     node = helper.make_node("Neg", ["a"], ["b"])
-    out.functions.append(helper.make_function("own", "f", ["a"], ["b"], [node], [helper.make_opsetid("", 20)]))
+    out.functions.append(
+        helper.make_function("own", "f", ["a"], ["b"], [node], [helper.make_opsetid("", 20)])
+    )
     return out
 
 
@@ -90,7 +97,10 @@ def training() -> onnx.ModelProto:
     ("content", "says"),
     [
         (model(tensors=(weights(external=True),)), "external data"),
-        (model(helper.make_node("Constant", [], ["y"], value=weights(external=True))), "external data"),
+        (
+            model(helper.make_node("Constant", [], ["y"], value=weights(external=True))),
+            "external data",
+        ),
         (model(bound(3), loop(inner=body(tensors=(weights(external=True),)))), "external data"),
         (sparse(weights(external=True)), "external data"),
         (model(loop("x")), "a Loop that does not end"),
@@ -99,7 +109,10 @@ def training() -> onnx.ModelProto:
         (model(bound(MOST_ROUNDS + 1), loop()), "a Loop that does not end"),
         (model(bound(2**62), loop()), "a Loop that does not end"),
         (model(bound_tensor(2**62), loop()), "a Loop that does not end"),
-        (model(loop(), tensors=(numpy_helper.from_array(np.array(2**62), "bound"),)), "a Loop that does not end"),
+        (
+            model(loop(), tensors=(numpy_helper.from_array(np.array(2**62), "bound"),)),
+            "a Loop that does not end",
+        ),
         (model(bound(3), loop(inner=body(bound(3), loop()))), "control flow"),
         (model(CHOICE), "control flow"),
         (model(SCAN), "control flow"),
@@ -108,25 +121,33 @@ def training() -> onnx.ModelProto:
     ],
 )
 def test_what_no_bundle_has_is_refused(content: onnx.ModelProto, says: str) -> None:
-    with pytest.raises(InputError, match=rf"^motion\.onnx: holds .*{says}.*; do not use this bundle$"):
+    with pytest.raises(
+        InputError, match=rf"^motion\.onnx: holds .*{says}.*; do not use this bundle$"
+    ):
         check_graph("motion.onnx", content.SerializeToString())
 
 
 @pytest.mark.parametrize("constant", [bound(0), bound(MOST_ROUNDS), bound_tensor(7)])
 def test_a_loop_whose_rounds_are_written_down_passes(constant: onnx.NodeProto) -> None:
     check_graph("g", model(constant, loop(), tensors=(weights(),)).SerializeToString())
-    check_graph("g", model(loop(), tensors=(numpy_helper.from_array(np.array(7), "bound"),)).SerializeToString())
+    check_graph(
+        "g",
+        model(loop(), tensors=(numpy_helper.from_array(np.array(7), "bound"),)).SerializeToString(),
+    )
 
 
 def test_messages_in_parts_are_read_as_protobuf_joins_them() -> None:
-    plain, hidden = (model(), model(tensors=(weights(external=True),)))
+    plain = model()
+    hidden = model(tensors=(weights(external=True),))
     both = plain.SerializeToString() + hidden.SerializeToString()
     assert onnx.load_from_string(both).graph.initializer[0].data_location == TensorProto.EXTERNAL
     with pytest.raises(InputError, match="external data"):
         check_graph("g", both)
 
 
-@pytest.mark.parametrize("content", [b"\xff" * 40, b"\x3a\x7f", b"\x07", b"\x00\x00", b"\x0b\x0c", b"\x80"])
+@pytest.mark.parametrize(
+    "content", [b"\xff" * 40, b"\x3a\x7f", b"\x07", b"\x00\x00", b"\x0b\x0c", b"\x80"]
+)
 def test_what_is_no_onnx_file_is_refused(content: bytes) -> None:
     with pytest.raises(InputError, match=r"^g: is not an ONNX file; export the bundle again$"):
         check_graph("g", content)
@@ -146,7 +167,9 @@ def agrees(content: bytes) -> bool:
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_bytes_are_read_or_refused(data: st.DataObject) -> None:
-    original = model(bound(3), loop(), tensors=(weights(), weights("v", external=True))).SerializeToString()
+    original = model(
+        bound(3), loop(), tensors=(weights(), weights("v", external=True))
+    ).SerializeToString()
     start = data.draw(st.integers(0, len(original) - 1))
     end = data.draw(st.integers(start, min(start + 4, len(original))))
     changed = original[:start] + data.draw(st.binary(max_size=4)) + original[end:]
@@ -160,24 +183,35 @@ def test_any_bytes_are_read_or_refused(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda graph: graph.node.append(helper.make_node("Constant", [], ["z"], value=weights(external=True))),
+        lambda graph: graph.node.append(
+            helper.make_node("Constant", [], ["z"], value=weights(external=True))
+        ),
         lambda graph: graph.node.append(loop("x")),
     ],
 )
 def test_a_backend_refuses_it_before_onnx_runtime_sees_it(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[onnx.GraphProto], object]
+    bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[onnx.GraphProto], object],
 ) -> None:
-    monkeypatch.setattr("mapt.runtime.backends.ort.open_session", lambda *_: pytest.fail("a session was opened"))
+    monkeypatch.setattr(
+        "mapt.runtime.backends.ort.open_session", lambda *_: pytest.fail("a session was opened")
+    )
     read = read_bundle(bundle)
     changed = onnx.load(read.graphs["motion"])
     change(changed.graph)
     onnx.save(changed, tmp_path / "motion.onnx")
     with pytest.raises(InputError, match=r"motion\.onnx: holds "):
-        OrtBackend(replace(read, graphs={**read.graphs, "motion": tmp_path / "motion.onnx"}), 1, "cpu")
+        OrtBackend(
+            replace(read, graphs={**read.graphs, "motion": tmp_path / "motion.onnx"}), 1, "cpu"
+        )
 
 
 def test_onnx_runtimes_own_format_is_no_onnx_file(bundle: Path, tmp_path: Path) -> None:
     read = read_bundle(bundle)
     (tmp_path / "motion.onnx").write_bytes(b"\x08\x00\x12\x00ORTM" + bytes(64))
     with pytest.raises(InputError, match=r"motion\.onnx: is not an ONNX file"):
-        OrtBackend(replace(read, graphs={**read.graphs, "motion": tmp_path / "motion.onnx"}), 1, "cpu")
+        OrtBackend(
+            replace(read, graphs={**read.graphs, "motion": tmp_path / "motion.onnx"}), 1, "cpu"
+        )

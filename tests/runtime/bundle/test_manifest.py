@@ -1,4 +1,8 @@
-"""What is in a manifest, and that nothing is loaded from a bundle that is not exactly what was written."""
+"""The manifest of a bundle.
+
+The tests cover its content, and that nothing is loaded from a bundle that differs from what was
+written.
+"""
 
 import json
 import math
@@ -32,11 +36,21 @@ def write(folder: Path, info: ModelInfo) -> str:
     engine = folder / "engines" / "sm86" / "motion.engine"
     engine.parent.mkdir(parents=True, exist_ok=True)
     engine.write_bytes(b"engine")
-    engines = {"sm86": {"motion": EngineFile(engine, "tensorrt_rtx 1.7", "built", {"CONVOLUTION": {"FLOAT": 3}})}}
+    engines = {
+        "sm86": {
+            "motion": EngineFile(engine, "tensorrt_rtx 1.7", "built", {"CONVOLUTION": {"FLOAT": 3}})
+        }
+    }
     return write_manifest(
-        folder, info, graphs, ["weights.safetensors"], lowering="standard", precision="fp32",
-        versions={"onnx": "1.0"}, engines=engines,
-    )  # fmt: skip
+        folder,
+        info,
+        graphs,
+        ["weights.safetensors"],
+        lowering="standard",
+        precision="fp32",
+        versions={"onnx": "1.0"},
+        engines=engines,
+    )
 
 
 @pytest.fixture
@@ -76,7 +90,11 @@ def test_a_manifest_reads_as_it_was_written(tmp_path: Path, info: ModelInfo) -> 
     identity = write(tmp_path / "b", info)
     bundle = read_bundle(tmp_path / "b")
     assert bundle.info == info and bundle.id == identity and bundle.folder == tmp_path / "b"
-    assert (bundle.lowering, bundle.precision, bundle.versions) == ("standard", "fp32", {"onnx": "1.0"})
+    assert (bundle.lowering, bundle.precision, bundle.versions) == (
+        "standard",
+        "fp32",
+        {"onnx": "1.0"},
+    )
     (engine,) = bundle.engines["sm86"].values()
     assert (engine.status, engine.layers, engine.path.read_bytes()) == (
         "built",
@@ -88,13 +106,19 @@ def test_a_manifest_reads_as_it_was_written(tmp_path: Path, info: ModelInfo) -> 
 
 def test_a_manifest_lists_every_file_and_every_shape(bundle: Path, info: ModelInfo) -> None:
     manifest = json.loads((bundle / MANIFEST).read_text())
-    entries = [*manifest["subgraphs"].values(), *(e for own in manifest["engines"].values() for e in own.values())]
+    entries = [
+        *manifest["subgraphs"].values(),
+        *(e for own in manifest["engines"].values() for e in own.values()),
+    ]
     listed = {e["file"]: e["sha256"] for e in entries} | manifest["files"]
     files = [p for p in bundle.rglob("*") if p.is_file() and p.name != MANIFEST]
     assert listed == {p.relative_to(bundle).as_posix(): sha256(p) for p in files}
     for spec in SUBGRAPHS:
         for key, tensors in (("inputs", spec.inputs), ("outputs", spec.outputs)):
-            want = [{"name": t.name, "dtype": t.dtype, "shape": list(t.resolve(info.sizes))} for t in tensors]
+            want = [
+                {"name": t.name, "dtype": t.dtype, "shape": list(t.resolve(info.sizes))}
+                for t in tensors
+            ]
             assert manifest["subgraphs"][spec.name][key] == want
 
 
@@ -105,7 +129,11 @@ def test_the_id_follows_graphs_and_configuration_only(tmp_path: Path, info: Mode
     assert write(tmp_path / "c", replace(info, thresholds=Thresholds(score=0.45))) != first
 
 
-FILES = [*(f"{spec.name}.onnx" for spec in SUBGRAPHS), "weights.safetensors", "engines/sm86/motion.engine"]
+FILES = [
+    *(f"{spec.name}.onnx" for spec in SUBGRAPHS),
+    "weights.safetensors",
+    "engines/sm86/motion.engine",
+]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -118,7 +146,9 @@ def test_a_changed_or_missing_file_is_named(bundle: Path, name: str) -> None:
     assert "missing" in refusal(bundle, bundle / name)
 
 
-@pytest.mark.parametrize("name", ["../x", "a/../../x", "..", "/etc/hostname", "..\\x", "", "a\nb", "\0"])
+@pytest.mark.parametrize(
+    "name", ["../x", "a/../../x", "..", "/etc/hostname", "..\\x", "", "a\nb", "\0"]
+)
 def test_a_path_outside_the_bundle_is_refused(bundle: Path, name: str) -> None:
     (bundle.parent / "x").write_bytes(b"x")
     digest = sha256(bundle.parent / "x")
@@ -161,7 +191,11 @@ def test_the_hash_decides_where_a_link_may_lead(bundle: Path, tmp_path: Path) ->
     (bundle / "motion.onnx").symlink_to(tmp_path / "x")
     assert "SHA-256" in refusal(bundle, bundle / "motion.onnx")
     (bundle / "motion.onnx").unlink()
-    for nothing in ("motion.onnx", "/dev/zero", "nowhere"):  # a circle, what never ends, what is not there
+    for nothing in (
+        "motion.onnx",
+        "/dev/zero",
+        "nowhere",
+    ):  # a circle, what never ends, what is not there
         (bundle / "motion.onnx").symlink_to(nothing)
         assert "missing" in refusal(bundle, bundle / "motion.onnx")
         (bundle / "motion.onnx").unlink()
@@ -170,7 +204,8 @@ def test_the_hash_decides_where_a_link_may_lead(bundle: Path, tmp_path: Path) ->
 def test_every_graph_is_opened_once_and_what_was_hashed_is_what_is_used(
     bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened, genuine = list[str](), Path.open
+    opened = list[str]()
+    genuine = Path.open
 
     def counting(path: Path, *arguments: Any, **options: Any) -> Any:
         opened.append(path.name)
@@ -178,7 +213,9 @@ def test_every_graph_is_opened_once_and_what_was_hashed_is_what_is_used(
 
     monkeypatch.setattr(Path, "open", counting)
     read = read_bundle(bundle)
-    assert sorted(n for n in opened if n.endswith(".onnx")) == sorted(f"{spec.name}.onnx" for spec in SUBGRAPHS)
+    assert sorted(n for n in opened if n.endswith(".onnx")) == sorted(
+        f"{spec.name}.onnx" for spec in SUBGRAPHS
+    )
     before = (bundle / "motion.onnx").read_bytes()
     (bundle / "motion.onnx").write_bytes(b"another")
     assert read.contents.read(read.graphs["motion"]) == before
@@ -203,9 +240,15 @@ def test_an_engine_that_was_changed_after_the_check_is_refused(bundle: Path) -> 
         (lambda m: m.update(format=2), "format 2"),
         (lambda m: m.update(format=3), "format 3"),
         (lambda m: m.update(format=4), "format 4"),
-        (lambda m: m.update(format=5), "format 5, this version reads 6; convert it with `mapt export "),
+        (
+            lambda m: m.update(format=5),
+            "format 5, this version reads 6; convert it with `mapt export ",
+        ),
         (lambda m: m.update(format=5), "bundle/weights.safetensors --out NEW`"),
-        (lambda m: m.update(format=5, lowering=7, precision=[]), "bundle/weights.safetensors --out NEW`"),
+        (
+            lambda m: m.update(format=5, lowering=7, precision=[]),
+            "bundle/weights.safetensors --out NEW`",
+        ),
         (lambda m: m.update(format=7), "format 7, newer than this version's 6; update mapt"),
         (lambda m: m.pop("requires"), "'requires'"),
         (lambda m: m.update(requires={"numpy": "1"}), "'numpy'"),
@@ -225,30 +268,57 @@ def test_an_engine_that_was_changed_after_the_check_is_refused(bundle: Path) -> 
         (lambda m: m["thresholds"].update(score="high"), "high"),
         (lambda m: m["thresholds"].pop("stuff_area"), "'stuff_area' is missing"),
         (lambda m: m["thresholds"].pop("max_jump"), "'max_jump' is missing"),
-        (lambda m: m["thresholds"].update(score=1.5), "the threshold score is 1.5, not a number within 0..1"),
+        (
+            lambda m: m["thresholds"].update(score=1.5),
+            "the threshold score is 1.5, not a number within 0..1",
+        ),
         (lambda m: m["thresholds"].update(score=True), "the threshold score is True"),
         (lambda m: m["thresholds"].update(max_jump=-1), "the threshold max_jump is -1"),
         (lambda m: m["thresholds"].update(max_gap=math.nan), "the threshold max_gap is nan"),
         (lambda m: m["thresholds"].update(max_lost=math.inf), "the threshold max_lost is inf"),
-        (lambda m: m["thresholds"].update(churn_window=2.5), "churn_window is 2.5, not a whole number within 1..1000"),
-        (lambda m: m["thresholds"].update(tracks_per_object=0), "the threshold tracks_per_object is 0"),
+        (
+            lambda m: m["thresholds"].update(churn_window=2.5),
+            "churn_window is 2.5, not a whole number within 1..1000",
+        ),
+        (
+            lambda m: m["thresholds"].update(tracks_per_object=0),
+            "the threshold tracks_per_object is 0",
+        ),
         (lambda m: m["thresholds"].update(blind_range=256), "the threshold blind_range is 256"),
-        (lambda m: m["thresholds"].update(deadline_reserve=0.9), "the threshold deadline_reserve is 0.9"),
+        (
+            lambda m: m["thresholds"].update(deadline_reserve=0.9),
+            "the threshold deadline_reserve is 0.9",
+        ),
         (lambda m: m["sizes"].update(F=math.inf), "the size F is inf"),
-        (lambda m: m["sizes"].update(F=1.5), "the size F is 1.5, not a whole number within 1..65536"),
+        (
+            lambda m: m["sizes"].update(F=1.5),
+            "the size F is 1.5, not a whole number within 1..65536",
+        ),
         (lambda m: m["sizes"].update(N=True), "the size N is True"),
         (lambda m: m["sizes"].update(N=0), "the size N is 0"),
         (lambda m: m["sizes"].update(D=-3), "the size D is -3"),
         (lambda m: m["sizes"].update(E=2**40), "the size E is 1099511627776"),
-        (lambda m: (m.update(height=65), m["sizes"].update(H=65)), "the size H is 65, not a multiple of 32"),
-        (lambda m: m.update(things=[2, 4]), "things are [2, 4], not different train ids within 0..3"),
+        (
+            lambda m: (m.update(height=65), m["sizes"].update(H=65)),
+            "the size H is 65, not a multiple of 32",
+        ),
+        (
+            lambda m: m.update(things=[2, 4]),
+            "things are [2, 4], not different train ids within 0..3",
+        ),
         (lambda m: m.update(things=[2, 2]), "things are [2, 2]"),
         (lambda m: m.update(things=[-1]), "things are [-1]"),
         (lambda m: m.update(things=["2"]), "things are ['2']"),
-        (lambda m: (m.update(classes=["c"] * 256), m["sizes"].update(K=256)), "256 classes, labels tell 255 apart"),
+        (
+            lambda m: (m.update(classes=["c"] * 256), m["sizes"].update(K=256)),
+            "256 classes, labels tell 255 apart",
+        ),
         (lambda m: m.update(lowering="magic"), "'magic'"),
         (lambda m: m.update(precision="int4"), "'int4'"),
-        (lambda m: m["subgraphs"]["motion"].update(precision="int8"), "the precision of motion is 'int8'"),
+        (
+            lambda m: m["subgraphs"]["motion"].update(precision="int8"),
+            "the precision of motion is 'int8'",
+        ),
         (lambda m: m["subgraphs"]["motion"].pop("precision"), "precision"),
         (lambda m: m["subgraphs"].pop("motion"), "'motion'"),
         (lambda m: m["subgraphs"].update(extra=m["subgraphs"]["motion"]), "'extra'"),
@@ -282,7 +352,10 @@ BOUND = {"limit": 32767, "pair_sums": {"motion": 32640}}
         ({**BOUND, "pair_sums": {"motion": True}}, "states no bound"),
         ({**BOUND, "pair_sums": {"motion": -1}}, "states no bound"),
         ({**BOUND, "pair_sums": [32640]}, "malformed"),
-        ({**BOUND, "pair_sums": {"motion": 32768}}, "'motion' add up to 32768, more than the 32767 that every"),
+        (
+            {**BOUND, "pair_sums": {"motion": 32768}},
+            "'motion' add up to 32768, more than the 32767 that every",
+        ),
         ({**BOUND, "pair_sums": {"motion": 64770}}, "'motion' add up to 64770"),
     ],
 )
@@ -306,15 +379,21 @@ def test_int8_that_may_saturate_is_refused(bundle: Path, stated: dict[str, Any],
         ({"lowering": ["custom"], "precision": "x; rm"}, ""),
     ],
 )
-def test_an_older_bundle_names_the_command_that_converts_it(bundle: Path, states: dict[str, Any], options: str) -> None:
+def test_an_older_bundle_names_the_command_that_converts_it(
+    bundle: Path, states: dict[str, Any], options: str
+) -> None:
     edit(bundle, lambda m: m.update(states, format=5))
     command = f"`mapt export {bundle}/weights.safetensors --out NEW{options}`"
-    assert refusal(bundle, bundle / MANIFEST).endswith(f"format 5, this version reads 6; convert it with {command}")
+    assert refusal(bundle, bundle / MANIFEST).endswith(
+        f"format 5, this version reads 6; convert it with {command}"
+    )
     (bundle / "weights.safetensors").unlink()
     assert refusal(bundle, bundle / MANIFEST).endswith("; export it with this version")
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b"7", b"7" * 5000])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b"7", b"7" * 5000]
+)
 def test_what_is_not_a_manifest_is_refused(bundle: Path, content: bytes) -> None:
     (bundle / MANIFEST).write_bytes(content)
     refusal(bundle, bundle / MANIFEST)
@@ -334,17 +413,29 @@ def test_what_is_not_a_bundle_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_backend_is_refused_before_the_bundle_is_read(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=re.escape("backend 'trt' is unknown; choose one of auto, ort, tensorrt")):
+    with pytest.raises(
+        InputError, match=re.escape("backend 'trt' is unknown; choose one of auto, ort, tensorrt")
+    ):
         PanopticTracker.load(tmp_path / "nowhere", "trt")  # type: ignore[arg-type]
 
 
-LEAVES = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=8)
-VALUES = st.recursive(LEAVES, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=6), v, max_size=3))
+LEAVES = (
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=8)
+)
+VALUES = st.recursive(
+    LEAVES, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=6), v, max_size=3)
+)
 
 
 def nodes(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The place of every value in a JSON document."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inner = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     return [path, *(p for k, v in inner for p in nodes(v, (*path, k)))]
 
 
@@ -363,20 +454,35 @@ def mutated(data: st.DataObject, manifest: dict[str, Any]) -> dict[str, Any]:
     return manifest
 
 
-FUZZ = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @FUZZ
 @given(data=st.data())
-def test_a_manifest_with_any_value_anywhere_is_read_or_refused(bundle: Path, data: st.DataObject) -> None:
-    """Never another error, and never a file outside the bundle, even where the manifest was sealed again."""
+def test_a_manifest_with_any_value_anywhere_is_read_or_refused(
+    bundle: Path, data: st.DataObject
+) -> None:
+    """A manifest with any value anywhere is read or refused.
+
+    There is never another error, and never a file outside the bundle, even if the manifest was
+    sealed again.
+    """
     original = (bundle / MANIFEST).read_text()
     (bundle / MANIFEST).write_text(seal(mutated(data, json.loads(original))))
     try:
         read = read_bundle(bundle)
-        files = [*read.graphs.values(), *(e.path for own in read.engines.values() for e in own.values())]
+        files = [
+            *read.graphs.values(),
+            *(e.path for own in read.engines.values() for e in own.values()),
+        ]
         assert all(p.resolve().is_relative_to(bundle.resolve()) for p in files)
-        assert set(read.precisions.values()) == {"fp32"} and read.lowering in ("custom", "standard", "gridsample")
+        assert set(read.precisions.values()) == {"fp32"} and read.lowering in (
+            "custom",
+            "standard",
+            "gridsample",
+        )
     except InputError as error:
         assert "\n" not in str(error)
     finally:
@@ -386,10 +492,16 @@ def test_a_manifest_with_any_value_anywhere_is_read_or_refused(bundle: Path, dat
 @FUZZ
 @given(data=st.data())
 def test_whatever_changes_in_a_manifest_is_refused(bundle: Path, data: st.DataObject) -> None:
-    """Values and single bytes: where nobody sealed it again, no change is read, and no model loaded."""
+    """A manifest that changes and is not sealed again is refused.
+
+    Values and single bytes change. No model is loaded.
+    """
     original = (bundle / MANIFEST).read_bytes()
     if data.draw(st.booleans()):
-        changed = json.dumps(mutated(data, json.loads(original)), indent=1, sort_keys=True).encode() + b"\n"
+        changed = (
+            json.dumps(mutated(data, json.loads(original)), indent=1, sort_keys=True).encode()
+            + b"\n"
+        )
     else:
         start = data.draw(st.integers(0, len(original) - 1))
         end = data.draw(st.integers(start, min(start + 3, len(original))))

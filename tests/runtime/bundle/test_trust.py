@@ -7,14 +7,20 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa, x25519
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from mapt.errors import InputError
 from mapt.runtime import PanopticTracker
 from mapt.runtime.bundle.manifest import MANIFEST, SIGNATURE, read_bundle
 from mapt.runtime.bundle.signature import sign_file
 
-PEM, PUBLIC = Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+PEM = Encoding.PEM
+PUBLIC = PublicFormat.SubjectPublicKeyInfo
 
 
 def public(private: Any) -> bytes:
@@ -49,7 +55,9 @@ WRONG: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_what_is_no_ed25519_key_is_refused(signed: tuple[Path, Path], tmp_path: Path, kind: str) -> None:
+def test_what_is_no_ed25519_key_is_refused(
+    signed: tuple[Path, Path], tmp_path: Path, kind: str
+) -> None:
     (tmp_path / "wrong.pem").write_bytes(WRONG[kind])
     with pytest.raises(InputError, match=r"wrong\.pem: is not an? (public|Ed25519) key") as error:
         read_bundle(signed[0], tmp_path / "wrong.pem")
@@ -62,7 +70,9 @@ def test_an_empty_key_is_an_error_and_not_no_key(signed: tuple[Path, Path], give
         PanopticTracker.load(signed[0], trust=given)
 
 
-def test_a_key_or_signature_that_cannot_be_read_is_named(signed: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_key_or_signature_that_cannot_be_read_is_named(
+    signed: tuple[Path, Path], tmp_path: Path
+) -> None:
     copy, trusted = signed
     for unreadable in (tmp_path / "none.pem", tmp_path):
         with pytest.raises(InputError, match=f"{unreadable}: cannot be read"):
@@ -92,7 +102,9 @@ def test_every_command_asks_for_the_signature(
 ) -> None:
     for command in commands(bundle, street, tmp_path / "out"):
         ran = mapt(*command, "--trust", signed[1])
-        assert ran.code == 2 and "manifest.sig: is missing, the bundle is not signed" in ran.err, command
+        assert ran.code == 2 and "manifest.sig: is missing, the bundle is not signed" in ran.err, (
+            command
+        )
         ran = mapt(*command, "--trust", "")
         assert ran.code == 2 and "the trusted key is an empty path" in ran.err, command
     track = commands(signed[0], street, tmp_path / "out")[0]

@@ -13,17 +13,32 @@ from mapt.runtime.monitoring.health import HealthRecord
 
 Make = Callable[..., Any]
 PERIOD = 100_000_000  # ns
-COST = {"backbone": 10.0, "semantic": 5.0, "instance": 5.0, "motion": 8.0, "appearance": 4.0}  # ms a call
+COST = {
+    "backbone": 10.0,
+    "semantic": 5.0,
+    "instance": 5.0,
+    "motion": 8.0,
+    "appearance": 4.0,
+}  # ms a call
 
 
 class Slow:
-    """A tracker of two actors whose network takes the time that `cost` says, and nothing else takes any."""
+    """A tracker of two actors in which only the network takes time.
+
+    `cost` states how much.
+    """
 
     def __init__(self, backend: Any, picture: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.ns, self.cost, self.number, self.picture = 0, dict(COST), 0, picture
-        monkeypatch.setattr("mapt.runtime.perception.pipeline.time.perf_counter_ns", lambda: self.ns)
+        self.ns = 0
+        self.cost = dict(COST)
+        self.number = 0
+        self.picture = picture
+        monkeypatch.setattr(
+            "mapt.runtime.perception.pipeline.time.perf_counter_ns", lambda: self.ns
+        )
         backend.spoil = {name: lambda _, name=name: self.spend(name) for name in COST}
-        self.backend, self.tracker = backend, PanopticTracker(backend)
+        self.backend = backend
+        self.tracker = PanopticTracker(backend)
         self.tracker._record = HealthRecord(0.6, now=lambda: self.ns / 1e9)
 
     def spend(self, name: str) -> None:
@@ -37,7 +52,11 @@ class Slow:
 
 @pytest.fixture
 def slow(scene: Make, actor: Make, picture: Make, monkeypatch: pytest.MonkeyPatch) -> Slow:
-    return Slow(scene(actor(0, 8, dx=2, look=0), actor(40, 8, dx=2, look=1, score=0.8)), picture, monkeypatch)
+    return Slow(
+        scene(actor(0, 8, dx=2, look=0), actor(40, 8, dx=2, look=1, score=0.8)),
+        picture,
+        monkeypatch,
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,7 +71,9 @@ def slow(scene: Make, actor: Make, picture: Make, monkeypatch: pytest.MonkeyPatc
         (0.001, ("appearance", "motion")),
     ],
 )
-def test_appearance_goes_first_then_motion(slow: Slow, deadline: float | None, degraded: tuple[str, ...]) -> None:
+def test_appearance_goes_first_then_motion(
+    slow: Slow, deadline: float | None, degraded: tuple[str, ...]
+) -> None:
     assert slow.step(None).degraded == ()
     slow.backend.calls.clear()
     frame = slow.step(deadline)
@@ -66,9 +87,14 @@ def test_a_degraded_frame_is_labelled_in_the_health(slow: Slow) -> None:
     assert slow.tracker.health().status is Status.OK
     slow.step(30.1)
     health = slow.tracker.health()
-    assert (health.status, health.degraded) == (Status.DEGRADED, ("appearance",)) and "appearance" in health.reason
+    assert (health.status, health.degraded) == (
+        Status.DEGRADED,
+        ("appearance",),
+    ) and "appearance" in health.reason
     slow.step(5)  # 20 are spent before anything could be left out
-    assert slow.tracker.health().status is Status.LATE and "20 ms of 5" in slow.tracker.health().reason
+    assert (
+        slow.tracker.health().status is Status.LATE and "20 ms of 5" in slow.tracker.health().reason
+    )
     slow.step(None)
     assert slow.tracker.health().status is Status.OK
 
@@ -122,8 +148,12 @@ def test_more_rows_are_more_calls() -> None:
 
 
 def test_looks_survive_frames_without_appearance(scene: Make, actor: Make, picture: Make) -> None:
-    """A look that was learned is kept while the head is left out, and an unknown one is no look at all."""
-    car, late = actor(0, 8, look=0, hidden=(3,)), actor(60, 8, look=0, hidden=(0,), score=0.8)
+    """An embedding that was learned is kept while the appearance head is left out.
+
+    A track whose embedding is unknown gets none.
+    """
+    car = actor(0, 8, look=0, hidden=(3,))
+    late = actor(60, 8, look=0, hidden=(0,), score=0.8)
     tracker = PanopticTracker(scene(car, late))
     tracker.step(picture(0), 0)
     before = tracker._state.table.tracks[0].embedding.copy()
@@ -132,13 +162,17 @@ def test_looks_survive_frames_without_appearance(scene: Make, actor: Make, pictu
         assert frame.degraded == ("appearance", "motion") and [t.id for t in frame.tracks] == [1, 2]
         kept = tracker._state.table.tracks
         assert np.array_equal(kept[0].embedding, before) and not kept[1].embedding.any()
-    frame = tracker.step(picture(3), 3 * PERIOD)  # in full again: track 2 goes on by its mask and gets its look
+    frame = tracker.step(
+        picture(3), 3 * PERIOD
+    )  # in full again: track 2 goes on by its mask and gets its look
     assert [(t.id, t.lost) for t in frame.tracks] == [(2, 0), (1, 1)]
     assert np.linalg.norm(tracker._state.table.tracks[1].embedding) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("deadline", [0, -1.0, float("nan"), float("inf"), "soon", [3]])
-def test_a_deadline_that_is_none_is_refused(scene: Make, actor: Make, picture: Make, deadline: Any) -> None:
+def test_a_deadline_that_is_none_is_refused(
+    scene: Make, actor: Make, picture: Make, deadline: Any
+) -> None:
     backend = scene(actor(0, 8))
     tracker = PanopticTracker(backend)
     before = tracker.save_state()

@@ -23,9 +23,12 @@ class Watched:
     """A tracker of one car on a clock that stands still unless told."""
 
     def __init__(self, backend: Any) -> None:
-        self.seconds, self.backend = 0.0, backend
+        self.seconds = 0.0
+        self.backend = backend
         self.tracker = PanopticTracker(backend)
-        self.tracker._record = HealthRecord(backend.info.thresholds.max_gap, now=lambda: self.seconds)
+        self.tracker._record = HealthRecord(
+            backend.info.thresholds.max_gap, now=lambda: self.seconds
+        )
 
 
 @pytest.fixture
@@ -35,7 +38,12 @@ def watched(scene: Make, actor: Make) -> Watched:
 
 def test_before_the_first_frame(watched: Watched) -> None:
     health = watched.tracker.health()
-    assert (health.status, health.reason, health.frames, health.stamp_ns) == (Status.NO_INPUT, "no frame yet", 0, None)
+    assert (health.status, health.reason, health.frames, health.stamp_ns) == (
+        Status.NO_INPUT,
+        "no frame yet",
+        0,
+        None,
+    )
     assert health.age_ms == float("inf") and not health.timings_ms
 
 
@@ -45,7 +53,11 @@ def test_a_good_frame(watched: Watched, picture: Make) -> None:
     health = watched.tracker.health()
     assert (health.status, health.reason, health.frames, health.stamp_ns) == (Status.OK, "", 1, 5)
     assert health.age_ms == 250 and health.busy_ms == 0
-    assert dict(health.timings_ms) == frame.timings_ms and {"backbone", "association", "frame"} <= set(frame.timings_ms)
+    assert dict(health.timings_ms) == frame.timings_ms and {
+        "backbone",
+        "association",
+        "frame",
+    } <= set(frame.timings_ms)
 
 
 def test_nothing_of_it_can_be_changed(watched: Watched, picture: Make) -> None:
@@ -65,17 +77,22 @@ def test_silence_is_no_input_and_remembers_why(watched: Watched, picture: Make) 
     assert watched.tracker.health().status is Status.OK
     watched.seconds = 2.0
     assert (
-        watched.tracker.health().status is Status.NO_INPUT and watched.tracker.health().reason == "no frame for 2.0 s"
+        watched.tracker.health().status is Status.NO_INPUT
+        and watched.tracker.health().reason == "no frame for 2.0 s"
     )
     watched.backend.raises = {"backbone": RuntimeError("gone")}
     with pytest.raises(RuntimeError):
         watched.tracker.step(picture(1), PERIOD)
     health = watched.tracker.health()  # it is tried, and it is not the camera
-    assert health.status is Status.FAULT and health.reason == "backbone: RuntimeError: gone; frame dropped"
+    assert (
+        health.status is Status.FAULT
+        and health.reason == "backbone: RuntimeError: gone; frame dropped"
+    )
     watched.seconds = 4.0
     assert watched.tracker.health().status is Status.NO_INPUT
     assert (
-        watched.tracker.health().reason == "no frame for 2.0 s; before that backbone: RuntimeError: gone; frame dropped"
+        watched.tracker.health().reason
+        == "no frame for 2.0 s; before that backbone: RuntimeError: gone; frame dropped"
     )
 
 
@@ -89,9 +106,14 @@ def test_a_fault_is_not_hidden_by_a_late_step(watched: Watched, picture: Make) -
     watched.backend.raises = {"backbone": RuntimeError("gone")}
     with pytest.raises(RuntimeError):
         watched.tracker.step(picture(0), 0)
-    watched.backend.raises, watched.backend.spoil = {}, {"instance": hang}
+    watched.backend.raises = {}
+    watched.backend.spoil = {"instance": hang}
     watched.tracker.step(picture(0), 0, 200)
-    assert found[0].status is Status.FAULT and "gone" in found[0].reason and "300 ms of 200" in found[0].reason
+    assert (
+        found[0].status is Status.FAULT
+        and "gone" in found[0].reason
+        and "300 ms of 200" in found[0].reason
+    )
 
 
 def test_it_can_be_published(watched: Watched, picture: Make) -> None:
@@ -124,7 +146,9 @@ def test_a_step_that_hangs_is_seen_from_outside(watched: Watched, picture: Make)
 
     def hang(_: object) -> None:
         watched.seconds += 0.3
-        reader = threading.Thread(target=lambda: found.append(watched.tracker.health()), daemon=True)
+        reader = threading.Thread(
+            target=lambda: found.append(watched.tracker.health()), daemon=True
+        )
         reader.start()
         reader.join()
 
@@ -152,14 +176,25 @@ def test_one_class_everywhere_is_suspicious(scene: Make, actor: Make, picture: M
 def test_churn_is_most_of_what_is_visible_being_new(crowd: Make, picture: Make) -> None:
     tracker = PanopticTracker(crowd(20, strangers=True), "motion")
     told = [tracker.step(picture(n), n * PERIOD).alarms for n in range(4)]
-    assert [("churn" in alarms) for alarms in told] == [False, True, True, True]  # the first frame follows none
+    assert [("churn" in alarms) for alarms in told] == [
+        False,
+        True,
+        True,
+        True,
+    ]  # the first frame follows none
     steady = PanopticTracker(crowd(20), "motion")
     assert not any("churn" in steady.step(picture(n), n * PERIOD).alarms for n in range(4))
 
 
 def test_health_can_be_copied_pickled_and_taken_apart_but_not_changed() -> None:
-    health = Health(timings_ms=ReadOnly({"frame": 3.0}), providers=ReadOnly({"motion": "CPUExecutionProvider"}))
-    for other in (pickle.loads(pickle.dumps(health)), copy.deepcopy(health), Health(**dataclasses.asdict(health))):
+    health = Health(
+        timings_ms=ReadOnly({"frame": 3.0}), providers=ReadOnly({"motion": "CPUExecutionProvider"})
+    )
+    for other in (
+        pickle.loads(pickle.dumps(health)),
+        copy.deepcopy(health),
+        Health(**dataclasses.asdict(health)),
+    ):
         assert other == health and json.dumps(other.to_dict()) == json.dumps(health.to_dict())
         timings: Any = other.timings_ms
         for change in ("update", "pop", "clear"):

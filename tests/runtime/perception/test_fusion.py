@@ -9,14 +9,18 @@ from numpy.typing import NDArray
 from mapt.contract import Thresholds
 from mapt.runtime.perception.fusion import Detections, fuse, paste, pixel_window, upsample_window
 
-STUFF, CLASSES = (0, 1), 4
+STUFF = (0, 1)
+CLASSES = 4
 
 
 def sample(plane: NDArray[np.float32], y: float, x: float) -> float:
     """Bilinear, edges repeated, in double precision."""
-    y, x = min(max(y, 0), plane.shape[0] - 1), min(max(x, 0), plane.shape[1] - 1)
-    y0, x0 = math.floor(y), math.floor(x)
-    y1, x1 = min(y0 + 1, plane.shape[0] - 1), min(x0 + 1, plane.shape[1] - 1)
+    y = min(max(y, 0), plane.shape[0] - 1)
+    x = min(max(x, 0), plane.shape[1] - 1)
+    y0 = math.floor(y)
+    x0 = math.floor(x)
+    y1 = min(y0 + 1, plane.shape[0] - 1)
+    x1 = min(x0 + 1, plane.shape[1] - 1)
     upper = float(plane[y0, x0]) * (1 - x + x0) + float(plane[y0, x1]) * (x - x0)
     lower = float(plane[y1, x0]) * (1 - x + x0) + float(plane[y1, x1]) * (x - x0)
     return upper * (1 - y + y0) + lower * (y - y0)
@@ -28,9 +32,14 @@ def slow_level(found: Detections, row: int, logits: NDArray[np.float32]) -> NDAr
     own = logits[found.classes[row]] - logits[list(STUFF)].max(0)
     out = np.full((logits.shape[1] * 4, logits.shape[2] * 4), -np.inf)
     for py, px in np.ndindex(out.shape):
-        y, x = py + 0.5, px + 0.5
+        y = py + 0.5
+        x = px + 0.5
         if y1 <= y < y2 and x1 <= x < x2:
-            a = sample(found.mask_logits[row], (y - y1) / (y2 - y1) * 28 - 0.5, (x - x1) / (x2 - x1) * 28 - 0.5)
+            a = sample(
+                found.mask_logits[row],
+                (y - y1) / (y2 - y1) * 28 - 0.5,
+                (x - x1) / (x2 - x1) * 28 - 0.5,
+            )
             b = sample(own, y / 4 - 0.5, x / 4 - 0.5)
             out[py, px] = (1 / (1 + math.exp(-a)) + 1 / (1 + math.exp(-b))) * (a + b)
     return out
@@ -44,37 +53,52 @@ def slow_fuse(
     kept: list[int] = []
     for row, level in enumerate(levels):
         taken = (levels[kept] > 0).any(0)
-        area, free = (level > 0).sum(), ((level > 0) & ~taken).sum()
-        if found.scores[row] >= limits.score and area >= limits.min_area and free >= limits.overlap * area:
+        area = (level > 0).sum()
+        free = ((level > 0) & ~taken).sum()
+        if (
+            found.scores[row] >= limits.score
+            and area >= limits.min_area
+            and free >= limits.overlap * area
+        ):
             kept.append(row)
     owner = np.where(levels[kept].max(0) > 0, levels[kept].argmax(0), -1) if kept else np.zeros(0)
     masks = [(row, owner == i) for i, row in enumerate(kept)]
     return [(row, mask) for row, mask in masks if mask.sum() >= limits.min_area]
 
 
-def random_scene(seed: int, height: int, width: int, count: int) -> tuple[Detections, NDArray[np.float32]]:
+def random_scene(
+    seed: int, height: int, width: int, count: int
+) -> tuple[Detections, NDArray[np.float32]]:
     rng = np.random.default_rng(seed)
     corner = rng.uniform([-4, -4], [width - 6, height - 6], (count, 2))
-    boxes = np.concatenate((corner, corner + rng.uniform(8, 44, (count, 2))), 1).clip(0, [width, height] * 2)
+    boxes = np.concatenate((corner, corner + rng.uniform(8, 44, (count, 2))), 1).clip(
+        0, [width, height] * 2
+    )
     masks = rng.normal(1, 3, (count, 28, 28)).astype(np.float32)
     logits = rng.normal(0, 2, (CLASSES, height // 4, width // 4)).astype(np.float32)
     scores = np.sort(rng.uniform(0.4, 1, count).astype(np.float32))[::-1]
-    classes, masks8 = rng.integers(2, 4, count, np.int32), np.zeros((count, 1, 1, 1), np.float32)
+    classes = rng.integers(2, 4, count, np.int32)
+    masks8 = np.zeros((count, 1, 1, 1), np.float32)
     return Detections(boxes.astype(np.float32), scores, classes, masks, masks8), logits
 
 
 @pytest.mark.parametrize(("height", "width", "count"), [(40, 56, 6), (8, 24, 3), (72, 40, 9)])
 @pytest.mark.parametrize("seed", range(4))
-def test_equals_the_loop_over_the_whole_frame(seed: int, height: int, width: int, count: int) -> None:
+def test_equals_the_loop_over_the_whole_frame(
+    seed: int, height: int, width: int, count: int
+) -> None:
     found, logits = random_scene(seed, height, width, count)
     limits = Thresholds(min_area=(1, 16, 32, 60)[seed], overlap=(0.5, 0.6, 0.7, 0.0)[seed])
-    got, want = fuse(found, logits, STUFF, limits), slow_fuse(found, logits, limits)
+    got = fuse(found, logits, STUFF, limits)
+    want = slow_fuse(found, logits, limits)
     assert got.detections.scores.tolist() == [found.scores[row] for row, _ in want]
     assert got.index.dtype == np.int32 and got.masks8.dtype == got.boxes.dtype == np.float32
     assert (got.index > 0).sum() == sum(mask.sum() for _, mask in want)
     for i, (_, mask) in enumerate(want):
         np.testing.assert_array_equal(got.index == i + 1, mask)
-        np.testing.assert_array_equal(got.masks8[i, 0], mask.reshape(height // 8, 8, width // 8, 8).mean((1, 3)))
+        np.testing.assert_array_equal(
+            got.masks8[i, 0], mask.reshape(height // 8, 8, width // 8, 8).mean((1, 3))
+        )
         y, x = np.nonzero(mask)
         assert got.boxes[i].tolist() == [x.min(), y.min(), x.max() + 1, y.max() + 1]
 
@@ -96,5 +120,9 @@ def test_a_window_is_the_cut_out_of_the_whole_frame() -> None:
     frame = (slice(0, 40), slice(0, 56))
     for mask, box in zip(found.mask_logits, found.boxes, strict=True):
         window = pixel_window(box, 40, 56)
-        np.testing.assert_array_equal(upsample_window(logits[2], window), upsample_window(logits[2], frame)[window])
-        np.testing.assert_allclose(paste(mask, box, window), paste(mask, box, frame)[window], atol=1e-5)
+        np.testing.assert_array_equal(
+            upsample_window(logits[2], window), upsample_window(logits[2], frame)[window]
+        )
+        np.testing.assert_allclose(
+            paste(mask, box, window), paste(mask, box, frame)[window], atol=1e-5
+        )

@@ -20,32 +20,48 @@ def detections(boxes: Boxes, scores: list[float], classes: list[int], *masks: fl
     levels = np.broadcast_to(np.array(masks, np.float32), len(rows))
     mask_logits = np.ones((len(rows), 28, 28), np.float32) * levels[:, None, None]
     masks8 = np.zeros((len(rows), 1, 4, 4), np.float32)
-    return Detections(rows, np.array(scores, np.float32), np.array(classes, np.int32), mask_logits, masks8)
+    return Detections(
+        rows, np.array(scores, np.float32), np.array(classes, np.int32), mask_logits, masks8
+    )
 
 
 def fused(found: Detections, semantic: float = 0.0, **limits: float) -> Fused:
-    """On 32x32 pixels where the things' logits are `semantic` above the best stuff's, classes 0 and 1."""
+    """Fuse detections on 32x32 pixels.
+
+    The logits of things are `semantic` above those of the best stuff class. Classes 0 and 1 are
+    stuff.
+    """
     logits = np.stack([np.full((8, 8), v, np.float32) for v in (0, -3, semantic, semantic)])
     return fuse(found, logits, (0, 1), Thresholds(**limits))  # type: ignore[arg-type]
 
 
 def test_overlap_goes_to_the_higher_fused_logit_not_to_the_higher_score() -> None:
     got = fused(detections([(0, 0, 20, 10), (12, 0, 32, 10)], [0.9, 0.8], [2, 2], 2, 5))
-    assert (got.index[:10, :12] == 1).all() and (got.index[:10, 12:] == 2).all() and not got.index[10:].any()
+    assert (
+        (got.index[:10, :12] == 1).all()
+        and (got.index[:10, 12:] == 2).all()
+        and not got.index[10:].any()
+    )
 
 
 def test_a_duplicate_is_dropped_when_too_little_of_it_is_free() -> None:
-    pair = detections([(0, 0, 20, 10), (10, 0, 30, 10)], [0.9, 0.8], [2, 3], 4)  # half of the second is free
+    pair = detections(
+        [(0, 0, 20, 10), (10, 0, 30, 10)], [0.9, 0.8], [2, 3], 4
+    )  # half of the second is free
     assert len(fused(pair, overlap=0.5).detections) == 2
     assert fused(pair, overlap=0.51).detections.classes.tolist() == [2]
 
 
 @pytest.mark.parametrize(
-    ("limits", "kept"), [({"min_area": 32}, 1), ({"min_area": 33}, 0), ({"score": 0.75}, 1), ({"score": 0.76}, 0)]
+    ("limits", "kept"),
+    [({"min_area": 32}, 1), ({"min_area": 33}, 0), ({"score": 0.75}, 1), ({"score": 0.76}, 0)],
 )
 def test_limits_are_inclusive(limits: dict[str, float], kept: int) -> None:
     got = fused(detections([(3, 5, 11, 9)], [0.75], [2], 4), **limits)  # 8 x 4 pixels
-    assert len(got.detections) == len(got.boxes) == len(got.masks8) == kept and (got.index > 0).sum() == 32 * kept
+    assert (
+        len(got.detections) == len(got.boxes) == len(got.masks8) == kept
+        and (got.index > 0).sum() == 32 * kept
+    )
 
 
 def test_what_loses_its_pixels_to_better_masks_disappears_and_ids_close_up() -> None:
@@ -73,16 +89,24 @@ def test_the_better_stuff_behind_decides_what_stays_void(semantic: float, visibl
 def test_no_detections_and_no_pixels(limits: dict[str, float]) -> None:
     for found in (detections([], [], [], 0), detections([(4, 4, 20, 20)], [0.9], [2], -5)):
         got = fused(found, **limits)
-        assert len(got.detections) == 0 and got.masks8.shape == (0, 1, 4, 4) and got.boxes.shape == (0, 4)
+        assert (
+            len(got.detections) == 0
+            and got.masks8.shape == (0, 1, 4, 4)
+            and got.boxes.shape == (0, 4)
+        )
         assert got.index.shape == (32, 32) and not got.index.any()
 
 
 def test_what_lies_in_the_padding_alone_is_no_instance() -> None:
     boxes: Boxes = [(2, 2, 12, 12), (24, 2, 31, 31), (14, 14, 28, 30), (2, 24, 22, 32)]
     logits = np.stack([np.full((8, 8), v, np.float32) for v in (0, -3, 0, 0)])
-    got = fuse(detections(boxes, [0.9, 0.8, 0.7, 0.6], [2] * 4, 4), logits, (0, 1), Thresholds(), (20, 20))
+    got = fuse(
+        detections(boxes, [0.9, 0.8, 0.7, 0.6], [2] * 4, 4), logits, (0, 1), Thresholds(), (20, 20)
+    )
     assert got.detections.scores.tolist() == np.array([0.9, 0.7], np.float32).tolist()
-    assert set(np.unique(got.index)) == {0, 1, 2} and got.boxes[1, 2] > 20  # a mask may go on into the padding
+    assert (
+        set(np.unique(got.index)) == {0, 1, 2} and got.boxes[1, 2] > 20
+    )  # a mask may go on into the padding
 
 
 def test_a_tracker_gives_no_id_without_pixels(scene: Make, actor: Make, picture: Make) -> None:

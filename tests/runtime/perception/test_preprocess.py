@@ -57,7 +57,8 @@ def test_pixels_that_nearly_fit_are_not_resampled(height: int, width: int) -> No
 
 @pytest.mark.parametrize(("height", "width"), [(128, 192), (66, 97), (33, 47), (90, 61)])
 def test_other_sizes_are_resized_bilinearly(height: int, width: int) -> None:
-    original, place = image(height, width), fit(height, width, 64, 96)
+    original = image(height, width)
+    place = fit(height, width, 64, 96)
     inner = to_input(original, place, 64, 96)[0, : place.inner_height, : place.inner_width]
     size = place.inner_width, place.inner_height
     want = cv2.resize(original, size, interpolation=cv2.INTER_LINEAR_EXACT)
@@ -68,21 +69,29 @@ def test_resized_pixels_are_the_same_on_every_processor() -> None:
     place = fit(375, 1242, 192, 640)
     assert hashlib.sha256(image(375, 1242).tobytes()).hexdigest().startswith("6ac6167cf3d9bfc1")
     resized = to_input(image(375, 1242), place, 192, 640)
-    assert hashlib.sha256(resized.tobytes()).hexdigest().startswith("935ddc9efb82ab99")  # of x86-64, and of aarch64
+    assert (
+        hashlib.sha256(resized.tobytes()).hexdigest().startswith("935ddc9efb82ab99")
+    )  # of x86-64, and of aarch64
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32])
 @pytest.mark.parametrize(("height", "width"), SIZES)
-def test_labels_come_back_at_the_image_size_from_the_nearest_pixel(height: int, width: int, dtype: type) -> None:
+def test_labels_come_back_at_the_image_size_from_the_nearest_pixel(
+    height: int, width: int, dtype: type
+) -> None:
     place = fit(height, width, 64, 96)
     labels: np.ndarray = np.random.default_rng(1).integers(0, 120, (64, 96)).astype(dtype)
     back = to_image(labels, place)
     assert back.shape == (height, width) and back.dtype == dtype and back.flags.c_contiguous
-    sy, sx = place.inner_height / height, place.inner_width / width
+    sy = place.inner_height / height
+    sx = place.inner_width / width
     for y in range(0, height, max(1, height // 23)):
         for x in range(0, width, max(1, width // 23)):
-            py, px = (y + 0.5) * sy, (x + 0.5) * sx
-            if min(abs(py - round(py)), abs(px - round(px))) > 1e-3:  # between two pixels either will do
+            py = (y + 0.5) * sy
+            px = (x + 0.5) * sx
+            if (
+                min(abs(py - round(py)), abs(px - round(px))) > 1e-3
+            ):  # between two pixels either will do
                 assert back[y, x] == labels[int(py), int(px)]
 
 
@@ -127,5 +136,9 @@ def test_a_wrong_image_is_refused_in_one_line(
     backend = scene(actor(8, 8))
     with pytest.raises(InputError) as error:
         PanopticTracker(backend).step(bad, 0)
-    assert names in str(error.value) and "step() needs" in str(error.value) and "\n" not in str(error.value)
+    assert (
+        names in str(error.value)
+        and "step() needs" in str(error.value)
+        and "\n" not in str(error.value)
+    )
     assert backend.calls == []

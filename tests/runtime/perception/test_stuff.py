@@ -6,13 +6,19 @@ from hypothesis import strategies as st
 
 from mapt.runtime.perception.stuff import absorb_small_stuff
 
-ROAD, SKY, POLE = 0, 1, 2
+ROAD = 0
+SKY = 1
+POLE = 2
 
 
 def scene(height: int = 16, width: int = 32) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sky over road; a pole of one cell (4x4 pixels) whose second choice is sky in its upper half and road below."""
+    """Draw sky over road, with a pole of one cell (4x4 pixels).
+
+    The second choice of its pixels is sky in the upper half and road below.
+    """
     logits = np.zeros((3, height // 4, width // 4), np.float32)
-    logits[SKY, : height // 8], logits[ROAD, height // 8 :] = 2, 2
+    logits[SKY, : height // 8] = 2
+    logits[ROAD, height // 8 :] = 2
     logits[POLE, 1, 3] = 3
     labels = logits.argmax(0).repeat(4, 0).repeat(4, 1).astype(np.uint8)
     return labels, np.zeros(labels.shape, np.int32), logits

@@ -22,7 +22,8 @@ from mapt.runtime.perception.warm_up import FRAMES, Scene, rehearse
 def test_every_session_has_run_when_the_tracker_is_there(
     bundle: Path, monkeypatch: pytest.MonkeyPatch, test: bool
 ) -> None:
-    ran, genuine = Counter[str](), OrtBackend.run
+    ran = Counter[str]()
+    genuine = OrtBackend.run
 
     def counting(backend: OrtBackend, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
         ran[subgraph] += 1
@@ -33,16 +34,28 @@ def test_every_session_has_run_when_the_tracker_is_there(
     assert ran == {spec.name: 1 for spec in SUBGRAPHS}
 
 
-def test_the_rehearsal_takes_every_way_a_frame_can_take(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    info, frames = PanopticTracker.load(bundle, threads=1).backend.info, []
+def test_the_rehearsal_takes_every_way_a_frame_can_take(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = PanopticTracker.load(bundle, threads=1).backend.info
+    frames = []
     tracker = PanopticTracker(Scene(info))
     step = tracker.step
-    monkeypatch.setattr(tracker, "step", lambda *given, **named: frames.append(step(*given, **named)))
+    monkeypatch.setattr(
+        tracker, "step", lambda *given, **named: frames.append(step(*given, **named))
+    )
     rehearse(tracker)
     stages = [{d.stage for d in frame.decisions} for frame in frames]
     assert len(frames) == FRAMES and stages[0] == {"birth"}
     assert stages[1] == stages[2] == {"propagation", "appearance"}
-    assert set(frames[2].timings_ms) >= {"preprocess", "fusion", "motion", "appearance", "association", "output"}
+    assert set(frames[2].timings_ms) >= {
+        "preprocess",
+        "fusion",
+        "motion",
+        "appearance",
+        "association",
+        "output",
+    }
     assert not frames[2].alarms
 
 
@@ -67,7 +80,9 @@ tracker.health().to_dict()
 assert all(frame.track_array().size for frame in frames)
 print(sorted(set(sys.modules) - before))
 """
-    ran = subprocess.run([sys.executable, "-c", program, bundle, street], capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", program, bundle, street], capture_output=True, text=True, check=False
+    )
     assert ran.stdout == "[]\n", ran.stdout + ran.stderr
 
 

@@ -1,4 +1,7 @@
-"""A recorded run plays again without its network, bit for bit, and a difference is found where it begins."""
+"""A recorded run replays without its network, bit for bit.
+
+A difference is found where it begins.
+"""
 
 import io
 from collections.abc import Callable
@@ -27,10 +30,13 @@ def street(actor: Make) -> tuple[Any, ...]:
     )
 
 
-def record(backend: Any, picture: Make, frames: range, mode: Any = "full") -> tuple[bytes, list[dict[str, int]]]:
+def record(
+    backend: Any, picture: Make, frames: range, mode: Any = "full"
+) -> tuple[bytes, list[dict[str, int]]]:
     file = io.BytesIO()
     recorder = Recorder(backend, file, mode)
-    tracker, digests = PanopticTracker(recorder, mode), []
+    tracker = PanopticTracker(recorder, mode)
+    digests = []
     for number in frames:
         recorder.begin("street", f"{number:06d}", number * PERIOD)
         frame = tracker.step(picture(number), number * PERIOD)
@@ -41,7 +47,8 @@ def record(backend: Any, picture: Make, frames: range, mode: Any = "full") -> tu
 
 def replay(path: Path, picture: Make, frames: range, **limits: Any) -> list[dict[str, int]]:
     backend = Replayer(path)
-    tracker, digests = PanopticTracker(backend, backend.association, **limits), []  # type: ignore[arg-type]
+    tracker = PanopticTracker(backend, backend.association, **limits)  # type: ignore[arg-type]
+    digests = []
     for number in frames:
         backend.begin("street", f"{number:06d}", number * PERIOD)
         frame = tracker.step(picture(number), number * PERIOD)
@@ -101,7 +108,9 @@ def test_another_fusion_is_found_where_its_result_goes(
         replay(run, picture, range(4))
 
 
-def test_another_association_is_found_in_the_frame(run: Path, picture: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_association_is_found_in_the_frame(
+    run: Path, picture: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("mapt.runtime.association.tracks.assign", lambda *_: [])
     with pytest.raises(Difference, match="street frame 000001: other instance, tracks, decisions"):
         replay(run, picture, range(4))
@@ -112,7 +121,9 @@ def test_fewer_and_more_frames_are_differences(run: Path, picture: Make) -> None
         replay(run, picture, range(3))
     with pytest.raises(Difference, match="ends before the last frame"):
         replay(run, picture, range(5))
-    with pytest.raises(Difference, match="street frame 000001: name is 000001, recorded was 000000"):
+    with pytest.raises(
+        Difference, match="street frame 000001: name is 000001, recorded was 000000"
+    ):
         replay(run, picture, range(1, 4))
 
 
@@ -125,12 +136,16 @@ def test_a_run_with_heads_left_out_for_a_deadline_is_replayed(
         def left_out(self, calls: Any, left_ms: float | None) -> tuple[Any, ...]:
             return tuple(h for h in self.heads if calls[h])
 
-    file, backend = io.BytesIO(), scene(*street)
-    recorder, wanted = Recorder(backend, file, "full"), []
+    file = io.BytesIO()
+    backend = scene(*street)
+    recorder = Recorder(backend, file, "full")
+    wanted = []
     tracker = PanopticTracker(recorder)
     tracker._estimates = pressed = Pressed()
     for number in range(8):
-        pressed.heads = {2: ("appearance",), 4: ("appearance", "motion"), 5: ("appearance",)}.get(number, ())
+        pressed.heads = {2: ("appearance",), 4: ("appearance", "motion"), 5: ("appearance",)}.get(
+            number, ()
+        )
         recorder.begin("street", f"{number:06d}", number * PERIOD)
         frame = tracker.step(picture(number), number * PERIOD)
         recorder.end(frame)
@@ -143,9 +158,14 @@ def test_a_run_with_heads_left_out_for_a_deadline_is_replayed(
 def test_files_that_are_no_records(run: Path, picture: Make, tmp_path: Path) -> None:
     data = run.read_bytes()
     cases = {
-        "missing": None, "empty": b"", "other": b"hello, world " * 9, "short": data[:4], "cut": data[: len(data) // 2],
-        "flipped": data[:-9] + bytes([data[-9] ^ 1]) + data[-8:], "long": b"\xff" * 8 + data[8:],
-    }  # fmt: skip
+        "missing": None,
+        "empty": b"",
+        "other": b"hello, world " * 9,
+        "short": data[:4],
+        "cut": data[: len(data) // 2],
+        "flipped": data[:-9] + bytes([data[-9] ^ 1]) + data[-8:],
+        "long": b"\xff" * 8 + data[8:],
+    }
     for name, content in cases.items():
         path = tmp_path / name
         if content is not None:

@@ -25,7 +25,15 @@ PERIOD = 100_000_000  # ns
 def told(frame: PanopticFrame) -> tuple[Any, ...]:
     """All of a frame but its timings, to be compared."""
     pixels = zlib.crc32(frame.semantic.tobytes()), zlib.crc32(frame.instance.tobytes())
-    return (frame.tracks, frame.decisions, frame.stamp_ns, frame.overflow, frame.degraded, frame.alarms, *pixels)
+    return (
+        frame.tracks,
+        frame.decisions,
+        frame.stamp_ns,
+        frame.overflow,
+        frame.degraded,
+        frame.alarms,
+        *pixels,
+    )
 
 
 @pytest.fixture
@@ -34,12 +42,17 @@ def street(actor: Make) -> tuple[Any, ...]:
     rng = np.random.default_rng(3)
     return tuple(
         actor(
-            int(rng.integers(0, 70)), 4 + 15 * row, dx=int(rng.integers(-1, 2)), look=row, size=12,
-            score=0.9 - 0.1 * row, label=2 + row % 2,
+            int(rng.integers(0, 70)),
+            4 + 15 * row,
+            dx=int(rng.integers(-1, 2)),
+            look=row,
+            size=12,
+            score=0.9 - 0.1 * row,
+            label=2 + row % 2,
             hidden=tuple(int(f) for f in np.flatnonzero(rng.random(60) < 0.4)),
         )
         for row in range(4)
-    )  # fmt: skip
+    )
 
 
 def play(tracker: PanopticTracker, frames: range, picture: Make) -> list[tuple[Any, ...]]:
@@ -65,7 +78,10 @@ def test_saved_and_restored_at_every_tenth_frame(
 
 
 def test_a_tracks_motion_is_remembered(scene: Make, actor: Make, picture: Make) -> None:
-    """Hidden for two frames, a car is found where its motion leads: without its velocity it would be too far away."""
+    """A restored track is found where its motion leads.
+
+    The car is hidden for two frames. Without its velocity it would be too far away.
+    """
     backend = scene(actor(0, 8, dx=8, hidden=(4, 5)), reach=0.75, velocity_momentum=0.0)
     tracker = PanopticTracker(backend)
     play(tracker, range(6), picture)
@@ -77,7 +93,9 @@ def test_a_tracks_motion_is_remembered(scene: Make, actor: Make, picture: Make) 
         assert [(d.stage, d.track) for d in back.decisions] == [("appearance", 1)]
 
 
-def test_restoring_goes_back_in_time_as_well(scene: Make, street: tuple[Any, ...], picture: Make) -> None:
+def test_restoring_goes_back_in_time_as_well(
+    scene: Make, street: tuple[Any, ...], picture: Make
+) -> None:
     tracker = PanopticTracker(scene(*street))
     play(tracker, range(5), picture)
     state = tracker.save_state()
@@ -96,7 +114,11 @@ def test_a_frozen_camera_is_remembered(scene: Make, street: tuple[Any, ...], pic
         other.restore_state(tracker.save_state())
         tracker = other
     assert "frozen" in tracker.step(picture(1), 3 * PERIOD).alarms
-    assert {d.stage for d in tracker.step(picture(5), 4 * PERIOD).decisions} <= {"appearance", "birth", "lost"}
+    assert {d.stage for d in tracker.step(picture(5), 4 * PERIOD).decisions} <= {
+        "appearance",
+        "birth",
+        "lost",
+    }
 
 
 RESUME = """
@@ -114,7 +136,9 @@ print([int(f.instance.astype(np.int64).sum()) for f in found])
 """
 
 
-def test_another_process_goes_on_with_the_shipped_network(bundle: Path, street_images: Any, tmp_path: Path) -> None:
+def test_another_process_goes_on_with_the_shipped_network(
+    bundle: Path, street_images: Any, tmp_path: Path
+) -> None:
     images = street_images
     tracker = PanopticTracker.load(bundle, threads=1)
     for number in range(3):
@@ -130,7 +154,9 @@ def test_another_process_goes_on_with_the_shipped_network(bundle: Path, street_i
         text=True,
         check=True,
     )
-    assert done.stdout.strip() == f"{ids}\n{[int(f.instance.astype(np.int64).sum()) for f in found]}"
+    assert (
+        done.stdout.strip() == f"{ids}\n{[int(f.instance.astype(np.int64).sum()) for f in found]}"
+    )
 
 
 @pytest.fixture
@@ -161,7 +187,12 @@ def refuse(tracker: PanopticTracker, data: bytes) -> str:
     with pytest.raises(StateError) as error:
         tracker.restore_state(data)
     message = str(error.value)
-    assert message.startswith("saved state: ") and "\n" not in message and ";" in message and len(message) < 200
+    assert (
+        message.startswith("saved state: ")
+        and "\n" not in message
+        and ";" in message
+        and len(message) < 200
+    )
     assert isinstance(error.value, InputError) and tracker.save_state() == before
     return message
 
@@ -178,17 +209,23 @@ def refuse(tracker: PanopticTracker, data: bytes) -> str:
         (lambda d: d[:500] + bytes([d[500] ^ 1]) + d[501:], "truncated or damaged"),
     ],
 )
-def test_foreign_and_damaged_bytes(saved: Any, change: Callable[[bytes], bytes], words: str) -> None:
+def test_foreign_and_damaged_bytes(
+    saved: Any, change: Callable[[bytes], bytes], words: str
+) -> None:
     assert words in refuse(saved[0], change(saved[1]))
 
 
-def test_a_state_of_another_network_or_association(scene: Make, street: tuple[Any, ...], saved: Any) -> None:
+def test_a_state_of_another_network_or_association(
+    scene: Make, street: tuple[Any, ...], saved: Any
+) -> None:
     tracker, data = saved
     assert "another network" in refuse(PanopticTracker(scene(*street, score=0.41)), data)
     assert "another network" in refuse(PanopticTracker(tracker.backend, model="b"), data)
     assert "association 'full'" in refuse(PanopticTracker(tracker.backend, "motion"), data)
-    assert "too many tracks" in refuse(PanopticTracker(tracker.backend, max_objects=1).__class__(
-        tracker.backend, max_objects=1), _with(data, lambda m, a: _repeat(m, a, 5)))  # fmt: skip
+    assert "too many tracks" in refuse(
+        PanopticTracker(tracker.backend, max_objects=1).__class__(tracker.backend, max_objects=1),
+        _with(data, lambda m, a: _repeat(m, a, 5)),
+    )
 
 
 def _sealed(body: bytes) -> bytes:
@@ -248,32 +285,50 @@ def _drop(name: str) -> Callable[[dict[str, Any], dict[str, np.ndarray]], object
         lambda m, a: a.update(s=a["s"][:, :, :-1].copy()),
         lambda m, a: a.update(mask8=a["mask8"][:-1].copy()),
     ],
-)  # fmt: skip
-def test_values_that_cannot_be_are_refused_even_with_a_right_checksum(saved: Any, change: Any) -> None:
+)
+def test_values_that_cannot_be_are_refused_even_with_a_right_checksum(
+    saved: Any, change: Any
+) -> None:
     tracker, data = saved
     refuse(tracker, _with(data, change))
 
 
 HEADERS = [
-    b"", b"{", b"null", b"[]", b"{}", b"[" * 100_000, b'{"meta": 1, "arrays": []}', b'{"meta": {}, "arrays": 3}',
-    b'{"meta": {}, "arrays": [["a", "object", [1]]]}', b'{"meta": {}, "arrays": [["a", "float32", [99999999999999]]]}',
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    b"{}",
+    b"[" * 100_000,
+    b'{"meta": 1, "arrays": []}',
+    b'{"meta": {}, "arrays": 3}',
+    b'{"meta": {}, "arrays": [["a", "object", [1]]]}',
+    b'{"meta": {}, "arrays": [["a", "float32", [99999999999999]]]}',
     b'{"meta": {}, "arrays": [["a", "float32", [-1]]]}',
     b'{"meta": {}, "arrays": [["a", "float32", [4294967296, 4294967296]]]}',
-    b'{"meta": {}, "arrays": [["a", "uint8", [0]], ["a", "uint8", [0]]]}', b'{"meta": {}, "arrays": [["a", "uint8"]]}',
-    b'{"meta": {"n": ' + b"9" * 5000 + b'}, "arrays": []}', b"\xff\xfe",
-]  # fmt: skip
+    b'{"meta": {}, "arrays": [["a", "uint8", [0]], ["a", "uint8", [0]]]}',
+    b'{"meta": {}, "arrays": [["a", "uint8"]]}',
+    b'{"meta": {"n": ' + b"9" * 5000 + b'}, "arrays": []}',
+    b"\xff\xfe",
+]
 
 
 @pytest.mark.parametrize("header", HEADERS)
 @pytest.mark.parametrize("length", [None, 0, 2**63])
 def test_headers_of_any_kind_are_refused(saved: Any, header: bytes, length: int | None) -> None:
-    refuse(saved[0], _sealed(struct.pack("<Q", len(header) if length is None else length) + header + b"\0" * 64))
+    refuse(
+        saved[0],
+        _sealed(struct.pack("<Q", len(header) if length is None else length) + header + b"\0" * 64),
+    )
 
 
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_fuzzed_bytes_are_one_error_or_a_whole_state(data: st.DataObject) -> None:
-    """Bytes changed at random, with the checksum made right again so that the inner checks are reached."""
+    """Fuzzed bytes are refused with one error, or they are a whole state.
+
+    Bytes change at random. The checksum is corrected, so that the inner checks are reached.
+    """
     tracker, state = _fuzzed()
     body = bytearray(state[16:])
     header = struct.unpack_from("<Q", body)[0]

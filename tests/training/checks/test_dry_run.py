@@ -1,4 +1,4 @@
-"""`mapt train --dry-run`: everything is built, two steps are taken, and what is missing is named."""
+"""`mapt train --dry-run` builds everything, takes two steps, and names what is missing."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,14 +29,23 @@ def test_a_tree_of_empty_folders(
     (tree / "panoptic_maps" / "train" / "0000").mkdir(parents=True)
     (tree / "training" / "image_02" / "0000").mkdir(parents=True)
     ran = mapt(
-        "train", config_file, "--dry-run", "--set", f"data.step.root={tree}", "--set", f"evaluation.root={tree}",
-        "--set", "data.cityscapes.root=nowhere",
-    )  # fmt: skip
+        "train",
+        config_file,
+        "--dry-run",
+        "--set",
+        f"data.step.root={tree}",
+        "--set",
+        f"evaluation.root={tree}",
+        "--set",
+        "data.cityscapes.root=nowhere",
+    )
     assert ran.code == 2 and "step 2:" in ran.out and "drawn frames stand in" in ran.out
     missing = [line for line in ran.out.splitlines() if line.startswith("missing: ")]
-    assert ["panoptic_maps/val" in missing[0], "panoptic_maps/train" in missing[1], "gtFine" in missing[2]] == [
-        True
-    ] * 3
+    assert [
+        "panoptic_maps/val" in missing[0],
+        "panoptic_maps/train" in missing[1],
+        "gtFine" in missing[2],
+    ] == [True] * 3
     assert "3 things are missing" in ran.err
 
 
@@ -44,19 +53,24 @@ def test_a_corrupt_first_image_and_weights_are_named(tiny: Tiny, step_folder: Pa
     for path in (step_folder / "training").rglob("*.png"):
         path.write_bytes(b"broken")
     found = dry_run(
-        tiny("data.synthetic.sequences=1", "data.synthetic.height=96", "data.synthetic.width=224"), Path("no")
+        tiny("data.synthetic.sequences=1", "data.synthetic.height=96", "data.synthetic.width=224"),
+        Path("no"),
     )
     assert any(".png: is truncated" in line for line in found.missing)
     assert any("no such weight file" in line for line in found.missing)
     assert any(line.startswith("data.synthetic: 2 pairs") for line in found.lines)
 
 
-def test_a_dataset_without_a_share_is_fine_beside_another(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dataset_without_a_share_is_fine_beside_another(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
     street = ("data.synthetic.sequences=1", "data.synthetic.height=96", "data.synthetic.width=224")
     assert not dry_run(tiny(*street, "data.synthetic.weight=0")).missing
     monkeypatch.setattr(module, "STAND_IN", (2, 96, 224))
     found = dry_run(tiny("data.step.weight=0"))
-    assert found.missing == ["every dataset has weight 0; set data.<dataset>.weight above 0 for one of them"]
+    assert found.missing == [
+        "every dataset has weight 0; set data.<dataset>.weight above 0 for one of them"
+    ]
 
 
 def test_heads_alone_need_weights(tiny: Tiny) -> None:
@@ -80,8 +94,17 @@ def test_shipped_configurations_are_read(name: str) -> None:
     config = read_config(find_config(name), [])
     assert config.schedule.warmup == 200
     if name.startswith("micro"):
-        assert config.model.preset == "micro" and (config.model.height, config.model.width) == (384, 1248)
-        assert not [part for _, part in synthetic_sets(config.data) if part.seed not in (1000, 2000, 3000)]
+        assert config.model.preset == "micro" and (config.model.height, config.model.width) == (
+            384,
+            1248,
+        )
+        assert not [
+            part for _, part in synthetic_sets(config.data) if part.seed not in (1000, 2000, 3000)
+        ]
     elif not name.startswith("nano"):
-        assert config.model.preset == "base" and config.schedule.optimizer == "sgd" and config.schedule.rate == 0.01
+        assert (
+            config.model.preset == "base"
+            and config.schedule.optimizer == "sgd"
+            and config.schedule.rate == 0.01
+        )
     assert (config.model.classes == 7) == (name == "motchallenge-step")

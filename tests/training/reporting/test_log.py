@@ -22,7 +22,9 @@ def test_lines_are_whole_where_there_is_no_terminal(tmp_path: Path) -> None:
     assert "data [train] ready" in printed
     lines = [line for line in printed.splitlines() if "iteration 4" in line]
     assert len(lines) == 1 and "a 2.500" in lines[0] and "gradient_norm 2.000" in lines[0]
-    assert [line for line in (tmp_path / "log.txt").read_text().splitlines() if "iteration" in line][-1] == lines[0]
+    assert [
+        line for line in (tmp_path / "log.txt").read_text().splitlines() if "iteration" in line
+    ][-1] == lines[0]
 
 
 def test_a_resumed_run_replaces_the_rows_it_repeats(tmp_path: Path) -> None:
@@ -55,7 +57,9 @@ def test_a_run_that_starts_again_may_have_other_losses(tmp_path: Path) -> None:
     assert dict(zip(header.split(","), row.split(","), strict=True))["other"] == "3"
 
 
-def test_without_tensorboard_the_rest_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_tensorboard_the_rest_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     _run(tmp_path, 0, 2)
     assert (tmp_path / "losses.csv").is_file() and not (tmp_path / "tensorboard").exists()
