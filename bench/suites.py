@@ -16,7 +16,12 @@ from mapt.bench.accuracy.ablation import VARIANTS, out_of_order, run_ablation
 from mapt.bench.costs.flops import count_heads, count_motion
 from mapt.bench.costs.graph_flops import count_bundle
 from mapt.bench.costs.roofline import measure_limits
-from mapt.bench.latency.backend_variants import Contender, list_contenders, open_contender, standing
+from mapt.bench.latency.backend_variants import (
+    BackendVariant,
+    list_contenders,
+    open_contender,
+    standing,
+)
 from mapt.bench.latency.deadline import SHARES, print_deadlines, run_deadlines
 from mapt.bench.latency.interleaved import run_backends
 from mapt.bench.latency.isolated import measure_alone
@@ -116,7 +121,7 @@ def run_suite(setting: Setting) -> Json:
     torch.set_num_threads(setting.threads)
     limits = measure_limits()
     backends = list[Backend]()
-    tried = list[tuple[Contender, InputError | None]]()
+    tried = list[tuple[BackendVariant, InputError | None]]()
     for contender in list_contenders(setting.bundle, setting.others, setting.compiled):
         if contender.kind == "torch-compile":
             setting.console.print(
@@ -132,8 +137,8 @@ def run_suite(setting: Setting) -> Json:
     sequences = list_sequences(setting.root, SPLIT)
     with ExitStack() as stack:
         total = sum(len(s.images) for s in sequences)
-        done = setting.progress(stack, f"measuring, {setting.threads} threads", total)
-        result = run_backends(backends, setting.root, SPLIT, setting.fps, done=done)
+        on_progress = setting.progress(stack, f"measuring, {setting.threads} threads", total)
+        result = run_backends(backends, setting.root, SPLIT, setting.fps, on_progress=on_progress)
     providers = {backend.name: dict(backend.providers) for backend in backends}
     del backends
     images = sequences[0].images[0].parent
@@ -177,9 +182,9 @@ def ablation_suite(setting: Setting) -> Json:
         named = [name for name, value in row.items() if name == value]
         trained |= {name: OrtBackend(bundle, setting.threads) for name in named}
     with ExitStack() as stack:
-        done = setting.progress(stack, "ablation", len(VARIANTS) * len(setting.roots))
+        on_progress = setting.progress(stack, "ablation", len(VARIANTS) * len(setting.roots))
         backend = OrtBackend(setting.bundle, setting.threads)
-        found = run_ablation(backend, trained, setting.roots, SPLIT, setting.fps, done)
+        found = run_ablation(backend, trained, setting.roots, SPLIT, setting.fps, on_progress)
     print_ablation(setting.console, found, setting.seeds)
     heads = count_heads(load_weights(setting.bundle.folder / "weights.safetensors"))
     return {
@@ -205,8 +210,8 @@ def scale_suite(setting: Setting) -> Json:
     sequence = list_sequences(setting.root, SPLIT)[0]
     images = [read_rgb(path) for path in sequence.images]
     with ExitStack() as stack:
-        done = setting.progress(stack, "scale", len(SWEEPS))
-        sweeps = run_scale(setting.bundle, images, setting.threads, usable_cores(), done)
+        on_progress = setting.progress(stack, "scale", len(SWEEPS))
+        sweeps = run_scale(setting.bundle, images, setting.threads, usable_cores(), on_progress)
     print_scale(setting.console, sweeps)
     return {
         "scale": {
@@ -227,9 +232,9 @@ def scale_suite(setting: Setting) -> Json:
 def deadline_suite(setting: Setting) -> Json:
     """What shorter and shorter deadlines cost."""
     with ExitStack() as stack:
-        done = setting.progress(stack, "deadlines", len(SHARES) + 1)
+        on_progress = setting.progress(stack, "deadlines", len(SHARES) + 1)
         backend = OrtBackend(setting.bundle, setting.threads)
-        points = run_deadlines(backend, setting.root, SPLIT, setting.fps, done)
+        points = run_deadlines(backend, setting.root, SPLIT, setting.fps, on_progress)
     print_deadlines(setting.console, points)
     return {"deadline": [asdict(point) for point in points]}
 

@@ -14,7 +14,7 @@ from mapt.runtime.association.tracks import Association
 from mapt.runtime.backends.protocol import Backend
 from mapt.runtime.monitoring.deadline import Estimates, Head
 from mapt.runtime.perception.fusion import Fused
-from mapt.runtime.perception.pipeline import Clock, Perception, carry, embed
+from mapt.runtime.perception.pipeline import Clock, Perception, embed, propagate_masks
 from mapt.runtime.perception.workspace import Workspace
 from mapt.runtime.persistence.state import TrackerState
 
@@ -22,7 +22,7 @@ Float = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Cues:
+class AssociationInputs:
     """Input of the association.
 
     Attributes:
@@ -39,7 +39,7 @@ class Cues:
     calls: dict[Head, int]
 
 
-def gather(
+def compute_association_inputs(
     backend: Backend,
     association: Association,
     seen: Perception,
@@ -48,7 +48,7 @@ def gather(
     clock: Clock,
     estimates: Estimates,
     workspace: Workspace,
-) -> Cues:
+) -> AssociationInputs:
     """Run the motion and the appearance head, as far as association and deadline allow.
 
     Args:
@@ -66,12 +66,12 @@ def gather(
     """
     sizes = backend.info.sizes
     count = len(fused.detections)
-    live = before.table.live() if before else []
-    masks: Float = workspace.take("live", (len(live), *fused.masks8.shape[1:]))
-    for row, track in enumerate(live):
+    active = before.table.active() if before else []
+    masks: Float = workspace.take("live", (len(active), *fused.masks8.shape[1:]))
+    for row, track in enumerate(active):
         masks[row] = track.mask8
     calls: dict[Head, int] = {
-        "motion": 0 if association == "iou" else -(-max(len(live), count) // sizes["N"]),
+        "motion": 0 if association == "iou" else -(-max(len(active), count) // sizes["N"]),
         "appearance": 0 if association in ("iou", "motion") else -(-count // sizes["N"]),
     }
     degraded = estimates.left_out(calls, clock.left_ms())
@@ -80,7 +80,9 @@ def gather(
     if calls["motion"]:
         s_prev = before.s if before and before.s is not None else seen.s
         with clock.stage("motion"):
-            masks, f_p = carry(backend, s_prev, seen.s, masks, fused.detections, workspace)
+            masks, f_p = propagate_masks(
+                backend, s_prev, seen.s, masks, fused.detections, workspace
+            )
         if calls["appearance"]:
             embeddings = embed(backend, seen.pyramid, fused.detections, f_p, clock)
-    return Cues(masks, embeddings, degraded, calls)
+    return AssociationInputs(masks, embeddings, degraded, calls)

@@ -11,7 +11,7 @@ from mapt.runtime.association.tracks import TrackState, TrackTable
 from mapt.runtime.frame import Decision, PanopticFrame, Track
 from mapt.runtime.monitoring.deadline import Head
 from mapt.runtime.perception.fusion import Fused
-from mapt.runtime.perception.preprocess import Fit, to_image
+from mapt.runtime.perception.preprocess import Letterbox, to_image
 from mapt.runtime.perception.workspace import Workspace
 
 Pixels = tuple[NDArray[np.uint8], NDArray[np.int32]]  # train ids and track ids
@@ -30,11 +30,11 @@ class Identified:
     table: TrackTable
 
 
-def paint(
+def render_labels(
     labels: NDArray[np.uint8],
     fused: Fused,
     ids: list[int],
-    place: Fit,
+    letterbox: Letterbox,
     workspace: Workspace | None = None,
 ) -> Pixels:
     """Render the instances over the stuff behind them, in the image's size.
@@ -45,7 +45,7 @@ def paint(
         labels: (H,W) uint8, the best stuff class of every pixel of the network's input.
         fused: the instances that cover some of them.
         ids: track id of each.
-        place: where the image lies in the input.
+        letterbox: where the image lies in the input.
         workspace: memory that is used again; None: new.
     """
     workspace = workspace or Workspace()
@@ -65,15 +65,15 @@ def paint(
         np.copyto(semantic[window], label, where=mask)
         np.copyto(instance[window], track, where=mask)
     return (
-        to_image(semantic, place).astype(np.uint8, copy=False),
-        to_image(instance, place).astype(np.int32, copy=False),
+        to_image(semantic, letterbox).astype(np.uint8, copy=False),
+        to_image(instance, letterbox).astype(np.int32, copy=False),
     )
 
 
 def label_frame(
     pixels: Pixels,
     found: Identified,
-    place: Fit,
+    letterbox: Letterbox,
     stamp_ns: int,
     overflow: int,
     degraded: tuple[Head, ...],
@@ -81,9 +81,9 @@ def label_frame(
     """What a step returns, but for its times and alarms.
 
     Args:
-        pixels: from `paint`.
+        pixels: from `render_labels`.
         found: the instances in them.
-        place: where the image lies in the input.
+        letterbox: where the image lies in the input.
         stamp_ns: the frame's time.
         overflow: as in `PanopticFrame`.
         degraded: as in `PanopticFrame`.
@@ -92,7 +92,7 @@ def label_frame(
     return PanopticFrame(
         semantic=pixels[0],
         instance=pixels[1],
-        tracks=tuple(_public(t, place) for t in tracks),
+        tracks=tuple(_public(t, letterbox) for t in tracks),
         decisions=tuple(found.decisions),
         timings_ms={},
         stamp_ns=stamp_ns,
@@ -101,8 +101,8 @@ def label_frame(
     )
 
 
-def _public(track: TrackState, place: Fit) -> Track:
-    sx, sy = place.scale
-    x1, x2 = (min(float(v) * sx, place.width) for v in track.box[::2])
-    y1, y2 = (min(float(v) * sy, place.height) for v in track.box[1::2])
+def _public(track: TrackState, letterbox: Letterbox) -> Track:
+    sx, sy = letterbox.scale
+    x1, x2 = (min(float(v) * sx, letterbox.width) for v in track.box[::2])
+    y1, y2 = (min(float(v) * sy, letterbox.height) for v in track.box[1::2])
     return Track(track.id, track.label, track.score, (x1, y1, x2, y2), track.age, track.lost)

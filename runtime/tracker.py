@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from mapt.errors import InputError, shown
 from mapt.runtime.association.tracks import Association, TrackTable
-from mapt.runtime.association_inputs import gather
+from mapt.runtime.association_inputs import compute_association_inputs
 from mapt.runtime.backends.choice import BackendName, check_name, open_backend
 from mapt.runtime.backends.ort_providers import Device, check_device
 from mapt.runtime.backends.protocol import Backend
 from mapt.runtime.bundle.manifest import read_bundle
 from mapt.runtime.errors import BusyError, OutputError, StepError, documented
 from mapt.runtime.frame import PanopticFrame
-from mapt.runtime.label_rendering import Identified, label_frame, paint
+from mapt.runtime.label_rendering import Identified, label_frame, render_labels
 from mapt.runtime.monitoring import interpreter_exit as leaving
 from mapt.runtime.monitoring.deadline import Estimates, check_deadline
 from mapt.runtime.monitoring.health import Health, HealthRecord, Status
@@ -278,18 +278,18 @@ class PanopticTracker:
         size = (image.shape[0], image.shape[1])
         with clock.stage("frame"):
             with clock.stage("preprocess"):  # 1. one place where pixels become the network's input
-                place = fit(*size, info.height, info.width)
-                pixels = to_input(image, place, info.height, info.width, workspace)
-                look = look_at(pixels, place, limits)
+                letterbox = fit(*size, info.height, info.width)
+                pixels = to_input(image, letterbox, info.height, info.width, workspace)
+                look = look_at(pixels, letterbox, limits)
             seen = perceive(self.backend, pixels, clock)  # 2. backbone, semantic and instance heads
             with clock.stage("fusion"):  # 3. which pixel belongs to which detection
                 found, overflow = seen.detections.first(self.max_objects, limits.score)
-                inner = (place.inner_height, place.inner_width)
+                inner = (letterbox.inner_height, letterbox.inner_width)
                 found = found.first(0)[0] if look.blind else found
                 fused = fuse(found, seen.logits, self.stuff, limits, inner, workspace)
             after = before.next(seen.s, stamp, look.pixels, size)
             follows = not look.blind and after.follows(before, limits.max_gap)
-            cues = gather(  # 4. motion and appearance heads
+            inputs = compute_association_inputs(  # 4. motion and appearance heads
                 self.backend,
                 self.association,
                 seen,
@@ -301,7 +301,7 @@ class PanopticTracker:
             )
             with clock.stage("association"):  # 5. propagated masks first, embeddings for the rest
                 table, ids, decisions = before.table.update(
-                    fused, cues.propagated, cues.embeddings, stamp
+                    fused, inputs.propagated, inputs.embeddings, stamp
                 )
             with clock.stage("output"):  # 6. back to the camera's pixels
                 identified = Identified([] if look.blind else decisions, table)
@@ -309,10 +309,12 @@ class PanopticTracker:
                 labels = absorb_small_stuff(
                     seen.labels, fused.index, seen.logits, limits.stuff_area, inner, workspace
                 )
-                painted = paint(labels, fused, ids, place, workspace)
-                frame = label_frame(painted, identified, place, stamp, overflow, cues.degraded)
+                painted = render_labels(labels, fused, ids, letterbox, workspace)
+                frame = label_frame(
+                    painted, identified, letterbox, stamp, overflow, inputs.degraded
+                )
         frame.timings_ms.update(clock.ms)
-        self._estimates.learn_from(clock.ms, cues.calls, cues.degraded)
+        self._estimates.learn_from(clock.ms, inputs.calls, inputs.degraded)
         if look.blind:
             return replace(frame, alarms=("blind",)), replace(before, accepted_ns=stamp)
         births = sum(d.stage == "birth" for d in decisions)

@@ -13,7 +13,7 @@ from typing import get_args
 
 from mapt.bench.accuracy.baselines import INSTALL, find_peers, relabelled
 from mapt.bench.accuracy.optical_flow import FlowMotion
-from mapt.bench.latency.backend_variants import Standing
+from mapt.bench.latency.backend_variants import Verification
 from mapt.bench.report.constants import mean_and_spread
 from mapt.data.datasets.kitti_step import list_sequences, read_labelled
 from mapt.evaluation.evaluate import evaluate
@@ -73,7 +73,7 @@ class Ablation:
     """
 
     scores: dict[str, list[Scores]] = field(default_factory=dict)
-    standings: dict[str, Standing] = field(default_factory=dict)
+    standings: dict[str, Verification] = field(default_factory=dict)
 
 
 def run_ablation(
@@ -82,7 +82,7 @@ def run_ablation(
     roots: dict[int | None, Path],
     split: str,
     fps: float,
-    done: Callable[[], None] | None = None,
+    on_progress: Callable[[], None] | None = None,
 ) -> Ablation:
     """Every row that can run, on every seed's sequences.
 
@@ -92,7 +92,7 @@ def run_ablation(
         roots: folders in KITTI-STEP's layout by seed, see `mapt.bench.suites.Setting`.
         split: their label folder.
         fps: frames per second.
-        done: called once a row and seed, whether it ran or not.
+        on_progress: called once a row and seed, whether it ran or not.
     """
     out = Ablation()
     peers = find_peers(fps, backend.info.thresholds.score)
@@ -112,11 +112,11 @@ def run_ablation(
                 )
             if found:
                 out.scores.setdefault(name, []).append(found)
-            if done:
-                done()
+            if on_progress:
+                on_progress()
         why = INSTALL if name in PEERS else TRAIN.format(variant.setting)
         out.standings[name] = (
-            Standing("proven here") if name in out.scores else Standing("unproven", why)
+            Verification("proven here") if name in out.scores else Verification("unproven", why)
         )
     return out
 

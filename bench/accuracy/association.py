@@ -52,7 +52,7 @@ GROWN = 1
 
 
 @dataclass(frozen=True)
-class Timing:
+class AssociationTiming:
     """Milliseconds of one case, as wall-clock time and as CPU time of this thread.
 
     Other programs on the machine lengthen the wall-clock time, but not the thread's time.
@@ -65,7 +65,7 @@ class Timing:
 Steps = dict[str, Callable[[], object]]  # of one frame, by contender
 
 
-def timed(frames: Iterator[Steps], warmup: int = 10) -> dict[str, Timing]:
+def timed(frames: Iterator[Steps], warmup: int = 10) -> dict[str, AssociationTiming]:
     """Run every step once, frame by frame, the contenders in turn."""
     wall: dict[str, list[float]] = {}
     thread: dict[str, list[float]] = {}
@@ -79,7 +79,9 @@ def timed(frames: Iterator[Steps], warmup: int = 10) -> dict[str, Timing]:
             if number >= warmup:
                 wall.setdefault(name, []).append(spent / 1e6)
                 thread.setdefault(name, []).append(used / 1e6)
-    return {name: Timing(_quantiles(wall[name]), _quantiles(thread[name])) for name in wall}
+    return {
+        name: AssociationTiming(_quantiles(wall[name]), _quantiles(thread[name])) for name in wall
+    }
 
 
 def _quantiles(ms: list[float]) -> dict[str, float]:
@@ -142,7 +144,7 @@ def carried(table: TrackTable) -> Float:
     Empty pixels get a small positive value, because a network's masks are faintly positive
     everywhere.
     """
-    masks = [track.mask8 for track in table.live()]
+    masks = [track.mask8 for track in table.active()]
     return (
         np.maximum(np.stack(masks), 1e-6)
         if masks
@@ -150,7 +152,7 @@ def carried(table: TrackTable) -> Float:
     )
 
 
-def time_association(count: int, frames: int) -> dict[str, Timing]:
+def time_association(count: int, frames: int) -> dict[str, AssociationTiming]:
     """Time `TrackTable.update` on given masks and embeddings, in turn with the baselines.
 
     Both stages of the association run. Baselines that are not installed are left out.
@@ -173,7 +175,7 @@ def time_association(count: int, frames: int) -> dict[str, Timing]:
     return timed(steps())
 
 
-def time_fusion(count: int, frames: int) -> dict[str, Timing]:
+def time_fusion(count: int, frames: int) -> dict[str, AssociationTiming]:
     """Eq. 8 at 375x1242 and the association of what it gives."""
     rng = np.random.default_rng(0)
     limits = Thresholds()
@@ -210,7 +212,7 @@ def time_fusion(count: int, frames: int) -> dict[str, Timing]:
     return timed(steps())
 
 
-def track_mots(root: Path, spoilt: bool, done: Callable[[], None] | None = None) -> Results:
+def track_mots(root: Path, spoilt: bool, on_progress: Callable[[], None] | None = None) -> Results:
     """Score matching by static mask IoU alone, given KITTI-MOTS ground-truth masks as detections.
 
     Each mask is predicted to stay where it was. Neither the image nor any embedding is used.
@@ -218,7 +220,7 @@ def track_mots(root: Path, spoilt: bool, done: Callable[[], None] | None = None)
     Args:
         root: the texts.
         spoilt: drop 10 % of the masks and jitter the others.
-        done: called after each sequence.
+        on_progress: called after each sequence.
 
     Raises:
         InputError: no text, or a bad one.
@@ -241,14 +243,16 @@ def track_mots(root: Path, spoilt: bool, done: Callable[[], None] | None = None)
             truth = to_panoptic(objects, size, f"{path} frame {number}")
             index, labels = detect(objects, size, rng if spoilt else None)
             fused, rows = instances(index, labels)
-            masks = np.stack([t.mask8 for t in table.live()]) if table.live() else fused.masks8[:0]
+            masks = (
+                np.stack([t.mask8 for t in table.active()]) if table.active() else fused.masks8[:0]
+            )
             looks = np.zeros((len(rows), 1), np.float32)
             table, ids, _ = table.update(fused, masks, looks, number * PERIOD)
             metrics.update(
                 name, truth, (_semantic(index, labels, size), _identities(index, rows, ids, size))
             )
-        if done:
-            done()
+        if on_progress:
+            on_progress()
     return metrics.compute()
 
 

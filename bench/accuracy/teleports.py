@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mapt.bench.cli_errors import told_in_one_line
 from mapt.bench.machine import describe_machine
-from mapt.bench.parity.clips import Clip, open_clips
+from mapt.bench.parity.clips import FrameSequence, open_clips
 from mapt.docstrings import text_of
 from mapt.io.atomic_files import write_json
 from mapt.model.class_names import network_labels
@@ -66,7 +66,7 @@ class Count:
     jumps: tuple[Jump, ...]
 
 
-def count(backend: Backend, clip: Clip) -> Count:
+def count(backend: Backend, clip: FrameSequence) -> Count:
     """Track a sequence and look at every appearance match.
 
     Raises:

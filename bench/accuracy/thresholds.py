@@ -40,7 +40,7 @@ GRID: dict[str, tuple[Any, ...]] = {
 
 
 @dataclass(frozen=True)
-class Trial:
+class ThresholdTrial:
     """The mean PAT over all data with some thresholds."""
 
     thresholds: Thresholds
@@ -49,7 +49,7 @@ class Trial:
 
 def search(
     start: Thresholds, keys: Iterable[str], score: Callable[[Thresholds], float]
-) -> Iterator[Trial]:
+) -> Iterator[ThresholdTrial]:
     """Try every value of one key after the other, and yield every trial.
 
     The other keys keep the best values found so far. The last trial is the best one.
@@ -59,14 +59,14 @@ def search(
         keys: of `GRID`, in the order of the search.
         score: the mean PAT with some thresholds.
     """
-    best = Trial(start, score(start))
+    best = ThresholdTrial(start, score(start))
     yield best
     for key in keys:
         here = best
         for value in GRID[key]:
             if value == getattr(here.thresholds, key):
                 continue
-            trial = Trial(replace(here.thresholds, **{key: value}), 0.0)
+            trial = ThresholdTrial(replace(here.thresholds, **{key: value}), 0.0)
             trial = replace(trial, pat=score(trial.thresholds))
             yield trial
             if trial.pat > best.pat:

@@ -18,7 +18,7 @@ from mapt.bench.cli_errors import told_in_one_line
 from mapt.bench.gpu.context import Context, Device
 from mapt.bench.gpu.needs import missing
 from mapt.bench.gpu.registry import Check, Need, choose, listed
-from mapt.bench.gpu.runner import Run
+from mapt.bench.gpu.runner import CheckRun
 from mapt.bench.gpu.screen import Screen
 from mapt.bench.machine import describe_machine
 from mapt.docstrings import text_of
@@ -29,7 +29,7 @@ from mapt.io.prefetch import usable_cores
 MINUTES = 6.0
 
 
-def content(run: Run, began: float, complete: bool) -> dict[str, Any]:
+def content(run: CheckRun, began: float, complete: bool) -> dict[str, Any]:
     """Everything that is known, for --json."""
     return {
         "machine": describe_machine(usable_cores()),
@@ -62,7 +62,7 @@ def execute(
     with tempfile.TemporaryDirectory(prefix="mapt-gpu-") as scratch:
         place = "cuda" if not rehearsed and "gpu" not in lacking else "cpu"
         context = Context(cast(Device, place), place == "cpu", Path(scratch))
-        run = Run(checks, lacking, context, began + 60 * minutes)
+        run = CheckRun(checks, lacking, context, began + 60 * minutes)
 
         def told(check: Check, what: dict[str, Any]) -> None:
             screen.check(check, what)
@@ -79,7 +79,7 @@ def execute(
     return 1 if run.failed else 0
 
 
-def _last(run: Run, lacking: dict[Need, str], seconds: float, out: Path | None) -> list[str]:
+def _last(run: CheckRun, lacking: dict[Need, str], seconds: float, out: Path | None) -> list[str]:
     """The lines at the end."""
     states = [told["status"] for told in run.results.values()]
     count = ", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(states))

@@ -28,7 +28,7 @@ Told = dict[str, Any]
 
 
 @dataclass
-class Run:
+class CheckRun:
     """A run and what is known of it so far.
 
     Attributes:

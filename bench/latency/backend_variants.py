@@ -35,7 +35,7 @@ COMPILED = (
 
 
 @dataclass(frozen=True)
-class Contender:
+class BackendVariant:
     """A row of the tables.
 
     Attributes:
@@ -50,7 +50,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Verification:
     """How far a backend is verified here: measured, built but not run, or neither.
 
     `why` gives the reason.
@@ -114,7 +114,7 @@ PYTORCH: dict[str, type[TorchBackend]] = {
 
 def list_contenders(
     bundle: Bundle, others: list[Bundle], compiled: bool = False
-) -> list[Contender]:
+) -> list[BackendVariant]:
     """Every row there may be; the first is the reference.
 
     Args:
@@ -125,18 +125,24 @@ def list_contenders(
     Raises:
         InputError: two bundles are called the same.
     """
-    rows = [Contender("torch", "torch", bundle), Contender("torch-best", "torch-best", bundle)]
-    rows += [Contender("torch-compile", "torch-compile", bundle)] if compiled else []
+    rows = [
+        BackendVariant("torch", "torch", bundle),
+        BackendVariant("torch-best", "torch-best", bundle),
+    ]
+    rows += [BackendVariant("torch-compile", "torch-compile", bundle)] if compiled else []
     for each in (bundle, *others):
-        rows.append(Contender(each.folder.name if others else "ort", "ort", each))
-    rows += [Contender("openvino", "openvino", bundle), Contender("tensorrt", "tensorrt", bundle)]
+        rows.append(BackendVariant(each.folder.name if others else "ort", "ort", each))
+    rows += [
+        BackendVariant("openvino", "openvino", bundle),
+        BackendVariant("tensorrt", "tensorrt", bundle),
+    ]
     if len({row.name for row in rows}) < len(rows):
         raise InputError("--beside: two bundles are called the same; rename a folder")
     return rows
 
 
 def open_contender(
-    contender: Contender, threads: int, device: torch.device | None = None
+    contender: BackendVariant, threads: int, device: torch.device | None = None
 ) -> Backend:
     """Its backend, with the row's name.
 
@@ -166,12 +172,12 @@ def open_contender(
     return backend
 
 
-def standing(contender: Contender, error: InputError | None) -> Standing:
+def standing(contender: BackendVariant, error: InputError | None) -> Verification:
     """What may be said of a row: `error` is why it could not be opened."""
     if error is None:
-        return Standing("proven here")
+        return Verification("proven here")
     if contender.kind == "tensorrt" and contender.bundle.engines:
-        return Standing(
+        return Verification(
             "built only", f"engines for {', '.join(sorted(contender.bundle.engines))}; {error}"
         )
-    return Standing("unproven", str(error))
+    return Verification("unproven", str(error))

@@ -50,7 +50,11 @@ class Point:
 
 
 def run_deadlines(
-    backend: Backend, root: Path, split: str, fps: float, done: Callable[[], None] | None = None
+    backend: Backend,
+    root: Path,
+    split: str,
+    fps: float,
+    on_progress: Callable[[], None] | None = None,
 ) -> list[Point]:
     """The curve: first without a deadline, then with those of `SHARES`.
 
@@ -59,15 +63,15 @@ def run_deadlines(
         root: a folder in KITTI-STEP's layout.
         split: its label folder.
         fps: frames per second.
-        done: called after each point.
+        on_progress: called after each point.
     """
     points = [measure(backend, root, split, fps, None)]
     for share in SHARES:
-        if done:
-            done()
+        if on_progress:
+            on_progress()
         points.append(measure(backend, root, split, fps, share * points[0].p50))
-    if done:
-        done()
+    if on_progress:
+        on_progress()
     return points
 
 

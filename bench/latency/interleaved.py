@@ -27,7 +27,7 @@ QUANTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "max": 100.0}
 
 
 @dataclass(frozen=True)
-class Difference:
+class IdMismatch:
     """A frame in which a backend's ids are not the reference's.
 
     Attributes:
@@ -61,7 +61,7 @@ class RunResult:
 
     timings: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     scores: dict[str, Scores] = field(default_factory=dict)
-    differences: list[Difference] = field(default_factory=list)
+    differences: list[IdMismatch] = field(default_factory=list)
     frames: int = 0
     calls: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     yardstick: list[float] = field(default_factory=list)
@@ -102,7 +102,7 @@ def run_backends(
     *,
     warmup: int = 3,
     limit: int | None = None,
-    done: Callable[[], None] | None = None,
+    on_progress: Callable[[], None] | None = None,
 ) -> RunResult:
     """Step every backend's tracker through every frame, one frame each in turn.
 
@@ -113,7 +113,7 @@ def run_backends(
         fps: frames per second.
         warmup: frames at the start whose times are not kept.
         limit: frames of each sequence, None: all.
-        done: called after each frame.
+        on_progress: called after each frame.
 
     Raises:
         InputError: a folder, frame or label is missing or bad.
@@ -148,8 +148,8 @@ def run_backends(
             result.differences += _compare(
                 frames, [b.name for b in backends], margins, sequence.name, index
             )
-            if done:
-                done()
+            if on_progress:
+                on_progress()
     result.scores = {name: m.compute().dataset for name, m in metrics.items()}
     return result
 
@@ -175,7 +175,7 @@ def _compare(
     margins: dict[str, float],
     sequence: str,
     index: int,
-) -> list[Difference]:
+) -> list[IdMismatch]:
     reference = frames[names[0]]
     out = []
     for name in names[1:]:
@@ -185,7 +185,7 @@ def _compare(
                 reference.semantic != other.semantic
             )
             margin = min(margins[names[0]], margins[name])
-            out.append(Difference(name, sequence, index, int(changed.sum()), margin))
+            out.append(IdMismatch(name, sequence, index, int(changed.sum()), margin))
     return out
 
 

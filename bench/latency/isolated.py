@@ -101,11 +101,13 @@ def main() -> None:
     if arguments.kind == "ort":  # as it is deployed
         backend = OrtBackend(bundle, arguments.threads)
     else:
-        from mapt.bench.latency.backend_variants import Contender, open_contender
+        from mapt.bench.latency.backend_variants import BackendVariant, open_contender
         from mapt.evaluation.device import find_device
 
         place = find_device(arguments.device)
-        backend = open_contender(Contender("", arguments.kind, bundle), arguments.threads, place)
+        backend = open_contender(
+            BackendVariant("", arguments.kind, bundle), arguments.threads, place
+        )
     tracker = PanopticTracker(backend)
     spent = 0.0
     kept = 0

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.bench.accuracy.association import OURS, time_association, time_fusion
-from mapt.bench.latency.scaling_fit import Fit, Law, fit
+from mapt.bench.latency.scaling_fit import Law, ScalingFit, fit
 from mapt.bench.report.constants import NETWORKS
 from mapt.contract import BY_NAME
 from mapt.export.bundle.writer import Request, export_bundle
@@ -62,11 +62,11 @@ class Sweep:
     title: str
     unit: str
     series: Series
-    fits: dict[str, Fit]
+    fits: dict[str, ScalingFit]
 
 
 def run_scale(
-    bundle: Bundle, images: Images, threads: int, cores: int, done: Callable[[], None]
+    bundle: Bundle, images: Images, threads: int, cores: int, on_progress: Callable[[], None]
 ) -> dict[str, Sweep]:
     """All of `SWEEPS`.
 
@@ -75,7 +75,7 @@ def run_scale(
         images: frames (h,w,3) of one clip, more than `WARM` of them.
         threads: of the network, where they are not what varies.
         cores: most threads to try.
-        done: called after each sweep.
+        on_progress: called after each sweep.
     """
     backend = OrtBackend(bundle, threads)
     sweeps = dict[str, Sweep]()
@@ -90,11 +90,11 @@ def run_scale(
         measure, laws = steps[name]
         title, unit, series = measure()
         sweeps[name] = Sweep(title, unit, series, fit_all(series, laws))
-        done()
+        on_progress()
     return sweeps
 
 
-def fit_all(series: Series, laws: Sequence[Law]) -> dict[str, Fit]:
+def fit_all(series: Series, laws: Sequence[Law]) -> dict[str, ScalingFit]:
     """The law of every series with two points or more."""
     return {
         name: fit(points, laws)

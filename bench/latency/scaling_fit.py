@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Fit:
+class ScalingFit:
     """A law through measured points.
 
     Attributes:
@@ -38,7 +38,7 @@ class Fit:
         return f"{shown[self.law]} (±{self.residual:.0%})"
 
 
-def fit(points: Sequence[tuple[float, float]], laws: Sequence[Law]) -> Fit:
+def fit(points: Sequence[tuple[float, float]], laws: Sequence[Law]) -> ScalingFit:
     """The law that leaves the smallest largest deviation, in relative least squares.
 
     Args:
@@ -49,25 +49,25 @@ def fit(points: Sequence[tuple[float, float]], laws: Sequence[Law]) -> Fit:
     return min((_FITTERS[law](x, y) for law in laws), key=lambda found: found.residual)
 
 
-def _linear(x: Floats, y: Floats, law: Law = "linear") -> Fit:
+def _linear(x: Floats, y: Floats, law: Law = "linear") -> ScalingFit:
     a, b = np.linalg.lstsq(np.stack((1 / y, x / y), 1), np.ones_like(y))[0]
-    return Fit(law, float(a), float(b), _residual(y, a + b * x))
+    return ScalingFit(law, float(a), float(b), _residual(y, a + b * x))
 
 
-def _inverse(x: Floats, y: Floats) -> Fit:
+def _inverse(x: Floats, y: Floats) -> ScalingFit:
     return _linear(1 / x, y, "inverse")
 
 
-def _power(x: Floats, y: Floats) -> Fit:
+def _power(x: Floats, y: Floats) -> ScalingFit:
     b, a = np.polyfit(np.log(x), np.log(y), 1)
-    return Fit("power", float(np.exp(a)), float(b), _residual(y, np.exp(a) * x**b))
+    return ScalingFit("power", float(np.exp(a)), float(b), _residual(y, np.exp(a) * x**b))
 
 
 def _residual(y: Floats, law: Floats) -> float:
     return float(np.max(np.abs(y / law - 1)))
 
 
-_FITTERS: dict[Law, Callable[[Floats, Floats], Fit]] = {
+_FITTERS: dict[Law, Callable[[Floats, Floats], ScalingFit]] = {
     "linear": _linear,
     "power": _power,
     "inverse": _inverse,

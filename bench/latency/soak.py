@@ -113,7 +113,7 @@ def endure(
     clips: Sequence[Sequence[Image]],
     frames: int,
     begin: Callable[[], object] | None = None,
-    done: Callable[[int], object] | None = None,
+    on_progress: Callable[[int], object] | None = None,
 ) -> Endurance:
     """Step through the clips again and again, each from a camera cut on.
 
@@ -122,7 +122,7 @@ def endure(
         clips: pictures (h,w,3) uint8 RGB in order.
         frames: how many steps.
         begin: called before every pass over all clips.
-        done: is given the number of frames so far, where a clip begins.
+        on_progress: is given the number of frames so far, where a clip begins.
     """
     wall, cpu, held = (np.zeros(frames) for _ in range(3))
     warm = max(1, round(WARM * frames))
@@ -132,8 +132,8 @@ def endure(
             tracker.reset()
             gc.collect()
             blocks += [sys.getallocatedblocks()] if number >= warm else []
-            if done:
-                done(number)
+            if on_progress:
+                on_progress(number)
         start = time.perf_counter_ns()
         own = time.process_time_ns()
         tracker.step(image, number * PERIOD)
@@ -200,7 +200,7 @@ def main() -> None:
     with Progress(transient=True) as progress:
         task = progress.add_task("frames", total=max(arguments.frames, arguments.recorded))
         seen = lambda number: progress.update(task, completed=number)  # noqa: E731
-        results["whole runtime"] = endure(tracker, clips, arguments.frames, done=seen)
+        results["whole runtime"] = endure(tracker, clips, arguments.frames, on_progress=seen)
         if arguments.recorded:
             second = PanopticTracker(recorded)
             results["recorded outputs"] = endure(

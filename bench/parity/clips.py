@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mapt.data.datasets.kitti_step import Sequence, list_sequences, read_labelled
 from mapt.io.frame_source import Source, open_sources
-from mapt.labels.step_png import LabelMap
+from mapt.labels.step_png import ClassSet
 
 SPLIT = "val"
 Truth = tuple[NDArray[np.uint8], NDArray[np.int32]]
@@ -27,7 +27,7 @@ class ClipFrame:
 
 
 @dataclass(frozen=True)
-class Clip:
+class FrameSequence:
     """A sequence of frames.
 
     Attributes:
@@ -52,7 +52,7 @@ class Clip:
         """How many frames; of a video what its container announces."""
         return len(self.source.images) if isinstance(self.source, Sequence) else len(self.source)
 
-    def frames(self, labels: LabelMap) -> Iterator[ClipFrame]:
+    def frames(self, labels: ClassSet) -> Iterator[ClipFrame]:
         """The frames; `labels` are the classes that labels may have.
 
         Raises:
@@ -65,7 +65,7 @@ class Clip:
             yield from (ClipFrame(frame.image, frame.stamp_ns, None) for frame in self.source)
 
 
-def open_clips(data: Path, fps: float) -> list[Clip]:
+def open_clips(data: Path, fps: float) -> list[FrameSequence]:
     """Open the sequences of a folder of frames, of a video, or of a dataset.
 
     They have labels if there is a folder `panoptic_maps/val`.
@@ -74,5 +74,7 @@ def open_clips(data: Path, fps: float) -> list[Clip]:
         InputError: nothing there, or nothing that can be read.
     """
     if (data / "panoptic_maps" / SPLIT).is_dir():
-        return [Clip(sequence, fps) for sequence in list_sequences(data, SPLIT)]
-    return [Clip(source, fps) for source in open_sources(data, fps if data.is_dir() else None)]
+        return [FrameSequence(sequence, fps) for sequence in list_sequences(data, SPLIT)]
+    return [
+        FrameSequence(source, fps) for source in open_sources(data, fps if data.is_dir() else None)
+    ]

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mapt.bench.parity.clips import Clip
+from mapt.bench.parity.clips import FrameSequence
 from mapt.bench.parity.margins import Margins, Tally, narrowest
-from mapt.bench.parity.paired_backend import Divergence, HeadGap, Shadow
+from mapt.bench.parity.paired_backend import Divergence, HeadGap, PairedBackend
 from mapt.contract import SUBGRAPHS
 from mapt.export.bundle.compare_outputs import TOLERANCE
 from mapt.export.precision.accuracy_gate import LIMITS, Score
@@ -119,8 +119,8 @@ def run_parity(
     reference: Backend,
     other: Backend,
     precisions: Mapping[str, str],
-    clips: Sequence[Clip],
-    done: Callable[[], None] = lambda: None,
+    clips: Sequence[FrameSequence],
+    on_progress: Callable[[], None] = lambda: None,
 ) -> Parity:
     """Track clips with both, frame by frame.
 
@@ -129,7 +129,7 @@ def run_parity(
         other: the bundle.
         precisions: of the bundle's subgraphs.
         clips: frames, with labels or without.
-        done: called after each frame.
+        on_progress: called after each frame.
 
     Raises:
         InputError: a frame that cannot be read, or a label that does not fit it or the network.
@@ -139,9 +139,9 @@ def run_parity(
     labels = network_labels(reference.info)
     sides = (PanopticTrackingMetrics(labels), PanopticTrackingMetrics(labels))
     margins = Margins()
-    shadow = Shadow(reference, other, parity.heads)
+    shadow = PairedBackend(reference, other, parity.heads)
     for clip in clips:
-        _run_clip(clip, shadow, parity, sides, margins, done)
+        _run_clip(clip, shadow, parity, sides, margins, on_progress)
     parity.first = shadow.first
     parity.margins = margins.tallies
     if any(clip.labelled for clip in clips):
@@ -150,12 +150,12 @@ def run_parity(
 
 
 def _run_clip(
-    clip: Clip,
-    shadow: Shadow,
+    clip: FrameSequence,
+    shadow: PairedBackend,
     parity: Parity,
     sides: tuple[PanopticTrackingMetrics, PanopticTrackingMetrics],
     margins: Margins,
-    done: Callable[[], None],
+    on_progress: Callable[[], None],
 ) -> None:
     trackers = PanopticTracker(shadow), PanopticTracker(shadow.other)
     labels = network_labels(shadow.info)
@@ -183,7 +183,7 @@ def _run_clip(
             seen.update(t.id for t in side.tracks)
             if frame.truth:
                 metrics.update(clip.name, frame.truth, (side.semantic, side.instance))
-        done()
+        on_progress()
     parity.frames += gaps
     changed = [g.frame for g in gaps if g.ids]
     scores = tuple(m.compute().sequences[clip.name] for m in sides) if clip.labelled else None

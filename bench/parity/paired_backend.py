@@ -56,7 +56,7 @@ class HeadGap:
     worst: Divergence | None = None
 
 
-class Shadow:
+class PairedBackend:
     """A backend that answers like the reference and compares another backend with it.
 
     Both backends compute every call.

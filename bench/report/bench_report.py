@@ -9,7 +9,7 @@ import numpy as np
 from mapt.bench.costs.flops import HeadCost
 from mapt.bench.costs.graph_flops import SubgraphCost
 from mapt.bench.costs.roofline import Limits
-from mapt.bench.latency.backend_variants import Contender, Standing
+from mapt.bench.latency.backend_variants import BackendVariant, Verification
 from mapt.bench.latency.interleaved import RunResult
 from mapt.bench.latency.isolated import Alone
 from mapt.bench.report.constants import NETWORKS, SCORES
@@ -44,8 +44,8 @@ class Row:
         providers: what ran each subgraph; empty where it did not run.
     """
 
-    contender: Contender
-    standing: Standing
+    contender: BackendVariant
+    standing: Verification
     alone: Alone | None
     shares: dict[str, float]
     providers: dict[str, str]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A row of a table; `mark` is "strong", "flag" or nothing."""
 
     cells: tuple[str, ...]
@@ -14,7 +14,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Block:
+class Panel:
     """A table or a figure.
 
     Attributes:
@@ -28,7 +28,7 @@ class Block:
 
     caption: str = ""
     columns: tuple[str, ...] = ()
-    rows: tuple[Row, ...] = ()
+    rows: tuple[TableRow, ...] = ()
     notes: tuple[str, ...] = ()
     folded: bool = False
     svg: str = ""
@@ -40,7 +40,7 @@ class Section:
 
     title: str
     texts: tuple[str, ...]
-    blocks: tuple[Block, ...]
+    blocks: tuple[Panel, ...]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from mapt.bench.report.constants import (
     percent,
     with_spread,
 )
-from mapt.bench.report.page import Block, Card, Row, Section
+from mapt.bench.report.page import Card, Panel, Section, TableRow
 from mapt.bench.report.paper_tables import MISPRINTS, TABLES, PaperTable, Published, mismatches
 from mapt.bench.report.plots import curves, stacked_bars
 
@@ -73,21 +73,24 @@ def _latency(report: Report) -> Section:
         name: {s: stages[s]["p50"] for s in shown if s in stages}
         for name, stages in latency.items()
     }
-    blocks = [Block("Median milliseconds by stage.", svg=stacked_bars(bars, "ms"))]
+    blocks = [Panel("Median milliseconds by stage.", svg=stacked_bars(bars, "ms"))]
     frames = [
-        Row((n, *(f"{s['frame'][q]:.1f}" for q in QUANTILES)), "strong") for n, s in latency.items()
+        TableRow((n, *(f"{s['frame'][q]:.1f}" for q in QUANTILES)), "strong")
+        for n, s in latency.items()
     ]
     blocks.append(
-        Block("The whole frame, ms", ("backend", *QUANTILES), tuple(frames), (REFERENCE_POINT,))
+        Panel("The whole frame, ms", ("backend", *QUANTILES), tuple(frames), (REFERENCE_POINT,))
     )
     if rows:
         blocks += [_standing(rows), _shares(report)]
     for name, stages in latency.items():
         cells = [
-            Row((s, *(f"{stages[s][q]:.2f}" for q in QUANTILES))) for s in STAGES if s in stages
+            TableRow((s, *(f"{stages[s][q]:.2f}" for q in QUANTILES)))
+            for s in STAGES
+            if s in stages
         ]
         blocks.append(
-            Block(f"{name}: every stage, ms", ("stage", *QUANTILES), tuple(cells), folded=True)
+            Panel(f"{name}: every stage, ms", ("stage", *QUANTILES), tuple(cells), folded=True)
         )
     text = (
         "All backends step through the same frames in turn, with the same threads; the first frames"
@@ -96,9 +99,9 @@ def _latency(report: Report) -> Section:
     return Section("Latency", (text,), tuple(blocks))
 
 
-def _standing(rows: Mapping[str, Any]) -> Block:
+def _standing(rows: Mapping[str, Any]) -> Panel:
     cells = [
-        Row(
+        TableRow(
             (
                 name,
                 row["proof"],
@@ -115,13 +118,13 @@ def _standing(rows: Mapping[str, Any]) -> Block:
         f"{name} is {row['proof']}: {row['why']}." for name, row in rows.items() if row["why"]
     ]
     columns = ("backend", "standing", "frames/s", "peak MiB")
-    return Block("What was proven, throughput and memory", columns, tuple(cells), tuple(notes))
+    return Panel("What was proven, throughput and memory", columns, tuple(cells), tuple(notes))
 
 
-def _shares(report: Report) -> Block:
+def _shares(report: Report) -> Panel:
     rate = report["limits"]["flops"] / 1e9
     rows = [
-        Row(
+        TableRow(
             (
                 name,
                 *(
@@ -137,16 +140,16 @@ def _shares(report: Report) -> Block:
         f"A float32 matrix product of PyTorch reached {rate:.0f} GFLOP/s in this run; a"
         " multiply-add is two FLOPs here."
     )
-    return Block("Share of a matrix product's rate", ("backend", *NETWORKS), tuple(rows), (note,))
+    return Panel("Share of a matrix product's rate", ("backend", *NETWORKS), tuple(rows), (note,))
 
 
 def _accuracy(report: Report) -> Section:
     keys = ("PAT", "PQ", "TQ", "STQ")
     rows = [
-        Row((n, *(percent(s[k]) for k in keys), str(s["IDS"])))
+        TableRow((n, *(percent(s[k]) for k in keys), str(s["IDS"])))
         for n, s in report["accuracy"].items()
     ]
-    table = Block(
+    table = Panel(
         "", ("backend", *keys, "IDS"), tuple(rows), ("From the same artifact and the same run.",)
     )
     differences = report["parity"]["differences"]
@@ -156,11 +159,13 @@ def _accuracy(report: Report) -> Section:
             "Accuracy and parity", (f"All identities are equal in all {frames} frames.",), (table,)
         )
     cells = [
-        Row((d["backend"], d["sequence"], str(d["frame"]), str(d["pixels"]), f"{d['margin']:.1e}"))
+        TableRow(
+            (d["backend"], d["sequence"], str(d["frame"]), str(d["pixels"]), f"{d['margin']:.1e}")
+        )
         for d in differences
     ]
     columns = ("backend", "sequence", "frame", "pixels", "narrowest decision so far")
-    folded = Block(
+    folded = Panel(
         f"{len(cells)} frames with other ids than the first backend's",
         columns,
         tuple(cells),
@@ -171,14 +176,16 @@ def _accuracy(report: Report) -> Section:
 
 def _costs(report: Report) -> Section:
     heads = [
-        Row((n, f"{c['params'] / 1e6:.3f}", f"{c['flops'] / 1e9:.3f}", _each(c["per_instance"])))
+        TableRow(
+            (n, f"{c['params'] / 1e6:.3f}", f"{c['flops'] / 1e9:.3f}", _each(c["per_instance"]))
+        )
         for n, c in report["heads"].items()
     ]
     total = [sum(c[key] for c in report["heads"].values()) for key in ("params", "flops")]
-    heads.append(Row(("all", f"{total[0] / 1e6:.3f}", f"{total[1] / 1e9:.3f}", ""), "strong"))
+    heads.append(TableRow(("all", f"{total[0] / 1e6:.3f}", f"{total[1] / 1e9:.3f}", ""), "strong"))
     kinds = ("convolution", "linear", "product", "sample")
     graphs = [
-        Row(
+        TableRow(
             (
                 name,
                 *(f"{cost['graph'][k] / 1e6:.2f}" for k in kinds),
@@ -202,8 +209,8 @@ def _costs(report: Report) -> Section:
             ),
         ),
         (
-            Block("Heads", ("head", "parameters, M", "FLOPs, G", "G each instance"), tuple(heads)),
-            Block(
+            Panel("Heads", ("head", "parameters, M", "FLOPs, G", "G each instance"), tuple(heads)),
+            Panel(
                 "The exported graphs, M",
                 ("subgraph", *kinds, "parameters", "equal to the model's"),
                 tuple(graphs),
@@ -225,7 +232,7 @@ def _ablation(report: Report) -> Section:
             cells = [with_spread([s[key] for s in scores], 2) for key in COMPOSITES]
         switches = str(sum(s["IDS"] for s in scores)) if scores else ""
         first = (about["title"], about["proof"], cells[0], f"{about['paper_PAT']:.2f}", switches)
-        rows.append(Row((*first, *cells[1:]), "strong" if name == "full" else ""))
+        rows.append(TableRow((*first, *cells[1:]), "strong" if name == "full" else ""))
     order = "; ".join(report["out_of_order"]) or "the means are in the paper's order"
     over = (
         f"mean and standard deviation over seeds {', '.join(map(str, report['seeds']))}; IDS:"
@@ -245,7 +252,7 @@ def _ablation(report: Report) -> Section:
         for about in report["ablation_rows"].values()
         if about["why"]
     ]
-    return Section("Ablation", (text,), (Block("", columns, tuple(rows), tuple(notes)),))
+    return Section("Ablation", (text,), (Panel("", columns, tuple(rows), tuple(notes)),))
 
 
 def _scale(report: Report) -> Section:
@@ -253,10 +260,10 @@ def _scale(report: Report) -> Section:
     for name, sweep in report["scale"].items():
         series = {s: [(p["x"], p["ms"]) for p in points] for s, points in sweep["series"].items()}
         fits = {s: f"{f['text']}" for s, f in sweep["fits"].items()}
-        blocks.append(Block(sweep["title"], svg=curves(series, sweep["unit"], "ms", fits)))
+        blocks.append(Panel(sweep["title"], svg=curves(series, sweep["unit"], "ms", fits)))
         xs = sorted({p[0] for line in series.values() for p in line})
         cells = [
-            Row(
+            TableRow(
                 (
                     s,
                     *(f"{dict(line)[x]:.2f}" if x in dict(line) else "" for x in xs),
@@ -266,7 +273,7 @@ def _scale(report: Report) -> Section:
             for s, line in series.items()
         ]
         blocks.append(
-            Block(
+            Panel(
                 f"{name}: the numbers, ms",
                 (name, *(f"{x:g}" for x in xs), "fit"),
                 tuple(cells),
@@ -278,7 +285,7 @@ def _scale(report: Report) -> Section:
 
 def _deadline(report: Report) -> Section:
     rows = [
-        Row(
+        TableRow(
             (
                 "none" if p["deadline_ms"] is None else f"{p['deadline_ms']:.1f}",
                 *(f"{100 * p[k]:.0f} %" for k in ("late", "no_appearance", "no_motion")),
@@ -291,7 +298,7 @@ def _deadline(report: Report) -> Section:
         for p in report["deadline"]
     ]
     columns = ("deadline ms", "late", "no appearance", "no motion", "p50", "p99", "TQ", "IDS")
-    return Section("Deadlines", (), (Block("", columns, tuple(rows)),))
+    return Section("Deadlines", (), (Panel("", columns, tuple(rows)),))
 
 
 def _paper(report: Report) -> Section:
@@ -308,19 +315,19 @@ def _paper(report: Report) -> Section:
     )
 
 
-def _published(table: PaperTable, ours: Mapping[str, Any] | None) -> Block:
+def _published(table: PaperTable, ours: Mapping[str, Any] | None) -> Panel:
     keys: Sequence[str] = (
         COMPOSITES if any(row.PAT is not None for row in table.rows) else COMPOSITES[3:]
     )
     rows = [
-        Row((row.system, *_cells(row, table.decimals, keys)), _mark(row, table))
+        TableRow((row.system, *_cells(row, table.decimals, keys)), _mark(row, table))
         for row in table.rows
     ]
     if ours:
         rows.append(
-            Row(("here, on other data", *(percent(ours.get(key)) for key in keys)), "strong")
+            TableRow(("here, on other data", *(percent(ours.get(key)) for key in keys)), "strong")
         )
-    return Block(f"Table {table.number}: {table.title} (published)", ("system", *keys), tuple(rows))
+    return Panel(f"Table {table.number}: {table.title} (published)", ("system", *keys), tuple(rows))
 
 
 def _cells(row: Published, decimals: int, keys: Sequence[str]) -> Iterator[str]:

@@ -113,7 +113,7 @@ def export_bundle(
     weights: Path,
     out: Path,
     request: Request | None = None,
-    done: Callable[[str], None] | None = None,
+    on_progress: Callable[[str], None] | None = None,
 ) -> Exported:
     """Export a weight file.
 
@@ -122,7 +122,7 @@ def export_bundle(
         out: the bundle's folder; a bundle that is there is replaced.
         request: what it is to hold; None: float32 and standard operators at the weights' own size,
             nothing else.
-        done: called with the name of each finished subgraph, trial of the gate and engine.
+        on_progress: called with the name of each finished subgraph, trial of the gate and engine.
 
     Raises:
         InputError: bad weights, size, key, target or frames, no TensorRT, an ONNX Runtime that is
@@ -145,7 +145,7 @@ def export_bundle(
     targets = None if request.targets is None else engine_targets(request.targets)
     network = load_weights(weights, size=request.size)
     with published(out, _named_in(out)) as folder:
-        return _write(network, folder, request, targets, done or (lambda _: None))
+        return _write(network, folder, request, targets, on_progress or (lambda _: None))
 
 
 def _named_in(bundle: Path) -> Ours:
@@ -182,7 +182,7 @@ def _write(
     folder: Path,
     request: Request,
     targets: tuple[str, ...] | None,
-    done: Callable[[str], None],
+    on_progress: Callable[[str], None],
 ) -> Exported:
     info = model_info(network.config, network.backbone.channels[2])
     parameters: dict[str, int] = {}
@@ -200,7 +200,7 @@ def _write(
                     finish(traced, subgraph, info, "gridsample"), Path(scratch, f"{name}.onnx")
                 )
             parameters[name] = sum(p.numel() for p in subgraph.module.parameters())
-            done(name)
+            on_progress(name)
         operators = _operators(request.lowering)
         bundle = Bundle(
             folder, "", info, request.lowering, request.precision, graphs, {}, operators=operators
@@ -210,7 +210,7 @@ def _write(
         lowered = None
         kept = tuple[str, ...]()
         if request.precision != "fp32":
-            lowered, kept = _lower(bundle, request, done)
+            lowered, kept = _lower(bundle, request, on_progress)
             files.append(REPORT)
             for head in kept if targets is not None else ():
                 path = Path(scratch, f"{head}.onnx")
@@ -218,7 +218,9 @@ def _write(
         precisions: dict[str, str] = {
             name: request.precision if name in kept else "fp32" for name in graphs
         }
-        engines, refused = _engines(Path(scratch), precisions, folder, targets or (), request, done)
+        engines, refused = _engines(
+            Path(scratch), precisions, folder, targets or (), request, on_progress
+        )
     write_golden(folder / GOLDEN, OrtBackend(bundle, device="cpu"), _golden_image(info))
     identity = write_manifest(
         folder,
@@ -257,13 +259,13 @@ def _listed(name: str, path: Path, parameters: int, precision: str) -> Graph:
 
 
 def _lower(
-    bundle: Bundle, request: Request, done: Callable[[str], None]
+    bundle: Bundle, request: Request, on_progress: Callable[[str], None]
 ) -> tuple[Lowered, tuple[str, ...]]:
     """Lower the precision of the heads that pass the accuracy gate, and write its report.
 
     The names of these heads are returned, too.
     """
-    lowered = lower_precision(bundle, request.precision, request.frames, done)
+    lowered = lower_precision(bundle, request.precision, request.frames, on_progress)
     told = report(lowered.verdict, request.precision, request.frames)
     (bundle.folder / REPORT).write_text(json.dumps(told, indent=1) + "\n")
     return lowered, lowered.verdict.kept
@@ -284,7 +286,7 @@ def _engines(
     folder: Path,
     targets: tuple[str, ...],
     request: Request,
-    done: Callable[[str], None],
+    on_progress: Callable[[str], None],
 ) -> tuple[list[Engine], tuple[str, ...]]:
     """Build engines of the graphs in `scratch`.
 
@@ -303,7 +305,7 @@ def _engines(
         if target == "sm75":
             sources = {name: _for_turing(path) for name, path in sources.items()}
         engines += build_engines(
-            sources, folder, target, request.timing_cache, lambda e: done(e.file), refused
+            sources, folder, target, request.timing_cache, lambda e: on_progress(e.file), refused
         )
     return engines, tuple(lines)
 

@@ -40,7 +40,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Trial:
+class PrecisionTrial:
     """What came out with `heads` in the lower precision and the rest in float32.
 
     Attributes:
@@ -70,7 +70,7 @@ class Verdict:
     """
 
     kept: tuple[str, ...]
-    trials: tuple[Trial, ...]
+    trials: tuple[PrecisionTrial, ...]
     returned: dict[str, str]
 
 
@@ -78,7 +78,7 @@ def judge(
     heads: Iterable[str],
     score: Callable[[tuple[str, ...]], Score],
     limit: float,
-    done: Callable[[Trial], None] = lambda _: None,
+    on_progress: Callable[[PrecisionTrial], None] = lambda _: None,
 ) -> Verdict:
     """Choose the heads to lower: try each head alone, then all that passed together.
 
@@ -91,15 +91,15 @@ def judge(
         heads: that there is a lower precision of.
         score: runs the task with these heads in it.
         limit: loss of PAT that is allowed.
-        done: called with each trial.
+        on_progress: called with each trial.
     """
-    trials: list[Trial] = []
+    trials: list[PrecisionTrial] = []
 
-    def attempt(chosen: tuple[str, ...]) -> Trial:
+    def attempt(chosen: tuple[str, ...]) -> PrecisionTrial:
         found = score(chosen)
         reference = trials[0].score if trials else found
-        trials.append(Trial(chosen, found, tuple(found.faults(limit, reference))))
-        done(trials[-1])
+        trials.append(PrecisionTrial(chosen, found, tuple(found.faults(limit, reference))))
+        on_progress(trials[-1])
         return trials[-1]
 
     attempt(())

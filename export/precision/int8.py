@@ -36,7 +36,7 @@ SAMPLES = 24  # calls of each subgraph that its ranges are taken from
 PERIOD_NS = 100_000_000
 
 
-class Recorder:
+class RangeRecorder:
     """A backend that keeps what the subgraphs of another are given.
 
     Attributes:
@@ -70,7 +70,7 @@ def record(
     Raises:
         InputError: some subgraph never ran: nothing was detected in these frames.
     """
-    recorder = Recorder(backend)
+    recorder = RangeRecorder(backend)
     for sequence in sequences:
         tracker = PanopticTracker(recorder)
         for number, image in enumerate(sequence):
@@ -111,7 +111,7 @@ def quantize(
         quantize_static,
     )
 
-    class Reader(CalibrationDataReader):  # type: ignore[misc]  # not typed
+    class CalibrationReader(CalibrationDataReader):  # type: ignore[misc]  # not typed
         def __init__(self) -> None:
             self.left = iter(samples)
 
@@ -138,7 +138,7 @@ def quantize(
                 quantize_static(
                     source,
                     target,
-                    Reader(),
+                    CalibrationReader(),
                     quant_format=QuantFormat.QDQ,
                     per_channel=True,
                     activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,

@@ -103,7 +103,7 @@ def lower_precision(
     bundle: Bundle,
     precision: Precision,
     frames: Frames,
-    done: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> Lowered:
     """Replace the bundle's float32 graphs by lower-precision ones where the gate lets them pass.
 
@@ -111,7 +111,7 @@ def lower_precision(
         bundle: in float32; its files are overwritten.
         precision: "fp16" or "int8".
         frames: for calibration and the gate.
-        done: called with the name of each trial.
+        on_progress: called with the name of each trial.
 
     Raises:
         InputError: frames that cannot be read, without labelled objects, or of other classes than
@@ -139,7 +139,7 @@ def lower_precision(
             return Score(found.PAT, found.TQ, found.IDS)
 
         ms = _time(backend, OrtBackend(replace(bundle, graphs=lowered)), samples)
-        verdict = judge(lowered, score, LIMITS[precision], lambda trial: done(trial.name))
+        verdict = judge(lowered, score, LIMITS[precision], lambda trial: on_progress(trial.name))
         for name in verdict.kept:
             bundle.graphs[name].write_bytes(lowered[name].read_bytes())
     return Lowered(convert, verdict, ms)

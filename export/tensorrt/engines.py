@@ -46,7 +46,7 @@ def build_engines(
     bundle: Path,
     target: str,
     timing_cache: Path | None = None,
-    done: Callable[[Engine], None] | None = None,
+    on_progress: Callable[[Engine], None] | None = None,
     refused: Callable[[str, str], None] | None = None,
 ) -> list[Engine]:
     """Build `engines/<target>/<subgraph>.engine` in a bundle's folder.
@@ -56,7 +56,7 @@ def build_engines(
         bundle: its folder.
         target: GPU generation.
         timing_cache: file that keeps TensorRT's measurements from engine to engine and run to run.
-        done: called with each engine.
+        on_progress: called with each engine.
         refused: called with a subgraph that does not become an engine, and a line that says why;
             None: a fault.
 
@@ -82,8 +82,8 @@ def build_engines(
             name, target, file, answer["library"], answer["layers"], time.monotonic() - start
         )
         engines.append(engine)
-        if done:
-            done(engine)
+        if on_progress:
+            on_progress(engine)
     return engines
 
 

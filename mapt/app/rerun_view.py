@@ -11,7 +11,7 @@ from mapt.app.visualize import track_colour
 from mapt.errors import InputError
 from mapt.io.atomic_files import atomic_file
 from mapt.io.frame_source import Frame
-from mapt.labels.step_png import LabelMap
+from mapt.labels.step_png import ClassSet
 from mapt.runtime import PanopticFrame
 
 LIVE = "live"
@@ -28,7 +28,7 @@ class RerunView:
         labels: names and colours of the classes.
     """
 
-    def __init__(self, rerun: Any, recording: Any, labels: LabelMap) -> None:
+    def __init__(self, rerun: Any, recording: Any, labels: ClassSet) -> None:
         self.rerun = rerun
         self.recording = recording
         self.labels = labels
@@ -66,7 +66,7 @@ class RerunView:
 
 
 @contextmanager
-def rerun_view(target: str, labels: LabelMap) -> Iterator[RerunView]:
+def rerun_view(target: str, labels: ClassSet) -> Iterator[RerunView]:
     """A view for the length of a run.
 
     Args:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mapt.errors import InputError
 from mapt.labels.rle import encode_mask
-from mapt.labels.step_png import LabelMap
+from mapt.labels.step_png import ClassSet
 from mapt.runtime import PanopticFrame
 
 
@@ -24,7 +24,7 @@ class CocoResults:
         labels: classes; category ids are train ids.
     """
 
-    def __init__(self, labels: LabelMap) -> None:
+    def __init__(self, labels: ClassSet) -> None:
         self.labels = labels
         self.images: list[dict[str, Any]] = []
         self.annotations: list[dict[str, Any]] = []

@@ -20,9 +20,9 @@ from mapt.io.atomic_folders import Ours, find_place, nothing, published
 from mapt.io.frame_source import Frame, Source, VideoSource
 from mapt.io.image_files import is_written_here
 from mapt.io.video_writer import VideoWriter
-from mapt.labels.step_png import KITTI_STEP, LABEL_MAPS, MAX_INSTANCE, LabelMap, write_step
+from mapt.labels.step_png import CLASS_SETS, KITTI_STEP, MAX_INSTANCE, ClassSet, write_step
 from mapt.runtime import BackendError, PanopticFrame, PanopticTracker
-from mapt.runtime.persistence.recording import Difference, Recorder, Replayer
+from mapt.runtime.persistence.recording import Recorder, Replayer, ReplayMismatch
 
 KINDS = ("step", "video", "json")
 MORE_KINDS = ("coco", "mot")
@@ -56,12 +56,12 @@ class Tracked:
         return statistics.median(self.ms) if self.ms else 0.0
 
 
-def label_map(tracker: PanopticTracker) -> LabelMap:
+def class_set_of(tracker: PanopticTracker) -> ClassSet:
     """Names and colours that belong to a network's classes, with its things."""
     info = tracker.backend.info
-    known = next((m for m in LABEL_MAPS.values() if m.classes == info.classes), KITTI_STEP)
+    known = next((m for m in CLASS_SETS.values() if m.classes == info.classes), KITTI_STEP)
     return next(
-        (m for m in LABEL_MAPS.values() if (m.classes, m.things) == (info.classes, info.things)),
+        (m for m in CLASS_SETS.values() if (m.classes, m.things) == (info.classes, info.things)),
         known,
     )
 
@@ -158,7 +158,7 @@ def track_source(
     out: Path,
     kinds: tuple[str, ...],
     samples: int = 0,
-    done: Callable[[], None] | None = None,
+    on_progress: Callable[[], None] | None = None,
     show: Show | None = None,
 ) -> Tracked:
     """Track a sequence from its first frame and write its outputs, in which ids count from 1.
@@ -172,7 +172,7 @@ def track_source(
             an earlier run left in `<seq>` stay.
         kinds: which of step, video, json, coco and mot.
         samples: annotated frames to keep for a contact sheet.
-        done: called after each frame.
+        on_progress: called after each frame.
         show: is given the sequence, index, frame and labels of each.
 
     Raises:
@@ -195,7 +195,7 @@ def track_source(
             folders[0],
             folders[-1],
             kinds,
-            label_map(tracker),
+            class_set_of(tracker),
             source,
             samples,
             tracker.health().providers,
@@ -210,8 +210,8 @@ def track_source(
             result.frames += 1
             result.alarms.update(labelled.alarms)
             result.ms.append(labelled.timings_ms["frame"])
-            if done:
-                done()
+            if on_progress:
+                on_progress()
         writer.finish()
     result.tracks = len(seen)
     result.samples = writer.samples
@@ -242,7 +242,7 @@ def _step(tracker: PanopticTracker, sequence: str, frame: Frame) -> PanopticFram
     try:
         labelled = tracker.step(frame.image, frame.stamp_ns)
     except BackendError as error:
-        if isinstance(error.__cause__, Difference | InputError):
+        if isinstance(error.__cause__, ReplayMismatch | InputError):
             raise error.__cause__ from None
         raise
     backend.end(labelled)
@@ -257,7 +257,7 @@ class _Writer:
         step: Path,
         run: Path,
         kinds: tuple[str, ...],
-        labels: LabelMap,
+        labels: ClassSet,
         source: Source,
         samples: int,
         providers: Mapping[str, str],

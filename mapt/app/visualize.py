@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.io.image_files import write_image
-from mapt.labels.step_png import VOID, LabelMap
+from mapt.labels.step_png import VOID, ClassSet
 from mapt.runtime import PanopticFrame
 
 Image = NDArray[np.uint8]
@@ -24,7 +24,7 @@ def track_colour(number: int) -> tuple[int, int, int]:
     return round(r * 255), round(g * 255), round(b * 255)
 
 
-def draw(image: Image, frame: PanopticFrame, labels: LabelMap, caption: str = "") -> Image:
+def draw(image: Image, frame: PanopticFrame, labels: ClassSet, caption: str = "") -> Image:
     """Draw classes as a light tint, instances in their track's colour, and a caption.
 
     Each instance has a contour and shows its id.

@@ -118,15 +118,15 @@ def convert(
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("converting", total=None)
 
-        def done() -> None:
+        def on_progress() -> None:
             progress.advance(task)
 
         if texts:
-            message = f"{mots_to_step(texts, out, images, done)} PNGs"
+            message = f"{mots_to_step(texts, out, images, on_progress)} PNGs"
         elif images:
             raise InputError(f"--images {images}: is for texts, {source} holds none; leave it out")
         else:
-            message = f"{step_to_mots(folders, out, done)} masks"
+            message = f"{step_to_mots(folders, out, on_progress)} masks"
     count = len(texts or folders)
     console.print(
         f"{printable(str(out))}: {message} of {count} sequence{'s' * (count > 1)}",

@@ -109,16 +109,16 @@ def export(  # noqa: PLR0917
     console = Console()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("exporting", total=None)
-        done = export_bundle(
+        on_progress = export_bundle(
             weights, out, request, lambda name: progress.update(task, advance=1, description=name)
         )
     differences = _differences(out) if check else {}
-    tables.show_graphs(console, done.graphs, differences)
-    if done.lowered:
-        tables.show_trials(console, done.lowered, precision, request.frames.described())
-    tables.show_engines(console, done.engines, done.refused, out)
-    _judge(out, done.graphs, differences)
-    console.print(f"bundle: {out} (id {done.id[:12]})", highlight=False, soft_wrap=True)
+    tables.show_graphs(console, on_progress.graphs, differences)
+    if on_progress.lowered:
+        tables.show_trials(console, on_progress.lowered, precision, request.frames.described())
+    tables.show_engines(console, on_progress.engines, on_progress.refused, out)
+    _judge(out, on_progress.graphs, differences)
+    console.print(f"bundle: {out} (id {on_progress.id[:12]})", highlight=False, soft_wrap=True)
     if clips:
         from mapt.runtime.bundle.manifest import read_bundle
 

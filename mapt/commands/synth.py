@@ -69,7 +69,7 @@ def synth(  # noqa: PLR0917  (one parameter an option)
             split,
             workers,
             rare,
-            done=lambda count: progress.update(task, completed=count),
+            on_progress=lambda count: progress.update(task, completed=count),
         )
     rate = sequences * frames / (time.monotonic() - start)
     made = (

@@ -77,7 +77,7 @@ def track(  # noqa: PLR0917  (the command's options)
     from mapt.app.track_source import KINDS, MORE_KINDS
     from mapt.commands._shared.size import check_rate
     from mapt.io.frame_source import open_sources
-    from mapt.runtime.persistence.recording import Difference, Replayer
+    from mapt.runtime.persistence.recording import Replayer, ReplayMismatch
 
     kinds = tuple(part.strip() for part in save.split(",") if part.strip())
     known = (*KINDS, *MORE_KINDS)
@@ -113,7 +113,7 @@ def track(  # noqa: PLR0917  (the command's options)
         results = _track_all(tracker, sources, out, kinds, record, rerun)
         if isinstance(tracker.backend, Replayer):
             tracker.backend.close()
-    except Difference as difference:
+    except ReplayMismatch as difference:
         typer.echo(printable(f"first difference from {replay}: {difference}"), err=True)
         raise typer.Exit(1) from None
     if replay:
@@ -168,7 +168,7 @@ def _track_all(
 
     from rich.progress import Progress
 
-    from mapt.app.track_source import label_map, track_source
+    from mapt.app.track_source import class_set_of, track_source
     from mapt.io.atomic_files import atomic_file
     from mapt.runtime import PanopticTracker
     from mapt.runtime.persistence.recording import Recorder
@@ -184,12 +184,12 @@ def _track_all(
         if rerun:
             from mapt.app.rerun_view import rerun_view
 
-            show = stack.enter_context(rerun_view(rerun, label_map(tracker))).show
+            show = stack.enter_context(rerun_view(rerun, class_set_of(tracker))).show
         progress = stack.enter_context(Progress(transient=True))
         for entry in sources:
             task = progress.add_task(entry.name, total=len(entry) or None)
             advance = partial(progress.advance, task)
-            results.append(track_source(tracker, entry, out, kinds, done=advance, show=show))
+            results.append(track_source(tracker, entry, out, kinds, on_progress=advance, show=show))
     return results
 
 

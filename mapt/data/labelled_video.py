@@ -16,7 +16,7 @@ from mapt.data.triplet import Triplet
 from mapt.errors import InputError
 from mapt.io.image_files import read_rgb
 from mapt.io.prefetch import map_ahead, usable_cores
-from mapt.labels.step_png import VOID, Instance, LabelMap, Semantic
+from mapt.labels.step_png import VOID, ClassSet, Instance, Semantic
 
 MIN_PIXELS = 100  # of a class, before a frame counts as showing it
 
@@ -49,7 +49,7 @@ class Video:
         self,
         root: Path,
         clips: list[Clip],
-        labels: LabelMap,
+        labels: ClassSet,
         intervals: tuple[int, ...],
         bad: BadFiles | None = None,
     ) -> None:
@@ -153,7 +153,7 @@ class Video:
             return str(error)
 
 
-def check_classes(semantic: Semantic, labels: LabelMap, name: str) -> None:
+def check_classes(semantic: Semantic, labels: ClassSet, name: str) -> None:
     """Raise InputError where a label (H,W) has a class that its dataset does not know."""
     known = len(labels.classes)
     unknown = (semantic >= known) & (semantic != VOID)

@@ -38,7 +38,7 @@ _workers: WeakSet[BaseProcess] = (
 
 
 @dataclass(frozen=True)
-class Share:
+class DatasetMix:
     """A dataset, its share of the samples (relative to the others'), and how its frames are shown.
 
     Batch i is shown as `views[i]`; after the last view the first one follows again. `chances`
@@ -67,7 +67,7 @@ class SampleRule:
         skip_bad: draw again where a file is bad, instead of stopping.
     """
 
-    shares: tuple[Share, ...]
+    shares: tuple[DatasetMix, ...]
     things: tuple[int, ...]
     augmentation: Augmentation
     static: float
@@ -95,7 +95,7 @@ class BadData:
     message: str
 
 
-class Samples(Dataset[Sample]):
+class SampleDataset(Dataset[Sample]):
     """Random access to the endless list of samples, `batch` of them to a batch."""
 
     def __init__(self, rule: SampleRule, batch: int = 1) -> None:
@@ -159,7 +159,7 @@ class _Batches(Dataset[PairBatch | BadData]):
     Batch i holds the samples i * size to (i + 1) * size - 1.
     """
 
-    def __init__(self, samples: Samples, size: int, rank: int, world: int) -> None:
+    def __init__(self, samples: SampleDataset, size: int, rank: int, world: int) -> None:
         self.samples = samples
         self.size = size
         self.part = range(rank * (size // world), (rank + 1) * (size // world))
@@ -257,7 +257,7 @@ def load_batches(
             the workers' batches.
     """
     loader = DataLoader(
-        _Batches(Samples(rule, batch), batch, rank, world),
+        _Batches(SampleDataset(rule, batch), batch, rank, world),
         batch_size=None,
         sampler=range(start, stop),
         num_workers=workers,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.data.datasets.bad_files import BadFiles
-from mapt.labels.step_png import LabelMap
+from mapt.labels.step_png import ClassSet
 
 Image = NDArray[np.uint8]
 
@@ -58,7 +58,7 @@ class Source(Protocol):
         bad: what to do with bad files, and those found so far.
     """
 
-    labels: LabelMap
+    labels: ClassSet
     bad: BadFiles
 
     def __len__(self) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mapt.data.datasets.kitti_step import Sequence, frame_number, list_sequences, read_labelled
 from mapt.errors import InputError
-from mapt.labels.step_png import KITTI_STEP, LabelMap
+from mapt.labels.step_png import KITTI_STEP, ClassSet
 from mapt.metrics import PanopticTrackingMetrics, Results
 from mapt.model.class_names import network_labels
 from mapt.runtime import PanopticTracker
@@ -26,8 +26,8 @@ def evaluate(
     fps: float = 10.0,
     association: Association = "full",
     sequences: Collection[str] = (),
-    labels: LabelMap | None = None,
-    done: Callable[[str, int], None] | None = None,
+    labels: ClassSet | None = None,
+    on_progress: Callable[[str, int], None] | None = None,
 ) -> Results:
     """Track the sequences of a folder in KITTI-STEP's layout and score them.
 
@@ -39,7 +39,7 @@ def evaluate(
         association: "full", or one of the ablations.
         sequences: names; empty: all.
         labels: the dataset's classes; None: the network's.
-        done: called after each frame with the sequence's name and the number of its frames done.
+        on_progress: called after each frame with the sequence's name and the number of its frames done.
 
     Returns:
         PQ, TQ, PAT, STQ and their parts, of the dataset, every sequence and every class.
@@ -49,7 +49,7 @@ def evaluate(
     """
     chosen = choose_sequences(root, split, sequences)
     return track_sequences(
-        backend, chosen, fps, association, labels or network_labels(backend.info), done
+        backend, chosen, fps, association, labels or network_labels(backend.info), on_progress
     ).compute()
 
 
@@ -77,13 +77,13 @@ def track_sequences(
     sequences: Collection[Sequence],
     fps: float,
     association: Association = "full",
-    labels: LabelMap = KITTI_STEP,
-    done: Callable[[str, int], None] | None = None,
+    labels: ClassSet = KITTI_STEP,
+    on_progress: Callable[[str, int], None] | None = None,
 ) -> PanopticTrackingMetrics:
     """Track sequences and count, see `evaluate`."""
     metrics = PanopticTrackingMetrics(labels)
     for sequence in sequences:
-        _track(PanopticTracker(backend, association), sequence, fps, metrics, labels, done)
+        _track(PanopticTracker(backend, association), sequence, fps, metrics, labels, on_progress)
     return metrics
 
 
@@ -92,12 +92,12 @@ def _track(
     sequence: Sequence,
     fps: float,
     metrics: PanopticTrackingMetrics,
-    labels: LabelMap,
-    done: Callable[[str, int], None] | None,
+    labels: ClassSet,
+    on_progress: Callable[[str, int], None] | None,
 ) -> None:
     """Feed one sequence to a fresh tracker and its output to the metrics."""
     for count, (image, truth, stamp_ns) in enumerate(read_labelled(sequence, fps, labels), 1):
         frame = tracker.step(image, stamp_ns)
         metrics.update(sequence.name, truth, (frame.semantic, frame.instance))
-        if done:
-            done(sequence.name, count)
+        if on_progress:
+            on_progress(sequence.name, count)

@@ -45,7 +45,7 @@ def nothing(_: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Place:
+class Destination:
     """Where a folder of outputs goes.
 
     Attributes:
@@ -65,7 +65,7 @@ class Place:
         return self.real.parent if self.swap else self.real
 
 
-def find_place(target: Path, ours: Ours = nothing) -> Place:
+def find_place(target: Path, ours: Ours = nothing) -> Destination:
     """Look at a place before the work; nothing is changed.
 
     Args:
@@ -82,7 +82,9 @@ def find_place(target: Path, ours: Ours = nothing) -> Place:
             raise InputError(
                 f"{target}: is a file, the outputs need a folder there; choose another place"
             )
-        place = Place(target, real, not (real.is_dir() and (_is_mount(real) or _holds_us(real))))
+        place = Destination(
+            target, real, not (real.is_dir() and (_is_mount(real) or _holds_us(real)))
+        )
         check_folder(place.parent, str(target))
         unfinished = {INCOMPLETE, *_read_names(real / INCOMPLETE)}
         foreign = next(

@@ -29,7 +29,7 @@ ID_BITS = 16  # a packed frame (H,W) holds class << 16 | id: a STEP pixel as one
 
 
 @dataclass(frozen=True)
-class LabelMap:
+class ClassSet:
     """The classes of a dataset.
 
     Attributes:
@@ -62,17 +62,17 @@ _CITYSCAPES_PALETTE = (
     (0, 60, 100), (0, 80, 100), (0, 0, 230), (119, 11, 32),
 )  # fmt: skip
 
-KITTI_STEP = LabelMap("kitti-step", _CITYSCAPES_CLASSES, (11, 13), _CITYSCAPES_PALETTE)
-CITYSCAPES_VPS = LabelMap(
+KITTI_STEP = ClassSet("kitti-step", _CITYSCAPES_CLASSES, (11, 13), _CITYSCAPES_PALETTE)
+CITYSCAPES_VPS = ClassSet(
     "cityscapes-vps", _CITYSCAPES_CLASSES, tuple(range(11, 19)), _CITYSCAPES_PALETTE
 )
-MOTCHALLENGE_STEP = LabelMap(
+MOTCHALLENGE_STEP = ClassSet(
     "motchallenge-step",
     ("sidewalk", "building", "vegetation", "sky", "person", "rider", "bicycle"),
     (4,),
     tuple(_CITYSCAPES_PALETTE[c] for c in (1, 2, 8, 10, 11, 12, 18)),
 )
-LABEL_MAPS = {m.name: m for m in (KITTI_STEP, MOTCHALLENGE_STEP, CITYSCAPES_VPS)}
+CLASS_SETS = {m.name: m for m in (KITTI_STEP, MOTCHALLENGE_STEP, CITYSCAPES_VPS)}
 
 
 def encode_step(semantic: Semantic, instance: Instance) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.labels.step_png import BACKGROUND, VOID, LabelMap, pack
+from mapt.labels.step_png import BACKGROUND, VOID, ClassSet, pack
 from mapt.metrics.histogram import JointHistogram, joint_histogram
 from mapt.metrics.results import ClassScores, Results, Scores, compute_classes, compute_scores
 from mapt.metrics.sequence import SequenceSums
@@ -30,7 +30,7 @@ class PanopticTrackingMetrics:
 
     def __init__(
         self,
-        labels: LabelMap,
+        labels: ClassSet,
         variant: Literal["step", "nuscenes"] = "step",
         void_pred_as_class: bool = True,
     ) -> None:

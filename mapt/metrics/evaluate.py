@@ -69,7 +69,7 @@ def evaluate_pairs(
     dataset: str,
     variant: Variant = "step",
     workers: int = 1,
-    done: Callable[[], None] | None = None,
+    on_progress: Callable[[], None] | None = None,
 ) -> Evaluation:
     """Read, count and add frames.
 
@@ -78,7 +78,7 @@ def evaluate_pairs(
         dataset: name.
         variant: see `PanopticTrackingMetrics`.
         workers: threads that decode and count; the result is the same bit by bit.
-        done: called after each frame.
+        on_progress: called after each frame.
 
     Raises:
         InputError: a frame cannot be read or does not fit; nothing is computed then.
@@ -86,6 +86,6 @@ def evaluate_pairs(
     evaluation = Evaluation.empty(dataset, variant)
     for pair, histogram in map_ahead(lambda pair: pair.count(dataset), pairs, workers):
         evaluation.add(pair.sequence, histogram)
-        if done:
-            done()
+        if on_progress:
+            on_progress()
     return evaluation

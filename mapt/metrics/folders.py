@@ -44,7 +44,7 @@ def check_dataset_name(dataset: str) -> None:
         raise InputError(f"--dataset {dataset}: unknown; choose one of {', '.join(LABELS)}")
 
 
-class Reader(Protocol):
+class LabelReader(Protocol):
     """Reads one side of a frame."""
 
     def __call__(self) -> Packed:
@@ -59,8 +59,8 @@ class FramePair:
     sequence: str
     gt_name: str
     pred_name: str
-    read_gt: Reader
-    read_pred: Reader
+    read_gt: LabelReader
+    read_pred: LabelReader
 
     def count(self, dataset: str) -> JointHistogram:
         """Read both sides and count them against each other.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mapt.labels.step_png import VOID, LabelMap
+from mapt.labels.step_png import VOID, ClassSet
 from mapt.metrics.histogram import JointHistogram
 
 AREAS = (500, 2000)  # pixels
@@ -32,7 +32,7 @@ class RecallByArea:
             crowd.
     """
 
-    labels: LabelMap
+    labels: ClassSet
     limits: tuple[int, ...] = AREAS
     names: tuple[str, ...] = ("below 500", "500 to 2000", "above 2000")
     masks: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
@@ -40,7 +40,7 @@ class RecallByArea:
     false: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
 
     @classmethod
-    def by_side(cls, labels: LabelMap) -> RecallByArea:
+    def by_side(cls, labels: ClassSet) -> RecallByArea:
         """Parts by the root of the area: below 20 pixels, from 20 to 40, and above."""
         first, second = SIDES
         return cls(

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from mapt.labels.step_png import BACKGROUND, VOID, LabelMap
+from mapt.labels.step_png import BACKGROUND, VOID, ClassSet
 from mapt.metrics.sequence import Quality, SequenceSums
 
 Number = float | None  # None: undefined
@@ -56,7 +56,7 @@ class Results:
 
 
 def compute_scores(
-    parts: Sequence[SequenceSums], labels: LabelMap, variant: str, void_pred_as_class: bool = True
+    parts: Sequence[SequenceSums], labels: ClassSet, variant: str, void_pred_as_class: bool = True
 ) -> Scores:
     """Scores over sequences taken together."""
     pq = class_pq(parts)
@@ -85,7 +85,7 @@ def compute_scores(
     )
 
 
-def compute_classes(parts: Sequence[SequenceSums], labels: LabelMap) -> dict[str, ClassScores]:
+def compute_classes(parts: Sequence[SequenceSums], labels: ClassSet) -> dict[str, ClassScores]:
     """Scores of each class that occurs in ground truth or prediction."""
     pq = class_pq(parts)
     iou = class_iou(parts, labels, with_void=False)
@@ -120,7 +120,7 @@ def class_pq(parts: Iterable[SequenceSums]) -> dict[int, float]:
     }
 
 
-def class_iou(parts: Sequence[SequenceSums], labels: LabelMap, with_void: bool) -> dict[int, float]:
+def class_iou(parts: Sequence[SequenceSums], labels: ClassSet, with_void: bool) -> dict[int, float]:
     """IoU of each class whose union is not empty.
 
     Ground-truth void is dropped. `with_void`: predicted void is itself such a class, IoU 0, as soon

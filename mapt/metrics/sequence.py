@@ -25,7 +25,7 @@ class Quality:
 
 
 @dataclass
-class Track:
+class TrackCounts:
     """One ground-truth track as TQ sees it.
 
     Attributes:
@@ -53,7 +53,7 @@ class SequenceSums:
     gt_pixels: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
     pred_pixels: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
     common: dict[tuple[Key, Key], int] = field(default_factory=lambda: defaultdict(int))
-    tracks: dict[Key, Track] = field(default_factory=dict)
+    tracks: dict[Key, TrackCounts] = field(default_factory=dict)
     pred_frames: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
 
     def add(
@@ -157,7 +157,7 @@ class SequenceSums:
     def _see(self, g: Key, match: Key | None) -> None:
         track = self.tracks.get(g)
         if track is None:
-            track = self.tracks[g] = Track(1, match, match)
+            track = self.tracks[g] = TrackCounts(1, match, match)
         else:
             track.frames += 1
             track.changes += match is None or track.last != match
@@ -181,7 +181,7 @@ class SequenceSums:
         for g, other in later.tracks.items():
             track = self.tracks.get(g)
             if track is None:
-                self.tracks[g] = Track(other.frames, other.first, other.last, other.changes)
+                self.tracks[g] = TrackCounts(other.frames, other.first, other.last, other.changes)
                 self.tracks[g].hits.update(other.hits)
                 continue
             track.frames += other.frames

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from mapt.contract import ModelInfo
 from mapt.errors import InputError
-from mapt.labels.step_png import KITTI_STEP, LabelMap
+from mapt.labels.step_png import KITTI_STEP, ClassSet
 
 
-def network_labels(info: ModelInfo) -> LabelMap:
+def network_labels(info: ModelInfo) -> ClassSet:
     """The network's classes, whatever dataset they are of; without colours."""
-    return LabelMap("the network", info.classes, info.things, ())
+    return ClassSet("the network", info.classes, info.things, ())
 
 
 def check_streets(info: ModelInfo, option: str) -> None:

@@ -22,7 +22,7 @@ from mapt.model.heads.instance import (
     BOX_ROI,
     MASK_ROI,
     InstanceHead,
-    Samples,
+    RoiSamples,
     box_losses,
     mask_loss,
     positive_rois,
@@ -217,7 +217,7 @@ class Network(nn.Module):
         return losses
 
     def _mask_logits(
-        self, pyramid: Pyramid, samples: list[Samples], targets: list[FrameTargets]
+        self, pyramid: Pyramid, samples: list[RoiSamples], targets: list[FrameTargets]
     ) -> Tensor:
         """Mask logits (sum of positives,28,28)."""
         roi = multiscale_roi_align(pyramid.levels(), positive_rois(samples), MASK_ROI, STRIDES)
@@ -231,7 +231,7 @@ class Network(nn.Module):
         self,
         roi: Tensor,
         mask_logits: Tensor,
-        samples: list[Samples],
+        samples: list[RoiSamples],
         offsets: Tensor | None,
         height: int,
         width: int,
@@ -252,7 +252,7 @@ class Network(nn.Module):
         self,
         roi: Tensor,
         mask_logits: Tensor,
-        samples: list[Samples],
+        samples: list[RoiSamples],
         offsets: Tensor | None,
         height: int,
         width: int,
@@ -293,7 +293,7 @@ class Network(nn.Module):
         return motion_loss(torch.cat(carried), torch.cat(goals)) / len(offsets)
 
     def _appearance_loss(
-        self, embeddings: Tensor, samples: list[Samples], batch: PairBatch
+        self, embeddings: Tensor, samples: list[RoiSamples], batch: PairBatch
     ) -> Tensor:
         """Eq. 6-7: rows are positives at t, columns all sampled boxes at t - tau of every pair."""
         half = len(batch.seeds)

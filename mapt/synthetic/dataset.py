@@ -37,7 +37,7 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
     split: str = "val",
     workers: int | None = None,
     rare: float = 0.0,
-    done: Callable[[int], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
     recipe: Mapping[str, object] | None = None,
 ) -> None:
     """Render sequences 0 to `sequences` - 1 of `seed` into a folder.
@@ -55,7 +55,7 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
         split: name of the label folder.
         workers: processes; None: as many as there are cores that this one may use.
         rare: 0 for usual traffic, up to 1 for many trucks, buses, trams and two-wheelers.
-        done: called with the number of finished sequences.
+        on_progress: called with the number of finished sequences.
         recipe: written beside them as `recipe.json`.
     """
     count = min(workers or usable_cores(), sequences)
@@ -68,16 +68,19 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
             try:
                 for index in range(sequences):
                     job(index)
-                    if done:
-                        done(index + 1)
+                    if on_progress:
+                        on_progress(index + 1)
             finally:
                 cv2.setNumThreads(threads)
             return
-        _run_in_processes(job, sequences, count, done)
+        _run_in_processes(job, sequences, count, on_progress)
 
 
 def _run_in_processes(
-    job: Callable[[int], None], sequences: int, count: int, done: Callable[[int], None] | None
+    job: Callable[[int], None],
+    sequences: int,
+    count: int,
+    on_progress: Callable[[int], None] | None,
 ) -> None:
     """Run `job` for every sequence in `count` processes.
 
@@ -103,8 +106,8 @@ def _run_in_processes(
             ready = next(iter(wait(pipes)))
             assert isinstance(ready, Connection)
             _raise_what_came(ready)
-            if done:
-                done(finished)
+            if on_progress:
+                on_progress(finished)
             if (index := next(left, None)) is not None:
                 ready.send(index)
 

@@ -20,7 +20,7 @@ LONGEST_WAIT = timedelta(hours=2)  # while one process renders or evaluates
 
 
 @dataclass(frozen=True)
-class Place:
+class Rank:
     """Which of `world` processes this is, and the device it computes on."""
 
     device: torch.device = torch.device("cpu")  # noqa: RUF009  (immutable)
@@ -39,7 +39,7 @@ def first_process() -> bool:
 
 
 @contextmanager
-def join(device: str) -> Iterator[Place]:
+def join(device: str) -> Iterator[Rank]:
     """Meet the other processes, on NCCL or, for CPUs, gloo.
 
     Args:
@@ -58,13 +58,13 @@ def join(device: str) -> Iterator[Place]:
         )
     own = torch.device("cuda", local) if gpus else torch.device("cpu")
     if world == 1:
-        yield Place(own)
+        yield Rank(own)
         return
     if gpus:
         torch.cuda.set_device(own)
     distributed.init_process_group("nccl" if gpus else "gloo", timeout=LONGEST_WAIT)
     try:
-        yield Place(own, distributed.get_rank(), world)
+        yield Rank(own, distributed.get_rank(), world)
     finally:
         distributed.destroy_process_group()
 
@@ -75,7 +75,7 @@ def default_threads() -> int:
 
 
 @contextmanager
-def first_process_first(place: Place) -> Iterator[None]:
+def first_process_first(place: Rank) -> Iterator[None]:
     """Let the first process go through the block before the others do.
 
     For example, it makes files that the others read.
@@ -87,7 +87,7 @@ def first_process_first(place: Place) -> Iterator[None]:
         distributed.barrier()
 
 
-def average(values: Tensor, place: Place) -> Tensor:
+def average(values: Tensor, place: Rank) -> Tensor:
     """The mean over processes of values without gradient."""
     if place.world == 1:
         return values
@@ -96,7 +96,7 @@ def average(values: Tensor, place: Place) -> Tensor:
     return total / place.world
 
 
-def any_process(own: tuple[bool, ...], place: Place) -> list[bool]:
+def any_process(own: tuple[bool, ...], place: Rank) -> list[bool]:
     """Whether each holds on any process; a single process asks no device."""
     if place.world == 1:
         return list(own)
@@ -105,7 +105,7 @@ def any_process(own: tuple[bool, ...], place: Place) -> list[bool]:
     ).tolist()
 
 
-def gather(values: list[str], place: Place) -> list[str]:
+def gather(values: list[str], place: Rank) -> list[str]:
     """The values of all processes, the first one's first."""
     if place.world == 1:
         return values
@@ -114,7 +114,7 @@ def gather(values: list[str], place: Place) -> list[str]:
     return [value for part in parts for value in part]
 
 
-def same_everywhere(module: nn.Module, place: Place) -> None:
+def same_everywhere(module: nn.Module, place: Rank) -> None:
     """Give every process the first one's weights and buffers."""
     if place.world > 1:
         for tensor in module.state_dict().values():

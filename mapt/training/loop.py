@@ -77,7 +77,9 @@ def train(
         damaged = restore_checkpoint(folder, state, config) if resume else []
         with first_process_first(place):
             samples = build_samples(config, folder)
-        run = Run(config, folder, state, samples, validation, data_card(config, folder, init))
+        run = TrainingRun(
+            config, folder, state, samples, validation, data_card(config, folder, init)
+        )
         for path in damaged:
             run.log.note(f"warning: {path.name} cannot be read and is left out")
         run.finish()
@@ -105,7 +107,7 @@ def _check_run(config: TrainConfig, folder: Path, resume: bool, init: Path | Non
         )
 
 
-class Run:
+class TrainingRun:
     """A run from the state it is given to its last iteration."""
 
     def __init__(

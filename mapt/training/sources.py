@@ -15,7 +15,7 @@ from mapt.data.datasets.classes import translation
 from mapt.data.datasets.kitti_mots import open_kitti_mots
 from mapt.data.datasets.kitti_step import open_step
 from mapt.data.labelled_video import Video
-from mapt.data.loader import SampleRule, Share
+from mapt.data.loader import DatasetMix, SampleRule
 from mapt.data.transforms import View
 from mapt.data.triplet import Source
 from mapt.errors import InputError
@@ -122,7 +122,7 @@ def sample_rule(config: TrainConfig, sources: list[tuple[Part, Source]]) -> Samp
             chances = factors / factors.sum()
         views = tuple(View(*crop, part.heights) for crop in config.crops)
         shares.append(
-            Share(
+            DatasetMix(
                 source, part.weight, views, chances, translation(source.labels, class_names(model))
             )
         )
@@ -167,7 +167,7 @@ def render_once(data: SyntheticData, folder: Path) -> Path:
                 data.fps,
                 "train",
                 rare=data.rare,
-                done=lambda count: progress.update(task, completed=count),
+                on_progress=lambda count: progress.update(task, completed=count),
                 recipe=asked,
             )
     return folder

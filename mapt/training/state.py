@@ -15,7 +15,7 @@ from mapt.errors import InputError
 from mapt.model.network import Network
 from mapt.model.weights import build_network, load_imagenet, load_weights
 from mapt.training.config import TrainConfig
-from mapt.training.distributed import Place
+from mapt.training.distributed import Rank
 from mapt.training.optimizer import MovingAverage, build_optimizer
 
 FIXED = "shared = false: heads learn on the features of given weights; name them with --init"
@@ -42,7 +42,7 @@ class State:
     average: MovingAverage
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
-    place: Place
+    place: Rank
     iteration: int = 0
     best: float | None = None
     skipped: list[str] = field(default_factory=list)
@@ -54,14 +54,14 @@ class State:
         return self.average.network
 
 
-def start_state(config: TrainConfig, init: Path | None, place: Place | None = None) -> State:
+def start_state(config: TrainConfig, init: Path | None, place: Rank | None = None) -> State:
     """A network at the start of a run, with its optimiser and moving average.
 
     Raises:
         InputError: weights to start from are missing or do not fit, or a precision that the device
             does not have.
     """
-    place = place or Place()
+    place = place or Rank()
     if config.fp16 and place.device.type != "cuda":
         raise InputError("fp16 = true: needs a GPU; use bf16 on a CPU")
     if config.bf16 and place.device.type == "cuda" and not torch.cuda.is_bf16_supported():
@@ -91,7 +91,7 @@ def start_network(config: TrainConfig, init: Path | None) -> Network:
     return network
 
 
-def spread(network: Network, config: TrainConfig, place: Place) -> nn.Module:
+def spread(network: Network, config: TrainConfig, place: Rank) -> nn.Module:
     """Prepare the network for training, shared by the processes.
 
     It adds what saves time or memory. The network's own weights stay in it.

@@ -13,7 +13,7 @@ from mapt.contract import Thresholds
 Boxes = NDArray[np.float32]
 
 
-def reach_used(expected: Boxes, boxes: Boxes, limits: Thresholds) -> NDArray[np.float64]:
+def reach_used(expected: Boxes, boxes: Boxes, thresholds: Thresholds) -> NDArray[np.float64]:
     """Compute how much of the gate every pair of track and detection uses, as a share.
 
     A pair with a share above 1 is refused.
@@ -25,7 +25,7 @@ def reach_used(expected: Boxes, boxes: Boxes, limits: Thresholds) -> NDArray[np.
     Args:
         expected: (n,4) xyxy, where each track should be now, network pixels.
         boxes: (m,4) xyxy, the detections.
-        limits: thresholds.
+        thresholds: thresholds.
 
     Returns:
         (n,m) float64, not negative.
@@ -39,7 +39,7 @@ def reach_used(expected: Boxes, boxes: Boxes, limits: Thresholds) -> NDArray[np.
         np.sqrt(np.maximum((b[..., 2] - b[..., 0]) * (b[..., 3] - b[..., 1]), 1))
         for b in (before, now)
     ]
-    allowed = limits.reach * np.sqrt(sizes[0] * sizes[1])
+    allowed = thresholds.reach * np.sqrt(sizes[0] * sizes[1])
     ratio = np.maximum(sizes[0] / sizes[1], sizes[1] / sizes[0])
-    used: NDArray[np.float64] = np.maximum(distance / allowed, ratio / limits.resize)
+    used: NDArray[np.float64] = np.maximum(distance / allowed, ratio / thresholds.resize)
     return used

@@ -36,7 +36,7 @@ class TrackState:
             computed.
         age: frames since birth.
         lost: frames since last seen.
-        seen_ns: time of the last sighting.
+        last_seen_ns: time of the last sighting.
         velocity: (2,) float32, of the box's centre, network pixels a second, averaged over
             sightings; zeros at birth.
     """
@@ -49,7 +49,7 @@ class TrackState:
     embedding: Float
     age: int
     lost: int
-    seen_ns: int
+    last_seen_ns: int
     velocity: Float
 
 
@@ -73,14 +73,14 @@ class TrackTable:
     """All tracks of a tracker, live and lost. Never changed: an update gives the next table.
 
     Attributes:
-        limits: thresholds.
+        thresholds: thresholds.
         association: which cues decide.
         capacity: tracks kept at most; beyond it those lost for longest go first.
         tracks: by rising id.
         next_id: of the next birth.
     """
 
-    limits: Thresholds
+    thresholds: Thresholds
     association: Association
     capacity: int = 1024
     tracks: tuple[TrackState, ...] = ()
@@ -93,7 +93,7 @@ class TrackTable:
                 f" {', '.join(get_args(Association))}"
             )
 
-    def live(self) -> list[TrackState]:
+    def active(self) -> list[TrackState]:
         """Tracks seen in the previous frame."""
         return [track for track in self.tracks if track.lost == 0]
 
@@ -163,13 +163,13 @@ class TrackTable:
         labels = fused.detections.classes
         ids: list[int] = [0] * count
         refused = _Refused(np.full(count, np.inf), np.full(count, np.inf))
-        live = self.live() if len(propagated) else []
-        if self.association != "appearance" and live:
+        active = self.active() if len(propagated) else []
+        if self.association != "appearance" and active:
             scores = soft_iou(propagated[:, 0], fused.masks8[:, 0], fused.windows())
-            limit = self.limits.propagation_iou
-            allowed = _same_class(live, labels)
+            limit = self.thresholds.propagation_iou
+            allowed = _same_class(active, labels)
             for match in assign(scores, allowed, limit):
-                ids[match.column] = live[match.row].id
+                ids[match.column] = active[match.row].id
                 decisions.append(
                     _continued("propagation", ids[match.column], match, match.column, limit)
                 )
@@ -192,13 +192,13 @@ class TrackTable:
         Only pairs that are no farther apart than the gate allows can match.
         """
         taken = set(ids)
-        limit = self.limits.similarity
+        limit = self.thresholds.similarity
         rest = [i for i in np.flatnonzero(embeddings.any(1)).tolist() if not ids[i]]
         free = [t for t in self.tracks if t.id not in taken and self._findable(t, stamp_ns)]
         if not (rest and free):
             return
         scores = cosine(np.stack([track.embedding for track in free]), embeddings[rest])
-        used = reach_used(self._expected(free, stamp_ns), fused.boxes[rest], self.limits)
+        used = reach_used(self._expected(free, stamp_ns), fused.boxes[rest], self.thresholds)
         same = _same_class(free, fused.detections.classes[rest])
         near = same & (used <= 1)
         for match in assign(scores, near, limit):
@@ -219,7 +219,7 @@ class TrackTable:
         seconds.
         """
         seconds = np.array(
-            [min(_gone(track, stamp_ns), self.limits.foresight) for track in tracks], np.float32
+            [min(_gone(track, stamp_ns), self.thresholds.foresight) for track in tracks], np.float32
         )
         moved = _rows([track.velocity for track in tracks]) * seconds[:, None]
         return _rows([track.box for track in tracks]) + np.concatenate((moved, moved), 1)
@@ -232,7 +232,7 @@ class TrackTable:
         tracks = [track for track in self.tracks if track.id in seen]
         if not tracks:
             return {}
-        keep = np.float32(self.limits.velocity_momentum)
+        keep = np.float32(self.thresholds.velocity_momentum)
         corners = boxes[[seen[track.id] for track in tracks]] - _rows(
             [track.box for track in tracks]
         )
@@ -242,7 +242,7 @@ class TrackTable:
         return dict(zip([track.id for track in tracks], mixed, strict=True))
 
     def _findable(self, track: TrackState, stamp_ns: int) -> bool:
-        return _gone(track, stamp_ns) <= self.limits.max_lost and bool(track.embedding.any())
+        return _gone(track, stamp_ns) <= self.thresholds.max_lost and bool(track.embedding.any())
 
     def _looks(self, seen: dict[int, int], embeddings: Float) -> dict[int, Float]:
         """Compute the new embedding of every continued track whose instance has one.
@@ -253,7 +253,7 @@ class TrackTable:
         tracks = [track for track in self.tracks if track.id in seen and known[seen[track.id]]]
         if not tracks:
             return {}
-        keep = np.float32(self.limits.embedding_momentum)
+        keep = np.float32(self.thresholds.embedding_momentum)
         mixed = np.stack([t.embedding for t in tracks]) * keep + embeddings[
             [seen[t.id] for t in tracks]
         ] * (1 - keep)
@@ -277,7 +277,7 @@ class TrackTable:
         )
 
     def _birth(self, number: int, detection: int, score: float, refused: _Refused) -> Decision:
-        limit = self.limits.score
+        limit = self.thresholds.score
         gate = float(refused.gate[detection])
         margin = min(abs(score - limit), float(refused.lacking[detection]))
         return Decision(
@@ -296,7 +296,7 @@ class TrackTable:
     ) -> list[TrackState]:
         """Without what has been lost for too long."""
         kept = []
-        limit = self.limits.max_lost
+        limit = self.thresholds.max_lost
         for track in tracks:
             gone = _gone(track, stamp_ns)
             if gone > limit:
@@ -314,9 +314,9 @@ class TrackTable:
         surplus = len(tracks) - self.capacity
         if surplus <= 0:
             return tracks
-        lost = sorted((t for t in tracks if t.lost), key=lambda t: (t.seen_ns, t.id))[:surplus]
+        lost = sorted((t for t in tracks if t.lost), key=lambda t: (t.last_seen_ns, t.id))[:surplus]
         decisions += [
-            _ended("overflow", t.id, _gone(t, stamp_ns), self.limits.max_lost) for t in lost
+            _ended("overflow", t.id, _gone(t, stamp_ns), self.thresholds.max_lost) for t in lost
         ]
         gone = {track.id for track in lost}
         return [track for track in tracks if track.id not in gone]
@@ -357,7 +357,7 @@ def _missed(track: TrackState) -> TrackState:
 
 def _gone(track: TrackState, stamp_ns: int) -> float:
     """Seconds since its last sighting."""
-    return (stamp_ns - track.seen_ns) / 1e9
+    return (stamp_ns - track.last_seen_ns) / 1e9
 
 
 def _ended(stage: Stage, number: int, seconds: float, limit: float) -> Decision:

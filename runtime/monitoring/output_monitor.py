@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mapt.contract import BY_NAME, ModelInfo, Thresholds
 from mapt.runtime.backends.ort_providers import brief
 from mapt.runtime.errors import BackendError, OutputError
-from mapt.runtime.perception.preprocess import Fit
+from mapt.runtime.perception.preprocess import Letterbox
 
 Alarm = Literal["blind", "frozen", "saturated", "empty", "churn"]
 
@@ -87,7 +87,7 @@ def failed(subgraph: str, error: Exception) -> BackendError:
 
 
 @dataclass(frozen=True)
-class Look:
+class ImageSummary:
     """What an image is like before any network has seen it.
 
     Attributes:
@@ -100,13 +100,15 @@ class Look:
     pixels: int
 
 
-def look_at(pixels: NDArray[np.uint8], place: Fit, limits: Thresholds) -> Look:
+def look_at(pixels: NDArray[np.uint8], letterbox: Letterbox, limits: Thresholds) -> ImageSummary:
     """Look at the part of the network's input (1,H,W,3) that the image fills.
 
-    `place` tells which part that is.
+    `letterbox` tells which part that is.
     """
-    inner = pixels[0, : place.inner_height, : place.inner_width]
-    return Look(int(inner.max()) - int(inner.min()) <= limits.blind_range, zlib.crc32(pixels.data))
+    inner = pixels[0, : letterbox.inner_height, : letterbox.inner_width]
+    return ImageSummary(
+        int(inner.max()) - int(inner.min()) <= limits.blind_range, zlib.crc32(pixels.data)
+    )
 
 
 def alarms(

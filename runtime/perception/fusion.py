@@ -91,7 +91,7 @@ def fuse(
     detections: Detections,
     logits: Float,
     stuff: tuple[int, ...],
-    limits: Thresholds,
+    thresholds: Thresholds,
     inner: tuple[int, int] | None = None,
     workspace: Workspace | None = None,
 ) -> Fused:
@@ -106,7 +106,7 @@ def fuse(
         detections: in falling order of score.
         logits: semantic logits (K,H/4,W/4) float32.
         stuff: train ids without instances.
-        limits: thresholds of score, overlap and area.
+        thresholds: thresholds of score, overlap and area.
         inner: rows and columns of the input that the image fills; what is seen nowhere in it is
             dropped. None: all.
         workspace: memory that is used again; None: new.
@@ -122,12 +122,12 @@ def fuse(
     best.fill(0)
     rivals = _best_of(logits, stuff, workspace.take("rivals", logits.shape[1:]))
     windows: dict[int, Window] = {}
-    for row in np.flatnonzero(detections.scores >= limits.score).tolist():
+    for row in np.flatnonzero(detections.scores >= thresholds.score).tolist():
         window = pixel_window(detections.boxes[row], *size)
         level = _fused_logits(detections, row, window, logits, rivals, workspace)
-        if _claim(level, index[window], best[window], len(windows) + 1, limits, workspace):
+        if _claim(level, index[window], best[window], len(windows) + 1, thresholds, workspace):
             windows[row] = window
-    return _visible(detections, windows, index, limits, inner or size, workspace)
+    return _visible(detections, windows, index, thresholds, inner or size, workspace)
 
 
 def pixel_window(box: Float, height: int, width: int) -> Window:
@@ -151,7 +151,7 @@ def _claim(
     index: NDArray[np.int32],
     best: Float,
     number: int,
-    limits: Thresholds,
+    thresholds: Thresholds,
     workspace: Workspace,
 ) -> bool:
     """Give instance `number` the pixels of its window where its FL is the highest.
@@ -162,8 +162,8 @@ def _claim(
     area = np.count_nonzero(inside)
     free = np.equal(index, 0, out=workspace.take("free", level.shape, np.bool_))
     if (
-        area < limits.min_area
-        or np.count_nonzero(np.logical_and(free, inside, out=free)) < limits.overlap * area
+        area < thresholds.min_area
+        or np.count_nonzero(np.logical_and(free, inside, out=free)) < thresholds.overlap * area
     ):
         return False
     wins = np.greater(level, best, out=inside)
@@ -297,7 +297,7 @@ def _visible(
     detections: Detections,
     windows: dict[int, Window],
     index: NDArray[np.int32],
-    limits: Thresholds,
+    thresholds: Thresholds,
     inner: tuple[int, int],
     workspace: Workspace,
 ) -> Fused:
@@ -311,7 +311,7 @@ def _visible(
         height, width = (
             max(0, end - pixels.start) for end, pixels in zip(inner, window, strict=True)
         )
-        if np.count_nonzero(mask) >= max(limits.min_area, 1) and mask[:height, :width].any():
+        if np.count_nonzero(mask) >= max(thresholds.min_area, 1) and mask[:height, :width].any():
             kept[row] = window
             if len(kept) < number:
                 np.copyto(index[window], len(kept), where=mask)

@@ -131,7 +131,7 @@ def in_order(detections: Detections) -> Detections:
     return detections.take(np.lexsort((*detections.boxes.T, -detections.scores)))
 
 
-def carry(
+def propagate_masks(
     backend: Backend,
     s_prev: Float,
     s: Float,

@@ -20,7 +20,7 @@ MOST_PIXELS = 2**30
 
 
 @dataclass(frozen=True)
-class Fit:
+class Letterbox:
     """How an image lies in the network's input.
 
     Attributes:
@@ -67,7 +67,7 @@ def check_image(image: object) -> None:
         )
 
 
-def fit(height: int, width: int, input_height: int, input_width: int) -> Fit:
+def fit(height: int, width: int, input_height: int, input_width: int) -> Letterbox:
     """Compute the largest placement of an image that keeps its aspect.
 
     An image that fits within 5 % is not resampled at all.
@@ -79,12 +79,12 @@ def fit(height: int, width: int, input_height: int, input_width: int) -> Fit:
         max(1, min(input_height, round(height * scale))),
         max(1, min(input_width, round(width * scale))),
     )
-    return Fit(height, width, *inner)
+    return Letterbox(height, width, *inner)
 
 
 def to_input(
     image: NDArray[np.uint8],
-    place: Fit,
+    letterbox: Letterbox,
     input_height: int,
     input_width: int,
     workspace: Workspace | None = None,
@@ -96,30 +96,30 @@ def to_input(
     out: NDArray[np.uint8] = (workspace or Workspace()).take(
         "input", (1, input_height, input_width, 3), np.uint8
     )
-    target = out[0, : place.inner_height, : place.inner_width]
-    out[0, place.inner_height :] = 0
-    out[0, : place.inner_height, place.inner_width :] = 0
+    target = out[0, : letterbox.inner_height, : letterbox.inner_width]
+    out[0, letterbox.inner_height :] = 0
+    out[0, : letterbox.inner_height, letterbox.inner_width :] = 0
     if image.shape[:2] == target.shape[:2]:
         target[:] = image
     else:
         # INTER_LINEAR rounds otherwise on each processor: on aarch64 up to two of 255 beside
         # x86-64. This does not.
-        size = place.inner_width, place.inner_height
+        size = letterbox.inner_width, letterbox.inner_height
         cv2.resize(image, size, target, interpolation=cv2.INTER_LINEAR_EXACT)
     return out
 
 
-def to_image(labels: NDArray[np.generic], place: Fit) -> NDArray[np.generic]:
+def to_image(labels: NDArray[np.generic], letterbox: Letterbox) -> NDArray[np.generic]:
     """Resize a label map (H,W) from the network's resolution to the image's size (h,w).
 
     The result is a new array, sampled by nearest neighbour.
     """
-    inner = labels[: place.inner_height, : place.inner_width]
-    if inner.shape == (place.height, place.width):
+    inner = labels[: letterbox.inner_height, : letterbox.inner_width]
+    if inner.shape == (letterbox.height, letterbox.width):
         return inner.copy()
     resized: NDArray[np.generic] = cv2.resize(
         inner,  # type: ignore[arg-type]
-        (place.width, place.height),
+        (letterbox.width, letterbox.height),
         interpolation=cv2.INTER_NEAREST_EXACT,
     )
     return resized

@@ -38,7 +38,7 @@ KEPT = {
 OURS = ("image", "masks_prev", "masks", "boxes", "mask_logits")  # inputs that the runtime computes
 
 
-class Difference(Exception):
+class ReplayMismatch(Exception):
     """A replayed run left its record; the text says in which frame, where and what."""
 
 
@@ -190,7 +190,7 @@ class Replayer:
         place = {"sequence": sequence, "name": name, "stamp_ns": stamp_ns}
         for key, value in place.items():
             if self._frame.get(key) != value:
-                raise Difference(
+                raise ReplayMismatch(
                     f"{sequence} frame {name}: {key} is {value}, recorded was"
                     f" {self._frame.get(key)}"
                 )
@@ -234,7 +234,7 @@ class Replayer:
             Difference: the record goes on.
         """
         if self._offset < self.path.stat().st_size:
-            raise Difference("the record goes on after the last frame")
+            raise ReplayMismatch("the record goes on after the last frame")
 
     def _answer(self, subgraph: str, name: str) -> NDArray[Any]:
         """The recorded tensor in its full shape; zeros where it was not kept."""
@@ -262,7 +262,7 @@ class Replayer:
                 file.seek(self._offset)
                 head = file.read(_LENGTH.size)
                 if not head and kind == "RECF":
-                    raise Difference("the record ends before the last frame")
+                    raise ReplayMismatch("the record ends before the last frame")
                 length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else -1
                 if not 0 <= length <= self.path.stat().st_size:
                     raise ValueError("they are truncated or something else")
@@ -278,8 +278,8 @@ class Replayer:
             raise self._damaged("a frame is malformed")
         return meta, arrays
 
-    def _differs(self, what: str) -> Difference:
-        return Difference(f"{self._frame['sequence']} frame {self._frame['name']}: {what}")
+    def _differs(self, what: str) -> ReplayMismatch:
+        return ReplayMismatch(f"{self._frame['sequence']} frame {self._frame['name']}: {what}")
 
     def _damaged(self, what: str) -> InputError:
         return InputError(

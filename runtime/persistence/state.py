@@ -66,7 +66,7 @@ class TrackerState:
 
     def counted(self, births: int, visible: int) -> tuple[tuple[int, int], ...]:
         """`recent` with one frame more."""
-        return (*self.recent, (births, visible))[-self.table.limits.churn_window :]
+        return (*self.recent, (births, visible))[-self.table.thresholds.churn_window :]
 
     def follows(self, before: TrackerState, max_gap: float) -> bool:
         """Tell whether the masks of the last frame can be propagated into this one.
@@ -104,7 +104,7 @@ def model_id(info: ModelInfo, bundle_id: str = "") -> str:
 def save(state: TrackerState, model: str) -> bytes:
     """The state as versioned bytes; see `restore`."""
     tracks = state.table.tracks
-    live = state.table.live()
+    active = state.table.active()
     meta = {
         "model": model,
         "association": state.table.association,
@@ -121,7 +121,7 @@ def save(state: TrackerState, model: str) -> bytes:
         "score": np.array([t.score for t in tracks], np.float64),
         "age": np.array([t.age for t in tracks], np.int64),
         "lost": np.array([t.lost for t in tracks], np.int64),
-        "seen_ns": np.array([t.seen_ns for t in tracks], np.int64),
+        "seen_ns": np.array([t.last_seen_ns for t in tracks], np.int64),
     }
     if state.s is not None:
         arrays["s"] = state.s
@@ -131,8 +131,8 @@ def save(state: TrackerState, model: str) -> bytes:
             "embedding": np.stack([t.embedding for t in tracks]),
             "velocity": np.stack([t.velocity for t in tracks]),
         }
-    if live:
-        arrays["mask8"] = np.stack([t.mask8 for t in live])
+    if active:
+        arrays["mask8"] = np.stack([t.mask8 for t in active])
     return pack(KIND, VERSION, meta, arrays)
 
 
@@ -207,8 +207,8 @@ def _build(
         bool((np.linalg.norm(looks.astype(np.float64), axis=1) <= UNIT).all()),
         "an embedding is too long",
     )
-    live = [i for i in range(count) if not lost[i]]
-    masks = dict(zip(live, _floats(arrays, "mask8", (len(live), 1, *grid)), strict=True))
+    active = [i for i in range(count) if not lost[i]]
+    masks = dict(zip(active, _floats(arrays, "mask8", (len(active), 1, *grid)), strict=True))
     nothing = np.zeros((1, 0, 0), np.float32)
     tracks = tuple(
         TrackState(
@@ -227,7 +227,7 @@ def _build(
     )
     pixels = _whole(meta["pixels"], 0, 2**32 - 1)
     recent = tuple((_whole(a, 0, MAX_ID), _whole(b, 0, MAX_ID)) for a, b in meta["recent"])
-    _must(len(recent) <= empty.limits.churn_window, "they remember too much")
+    _must(len(recent) <= empty.thresholds.churn_window, "they remember too much")
     table = replace(empty, tracks=tracks, next_id=number)
     return TrackerState(table, s, stamp, fresh, pixels, (height, width), recent, stamp)
 

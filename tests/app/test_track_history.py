@@ -99,8 +99,8 @@ def test_a_birth_beside_a_look_alike_says_that_it_was_too_far(
         choose_moments(run, 2, read_decisions(run, 2))[0].lines[0]
         == "birth, look-alike too far: 3.3 of 1"
     )
-    done = mapt("explain", run, "--track", 2)
-    assert done.code == 0 and "3.3 of 1" in done.out
+    on_progress = mapt("explain", run, "--track", 2)
+    assert on_progress.code == 0 and "3.3 of 1" in on_progress.out
 
 
 def test_files_of_before_there_was_a_gate_are_read(run: Path) -> None:
@@ -171,14 +171,14 @@ def test_a_damaged_line_is_named_by_its_number(run: Path, line: bytes) -> None:
 def test_explain_draws_from_images_and_says_when_it_cannot(
     mapt: Callable[..., Any], run: Path, tmp_path: Path
 ) -> None:
-    done = mapt("explain", run, "--track", 2)
+    on_progress = mapt("explain", run, "--track", 2)
     assert (
-        done.code == 0
-        and "give the tracked frames with --images" in done.out
+        on_progress.code == 0
+        and "give the tracked frames with --images" in on_progress.out
         and not list(run.glob("*.png"))
     )
-    done = mapt("explain", run, "--track", 2, "--images", tmp_path / "images")
-    assert done.code == 0 and "runner-up" in done.out, done.err
+    on_progress = mapt("explain", run, "--track", 2, "--images", tmp_path / "images")
+    assert on_progress.code == 0 and "runner-up" in on_progress.out, on_progress.err
     assert np.asarray(cv2.imread(str(run / "track_2.png"))).shape == (2 * 352, 6 * 264, 3)
     assert mapt("explain", run, "--track", 3).code == 2
     assert (

@@ -47,5 +47,7 @@ def test_tracking_never_needs_torch() -> None:
         "import sys, mapt.app.track_source; print({'torch', 'scipy', 'pycocotools'} &"
         " set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    on_progress = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert on_progress.stdout.strip() == "set()"

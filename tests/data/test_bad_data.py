@@ -10,7 +10,7 @@ import pytest
 
 from mapt.data.datasets.bad_files import BadFiles
 from mapt.data.datasets.kitti_step import open_step
-from mapt.data.loader import SampleRule, Share, load_batches
+from mapt.data.loader import DatasetMix, SampleRule, load_batches
 from mapt.data.transforms import Augmentation, View
 from mapt.data.triplet import Source
 from mapt.errors import InputError
@@ -49,7 +49,7 @@ def missing_image(root: Path) -> None:
 
 
 def rule_of(source: Source, skip: bool) -> SampleRule:
-    share = Share(source, 1.0, (View(64, 192, (64, 120)),))
+    share = DatasetMix(source, 1.0, (View(64, 192, (64, 120)),))
     return SampleRule((share,), (11, 13), Augmentation(), 0.2, 5, skip)
 
 

@@ -15,7 +15,7 @@ from mapt.data.tools.check import check_dataset
 from mapt.data.tools.statistics import dataset_statistics
 from mapt.data.triplet import Triplet
 from mapt.errors import InputError
-from mapt.labels.step_png import CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP, LabelMap
+from mapt.labels.step_png import CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP, ClassSet
 from tests.data.layouts import (
     write_cityscapes,
     write_kitti_mots,
@@ -114,7 +114,7 @@ def test_classes_are_matched_by_name() -> None:
     same = translation(KITTI_STEP, CITYSCAPES_VPS.classes)
     assert np.array_equal(same[:19], np.arange(19)) and (same[19:] == 255).all()
     with pytest.raises(InputError, match="none of its classes"):
-        translation(LabelMap("indoor", ("chair",), (0,), ((0, 0, 0),)), CITYSCAPES_VPS.classes)
+        translation(ClassSet("indoor", ("chair",), (0,), ((0, 0, 0),)), CITYSCAPES_VPS.classes)
 
 
 def test_published_labels_of_another_kind_are_named(tmp_path: Path) -> None:

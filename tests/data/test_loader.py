@@ -11,7 +11,7 @@ from mapt.data import labelled_video as video
 from mapt.data import static_images as stills
 from mapt.data.datasets.camvid import open_camvid
 from mapt.data.datasets.kitti_step import open_step
-from mapt.data.loader import SampleRule, Samples, Share, check_shares, load_batches
+from mapt.data.loader import DatasetMix, SampleDataset, SampleRule, check_shares, load_batches
 from mapt.data.transforms import Augmentation, View
 from mapt.data.triplet import Image
 from mapt.errors import InputError
@@ -22,9 +22,9 @@ from mapt.model.targets import FrameTargets, PairBatch
 def make_rule(
     step: Path, camvid: Path | None = None, static: float = 0.2, seed: int = 5
 ) -> SampleRule:
-    shares = [Share(open_step(step, "train", (1, 2)), 1.0, (View(64, 192, (64, 120)),))]
+    shares = [DatasetMix(open_step(step, "train", (1, 2)), 1.0, (View(64, 192, (64, 120)),))]
     if camvid:
-        shares.append(Share(open_camvid(camvid), 1.0, (View(64, 192, (120, 200)),)))
+        shares.append(DatasetMix(open_camvid(camvid), 1.0, (View(64, 192, (120, 200)),)))
     return SampleRule(tuple(shares), (11, 13), Augmentation(), static, seed)
 
 
@@ -100,9 +100,9 @@ def test_shapes_types_and_masks(step_root: Path, camvid_root: Path) -> None:
 
 
 def test_static_samples_repeat_the_previous_frame(step_root: Path, camvid_root: Path) -> None:
-    always = Samples(make_rule(step_root, camvid_root, static=1.0))
+    always = SampleDataset(make_rule(step_root, camvid_root, static=1.0))
     assert all(torch.equal(always[i].images[0], always[i].images[1]) for i in range(6))
-    never = Samples(make_rule(step_root, static=0.0))
+    never = SampleDataset(make_rule(step_root, static=0.0))
     assert any(not torch.equal(never[i].images[0], never[i].images[1]) for i in range(6))
 
 
@@ -118,8 +118,8 @@ def test_a_single_frame_stands_in_for_the_others_and_is_all_that_is_read(
 
     for module in (video, stills):
         monkeypatch.setattr(module, "read_rgb", record)
-    single = Samples(replace(rule, single=True))
-    triplets = Samples(rule)
+    single = SampleDataset(replace(rule, single=True))
+    triplets = SampleDataset(rule)
     for i in range(8):
         read.clear()
         sample = single[i]

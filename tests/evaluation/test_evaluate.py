@@ -25,7 +25,9 @@ def val_folder(step_folder: Path) -> Path:
 
 def test_every_frame_is_tracked_and_scored(backend: TorchBackend, val_folder: Path) -> None:
     seen: list[tuple[str, int]] = []
-    results = evaluate(backend, val_folder, done=lambda name, count: seen.append((name, count)))
+    results = evaluate(
+        backend, val_folder, on_progress=lambda name, count: seen.append((name, count))
+    )
     assert seen == [("0000", n) for n in (1, 2, 3, 4)]
     assert results.dataset.num_gt_tracks == 2 and results.dataset.N_IDS == 6
     assert set(results.sequences) == {"0000"}

@@ -54,8 +54,12 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_wrong_call_is_one_line(
     arguments: tuple[str, ...], code: int, words: str, tmp_path: Path
 ) -> None:
-    done = run(*arguments)
-    assert done.returncode == code and words in done.stderr and len(done.stderr.splitlines()) == 1
+    on_progress = run(*arguments)
+    assert (
+        on_progress.returncode == code
+        and words in on_progress.stderr
+        and len(on_progress.stderr.splitlines()) == 1
+    )
 
 
 @pytest.mark.slow
@@ -64,8 +68,8 @@ def test_a_minute_gives_weights_of_both_stages_and_a_second_call_has_nothing_lef
     tmp_path: Path,
 ) -> None:
     settings = [word for setting in SMALL for word in ("--set", setting)]
-    done = run("1", str(tmp_path / "out"), *settings)
-    assert done.returncode == 0, done.stderr[-2000:]
+    on_progress = run("1", str(tmp_path / "out"), *settings)
+    assert on_progress.returncode == 0, on_progress.stderr[-2000:]
     weights = tmp_path / "out" / "micro.safetensors"
     assert read_config(weights).preset == "micro"
     assert read_card(weights)["data"].count("synthetic streets") >= 2  # of both stages

@@ -188,16 +188,16 @@ def test_a_real_mount_keeps_its_results(tmp_path: Path) -> None:
         "print(sorted(p.name for p in Path(sys.argv[1]).iterdir()))"
     )
     script = f'mount -t tmpfs none "$1" || exit 77; "{sys.executable}" -c "$0" "$1"'
-    done = subprocess.run(
+    on_progress = subprocess.run(
         ["unshare", "-rm", "bash", "-c", script, code, str(tmp_path / "out")],
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
-    if done.returncode == 77 or "unshare" in done.stderr:
+    if on_progress.returncode == 77 or "unshare" in on_progress.stderr:
         pytest.skip("no mount namespace here")
-    assert done.stdout.strip() == "['two']", done.stderr
+    assert on_progress.stdout.strip() == "['two']", on_progress.stderr
 
 
 def test_modes_and_the_umask(tmp_path: Path) -> None:

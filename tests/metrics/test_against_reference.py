@@ -16,7 +16,7 @@ from mapt.labels.step_png import (
     KITTI_STEP,
     MOTCHALLENGE_STEP,
     VOID,
-    LabelMap,
+    ClassSet,
 )
 from mapt.metrics import ClassScores, PanopticTrackingMetrics
 from mapt.metrics.histogram import JointHistogram
@@ -41,7 +41,7 @@ def dataset(seed: int, pools: Pools | None = None) -> Dataset:
 
 
 def measure(
-    data: Dataset, labels: LabelMap = KITTI_STEP, **options: object
+    data: Dataset, labels: ClassSet = KITTI_STEP, **options: object
 ) -> PanopticTrackingMetrics:
     metrics = PanopticTrackingMetrics(labels, **options)  # type: ignore[arg-type]
     for name, frames in data.items():
@@ -55,7 +55,7 @@ def plain(frame: Frame, things: frozenset[int]) -> reference.Side:
     return [(c, i if c in things else 0) for c, i in pairs]
 
 
-def check(data: Dataset, labels: LabelMap, **options: bool) -> None:
+def check(data: Dataset, labels: ClassSet, **options: bool) -> None:
     rules = reference.Rules(len(labels.classes), frozenset(labels.things), **options)
     slow = [
         [(plain(gt, rules.things), plain(pred, rules.things)) for gt, pred in s]
@@ -74,7 +74,7 @@ def check(data: Dataset, labels: LabelMap, **options: bool) -> None:
 def check_classes(
     classes: dict[str, ClassScores],
     slow: list[reference.Frames],
-    labels: LabelMap,
+    labels: ClassSet,
     rules: reference.Rules,
 ) -> None:
     pq = reference.class_pq(slow, rules)

@@ -150,9 +150,9 @@ def test_the_installed_process_exits_with_two(gt: Path, pred: Path) -> None:
         "--dataset",
         "kitti-step",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.splitlines() == [
+    on_progress = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert on_progress.returncode == 2
+    assert on_progress.stderr.splitlines() == [
         f"mapt: {pred}/0000/000002.png: is missing, the ground truth has this frame; predict every"
         " frame"
     ]

@@ -67,7 +67,7 @@ def test_a_bad_frame_stops_all_workers(many: tuple[Path, Path]) -> None:
             pair_frames(*many, "kitti-step"),
             "kitti-step",
             workers=2,
-            done=lambda: counted.append(1),
+            on_progress=lambda: counted.append(1),
         )
     assert len(counted) <= 14
 
@@ -91,21 +91,21 @@ def on_two_ranks(gt: Path, pred: Path, out: Path) -> subprocess.CompletedProcess
 
 
 def test_two_ranks_write_what_one_process_writes(many: tuple[Path, Path], tmp_path: Path) -> None:
-    done = on_two_ranks(*many, tmp_path / "two.json")
-    assert done.returncode == 0, done.stderr
+    on_progress = on_two_ranks(*many, tmp_path / "two.json")
+    assert on_progress.returncode == 0, on_progress.stderr
     alone = [sys.executable, "-m", "mapt.cli", "eval", *map(str, many), "--dataset", "kitti-step"]
     subprocess.run([*alone, "--json", str(tmp_path / "one.json")], check=True, capture_output=True)
     assert (tmp_path / "two.json").read_bytes() == (tmp_path / "one.json").read_bytes()
-    assert done.stdout.count("all ") == 1  # one table, of one rank
+    assert on_progress.stdout.count("all ") == 1  # one table, of one rank
 
 
 def test_a_mistake_on_either_rank_is_one_line_and_no_result(
     many: tuple[Path, Path], tmp_path: Path
 ) -> None:
     (many[1] / "0002" / "000001.png").write_bytes(b"no picture")
-    done = on_two_ranks(*many, tmp_path / "two.json")
-    assert done.returncode != 0 and not (tmp_path / "two.json").exists()
-    assert [line for line in done.stderr.splitlines() if line.startswith("mapt: ")] == [
+    on_progress = on_two_ranks(*many, tmp_path / "two.json")
+    assert on_progress.returncode != 0 and not (tmp_path / "two.json").exists()
+    assert [line for line in on_progress.stderr.splitlines() if line.startswith("mapt: ")] == [
         f"mapt: {many[1]}/0002/000001.png: is not a PNG; labels are 8-bit RGB PNGs"
     ]
 
@@ -138,7 +138,7 @@ def test_ten_thousand_frames_take_no_more_memory_than_a_thousand() -> None:
 
     tracemalloc.start()
     try:
-        evaluation = evaluate_pairs(pairs(), "kitti-step", workers=2, done=note)
+        evaluation = evaluate_pairs(pairs(), "kitti-step", workers=2, on_progress=note)
     finally:
         tracemalloc.stop()
     assert seen == 10_000 and evaluation.metrics.compute().dataset.N_IDS > 10_000

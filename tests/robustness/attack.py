@@ -189,7 +189,7 @@ def records(folder: Path, rng: np.random.Generator) -> None:
     """Recorded runs, replayed."""
     from mapt.runtime import PanopticTracker
     from mapt.runtime.errors import StepError
-    from mapt.runtime.persistence.recording import VERSION, Difference, Recorder, Replayer
+    from mapt.runtime.persistence.recording import VERSION, Recorder, Replayer, ReplayMismatch
 
     path = folder / "run.record"
     tracker, picture = small_tracker()
@@ -209,7 +209,7 @@ def records(folder: Path, rng: np.random.Generator) -> None:
         replayed = PanopticTracker(replayer, replayer.association, replayer.max_objects)  # type: ignore[arg-type]
         replayer.begin("s", "0", 0)
         replayer.end(replayed.step(picture(0), 0))
-    except (StepError, Difference):
+    except (StepError, ReplayMismatch):
         return
 
 

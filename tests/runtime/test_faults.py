@@ -403,13 +403,13 @@ def test_many_threads_leave_the_table_whole(
     scene: Make, street: tuple[Any, ...], picture: Make
 ) -> None:
     tracker = PanopticTracker(scene(*street))
-    done = []
+    on_progress = []
     refused = []
 
     def work(first: int) -> None:
         for number in range(first, 40, 4):
             try:
-                done.append(tracker.step(picture(number % 5), number * PERIOD))
+                on_progress.append(tracker.step(picture(number % 5), number * PERIOD))
             except (BusyError, StampError) as error:
                 refused.append(error)
 
@@ -418,9 +418,9 @@ def test_many_threads_leave_the_table_whole(
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(done) + len(refused) == 40 and done
-    stamps = sorted(frame.stamp_ns for frame in done)
-    assert len(set(stamps)) == len(stamps) and tracker.health().frames == len(done)
+    assert len(on_progress) + len(refused) == 40 and on_progress
+    stamps = sorted(frame.stamp_ns for frame in on_progress)
+    assert len(set(stamps)) == len(stamps) and tracker.health().frames == len(on_progress)
     tracker.restore_state(tracker.save_state())  # which checks the table in full
 
 

@@ -224,17 +224,21 @@ def test_importing_the_runtime_loads_numpy_and_opencv_alone() -> None:
         "import sys; had = set(sys.modules); import mapt.runtime; print(*sorted(set(sys.modules) -"
         " had))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    on_progress = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    loaded = {name.split(".")[0] for name in on_progress.stdout.split()}
     assert loaded - sys.stdlib_module_names == {"cv2", "mapt", "numpy"}
-    assert len(done.stdout.split()) < 400
+    assert len(on_progress.stdout.split()) < 400
 
 
 def test_importing_the_runtime_stays_under_150_mb() -> None:
     """Resident memory of a fresh process; the model comes on top."""
     code = "import mapt.runtime; print(open('/proc/self/statm').read().split()[1])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert 10e6 < int(done.stdout) * resource.getpagesize() < 150e6
+    on_progress = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert 10e6 < int(on_progress.stdout) * resource.getpagesize() < 150e6
 
 
 @pytest.mark.slow

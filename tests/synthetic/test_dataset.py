@@ -125,7 +125,7 @@ def test_a_run_that_fails_does_not_wait_for_the_sequences_that_are_left() -> Non
     """
     others = active_children()
 
-    def fail(done: int) -> None:
+    def fail(on_progress: int) -> None:
         raise ValueError("no space left")
 
     with pytest.raises(ValueError, match="no space left"):

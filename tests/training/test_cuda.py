@@ -27,7 +27,7 @@ from mapt.ops import compiled
 from mapt.runtime import PanopticTracker
 from mapt.training.checkpoint import checkpoints
 from mapt.training.config import TrainConfig
-from mapt.training.distributed import Place
+from mapt.training.distributed import Rank
 from mapt.training.loop import train
 from mapt.training.sources import build_samples
 from mapt.training.state import _synchronise_norms, start_state
@@ -99,7 +99,7 @@ def test_a_step(changes: tuple[str, ...], tiny: Tiny, tmp_path: Path, machine: P
     if not config.shared:
         init = tmp_path / "init.safetensors"
         save_weights(init, Network(config.model))
-    state = start_state(config, init, Place(CUDA))
+    state = start_state(config, init, Rank(CUDA))
     state.scaler.load_state_dict(
         {**state.scaler.state_dict(), "scale": 16.0} if config.fp16 else {}
     )
@@ -119,7 +119,7 @@ def test_a_step_waits_for_its_numbers_once(
 ) -> None:
     """After the losses, whose samples depend on values."""
     config = tiny("device=cuda")
-    state = start_state(config, None, Place(CUDA))
+    state = start_state(config, None, Rank(CUDA))
     waited = []
 
     class Watched(nn.Module):
@@ -306,4 +306,4 @@ def test_a_precision_that_the_gpu_lacks_is_refused(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *_: False)
     with pytest.raises(InputError, match="bf16 = true: this GPU has no bfloat16; use fp16"):
-        start_state(tiny("bf16=true"), None, Place(CUDA))
+        start_state(tiny("bf16=true"), None, Rank(CUDA))

@@ -40,9 +40,9 @@ def compare(config: Path, folder: Path, iterations: int, *changes: str) -> None:
     """Losses of every step and the final weights of one and of two processes, to 1e-5."""
     changes = (*changes, f"schedule.iterations={iterations}")
     train(read_config(config, [*SETTINGS, *changes]), folder / "1", init=WEIGHTS)
-    done = run(config, folder / "2", *changes)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.count("weights: ") == 1
+    on_progress = run(config, folder / "2", *changes)
+    assert on_progress.returncode == 0, on_progress.stderr[-2000:]
+    assert on_progress.stdout.count("weights: ") == 1
     rows = [
         list(csv.DictReader((folder / n / "losses.csv").read_text().splitlines()))
         for n in ("1", "2")
@@ -105,8 +105,8 @@ def test_a_mistake_on_one_process_ends_all(
 ) -> None:
     for path in sorted((step_folder / "training").rglob("*.png"))[:2]:
         path.write_bytes(path.read_bytes()[:-100])
-    done = run(config_file, tmp_path / "run", "schedule.iterations=10")
-    assert done.returncode != 0 and ".png: is truncated" in done.stderr
+    on_progress = run(config_file, tmp_path / "run", "schedule.iterations=10")
+    assert on_progress.returncode != 0 and ".png: is truncated" in on_progress.stderr
 
 
 def test_what_another_process_skipped_is_told_by_the_first(
@@ -118,8 +118,8 @@ def test_what_another_process_skipped_is_told_by_the_first(
     others = [batch.skipped for batch in load_batches(rule, 2, 0, 2, 0, rank=1, world=2)]
     own = [batch.skipped for batch in load_batches(rule, 2, 0, 2, 0, rank=0, world=2)]
     assert any(others) and not any(own), "the second process alone must meet the bad file"
-    done = run(config_file, tmp_path / "run", "schedule.iterations=2", "data.skip_bad=true")
-    assert done.returncode == 0, done.stderr[-2000:]
+    on_progress = run(config_file, tmp_path / "run", "schedule.iterations=2", "data.skip_bad=true")
+    assert on_progress.returncode == 0, on_progress.stderr[-2000:]
     assert f"skipped (1): {broken}" in (tmp_path / "run" / "log.txt").read_text()
 
 

@@ -40,7 +40,7 @@ INTERVAL = 100_000_000  # nanoseconds between frames
 ROUNDED = 1e-4  # share of the pixels whose best classes may lie so close that rounding decides
 
 
-class Recorder:
+class OutputRecorder:
     """A backend that keeps the last inputs and outputs of each subgraph."""
 
     name = "ort"
@@ -59,9 +59,9 @@ class Recorder:
         return self.outputs[subgraph]
 
 
-def recorded(bundle: Bundle, device: Device, image: NDArray[np.uint8]) -> Recorder:
+def recorded(bundle: Bundle, device: Device, image: NDArray[np.uint8]) -> OutputRecorder:
     """A run of every subgraph on one picture."""
-    recorder = Recorder(HostBackend(open_backend(bundle, device)))
+    recorder = OutputRecorder(HostBackend(open_backend(bundle, device)))
     run_golden(recorder, image[None])
     return recorder
 
@@ -237,7 +237,7 @@ def measured(
 ) -> dict[str, Any]:
     """Medians of one bundle."""
     backend = open_backend(bundle, context.device, tf32)
-    run = Recorder(HostBackend(backend))
+    run = OutputRecorder(HostBackend(backend))
     run_golden(run, images[0][None])
     host = dict[str, float]()
     device = dict[str, float]()

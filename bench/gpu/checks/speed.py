@@ -62,7 +62,7 @@ def features_case() -> Case:
 
 
 @dataclass(frozen=True)
-class Timing:
+class KernelTiming:
     """What a piece of work took.
 
     Attributes:
@@ -87,7 +87,7 @@ class Timing:
         return f"{self.name[:58]:58} {shown} {self.floor_us:6.1f}"
 
 
-def time_case(case: Case, context: Context) -> Timing:
+def time_case(case: Case, context: Context) -> KernelTiming:
     """Medians of every contender, eager and graphed."""
     calls: dict[str, Call] = {"ours": case.ours, **case.others}
     us = dict[str, float]()
@@ -100,7 +100,7 @@ def time_case(case: Case, context: Context) -> Timing:
             graphed[name] = 1e3 * milliseconds(replay, context.device, context.rounds())
         except Exception as error:  # torchvision's pooler asks the device for sizes
             refused[name] = first_line(error)
-    return Timing(case.name, us, graphed, refused, 1e6 * case.bytes / BANDWIDTH)
+    return KernelTiming(case.name, us, graphed, refused, 1e6 * case.bytes / BANDWIDTH)
 
 
 def measured(cases: Sequence[Case], context: Context) -> Result:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mapt.export.bundle.compare_outputs import TOLERANCE, Deviation
-from mapt.export.precision.accuracy_gate import LIMITS, Trial
+from mapt.export.precision.accuracy_gate import LIMITS, PrecisionTrial
 
 if TYPE_CHECKING:
     from mapt.export.bundle.writer import Graph
@@ -83,13 +83,13 @@ def show_trials(console: Console, lowered: Lowered, precision: str, frames: str)
         console.print(f"back to fp32: {head} ({reason})", highlight=False, soft_wrap=True)
 
 
-def _told(trial: Trial) -> str:
+def _told(trial: PrecisionTrial) -> str:
     if not trial.heads:
         return "reference"
     return "; ".join(trial.faults) or "passes"
 
 
-def _heads(trial: Trial, count: int) -> str:
+def _heads(trial: PrecisionTrial, count: int) -> str:
     """The heads in words that fit a table."""
     if not trial.heads:
         return "nothing"

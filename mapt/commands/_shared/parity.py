@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from mapt.bench.parity.clips import Clip
+from mapt.bench.parity.clips import FrameSequence
 from mapt.bench.parity.measure import run_parity
 from mapt.bench.parity.report import parity_json, print_parity
 from mapt.evaluation.torch_backend import TorchBackend
@@ -19,7 +19,7 @@ from mapt.runtime.bundle.manifest import Bundle
 def verify_bundle(
     console: Console,
     bundle: Bundle,
-    clips: list[Clip],
+    clips: list[FrameSequence],
     threads: int | None = None,
     json_file: Path | None = None,
 ) -> None:

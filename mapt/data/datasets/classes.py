@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
-from mapt.labels.step_png import VOID, LabelMap
+from mapt.labels.step_png import VOID, ClassSet
 
 
-def translation(source: LabelMap, classes: tuple[str, ...]) -> NDArray[np.uint8]:
+def translation(source: ClassSet, classes: tuple[str, ...]) -> NDArray[np.uint8]:
     """Return a table (256,) uint8 from a dataset's classes to a network's.
 
     Classes that the network does not have become void.

@@ -18,7 +18,7 @@ from mapt.data.labelled_video import Clip, LabelledFrame, Video, check_classes, 
 from mapt.errors import InputError
 from mapt.io.image_files import read_rgb
 from mapt.io.listing import IMAGES, by_frame, list_files, list_folders
-from mapt.labels.step_png import KITTI_STEP, Instance, LabelMap, Semantic, read_step
+from mapt.labels.step_png import KITTI_STEP, ClassSet, Instance, Semantic, read_step
 
 Labelled = tuple[NDArray[np.uint8], tuple[Semantic, Instance], int]  # image, label, time in ns
 
@@ -87,7 +87,7 @@ def image_folder(root: Path, split: str, name: str) -> Path | None:
     return next((p for p in places if p.is_dir()), None)
 
 
-def read_labelled(sequence: Sequence, fps: float, labels: LabelMap) -> Iterator[Labelled]:
+def read_labelled(sequence: Sequence, fps: float, labels: ClassSet) -> Iterator[Labelled]:
     """Yield the frames of a labelled sequence in order.
 
     A frame is an image (H,W,3) uint8 RGB, its label, and its time in ns, computed from its number.
@@ -108,7 +108,7 @@ def open_step(
     root: Path,
     split: str,
     intervals: tuple[int, ...],
-    labels: LabelMap = KITTI_STEP,
+    labels: ClassSet = KITTI_STEP,
     bad: BadFiles | None = None,
 ) -> Video:
     """Triplets of a folder with STEP's PNG labels.

@@ -21,7 +21,7 @@ from mapt.io.image_files import read_rgb
 from mapt.io.listing import IMAGES, FrameKey, by_frame, frame_key, list_files
 from mapt.io.prefetch import map_ahead
 from mapt.labels.mots_text import CLASSES, PER_CLASS, mots_texts, pack_objects, read_mots_text
-from mapt.labels.step_png import VOID, LabelMap, Packed, read_packed
+from mapt.labels.step_png import VOID, ClassSet, Packed, read_packed
 from mapt.metrics.folders import LABELS, THINGS_ONLY, png_folders, unknown_class
 from mapt.metrics.histogram import joint_histogram
 
@@ -43,7 +43,7 @@ class Findings:
         tracks: by thing class, distinct (sequence, id).
     """
 
-    labels: LabelMap
+    labels: ClassSet
     frames: dict[str, int] = field(default_factory=dict)
     problems: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     notes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))

@@ -37,7 +37,7 @@ MIN_SCORE = 0.05  # detections below it are never reported
 
 
 @dataclass(frozen=True)
-class Detections:
+class DetectionTensors:
     """Detections in D slots, sorted by falling score and zero from `count` on.
 
     The fields are the outputs of the `instance` subgraph.
@@ -52,7 +52,7 @@ class Detections:
 
 
 @dataclass(frozen=True)
-class Samples:
+class RoiSamples:
     """The boxes one image contributes to the losses, positives first.
 
     Attributes:
@@ -134,7 +134,7 @@ class InstanceHead(nn.Module):
 
     def detect(
         self, pyramid: Pyramid, proposals: Tensor, valid: Tensor, height: int, width: int
-    ) -> Detections:
+    ) -> DetectionTensors:
         """Detections of one image from proposals (P,4) and (P,) bool."""
         config = self.config
         rois = nn.functional.pad(proposals, (1, 0))  # batch index 0 in front
@@ -160,12 +160,12 @@ class InstanceHead(nn.Module):
         masks8 = paste_masks(mask.sigmoid(), box, height, width)
         classes = torch.where(kept, self.things[thing], torch.zeros_like(thing)).to(torch.int32)
         count = kept.sum(0, keepdim=True, dtype=torch.int32)
-        return Detections(box, score, classes, mask, masks8, count)
+        return DetectionTensors(box, score, classes, mask, masks8, count)
 
 
 def sample_boxes(
     proposals: Tensor, target: FrameTargets, count: int, generator: torch.Generator
-) -> Samples:
+) -> RoiSamples:
     """Draw `count` boxes, a quarter of them with an IoU of at least 0.5 with an object.
 
     This is the sampling of paper III-C. Ignored boxes never count.
@@ -182,7 +182,7 @@ def sample_boxes(
     above = choose(best >= POSITIVE_IOU, int(count * POSITIVE_SHARE), generator)
     below = choose(negative, count - len(above), generator)
     chosen = torch.cat((above, below))
-    return Samples(boxes[chosen], rows[chosen], len(above))
+    return RoiSamples(boxes[chosen], rows[chosen], len(above))
 
 
 def thing_index(labels: Tensor, things: Tensor) -> Tensor:
@@ -193,7 +193,7 @@ def thing_index(labels: Tensor, things: Tensor) -> Tensor:
 def box_losses(
     logits: Tensor,
     deltas: Tensor,
-    samples: list[Samples],
+    samples: list[RoiSamples],
     targets: list[FrameTargets],
     things: Tensor,
 ) -> tuple[Tensor, Tensor]:
@@ -219,7 +219,7 @@ def box_losses(
     return batch_mean(class_loss, len(wanted)), batch_mean(box_loss, len(wanted))
 
 
-def mask_loss(logits: Tensor, samples: list[Samples], targets: list[FrameTargets]) -> Tensor:
+def mask_loss(logits: Tensor, samples: list[RoiSamples], targets: list[FrameTargets]) -> Tensor:
     """L_mask of Eq. 1: per-pixel cross entropy of the positives' masks.
 
     Args:
@@ -245,7 +245,7 @@ def mask_loss(logits: Tensor, samples: list[Samples], targets: list[FrameTargets
     return batch_mean(total, logits.numel())
 
 
-def positive_rows(values: Tensor, samples: list[Samples]) -> Tensor:
+def positive_rows(values: Tensor, samples: list[RoiSamples]) -> Tensor:
     """Select the values of the positives from values (R,...) of all sampled boxes.
 
     It takes slices, because a mask would make the host wait for the GPU.
@@ -256,6 +256,6 @@ def positive_rows(values: Tensor, samples: list[Samples]) -> Tensor:
     )
 
 
-def positive_rois(samples: list[Samples]) -> Tensor:
+def positive_rois(samples: list[RoiSamples]) -> Tensor:
     """The positives of every image as RoIs (n,5)."""
     return with_batch_index([sample.boxes[: sample.positives] for sample in samples])

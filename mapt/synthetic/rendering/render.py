@@ -283,8 +283,8 @@ class _Scene:
     def _mover(self, canvas: Canvas, mover: Mover, foot: Points, yaw: float, t: float) -> None:
         known = foot[2] < REACH.get(mover.label, 0.0)
         tag = mover.label + 256 * mover.key * known
-        if mover.look:
-            draw_vehicle(canvas, mover.look, foot, yaw + mover.yaw, self.conditions.light, tag)
+        if mover.style:
+            draw_vehicle(canvas, mover.style, foot, yaw + mover.yaw, self.conditions.light, tag)
             return
         assert mover.figure
         walking = np.array([mover.vd, 0.0, mover.vs])

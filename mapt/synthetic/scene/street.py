@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mapt.synthetic.rendering import textures
 from mapt.synthetic.scene.ground import Strip
 from mapt.synthetic.scene.people import Figure
-from mapt.synthetic.scene.vehicles import Look
+from mapt.synthetic.scene.vehicles import VehicleStyle
 
 LENGTH = 320.0  # metres of street ahead of the start
 
@@ -64,7 +64,7 @@ class Mover:
         label: train id.
         s, d: place at time 0, metres.
         vs, vd: speed along and across, metres per second.
-        look: vehicles.
+        style: vehicles.
         figure: people and riders.
         motor: for riders, a motorcycle instead of a bicycle.
         stops: (time from, time to) in which it stands.
@@ -77,7 +77,7 @@ class Mover:
     d: float
     vs: float
     vd: float
-    look: Look | None = None
+    style: VehicleStyle | None = None
     figure: Figure | None = None
     motor: bool = False
     ridden: bool = True

@@ -44,9 +44,9 @@ class Traffic:
         self, kind: str, s: float, d: float, vs: float, vd: float = 0.0, **more: object
     ) -> Mover:
         label = {"truck": 14, "bus": 15, "tram": 16}.get(kind, 13)
-        look = more.pop("look", None) or random_look(self.rng, kind)
+        style = more.pop("style", None) or random_look(self.rng, kind)
         key = self._key() if label == 13 else 0
-        mover = Mover(key, label, s, d, vs, vd, look=look, **more)  # type: ignore[arg-type]
+        mover = Mover(key, label, s, d, vs, vd, style=style, **more)  # type: ignore[arg-type]
         self.street.movers.append(mover)
         return mover
 
@@ -79,10 +79,10 @@ class Traffic:
                     s,
                     d + rng.normal(0, 0.08),
                     0.0,
-                    look=last if alike else None,
+                    style=last if alike else None,
                     yaw=float(yaw),
                 )
-                last = mover.look
+                last = mover.style
             s += rng.uniform(5.2, 6.6)
 
     def _drive(self) -> None:

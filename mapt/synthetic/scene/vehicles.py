@@ -55,7 +55,7 @@ _WHEEL = {"truck": 0.48, "bus": 0.48, "tram": 0.3, "suv": 0.37, "van": 0.34}
 
 
 @dataclass(frozen=True)
-class Look:
+class VehicleStyle:
     """The appearance of a vehicle.
 
     It has a profile, an overall scale, the RGB colours of paint and glass, dirt, and lights that
@@ -87,13 +87,13 @@ class Light:
 
 
 def draw_vehicle(
-    canvas: Canvas, look: Look, place: Points, yaw: float, light: Light, tag: int
+    canvas: Canvas, style: VehicleStyle, place: Points, yaw: float, light: Light, tag: int
 ) -> None:
     """Draw a vehicle whose middle stands at `place` (3,).
 
     Its heading is `yaw`, which is 0 if it drives away from the camera.
     """
-    body = _Body(look, place, yaw)
+    body = _Body(style, place, yaw)
     canvas.shade(body.at([(u, v, 0.0) for u, v in body.footprint(1.06)]), 0.35)
     faces = body.faces(light)
     for points, colour in sorted(
@@ -109,13 +109,13 @@ def draw_vehicle(
 class _Body:
     """A placed profile: local (along, across, up) to world."""
 
-    def __init__(self, look: Look, place: Points, yaw: float) -> None:
-        points, self.rear_glass, self.front_glass = _PROFILES[look.kind]
-        self.look = look
+    def __init__(self, style: VehicleStyle, place: Points, yaw: float) -> None:
+        points, self.rear_glass, self.front_glass = _PROFILES[style.kind]
+        self.style = style
         self.place = place
-        self.profile = np.array(points) * look.scale
-        self.half = _WIDTH[look.kind] / 2 * look.scale
-        self.belt = float(self.profile[2, 1]) if look.kind in CAR_KINDS else 99.0
+        self.profile = np.array(points) * style.scale
+        self.half = _WIDTH[style.kind] / 2 * style.scale
+        self.belt = float(self.profile[2, 1]) if style.kind in CAR_KINDS else 99.0
         self.forward = np.array([np.sin(yaw), 0.0, np.cos(yaw)])
         self.right = np.array([np.cos(yaw), 0.0, -np.sin(yaw)])
         self.up = np.array([0.0, 1.0, 0.0])
@@ -150,7 +150,7 @@ class _Body:
             normal = self.forward * (y1 - y2) + self.up * (u2 - u1)
             normal = normal / max(float(np.linalg.norm(normal)), 1e-6)
             glass = i in (self.rear_glass, self.front_glass)
-            base = self.look.glass if glass else self.look.paint
+            base = self.style.glass if glass else self.style.paint
             gain = light.on(normal) * (1.0 if not glass else 0.8 + 0.5 * max(0.0, float(normal[1])))
             faces.append(
                 (
@@ -161,7 +161,7 @@ class _Body:
         for sign in (-1.0, 1.0):
             gain = light.on(self.right * sign)
             outline = [(u, sign * self.across(y), y) for u, y in self.profile]
-            faces.append((self.at(outline), scale(self.look.paint, gain)))
+            faces.append((self.at(outline), scale(self.style.paint, gain)))
         return faces
 
     def visible_side(self) -> float:
@@ -178,7 +178,7 @@ class _Body:
 
 
 def _draw_side(canvas: Canvas, body: _Body, side: float, light: Light, tag: int) -> None:
-    look = body.look
+    style = body.style
     profile = body.profile
     gain = light.on(body.right * side)
     low = float(profile[0, 1])
@@ -194,28 +194,28 @@ def _draw_side(canvas: Canvas, body: _Body, side: float, light: Light, tag: int)
             (rear + 0.15, low + 0.16),
         )
     ]
-    canvas.polygon(body.at(sill), scale(look.paint, gain * 0.4), tag)
+    canvas.polygon(body.at(sill), scale(style.paint, gain * 0.4), tag)
     belt = body.belt if body.belt < 90 else low + (top - low) * 0.45
     back = profile[body.rear_glass if body.rear_glass > 0 else 2, 0] + 0.22
     windscreen = profile[body.front_glass : body.front_glass + 2]
-    head = top - 0.1 * look.scale - (0.25 if look.kind in ("bus", "tram") else 0)
+    head = top - 0.1 * style.scale - (0.25 if style.kind in ("bus", "tram") else 0)
     roof_back = profile[body.rear_glass + 1, 0] + 0.12 if body.rear_glass > 0 else back
-    if look.kind == "truck":
+    if style.kind == "truck":
         back = roof_back = front - 2.0
-    posts = np.linspace(0, 1, 4 if look.kind in CAR_KINDS else 9)
+    posts = np.linspace(0, 1, 4 if style.kind in CAR_KINDS else 9)
     for a, b in itertools.pairwise(posts):
         gap = 0.02
         bottom = [back + (windscreen[1, 0] - 0.12 - back) * t for t in (a + gap, b - gap)]
         upper = [roof_back + (windscreen[0, 0] - 0.1 - roof_back) * t for t in (a + gap, b - gap)]
         corners = [(bottom[0], belt), (bottom[1], belt), (upper[1], head), (upper[0], head)]
         pane = body.at([(u, side * body.across(y) * 1.004, y) for u, y in corners])
-        canvas.polygon(pane, scale(look.glass, gain * 0.9), tag)
-    if look.kind in CAR_KINDS:
+        canvas.polygon(pane, scale(style.glass, gain * 0.9), tag)
+    if style.kind in CAR_KINDS:
         for u in ((rear + front) / 2 - 0.1, (rear + front) / 2 + 0.95):
             line = [(u, side * body.half * 1.004, y) for y in (low + 0.15, belt)]
             a, b = body.at(line)
-            canvas.limb(a, b, 0.02, scale(look.paint, gain * 0.6), tag)
-    radius = _WHEEL.get(look.kind, 0.32) * look.scale
+            canvas.limb(a, b, 0.02, scale(style.paint, gain * 0.6), tag)
+    radius = _WHEEL.get(style.kind, 0.32) * style.scale
     for u in (rear + (front - rear) * 0.18, rear + (front - rear) * 0.81):
         for size, colour in (
             (1.12, (14.0, 14.0, 15.0)),
@@ -238,7 +238,7 @@ def _draw_side(canvas: Canvas, body: _Body, side: float, light: Light, tag: int)
 def _draw_end(canvas: Canvas, body: _Body, end: float, light: Light, tag: int) -> None:
     if not end:
         return
-    look = body.look
+    style = body.style
     profile = body.profile
     rear = end < 0
     u = float(profile[:, 0].min() if rear else profile[:, 0].max()) * 1.002
@@ -255,28 +255,28 @@ def _draw_end(canvas: Canvas, body: _Body, end: float, light: Light, tag: int) -
         w * 0.98,
         low,
         low + 0.2,
-        scale(look.paint if look.scale > 1 else (60.0, 60.0, 62.0), gain * 0.55),
+        scale(style.paint if style.scale > 1 else (60.0, 60.0, 62.0), gain * 0.55),
     )
     if not rear:
         plate(-w * 0.5, w * 0.5, low + 0.2, upper * 0.93, scale((28.0, 28.0, 30.0), gain))
     lamp: Colour = (
         (255.0, 40.0, 30.0)
-        if rear and look.lit
+        if rear and style.lit
         else (150.0, 18.0, 20.0)
         if rear
         else (255.0, 250.0, 235.0)
     )
-    lamp = lamp if look.lit or rear else scale((205.0, 208.0, 210.0), gain)
+    lamp = lamp if style.lit or rear else scale((205.0, 208.0, 210.0), gain)
     for sign in (-1.0, 1.0):
         plate(sign * w * 0.95, sign * w * 0.62, upper - 0.16, upper + 0.04, lamp)
     plate(-0.26, 0.26, low + 0.25, low + 0.36, scale((225.0, 222.0, 190.0), gain))
-    if look.kind in ("truck", "bus", "tram") and rear:
+    if style.kind in ("truck", "bus", "tram") and rear:
         plate(
             -w * 0.9,
             w * 0.9,
             upper + 0.3,
             float(profile[2, 1]) - 0.1,
-            scale(look.paint, gain * 0.85),
+            scale(style.paint, gain * 0.85),
         )
 
 
@@ -286,7 +286,7 @@ def scale(colour: Colour, gain: float) -> Colour:
     return r, g, b
 
 
-def random_look(rng: np.random.Generator, kind: str) -> Look:
+def random_look(rng: np.random.Generator, kind: str) -> VehicleStyle:
     """A vehicle of that kind as one meets it: mostly grey, black and white cars, some in colour."""
     if kind in CAR_KINDS and rng.random() < 0.68:
         value = float(rng.choice([18, 35, 70, 110, 150, 185, 225])) * rng.uniform(0.85, 1.1)
@@ -300,7 +300,7 @@ def random_look(rng: np.random.Generator, kind: str) -> Look:
         paint = tuple(float(c) for c in value * (1 - depth + depth * full))
     shade = rng.uniform(18, 75)
     glass = (shade * 0.9, shade, shade * 1.1)
-    return Look(
+    return VehicleStyle(
         kind,
         float(rng.uniform(0.93, 1.08)),
         paint,  # type: ignore[arg-type]

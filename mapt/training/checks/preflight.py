@@ -13,7 +13,7 @@ import torch
 from mapt.errors import InputError
 from mapt.evaluation.torch_backend import TorchBackend
 from mapt.io.atomic_files import atomic_file
-from mapt.labels.step_png import VOID, LabelMap
+from mapt.labels.step_png import VOID, ClassSet
 from mapt.model.targets import PairBatch
 from mapt.runtime import BackendError, PanopticTracker
 from mapt.runtime.errors import OutputError
@@ -40,7 +40,7 @@ def check_deployable(state: State) -> None:
         ) from None
 
 
-def describe_batch(batch: PairBatch, labels: LabelMap) -> tuple[str, list[str]]:
+def describe_batch(batch: PairBatch, labels: ClassSet) -> tuple[str, list[str]]:
     """A line on what a batch holds, and lines on what is odd about it."""
     frames = [*batch.prev, *batch.now]
     classes = np.unique(np.concatenate([np.unique(f.semantic.cpu().numpy()) for f in frames]))

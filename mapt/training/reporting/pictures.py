@@ -6,7 +6,7 @@ import numpy as np
 
 from mapt.app.visualize import Image, contact_sheet, draw
 from mapt.evaluation.torch_backend import TorchBackend
-from mapt.labels.step_png import LabelMap
+from mapt.labels.step_png import ClassSet
 from mapt.model.targets import FrameTargets, PairBatch
 from mapt.runtime import PanopticFrame, PanopticTracker
 from mapt.runtime.frame import Track
@@ -14,7 +14,7 @@ from mapt.runtime.frame import Track
 INTERVAL_NS = 100_000_000
 
 
-def draw_batch(batch: PairBatch, labels: LabelMap, limit: int = 4) -> Image:
+def draw_batch(batch: PairBatch, labels: ClassSet, limit: int = 4) -> Image:
     """The frames t - tau and t of a batch's first pairs with their labels, a row for each pair."""
     cells = []
     captions = []
@@ -29,7 +29,7 @@ def draw_batch(batch: PairBatch, labels: LabelMap, limit: int = 4) -> Image:
     return contact_sheet(cells, captions)
 
 
-def draw_predictions(batch: PairBatch, backend: TorchBackend, labels: LabelMap) -> Image:
+def draw_predictions(batch: PairBatch, backend: TorchBackend, labels: ClassSet) -> Image:
     """A batch's first pair: labels above, the tracker's answer below."""
     truth = draw_batch(batch, labels, 1)
     tracker = PanopticTracker(backend)

@@ -9,11 +9,11 @@ from torch import distributed
 from mapt.data.datasets.kitti_step import Sequence
 from mapt.evaluation.evaluate import choose_sequences, track_sequences
 from mapt.evaluation.torch_backend import TorchBackend
-from mapt.labels.step_png import KITTI_STEP, MOTCHALLENGE_STEP, LabelMap
+from mapt.labels.step_png import KITTI_STEP, MOTCHALLENGE_STEP, ClassSet
 from mapt.metrics import PanopticTrackingMetrics
 from mapt.metrics.distributed_eval import owners
 from mapt.training.config import TrainConfig
-from mapt.training.distributed import Place, same_everywhere
+from mapt.training.distributed import Rank, same_everywhere
 from mapt.training.state import State
 
 SHOWN = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ")
@@ -26,7 +26,7 @@ class Validation:
         InputError: a folder, image or sequence is missing.
     """
 
-    def __init__(self, config: TrainConfig, place: Place) -> None:
+    def __init__(self, config: TrainConfig, place: Rank) -> None:
         own = config.evaluation
         self.config = own
         self.place = place
@@ -69,7 +69,7 @@ class Validation:
         return merged
 
 
-def labels_of(config: TrainConfig) -> LabelMap:
+def labels_of(config: TrainConfig) -> ClassSet:
     """The classes of the validation set that fits a network."""
     return (
         MOTCHALLENGE_STEP if config.model.classes == len(MOTCHALLENGE_STEP.classes) else KITTI_STEP

@@ -15,7 +15,7 @@ from mapt.bench.accuracy import ablation
 from mapt.bench.accuracy.ablation import VARIANTS, Ablation, out_of_order
 from mapt.bench.accuracy.baselines import Peer, find_peers, relabelled
 from mapt.bench.accuracy.optical_flow import FlowMotion
-from mapt.bench.latency.backend_variants import Standing
+from mapt.bench.latency.backend_variants import Verification
 from mapt.bench.report.console import print_ablation
 from mapt.metrics import Scores
 from mapt.runtime.backends.ort import OrtBackend
@@ -150,7 +150,8 @@ def test_the_table_fits_a_narrow_terminal_with_every_number(
 
     names = ("iou", "OC-SORT", "motion", "appearance", "full")
     found = Ablation(
-        {name: [of(0.9), of(0.1)] for name in names}, {n: Standing("unproven") for n in VARIANTS}
+        {name: [of(0.9), of(0.1)] for name in names},
+        {n: Verification("unproven") for n in VARIANTS},
     )
     print_ablation(Console(width=80), found, [7, 8])
     table = [line for line in capsys.readouterr().out.splitlines() if line[:1] in "┏┃┡│└"]

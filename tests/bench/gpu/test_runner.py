@@ -20,7 +20,7 @@ from mapt.bench.gpu import needs, registry
 from mapt.bench.gpu.__main__ import execute, main
 from mapt.bench.gpu.context import Context
 from mapt.bench.gpu.registry import CHECKS, Check, Need
-from mapt.bench.gpu.runner import Run
+from mapt.bench.gpu.runner import CheckRun
 from mapt.bench.gpu.screen import LINES, Screen, shortened
 from mapt.io import toml
 
@@ -32,20 +32,20 @@ def check(title: str, *needed: Need, limit: float = 60) -> Check:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., CheckRun]:
     """Runs checks as the command does."""
     monkeypatch.chdir(ROOT)
 
-    def start(*checks: Check, seconds: float = 120, **more: Any) -> Run:
+    def start(*checks: Check, seconds: float = 120, **more: Any) -> CheckRun:
         context = Context("cpu", True, tmp_path)
-        made = Run(checks, {"gpu": "no GPU"}, context, time.monotonic() + seconds, **more)
+        made = CheckRun(checks, {"gpu": "no GPU"}, context, time.monotonic() + seconds, **more)
         made.finish()
         return made
 
     return start
 
 
-def test_it_goes_on_after_every_kind_of_end(run: Callable[..., Run]) -> None:
+def test_it_goes_on_after_every_kind_of_end(run: Callable[..., CheckRun]) -> None:
     titles = ["good", "faulty", "raising", "aborting", "leaving", "skipping", "good"]
     # The last one under another name, so that all are told apart.
     last = Check("gpu_group", "good", (), 60, "the last", package="tests.bench")
@@ -60,7 +60,7 @@ def test_it_goes_on_after_every_kind_of_end(run: Callable[..., Run]) -> None:
     assert result.failed == [f"gpu_group.{t}" for t in titles[1:5]]
 
 
-def test_a_group_shares_a_process_until_a_check_raises(run: Callable[..., Run]) -> None:
+def test_a_group_shares_a_process_until_a_check_raises(run: Callable[..., CheckRun]) -> None:
     pids: list[int] = []
 
     def told(_: Check, what: dict[str, Any]) -> None:
@@ -72,14 +72,14 @@ def test_a_group_shares_a_process_until_a_check_raises(run: Callable[..., Run]) 
 
 
 def test_a_check_that_hangs_is_stopped_with_what_it_started(
-    run: Callable[..., Run], tmp_path: Path
+    run: Callable[..., CheckRun], tmp_path: Path
 ) -> None:
     result = run(check("hanging", limit=1), check("good"))
     assert [told["status"] for told in result.results.values()] == ["timeout", "passed"]
     assert gone(int((tmp_path / "started").read_text()))
 
 
-def test_a_process_that_leaves_others_behind_has_ended(run: Callable[..., Run]) -> None:
+def test_a_process_that_leaves_others_behind_has_ended(run: Callable[..., CheckRun]) -> None:
     told = run(check("bereaving", limit=60), check("good")).results["gpu_group.bereaving"]
     assert told["status"] == "died" and "exit code 4" in told["line"]
 
@@ -96,25 +96,25 @@ def gone(process: int) -> bool:
     return False
 
 
-def test_the_time_of_all_is_bounded(run: Callable[..., Run]) -> None:
+def test_the_time_of_all_is_bounded(run: Callable[..., CheckRun]) -> None:
     result = run(check("hanging", limit=600), check("good"), seconds=0.2)
     assert [told["status"] for told in result.results.values()] == ["timeout", "not run"]
 
 
-def test_what_the_machine_lacks_is_not_started(run: Callable[..., Run]) -> None:
+def test_what_the_machine_lacks_is_not_started(run: Callable[..., CheckRun]) -> None:
     result = run(check("aborting", "gpu"), check("good"))
     assert result.results["gpu_group.aborting"]["line"] == "no GPU"
     assert [told["status"] for told in result.results.values()] == ["skipped", "passed"]
 
 
-def test_a_module_that_does_not_import_is_a_failure(run: Callable[..., Run]) -> None:
+def test_a_module_that_does_not_import_is_a_failure(run: Callable[..., CheckRun]) -> None:
     broken = Check("no_such_group", "any", (), 60, "nothing", package="tests.bench")
     told = run(broken).results["no_such_group.any"]
     assert told["status"] == "failed" and "no_such_group" in told["line"]
 
 
 def test_a_process_that_does_not_start_is_told_of(
-    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., CheckRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     result = run(check("good"), check("faulty"))

@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from torch import nn
 
-from mapt.bench.latency.backend_variants import Contender, list_contenders, open_contender
+from mapt.bench.latency.backend_variants import BackendVariant, list_contenders, open_contender
 from mapt.errors import InputError
 from mapt.runtime.backends.openvino import OpenvinoBackend, narrow_ranking
 from mapt.runtime.bundle.manifest import Bundle, read_bundle
@@ -85,7 +85,7 @@ def test_a_translation_is_a_row_of_its_own_and_says_why_it_failed(
     kinds = [row.kind for row in list_contenders(read, [], compiled=True)]
     assert kinds[:3] == ["torch", "torch-best", "torch-compile"]
     assert "torch-compile" not in [row.kind for row in list_contenders(read, [])]
-    row = Contender("torch-compile", "torch-compile", read)
+    row = BackendVariant("torch-compile", "torch-compile", read)
     translated = list[nn.Module]()
     monkeypatch.setattr(nn.Module, "compile", lambda module, **_: translated.append(module))
     assert open_contender(row, 1).name == "torch-compile" and len(translated) == 2

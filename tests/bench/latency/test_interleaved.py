@@ -16,7 +16,7 @@ from rich.console import Console
 from mapt.bench import suites
 from mapt.bench.costs.flops import HeadCost
 from mapt.bench.costs.roofline import Limits
-from mapt.bench.latency.backend_variants import Contender
+from mapt.bench.latency.backend_variants import BackendVariant
 from mapt.bench.latency.interleaved import RunResult, run_backends
 from mapt.bench.latency.isolated import measure_alone
 from mapt.bench.report.bench_report import Costs
@@ -284,7 +284,7 @@ def test_a_row_says_why_memory_is_missing_and_limits_are_of_as_many_threads(
     monkeypatch.setattr(suites, "gemm_shares", lambda *_: {})
     monkeypatch.setattr(suites, "measure_alone", fail)
     monkeypatch.setattr(
-        suites, "list_contenders", lambda bundle, *_: [Contender("ort", "ort", bundle)]
+        suites, "list_contenders", lambda bundle, *_: [BackendVariant("ort", "ort", bundle)]
     )
     setting = Setting(Console(), read_bundle(bundle), {None: street}, 10.0, threads + 1)
     try:

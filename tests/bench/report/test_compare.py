@@ -12,7 +12,7 @@ from rich.console import Console
 
 from mapt.bench import suites
 from mapt.bench.costs import roofline as limits
-from mapt.bench.latency.backend_variants import Contender
+from mapt.bench.latency.backend_variants import BackendVariant
 from mapt.bench.latency.reference_workload import Yardstick
 from mapt.bench.report.compare import change_of, compare
 from mapt.bench.report.console import print_changes
@@ -76,7 +76,7 @@ def bench(
             suites, "count_costs", lambda _: counted
         )  # the same whatever is planted
         monkeypatch.setattr(
-            suites, "list_contenders", lambda bundle, *_: [Contender("ort", "ort", bundle)]
+            suites, "list_contenders", lambda bundle, *_: [BackendVariant("ort", "ort", bundle)]
         )
         monkeypatch.setattr(suites, "measure_limits", lambda: limits.Limits(1e11, 1e10))
         compared = ("--compare", tmp_path / f"{old}.json") if old else ()

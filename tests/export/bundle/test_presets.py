@@ -13,7 +13,7 @@ import cv2
 import pytest
 from rich.console import Console
 
-from mapt.bench.parity.clips import Clip, open_clips
+from mapt.bench.parity.clips import FrameSequence, open_clips
 from mapt.bench.parity.margins import STAGES, Margins, Tally
 from mapt.bench.parity.measure import run_parity
 from mapt.bench.parity.report import print_parity
@@ -47,7 +47,7 @@ class Reference:
     """
 
     weights: Path
-    clips: list[Clip]
+    clips: list[FrameSequence]
     backend: Remembered
     margins: dict[str, Tally]
 

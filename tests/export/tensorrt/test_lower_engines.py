@@ -114,7 +114,7 @@ def test_what_is_refused_is_told_and_left_out(
         folder: Path,
         target: str,
         cache: Path | None,
-        done: Callable[[Engine], None],
+        on_progress: Callable[[Engine], None],
         refused: Callable[[str, str], None],
     ) -> list[Engine]:
         with pytest.raises(RuntimeError, match=r"^backbone for sm"):
@@ -129,10 +129,12 @@ def test_what_is_refused_is_told_and_left_out(
     request = Request(
         size=(96, 320), lowering=runnable_here(), precision="fp16", targets=("sm75", "sm86")
     )
-    done = export_bundle(shipped_weights(), tmp_path / "b", request)
-    assert done.refused == tuple(
+    on_progress = export_bundle(shipped_weights(), tmp_path / "b", request)
+    assert on_progress.refused == tuple(
         f"fp16 motion for {t}: TensorRT has no [such] kernel" for t in ("sm75", "sm86")
     )
     assert read_bundle(tmp_path / "b").engines == {}
-    show_engines(Console(width=200), done.engines, done.refused, tmp_path / "b")
-    assert capfd.readouterr().out.splitlines() == [f"not built: {line}" for line in done.refused]
+    show_engines(Console(width=200), on_progress.engines, on_progress.refused, tmp_path / "b")
+    assert capfd.readouterr().out.splitlines() == [
+        f"not built: {line}" for line in on_progress.refused
+    ]

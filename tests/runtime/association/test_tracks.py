@@ -41,11 +41,11 @@ C = unit(0, 0, 1)
 class Sequencer:
     """Feeds a table with instances given as (column, embedding) or (column, embedding, label)."""
 
-    def __init__(self, association: Association = "full", **limits: float) -> None:
+    def __init__(self, association: Association = "full", **thresholds: float) -> None:
         # The grid is twelve cells wide and an object two: what is not about the gate looks
         # everywhere.
-        limits = {"reach": 9, **limits}
-        self.table = TrackTable(Thresholds(**limits), association)  # type: ignore[arg-type]
+        thresholds = {"reach": 9, **thresholds}
+        self.table = TrackTable(Thresholds(**thresholds), association)  # type: ignore[arg-type]
         self.decisions: list[Decision] = []
 
     def step(

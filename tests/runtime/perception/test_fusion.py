@@ -46,7 +46,7 @@ def slow_level(found: Detections, row: int, logits: NDArray[np.float32]) -> NDAr
 
 
 def slow_fuse(
-    found: Detections, logits: NDArray[np.float32], limits: Thresholds
+    found: Detections, logits: NDArray[np.float32], thresholds: Thresholds
 ) -> list[tuple[int, NDArray[np.bool_]]]:
     """The surviving rows with their visible masks."""
     levels = np.array([slow_level(found, row, logits) for row in range(len(found))])
@@ -56,14 +56,14 @@ def slow_fuse(
         area = (level > 0).sum()
         free = ((level > 0) & ~taken).sum()
         if (
-            found.scores[row] >= limits.score
-            and area >= limits.min_area
-            and free >= limits.overlap * area
+            found.scores[row] >= thresholds.score
+            and area >= thresholds.min_area
+            and free >= thresholds.overlap * area
         ):
             kept.append(row)
     owner = np.where(levels[kept].max(0) > 0, levels[kept].argmax(0), -1) if kept else np.zeros(0)
     masks = [(row, owner == i) for i, row in enumerate(kept)]
-    return [(row, mask) for row, mask in masks if mask.sum() >= limits.min_area]
+    return [(row, mask) for row, mask in masks if mask.sum() >= thresholds.min_area]
 
 
 def random_scene(
@@ -88,9 +88,9 @@ def test_equals_the_loop_over_the_whole_frame(
     seed: int, height: int, width: int, count: int
 ) -> None:
     found, logits = random_scene(seed, height, width, count)
-    limits = Thresholds(min_area=(1, 16, 32, 60)[seed], overlap=(0.5, 0.6, 0.7, 0.0)[seed])
-    got = fuse(found, logits, STUFF, limits)
-    want = slow_fuse(found, logits, limits)
+    thresholds = Thresholds(min_area=(1, 16, 32, 60)[seed], overlap=(0.5, 0.6, 0.7, 0.0)[seed])
+    got = fuse(found, logits, STUFF, thresholds)
+    want = slow_fuse(found, logits, thresholds)
     assert got.detections.scores.tolist() == [found.scores[row] for row, _ in want]
     assert got.index.dtype == np.int32 and got.masks8.dtype == got.boxes.dtype == np.float32
     assert (got.index > 0).sum() == sum(mask.sum() for _, mask in want)

@@ -25,14 +25,14 @@ def detections(boxes: Boxes, scores: list[float], classes: list[int], *masks: fl
     )
 
 
-def fused(found: Detections, semantic: float = 0.0, **limits: float) -> Fused:
+def fused(found: Detections, semantic: float = 0.0, **thresholds: float) -> Fused:
     """Fuse detections on 32x32 pixels.
 
     The logits of things are `semantic` above those of the best stuff class. Classes 0 and 1 are
     stuff.
     """
     logits = np.stack([np.full((8, 8), v, np.float32) for v in (0, -3, semantic, semantic)])
-    return fuse(found, logits, (0, 1), Thresholds(**limits))  # type: ignore[arg-type]
+    return fuse(found, logits, (0, 1), Thresholds(**thresholds))  # type: ignore[arg-type]
 
 
 def test_overlap_goes_to_the_higher_fused_logit_not_to_the_higher_score() -> None:
@@ -53,11 +53,11 @@ def test_a_duplicate_is_dropped_when_too_little_of_it_is_free() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "kept"),
+    ("thresholds", "kept"),
     [({"min_area": 32}, 1), ({"min_area": 33}, 0), ({"score": 0.75}, 1), ({"score": 0.76}, 0)],
 )
-def test_limits_are_inclusive(limits: dict[str, float], kept: int) -> None:
-    got = fused(detections([(3, 5, 11, 9)], [0.75], [2], 4), **limits)  # 8 x 4 pixels
+def test_limits_are_inclusive(thresholds: dict[str, float], kept: int) -> None:
+    got = fused(detections([(3, 5, 11, 9)], [0.75], [2], 4), **thresholds)  # 8 x 4 pixels
     assert (
         len(got.detections) == len(got.boxes) == len(got.masks8) == kept
         and (got.index > 0).sum() == 32 * kept
@@ -85,10 +85,10 @@ def test_the_better_stuff_behind_decides_what_stays_void(semantic: float, visibl
     assert fused(detections([(0, 0, 16, 16)], [0.9], [2], 3), semantic).index.any() == visible
 
 
-@pytest.mark.parametrize("limits", [{"min_area": 0}, {"min_area": 0, "overlap": 0.0}, {}])
-def test_no_detections_and_no_pixels(limits: dict[str, float]) -> None:
+@pytest.mark.parametrize("thresholds", [{"min_area": 0}, {"min_area": 0, "overlap": 0.0}, {}])
+def test_no_detections_and_no_pixels(thresholds: dict[str, float]) -> None:
     for found in (detections([], [], [], 0), detections([(4, 4, 20, 20)], [0.9], [2], -5)):
-        got = fused(found, **limits)
+        got = fused(found, **thresholds)
         assert (
             len(got.detections) == 0
             and got.masks8.shape == (0, 1, 4, 4)

@@ -33,7 +33,7 @@ PLANE = HEIGHT * WIDTH * 4  # bytes of an image-sized float32 array
 
 
 def plain_fuse(
-    found: Detections, logits: Float, limits: Thresholds, inner: tuple[int, int]
+    found: Detections, logits: Float, thresholds: Thresholds, inner: tuple[int, int]
 ) -> Fused:
     """Eq. 8 as `fuse` computes it, in the same float32 operations and in new arrays throughout."""
 
@@ -73,14 +73,14 @@ def plain_fuse(
         inside = level > 0
         free = (inside & (index[window] == 0)).sum()
         if (
-            found.scores[row] >= limits.score
-            and inside.sum() >= limits.min_area
-            and free >= limits.overlap * inside.sum()
+            found.scores[row] >= thresholds.score
+            and inside.sum() >= thresholds.min_area
+            and free >= thresholds.overlap * inside.sum()
         ):
             kept.append(row)
             wins = level > best[window]
             index[window][wins], best[window][wins] = len(kept), level[wins]
-    seen = [n for n in range(1, len(kept) + 1) if (index == n).sum() >= max(limits.min_area, 1)]
+    seen = [n for n in range(1, len(kept) + 1) if (index == n).sum() >= max(thresholds.min_area, 1)]
     seen = [n for n in seen if (index[: inner[0], : inner[1]] == n).any()]
     index = np.array(
         [seen.index(n) + 1 if n in seen else 0 for n in range(len(kept) + 1)], np.int32
@@ -119,12 +119,12 @@ def drawn(rng: np.random.Generator) -> tuple[Detections, Float, Thresholds, tupl
     scores = np.sort(rng.uniform(0.3, 1, count).astype(np.float32))[::-1]
     classes = rng.integers(3, 5, count, np.int32)
     logits = rng.normal(0, 2, (CLASSES, height // 4, width // 4)).astype(np.float32)
-    limits = Thresholds(min_area=int(rng.integers(0, 60)), overlap=float(rng.uniform(0, 0.8)))
+    thresholds = Thresholds(min_area=int(rng.integers(0, 60)), overlap=float(rng.uniform(0, 0.8)))
     inner = int(rng.integers(height // 2, height + 1)), int(rng.integers(width // 2, width + 1))
     return (
         Detections(boxes.astype(np.float32), scores, classes, masks, masks8),
         logits,
-        limits,
+        thresholds,
         inner,
     )
 
@@ -135,9 +135,9 @@ def test_fused_in_memory_that_was_used_before_nothing_changes(elements: int) -> 
     workspace = Workspace(elements)
     dropped = 0
     for _ in range(60):
-        found, logits, limits, inner = drawn(rng)
-        got = fuse(found, logits, STUFF, limits, inner, workspace)
-        assert bits(got) == bits(plain_fuse(found, logits, limits, inner))
+        found, logits, thresholds, inner = drawn(rng)
+        got = fuse(found, logits, STUFF, thresholds, inner, workspace)
+        assert bits(got) == bits(plain_fuse(found, logits, thresholds, inner))
         assert not any(
             workspace.holds(a) for a in (got.masks8, got.boxes, got.detections.boxes)
         ) and workspace.holds(got.index)
@@ -277,8 +277,8 @@ def test_a_step_allocates_less_than_a_quarter_of_a_plane_beyond_what_it_gives_an
     for number in range(3):
         tracker.step(image, number * PERIOD)
     used, frame = peak(lambda: tracker.step(image, 3 * PERIOD))
-    remembered = sum(t.mask8.nbytes for t in tracker._state.table.live())
-    assert len(tracker._state.table.live()) > 10 and all(
+    remembered = sum(t.mask8.nbytes for t in tracker._state.table.active())
+    assert len(tracker._state.table.active()) > 10 and all(
         d.stage == "propagation" for d in frame.decisions
     )
     assert used - frame.semantic.nbytes - frame.instance.nbytes - remembered < PLANE / 4

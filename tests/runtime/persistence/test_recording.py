@@ -14,7 +14,7 @@ import pytest
 from mapt.errors import InputError
 from mapt.runtime import BackendError, PanopticTracker
 from mapt.runtime.monitoring.deadline import Estimates
-from mapt.runtime.persistence.recording import Difference, Recorder, Replayer, digest
+from mapt.runtime.persistence.recording import Recorder, Replayer, ReplayMismatch, digest
 
 Make = Callable[..., Any]
 PERIOD = 100_000_000  # ns
@@ -112,17 +112,19 @@ def test_another_association_is_found_in_the_frame(
     run: Path, picture: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mapt.runtime.association.tracks.assign", lambda *_: [])
-    with pytest.raises(Difference, match="street frame 000001: other instance, tracks, decisions"):
+    with pytest.raises(
+        ReplayMismatch, match="street frame 000001: other instance, tracks, decisions"
+    ):
         replay(run, picture, range(4))
 
 
 def test_fewer_and_more_frames_are_differences(run: Path, picture: Make) -> None:
-    with pytest.raises(Difference, match="goes on after the last frame"):
+    with pytest.raises(ReplayMismatch, match="goes on after the last frame"):
         replay(run, picture, range(3))
-    with pytest.raises(Difference, match="ends before the last frame"):
+    with pytest.raises(ReplayMismatch, match="ends before the last frame"):
         replay(run, picture, range(5))
     with pytest.raises(
-        Difference, match="street frame 000001: name is 000001, recorded was 000000"
+        ReplayMismatch, match="street frame 000001: name is 000001, recorded was 000000"
     ):
         replay(run, picture, range(1, 4))
 

@@ -148,14 +148,15 @@ def test_another_process_goes_on_with_the_shipped_network(
     found = [tracker.step(image, (3 + n) * PERIOD) for n, image in enumerate(images[3:])]
     ids = [(t.id, t.age, t.score) for f in found for t in f.tracks]
     assert any(age > 2 for _, age, _ in ids)
-    done = subprocess.run(
+    on_progress = subprocess.run(
         [sys.executable, "-c", RESUME, str(bundle), str(tmp_path)],
         capture_output=True,
         text=True,
         check=True,
     )
     assert (
-        done.stdout.strip() == f"{ids}\n{[int(f.instance.astype(np.int64).sum()) for f in found]}"
+        on_progress.stdout.strip()
+        == f"{ids}\n{[int(f.instance.astype(np.int64).sum()) for f in found]}"
     )
 
 
@@ -243,12 +244,12 @@ def _with(data: bytes, change: Callable[[dict[str, Any], dict[str, np.ndarray]],
 
 
 def _repeat(meta: dict[str, Any], arrays: dict[str, np.ndarray], times: int) -> None:
-    live = arrays["lost"] == 0
+    active = arrays["lost"] == 0
     for name in ("label", "score", "age", "lost", "seen_ns", "box", "embedding", "velocity"):
         arrays[name] = np.concatenate([arrays[name]] * times)
     arrays["mask8"] = np.concatenate([arrays["mask8"]] * times)
-    arrays["id"] = np.arange(1, 1 + len(live) * times, dtype=np.int32)
-    meta["next_id"] = 1 + len(live) * times
+    arrays["id"] = np.arange(1, 1 + len(active) * times, dtype=np.int32)
+    meta["next_id"] = 1 + len(active) * times
 
 
 def _put(name: str, value: Any) -> Callable[[dict[str, Any], dict[str, np.ndarray]], object]:
