@@ -12,6 +12,7 @@ from mapt.contract import Thresholds
 from mapt.errors import InputError
 from mapt.io.atomic_files import read_text
 from mapt.io.toml import TOMLDecodeError, loads
+from mapt.labels.class_sets import ClassSet, default_names, find_class_set
 
 Preset = Literal["base", "small", "micro", "nano"]
 LONGEST = 16384  # side of an image or of the network's input, pixels: twice 8K
@@ -37,7 +38,15 @@ class ModelConfig(Frozen):
 
     preset: Preset
     backbone: Literal["regnet_y_8gf", "regnet_y_1_6gf", "efficientnet_lite0", "efficientnet_lite2"]
-    classes: int = Field(19, ge=1, le=19, description="19: KITTI-STEP's; 7: MOTChallenge-STEP's")
+    classes: int = Field(
+        19,
+        ge=1,
+        le=255,
+        description="19: Cityscapes'; 7: MOTChallenge-STEP's; others by name",
+    )
+    class_names: tuple[str, ...] = Field(
+        (), description="by train id; filled in where a dataset has so many classes"
+    )
     things: tuple[int, ...] = Field((11, 13), min_length=1, description="train ids with instances")
     height: int = Field(384, le=LONGEST)
     width: int = Field(1248, le=LONGEST)
@@ -102,8 +111,28 @@ class ModelConfig(Frozen):
     rpn_nms_iou: float = Field(0.7, ge=0, le=1)
     thresholds: Thresholds = Thresholds()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Names where none are given: weights and bundles say whose classes they have."""
+        count = values.get("classes", 19)
+        if values.get("class_names") or not isinstance(count, int):
+            return values
+        names = default_names(count)
+        if names is None:
+            raise ValueError(
+                f"classes = {count}: no dataset has so many classes; name them:"
+                ' class_names = ["road", "car", ...]'
+            )
+        return values | {"class_names": names}
+
     @model_validator(mode="after")
     def _deployable(self) -> ModelConfig:
+        names = self.class_names
+        if len(names) != self.classes or len(set(names)) != len(names) or not all(names):
+            raise ValueError(
+                f"class_names = {list(names)}: need {self.classes} different names, one a class"
+            )
         for name, value in (("height", self.height), ("width", self.width)):
             if value % 32 or value <= 0:
                 raise ValueError(
@@ -126,7 +155,12 @@ class ModelConfig(Frozen):
     @property
     def stuff(self) -> tuple[int, ...]:
         """Train ids without instances."""
-        return tuple(c for c in range(self.classes) if c not in self.things)
+        return self.class_set.stuff
+
+    @property
+    def class_set(self) -> ClassSet:
+        """The classes by name, a dataset's where one has the same."""
+        return find_class_set(self.class_names, self.things)
 
 
 PRESETS: dict[str, dict[str, Any]] = {

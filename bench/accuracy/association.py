@@ -21,6 +21,7 @@ from mapt.bench.cli_errors import told_in_one_line
 from mapt.contract import Thresholds
 from mapt.docstrings import text_of
 from mapt.errors import InputError
+from mapt.labels.class_sets import KITTI_STEP
 from mapt.labels.mots_text import (
     CLASSES,
     MotsObject,
@@ -29,7 +30,7 @@ from mapt.labels.mots_text import (
     read_mots_text,
     to_panoptic,
 )
-from mapt.labels.step_png import BACKGROUND, KITTI_STEP
+from mapt.labels.step_png import BACKGROUND
 from mapt.metrics import PanopticTrackingMetrics, Results
 from mapt.runtime.association.tracks import TrackTable
 from mapt.runtime.perception.fusion import Detections, Fused, fuse

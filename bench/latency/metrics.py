@@ -20,7 +20,8 @@ from mapt.bench.cli_errors import told_in_one_line
 from mapt.bench.machine import describe_machine
 from mapt.docstrings import text_of
 from mapt.io.atomic_files import write_json
-from mapt.labels.step_png import ID_BITS, KITTI_STEP, MAX_INSTANCE, Instance, Semantic, encode_step
+from mapt.labels.class_sets import KITTI_STEP
+from mapt.labels.step_png import ID_BITS, MAX_INSTANCE, Instance, Semantic, encode_step
 from mapt.metrics.evaluate import Evaluation, evaluate_pairs
 from mapt.metrics.folders import FramePair, pair_frames
 from mapt.metrics.histogram import JointHistogram

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mapt.data.datasets.kitti_step import Sequence, list_sequences, read_labelled
 from mapt.io.frame_source import Source, open_sources
-from mapt.labels.step_png import ClassSet
+from mapt.labels.class_sets import ClassSet
 
 SPLIT = "val"
 Truth = tuple[NDArray[np.uint8], NDArray[np.int32]]

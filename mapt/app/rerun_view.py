@@ -11,7 +11,7 @@ from mapt.app.visualize import track_colour
 from mapt.errors import InputError
 from mapt.io.atomic_files import atomic_file
 from mapt.io.frame_source import Frame
-from mapt.labels.step_png import ClassSet
+from mapt.labels.class_sets import ClassSet
 from mapt.runtime import PanopticFrame
 
 LIVE = "live"

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from mapt.errors import InputError
+from mapt.labels.class_sets import ClassSet
 from mapt.labels.rle import encode_mask
-from mapt.labels.step_png import ClassSet
 from mapt.runtime import PanopticFrame
 
 

@@ -20,7 +20,8 @@ from mapt.io.atomic_folders import Ours, find_place, nothing, published
 from mapt.io.frame_source import Frame, Source, VideoSource
 from mapt.io.image_files import is_written_here
 from mapt.io.video_writer import VideoWriter
-from mapt.labels.step_png import CLASS_SETS, KITTI_STEP, MAX_INSTANCE, ClassSet, write_step
+from mapt.labels.class_sets import ClassSet, find_class_set
+from mapt.labels.step_png import MAX_INSTANCE, write_step
 from mapt.runtime import BackendError, PanopticFrame, PanopticTracker
 from mapt.runtime.persistence.recording import Recorder, Replayer, ReplayMismatch
 
@@ -59,11 +60,7 @@ class Tracked:
 def class_set_of(tracker: PanopticTracker) -> ClassSet:
     """Names and colours that belong to a network's classes, with its things."""
     info = tracker.backend.info
-    known = next((m for m in CLASS_SETS.values() if m.classes == info.classes), KITTI_STEP)
-    return next(
-        (m for m in CLASS_SETS.values() if (m.classes, m.things) == (info.classes, info.things)),
-        known,
-    )
+    return find_class_set(info.classes, info.things)
 
 
 def check_places(

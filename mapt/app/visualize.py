@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.io.image_files import write_image
-from mapt.labels.step_png import VOID, ClassSet
+from mapt.labels.class_sets import ClassSet
+from mapt.labels.step_png import VOID
 from mapt.runtime import PanopticFrame
 
 Image = NDArray[np.uint8]

@@ -16,7 +16,8 @@ from mapt.data.triplet import Triplet
 from mapt.errors import InputError
 from mapt.io.image_files import read_rgb
 from mapt.io.prefetch import map_ahead, usable_cores
-from mapt.labels.step_png import VOID, ClassSet, Instance, Semantic
+from mapt.labels.class_sets import ClassSet
+from mapt.labels.step_png import VOID, Instance, Semantic
 
 MIN_PIXELS = 100  # of a class, before a frame counts as showing it
 

@@ -18,7 +18,8 @@ from mapt.data.labelled_video import check_classes
 from mapt.data.triplet import Triplet, last_frames
 from mapt.errors import InputError
 from mapt.io.image_files import read_rgb
-from mapt.labels.step_png import CITYSCAPES_VPS, Instance, Semantic
+from mapt.labels.class_sets import CITYSCAPES_VPS
+from mapt.labels.step_png import Instance, Semantic
 
 Pixel = TypeVar("Pixel", np.uint8, np.int16)
 

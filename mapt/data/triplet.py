@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.data.datasets.bad_files import BadFiles
-from mapt.labels.step_png import ClassSet
+from mapt.labels.class_sets import ClassSet
 
 Image = NDArray[np.uint8]
 

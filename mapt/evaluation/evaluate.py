@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mapt.data.datasets.kitti_step import Sequence, frame_number, list_sequences, read_labelled
 from mapt.errors import InputError
-from mapt.labels.step_png import KITTI_STEP, ClassSet
+from mapt.labels.class_sets import KITTI_STEP, ClassSet
 from mapt.metrics import PanopticTrackingMetrics, Results
 from mapt.model.class_names import network_labels
 from mapt.runtime import PanopticTracker
@@ -39,7 +39,7 @@ def evaluate(
         association: "full", or one of the ablations.
         sequences: names; empty: all.
         labels: the dataset's classes; None: the network's.
-        on_progress: called after each frame with the sequence's name and the number of its frames done.
+        on_progress: called after each frame with the sequence's name and its frames so far.
 
     Returns:
         PQ, TQ, PAT, STQ and their parts, of the dataset, every sequence and every class.

@@ -1,4 +1,4 @@
-"""Label maps and the KITTI-STEP PNG format, without torch.
+"""The KITTI-STEP PNG format, without torch.
 
 A panoptic frame is a pair `semantic (H,W) uint8` (class, 255 void) and `instance (H,W) int32`
 (track id, 0 none). On disk it is a PNG with R = class and G * 256 + B = instance, named
@@ -7,7 +7,6 @@ A panoptic frame is a pair `semantic (H,W) uint8` (class, 255 void) and `instanc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -26,53 +25,6 @@ Semantic = NDArray[np.uint8]
 Instance = NDArray[np.int32]
 Packed = NDArray[np.uint32]
 ID_BITS = 16  # a packed frame (H,W) holds class << 16 | id: a STEP pixel as one number
-
-
-@dataclass(frozen=True)
-class ClassSet:
-    """The classes of a dataset.
-
-    Attributes:
-        name: the dataset's name as the command line spells it.
-        classes: class names; the index is the train id.
-        things: train ids of the classes with instances, ascending.
-        palette: one RGB colour per class.
-    """
-
-    name: str
-    classes: tuple[str, ...]
-    things: tuple[int, ...]
-    palette: tuple[tuple[int, int, int], ...]
-
-    @property
-    def stuff(self) -> tuple[int, ...]:
-        """Train ids of the classes without instances."""
-        return tuple(c for c in range(len(self.classes)) if c not in self.things)
-
-
-_CITYSCAPES_CLASSES = (
-    "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign",
-    "vegetation", "terrain", "sky", "person", "rider", "car", "truck", "bus", "train",
-    "motorcycle", "bicycle",
-)  # fmt: skip
-_CITYSCAPES_PALETTE = (
-    (128, 64, 128), (244, 35, 232), (70, 70, 70), (102, 102, 156), (190, 153, 153),
-    (153, 153, 153), (250, 170, 30), (220, 220, 0), (107, 142, 35), (152, 251, 152),
-    (70, 130, 180), (220, 20, 60), (255, 0, 0), (0, 0, 142), (0, 0, 70),
-    (0, 60, 100), (0, 80, 100), (0, 0, 230), (119, 11, 32),
-)  # fmt: skip
-
-KITTI_STEP = ClassSet("kitti-step", _CITYSCAPES_CLASSES, (11, 13), _CITYSCAPES_PALETTE)
-CITYSCAPES_VPS = ClassSet(
-    "cityscapes-vps", _CITYSCAPES_CLASSES, tuple(range(11, 19)), _CITYSCAPES_PALETTE
-)
-MOTCHALLENGE_STEP = ClassSet(
-    "motchallenge-step",
-    ("sidewalk", "building", "vegetation", "sky", "person", "rider", "bicycle"),
-    (4,),
-    tuple(_CITYSCAPES_PALETTE[c] for c in (1, 2, 8, 10, 11, 12, 18)),
-)
-CLASS_SETS = {m.name: m for m in (KITTI_STEP, MOTCHALLENGE_STEP, CITYSCAPES_VPS)}
 
 
 def encode_step(semantic: Semantic, instance: Instance) -> NDArray[np.uint8]:

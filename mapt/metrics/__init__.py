@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.labels.step_png import BACKGROUND, VOID, ClassSet, pack
+from mapt.labels.class_sets import ClassSet
+from mapt.labels.step_png import BACKGROUND, VOID, pack
 from mapt.metrics.histogram import JointHistogram, joint_histogram
 from mapt.metrics.results import ClassScores, Results, Scores, compute_classes, compute_scores
 from mapt.metrics.sequence import SequenceSums

@@ -17,16 +17,9 @@ from numpy.typing import NDArray
 from mapt.errors import InputError
 from mapt.io.atomic_folders import check_complete
 from mapt.io.listing import by_frame, list_files, list_folders, visible
+from mapt.labels.class_sets import CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP
 from mapt.labels.mots_text import MotsObject, frame_size, mots_texts, pack_objects, read_mots_text
-from mapt.labels.step_png import (
-    BACKGROUND,
-    CITYSCAPES_VPS,
-    KITTI_STEP,
-    MOTCHALLENGE_STEP,
-    VOID,
-    Packed,
-    read_packed,
-)
+from mapt.labels.step_png import BACKGROUND, VOID, Packed, read_packed
 from mapt.metrics.histogram import JointHistogram, joint_histogram
 
 LABELS = {

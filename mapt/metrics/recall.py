@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mapt.labels.step_png import VOID, ClassSet
+from mapt.labels.class_sets import ClassSet
+from mapt.labels.step_png import VOID
 from mapt.metrics.histogram import JointHistogram
 
 AREAS = (500, 2000)  # pixels

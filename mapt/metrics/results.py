@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from mapt.labels.step_png import BACKGROUND, VOID, ClassSet
+from mapt.labels.class_sets import ClassSet
+from mapt.labels.step_png import BACKGROUND, VOID
 from mapt.metrics.sequence import Quality, SequenceSums
 
 Number = float | None  # None: undefined

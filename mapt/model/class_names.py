@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from mapt.contract import ModelInfo
 from mapt.errors import InputError
-from mapt.labels.step_png import KITTI_STEP, ClassSet
+from mapt.labels.class_sets import KITTI_STEP, ClassSet, find_class_set
 
 
 def network_labels(info: ModelInfo) -> ClassSet:
-    """The network's classes, whatever dataset they are of; without colours."""
-    return ClassSet("the network", info.classes, info.things, ())
+    """The network's classes, whatever dataset they are of."""
+    return find_class_set(info.classes, info.things)
 
 
 def check_streets(info: ModelInfo, option: str) -> None:

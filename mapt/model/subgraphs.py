@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from mapt.config import ModelConfig
 from mapt.contract import ModelInfo
-from mapt.labels.step_png import CITYSCAPES_VPS, MOTCHALLENGE_STEP
 from mapt.model.fpn import STRIDES, Pyramid
 from mapt.model.heads.appearance import pool_mask
 from mapt.model.heads.instance import BOX_ROI
@@ -137,16 +136,6 @@ def build_subgraphs(network: Network) -> dict[str, nn.Module]:
     }
 
 
-def class_names(config: ModelConfig) -> tuple[str, ...]:
-    """By train id: MOTChallenge-STEP's where there are seven, else Cityscapes' in their order."""
-    names = (
-        MOTCHALLENGE_STEP.classes
-        if config.classes == len(MOTCHALLENGE_STEP.classes)
-        else CITYSCAPES_VPS.classes
-    )
-    return names[: config.classes]
-
-
 def model_info(config: ModelConfig, c16_channels: int) -> ModelInfo:
     """What the runtime must know of a network of this configuration."""
     sizes = {
@@ -165,7 +154,7 @@ def model_info(config: ModelConfig, c16_channels: int) -> ModelInfo:
         config.preset,
         config.height,
         config.width,
-        class_names(config),
+        config.class_names,
         config.things,
         sizes,
         config.thresholds,

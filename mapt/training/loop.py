@@ -32,7 +32,7 @@ from mapt.training.distributed import (
 from mapt.training.optimizer import rate_at
 from mapt.training.reporting.log import REPLACED, RunLog, SilentLog, is_run
 from mapt.training.reporting.pictures import draw_batch, draw_predictions
-from mapt.training.reporting.validation import Validation, improves, labels_of
+from mapt.training.reporting.validation import Validation, improves
 from mapt.training.signals import StopRequest, WaitEnded
 from mapt.training.sources import build_samples, synthetic_sets
 from mapt.training.state import FIXED, State, start_state
@@ -198,11 +198,11 @@ class TrainingRun:
         state = self.state
         log = self.log
         if not state.iteration:
-            line, odd = describe_batch(batch, labels_of(config))
+            line, odd = describe_batch(batch, config.model.class_set)
             log.note(f"first batch: {line}; drawn in first_batch.jpg")
             for text in odd:
                 log.note(f"warning: {text}")
-            log.picture("first_batch", draw_batch(batch, labels_of(config)), 0)
+            log.picture("first_batch", draw_batch(batch, config.model.class_set), 0)
         try:
             losses, norm = step(state, batch, config)
         except NotFiniteError as error:
@@ -222,7 +222,9 @@ class TrainingRun:
             self._save()
         if self.place.first and (done == self.total or done % config.picture_every == 0):
             backend = TorchBackend(state.averaged)
-            log.picture("predictions", draw_predictions(batch, backend, labels_of(config)), done)
+            log.picture(
+                "predictions", draw_predictions(batch, backend, config.model.class_set), done
+            )
         return stopping and done < self.total
 
     def _validate(self) -> None:

@@ -20,8 +20,7 @@ from mapt.data.transforms import View
 from mapt.data.triplet import Source
 from mapt.errors import InputError
 from mapt.io.atomic_files import read_json
-from mapt.labels.step_png import MOTCHALLENGE_STEP
-from mapt.model.subgraphs import class_names
+from mapt.labels.class_sets import MOTCHALLENGE_STEP
 from mapt.training.config import CamVidData, DataConfig, StepData, SyntheticData, TrainConfig
 
 Part = SyntheticData | StepData | CamVidData
@@ -123,7 +122,7 @@ def sample_rule(config: TrainConfig, sources: list[tuple[Part, Source]]) -> Samp
         views = tuple(View(*crop, part.heights) for crop in config.crops)
         shares.append(
             DatasetMix(
-                source, part.weight, views, chances, translation(source.labels, class_names(model))
+                source, part.weight, views, chances, translation(source.labels, model.class_names)
             )
         )
     single = not {"motion", "appearance"} & set(config.heads)

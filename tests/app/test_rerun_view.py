@@ -14,7 +14,7 @@ import pytest
 from mapt.app.rerun_view import RerunView, rerun_view
 from mapt.errors import InputError
 from mapt.io.frame_source import Frame
-from mapt.labels.step_png import KITTI_STEP
+from mapt.labels.class_sets import KITTI_STEP
 from mapt.runtime import PanopticFrame, Track
 
 Run = Callable[..., Any]

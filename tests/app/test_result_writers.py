@@ -11,7 +11,7 @@ from pycocotools import mask as coco
 
 from mapt.app.result_writers import CocoResults, mot_lines, to_supervision
 from mapt.errors import InputError
-from mapt.labels.step_png import KITTI_STEP
+from mapt.labels.class_sets import KITTI_STEP
 from mapt.runtime import PanopticFrame, Track
 
 

@@ -1,7 +1,8 @@
 import numpy as np
 
 from mapt.app.visualize import contact_sheet, draw, track_colour
-from mapt.labels.step_png import KITTI_STEP, VOID
+from mapt.labels.class_sets import KITTI_STEP
+from mapt.labels.step_png import VOID
 from mapt.runtime import PanopticFrame
 from mapt.runtime.frame import Track
 

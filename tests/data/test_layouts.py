@@ -15,7 +15,7 @@ from mapt.data.tools.check import check_dataset
 from mapt.data.tools.statistics import dataset_statistics
 from mapt.data.triplet import Triplet
 from mapt.errors import InputError
-from mapt.labels.step_png import CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP, ClassSet
+from mapt.labels.class_sets import CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP, ClassSet
 from tests.data.layouts import (
     write_cityscapes,
     write_kitti_mots,

@@ -8,7 +8,8 @@ from mapt.config import preset
 from mapt.errors import InputError
 from mapt.evaluation.evaluate import choose_sequences, evaluate
 from mapt.evaluation.torch_backend import TorchBackend
-from mapt.labels.step_png import KITTI_STEP, write_step
+from mapt.labels.class_sets import KITTI_STEP
+from mapt.labels.step_png import write_step
 from mapt.model.network import Network
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.labels.step_png import KITTI_STEP, pack
+from mapt.labels.class_sets import KITTI_STEP
+from mapt.labels.step_png import pack
 from mapt.metrics import PanopticTrackingMetrics, Results
 from mapt.metrics.histogram import JointHistogram, joint_histogram
 

@@ -10,14 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapt.labels.step_png import (
-    BACKGROUND,
-    CITYSCAPES_VPS,
-    KITTI_STEP,
-    MOTCHALLENGE_STEP,
-    VOID,
-    ClassSet,
-)
+from mapt.labels.class_sets import CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP, ClassSet
+from mapt.labels.step_png import BACKGROUND, VOID
 from mapt.metrics import ClassScores, PanopticTrackingMetrics
 from mapt.metrics.histogram import JointHistogram
 from tests.metrics import reference

@@ -14,7 +14,8 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from mapt.errors import InputError
-from mapt.labels.step_png import BACKGROUND, KITTI_STEP, read_packed, unpack, write_step
+from mapt.labels.class_sets import KITTI_STEP
+from mapt.labels.step_png import BACKGROUND, read_packed, unpack, write_step
 from mapt.metrics import PanopticTrackingMetrics
 from mapt.metrics.folders import pair_frames
 from tests.metrics.conftest import GT, PRED

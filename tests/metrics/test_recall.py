@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mapt.labels.step_png import KITTI_STEP
+from mapt.labels.class_sets import KITTI_STEP
 from mapt.metrics.recall import RecallByArea
 from tests.metrics.drawing import Frame, count
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mapt.labels.step_png import KITTI_STEP
+from mapt.labels.class_sets import KITTI_STEP
 from mapt.metrics import PanopticTrackingMetrics
 from tests.metrics.drawing import score, score_all
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mapt.labels.step_png import KITTI_STEP
+from mapt.labels.class_sets import KITTI_STEP
 from mapt.metrics import PanopticTrackingMetrics
 from tests.metrics.drawing import draw, score, score_all
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mapt.labels.step_png import KITTI_STEP
+from mapt.labels.class_sets import KITTI_STEP
 from mapt.synthetic import render_sequence, write_dataset
 from mapt.synthetic.dataset import _run_in_processes
 from mapt.synthetic.rendering.render import SyntheticFrame

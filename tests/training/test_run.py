@@ -10,7 +10,7 @@ import torch
 
 from mapt.data.loader import load_batches
 from mapt.errors import InputError
-from mapt.labels.step_png import KITTI_STEP
+from mapt.labels.class_sets import KITTI_STEP
 from mapt.model.network import Network
 from mapt.model.subgraphs import InstanceGraph
 from mapt.model.targets import PairBatch

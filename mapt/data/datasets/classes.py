@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
-from mapt.labels.step_png import VOID, ClassSet
+from mapt.labels.class_sets import ClassSet
+from mapt.labels.step_png import VOID
 
 
 def translation(source: ClassSet, classes: tuple[str, ...]) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from mapt.data.labelled_video import Clip, LabelledFrame, Video
 from mapt.errors import InputError
 from mapt.io.image_files import read_rgb
 from mapt.io.listing import IMAGES, by_frame, list_files, list_folders
+from mapt.labels.class_sets import KITTI_STEP
 from mapt.labels.gray_png import read_grey
 from mapt.labels.mots_text import (
     CLASSES,
@@ -24,7 +25,7 @@ from mapt.labels.mots_text import (
     read_mots_text,
     to_panoptic,
 )
-from mapt.labels.step_png import BACKGROUND, KITTI_STEP, VOID, Instance, Semantic
+from mapt.labels.step_png import BACKGROUND, VOID, Instance, Semantic
 
 VALIDATION = (
     "0002",

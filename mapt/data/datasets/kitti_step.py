@@ -18,7 +18,8 @@ from mapt.data.labelled_video import Clip, LabelledFrame, Video, check_classes, 
 from mapt.errors import InputError
 from mapt.io.image_files import read_rgb
 from mapt.io.listing import IMAGES, by_frame, list_files, list_folders
-from mapt.labels.step_png import KITTI_STEP, ClassSet, Instance, Semantic, read_step
+from mapt.labels.class_sets import KITTI_STEP, ClassSet
+from mapt.labels.step_png import Instance, Semantic, read_step
 
 Labelled = tuple[NDArray[np.uint8], tuple[Semantic, Instance], int]  # image, label, time in ns
 

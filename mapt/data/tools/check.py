@@ -20,8 +20,9 @@ from mapt.errors import InputError
 from mapt.io.image_files import read_rgb
 from mapt.io.listing import IMAGES, FrameKey, by_frame, frame_key, list_files
 from mapt.io.prefetch import map_ahead
+from mapt.labels.class_sets import ClassSet
 from mapt.labels.mots_text import CLASSES, PER_CLASS, mots_texts, pack_objects, read_mots_text
-from mapt.labels.step_png import VOID, ClassSet, Packed, read_packed
+from mapt.labels.step_png import VOID, Packed, read_packed
 from mapt.metrics.folders import LABELS, THINGS_ONLY, png_folders, unknown_class
 from mapt.metrics.histogram import joint_histogram
 

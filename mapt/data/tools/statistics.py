@@ -17,8 +17,9 @@ from scipy import ndimage
 
 from mapt.data.tools.check import label_folders
 from mapt.io.listing import list_files
+from mapt.labels.class_sets import KITTI_STEP
 from mapt.labels.mots_text import CLASSES, MotsObject, read_mots_text
-from mapt.labels.step_png import KITTI_STEP, Instance, Semantic, read_step
+from mapt.labels.step_png import Instance, Semantic, read_step
 
 QUANTILES = (10, 25, 50, 75, 90)
 REFERENCE = (

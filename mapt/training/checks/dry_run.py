@@ -24,7 +24,7 @@ from mapt.training.checks.preflight import check_deployable, describe_batch
 from mapt.training.config import StepData, TrainConfig
 from mapt.training.distributed import default_threads, first_process_first, join
 from mapt.training.loop import describe
-from mapt.training.reporting.validation import Validation, labels_of
+from mapt.training.reporting.validation import Validation
 from mapt.training.sources import (
     NO_DATA,
     Part,
@@ -101,7 +101,7 @@ def dry_run(config: TrainConfig, init: Path | None = None) -> DryRun:
         # it fits.
         pairs = config.schedule.batch if place.device.type == "cuda" else place.world
         for batch in load_batches(rule, pairs, 0, STEPS, 0, place.rank, place.world):
-            line, odd = describe_batch(batch, labels_of(config))
+            line, odd = describe_batch(batch, config.model.class_set)
             start = time.monotonic()
             losses, _ = step(state, batch, config)
             shown = " ".join(f"{name} {value:.3f}" for name, value in losses.items())

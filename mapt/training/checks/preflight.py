@@ -13,7 +13,8 @@ import torch
 from mapt.errors import InputError
 from mapt.evaluation.torch_backend import TorchBackend
 from mapt.io.atomic_files import atomic_file
-from mapt.labels.step_png import VOID, ClassSet
+from mapt.labels.class_sets import ClassSet
+from mapt.labels.step_png import VOID
 from mapt.model.targets import PairBatch
 from mapt.runtime import BackendError, PanopticTracker
 from mapt.runtime.errors import OutputError

@@ -6,7 +6,7 @@ import numpy as np
 
 from mapt.app.visualize import Image, contact_sheet, draw
 from mapt.evaluation.torch_backend import TorchBackend
-from mapt.labels.step_png import ClassSet
+from mapt.labels.class_sets import ClassSet
 from mapt.model.targets import FrameTargets, PairBatch
 from mapt.runtime import PanopticFrame, PanopticTracker
 from mapt.runtime.frame import Track

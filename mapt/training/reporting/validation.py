@@ -9,7 +9,6 @@ from torch import distributed
 from mapt.data.datasets.kitti_step import Sequence
 from mapt.evaluation.evaluate import choose_sequences, track_sequences
 from mapt.evaluation.torch_backend import TorchBackend
-from mapt.labels.step_png import KITTI_STEP, MOTCHALLENGE_STEP, ClassSet
 from mapt.metrics import PanopticTrackingMetrics
 from mapt.metrics.distributed_eval import owners
 from mapt.training.config import TrainConfig
@@ -30,7 +29,7 @@ class Validation:
         own = config.evaluation
         self.config = own
         self.place = place
-        self.labels = labels_of(config)
+        self.labels = config.model.class_set
         self.sequences = (
             choose_sequences(Path(own.root), own.split, own.sequences) if own.root else []
         )
@@ -67,13 +66,6 @@ class Validation:
         # In one process's order: the same last bit.
         merged.sequences = {s.name: merged.sequences[s.name] for s in self.sequences}
         return merged
-
-
-def labels_of(config: TrainConfig) -> ClassSet:
-    """The classes of the validation set that fits a network."""
-    return (
-        MOTCHALLENGE_STEP if config.model.classes == len(MOTCHALLENGE_STEP.classes) else KITTI_STEP
-    )
 
 
 def improves(state: State, scores: dict[str, float | None]) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from mapt.bench.accuracy.camvid import CAMVID, NAMES, VOID, Agreement, count, main
 from mapt.data.datasets.camvid import TRAIN_IDS
-from mapt.labels.step_png import CITYSCAPES_VPS
+from mapt.labels.class_sets import CITYSCAPES_VPS
 
 
 @pytest.fixture

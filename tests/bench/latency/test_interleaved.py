@@ -25,7 +25,8 @@ from mapt.bench.suites import Setting
 from mapt.commands.bench import _describe
 from mapt.data.datasets.kitti_step import list_sequences, read_labelled
 from mapt.errors import InputError
-from mapt.labels.step_png import KITTI_STEP, MOTCHALLENGE_STEP, read_step, write_step
+from mapt.labels.class_sets import KITTI_STEP, MOTCHALLENGE_STEP
+from mapt.labels.step_png import read_step, write_step
 from mapt.runtime.backends.ort import OrtBackend
 from mapt.runtime.backends.protocol import Tensors
 from mapt.runtime.bundle.manifest import MANIFEST, read_bundle, seal
