@@ -35,6 +35,8 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python .ci/packing.py
 	$(BIN)/clang-format --dry-run --Werror $(SOURCES)
 	$(BIN)/clang-format --dry-run --Werror --style=file:csrc/.clang-format $(wildcard examples/*/*.h examples/*/*.cpp)
 

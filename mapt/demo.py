@@ -14,7 +14,6 @@ from mapt.app.track_source import KINDS, Tracked, track_source
 from mapt.app.visualize import contact_sheet, write_picture
 from mapt.bench.latency.interleaved import run_backends
 from mapt.bench.report.console import print_accuracy, print_latency
-from mapt.commands.eval import show
 from mapt.export.bundle.writer import Request, export_bundle
 from mapt.io.atomic_folders import find_place
 from mapt.io.frame_source import open_sources
@@ -22,6 +21,7 @@ from mapt.io.prefetch import usable_cores
 from mapt.metrics import Results
 from mapt.metrics.evaluate import evaluate_pairs
 from mapt.metrics.folders import pair_frames
+from mapt.metrics.tables import show
 from mapt.model.class_names import check_streets
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backends.ort import OrtBackend

@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mapt.errors import InputError, printable
+from mapt.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import Console
 
-    from mapt.metrics import Results
     from mapt.metrics.evaluate import Evaluation, Variant
     from mapt.metrics.folders import FramePair
 
@@ -56,6 +55,7 @@ def evaluate(
 
     from mapt.io.atomic_files import check_writable, write_json
     from mapt.metrics.folders import check_dataset_name, pair_frames
+    from mapt.metrics.tables import show, show_sizes
 
     check_dataset_name(dataset)
     if variant not in ("step", "nuscenes"):
@@ -101,55 +101,3 @@ def _count(
         return evaluate_pairs(
             pairs, dataset, variant, workers or usable_cores(), lambda: progress.advance(task)
         )
-
-
-def show(console: Console, results: Results, recall: dict[str, Any]) -> None:
-    """Print results as tables, in percent."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table("", "PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "IDS", "tracks")
-    for name, s in [*results.sequences.items(), ("all", results.dataset)]:
-        values = [_percent(v) for v in (s.PAT, s.PQ, s.TQ, s.STQ, s.AQ, s.SQ)]
-        table.add_row(
-            escape(printable(name)),
-            *values,
-            f"{s.IDS}/{s.N_IDS}",
-            str(s.num_gt_tracks),
-            style="bold" if name == "all" else "",
-        )
-    console.print(table)
-    classes = Table("class", "PQ", "IoU", "TQ", "PAT", "IDS")
-    for name, c in results.classes.items():
-        classes.add_row(
-            name,
-            _percent(c.PQ),
-            _percent(c.IoU),
-            _percent(c.TQ),
-            _percent(c.PAT),
-            "-" if c.IDS is None else str(c.IDS),
-        )
-    console.print(classes)
-    for name, areas in recall.items():
-        found = ", ".join(
-            f"{area} px {v['found']}/{v['masks']}" for area, v in areas.items() if v["masks"]
-        )
-        if found:
-            console.print(f"recall of {name} masks by area: {found}", highlight=False)
-
-
-def show_sizes(console: Console, sizes: dict[str, Any]) -> None:
-    """Print what was found, missed and false, by class and by the root of the area."""
-    from rich.table import Table
-
-    table = Table("objects", "pixels, root of the area", "found", "missed", "false")
-    for name, parts in sizes.items():
-        for row, (part, count) in enumerate(parts.items()):
-            numbers = (count["found"], count["masks"] - count["found"], count["false"])
-            table.add_row("" if row else name, part, *map(str, numbers))
-    if sizes:
-        console.print(table)
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.2f}"

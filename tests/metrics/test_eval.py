@@ -13,10 +13,10 @@ import pytest
 from rich.console import Console
 
 from mapt.cli import main
-from mapt.commands.eval import show
 from mapt.labels.class_sets import KITTI_STEP
 from mapt.labels.step_png import write_step
 from mapt.metrics import PanopticTrackingMetrics
+from mapt.metrics.tables import show
 from tests.metrics.conftest import GT, PRED
 from tests.metrics.drawing import draw, score_all
 

@@ -41,7 +41,8 @@ def test_pasting_resamples_bilinearly() -> None:
     """Against a loop over sample points."""
     torch.manual_seed(0)
     mask = torch.rand(28, 28)
-    (x1, y1, x2, y2) = (3.3, 5.1, 30.7, 21.9)
+    box = (3.3, 5.1, 30.7, 21.9)
+    x1, y1, x2, y2 = box
     want = torch.zeros(4, 5)
     for i in range(16):
         for j in range(20):

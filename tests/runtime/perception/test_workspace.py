@@ -79,7 +79,8 @@ def plain_fuse(
         ):
             kept.append(row)
             wins = level > best[window]
-            index[window][wins], best[window][wins] = len(kept), level[wins]
+            index[window][wins] = len(kept)
+            best[window][wins] = level[wins]
     seen = [n for n in range(1, len(kept) + 1) if (index == n).sum() >= max(thresholds.min_area, 1)]
     seen = [n for n in seen if (index[: inner[0], : inner[1]] == n).any()]
     index = np.array(
