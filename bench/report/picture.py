@@ -58,7 +58,7 @@ def encode_animation(frames: Sequence[Image]) -> bytes:
     """Frames (H,W,3) uint8 RGB of one size as an animated WebP that repeats for ever."""
     animation = cv2.Animation()
     animation.frames = [cv2.cvtColor(frame, cv2.COLOR_RGB2BGR) for frame in frames]
-    animation.durations = np.full(len(frames), round(1000 / FPS), np.int32)
+    animation.durations = [round(1000 / FPS)] * len(frames)
     animation.loop_count = 0
     done, data = cv2.imencodeanimation(".webp", animation, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
     assert done
