@@ -79,9 +79,10 @@ def _machine(report: Report) -> str:
     m = report["machine"]
     data = report["data"]
     return (
-        f"{m['threads']} threads of {m['cpu']}, {data['frames']} frames, median milliseconds,"
-        f" backends in turn in one run; Python {m['python']}, ONNX Runtime"
-        f" {m['libraries']['onnxruntime']}, PyTorch {m['libraries']['torch']}.\n"
+        f"The machine gave {m['threads']} threads of {m['cpu']}. The backends took turns over"
+        f" {data['frames']} frames, and times are medians in milliseconds. The versions are Python"
+        f" {m['python']}, ONNX Runtime {m['libraries']['onnxruntime']} and PyTorch"
+        f" {m['libraries']['torch']}.\n"
     )
 
 
