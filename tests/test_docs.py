@@ -26,7 +26,7 @@ UsageError = (
     typer.BadParameter.__base__ or Exception
 )  # Click's, whether typer brings its own or not
 TOP = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")]
-PAGES = [*TOP, *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*TOP, ROOT / "weights" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 POINTER = re.compile(r"`([\w/]+\.(?:py|h|cpp|cu|toml|md)): ([\w.]+)`")
