@@ -5,6 +5,7 @@ import ast
 import importlib
 import importlib.util
 import itertools
+import pkgutil
 import re
 import shlex
 import shutil
@@ -32,6 +33,9 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 POINTER = re.compile(r"`([\w/]+\.(?:py|h|cpp|cu|toml|md)): ([\w.]+)`")
 RUNS = re.compile(r"(?:^|\s)(?:torchrun .*?-m mapt\.cli|mapt|python -m (mapt[\w.]*))(?:\s+(.*))?$")
 MENTION = re.compile(r"`((?:mapt|python -m mapt[\w.]*) [^`]+|python -m mapt[\w.]+)`")
+DOTTED = re.compile(r"`(mapt(?:\.\w+)+)")
+PLACE = re.compile(r"`((?:mapt|runtime|export|bench|csrc|tests|docs|examples|weights)/[\w./-]+)`")
+BUILT = {"mapt/build.json"}
 EXTRAS = re.compile(r"(?:'\.|mapt)\[([\w,|-]+)\]")
 
 
@@ -86,6 +90,8 @@ def cases(found: Iterator[tuple[Path, str]]) -> list[object]:
 
 
 LINKS = cases((page, link) for page in PAGES for link in LINK.findall(prose(page)))
+NAMES = cases((page, name) for page in PAGES for name in DOTTED.findall(prose(page)))
+PLACES = cases((page, path) for page in PAGES for path in PLACE.findall(prose(page)))
 POINTERS = sorted({found for page in PAGES for found in POINTER.findall(page.read_text())})
 LINES = cases((p, line) for p in PAGES for line in shell_lines(p) if RUNS.search(line))
 MENTIONS = cases((page, text) for page in PAGES for text in MENTION.findall(prose(page)))
@@ -100,6 +106,16 @@ def test_a_link_leads_somewhere(page: Path, link: str) -> None:
     target = (page.parent / path).resolve() if path else page
     assert target.exists(), f"{page.name}: {link} names no file"
     assert not anchor or anchor in anchors(target), f"{page.name}: {link} names no heading"
+
+
+@pytest.mark.parametrize(("page", "path"), PLACES)
+def test_a_path_is_in_the_project(page: Path, path: str) -> None:
+    assert path in BUILT or (ROOT / path).exists(), f"{page.name}: there is no {path}"
+
+
+@pytest.mark.parametrize(("page", "name"), NAMES)
+def test_a_dotted_name_resolves(page: Path, name: str) -> None:
+    assert pkgutil.resolve_name(name), f"{page.name}: there is no {name}"
 
 
 @pytest.mark.parametrize(("file", "symbol"), POINTERS)
