@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.app.pretrained import WEIGHTS
 from mapt.app.visualize import draw
 from mapt.bench.cli_errors import told_in_one_line
 from mapt.errors import InputError
 from mapt.io.atomic_files import atomic_file
-from mapt.labels.step_png import KITTI_STEP
+from mapt.io.pretrained import WEIGHTS
+from mapt.labels.class_sets import KITTI_STEP
 from mapt.runtime import PanopticFrame, PanopticTracker
 from mapt.synthetic import render_sequence
 
