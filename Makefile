@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := $(foreach kind,h cpp inc cu cuh,$(wildcard csrc/*/*.$(kind) csrc/*/*/*.$(kind)))
 
-.PHONY: demo test test-slow test-lowest test-pythons test-arm check docs setup kernels sanitize lock clean
+.PHONY: demo test test-slow test-lowest test-pythons test-arm check docs setup kernels sanitize lock sbom clean
 
 demo: $(STAMP)
 	$(BIN)/mapt demo
@@ -56,7 +56,7 @@ setup: $(STAMP)
 $(STAMP): requirements.lock pyproject.toml setup.py csrc/compilers.py csrc/nvcc.py $(SOURCES)
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11 to 3.14; install it, or name one with PYTHON=..." >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $(STAMP)
 
@@ -66,24 +66,50 @@ EVERYTHING := torch,onnxruntime$(if $(shell command -v nvcc),$(shell echo ,cuda,
 kernels: $(STAMP)
 	MAPT_BUILD=$(EVERYTHING) $(BIN)/python setup.py --quiet build_ext --inplace
 
-# The kernels' attack under AddressSanitizer and UBSan, once per instruction set; those for CUDA run as loops.
+# The kernels' attack under AddressSanitizer and UBSan, once per instruction set; those for CUDA run as loops. Then random
+# attributes and shapes through the operators for ONNX Runtime, and through TensorRT's plugins where its headers are.
+SANITIZED := build/sanitize
 SANITIZE := -std=c++17 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
-	-fsanitize=address,undefined,float-cast-overflow
-sanitize: build/attack
-	MAPT_ISA=baseline build/attack
-	MAPT_ISA=avx2 build/attack
-	build/attack
+	-fsanitize=address,undefined,float-cast-overflow -pthread
+TENSORRT = $(shell $(BIN)/python -c "import sys; sys.path.insert(0, 'csrc'); import nvcc; print(nvcc.find_tensorrt())" 2>/dev/null)
+sanitized = $(patsubst csrc/%,$(SANITIZED)/%.o,$(wildcard $(1:%=csrc/%)))
+KERNELS := $(call sanitized,kernels/*.cpp kernels/*.cu)
+# Of memory that a machine lacks the operators tell with a status; the sanitizer would end the program.
+FUZZ := ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=256
+sanitize: $(SANITIZED)/attack $(SANITIZED)/fuzz_onnxruntime $(if $(TENSORRT),$(SANITIZED)/fuzz_tensorrt)
+	MAPT_ISA=baseline $(SANITIZED)/attack
+	MAPT_ISA=avx2 $(SANITIZED)/attack
+	$(SANITIZED)/attack
+	$(FUZZ) $(SANITIZED)/fuzz_onnxruntime
+	$(if $(TENSORRT),$(FUZZ) $(SANITIZED)/fuzz_tensorrt 2>$(SANITIZED)/refusals,@echo "no TensorRT headers: the plugins are left out")
 
-build/attack: $(SOURCES)
-	@mkdir -p build
-	$(CXX) $(SANITIZE) csrc/kernels/*.cpp csrc/tests/attack.cpp -x c++ csrc/kernels/*.cu -o $@ -pthread
+$(SANITIZED)/attack: $(KERNELS) $(call sanitized,tests/attack.cpp)
+$(SANITIZED)/fuzz_onnxruntime: $(KERNELS) $(call sanitized,onnxruntime/*.cpp tests/fuzz_onnxruntime.cpp)
+$(SANITIZED)/fuzz_tensorrt: $(KERNELS) $(call sanitized,tensorrt/*.cpp tests/plugins.cpp tests/fuzz_tensorrt.cpp)
+$(SANITIZED)/attack $(SANITIZED)/fuzz_onnxruntime $(SANITIZED)/fuzz_tensorrt:
+	$(CXX) $(SANITIZE) $^ -o $@
 
-# Resolve pyproject.toml anew in an empty environment and pin what came out.
+$(SANITIZED)/%.o: csrc/% $(SOURCES)
+	@mkdir -p $(@D)
+	$(CXX) $(SANITIZE) -DMAPT_CUDA $(if $(TENSORRT),-isystem $(TENSORRT) -I csrc/shim) -x c++ -c $< -o $@
+
+# Resolve pyproject.toml anew in an empty environment and pin what came out, with the hashes of every file of it.
 lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet "setuptools>=77" wheel ".[cpu,train,export,trt-rtx,sign,dev]"
+	build/lock/bin/python -m pip freeze --all | grep -v -i -E "^(mapt|pip)\b" > build/lock/pins
+	build/lock/bin/python -m pip install --quiet uv
 	( echo "# Made by \`make lock\`: everything that .[cpu,train,export,trt-rtx,sign,dev] resolves to."; \
-	  build/lock/bin/python -m pip freeze --all | grep -v -i -E "^(mapt|pip)\b" ) > requirements.lock
+	  build/lock/bin/uv --quiet --no-config pip compile --no-deps --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate build/lock/pins ) > build/lock/locked
+	mv build/lock/locked requirements.lock
+
+# What the environment holds, with versions and licences, as CycloneDX: build/sbom.json.
+sbom: $(STAMP)
+	test -x build/sbom/bin/cyclonedx-py || { $(PYTHON) -m venv build/sbom && \
+	  build/sbom/bin/python -m pip install --quiet --disable-pip-version-check "cyclonedx-bom>=7"; }
+	build/sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.json \
+	  $(BIN)/python
 
 clean:
 	rm -rf $(VENV) mapt/build.json mapt/ops/_kernels*.so runtime/_ort_ops*.so build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache *.egg-info

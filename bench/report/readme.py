@@ -9,7 +9,6 @@ pages show are committed as `bench/results.json`; a test compares both.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 from mapt.bench.cli_errors import told_in_one_line
 from mapt.bench.report.constants import STAGES, percent, with_spread
+from mapt.docstrings import text_of
 from mapt.errors import InputError
 from mapt.io.atomic_files import atomic_file
 
@@ -155,18 +155,16 @@ _BLOCKS: dict[str, tuple[tuple[str, ...], Callable[[Report], str]]] = {
 @told_in_one_line()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Rewrite the pages with marked blocks, and keep the results beside the bench."""
-    from mapt.io.atomic_files import write_json
+    from mapt.io.atomic_files import read_json, read_text, write_json
 
-    parser = argparse.ArgumentParser(prog="python -m mapt.bench.report.readme", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m mapt.bench.report.readme", description=text_of(__name__)
+    )
     parser.add_argument("results", type=Path, nargs="?", default=RESULTS)
     parser.add_argument("--root", type=Path, default=ROOT, help="checkout")
     options = parser.parse_args(arguments)
-    try:
-        report = json.loads(options.results.read_text())
-        made = {page: render(page.read_text(), report) for page in pages(options.root)}
-    except (OSError, ValueError) as error:
-        where = f"{options.results} or the pages of {options.root}"
-        raise InputError(f"{where}: cannot be read ({error})") from None
+    report = read_json(options.results, "give one of `mapt bench --json`")
+    made = {page: render(read_text(page), report) for page in pages(options.root)}
     kept = {key: value for key, value in report.items() if key not in DROPPED}
     write_json(options.root / "bench" / "results.json", kept)
     for page, text in made.items():
