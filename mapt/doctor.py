@@ -47,7 +47,7 @@ OTHER_EXTRAS = {  # of modules that no line of the report is about
     "tensorboard": "train",
     "jinja2": "export",
     "rerun": "rerun",
-    "openvino": "bench",
+    "openvino": "openvino",
 }
 
 

@@ -25,6 +25,7 @@ from mapt.runtime.backends.ort import OrtBackend
 from mapt.runtime.backends.protocol import Backend, Tensors
 from mapt.runtime.backends.tensorrt import TensorrtBackend
 from mapt.runtime.bundle.manifest import Bundle
+from mapt.runtime.perception.self_test import self_test
 
 Kind = Literal["torch", "torch-best", "torch-compile", "ort", "openvino", "tensorrt"]
 Proof = Literal["proven here", "built only", "unproven"]
@@ -162,13 +163,22 @@ def open_contender(
         backend = PYTORCH[contender.kind](network.to(device or torch.device("cpu")))
     elif contender.kind == "ort":
         backend = OrtBackend(bundle, threads)
+    elif contender.kind == "openvino":
+        backend = _proven(OpenvinoBackend(bundle, threads), bundle)
     else:
-        backend = (
-            OpenvinoBackend(bundle, threads)
-            if contender.kind == "openvino"
-            else TensorrtBackend(bundle)
-        )
+        backend = TensorrtBackend(bundle)
     backend.name = contender.name
+    return backend
+
+
+def _proven(backend: Backend, bundle: Bundle) -> Backend:
+    """The backend, if it gives what the bundle's golden picture must give; else InputError."""
+    if bundle.golden:
+        try:
+            self_test(backend, bundle)
+        except InputError as error:
+            what = str(error).removeprefix(f"{bundle.golden}: ").split(", more than")[0]
+            raise InputError(f"OpenVINO computes the bundle wrongly: {what}") from None
     return backend
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from mapt.data.datasets.registry import find_datasets
 from mapt.data.loader import SampleRule, check_shares, end_workers, load_batches
 from mapt.errors import InputError
 from mapt.evaluation.device import arithmetic, describe_device
@@ -20,7 +21,7 @@ from mapt.model.targets import PairBatch
 from mapt.model.weights import read_card, save_weights
 from mapt.training.checkpoint import checkpoints, restore_checkpoint, save_checkpoint
 from mapt.training.checks.preflight import check_deployable, describe_batch, save_batch
-from mapt.training.config import LAST, TrainConfig
+from mapt.training.config import LAST, DatasetTable, TrainConfig
 from mapt.training.distributed import (
     any_process,
     default_threads,
@@ -311,13 +312,8 @@ def describe(config: TrainConfig) -> str:
             f"synthetic streets ({part.sequences} x {part.frames} frames, {size}, seed"
             f" {part.seed}{rare})"
         )
-    folders = {
-        "a KITTI-STEP folder": data.step,
-        "a MOTChallenge-STEP folder": data.motchallenge,
-        "KITTI-MOTS (research use only)": data.kitti_mots,
-        "Cityscapes (research use only)": data.cityscapes,
-    }
-    parts += [f"{name} ({part.split})" for name, part in folders.items() if part.root]
-    if data.camvid.root:
-        parts.append("CamVid train (research use only)")
+    for dataset in find_datasets():
+        table: DatasetTable = getattr(data, dataset.name)
+        if table.root:
+            parts.append(f"{dataset.origin} ({table.split})")
     return " + ".join(parts)

@@ -17,13 +17,12 @@ from mapt.runtime.backends.ort_binding import BoundSessions
 from mapt.runtime.backends.ort_providers import (
     CUDA,
     TF32,
-    Device,
     brief,
     choose_provider,
     cuda_options,
     open_session,
 )
-from mapt.runtime.backends.protocol import Tensors
+from mapt.runtime.backends.protocol import Backend, Device, Options, Tensors
 from mapt.runtime.bundle.graph_bytes import check_graph
 from mapt.runtime.bundle.manifest import Bundle
 from mapt.runtime.bundle.requirements import check_requirements
@@ -170,3 +169,8 @@ def _register(options: Any, library: Path) -> None:
         options.register_custom_ops_library(str(library))
     except Exception as error:
         raise InputError(f"{library}: ONNX Runtime does not take it ({brief(error)})") from error
+
+
+def open_bundle(bundle: Bundle, options: Options) -> Backend:
+    """Open a bundle, see `OrtBackend`."""
+    return OrtBackend(bundle, options.threads, options.device, options.tf32)

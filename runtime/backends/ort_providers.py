@@ -16,14 +16,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
 from mapt.errors import InputError
 from mapt.runtime.backends.operators import operator_providers, ranks_channels_last
+from mapt.runtime.backends.protocol import Device
 
-Device = Literal["auto", "cpu", "cuda"]
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 TF32 = "with TF32"  # behind a provider's name in `Backend.providers`

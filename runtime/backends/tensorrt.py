@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mapt.contract import BY_NAME, SUBGRAPHS, TensorSpec
 from mapt.errors import InputError
 from mapt.runtime.backends.cuda import CudaMemory, bindings
-from mapt.runtime.backends.protocol import Tensors
+from mapt.runtime.backends.protocol import Backend, Options, Tensors
 from mapt.runtime.backends.tensorrt_library import device_target, load_library, versioned
 from mapt.runtime.bundle.manifest import Bundle, EngineFile
 
@@ -237,3 +237,16 @@ class TensorrtBackend:
                 f"{file.path}: its tensor {wrong} is {have.get(wrong)}, the contract's"
                 f" {want.get(wrong)}; export the bundle again"
             )
+
+
+def open_bundle(bundle: Bundle, options: Options) -> Backend:
+    """Open a bundle, see `TensorrtBackend`; engines are as they were built, whatever `tf32` says.
+
+    Raises:
+        InputError: as there, or a CPU is asked for.
+    """
+    if options.device == "cpu":
+        raise InputError(
+            "backend 'tensorrt': runs on a GPU, not on device 'cpu'; take backend 'ort'"
+        )
+    return TensorrtBackend(bundle)

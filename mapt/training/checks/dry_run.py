@@ -21,7 +21,7 @@ from mapt.data.triplet import Source
 from mapt.errors import InputError
 from mapt.evaluation.device import arithmetic, describe_device
 from mapt.training.checks.preflight import check_deployable, describe_batch
-from mapt.training.config import StepData, TrainConfig
+from mapt.training.config import DatasetTable, TrainConfig
 from mapt.training.distributed import default_threads, first_process_first, join
 from mapt.training.loop import describe
 from mapt.training.reporting.validation import Validation
@@ -139,7 +139,7 @@ def _samples(config: TrainConfig, folder: Path, found: DryRun) -> SampleRule:
     if not opened:
         if not found.missing:
             found.missing.append(f"no training data: {NO_DATA}")
-        opened.append((StepData(), _stand_in(folder)))
+        opened.append((DatasetTable(), _stand_in(folder)))
         found.lines.append("no data: drawn frames stand in")
     else:
         found.lines.append(f"data: {describe(config)}")
