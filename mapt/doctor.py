@@ -178,7 +178,10 @@ def _lowerings(onnxruntime: str) -> str:
 
 
 def _package(package: Package) -> Finding:
-    """Is it there, and does it import? One that does not (a missing system library, another ABI) kills later runs."""
+    """Check that a package is installed and can be imported.
+
+    A missing system library or another ABI breaks the import, and would break later runs.
+    """
     what = package.distribution
     needed = not package.extra
     found = installed(package)

@@ -44,7 +44,9 @@ def measure_alone(
     device: str = "cpu",
     trust: Path | None = None,
 ) -> Alone:
-    """Run a backend in a new process, which asks for the signature of `trust` again where there is one.
+    """Measure a backend alone, in a new process.
+
+    The process checks the bundle's signature again if `trust` is given.
 
     Raises:
         RuntimeError: the process failed, with the last line that it printed, or gave no answer in

@@ -90,7 +90,10 @@ def _is_there(path: Path) -> bool:
 
 
 def _try(folder: Path, what: str) -> None:
-    """Make something in a folder: root may write everywhere, and still nothing can be made in /proc."""
+    """Check that a folder can be written to, by making a folder in it.
+
+    Permissions do not suffice: root may write everywhere, but nothing can be made in /proc.
+    """
     probe = folder / hidden_name("try")
     try:
         probe.mkdir()
@@ -229,10 +232,10 @@ def working_directory(parent: Path, name: str) -> Iterator[Path]:
 
 @contextmanager
 def own_folder(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a folder, which is made where there is none, and removed again where it stays empty.
+    """Lock a folder against other processes.
 
-    The lock ends with this process, however it does. On a file system without locks nobody is kept
-    out.
+    The folder is made if it is missing, and then removed again if it stays empty. The lock ends
+    with this process, however it ends. On a file system without locks nobody is kept out.
 
     Raises:
         InputError: another process has the folder.
@@ -316,7 +319,10 @@ def _unlock(handle: int) -> None:
 
 
 def _forget_locks() -> None:
-    """In a child: a lock lives as long as any process holds its handle, and a child may outlive its parent."""
+    """Close the handles of all locks in a forked child.
+
+    A lock lives as long as any process holds its handle, and a child may outlive its parent.
+    """
     while _held:
         with suppress(OSError):
             os.close(_held.pop())

@@ -240,7 +240,10 @@ def _exchange(one: Path, other: Path) -> None:
 
 
 def _holds_us(folder: Path) -> bool:
-    """Is the current folder this one, or in it? Exchanged, it would be gone from under the user's shell."""
+    """Tell whether the current folder is this one, or lies in it.
+
+    Replacing the folder would take the current folder away from the user's shell.
+    """
     return Path(os.path.realpath(os.curdir)).is_relative_to(folder)
 
 

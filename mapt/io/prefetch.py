@@ -37,9 +37,9 @@ def usable_cores() -> int:
 
 
 def bound_pools() -> None:
-    """Let NumPy, OpenCV and PyTorch, which are not loaded yet, start no more threads than there are usable cores.
+    """Limit the thread pools of NumPy, OpenCV and PyTorch to the usable cores.
 
-    What the user has set stays.
+    Call it before they are loaded. Limits that the user has set stay.
     """
     for name in POOLS:
         os.environ.setdefault(name, str(usable_cores()))

@@ -122,7 +122,10 @@ def restore_checkpoint(folder: Path, state: State, config: TrainConfig) -> list[
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """What a checkpoint holds; None where it is damaged, which shows in many ways. The one before it is whole."""
+    """Return the content of a checkpoint, or None if the file is damaged.
+
+    Damage raises many kinds of errors, so all of them count.
+    """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         whole = all(isinstance(content[key], kind) for key, kind in KINDS.items())

@@ -53,7 +53,10 @@ class StopRequest:
 
     @contextmanager
     def ends_wait(self) -> Iterator[None]:
-        """Inside this context, where nothing is half done, a signal raises `WaitEnded`: data may never come."""
+        """Let a signal raise `WaitEnded` inside this context.
+
+        Use it around a wait for data that may never come, where no work is half done.
+        """
         self._waiting = True
         try:
             if self.requested:

@@ -1,4 +1,7 @@
-"""Reads the file of the golden picture: NumPy's archive, of which every array is known before one is unpacked."""
+"""Reads the file of the golden picture, a NumPy archive.
+
+Type and shape of every array are checked before one is unpacked.
+"""
 
 from __future__ import annotations
 

@@ -87,7 +87,10 @@ def _check_model(model: Fields) -> None:
 
 
 def _check_graph(graph: Fields, nodes: list[Fields], rounds: dict[bytes, int] | None) -> None:
-    """Check a graph; `rounds` are the whole numbers that are written in it, None: it is a Loop's body."""
+    """Check the tensors, attributes and loops of a graph.
+
+    `rounds` holds the integer constants of the graph by name. It is None for a Loop's body.
+    """
     _check_tensors(graph, (GRAPH_TENSOR,), (GRAPH_SPARSE,))
     for node in nodes:
         for attribute in map(_fields, _messages(node, NODE_ATTRIBUTE)):
@@ -111,7 +114,7 @@ def _check_loop(node: Fields, attribute: Fields, rounds: dict[bytes, int] | None
 
 
 def _numbers(graph: Fields, nodes: list[Fields]) -> Iterator[tuple[bytes, int]]:
-    """The single whole numbers that are written in a graph, with the names under which nodes read them."""
+    """Yield the scalar integer constants of a graph, by the names under which nodes read them."""
     for tensor in map(_fields, _messages(graph, GRAPH_TENSOR)):
         yield _text(tensor, TENSOR_NAME), _number(tensor)
     for node in nodes:
@@ -151,7 +154,10 @@ def _messages(fields: Fields, number: int) -> list[memoryview]:
 
 
 def _merged(fields: Fields, number: int) -> Fields:
-    """The fields of a message that occurs once: where it is written in parts, protobuf joins them."""
+    """Return the fields of a message that occurs once.
+
+    If it is written in several parts, they are joined, as protobuf does.
+    """
     parts = _messages(fields, number)
     return _fields(parts[0] if len(parts) == 1 else memoryview(b"".join(parts)))
 

@@ -1,4 +1,7 @@
-"""Leaving the interpreter while a thread is in a step: native code cannot come back afterwards, so it is waited for."""
+"""Makes the interpreter wait at its end for threads that are in a step.
+
+Native code cannot return to an interpreter that has ended.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ def watch(turn: threading.Lock) -> None:
 
 
 def stay_out() -> None:
-    """Hold a daemon thread that comes while the interpreter ends: it would be stopped in the middle of native code."""
+    """Block a daemon thread that arrives while the interpreter ends.
+
+    Otherwise it would be stopped in the middle of native code.
+    """
     if _left.is_set() and threading.current_thread().daemon:
         threading.Event().wait()
 

@@ -1,4 +1,4 @@
-"""The golden picture's file: nothing of it is unpacked or unpickled that is not the array that it must be."""
+"""Only the expected arrays of the golden picture's file are unpacked, and none is unpickled."""
 
 import io
 import zipfile

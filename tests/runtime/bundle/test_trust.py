@@ -1,4 +1,4 @@
-"""A trusted key is asked for or not; what is no key is an error, and never means that none was asked for."""
+"""An invalid trusted key is an error, and never means that no signature is required."""
 
 import importlib
 from collections.abc import Callable
