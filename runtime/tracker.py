@@ -187,7 +187,7 @@ class PanopticTracker:
             self._state = restore(data, self.model, self.backend.info, self._empty)
 
     def health(self) -> Health:
-        """How the tracker is now; any thread may ask, and never waits for a step."""
+        """Return the current health; any thread may call it, and it never waits for a step."""
         return self._record.read()
 
     def step(
@@ -235,7 +235,7 @@ class PanopticTracker:
             return frame
 
     def __reduce__(self) -> NoReturn:
-        """A network cannot be copied or sent; what is remembered can."""
+        """Refuse to be copied or pickled: only the saved state can be transferred."""
         raise TypeError(
             "a tracker cannot be copied or pickled; load another one and give it save_state()'s"
             " bytes"

@@ -1,4 +1,4 @@
-"""Which backend runs a bundle here."""
+"""Chooses the backend that runs a bundle on this machine."""
 
 from __future__ import annotations
 

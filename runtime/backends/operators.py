@@ -89,5 +89,5 @@ def operator_providers(library: Path) -> tuple[str, ...]:
 
 
 def ranks_channels_last(graph: bytes) -> bool:
-    """Was an ONNX file written for a CPU alone, as `mapt export --ops custom` does?"""
+    """Tell whether an ONNX file was written for a CPU alone, as `mapt export --ops custom` does."""
     return CHANNELS_LAST.encode() in graph

@@ -148,7 +148,7 @@ class OrtBackend:
 
 
 def _options(onnxruntime: Any, threads: int) -> Any:
-    """Of every session."""
+    """Return the options of every session."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

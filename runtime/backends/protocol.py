@@ -1,4 +1,4 @@
-"""What the pipeline asks of whatever runs the network."""
+"""The interface that every backend implements."""
 
 from __future__ import annotations
 

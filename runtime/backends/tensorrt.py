@@ -58,7 +58,7 @@ class Machine:
 
 
 def find_machine() -> Machine:
-    """What there is here.
+    """Find the GPU, TensorRT and the CUDA bindings of this machine.
 
     Raises:
         InputError: no GPU, no TensorRT, or no CUDA bindings.
@@ -221,7 +221,7 @@ class TensorrtBackend:
         return context
 
     def _check(self, engine: Any, subgraph: str, file: EngineFile) -> None:
-        """The engine's tensors must be those of the contract."""
+        """Check that the engine's tensors are those of the contract."""
         modes = self.machine.trt.TensorIOMode
         spec = BY_NAME[subgraph]
         want = {t.name: (modes.INPUT, t.dtype, t.resolve(self.info.sizes)) for t in spec.inputs}

@@ -139,7 +139,7 @@ def _number(tensor: Fields) -> int:
 
 
 def _check_tensors(message: Fields, tensors: tuple[int, ...], sparse: tuple[int, ...]) -> None:
-    """Weights lie in the file itself."""
+    """Check that all weights, also sparse ones, lie in the file itself."""
     found = [part for number in tensors for part in _messages(message, number)]
     for number in sparse:
         for both in map(_fields, _messages(message, number)):
@@ -163,13 +163,16 @@ def _merged(fields: Fields, number: int) -> Fields:
 
 
 def _text(fields: Fields, number: int) -> bytes:
-    """A string that occurs once: the last one counts."""
+    """Return a string field that occurs once; if it is repeated, the last one counts."""
     found = _messages(fields, number)
     return bytes(found[-1]) if found else b""
 
 
 def _last(fields: Fields, number: int) -> int:
-    """A whole number that occurs once: the last one counts, 0 where there is none."""
+    """Return an integer field that occurs once.
+
+    If it is repeated, the last one counts. A missing field is 0.
+    """
     found = [value for value in fields.get(number, ()) if isinstance(value, int)]
     return found[-1] if found else 0
 
@@ -204,7 +207,7 @@ def _walk(message: memoryview) -> Iterator[tuple[int, Value]]:
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """A number of at most ten bytes, and where the next field starts."""
+    """Read a varint of at most ten bytes; also return where the next field starts."""
     value = 0
     for place, byte in enumerate(message[at : at + 10]):
         value |= (byte & 127) << 7 * place

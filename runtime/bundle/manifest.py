@@ -115,7 +115,10 @@ class Bundle:
 
 
 def seal(manifest: dict[str, Any]) -> str:
-    """The text of a manifest: its one form, with the SHA-256 of all else under the key `sha256`."""
+    """Return the canonical text of a manifest.
+
+    The key `sha256` holds the SHA-256 of all other content.
+    """
     content = _text({key: value for key, value in manifest.items() if key != "sha256"})
     return _text({**manifest, "sha256": hashlib.sha256(content.encode()).hexdigest()})
 
@@ -141,7 +144,7 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
             or value, a changed manifest, a path outside the folder, a missing or changed file.
     """
     path = folder / MANIFEST
-    content = _open_manifest(path)  # once: what is checked is what is used
+    content = _open_manifest(path)  # read once, so that the checked bytes are the bytes in use
     if trust is not None:
         check_signature(content, path, trust, folder / SIGNATURE)
     manifest = _read_manifest(path, content)
@@ -227,7 +230,7 @@ def _one_of(what: str, value: Any, known: tuple[str, ...]) -> str:
 
 
 def _precision(subgraph: str, own: Any, asked: str) -> str:
-    """A subgraph is in the precision that was asked for, or stayed in float32."""
+    """Check that every subgraph has the requested precision or stayed in float32."""
     return _one_of(
         f"the precision of {subgraph}", own, ("fp32", asked) if asked != "fp32" else ("fp32",)
     )
@@ -303,7 +306,7 @@ def _check_keys(path: Path, manifest: Any) -> None:
 
 
 def _conversion(path: Path, manifest: dict[str, Any]) -> str:
-    """What to do about an older bundle: the weights in it export again."""
+    """Tell how to convert an older bundle, by exporting the weights in it again."""
     weights = path.parent / WEIGHTS
     if not weights.is_file():
         return "export it with this version"

@@ -16,7 +16,7 @@ _left = threading.Event()
 
 
 def watch(turn: threading.Lock) -> None:
-    """Let the interpreter wait at its end for whoever holds this lock."""
+    """Make the interpreter wait at its end for the thread that holds this lock."""
     _turns.add(turn)
     atexit.unregister(_wait)
     atexit.register(_wait)  # last, so that it comes before what ends the libraries loaded so far
@@ -38,7 +38,7 @@ def _wait() -> None:
 
 
 def _forget() -> None:
-    """In a child: the thread that holds a lock is not here."""
+    """Forget all locks in a forked child, where no thread holds them."""
     for turn in [turn for turn in _turns if turn.locked()]:
         _turns.discard(turn)
 

@@ -46,12 +46,15 @@ def check_outputs(subgraph: str, outputs: Mapping[str, NDArray[Any]], info: Mode
 
 
 def _finite(values: NDArray[np.float32]) -> bool:
-    """Whether none is NaN or infinite, without an array of answers: NaN is its own minimum."""
+    """Tell whether all values are finite, without allocating an array.
+
+    The minimum of values with a NaN is NaN.
+    """
     return math.isfinite(values.min(initial=0)) and math.isfinite(values.max(initial=0))
 
 
 def check_instances(outputs: Mapping[str, NDArray[Any]], info: ModelInfo) -> None:
-    """Compare the instance head's values with what they mean.
+    """Check the ranges of the instance head's values.
 
     Raises:
         OutputError: a count outside 0..D, a class that is no thing, or a score outside [0,1].
@@ -79,7 +82,7 @@ def check_labels(labels: NDArray[np.uint8], info: ModelInfo) -> None:
 
 
 def failed(subgraph: str, error: Exception) -> BackendError:
-    """What a backend raised, in one line that names the subgraph."""
+    """Return the error that says in one line which subgraph failed, and why."""
     text = brief(error) if "CUDA failure" in str(error) else " ".join(str(error).split())
     return BackendError(
         f"{subgraph}: {type(error).__name__}: {text or 'no message'}; frame dropped"
@@ -88,7 +91,7 @@ def failed(subgraph: str, error: Exception) -> BackendError:
 
 @dataclass(frozen=True)
 class ImageSummary:
-    """What an image is like before any network has seen it.
+    """Properties of an image that are computed without the network.
 
     Attributes:
         blind: it is of one colour: black, white, or a covered lens.
@@ -101,7 +104,7 @@ class ImageSummary:
 
 
 def look_at(pixels: NDArray[np.uint8], letterbox: Letterbox, limits: Thresholds) -> ImageSummary:
-    """Look at the part of the network's input (1,H,W,3) that the image fills.
+    """Summarise the part of the network's input (1,H,W,3) that the image fills.
 
     `letterbox` tells which part that is.
     """
@@ -118,7 +121,7 @@ def alarms(
     recent: Sequence[tuple[int, int]],
     limits: Thresholds,
 ) -> tuple[Alarm, ...]:
-    """What is wrong with a labelled frame.
+    """Return the alarms of a labelled frame.
 
     Args:
         frozen: its pixels are those of the frame before.

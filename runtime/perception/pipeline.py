@@ -37,7 +37,7 @@ class Clock:
         self.ms: dict[str, float] = {}
 
     def left_ms(self) -> float | None:
-        """Until the deadline; None where there is none."""
+        """Return the milliseconds until the deadline; None if there is no deadline."""
         if self.deadline_ms is None:
             return None
         return self.deadline_ms - (time.perf_counter_ns() - self.start) / 1e6
@@ -54,7 +54,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Perception:
-    """What the single-frame heads say.
+    """The outputs of the single-frame heads.
 
     Attributes:
         pyramid: p4..p32, for the appearance head.

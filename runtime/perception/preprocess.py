@@ -40,7 +40,7 @@ class Letterbox:
 
 
 def check_image(image: object) -> None:
-    """Refuse what is not uint8 (h,w,3) with at least one pixel, and no more than OpenCV can count.
+    """Refuse an image that is not uint8 (h,w,3), is empty, or is too large for OpenCV.
 
     Raises:
         InputError: wrong type, dtype or shape.

@@ -74,7 +74,9 @@ class Scene:
 
 
 def import_scipy() -> None:
-    """Import what associates; it takes half a second, which would be the second frame's.
+    """Import the modules of the association, which takes half a second.
+
+    Otherwise the second frame would be delayed by it.
 
     Raises:
         OSError: there is no memory for it. OpenBLAS, which it loads, would ask again for ever.
