@@ -1,4 +1,4 @@
-"""`mapt eval`: predictions against ground truth."""
+"""`mapt eval`: scores predictions against ground truth."""
 
 from __future__ import annotations
 
