@@ -1,4 +1,4 @@
-"""What lies in a folder: files by suffix without hidden ones, and frames by their number."""
+"""Lists the visible files of a folder by suffix, and frames by their number."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def bound_pools() -> None:
 
 
 def check_threads(count: int, name: str = "threads") -> int:
-    """The number, if it is one of threads.
+    """Return the number if it is a valid number of threads.
 
     Raises:
         InputError: it is no whole number from 1 on, or more than a machine uses well.
