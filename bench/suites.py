@@ -36,11 +36,11 @@ from mapt.bench.report.console import (
     print_scale,
 )
 from mapt.config import preset
+from mapt.cores import usable_cores
 from mapt.data.datasets.kitti_step import list_sequences
 from mapt.errors import InputError
 from mapt.evaluation.evaluate import choose_sequences
 from mapt.io.image_files import read_rgb
-from mapt.io.prefetch import usable_cores
 from mapt.model.weights import load_weights
 from mapt.runtime.backends.ort import OrtBackend
 from mapt.runtime.backends.protocol import Backend

@@ -13,8 +13,8 @@ from types import FrameType
 
 import typer
 
+from mapt.cores import bound_pools
 from mapt.errors import InputError, printable
-from mapt.io.prefetch import bound_pools
 
 app = typer.Typer(
     name="mapt",

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mapt.cores import usable_cores
 from mapt.errors import InputError
 from mapt.io.atomic_files import temporary_folder
-from mapt.io.prefetch import usable_cores
 from mapt.io.pretrained import shipped_weights
 from mapt.probes import ONNX_RUNTIME, PACKAGES, Package, ask, installed, version
 from mapt.runtime.backends.tensorrt_library import extras

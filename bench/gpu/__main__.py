@@ -21,10 +21,10 @@ from mapt.bench.gpu.registry import Check, Need, choose, listed
 from mapt.bench.gpu.runner import CheckRun
 from mapt.bench.gpu.screen import Screen
 from mapt.bench.machine import describe_machine
+from mapt.cores import usable_cores
 from mapt.docstrings import text_of
 from mapt.errors import InputError
 from mapt.io.atomic_files import check_writable, write_json
-from mapt.io.prefetch import usable_cores
 
 MINUTES = 6.0
 

@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from mapt.io.prefetch import usable_cores
+from mapt.cores import usable_cores
 from mapt.runtime.backends.protocol import Tensors
 
 CODES = 127  # largest code of a filter

@@ -99,8 +99,8 @@ def bench(  # noqa: PLR0917  (the command's options)
     from mapt.bench.report.compare import check_comparable, read_report
     from mapt.bench.suites import Setting, check_frames
     from mapt.commands._shared.size import parse_size
+    from mapt.cores import check_threads, usable_cores
     from mapt.evaluation.device import find_device
-    from mapt.io.prefetch import check_threads, usable_cores
     from mapt.model.class_names import check_streets
     from mapt.runtime.bundle.manifest import read_bundle
 

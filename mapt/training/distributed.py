@@ -11,9 +11,9 @@ from datetime import timedelta
 import torch
 from torch import Tensor, distributed, nn
 
+from mapt.cores import usable_cores
 from mapt.errors import InputError
 from mapt.evaluation.device import why_missing
-from mapt.io.prefetch import usable_cores
 from mapt.metrics.distributed_eval import world_size
 
 LONGEST_WAIT = timedelta(hours=2)  # while one process renders or evaluates

@@ -6,8 +6,8 @@ import importlib
 import logging
 from typing import Literal, get_args
 
+from mapt.cores import check_threads, usable_cores
 from mapt.errors import InputError
-from mapt.io.prefetch import check_threads, usable_cores
 from mapt.runtime.backends.ort_providers import check_device, say_once
 from mapt.runtime.backends.protocol import Backend, Options
 from mapt.runtime.bundle.manifest import Bundle

@@ -8,8 +8,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mapt.contract import BY_NAME
+from mapt.cores import usable_cores
 from mapt.errors import InputError
-from mapt.io.prefetch import usable_cores
 from mapt.runtime.backends.protocol import Backend, Options, Tensors
 from mapt.runtime.bundle.manifest import Bundle
 

@@ -10,8 +10,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mapt.contract import BY_NAME
+from mapt.cores import check_threads, require_threads, usable_cores
 from mapt.errors import InputError
-from mapt.io.prefetch import check_threads, require_threads, usable_cores
 from mapt.runtime.backends.operators import library_for
 from mapt.runtime.backends.ort_binding import BoundSessions
 from mapt.runtime.backends.ort_providers import (

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.runtime.backends.protocol import Backend, Tensors
-from mapt.runtime.monitoring.output_monitor import (
+from mapt.runtime.perception.fusion import Detections, sigmoid
+from mapt.runtime.perception.output_checks import (
     check_instances,
     check_labels,
     check_outputs,
     failed,
 )
-from mapt.runtime.perception.fusion import Detections, sigmoid
 from mapt.runtime.perception.workspace import Workspace
 
 Float = NDArray[np.float32]

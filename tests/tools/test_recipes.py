@@ -1,4 +1,4 @@
-"""ARCHITECTURE's "Where to add": a dataset and a backend touch the files that it names, no others."""
+"""A dataset and a backend are added in the files that ARCHITECTURE names, and in no others."""
 
 import re
 import shutil

@@ -30,7 +30,7 @@ def test_set_reads_toml_values_and_bare_words(config_file: Path) -> None:
             "bf16=true",
         ],
     )
-    assert config.schedule.iterations == 7 and getattr(config.data, "step").split == "val"
+    assert config.schedule.iterations == 7 and config.data.model_dump()["step"]["split"] == "val"
     assert config.data.intervals == (3,) and config.model.detections == 20 and config.bf16 is True
 
 

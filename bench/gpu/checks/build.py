@@ -14,7 +14,7 @@ from types import ModuleType
 
 from mapt.bench.gpu.context import Context, Result
 from mapt.bench.gpu.needs import ROOT
-from mapt.io.prefetch import usable_cores
+from mapt.cores import usable_cores
 
 ARCHITECTURE = "90"
 ENTRY = re.compile(r"Compiling entry function '(\w+)' for")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from mapt.bench.gpu.context import Context, Result, Skip
 from mapt.bench.gpu.device import peak_gib, reset_peak
-from mapt.io.prefetch import usable_cores
+from mapt.cores import usable_cores
 from mapt.training.config import TrainConfig, find_config, read_config
 from mapt.training.loop import train
 
