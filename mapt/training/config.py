@@ -1,4 +1,7 @@
-"""What `mapt train` reads: a TOML file over these defaults, and `--set key=value` over both."""
+"""The configuration of `mapt train`.
+
+A TOML file overrides these defaults, and `--set key=value` overrides both.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,7 @@ class SyntheticData(Frozen):
 
 
 class SmallSyntheticData(SyntheticData):
-    """Drawn at the network's size, where the first set is scaled down."""
+    """Synthetic sequences drawn at the network's size; those of the first set are scaled down."""
 
     height: int = Field(192, ge=32, le=LONGEST)
     width: int = Field(624, ge=32, le=LONGEST)
@@ -72,7 +75,7 @@ class SmallSyntheticData(SyntheticData):
 
 
 class RareSyntheticData(SmallSyntheticData):
-    """Of what the other two show too seldom to be learned."""
+    """Synthetic sequences of what the other two sets show too rarely to be learned."""
 
     seed: int = Field(3000, ge=0)
     rare: Rare = 0.5
@@ -226,7 +229,7 @@ class TrainConfig(Frozen):
 
     @property
     def crops(self) -> tuple[tuple[int, int], ...]:
-        """Heights and widths of the views trained on, pixels."""
+        """Return the heights and widths of the crops for training, in pixels."""
         return self.data.crops or ((self.model.height, self.model.width),)
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""One process per device, as torchrun starts them; a single one without it."""
+"""Runs one process per device under torchrun, and a single one without it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,15 @@ class Rank:
 
     @property
     def first(self) -> bool:
-        """This process writes the files."""
+        """Whether this process writes the files."""
         return self.rank == 0
 
 
 def first_process() -> bool:
-    """Is this the process that writes and speaks? Known before the processes meet."""
+    """Tell whether this process writes files and messages.
+
+    The answer is known before `join`.
+    """
     return os.environ.get("RANK", "0") == "0"
 
 

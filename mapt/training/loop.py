@@ -109,7 +109,7 @@ def _check_run(config: TrainConfig, folder: Path, resume: bool, init: Path | Non
 
 
 class TrainingRun:
-    """A run from the state it is given to its last iteration."""
+    """A training run, from a given state to the last iteration."""
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ class TrainingRun:
             self.log = RunLog(folder, state.iteration, self.total, config.log_every)
 
     def finish(self) -> None:
-        """Every iteration that is left; raises as `train` does."""
+        """Run every remaining iteration; raises as `train` does."""
         config = self.config
         state = self.state
         batches = load_batches(
@@ -172,7 +172,7 @@ class TrainingRun:
             log.summary(config.schedule.batch, {"skipped": len(state.skipped), **best})
 
     def _begin(self) -> None:
-        """What is known, and what is worth checking, before the first step."""
+        """Report and check what is known before the first step."""
         state = self.state
         log = self.log
         verb = "resumed" if state.iteration else "started"
@@ -194,7 +194,7 @@ class TrainingRun:
             check_deployable(state)
 
     def _iterate(self, batch: PairBatch, waited: float, stop: StopRequest) -> bool:
-        """One step and what is due after it; True: the run was asked to stop."""
+        """Take one step and do what is due after it; True if the run was asked to stop."""
         config = self.config
         state = self.state
         log = self.log
@@ -241,7 +241,7 @@ class TrainingRun:
             self.log.note(f"wrote {path.name}")
 
     def _save_weights(self, name: str) -> None:
-        """The averaged weights with what they were trained on."""
+        """Save the averaged weights with a description of their training data."""
         if self.place.first:
             schedule = self.config.schedule
             card = {
@@ -274,7 +274,7 @@ def total_iterations(config: TrainConfig, samples: SampleRule) -> int:
 def timed(
     batches: Iterator[PairBatch], wait: Callable[[], AbstractContextManager[None]] = nullcontext
 ) -> Iterator[tuple[PairBatch, float]]:
-    """Batches with the seconds that were waited for each, inside `wait()`."""
+    """Yield each batch with the seconds that it was waited for, inside `wait()`."""
     while True:
         start = time.monotonic()
         with wait():

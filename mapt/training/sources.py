@@ -1,4 +1,7 @@
-"""The datasets of a configuration; synthetic sequences are rendered when they are first needed."""
+"""Opens the datasets of a configuration.
+
+Synthetic sequences are rendered when they are first needed.
+"""
 
 from __future__ import annotations
 
