@@ -49,7 +49,7 @@ class Operators:
 
     @property
     def total(self) -> int:
-        """Of all kinds."""
+        """The sum over all kinds of operators."""
         return self.convolution + self.linear + self.product + self.sample
 
     def __add__(self, other: Operators) -> Operators:

@@ -37,7 +37,7 @@ COMPILED = (
 
 @dataclass(frozen=True)
 class BackendVariant:
-    """A row of the tables.
+    """A backend with a bundle, one row of the tables.
 
     Attributes:
         name: of the row.
@@ -62,7 +62,7 @@ class Verification:
 
 
 class TorchBest(TorchBackend):
-    """PyTorch as fast as it goes without translation: batch norms folded, channels last."""
+    """The fastest eager PyTorch: batch norms folded, channels last."""
 
     name = "torch-best"
 
@@ -116,7 +116,7 @@ PYTORCH: dict[str, type[TorchBackend]] = {
 def list_contenders(
     bundle: Bundle, others: list[Bundle], compiled: bool = False
 ) -> list[BackendVariant]:
-    """Every row there may be; the first is the reference.
+    """List every backend variant; the first is the reference.
 
     Args:
         bundle: what is measured.
@@ -145,7 +145,7 @@ def list_contenders(
 def open_contender(
     contender: BackendVariant, threads: int, device: torch.device | None = None
 ) -> Backend:
-    """Its backend, with the row's name.
+    """Open the backend of a variant, under the row's name.
 
     Args:
         contender: the row.
@@ -183,7 +183,7 @@ def _proven(backend: Backend, bundle: Bundle) -> Backend:
 
 
 def standing(contender: BackendVariant, error: InputError | None) -> Verification:
-    """What may be said of a row: `error` is why it could not be opened."""
+    """Tell how far a row is verified; `error` is why it could not be opened."""
     if error is None:
         return Verification("proven here")
     if contender.kind == "tensorrt" and contender.bundle.engines:

@@ -25,7 +25,7 @@ LIMIT = 3600.0  # seconds until a process that does not answer is ended
 
 @dataclass(frozen=True)
 class Alone:
-    """What a process of its own showed.
+    """The measurements of a backend in its own process.
 
     Attributes:
         peak_mib: most memory that was resident (Linux), with interpreter and libraries.

@@ -1,4 +1,4 @@
-"""Frames to compare on, with their labels where there are any."""
+"""Reads the frames to compare on, and their labels if there are any."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class FrameSequence:
 
     @property
     def name(self) -> str:
-        """Of the sequence."""
+        """The sequence's name."""
         return self.source.name
 
     @property
     def labelled(self) -> bool:
-        """Has every frame a label?"""
+        """Whether every frame has a label."""
         return isinstance(self.source, Sequence)
 
     def __len__(self) -> int:

@@ -29,7 +29,7 @@ DROPPED = ("samples_ms", "yardstick_ms", "labels", "parity")
 
 
 def render(text: str, report: Report) -> str:
-    """A page's text with every block that the report has numbers for made anew.
+    """Return a page's text with new blocks wherever the report has numbers.
 
     Raises:
         InputError: a block of an unknown name.
