@@ -42,7 +42,7 @@ def operator_providers() -> tuple[str, int, tuple[str, ...]]:
 
 
 def placed(backend: OrtBackend) -> dict[str, str]:
-    """What runs each subgraph, as the sessions themselves say."""
+    """Return what runs each subgraph, according to the sessions."""
     return {name: session.get_providers()[0] for name, session in backend.sessions.items()}
 
 

@@ -1,4 +1,4 @@
-"""What the run is on."""
+"""Checks and describes the machine of a run."""
 
 from __future__ import annotations
 
