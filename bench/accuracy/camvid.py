@@ -56,7 +56,7 @@ CAMVID = np.array((3, 4, 1, 1, 7, 2, 6, 6, 5, 5, 0, 9, 10, 8, 8, 8, 8, 10, 10), 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How often a class was taken for which: (11,11) int64, rows are the truth."""
+    """The confusion matrix of the classes, (11,11) int64; rows are the ground truth."""
 
     confusion: NDArray[np.int64]
 

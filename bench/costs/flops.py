@@ -130,7 +130,7 @@ def _parameters(module: nn.Module) -> int:
 
 
 def count(call: Callable[..., Any], *arguments: Any) -> tuple[Any, Operators]:
-    """What a call returns, and its multiply-adds.
+    """Return the result of a call, and its multiply-adds.
 
     Raises:
         RuntimeError: an operator that the convention does not know; a fault of this program.

@@ -49,7 +49,7 @@ class FrameSequence:
         return isinstance(self.source, Sequence)
 
     def __len__(self) -> int:
-        """How many frames; of a video what its container announces."""
+        """Return the number of frames; for a video, the number that its container announces."""
         return len(self.source.images) if isinstance(self.source, Sequence) else len(self.source)
 
     def frames(self, labels: ClassSet) -> Iterator[ClipFrame]:

@@ -64,7 +64,7 @@ class PrecisionTrial:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate decided.
+    """The decision of the accuracy gate.
 
     Attributes:
         kept: heads that keep the lower precision.

@@ -130,7 +130,7 @@ def _frames(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def _length_bytes(stream: Any) -> int:
-    """How many bytes give a NAL unit's length in this stream; 0: there are no such units."""
+    """Return the size in bytes of a NAL unit's length field; 0 if the stream has none."""
     extra = bytes(stream.codec_context.extradata or b"")
     place = {"h264": 4, "hevc": 21}.get(stream.codec_context.name)
     return (extra[place] & 3) + 1 if place and len(extra) > place and extra[0] == 1 else 0

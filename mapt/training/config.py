@@ -92,7 +92,7 @@ class DatasetTable(Frozen):
 
 
 class _DataConfig(Frozen):
-    """Where samples come from and how they are varied."""
+    """The sources of samples, and their augmentation."""
 
     crops: tuple[Crop, ...] = Field(
         (),

@@ -21,7 +21,7 @@ LONGEST_WAIT = timedelta(hours=2)  # while one process renders or evaluates
 
 @dataclass(frozen=True)
 class Rank:
-    """Which of `world` processes this is, and the device it computes on."""
+    """The number of this process among `world` processes, and its device."""
 
     device: torch.device = torch.device("cpu")  # noqa: RUF009  (immutable)
     rank: int = 0
@@ -100,7 +100,10 @@ def average(values: Tensor, place: Rank) -> Tensor:
 
 
 def any_process(own: tuple[bool, ...], place: Rank) -> list[bool]:
-    """Whether each holds on any process; a single process asks no device."""
+    """Tell of each flag whether it holds on any process.
+
+    A single process answers without using its device.
+    """
     if place.world == 1:
         return list(own)
     return (

@@ -88,7 +88,10 @@ def train(
 
 
 def _check_run(config: TrainConfig, folder: Path, resume: bool, init: Path | None) -> None:
-    """Does the folder hold what this run may go on with, and nothing that it would replace?"""
+    """Check that this run may use the folder.
+
+    The folder may hold a run to resume, but no files that this run would replace.
+    """
     there = checkpoints(folder)
     if there and not resume:
         raise InputError(

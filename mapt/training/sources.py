@@ -154,7 +154,7 @@ def render_once(data: SyntheticData, folder: Path) -> Path:
 
 
 def _read_recipe(folder: Path) -> dict[str, object] | None:
-    """What a folder was rendered with; None if it says nothing that can be read."""
+    """Return the settings that a folder was rendered with; None if they cannot be read."""
     from mapt.synthetic.dataset import RECIPE
 
     try:

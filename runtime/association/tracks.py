@@ -25,7 +25,7 @@ MAX_ID = 2**31 - 1
 
 @dataclass(frozen=True)
 class TrackState:
-    """What is remembered of a track.
+    """The remembered state of a track.
 
     Attributes:
         id, label, score: as in `Track`.

@@ -28,7 +28,7 @@ def bindings() -> Any:
 
 
 class CudaMemory:
-    """What one backend holds on the current device; freed with it.
+    """The memory and stream of one backend on the current device, freed with it.
 
     Args:
         api: `cuda.bindings.runtime`.

@@ -42,7 +42,7 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Machine:
-    """What engines are run with.
+    """The libraries and the GPU that run engines.
 
     Attributes:
         trt: TensorRT's module.

@@ -17,7 +17,7 @@ BLOCK = 1 << 20  # bytes
 
 @dataclass(frozen=True)
 class Contents:
-    """What was checked against a manifest.
+    """The files of a bundle that were checked against its manifest.
 
     Attributes:
         kept: the bytes of the files that are read once, when the bundle is.

@@ -21,7 +21,7 @@ MOST_PIXELS = 2**30
 
 @dataclass(frozen=True)
 class Letterbox:
-    """How an image lies in the network's input.
+    """The position of an image in the network's input.
 
     Attributes:
         height, width: of the image, pixels.

@@ -40,5 +40,5 @@ class Workspace:
         return held[: count * kind.itemsize].view(kind).reshape(shape)
 
     def holds(self, array: NDArray[Any]) -> bool:
-        """Whether any of an array lies in this memory."""
+        """Tell whether any part of an array lies in this memory."""
         return any(np.may_share_memory(held, array) for held in self._held.values())

@@ -179,7 +179,7 @@ class RunLog(SilentLog):
             )
 
     def summary(self, pairs: int, more: Mapping[str, object]) -> None:
-        """What this part of the run was, as the last line and `summary.json`.
+        """Write the summary of this part of the run as the last line and `summary.json`.
 
         Args:
             pairs: a step.

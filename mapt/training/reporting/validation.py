@@ -35,7 +35,7 @@ class Validation:
         )
 
     def due(self, iteration: int, last: int) -> bool:
-        """Whether to evaluate after this many iterations."""
+        """Tell whether to evaluate after this many iterations."""
         return bool(self.sequences) and (iteration == last or iteration % self.config.every == 0)
 
     def run(self, state: State) -> dict[str, float | None]:
