@@ -114,7 +114,16 @@ def test_every_command_asks_for_the_signature(
     assert ran.code == 2 and "--trust: is for bundles" in ran.err
 
 
-@pytest.mark.parametrize("module", ["latency.isolated", "accuracy.camvid", "latency.soak", "accuracy.teleports", "accuracy.thresholds"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "latency.isolated",
+        "accuracy.camvid",
+        "latency.soak",
+        "accuracy.teleports",
+        "accuracy.thresholds",
+    ],
+)
 def test_every_measurement_asks_for_the_signature(
     module: str,
     bundle: Path,
