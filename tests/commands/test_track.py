@@ -167,7 +167,7 @@ def test_a_file_that_is_no_video(mapt: Run, bundle: Path, tmp_path: Path) -> Non
     ("arguments", "words"),
     [
         (("--save", "gif"), "--save gif: gif is unknown"),
-        (("--save", ""), "nothing is unknown"),
+        (("--save", ""), "an argument is empty (after --save)"),
         (("--association", "magic"), "--association magic: unknown"),
         (("--size", "64x64"), "a bundle has one size"),
         (("--model", "nowhere"), "nowhere: no such bundle or weights"),
