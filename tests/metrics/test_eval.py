@@ -6,34 +6,32 @@ A user's mistake is one line with exit code 2.
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from mapt.cli import main
 from mapt.labels.class_sets import KITTI_STEP
 from mapt.labels.step_png import write_step
 from mapt.metrics import PanopticTrackingMetrics
 from mapt.metrics.tables import show
+from tests.conftest import Ran
 from tests.metrics.conftest import GT, PRED
 from tests.metrics.drawing import draw, score_all
 
 
 @pytest.fixture
 def mapt(  # type: ignore[no-untyped-def]
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    mapt: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ):
-    """Run the command line in this process: (exit code, output, errors)."""
+    """Run the command line in this process, with tables of this width."""
+    monkeypatch.setenv("COLUMNS", "120")
 
     def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mapt", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "120")
-        with pytest.raises(SystemExit) as stop:
-            main()
-        captured = capsys.readouterr()
-        return int(stop.value.code or 0), captured.out, captured.err
+        ran = mapt(*arguments)
+        return ran.code, ran.out, ran.err
 
     return run
 
