@@ -62,7 +62,7 @@ def too_old(compiler: str) -> str | None:
 
 @functools.cache
 def hardening(compiler: str) -> tuple[list[str], list[str]]:
-    """The options that harden a library, to compile and to link; those that a compiler takes without a word.
+    """The options that harden a library, to compile and to link, as far as the compiler knows them.
 
     Args:
         compiler: a program, by name or by path; one that is not there takes none.

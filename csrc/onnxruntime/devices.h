@@ -4,10 +4,10 @@
 // for CUDA's provider is registered for the CPU's, with the kernels run as loops (csrc/shim).
 #pragma once
 
-#include "tensors.h"
+#include "onnxruntime/tensors.h"
 
 #if defined(MAPT_CUDA) || defined(MAPT_CUDA_AS_CPU)
-#include "../kernels/cuda_kernels.h"
+#include "cuda/kernels.h"
 #endif
 
 namespace mapt_ort {

@@ -1,5 +1,5 @@
 // What ONNX Runtime and `runtime/backends/ort.py` call.
-#include "operators.h"
+#include "onnxruntime/operators.h"
 
 #define MAPT_EXPORT extern "C" __attribute__((visibility("default")))
 

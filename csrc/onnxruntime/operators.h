@@ -7,7 +7,7 @@
 
 #include <memory>
 
-#include "devices.h"
+#include "onnxruntime/devices.h"
 
 namespace mapt_ort {
 

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "../../third_party/onnxruntime/onnxruntime_c_api.h"
-#include "../kernels/kernels.h"
-#include "../kernels/limits.h"
+#include "common/limits.h"
+#include "cpu/kernels.h"
 
 namespace mapt_ort {
 

@@ -4,8 +4,8 @@
 #include <cstring>
 #include <memory>
 
-#include "../kernels/cuda_kernels.h"
-#include "grid.h"
+#include "cuda/kernels.h"
+#include "shim/grid.h"
 
 namespace {
 

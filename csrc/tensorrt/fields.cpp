@@ -1,4 +1,4 @@
-#include "fields.h"
+#include "tensorrt/fields.h"
 
 #include <cstring>
 

@@ -1,7 +1,7 @@
 // What TensorRT's plugin registry calls when it loads this library.
 #include <cstdio>
 
-#include "operators.h"
+#include "tensorrt/operators.h"
 
 #define MAPT_EXPORT extern "C" __attribute__((visibility("default")))
 

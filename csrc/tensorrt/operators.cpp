@@ -1,4 +1,4 @@
-#include "operators.h"
+#include "tensorrt/operators.h"
 
 namespace mapt_trt {
 namespace {

@@ -1,7 +1,7 @@
 // The operators that are plugins, of the names, inputs and attributes that mapt/ops gives the nodes of its domain.
 #pragma once
 
-#include "plugin.h"
+#include "tensorrt/plugin.h"
 
 namespace mapt_trt {
 

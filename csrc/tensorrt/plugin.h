@@ -13,9 +13,9 @@
 #include <array>
 #include <string>
 
-#include "../kernels/cuda_kernels.h"
-#include "../kernels/limits.h"
-#include "fields.h"
+#include "common/limits.h"
+#include "cuda/kernels.h"
+#include "tensorrt/fields.h"
 
 namespace mapt_trt {
 

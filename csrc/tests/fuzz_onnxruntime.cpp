@@ -10,8 +10,8 @@
 #include <memory>
 #include <string>
 
-#include "../onnxruntime/operators.h"
-#include "random.h"
+#include "onnxruntime/operators.h"
+#include "tests/random.h"
 
 extern "C" OrtStatus* ORT_API_CALL RegisterCustomOps(OrtSessionOptions* options, const OrtApiBase* base);
 

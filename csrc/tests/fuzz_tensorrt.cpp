@@ -9,8 +9,8 @@
 #include <memory>
 #include <string>
 
-#include "plugins.h"
-#include "random.h"
+#include "tests/plugins.h"
+#include "tests/random.h"
 
 namespace {
 

@@ -3,10 +3,10 @@
 
 #include <atomic>
 
-#include "../kernels/kernels.h"
-#include "deform_conv.h"
-#include "propagate.h"
-#include "roi_align.h"
+#include "cpu/kernels.h"
+#include "operators/deform_conv/torch.h"
+#include "operators/propagate/torch.h"
+#include "operators/roi_align/torch.h"
 
 namespace {
 

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "../kernels/kernels.h"
+#include "cpu/kernels.h"
 
 TORCH_LIBRARY(mapt, m) {
   m.def(

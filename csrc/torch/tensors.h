@@ -13,8 +13,8 @@
 #include <tuple>
 #include <vector>
 
-#include "../kernels/limits.h"
-#include "../kernels/params.h"
+#include "common/limits.h"
+#include "common/params.h"
 
 namespace mapt_torch {
 

@@ -1,0 +1,91 @@
+// How every kernel here is started: a functor called once for each (row, column), columns in neighbouring threads.
+//
+// nvcc launches the grid; any other compiler runs the same grid, block by block, as loops (csrc/shim), which is how the
+// tests execute this source without a GPU. So: no shared memory, no barriers, no warp intrinsics.
+#pragma once
+
+#undef MAPT_ISA
+#define MAPT_ISA cuda
+
+#include "common/limits.h"
+#include "cuda/kernels.h"
+
+#if defined(__CUDACC__)
+#include <cuda_runtime_api.h>
+#define MAPT_UNROLL _Pragma("unroll")
+#else
+#include "shim/grid.h"
+#define MAPT_UNROLL
+#endif
+
+MAPT_BEGIN
+
+constexpr int kThreads = 128;
+
+template <class F>
+__global__ void __launch_bounds__(kThreads, 4) run_grid(const F f, int64_t rows, int64_t columns) {
+  for (int64_t row = blockIdx.y; row < rows; row += gridDim.y) {
+    const int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+    for (int64_t column = first; column < columns; column += static_cast<int64_t>(gridDim.x) * blockDim.x) {
+      f(row, column);
+    }
+  }
+}
+
+template <class F>
+const char* launch([[maybe_unused]] Stream stream, int64_t rows, int64_t columns, const F& f) {
+  if (rows <= 0 || columns <= 0) return nullptr;
+  const dim3 grid(static_cast<unsigned>(smaller<int64_t>(divide_up(columns, kThreads), int64_t{1} << 20)),
+                  static_cast<unsigned>(smaller<int64_t>(rows, 65535)));
+#if defined(__CUDACC__)
+  run_grid<F><<<grid, dim3(kThreads), 0, stream>>>(f, rows, columns);
+  const cudaError_t error = cudaGetLastError();
+  return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
+#else
+  shim::run(grid, dim3(kThreads), run_grid<F>, f, rows, columns);
+  return nullptr;
+#endif
+}
+
+// The first failure of several launches.
+inline const char* first_of(const char* a, const char* b) { return a ? a : b; }
+
+// Writes `value` to every element.
+template <class N>
+struct Fill {
+  N* data;
+  N value;
+  int64_t columns;
+  MAPT_INLINE void operator()(int64_t row, int64_t column) const { data[row * columns + column] = value; }
+};
+
+template <class N>
+const char* fill(Stream stream, N* data, int64_t count, N value) {
+  return data ? launch(stream, 1, count, Fill<N>{data, value, count}) : nullptr;
+}
+
+// Hands out pieces of the caller's memory; without any, only counts.
+class Pieces {
+ public:
+  explicit Pieces(void* memory) : memory_(static_cast<char*>(memory)) {}
+
+  // Memory for a * b * ... elements.
+  //
+  // Raises std::bad_alloc where no number of bytes is large enough.
+  template <class N, class... Factors>
+  N* take(Factors... factors) {
+    const int64_t at = bytes_, more = product({factors..., int64_t{sizeof(N)}});
+    if (more > kMostBytes - at) throw std::bad_alloc();
+    bytes_ += round_up(more, 256);
+    return memory_ ? reinterpret_cast<N*>(memory_ + at) : nullptr;
+  }
+
+  size_t bytes() const { return static_cast<size_t>(bytes_); }
+
+ private:
+  static constexpr int64_t kMostBytes = INT64_MAX / 2;  // so that rounding up has room
+  char* memory_;
+  int64_t bytes_ = 0;
+};
+
+MAPT_END
