@@ -22,7 +22,7 @@ template <class T>
 void to_lanes(const T* planes, int64_t count, Border border, T* dst, int64_t cell_step, int64_t group_step,
               const Parallel& parallel) {
   constexpr int64_t lanes = kLanes<T>;
-  const int64_t groups = divide_up(count, lanes), pixels = border.height * border.width;
+  const int64_t groups = ceil_div(count, lanes), pixels = border.height * border.width;
   parallel_for(parallel, groups * (border.height + 3), [=](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t group = task / (border.height + 3), row = task % (border.height + 3);
@@ -33,10 +33,10 @@ void to_lanes(const T* planes, int64_t count, Border border, T* dst, int64_t cel
       }
       store(cells, Vec<T>{});
       store(cells + (border.width + 1) * cell_step, Vec<T>{});
-      const int64_t used = smaller(lanes, count - group * lanes);
+      const int64_t used = min(lanes, count - group * lanes);
       const T* source = planes + group * lanes * pixels + (row - 1) * border.width;
       for (int64_t x = 0; x < border.width; x += lanes) {
-        const int64_t left = smaller(lanes, border.width - x);
+        const int64_t left = min(lanes, border.width - x);
         Vec<T> square[lanes];
         for (int64_t i = 0; i < lanes; ++i) square[i] = i < used ? load(source + i * pixels + x, left) : Vec<T>{};
         transpose<T>(square);
@@ -51,15 +51,15 @@ template <class T>
 void from_lanes(const T* src, int64_t parts, int64_t part_step, int64_t cell_step, int64_t group_step, Border border,
                 T* planes, int64_t count, const Parallel& parallel) {
   constexpr int64_t lanes = kLanes<T>;
-  const int64_t groups = divide_up(count, lanes), pixels = border.height * border.width;
+  const int64_t groups = ceil_div(count, lanes), pixels = border.height * border.width;
   parallel_for(parallel, groups * border.height, [=](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t group = task / border.height, row = task % border.height;
       const T* cells = src + group * group_step + ((row + 1) * border.pitch() + 1) * cell_step;
-      const int64_t used = smaller(lanes, count - group * lanes);
+      const int64_t used = min(lanes, count - group * lanes);
       T* target = planes + group * lanes * pixels + row * border.width;
       for (int64_t x = 0; x < border.width; x += lanes) {
-        const int64_t left = smaller(lanes, border.width - x);
+        const int64_t left = min(lanes, border.width - x);
         Vec<T> square[lanes];
         for (int64_t i = 0; i < lanes; ++i) {
           square[i] = Vec<T>{};

@@ -11,14 +11,14 @@
 
 namespace mapt {
 
-constexpr int64_t kMostElements = int64_t{1} << 44;  // of a tensor, as if no axis were empty
-constexpr int64_t kMostPixels = int64_t{1} << 31;    // of a map, of a field's samples and of rows that int32 counts
-constexpr int32_t kMostStep = 1 << 15;               // stride, padding, dilation; input pixels of a level's cell
-constexpr int32_t kMostBins = 256;                   // along a side of a pooled box
-constexpr int32_t kMostSamples = 64;                 // along a side of a bin
+constexpr int64_t kMaxElements = int64_t{1} << 44;  // of a tensor, as if no axis were empty
+constexpr int64_t kMaxPixels = int64_t{1} << 31;    // of a map, of a field's samples and of rows that int32 counts
+constexpr int32_t kMaxStep = 1 << 15;               // stride, padding, dilation; input pixels of a level's cell
+constexpr int32_t kMaxBins = 256;                   // along a side of a pooled box
+constexpr int32_t kMaxSamples = 64;                 // along a side of a bin
 
 // a * b * ... into `result`; false where it does not fit, or where a factor is negative.
-MAPT_HOST bool multiply(std::initializer_list<int64_t> factors, int64_t& result) {
+MAPT_HOST bool checked_multiply(std::initializer_list<int64_t> factors, int64_t& result) {
   result = 1;
   bool fits = true;
   for (const int64_t factor : factors) fits = fits && factor >= 0 && !__builtin_mul_overflow(result, factor, &result);
@@ -28,9 +28,9 @@ MAPT_HOST bool multiply(std::initializer_list<int64_t> factors, int64_t& result)
 // a * b * ..., for memory.
 //
 // Raises std::bad_alloc where it does not fit.
-MAPT_HOST int64_t product(std::initializer_list<int64_t> factors) {
+MAPT_HOST int64_t checked_product(std::initializer_list<int64_t> factors) {
   int64_t result = 0;
-  if (!multiply(factors, result)) throw std::bad_alloc();
+  if (!checked_multiply(factors, result)) throw std::bad_alloc();
   return result;
 }
 
@@ -39,20 +39,21 @@ template <class Sides>
 MAPT_HOST bool is_small_tensor(const Sides& sides) {
   int64_t elements = 1;
   for (const int64_t side : sides) {
-    if (side < 0 || !multiply({elements, side > 0 ? side : 1}, elements) || elements > kMostElements) return false;
+    if (side < 0 || !checked_multiply({elements, side > 0 ? side : 1}, elements) || elements > kMaxElements)
+      return false;
   }
   return true;
 }
 
 // Is a map of this size one whose pixels, with a border of two cells, int32 can count?
 MAPT_HOST bool is_small_map(int64_t height, int64_t width) {
-  return height < kMostPixels && width < kMostPixels && (height + 4) * (width + 4) < kMostPixels;
+  return height < kMaxPixels && width < kMaxPixels && (height + 4) * (width + 4) < kMaxPixels;
 }
 
 // Are the samples of one offset field, `taps` at every pixel of a map, as few as int32 can count?
 MAPT_HOST bool is_small_field(int64_t taps, int64_t height, int64_t width) {
   int64_t samples = 0;
-  return multiply({taps, height, width}, samples) && samples < kMostPixels;
+  return checked_multiply({taps, height, width}, samples) && samples < kMaxPixels;
 }
 
 // The side of a convolution's output; 0 where the kernel is larger than the padded side. The numbers are within limits.

@@ -27,13 +27,13 @@
 MAPT_BEGIN
 
 MAPT_INLINE int64_t round_up(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
-MAPT_INLINE int64_t divide_up(int64_t value, int64_t step) { return (value + step - 1) / step; }
+MAPT_INLINE int64_t ceil_div(int64_t value, int64_t step) { return (value + step - 1) / step; }
 template <class N>
-MAPT_INLINE N smaller(N a, N b) {
+MAPT_INLINE N min(N a, N b) {
   return b < a ? b : a;
 }
 template <class N>
-MAPT_INLINE N larger(N a, N b) {
+MAPT_INLINE N max(N a, N b) {
   return a < b ? b : a;
 }
 

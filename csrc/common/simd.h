@@ -167,7 +167,7 @@ class Scratch {
  public:
   template <class... Factors>
   explicit Scratch(Factors... factors) {
-    const int64_t bytes = larger<int64_t>(product({factors..., int64_t{sizeof(N)}}), 1);
+    const int64_t bytes = max<int64_t>(checked_product({factors..., int64_t{sizeof(N)}}), 1);
     data_ = static_cast<N*>(std::aligned_alloc(64, (static_cast<size_t>(bytes) + 63) / 64 * 64));
     if (data_ == nullptr) throw std::bad_alloc();
   }

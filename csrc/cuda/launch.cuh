@@ -35,8 +35,8 @@ __global__ void __launch_bounds__(kThreads, 4) run_grid(const F f, int64_t rows,
 template <class F>
 const char* launch([[maybe_unused]] Stream stream, int64_t rows, int64_t columns, const F& f) {
   if (rows <= 0 || columns <= 0) return nullptr;
-  const dim3 grid(static_cast<unsigned>(smaller<int64_t>(divide_up(columns, kThreads), int64_t{1} << 20)),
-                  static_cast<unsigned>(smaller<int64_t>(rows, 65535)));
+  const dim3 grid(static_cast<unsigned>(min<int64_t>(ceil_div(columns, kThreads), int64_t{1} << 20)),
+                  static_cast<unsigned>(min<int64_t>(rows, 65535)));
 #if defined(__CUDACC__)
   run_grid<F><<<grid, dim3(kThreads), 0, stream>>>(f, rows, columns);
   const cudaError_t error = cudaGetLastError();
@@ -48,7 +48,7 @@ const char* launch([[maybe_unused]] Stream stream, int64_t rows, int64_t columns
 }
 
 // The first failure of several launches.
-inline const char* first_of(const char* a, const char* b) { return a ? a : b; }
+inline const char* first_error(const char* a, const char* b) { return a ? a : b; }
 
 // Writes `value` to every element.
 template <class N>
@@ -65,17 +65,17 @@ const char* fill(Stream stream, N* data, int64_t count, N value) {
 }
 
 // Hands out pieces of the caller's memory; without any, only counts.
-class Pieces {
+class Arena {
  public:
-  explicit Pieces(void* memory) : memory_(static_cast<char*>(memory)) {}
+  explicit Arena(void* memory) : memory_(static_cast<char*>(memory)) {}
 
   // Memory for a * b * ... elements.
   //
   // Raises std::bad_alloc where no number of bytes is large enough.
   template <class N, class... Factors>
   N* take(Factors... factors) {
-    const int64_t at = bytes_, more = product({factors..., int64_t{sizeof(N)}});
-    if (more > kMostBytes - at) throw std::bad_alloc();
+    const int64_t at = bytes_, more = checked_product({factors..., int64_t{sizeof(N)}});
+    if (more > kMaxBytes - at) throw std::bad_alloc();
     bytes_ += round_up(more, 256);
     return memory_ ? reinterpret_cast<N*>(memory_ + at) : nullptr;
   }
@@ -83,7 +83,7 @@ class Pieces {
   size_t bytes() const { return static_cast<size_t>(bytes_); }
 
  private:
-  static constexpr int64_t kMostBytes = INT64_MAX / 2;  // so that rounding up has room
+  static constexpr int64_t kMaxBytes = INT64_MAX / 2;  // so that rounding up has room
   char* memory_;
   int64_t bytes_ = 0;
 };

@@ -12,7 +12,7 @@ nvinfer1::ILoggerFinder* logger_finder = nullptr;
 
 }  // namespace
 
-void complain(const std::string& message) {
+void log_error(const std::string& message) {
   const std::string text = "mapt: " + message;
   nvinfer1::ILogger* logger = logger_finder ? logger_finder->findLogger() : nullptr;
   if (logger) {

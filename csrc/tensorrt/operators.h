@@ -9,9 +9,9 @@ namespace mapt_trt {
 struct DeformConv2d {
   static constexpr const char* kName = "DeformConv2d";
   static constexpr Field kDeclared[] = {
-      {"stride", 1, 1, mapt::kMostStep}, {"padding", 1, 0, mapt::kMostStep}, {"dilation", 1, 1, mapt::kMostStep}};
-  static constexpr int32_t kCount = 3, kLeast = 3, kMost = 4, kRanks[] = {4, 4, 4, 1};
-  static constexpr bool is_wide(int32_t input) { return input == 1; }
+      {"stride", 1, 1, mapt::kMaxStep}, {"padding", 1, 0, mapt::kMaxStep}, {"dilation", 1, 1, mapt::kMaxStep}};
+  static constexpr int32_t kCount = 3, kMinInputs = 3, kMaxInputs = 4, kRanks[] = {4, 4, 4, 1};
+  static constexpr bool is_float32(int32_t input) { return input == 1; }
 
   static DimsExprs shape(const Fields&, const DimsExprs* inputs, IExprBuilder& exprs);
   static std::string check(const Fields& fields, const Sizes& sizes);
@@ -23,11 +23,11 @@ struct DeformConv2d {
 // p4, p8, p16, p32, each (B,F,h,w), boxes (R,5) float32 [batch index, x1, y1, x2, y2] -> (R,F,size,size)
 struct MultiscaleRoiAlign {
   static constexpr const char* kName = "MultiscaleRoiAlign";
-  static constexpr Field kDeclared[] = {{"output_size", 1, 1, mapt::kMostBins},
-                                        {"strides", mapt::kLevels, 1, mapt::kMostStep},
-                                        {"sampling_ratio", 1, 1, mapt::kMostSamples}};
-  static constexpr int32_t kCount = 3, kLeast = 5, kMost = 5, kRanks[] = {4, 4, 4, 4, 2};
-  static constexpr bool is_wide(int32_t input) { return input == 4; }
+  static constexpr Field kDeclared[] = {{"output_size", 1, 1, mapt::kMaxBins},
+                                        {"strides", mapt::kLevels, 1, mapt::kMaxStep},
+                                        {"sampling_ratio", 1, 1, mapt::kMaxSamples}};
+  static constexpr int32_t kCount = 3, kMinInputs = 5, kMaxInputs = 5, kRanks[] = {4, 4, 4, 4, 2};
+  static constexpr bool is_float32(int32_t input) { return input == 4; }
 
   static DimsExprs shape(const Fields& fields, const DimsExprs* inputs, IExprBuilder& exprs);
   static std::string check(const Fields& fields, const Sizes& sizes);
@@ -40,8 +40,8 @@ struct MultiscaleRoiAlign {
 struct PropagateMasks {
   static constexpr const char* kName = "PropagateMasks";
   static constexpr const Field* kDeclared = nullptr;
-  static constexpr int32_t kCount = 0, kLeast = 5, kMost = 5, kRanks[] = {4, 4, 5, 1, 1};
-  static constexpr bool is_wide(int32_t input) { return input == 1; }
+  static constexpr int32_t kCount = 0, kMinInputs = 5, kMaxInputs = 5, kRanks[] = {4, 4, 5, 1, 1};
+  static constexpr bool is_float32(int32_t input) { return input == 1; }
 
   static DimsExprs shape(const Fields&, const DimsExprs* inputs, IExprBuilder& exprs);
   static std::string check(const Fields& fields, const Sizes& sizes);
@@ -54,8 +54,8 @@ struct PropagateMasks {
 struct PropagatedFeatures {
   static constexpr const char* kName = "PropagatedFeatures";
   static constexpr const Field* kDeclared = nullptr;
-  static constexpr int32_t kCount = 0, kLeast = 4, kMost = 4, kRanks[] = {4, 4, 5, 2};
-  static constexpr bool is_wide(int32_t input) { return input == 1 || input == 3; }
+  static constexpr int32_t kCount = 0, kMinInputs = 4, kMaxInputs = 4, kRanks[] = {4, 4, 5, 2};
+  static constexpr bool is_float32(int32_t input) { return input == 1 || input == 3; }
 
   static DimsExprs shape(const Fields&, const DimsExprs* inputs, IExprBuilder& exprs);
   static std::string check(const Fields& fields, const Sizes& sizes);

@@ -39,7 +39,7 @@ struct OrtCustomOpDomain {
 
 namespace {
 
-constexpr int64_t kMostOutput = 1 << 20;  // elements; ONNX Runtime too refuses what it has no memory for
+constexpr int64_t kMaxOutput = 1 << 20;  // elements; ONNX Runtime too refuses what it has no memory for
 OrtCustomOpDomain domain;
 OrtMemoryInfo* const memory_info = nullptr;
 
@@ -53,7 +53,7 @@ OrtStatus* ORT_API_CALL get_output(OrtKernelContext* context, size_t, const int6
   for (const int64_t side : output.sides) {
     if (side < 0 || __builtin_mul_overflow(elements, side, &elements)) return status("no such output");
   }
-  if (elements > kMostOutput) return status("no memory for the output");
+  if (elements > kMaxOutput) return status("no memory for the output");
   output.data.reset(new float[static_cast<size_t>(elements)]);
   *value = &output;
   return nullptr;
@@ -216,12 +216,12 @@ Outcome finish(OrtStatus* refused) {
   return kRefused;
 }
 
-Outcome attack(fuzz::Random& random, const OrtCustomOp& op) {
+Outcome stress(fuzz::Random& random, const OrtCustomOp& op) {
   const std::string name = op.GetName(&op);
   const OrtKernelInfo info = numbers_for(random, name);
   fuzz::Sides sides = sides_for(random, name, info);
   if (name == "DeformConv2d" && random.one_in(3)) sides.pop_back();  // no bias
-  while (random.one_in(3)) fuzz::spoil(random, sides);
+  while (random.one_in(3)) fuzz::corrupt(random, sides);
   OrtKernelContext context;
   if (!give_inputs(random, sides, context)) return kImpossible;
   if (name == "MultiscaleRoiAlign") place_boxes(random, context);
@@ -244,7 +244,7 @@ int main(int argc, char** argv) {
   for (int64_t round = 0; round < rounds; ++round) {
     fuzz::Random random(seed * 1000003 + static_cast<uint64_t>(round));
     const auto op = static_cast<size_t>(round) % domain.ops.size();
-    ++outcomes[attack(random, *domain.ops[op])];
+    ++outcomes[stress(random, *domain.ops[op])];
   }
   std::printf("clean: %lld ran, %lld refused, %lld cannot exist\n", static_cast<long long>(outcomes[kRan]),
               static_cast<long long>(outcomes[kRefused]), static_cast<long long>(outcomes[kImpossible]));

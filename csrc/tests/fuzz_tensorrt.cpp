@@ -17,7 +17,7 @@ namespace {
 using nvinfer1::PluginField;
 using nvinfer1::PluginFieldType;
 
-constexpr int64_t kMostOutput = 1 << 20;  // elements
+constexpr int64_t kMaxOutput = 1 << 20;  // elements
 const char* const kNames[] = {"DeformConv2d", "MultiscaleRoiAlign", "PropagateMasks", "PropagatedFeatures"};
 
 struct Free {
@@ -78,7 +78,7 @@ Outcome run(const char* name, const Numbers& numbers, std::vector<Tensor>& tenso
   for (int32_t k = 0; k < tensors.back().rank; ++k) {
     if (__builtin_mul_overflow(elements, tensors.back().sides[k], &elements)) return kImpossible;
   }
-  if (elements < 0 || elements > kMostOutput || bytes > size_t{1} << 26) return kImpossible;
+  if (elements < 0 || elements > kMaxOutput || bytes > size_t{1} << 26) return kImpossible;
   const Memory out(std::malloc(static_cast<size_t>(elements) * sizeof(float)));
   const Memory workspace(bytes ? std::malloc(bytes) : nullptr);
   tensors.back().data = out.get();
@@ -86,12 +86,12 @@ Outcome run(const char* name, const Numbers& numbers, std::vector<Tensor>& tenso
                                                                                                           : kRan;
 }
 
-Outcome attack(fuzz::Random& random, const char* name) {
+Outcome stress(fuzz::Random& random, const char* name) {
   const Numbers numbers = numbers_for(random, name);
   fuzz::Sides sides = sides_for(random, name, numbers);
   if (name == kNames[0] && random.one_in(3)) sides.pop_back();  // no bias
   if (random.one_in(40)) sides.pop_back();
-  while (random.one_in(3)) fuzz::spoil(random, sides);
+  while (random.one_in(3)) fuzz::corrupt(random, sides);
   std::vector<Memory> memory;
   std::vector<Tensor> tensors;
   for (const std::vector<int64_t>& of_one : sides) {
@@ -117,7 +117,7 @@ int main(int argc, char** argv) {
   int64_t outcomes[kOutcomes] = {};
   for (int64_t round = 0; round < rounds; ++round) {
     fuzz::Random random(seed * 1000003 + static_cast<uint64_t>(round));
-    ++outcomes[attack(random, kNames[round % 4])];
+    ++outcomes[stress(random, kNames[round % 4])];
   }
   std::printf("clean: %lld ran, %lld refused, %lld cannot exist\n", static_cast<long long>(outcomes[kRan]),
               static_cast<long long>(outcomes[kRefused]), static_cast<long long>(outcomes[kImpossible]));

@@ -30,50 +30,50 @@ void three_threads(void*, int64_t tasks, Parallel::Body body, void* context) {
 const Parallel kSerial = {serial, nullptr}, kThreads = {three_threads, nullptr};
 
 // Who computes: results of the first two have the same bits, and so have those of the last two.
-enum Way { kOneThread, kThreeThreads, kGrid, kGridBackwards, kWays };
+enum Runner { kOneThread, kThreeThreads, kGrid, kGridBackwards, kRunners };
 
 template <class T>
 class Kernels {
  public:
-  explicit Kernels(int way) : way_(way) { shim::backwards = way == kGridBackwards; }
+  explicit Kernels(int runner) : runner_(runner) { shim::backwards = runner == kGridBackwards; }
 
   void deform_conv2d(const mapt::DeformConv<T>& p) const {
     on_cpu() ? mapt::cpu_kernels<T>().deform_conv2d(p, threads()) : fail(mapt::cuda_deform_conv2d(p, nullptr));
   }
   void deform_conv2d_backward(const mapt::DeformConvGrad<T>& g) const {
     if (on_cpu()) return mapt::cpu_kernels<T>().deform_conv2d_backward(g, threads());
-    std::vector<char> space(mapt::cuda_deform_conv2d_backward_bytes(g), '\xff');
-    fail(mapt::cuda_deform_conv2d_backward(g, space.data(), nullptr));
+    std::vector<char> workspace(mapt::cuda_deform_conv2d_backward_bytes(g), '\xff');
+    fail(mapt::cuda_deform_conv2d_backward(g, workspace.data(), nullptr));
   }
   void roi_align(const mapt::RoiAlign<T>& p) const {
     on_cpu() ? mapt::cpu_kernels<T>().roi_align(p, threads()) : fail(mapt::cuda_roi_align(p, nullptr));
   }
   void roi_align_backward(const mapt::RoiAlignGrad<T>& g) const {
     if (on_cpu()) return mapt::cpu_kernels<T>().roi_align_backward(g, threads());
-    std::vector<char> space(mapt::cuda_roi_align_backward_bytes(g), '\xff');
-    fail(mapt::cuda_roi_align_backward(g, space.data(), nullptr));
+    std::vector<char> workspace(mapt::cuda_roi_align_backward_bytes(g), '\xff');
+    fail(mapt::cuda_roi_align_backward(g, workspace.data(), nullptr));
   }
   void propagate(const mapt::Propagate<T>& p) const {
     if (on_cpu()) return mapt::cpu_kernels<T>().propagate(p, threads());
-    std::vector<char> space(mapt::cuda_propagate_bytes(p), '\xff');
-    fail(mapt::cuda_propagate(p, space.data(), nullptr));
+    std::vector<char> workspace(mapt::cuda_propagate_bytes(p), '\xff');
+    fail(mapt::cuda_propagate(p, workspace.data(), nullptr));
   }
 
  private:
-  bool on_cpu() const { return way_ < kGrid; }
-  const Parallel& threads() const { return way_ == kOneThread ? kSerial : kThreads; }
+  bool on_cpu() const { return runner_ < kGrid; }
+  const Parallel& threads() const { return runner_ == kOneThread ? kSerial : kThreads; }
   static void fail(const char* error) {
     if (error) std::abort();
   }
 
-  int way_;
+  int runner_;
 };
 
 template <class T>
 class Numbers {
  public:
-  // `wild`: one number in five is NaN, infinite, huge or tiny.
-  std::vector<T> make(int64_t count, double scale, bool wild) {
+  // `hostile`: one number in five is NaN, infinite, huge or tiny.
+  std::vector<T> make(int64_t count, double scale, bool hostile) {
     const double odd[] = {std::numeric_limits<double>::quiet_NaN(),
                           std::numeric_limits<double>::infinity(),
                           -std::numeric_limits<double>::infinity(),
@@ -87,7 +87,7 @@ class Numbers {
     std::vector<T> values(count);
     for (T& value : values) {
       value = static_cast<T>(normal_(random_) * scale);
-      if (wild && random_() % 5 == 0) value = static_cast<T>(odd[random_() % 10]);
+      if (hostile && random_() % 5 == 0) value = static_cast<T>(odd[random_() % 10]);
     }
     return values;
   }
@@ -108,7 +108,7 @@ void check_pair(const char* what, const std::vector<T>& a, const std::vector<T>&
 
 // `results` of each way, one vector of numbers per output.
 template <class T, int COUNT>
-void check_same(const char* what, const std::vector<T> (&results)[kWays][COUNT]) {
+void check_same(const char* what, const std::vector<T> (&results)[kRunners][COUNT]) {
   for (int i = 0; i < COUNT; ++i) {
     check_pair(what, results[kOneThread][i], results[kThreeThreads][i]);
     check_pair(what, results[kGrid][i], results[kGridBackwards][i]);
@@ -116,7 +116,7 @@ void check_same(const char* what, const std::vector<T> (&results)[kWays][COUNT])
 }
 
 template <class T>
-void attack_deform_conv2d(bool wild) {
+void stress_deform_conv2d(bool hostile) {
   struct Size {
     int64_t batch, channels, height, width, filters, kernel, stride, padding, dilation;
     bool shared;
@@ -131,11 +131,11 @@ void attack_deform_conv2d(bool wild) {
     const int64_t taps = s.kernel * s.kernel, outputs = s.batch * s.filters * out_height * out_width;
     Numbers<T> numbers;
     const auto input = numbers.make(s.batch * s.channels * s.height * s.width, 1, false);
-    const auto offset = numbers.make((s.shared ? 1 : s.batch) * 2 * taps * out_height * out_width, 4, wild);
+    const auto offset = numbers.make((s.shared ? 1 : s.batch) * 2 * taps * out_height * out_width, 4, hostile);
     const auto weight = numbers.make(s.filters * s.channels * taps, 1, false);
     const auto bias = numbers.make(s.filters, 1, false), grad = numbers.make(outputs, 1, false);
-    std::vector<T> results[kWays][5];
-    for (int k = 0; k < kWays; ++k) {
+    std::vector<T> results[kRunners][5];
+    for (int k = 0; k < kRunners; ++k) {
       const Kernels<T> kernels(k);
       std::vector<T>* r = results[k];
       r[0].resize(outputs), r[1].resize(input.size()), r[2].resize(offset.size()), r[3].resize(weight.size());
@@ -153,7 +153,7 @@ void attack_deform_conv2d(bool wild) {
 }
 
 template <class T>
-void attack_roi_align(bool wild) {
+void stress_roi_align(bool hostile) {
   struct Size {
     int64_t batch, channels, height, width, count, size, ratio;
   };
@@ -165,7 +165,7 @@ void attack_roi_align(bool wild) {
   for (const Size& s : sizes) {
     Numbers<T> numbers;
     mapt::RoiAlign<T> p{};
-    std::vector<T> features[mapt::kLevels], results[kWays][1 + mapt::kLevels];
+    std::vector<T> features[mapt::kLevels], results[kRunners][1 + mapt::kLevels];
     for (int l = 0; l < mapt::kLevels; ++l) {
       p.strides[l] = int64_t{4} << l;
       p.heights[l] = (s.height + p.strides[l] - 1) / p.strides[l],
@@ -173,13 +173,13 @@ void attack_roi_align(bool wild) {
       features[l] = numbers.make(s.batch * s.channels * p.heights[l] * p.widths[l], 1, false);
       p.features[l] = features[l].data();
     }
-    auto boxes = numbers.make(s.count * 5, 300, wild);
+    auto boxes = numbers.make(s.count * 5, 300, hostile);
     // One image in seven is none of the batch; kernels leave those boxes zero.
     for (int64_t r = 0; r < s.count; ++r) boxes[r * 5] = static_cast<T>(r % 7 == 6 ? -1.5 * r : r % s.batch);
     const auto grad = numbers.make(s.count * s.channels * s.size * s.size, 1, false);
     p.boxes = boxes.data(), p.batch = s.batch, p.channels = s.channels, p.count = s.count, p.size = s.size;
     p.sampling_ratio = s.ratio;
-    for (int k = 0; k < kWays; ++k) {
+    for (int k = 0; k < kRunners; ++k) {
       const Kernels<T> kernels(k);
       results[k][0].resize(grad.size());
       p.out = results[k][0].data();
@@ -196,7 +196,7 @@ void attack_roi_align(bool wild) {
 }
 
 template <class T>
-void attack_propagate(bool wild) {
+void stress_propagate(bool hostile) {
   struct Size {
     int64_t count, height, width, filters;
   };
@@ -208,11 +208,11 @@ void attack_propagate(bool wild) {
     for (int64_t i = 0; i < s.count * pixels; ++i) {
       if (i / pixels % 3 == 1 || i % pixels > pixels / 2) masks[i] = 0;
     }
-    const auto offsets = numbers.make(4 * 18 * pixels, 4, wild), weights = numbers.make(4 * s.filters * 9, 1, false);
+    const auto offsets = numbers.make(4 * 18 * pixels, 4, hostile), weights = numbers.make(4 * s.filters * 9, 1, false);
     const auto projection = numbers.make(4 * s.filters, 1, false), bias = numbers.make(1, 1, false);
-    const auto boxes = numbers.make(s.count * 4, 200, wild);
-    std::vector<T> results[kWays][2];
-    for (int k = 0; k < kWays; ++k) {
+    const auto boxes = numbers.make(s.count * 4, 200, hostile);
+    std::vector<T> results[kRunners][2];
+    for (int k = 0; k < kRunners; ++k) {
       results[k][0].resize(masks.size()), results[k][1].resize(s.count * 4 * s.filters * 49);
       Kernels<T>(k).propagate({masks.data(), offsets.data(), weights.data(), projection.data(), bias.data(),
                                boxes.data(), results[k][0].data(), results[k][1].data(), s.count, s.height, s.width,
@@ -223,19 +223,19 @@ void attack_propagate(bool wild) {
 }
 
 template <class T>
-void attack() {
-  for (const bool wild : {false, true}) {
-    attack_deform_conv2d<T>(wild);
-    attack_roi_align<T>(wild);
-    attack_propagate<T>(wild);
+void stress() {
+  for (const bool hostile : {false, true}) {
+    stress_deform_conv2d<T>(hostile);
+    stress_roi_align<T>(hostile);
+    stress_propagate<T>(hostile);
   }
 }
 
 }  // namespace
 
 int main() {
-  attack<float>();
-  attack<double>();
+  stress<float>();
+  stress<double>();
   std::printf("%s: %s\n", mapt::cpu_isa(), failures ? "failed" : "clean");
   return failures != 0;
 }

@@ -16,7 +16,7 @@ class GeneralBackward {
       : g_(gradients),
         p_(gradients.forward),
         border_{p_.height, p_.width},
-        groups_(divide_up(p_.channels, lanes)),
+        groups_(ceil_div(p_.channels, lanes)),
         slice_(border_.cells() * lanes),
         columns_(p_.taps() * lanes),
         weight_part_(p_.filters * columns_),
@@ -37,7 +37,7 @@ class GeneralBackward {
     std::memset(weight_parts_.get(), 0, p_.batch * groups_ * weight_part_ * sizeof(T));
     // Stretch by stretch, so that the offsets' parts of all tasks stay small.
     for (int64_t start = 0; start < p_.out_pixels(); start += kStretch) {
-      const int64_t stop = smaller(p_.out_pixels(), start + kStretch);
+      const int64_t stop = min(p_.out_pixels(), start + kStretch);
       parallel_for(parallel, p_.batch * groups_, [this, start, stop](int64_t begin, int64_t end) {
         for (int64_t task = begin; task < end; ++task) run_task(task, start, stop);
       });
@@ -74,7 +74,7 @@ class GeneralBackward {
     Scratch<T> gradient(kBlock, columns_), samples(kBlock, columns_), grad(p_.filters, kBlock);
     const T* field = p_.offset + (p_.shared ? 0 : n) * 2 * taps * pixels;
     for (int64_t first = start; first < stop; first += kBlock) {
-      const int64_t count = smaller(kBlock, pixels - first);
+      const int64_t count = min(kBlock, pixels - first);
       at.locate(p_, field, first);
       for (int64_t f = 0; f < p_.filters; ++f) {
         T* row = grad.get() + f * kBlock;

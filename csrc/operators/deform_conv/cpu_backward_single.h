@@ -77,9 +77,9 @@ class SingleBackward {
       : g_(gradients),
         p_(gradients.forward),
         border_{p_.height, p_.width},
-        groups_(divide_up(p_.batch, lanes)),
+        groups_(ceil_div(p_.batch, lanes)),
         cell_step_(groups_ * lanes),
-        blocks_(divide_up(p_.out_pixels(), kBlock)),
+        blocks_(ceil_div(p_.out_pixels(), kBlock)),
         weight_part_(p_.filters * p_.taps() * lanes),
         images_(border_.cells(), cell_step_),
         input_parts_(g_.grad_input ? kBands : 0, border_.cells(), cell_step_),
@@ -121,11 +121,11 @@ class SingleBackward {
     std::memset(weight_parts_.get() + band * weight_part_, 0, weight_part_ * sizeof(T));
     std::memset(bias_parts_.get() + band * p_.filters * lanes, 0, p_.filters * lanes * sizeof(T));
     for (int64_t block = band * blocks_ / kBands; block < (band + 1) * blocks_ / kBands; ++block) {
-      const int64_t first = block * kBlock, count = smaller(kBlock, pixels - first);
+      const int64_t first = block * kBlock, count = min(kBlock, pixels - first);
       at.locate(p_, p_.offset, first);
       std::memset(offset.get(), 0, 2 * taps * kBlock * sizeof(T));
       for (int64_t group = 0; group < groups_; ++group) {
-        const int64_t images = smaller(lanes, p_.batch - group * lanes);
+        const int64_t images = min(lanes, p_.batch - group * lanes);
         const T* grad = g_.grad_out + group * lanes * p_.filters * pixels + first;
         spread(grad, images, count, gradient.get());
         sample(group, at, gradient.get(), tile.get(), input, offset.get());

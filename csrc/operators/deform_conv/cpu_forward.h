@@ -83,21 +83,21 @@ void deform_conv2d_single(const DeformConv<T>& p, const Parallel& parallel) {
   constexpr int64_t lanes = kLanes<T>;
   constexpr int at_once = MAPT_VECTOR_BYTES == 64 ? 8 : 4;
   const Border border{p.height, p.width};
-  const int64_t groups = divide_up(p.batch, lanes), cell_step = groups * lanes, pixels = p.out_pixels();
+  const int64_t groups = ceil_div(p.batch, lanes), cell_step = groups * lanes, pixels = p.out_pixels();
   Scratch<T> images(border.cells(), cell_step);
   to_lanes(p.input, p.batch, border, images.get(), cell_step, lanes, parallel);
   const bool streaming = may_stream(p.out, pixels, p.batch * p.filters * pixels);
   const T* cells = images.get();
-  parallel_for(parallel, divide_up(pixels, kBlock),
+  parallel_for(parallel, ceil_div(pixels, kBlock),
                [&p, cells, cell_step, groups, pixels, border, streaming](int64_t begin, int64_t end) {
                  BlockSamples<T> at(p.taps());
                  Scratch<T> tile(lanes, p.taps(), kBlock);
                  for (int64_t block = begin; block < end; ++block) {
-                   const int64_t first = block * kBlock, count = smaller(kBlock, pixels - first);
+                   const int64_t first = block * kBlock, count = min(kBlock, pixels - first);
                    at.locate(p, p.offset, first);
                    for (int64_t group = 0; group < groups; ++group) {
                      sample_images(cells + group * lanes, cell_step, border.pitch(), p.taps(), at, tile.get());
-                     for (int64_t n = group * lanes; n < smaller(p.batch, (group + 1) * lanes); ++n) {
+                     for (int64_t n = group * lanes; n < min(p.batch, (group + 1) * lanes); ++n) {
                        const T* samples = tile.get() + (n - group * lanes) * p.taps() * kBlock;
                        T* out = p.out + n * p.filters * pixels + first;
                        int64_t f = 0;
@@ -133,7 +133,7 @@ void block_to_planes(const T* sums, int64_t row, int64_t filters, T* out, int64_
       Vec<T> square[lanes];
       for (int64_t i = 0; i < lanes; ++i) square[i] = load(sums + (first + i) * row + f);
       transpose<T>(square);
-      const int64_t used = smaller(lanes, filters - f);
+      const int64_t used = min(lanes, filters - f);
       for (int64_t i = 0; i < used; ++i) store(out + (f + i) * pixels + first, square[i], count - first);
     }
   }
@@ -145,7 +145,7 @@ void deform_conv2d_general(const DeformConv<T>& p, const Parallel& parallel) {
   constexpr int64_t lanes = kLanes<T>;
   const Border border{p.height, p.width};
   const int64_t width = round_up(p.channels, lanes), row = round_up(p.filters, lanes), pixels = p.out_pixels();
-  const int64_t blocks = divide_up(pixels, kBlock), image = border.cells() * width;
+  const int64_t blocks = ceil_div(pixels, kBlock), image = border.cells() * width;
   Scratch<T> images(p.batch, image), weight(p.taps(), p.channels, row), bias(row);
   for (int64_t f = 0; f < row; ++f) bias[f] = p.bias && f < p.filters ? p.bias[f] : T(0);
   for (int64_t n = 0; n < p.batch; ++n) {
@@ -158,7 +158,7 @@ void deform_conv2d_general(const DeformConv<T>& p, const Parallel& parallel) {
     BlockSamples<T> at(p.taps());
     Scratch<T> samples(kBlock, width), sums(kBlock, row);
     for (int64_t task = begin; task < end; ++task) {
-      const int64_t first = task % blocks * kBlock, count = smaller(kBlock, pixels - first);
+      const int64_t first = task % blocks * kBlock, count = min(kBlock, pixels - first);
       at.locate(p, p.offset + task / blocks * 2 * p.taps() * pixels, first);
       for (int64_t n = task / blocks * inner; n < task / blocks * inner + inner; ++n) {
         for (int64_t i = 0; i < kBlock; ++i) std::memcpy(&sums[i * row], bias.get(), row * sizeof(T));

@@ -18,7 +18,7 @@ struct SampleGradient {
 
   MAPT_INLINE void operator()(int64_t row, int64_t pixel) const {
     const DeformConv<T>& p = g.forward;
-    const int64_t width = p.channels * p.taps(), chunks = divide_up(width, kColumns), pixels = p.out_pixels();
+    const int64_t width = p.channels * p.taps(), chunks = ceil_div(width, kColumns), pixels = p.out_pixels();
     const int64_t n = row / chunks, first = row % chunks * kColumns;
     T sums[kColumns];
     MAPT_UNROLL for (int i = 0; i < kColumns; ++i) sums[i] = T(0);
@@ -71,9 +71,9 @@ struct InputGradient {
 
   MAPT_INLINE void operator()(int64_t row, int64_t cell) const {
     const DeformConv<T>& p = g.forward;
-    const int64_t of_field = p.shared ? p.batch * p.channels : p.channels, chunks = divide_up(of_field, kPlanes);
+    const int64_t of_field = p.shared ? p.batch * p.channels : p.channels, chunks = ceil_div(of_field, kPlanes);
     const int64_t field = row / chunks, first = row % chunks * kPlanes;
-    const int64_t count = smaller<int64_t>(kPlanes, of_field - first), y = cell / p.width, x = cell % p.width;
+    const int64_t count = min<int64_t>(kPlanes, of_field - first), y = cell / p.width, x = cell % p.width;
     const int64_t samples = index.samples(), plane = p.height * p.width;
     const T* from = columns + (field * of_field + first) * samples;
     T sums[kPlanes];
@@ -145,53 +145,55 @@ struct AddParts {
 // By sizes alone: enough threads for a GPU, but each with some pixels to add.
 template <class T>
 int64_t lanes_of(const DeformConv<T>& p) {
-  const int64_t rows = divide_up(p.filters, kSummed) * p.channels * p.taps();
-  const int64_t wanted = divide_up(int64_t{1} << 16, larger<int64_t>(1, rows * kParts));
-  return kParts * larger<int64_t>(1, smaller(wanted, p.out_pixels() / (16 * kParts)));
+  const int64_t rows = ceil_div(p.filters, kSummed) * p.channels * p.taps();
+  const int64_t wanted = ceil_div(int64_t{1} << 16, max<int64_t>(1, rows * kParts));
+  return kParts * max<int64_t>(1, min(wanted, p.out_pixels() / (16 * kParts)));
 }
 
 template <class T>
-struct Space {
+struct Workspace {
   T *columns, *parts;
   SampleIndex<T> index;
 
-  Space(const DeformConvGrad<T>& g, Pieces& pieces) : index{g.forward} {
+  Workspace(const DeformConvGrad<T>& g, Arena& arena) : index{g.forward} {
     const DeformConv<T>& p = g.forward;
     const int64_t width = p.channels * p.taps();
-    columns = g.grad_input || g.grad_offset ? pieces.take<T>(p.batch, width, p.out_pixels()) : nullptr;
-    parts = pieces.take<T>(lanes_of(p), p.filters, larger<int64_t>(1, width));
-    if (g.grad_input) index.carve(pieces);
+    columns = g.grad_input || g.grad_offset ? arena.take<T>(p.batch, width, p.out_pixels()) : nullptr;
+    parts = arena.take<T>(lanes_of(p), p.filters, max<int64_t>(1, width));
+    if (g.grad_input) index.allocate(arena);
   }
 };
 
 template <class T>
-const char* add_filters(const DeformConvGrad<T>& g, const Space<T>& space, bool bias, Stream stream) {
+const char* add_filters(const DeformConvGrad<T>& g, const Workspace<T>& workspace, bool bias, Stream stream) {
   const DeformConv<T>& p = g.forward;
-  const int64_t lanes = lanes_of(p), width = bias ? 1 : p.channels * p.taps(), rows = divide_up(p.filters, kSummed);
-  const char* error = launch(stream, rows * width, lanes, FilterParts<T>{g, space.parts, lanes, bias});
+  const int64_t lanes = lanes_of(p), width = bias ? 1 : p.channels * p.taps(), rows = ceil_div(p.filters, kSummed);
+  const char* error = launch(stream, rows * width, lanes, FilterParts<T>{g, workspace.parts, lanes, bias});
   T* out = bias ? g.grad_bias : g.grad_weight;
-  return first_of(error, launch(stream, 1, p.filters * width, AddParts<T>{space.parts, out, lanes, p.filters * width}));
+  return first_error(error,
+                     launch(stream, 1, p.filters * width, AddParts<T>{workspace.parts, out, lanes, p.filters * width}));
 }
 
 template <class T>
-const char* deform_conv2d_backward(const DeformConvGrad<T>& g, const Space<T>& space, Stream stream) {
+const char* deform_conv2d_backward(const DeformConvGrad<T>& g, const Workspace<T>& workspace, Stream stream) {
   const DeformConv<T>& p = g.forward;
-  const int64_t fields = p.shared ? 1 : p.batch, planes = p.batch * p.channels / larger<int64_t>(1, fields);
-  const int64_t chunks = divide_up(p.channels * p.taps(), kColumns);
+  const int64_t fields = p.shared ? 1 : p.batch, planes = p.batch * p.channels / max<int64_t>(1, fields);
+  const int64_t chunks = ceil_div(p.channels * p.taps(), kColumns);
   const char* error = nullptr;
-  if (space.columns) {
-    error = launch(stream, p.batch * chunks, p.out_pixels(), SampleGradient<T>{g, space.columns});
+  if (workspace.columns) {
+    error = launch(stream, p.batch * chunks, p.out_pixels(), SampleGradient<T>{g, workspace.columns});
   }
   if (g.grad_offset) {
-    error = first_of(error, launch(stream, fields * p.taps(), p.out_pixels(), OffsetGradient<T>{g, space.columns}));
+    error =
+        first_error(error, launch(stream, fields * p.taps(), p.out_pixels(), OffsetGradient<T>{g, workspace.columns}));
   }
   if (g.grad_input) {
-    error = first_of(error, build(space.index, stream));
-    error = first_of(error, launch(stream, fields * divide_up(planes, kPlanes), p.height * p.width,
-                                   InputGradient<T>{g, space.columns, space.index}));
+    error = first_error(error, build(workspace.index, stream));
+    error = first_error(error, launch(stream, fields * ceil_div(planes, kPlanes), p.height * p.width,
+                                      InputGradient<T>{g, workspace.columns, workspace.index}));
   }
-  if (g.grad_weight) error = first_of(error, add_filters(g, space, false, stream));
-  if (g.grad_bias) error = first_of(error, add_filters(g, space, true, stream));
+  if (g.grad_weight) error = first_error(error, add_filters(g, workspace, false, stream));
+  if (g.grad_bias) error = first_error(error, add_filters(g, workspace, true, stream));
   return error;
 }
 
@@ -201,15 +203,15 @@ namespace mapt {
 
 template <class T>
 size_t cuda_deform_conv2d_backward_bytes(const DeformConvGrad<T>& g) {
-  cuda::Pieces pieces(nullptr);
-  cuda::Space<T>(g, pieces);
-  return pieces.bytes();
+  cuda::Arena arena(nullptr);
+  cuda::Workspace<T>(g, arena);
+  return arena.bytes();
 }
 
 template <class T>
 const char* cuda_deform_conv2d_backward(const DeformConvGrad<T>& g, void* workspace, Stream stream) {
-  cuda::Pieces pieces(workspace);
-  return cuda::deform_conv2d_backward(g, cuda::Space<T>(g, pieces), stream);
+  cuda::Arena arena(workspace);
+  return cuda::deform_conv2d_backward(g, cuda::Workspace<T>(g, arena), stream);
 }
 
 template size_t cuda_deform_conv2d_backward_bytes(const DeformConvGrad<float>&);

@@ -11,7 +11,7 @@ struct Convolve {
   DeformConv<T, C> p;
 
   MAPT_INLINE void operator()(int64_t row, int64_t pixel) const {
-    const int64_t chunks = divide_up(p.filters, FILTERS);
+    const int64_t chunks = ceil_div(p.filters, FILTERS);
     const int64_t filter = row % chunks * FILTERS, image = row / chunks * IMAGES, taps = p.taps();
     const int64_t plane = p.height * p.width;
     const C* field = p.offset + (p.shared ? 0 : image) * 2 * taps * p.out_pixels();
@@ -48,7 +48,7 @@ struct Convolve {
 
 template <int IMAGES, int FILTERS, class T, class C>
 const char* convolve(const DeformConv<T, C>& p, Stream stream) {
-  const int64_t rows = divide_up(p.batch, IMAGES) * divide_up(p.filters, FILTERS);
+  const int64_t rows = ceil_div(p.batch, IMAGES) * ceil_div(p.filters, FILTERS);
   return launch(stream, rows, p.out_pixels(), Convolve<T, C, IMAGES, FILTERS>{p});
 }
 

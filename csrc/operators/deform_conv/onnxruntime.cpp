@@ -12,9 +12,9 @@ class DeformConv2d {
   static constexpr size_t kInputs = 4, kOptional = 1;
 
   explicit DeformConv2d(const Attributes& attributes)
-      : stride_(attributes.integer("stride", 1, mapt::kMostStep)),
-        padding_(attributes.integer("padding", 0, mapt::kMostStep)),
-        dilation_(attributes.integer("dilation", 1, mapt::kMostStep)) {}
+      : stride_(attributes.integer("stride", 1, mapt::kMaxStep)),
+        padding_(attributes.integer("padding", 0, mapt::kMaxStep)),
+        dilation_(attributes.integer("dilation", 1, mapt::kMaxStep)) {}
 
   void compute(const Call& call) const {
     const Input input = call.input(0), offset = call.input(1), weight = call.input(2), bias = call.input(3);

@@ -22,7 +22,7 @@ class BlockSamples {
   // Pixels first, first + 1, ... of the field (2 * taps, out_height, out_width); those behind the last one lie outside.
   void locate(const DeformConv<T>& p, const T* field, int64_t first) {
     const Border border{p.height, p.width};
-    const int64_t pixels = p.out_pixels(), count = smaller(kBlock, pixels - first);
+    const int64_t pixels = p.out_pixels(), count = min(kBlock, pixels - first);
     T base_y[kBlock], base_x[kBlock];
     int64_t y = first / p.out_width, x = first % p.out_width;
     for (int64_t i = 0; i < kBlock; ++i) {

@@ -26,11 +26,11 @@ struct SampleIndex {
   MAPT_INLINE int32_t begin(int64_t at) const { return at % cells() == 0 ? 0 : ends[at - 1]; }
   MAPT_INLINE int32_t end(int64_t at) const { return ends[at]; }
 
-  void carve(Pieces& pieces) {
-    ends = pieces.take<int32_t>(fields(), cells());
-    row_ends = pieces.take<int32_t>(fields(), p.height + 1);
-    order = pieces.take<int32_t>(fields(), samples());
-    parts = pieces.take<T>(fields(), samples(), 2);
+  void allocate(Arena& arena) {
+    ends = arena.take<int32_t>(fields(), cells());
+    row_ends = arena.take<int32_t>(fields(), p.height + 1);
+    order = arena.take<int32_t>(fields(), samples());
+    parts = arena.take<T>(fields(), samples(), 2);
   }
 
   MAPT_INLINE Sample<T, int32_t> sample(int64_t field_index, int64_t number) const {
@@ -111,9 +111,9 @@ MAPT_INLINE void sift_down(int32_t* heap, int64_t at, int64_t count) {
 MAPT_INLINE void heap_sort(int32_t* values, int64_t count) {
   for (int64_t i = count / 2 - 1; i >= 0; --i) sift_down(values, i, count);
   for (int64_t last = count - 1; last > 0; --last) {
-    const int32_t most = values[0];
+    const int32_t largest = values[0];
     values[0] = values[last];
-    values[last] = most;
+    values[last] = largest;
     sift_down(values, 0, last);
   }
 }
@@ -137,12 +137,12 @@ template <class T>
 const char* build(const SampleIndex<T>& index, Stream stream) {
   const int64_t fields = index.fields(), rows = index.p.height + 1;
   const char* error = fill(stream, index.ends, fields * index.cells(), int32_t{0});
-  error = first_of(error, launch(stream, fields, index.samples(), Count<T>{index}));
-  error = first_of(error, launch(stream, fields, rows, AddRow<T>{index}));
-  error = first_of(error, launch(stream, 1, fields, AddRows<T>{index}));
-  error = first_of(error, launch(stream, fields, rows, Start<T>{index}));
-  error = first_of(error, launch(stream, fields, index.samples(), Place<T>{index}));
-  return first_of(error, launch(stream, fields, index.cells(), Sort<T>{index}));
+  error = first_error(error, launch(stream, fields, index.samples(), Count<T>{index}));
+  error = first_error(error, launch(stream, fields, rows, AddRow<T>{index}));
+  error = first_error(error, launch(stream, 1, fields, AddRows<T>{index}));
+  error = first_error(error, launch(stream, fields, rows, Start<T>{index}));
+  error = first_error(error, launch(stream, fields, index.samples(), Place<T>{index}));
+  return first_error(error, launch(stream, fields, index.cells(), Sort<T>{index}));
 }
 
 MAPT_END

@@ -55,9 +55,9 @@ struct Convolution {
     check_like(offset, "offset", input, 4);
     check_like(weight, "weight", input, 4);
     check_map(input.size(2), input.size(3));
-    check_range("stride", stride, 1, mapt::kMostStep);
-    check_range("padding", padding, 0, mapt::kMostStep);
-    check_range("dilation", dilation, 1, mapt::kMostStep);
+    check_range("stride", stride, 1, mapt::kMaxStep);
+    check_range("padding", padding, 0, mapt::kMaxStep);
+    check_range("dilation", dilation, 1, mapt::kMaxStep);
     TORCH_CHECK(weight.size(1) == input.size(1), "mapt: weight reads ", weight.size(1), " channels, input has ",
                 input.size(1));
     TORCH_CHECK(weight.size(2) > 0 && weight.size(3) > 0, "mapt: an empty kernel");

@@ -14,8 +14,8 @@ Extent extent_of(const T* mask, int64_t height, int64_t width) {
   for (int64_t y = 0; y < height; ++y) {
     for (int64_t x = 0; x < width; ++x) {
       if (mask[y * width + x] == T(0)) continue;
-      e.y0 = smaller(e.y0, y), e.y1 = larger(e.y1, y);
-      e.x0 = smaller(e.x0, x), e.x1 = larger(e.x1, x);
+      e.y0 = min(e.y0, y), e.y1 = max(e.y1, y);
+      e.x0 = min(e.x0, x), e.x1 = max(e.x1, x);
     }
   }
   return e;
@@ -147,8 +147,8 @@ void propagate(const Propagate<T>& p, const Parallel& parallel) {
         for (i = 0; i < pixels; ++i) p.logits[n * pixels + i] = p.bias[0];
       }
     }
-    for (int64_t i = 0; i < used; i += MaskLogits<T>::kMost) {
-      MaskLogits<T>(p, full.get() + i, smaller(MaskLogits<T>::kMost, used - i), parallel).run(parallel);
+    for (int64_t i = 0; i < used; i += MaskLogits<T>::kMaxMasks) {
+      MaskLogits<T>(p, full.get() + i, min(MaskLogits<T>::kMaxMasks, used - i), parallel).run(parallel);
     }
   }
   if (p.features) {

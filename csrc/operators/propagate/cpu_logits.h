@@ -47,7 +47,7 @@ struct TapSamples {
 template <class T>
 class MaskLogits {
  public:
-  static constexpr int64_t kMost = 32 * kLanes<T>;  // masks at once
+  static constexpr int64_t kMaxMasks = 32 * kLanes<T>;  // masks at once
 
   // `masks`: indices of the masks that hold anything, `count` of them.
   MaskLogits(const Propagate<T>& p, const int64_t* masks, int64_t count, const Parallel& parallel)
@@ -55,7 +55,7 @@ class MaskLogits {
         masks_(masks),
         count_(count),
         border_{p.height, p.width},
-        groups_(divide_up(count, lanes)),
+        groups_(ceil_div(count, lanes)),
         cells_(groups_, border_.cells(), lanes) {
     pack(parallel);
     for (int64_t field = 0; field < kFields; ++field) {
@@ -71,7 +71,7 @@ class MaskLogits {
 
   void run(const Parallel& parallel) {
     const Occupancy<T> occupied(cells_.get(), groups_, border_);
-    parallel_for(parallel, divide_up(p_.height * p_.width, lanes), [this, &occupied](int64_t begin, int64_t end) {
+    parallel_for(parallel, ceil_div(p_.height * p_.width, lanes), [this, &occupied](int64_t begin, int64_t end) {
       TapSamples<T> samples[kAllTaps];
       for (int64_t block = begin; block < end; ++block) {
         const int64_t first = block * lanes;
@@ -160,7 +160,7 @@ class MaskLogits {
       logits[i] = p_.bias[0] + ((s00 + s01) + (s10 + s11));
     }
     transpose<T>(logits);
-    for (int64_t n = group * lanes; n < smaller(count_, (group + 1) * lanes); ++n) {
+    for (int64_t n = group * lanes; n < min(count_, (group + 1) * lanes); ++n) {
       store(p_.logits + masks_[n] * pixels + first, logits[n - group * lanes], pixels - first);
     }
   }

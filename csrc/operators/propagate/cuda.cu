@@ -15,11 +15,11 @@ struct Motion {
   Extent* extents;  // (count)
   C* pooled;        // (count, 36, 49): the samples of each tap, averaged over the bins of the mask's box
 
-  Motion(const Propagate<T, C>& p, Pieces& pieces) : p(p) {
-    collapsed = pieces.take<C>(kAllTaps);
-    rows = pieces.take<int32_t>(p.count, p.height, 2);
-    extents = pieces.take<Extent>(p.count);
-    pooled = pieces.take<C>(p.features ? p.count : 0, kAllTaps, kBins);
+  Motion(const Propagate<T, C>& p, Arena& arena) : p(p) {
+    collapsed = arena.take<C>(kAllTaps);
+    rows = arena.take<int32_t>(p.count, p.height, 2);
+    extents = arena.take<Extent>(p.count);
+    pooled = arena.take<C>(p.features ? p.count : 0, kAllTaps, kBins);
   }
 
   // Where tap i of all 36 samples at pixel (y, x).
@@ -56,7 +56,7 @@ struct MeasureRow {
     int32_t first = INT32_MAX, last = -1;
     for (int32_t x = 0; x < m.p.width; ++x) {
       if (static_cast<C>(row[x]) == C(0)) continue;
-      first = smaller(first, x);
+      first = min(first, x);
       last = x;
     }
     m.rows[(n * m.p.height + y) * 2] = first;
@@ -72,8 +72,8 @@ struct MeasureMask {
     for (int64_t y = 0; y < m.p.height; ++y) {
       const int32_t* row = m.rows + (n * m.p.height + y) * 2;
       if (row[1] < 0) continue;
-      e.y0 = smaller(e.y0, y), e.y1 = y;
-      e.x0 = smaller<int64_t>(e.x0, row[0]), e.x1 = larger<int64_t>(e.x1, row[1]);
+      e.y0 = min(e.y0, y), e.y1 = y;
+      e.x0 = min<int64_t>(e.x0, row[0]), e.x1 = max<int64_t>(e.x1, row[1]);
     }
     m.extents[n] = e;
   }
@@ -148,14 +148,14 @@ template <class T, class C>
 const char* propagate(const Motion<T, C>& m, Stream stream) {
   const Propagate<T, C>& p = m.p;
   const char* error = launch(stream, p.count, p.height, MeasureRow<T, C>{m});
-  error = first_of(error, launch(stream, 1, p.count, MeasureMask<T, C>{m}));
+  error = first_error(error, launch(stream, 1, p.count, MeasureMask<T, C>{m}));
   if (p.logits) {
-    error = first_of(error, launch(stream, 1, kAllTaps, Collapse<T, C>{m}));
-    error = first_of(error, launch(stream, divide_up(p.count, kMasks), p.height * p.width, Logits<T, C>{m}));
+    error = first_error(error, launch(stream, 1, kAllTaps, Collapse<T, C>{m}));
+    error = first_error(error, launch(stream, ceil_div(p.count, kMasks), p.height * p.width, Logits<T, C>{m}));
   }
   if (p.features) {
-    error = first_of(error, launch(stream, p.count * kAllTaps, kBins, PoolTap<T, C>{m}));
-    error = first_of(error, launch(stream, p.count * kFields * p.filters, kBins, Features<T, C>{m}));
+    error = first_error(error, launch(stream, p.count * kAllTaps, kBins, PoolTap<T, C>{m}));
+    error = first_error(error, launch(stream, p.count * kFields * p.filters, kBins, Features<T, C>{m}));
   }
   return error;
 }
@@ -166,15 +166,15 @@ namespace mapt {
 
 template <class T, class C>
 size_t cuda_propagate_bytes(const Propagate<T, C>& p) {
-  cuda::Pieces pieces(nullptr);
-  cuda::Motion<T, C>(p, pieces);
-  return pieces.bytes();
+  cuda::Arena arena(nullptr);
+  cuda::Motion<T, C>(p, arena);
+  return arena.bytes();
 }
 
 template <class T, class C>
 const char* cuda_propagate(const Propagate<T, C>& p, void* workspace, Stream stream) {
-  cuda::Pieces pieces(workspace);
-  return cuda::propagate(cuda::Motion<T, C>(p, pieces), stream);
+  cuda::Arena arena(workspace);
+  return cuda::propagate(cuda::Motion<T, C>(p, arena), stream);
 }
 
 #define MAPT_INSTANTIATE(T, C)                                  \

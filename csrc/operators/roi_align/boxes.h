@@ -111,8 +111,8 @@ class Slices {
         for (int64_t bin = 0; bin < p_.size; ++bin) {
           const AxisEntry<T>* entries = boxes.entries(box, axis, bin);
           for (int k = 0; k < boxes.count(box, axis, bin); ++k) {
-            low[axis] = smaller(low[axis], entries[k].cell);
-            high[axis] = larger(high[axis], entries[k].cell);
+            low[axis] = min(low[axis], entries[k].cell);
+            high[axis] = max(high[axis], entries[k].cell);
           }
         }
       }
@@ -129,7 +129,7 @@ class Slices {
     each_segment([&](int level, int64_t y, int64_t x, int64_t columns) {
       if (!*segment(level, y, x / lanes)) return;
       const int64_t pixels = p_.heights[level] * p_.widths[level];
-      const int64_t used = smaller(lanes, p_.channels - first_channel);
+      const int64_t used = min(lanes, p_.channels - first_channel);
       const T* plane = p_.features[level] + (image * p_.channels + first_channel) * pixels + y * p_.widths[level] + x;
       Vec<T> square[lanes];
       for (int64_t c = 0; c < lanes; ++c) square[c] = c < used ? load(plane + c * pixels, columns) : Vec<T>{};
@@ -151,7 +151,7 @@ class Slices {
   void write(T* const* grads, int64_t image, int64_t first_channel) {
     each_segment([&](int level, int64_t y, int64_t x, int64_t columns) {
       const int64_t pixels = p_.heights[level] * p_.widths[level];
-      const int64_t used = smaller(lanes, p_.channels - first_channel);
+      const int64_t used = min(lanes, p_.channels - first_channel);
       T* plane = grads[level] + (image * p_.channels + first_channel) * pixels + y * p_.widths[level] + x;
       Vec<T> square[lanes] = {};
       if (*segment(level, y, x / lanes)) {
@@ -173,7 +173,7 @@ class Slices {
   }
   static int64_t total_marks(const RoiAlign<T>& p) {
     int64_t total = 0;
-    for (int l = 0; l < kLevels; ++l) total += p.heights[l] * divide_up(p.widths[l], lanes);
+    for (int l = 0; l < kLevels; ++l) total += p.heights[l] * ceil_div(p.widths[l], lanes);
     return total;
   }
   MAPT_INLINE int64_t cell_offset(int level) {
@@ -183,15 +183,15 @@ class Slices {
   }
   MAPT_INLINE unsigned char* segment(int level, int64_t y, int64_t i) {
     int64_t offset = 0;
-    for (int l = 0; l < level; ++l) offset += p_.heights[l] * divide_up(p_.widths[l], lanes);
-    return marks_.get() + offset + y * divide_up(p_.widths[level], lanes) + i;
+    for (int l = 0; l < level; ++l) offset += p_.heights[l] * ceil_div(p_.widths[l], lanes);
+    return marks_.get() + offset + y * ceil_div(p_.widths[level], lanes) + i;
   }
 
   template <class F>
   MAPT_INLINE void each_segment(const F& visit) {
     for (int l = 0; l < kLevels; ++l) {
       for (int64_t y = 0; y < p_.heights[l]; ++y) {
-        for (int64_t x = 0; x < p_.widths[l]; x += lanes) visit(l, y, x, smaller(lanes, p_.widths[l] - x));
+        for (int64_t x = 0; x < p_.widths[l]; x += lanes) visit(l, y, x, min(lanes, p_.widths[l] - x));
       }
     }
   }

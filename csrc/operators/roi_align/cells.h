@@ -47,8 +47,8 @@ MAPT_INLINE Reach reach_of(BoxSide<C> side, int64_t bins, int64_t ratio, int64_t
   Reach reach{INT32_MAX, -1};
   for (int64_t i = 0; i < bins * ratio; ++i) {
     const AxisSample<C> s = axis_sample(side, i / ratio, i % ratio, ratio, size);
-    if (s.low_weight != C(0)) reach.first = smaller(reach.first, s.low), reach.last = larger(reach.last, s.low);
-    if (s.high_weight != C(0)) reach.first = smaller(reach.first, s.high), reach.last = larger(reach.last, s.high);
+    if (s.low_weight != C(0)) reach.first = min(reach.first, s.low), reach.last = max(reach.last, s.low);
+    if (s.high_weight != C(0)) reach.first = min(reach.first, s.high), reach.last = max(reach.last, s.high);
   }
   return reach;
 }

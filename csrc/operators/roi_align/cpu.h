@@ -47,10 +47,10 @@ MAPT_INLINE void rows_to_bins(const T* rows, int64_t count, int64_t used, T* bin
   constexpr int64_t lanes = kLanes<T>;
   for (int64_t first = 0; first < count; first += lanes) {
     Vec<T> square[lanes];
-    const int64_t left = smaller(lanes, count - first);
+    const int64_t left = min(lanes, count - first);
     for (int64_t c = 0; c < lanes; ++c) {
       const int64_t at = c * count + first;
-      square[c] = c < used ? load(rows + at, smaller(lanes, used * count - at)) : Vec<T>{};
+      square[c] = c < used ? load(rows + at, min(lanes, used * count - at)) : Vec<T>{};
     }
     transpose<T>(square);
     for (int64_t i = 0; i < left; ++i) store(bins + (first + i) * lanes, square[i]);
@@ -74,12 +74,12 @@ constexpr int64_t kRoiTasks = 16;
 template <class T>
 void roi_align(const RoiAlign<T>& p, const Parallel& parallel) {
   constexpr int64_t lanes = kLanes<T>;
-  const int64_t groups = divide_up(p.channels, lanes), bins = p.size * p.size;
+  const int64_t groups = ceil_div(p.channels, lanes), bins = p.size * p.size;
   if (p.count == 0 || groups == 0 || bins == 0) return;
   Boxes<T> boxes(p);
   if (boxes.begin(p.batch) < p.count) std::memset(p.out, 0, p.count * p.channels * bins * sizeof(T));
   if (p.batch == 0) return;
-  const int64_t parts = p.count >= 64 ? larger<int64_t>(1, kRoiTasks / (p.batch * groups)) : 1;
+  const int64_t parts = p.count >= 64 ? max<int64_t>(1, kRoiTasks / (p.batch * groups)) : 1;
   const bool streaming = p.count * p.channels * bins * static_cast<int64_t>(sizeof(T)) >= kStreamBytes;
   parallel_for(parallel, p.batch * groups * parts, [&, parts, groups, bins, streaming](int64_t begin, int64_t end) {
     Slices<T> slices(p);
@@ -95,7 +95,7 @@ void roi_align(const RoiAlign<T>& p, const Parallel& parallel) {
       if (marked != list) slices.mark(boxes, first, last);
       marked = list;
       slices.read(image, group * lanes);
-      const int64_t used = smaller(lanes, p.channels - group * lanes);
+      const int64_t used = min(lanes, p.channels - group * lanes);
       for (int64_t i = first; i < last; ++i) {
         const int64_t box = boxes.order(i);
         pool_box(boxes, slices, box, p.size, pooled.get());
@@ -133,7 +133,7 @@ template <class T>
 void roi_align_backward(const RoiAlignGrad<T>& g, const Parallel& parallel) {
   constexpr int64_t lanes = kLanes<T>;
   const RoiAlign<T>& p = g.forward;
-  const int64_t groups = divide_up(p.channels, lanes), bins = p.size * p.size;
+  const int64_t groups = ceil_div(p.channels, lanes), bins = p.size * p.size;
   if (p.batch == 0 || groups == 0) return;
   Boxes<T> boxes(p);
   parallel_for(parallel, p.batch * groups, [&, groups, bins](int64_t begin, int64_t end) {
@@ -146,7 +146,7 @@ void roi_align_backward(const RoiAlignGrad<T>& g, const Parallel& parallel) {
       if (marked != image) slices.mark(boxes, first, last);
       marked = image;
       slices.clear();
-      const int64_t used = smaller(lanes, p.channels - group * lanes);
+      const int64_t used = min(lanes, p.channels - group * lanes);
       for (int64_t i = first; i < last; ++i) {
         const int64_t box = boxes.order(i);
         rows_to_bins(g.grad_out + (box * p.channels + group * lanes) * bins, bins, used, gradient.get());

@@ -21,8 +21,8 @@ struct Tiles {
   int32_t* counts;  // (batch * tiles)
   int32_t* lists;   // (batch * tiles, count)
 
-  MAPT_INLINE int64_t columns(int level) const { return divide_up(p.widths[level], kTile); }
-  MAPT_INLINE int64_t of_level(int level) const { return divide_up(p.heights[level], kTile) * columns(level); }
+  MAPT_INLINE int64_t columns(int level) const { return ceil_div(p.widths[level], kTile); }
+  MAPT_INLINE int64_t of_level(int level) const { return ceil_div(p.heights[level], kTile) * columns(level); }
   MAPT_INLINE int64_t of_image() const { return of_level(0) + of_level(1) + of_level(2) + of_level(3); }
 };
 
@@ -72,8 +72,8 @@ struct Gather {
 
   MAPT_INLINE void operator()(int64_t row, int64_t cell) const {
     const RoiAlign<T>& p = tiles.p;
-    const int64_t chunks = divide_up(p.channels, kGathered), image = row / chunks, channel = row % chunks * kGathered;
-    const int64_t count = smaller<int64_t>(kGathered, p.channels - channel), width = p.widths[level];
+    const int64_t chunks = ceil_div(p.channels, kGathered), image = row / chunks, channel = row % chunks * kGathered;
+    const int64_t count = min<int64_t>(kGathered, p.channels - channel), width = p.widths[level];
     const int64_t y = cell / width, x = cell % width;
     const int64_t tile = image * tiles.of_image() + tiles_before + y / kTile * tiles.columns(level) + x / kTile;
     const int32_t* list = tiles.lists + tile * p.count;
@@ -111,12 +111,12 @@ struct Gather {
 };
 
 template <class T>
-Tiles<T> carve(const RoiAlignGrad<T>& g, Pieces& pieces) {
+Tiles<T> allocate(const RoiAlignGrad<T>& g, Arena& arena) {
   Tiles<T> tiles{g.forward, nullptr, nullptr, nullptr};
   const int64_t count = g.forward.batch * tiles.of_image();
-  tiles.boxes = pieces.take<BoxReach>(g.forward.count);
-  tiles.counts = pieces.take<int32_t>(count);
-  tiles.lists = pieces.take<int32_t>(count, g.forward.count);
+  tiles.boxes = arena.take<BoxReach>(g.forward.count);
+  tiles.counts = arena.take<int32_t>(count);
+  tiles.lists = arena.take<int32_t>(count, g.forward.count);
   return tiles;
 }
 
@@ -124,11 +124,12 @@ template <class T>
 const char* gather(const RoiAlignGrad<T>& g, const Tiles<T>& tiles, Stream stream) {
   const RoiAlign<T>& p = g.forward;
   const char* error = launch(stream, 1, p.count, Measure<T>{tiles});
-  error = first_of(error, launch(stream, p.batch, tiles.of_image(), List<T>{tiles}));
+  error = first_error(error, launch(stream, p.batch, tiles.of_image(), List<T>{tiles}));
   int64_t before = 0;
   for (int level = 0; level < kLevels; before += tiles.of_level(level++)) {
-    const int64_t rows = p.batch * divide_up(p.channels, kGathered), cells = p.heights[level] * p.widths[level];
-    error = first_of(error, launch(stream, rows, cells, Gather<T>{tiles, g.grad_out, g.grads[level], level, before}));
+    const int64_t rows = p.batch * ceil_div(p.channels, kGathered), cells = p.heights[level] * p.widths[level];
+    error =
+        first_error(error, launch(stream, rows, cells, Gather<T>{tiles, g.grad_out, g.grads[level], level, before}));
   }
   return error;
 }
@@ -139,15 +140,15 @@ namespace mapt {
 
 template <class T>
 size_t cuda_roi_align_backward_bytes(const RoiAlignGrad<T>& g) {
-  cuda::Pieces pieces(nullptr);
-  cuda::carve(g, pieces);
-  return pieces.bytes();
+  cuda::Arena arena(nullptr);
+  cuda::allocate(g, arena);
+  return arena.bytes();
 }
 
 template <class T>
 const char* cuda_roi_align_backward(const RoiAlignGrad<T>& g, void* workspace, Stream stream) {
-  cuda::Pieces pieces(workspace);
-  return cuda::gather(g, cuda::carve(g, pieces), stream);
+  cuda::Arena arena(workspace);
+  return cuda::gather(g, cuda::allocate(g, arena), stream);
 }
 
 template size_t cuda_roi_align_backward_bytes(const RoiAlignGrad<float>&);

@@ -13,7 +13,7 @@ struct Pool {
 
   MAPT_INLINE void operator()(int64_t row, int64_t column) const {
     const int64_t bins = p.size * p.size, box = column / bins, bin = column % bins, channel = row * kPooled;
-    const int64_t count = smaller<int64_t>(kPooled, p.channels - channel);
+    const int64_t count = min<int64_t>(kPooled, p.channels - channel);
     C sums[kPooled];
     MAPT_UNROLL for (int c = 0; c < kPooled; ++c) sums[c] = C(0);
     const PlacedBox<C> placed = place_box(p, box);
@@ -53,7 +53,7 @@ namespace mapt {
 
 template <class T, class C>
 const char* cuda_roi_align(const RoiAlign<T, C>& p, Stream stream) {
-  const int64_t rows = cuda::divide_up(p.channels, cuda::kPooled);
+  const int64_t rows = cuda::ceil_div(p.channels, cuda::kPooled);
   return cuda::launch(stream, rows, p.count * p.size * p.size, cuda::Pool<T, C>{p});
 }
 

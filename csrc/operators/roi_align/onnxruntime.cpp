@@ -14,9 +14,9 @@ class MultiscaleRoiAlign {
   static constexpr size_t kInputs = mapt::kLevels + 1, kOptional = 0;
 
   explicit MultiscaleRoiAlign(const Attributes& attributes)
-      : size_(attributes.integer("output_size", 1, mapt::kMostBins)),
-        ratio_(attributes.integer("sampling_ratio", 1, mapt::kMostSamples)),
-        strides_(attributes.integers("strides", mapt::kLevels, 1, mapt::kMostStep)) {}
+      : size_(attributes.integer("output_size", 1, mapt::kMaxBins)),
+        ratio_(attributes.integer("sampling_ratio", 1, mapt::kMaxSamples)),
+        strides_(attributes.integers("strides", mapt::kLevels, 1, mapt::kMaxStep)) {}
 
   void compute(const Call& call) const {
     const Input boxes = call.input(mapt::kLevels);

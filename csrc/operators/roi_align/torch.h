@@ -23,12 +23,12 @@ void check_roi(const Tensor& boxes, size_t levels, at::IntArrayRef strides, int6
                int64_t ratio) {
   TORCH_CHECK(levels == mapt::kLevels && strides.size() == mapt::kLevels, "mapt: ", levels, " features and ",
               strides.size(), " strides, not ", mapt::kLevels);
-  check_range("output_size", size, 1, mapt::kMostBins);
-  check_range("sampling_ratio", ratio, 1, mapt::kMostSamples);
-  for (const int64_t stride : strides) check_range("a stride", stride, 1, mapt::kMostStep);
+  check_range("output_size", size, 1, mapt::kMaxBins);
+  check_range("sampling_ratio", ratio, 1, mapt::kMaxSamples);
+  for (const int64_t stride : strides) check_range("a stride", stride, 1, mapt::kMaxStep);
   TORCH_CHECK(boxes.dim() == 2 && boxes.size(1) == 5, "mapt: boxes is ", boxes.sizes(), ", not (R, 5)");
-  check_range("the number of boxes", boxes.size(0), 0, mapt::kMostPixels - 1);
-  check_range("batch", batch, 0, mapt::kMostPixels - 1);
+  check_range("the number of boxes", boxes.size(0), 0, mapt::kMaxPixels - 1);
+  check_range("batch", batch, 0, mapt::kMaxPixels - 1);
   Device::check_images(boxes, batch);
 }
 
