@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3; 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SOURCES := $(foreach kind,h cpp inc cu cuh,$(wildcard csrc/*/*.$(kind) csrc/operators/*/*.$(kind)))
+SOURCES := $(foreach kind,h cpp inc cu cuh,$(wildcard csrc/*/*.$(kind) csrc/*/*/*.$(kind)))
 
 .PHONY: demo test test-slow test-lowest test-pythons test-arm check setup kernels sanitize lock sbom clean
 
@@ -73,7 +73,7 @@ sanitize: $(SANITIZED)/stress $(SANITIZED)/fuzz_onnxruntime $(if $(TENSORRT),$(S
 	$(FUZZ) $(SANITIZED)/fuzz_onnxruntime
 	$(if $(TENSORRT),$(FUZZ) $(SANITIZED)/fuzz_tensorrt 2>$(SANITIZED)/refusals,@echo "no TensorRT headers: the plugins are left out")
 
-$(SANITIZED)/stress: $(KERNELS) $(call sanitized,tests/stress.cpp)
+$(SANITIZED)/stress: $(KERNELS) $(call sanitized,tests/stress/*.cpp)
 $(SANITIZED)/fuzz_onnxruntime: $(KERNELS) $(call sanitized,onnxruntime/*.cpp operators/*/onnxruntime.cpp tests/fuzz_onnxruntime.cpp)
 $(SANITIZED)/fuzz_tensorrt: $(KERNELS) $(call sanitized,tensorrt/*.cpp operators/*/tensorrt.cpp tests/plugins.cpp tests/fuzz_tensorrt.cpp)
 $(SANITIZED)/stress $(SANITIZED)/fuzz_onnxruntime $(SANITIZED)/fuzz_tensorrt:

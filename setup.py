@@ -130,11 +130,12 @@ def cuda_extension() -> Extension:
         )
     return builder.CppExtension(
         PARTS["cuda"],
-        relative(sources.library("torch_cuda")),
+        relative(sources.bindings("torch")),
         depends=[*HEADERS, *CUDA],
         include_dirs=[*INCLUDE, str(compiler.toolkit / "include")],
         library_dirs=[str(compiler.toolkit / "lib64")],
         libraries=["c10_cuda", "cudart"],
+        define_macros=[("MAPT_TORCH_CUDA", None)],
         extra_compile_args=[*FLAGS, "-DAT_PER_OPERATOR_HEADERS"],
         extra_link_args=LINK,
         optional=ASKED == "auto",
@@ -240,17 +241,21 @@ class Build(BASE):  # type: ignore[misc, valid-type]
     def build_extension(self, extension: Any) -> None:
         """Build one part; a failure ends the build only where the part was asked for."""
         part = next(part for part, name in PARTS.items() if name == extension.name)
+        shared = Path(self.build_temp)
+        self.build_temp = str(shared / part)  # two parts compile the same files
         try:
             with compilers.explained():
                 if part in ("cuda", "tensorrt"):
                     compiler = nvcc.find(ASKED != "auto")
-                    extension.extra_objects = compiler.compile(Path(self.build_temp) / "nvcc")
+                    extension.extra_objects = compiler.compile(shared / "nvcc")
                     RECORD[part] = f"ok: {compiler.targets}"
                 if part == "onnxruntime":
-                    RECORD[part] = add_cuda(extension, Path(self.build_temp) / "nvcc")
+                    RECORD[part] = add_cuda(extension, shared / "nvcc")
                 super().build_extension(extension)
         except compilers.BuildError as error:
             leave_out(part, f"it did not compile: {error}")
+        finally:
+            self.build_temp = str(shared)
 
     def run(self) -> None:
         """Build all, then write the record beside what was built."""

@@ -28,6 +28,11 @@ def cuda_kernels() -> list[Path]:
     return sorted(CSRC.glob("operators/*/cuda*.cu"))
 
 
+def bindings(framework: str) -> list[Path]:
+    """What binds each operator to a framework: `torch`, `onnxruntime` or `tensorrt`."""
+    return sorted(CSRC.glob(f"operators/*/{framework}.cpp"))
+
+
 def library(framework: str) -> list[Path]:
-    """What binds the operators to a framework: `torch`, `onnxruntime` or `tensorrt`."""
-    return sorted([*CSRC.glob(f"{framework}/*.cpp"), *CSRC.glob(f"operators/*/{framework}.cpp")])
+    """A framework's library: the bindings, and what they share."""
+    return [*sorted(CSRC.glob(f"{framework}/*.cpp")), *bindings(framework)]

@@ -12,7 +12,8 @@
 #endif
 
 #include "common/limits.h"
-#include "common/params.h"
+#include "common/parallel.h"
+#include "common/portable.h"
 #include "common/sample.h"
 
 #ifndef MAPT_VECTOR_BYTES

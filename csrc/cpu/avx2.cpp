@@ -18,7 +18,7 @@
 
 #define MAPT_ISA avx2
 #define MAPT_VECTOR_BYTES 32
-#include "cpu/kernels.inc"
+#include "operators/operators.inc"
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -19,7 +19,7 @@
 
 #define MAPT_ISA avx512
 #define MAPT_VECTOR_BYTES 64
-#include "cpu/kernels.inc"
+#include "operators/operators.inc"
 
 #if defined(__clang__)
 #pragma clang attribute pop

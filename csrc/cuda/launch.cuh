@@ -2,18 +2,23 @@
 //
 // nvcc launches the grid; any other compiler runs the same grid, block by block, as loops (csrc/shim), which is how the
 // tests execute this source without a GPU. So: no shared memory, no barriers, no warp intrinsics.
+//
+// A kernel is a specialisation of KernelOf its parameters; MAPT_CUDA_FORWARD or MAPT_CUDA_BACKWARD ends its file.
 #pragma once
 
 #undef MAPT_ISA
 #define MAPT_ISA cuda
 
 #include "common/limits.h"
+#include "common/portable.h"
 #include "cuda/kernels.h"
 
 #if defined(__CUDACC__)
 #include <cuda_runtime_api.h>
 #define MAPT_UNROLL _Pragma("unroll")
+#define MAPT_EXPORT_TO_TESTS(symbol, ...)
 #else
+#include "shim/export.h"
 #include "shim/grid.h"
 #define MAPT_UNROLL
 #endif
@@ -88,4 +93,43 @@ class Arena {
   int64_t bytes_ = 0;
 };
 
+// What a kernel works with that needs no memory but its parameters'.
+struct Nothing {};
+
+// `allocate(params, arena)` makes what a kernel works with, and asks the arena for memory; `start` queues the kernel.
+template <class Params>
+struct KernelOf;
+
 MAPT_END
+
+namespace mapt {
+
+template <class Params>
+size_t cuda_workspace_bytes(const Params& params) {
+  cuda::Arena arena(nullptr);
+  cuda::KernelOf<Params>::allocate(params, arena);
+  return arena.bytes();
+}
+
+template <class Params>
+const char* run_on_cuda(const Params& params, void* workspace, Stream stream) {
+  using Kernel = cuda::KernelOf<Params>;
+  cuda::Arena arena(workspace);
+  return Kernel::start(params, Kernel::allocate(params, arena), stream);
+}
+
+}  // namespace mapt
+
+// In the namespace mapt: a kernel of some parameters, under a symbol that tests call where it runs as loops.
+#define MAPT_CUDA_KERNEL(symbol, ...)                                  \
+  template size_t cuda_workspace_bytes(const __VA_ARGS__&);            \
+  template const char* run_on_cuda(const __VA_ARGS__&, void*, Stream); \
+  MAPT_EXPORT_TO_TESTS(symbol, __VA_ARGS__)
+#define MAPT_CUDA_FORWARD(symbol, Params)                    \
+  MAPT_CUDA_KERNEL(symbol##_float32, Params<float, float>)   \
+  MAPT_CUDA_KERNEL(symbol##_float64, Params<double, double>) \
+  MAPT_CUDA_KERNEL(symbol##_float16, Params<Half, float>)    \
+  MAPT_CUDA_KERNEL(symbol##_bfloat16, Params<BFloat16, float>)
+#define MAPT_CUDA_BACKWARD(symbol, Params)          \
+  MAPT_CUDA_KERNEL(symbol##_float32, Params<float>) \
+  MAPT_CUDA_KERNEL(symbol##_float64, Params<double>)

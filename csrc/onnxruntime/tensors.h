@@ -14,7 +14,7 @@
 
 #include "../../third_party/onnxruntime/onnxruntime_c_api.h"
 #include "common/limits.h"
-#include "cpu/kernels.h"
+#include "common/parallel.h"
 
 namespace mapt_ort {
 

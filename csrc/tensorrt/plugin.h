@@ -11,7 +11,9 @@
 #pragma once
 
 #include <array>
+#include <initializer_list>
 #include <string>
+#include <vector>
 
 #include "common/limits.h"
 #include "cuda/kernels.h"
@@ -206,5 +208,25 @@ class Creator final : public nvinfer1::IPluginCreatorV3One {
  private:
   Fields names_{Operator::kDeclared, Operator::kCount};
 };
+
+// The creators of all plugins; every operator's file adds its own before the library is first used.
+inline std::vector<nvinfer1::IPluginCreatorInterface*>& creators() {
+  static std::vector<nvinfer1::IPluginCreatorInterface*> all;
+  return all;
+}
+
+// A global of this type adds an operator.
+template <class Operator>
+struct Register {
+  Register() { creators().push_back(&creator); }
+  Creator<Operator> creator;
+};
+
+inline DimsExprs dims(std::initializer_list<const nvinfer1::IDimensionExpr*> sides) {
+  DimsExprs found;
+  found.nbDims = 0;
+  for (const nvinfer1::IDimensionExpr* side : sides) found.d[found.nbDims++] = side;
+  return found;
+}
 
 }  // namespace mapt_trt

@@ -10,7 +10,7 @@
 #include <memory>
 #include <string>
 
-#include "onnxruntime/operators.h"
+#include "onnxruntime/custom_op.h"
 #include "tests/random.h"
 
 extern "C" OrtStatus* ORT_API_CALL RegisterCustomOps(OrtSessionOptions* options, const OrtApiBase* base);

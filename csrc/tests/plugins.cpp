@@ -7,8 +7,6 @@
 #include <memory>
 #include <vector>
 
-#include "tensorrt/operators.h"
-
 extern "C" nvinfer1::IPluginCreatorInterface* const* getCreators(int32_t& count);
 
 namespace {

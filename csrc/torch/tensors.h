@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "common/limits.h"
-#include "common/params.h"
 
 namespace mapt_torch {
 

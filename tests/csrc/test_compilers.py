@@ -152,7 +152,7 @@ def sources() -> list[tuple[Path, tuple[str, ...]]]:
         "onnxruntime/*.cpp",
         "operators/*/onnxruntime.cpp",
         "shim/*.cpp",
-        "tests/stress.cpp",
+        "tests/stress/*.cpp",
         "tests/fuzz_onnxruntime.cpp",
     )
     for pattern in plain:

@@ -189,4 +189,6 @@ void deform_conv2d_backward(const DeformConvGrad<T>& g, const Parallel& parallel
   GeneralBackward<T>(g).run(parallel);
 }
 
+MAPT_CPU_KERNEL(DeformConvGrad, deform_conv2d_backward)
+
 MAPT_END

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/multiply.h"
+#include "cpu/kernel.h"
 #include "operators/deform_conv/pixel_block.h"
 
 MAPT_BEGIN
@@ -186,5 +187,7 @@ void deform_conv2d(const DeformConv<T>& p, const Parallel& parallel) {
   if (p.channels == 1 && (p.shared || p.batch == 1)) return deform_conv2d_single(p, parallel);
   deform_conv2d_general(p, parallel);
 }
+
+MAPT_CPU_KERNEL(DeformConv, deform_conv2d)
 
 MAPT_END

@@ -197,26 +197,18 @@ const char* deform_conv2d_backward(const DeformConvGrad<T>& g, const Workspace<T
   return error;
 }
 
+template <class T>
+struct KernelOf<DeformConvGrad<T>> {
+  static Workspace<T> allocate(const DeformConvGrad<T>& g, Arena& arena) { return {g, arena}; }
+  static const char* start(const DeformConvGrad<T>& g, const Workspace<T>& workspace, Stream stream) {
+    return deform_conv2d_backward(g, workspace, stream);
+  }
+};
+
 MAPT_END
 
 namespace mapt {
 
-template <class T>
-size_t cuda_deform_conv2d_backward_bytes(const DeformConvGrad<T>& g) {
-  cuda::Arena arena(nullptr);
-  cuda::Workspace<T>(g, arena);
-  return arena.bytes();
-}
-
-template <class T>
-const char* cuda_deform_conv2d_backward(const DeformConvGrad<T>& g, void* workspace, Stream stream) {
-  cuda::Arena arena(workspace);
-  return cuda::deform_conv2d_backward(g, cuda::Workspace<T>(g, arena), stream);
-}
-
-template size_t cuda_deform_conv2d_backward_bytes(const DeformConvGrad<float>&);
-template size_t cuda_deform_conv2d_backward_bytes(const DeformConvGrad<double>&);
-template const char* cuda_deform_conv2d_backward(const DeformConvGrad<float>&, void*, Stream);
-template const char* cuda_deform_conv2d_backward(const DeformConvGrad<double>&, void*, Stream);
+MAPT_CUDA_BACKWARD(deform_conv2d_backward, DeformConvGrad)
 
 }  // namespace mapt

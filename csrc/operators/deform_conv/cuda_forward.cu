@@ -52,18 +52,18 @@ const char* convolve(const DeformConv<T, C>& p, Stream stream) {
   return launch(stream, rows, p.out_pixels(), Convolve<T, C, IMAGES, FILTERS>{p});
 }
 
+template <class T, class C>
+struct KernelOf<DeformConv<T, C>> {
+  static Nothing allocate(const DeformConv<T, C>&, Arena&) { return {}; }
+  static const char* start(const DeformConv<T, C>& p, Nothing, Stream stream) {
+    return p.shared ? convolve<2, 16>(p, stream) : convolve<1, 16>(p, stream);
+  }
+};
+
 MAPT_END
 
 namespace mapt {
 
-template <class T, class C>
-const char* cuda_deform_conv2d(const DeformConv<T, C>& p, Stream stream) {
-  return p.shared ? cuda::convolve<2, 16>(p, stream) : cuda::convolve<1, 16>(p, stream);
-}
-
-template const char* cuda_deform_conv2d(const DeformConv<float, float>&, Stream);
-template const char* cuda_deform_conv2d(const DeformConv<double, double>&, Stream);
-template const char* cuda_deform_conv2d(const DeformConv<Half, float>&, Stream);
-template const char* cuda_deform_conv2d(const DeformConv<BFloat16, float>&, Stream);
+MAPT_CUDA_FORWARD(deform_conv2d, DeformConv)
 
 }  // namespace mapt

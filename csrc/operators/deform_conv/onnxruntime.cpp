@@ -1,6 +1,7 @@
 // mapt::DeformConv2d: input (N,C,h,w), offset (N or 1, 2*k*k, oh, ow), weight (O,C,k,k), bias (O) or none ->
 // (N,O,oh,ow); attributes stride, padding, dilation.
-#include "onnxruntime/operators.h"
+#include "onnxruntime/custom_op.h"
+#include "operators/deform_conv/params.h"
 
 namespace mapt_ort {
 namespace {
@@ -31,9 +32,11 @@ class DeformConv2d {
     offset.check_shape("offset", {shared ? 1 : batch, 2 * taps, height, width});
     if (bias.data) bias.check_shape("bias", {filters});
     float* out = call.output(0, {batch, filters, height, width});
-    Device::deform_conv2d(
-        call, {input.data, offset.data, weight.data, bias.data, out, batch, input.size(1), input.size(2), input.size(3),
-               filters, weight.size(2), weight.size(3), height, width, stride_, padding_, dilation_, shared});
+    const mapt::DeformConv<float> params = {input.data,     offset.data,    weight.data,   bias.data,     out,
+                                            batch,          input.size(1),  input.size(2), input.size(3), filters,
+                                            weight.size(2), weight.size(3), height,        width,         stride_,
+                                            padding_,       dilation_,      shared};
+    Device::run(call, params);
   }
 
  private:
@@ -47,8 +50,7 @@ class DeformConv2d {
   int64_t stride_, padding_, dilation_;
 };
 
+Register<DeformConv2d> deform_conv2d;
+
 }  // namespace
-
-void add_deform_conv2d(OrtCustomOpDomain* domain) { add<DeformConv2d>(domain); }
-
 }  // namespace mapt_ort

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/bordered.h"
+#include "operators/deform_conv/params.h"
 
 MAPT_BEGIN
 

@@ -1,8 +1,8 @@
 // Where the taps of a deformable convolution sample, one output pixel at a time (CUDA).
 #pragma once
 
-#include "common/params.h"
 #include "common/sample.h"
+#include "operators/deform_conv/params.h"
 
 MAPT_BEGIN
 

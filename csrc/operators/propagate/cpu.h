@@ -2,6 +2,7 @@
 // without the propagated features of any pixel outside it.
 #pragma once
 
+#include "cpu/kernel.h"
 #include "operators/propagate/cpu_logits.h"
 
 MAPT_BEGIN
@@ -157,5 +158,7 @@ void propagate(const Propagate<T>& p, const Parallel& parallel) {
     });
   }
 }
+
+MAPT_CPU_KERNEL(Propagate, propagate)
 
 MAPT_END

@@ -160,30 +160,18 @@ const char* propagate(const Motion<T, C>& m, Stream stream) {
   return error;
 }
 
+template <class T, class C>
+struct KernelOf<Propagate<T, C>> {
+  static Motion<T, C> allocate(const Propagate<T, C>& p, Arena& arena) { return {p, arena}; }
+  static const char* start(const Propagate<T, C>&, const Motion<T, C>& motion, Stream stream) {
+    return propagate(motion, stream);
+  }
+};
+
 MAPT_END
 
 namespace mapt {
 
-template <class T, class C>
-size_t cuda_propagate_bytes(const Propagate<T, C>& p) {
-  cuda::Arena arena(nullptr);
-  cuda::Motion<T, C>(p, arena);
-  return arena.bytes();
-}
-
-template <class T, class C>
-const char* cuda_propagate(const Propagate<T, C>& p, void* workspace, Stream stream) {
-  cuda::Arena arena(workspace);
-  return cuda::propagate(cuda::Motion<T, C>(p, arena), stream);
-}
-
-#define MAPT_INSTANTIATE(T, C)                                  \
-  template size_t cuda_propagate_bytes(const Propagate<T, C>&); \
-  template const char* cuda_propagate(const Propagate<T, C>&, void*, Stream);
-MAPT_INSTANTIATE(float, float)
-MAPT_INSTANTIATE(double, double)
-MAPT_INSTANTIATE(Half, float)
-MAPT_INSTANTIATE(BFloat16, float)
-#undef MAPT_INSTANTIATE
+MAPT_CUDA_FORWARD(propagate, Propagate)
 
 }  // namespace mapt

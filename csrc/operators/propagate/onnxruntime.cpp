@@ -1,7 +1,8 @@
 // The collapsed motion step. masks (N,1,h,w), offsets (4,18,h,w), weights (4,C,1,3,3);
 // mapt::PropagateMasks: and projection (4*C), bias (1) -> logits (N,1,h,w);
 // mapt::PropagatedFeatures: and boxes (N,4) in input pixels -> (N,4*C,7,7). Neither has attributes.
-#include "onnxruntime/operators.h"
+#include "onnxruntime/custom_op.h"
+#include "operators/propagate/params.h"
 
 namespace mapt_ort {
 namespace {
@@ -35,7 +36,7 @@ struct PropagateMasks {
     bias.check_shape("bias", {1});
     p.projection = projection.data, p.bias = bias.data;
     p.logits = call.output(0, {p.count, 1, p.height, p.width});
-    Device::propagate(call, p);
+    Device::run(call, p);
   }
 };
 
@@ -52,15 +53,12 @@ struct PropagatedFeatures {
     boxes.check_shape("boxes", {p.count, 4});
     p.boxes = boxes.data;
     p.features = call.output(0, {p.count, mapt::kFields * p.filters, mapt::kFeatureSize, mapt::kFeatureSize});
-    Device::propagate(call, p);
+    Device::run(call, p);
   }
 };
 
+Register<PropagateMasks> propagate_masks;
+Register<PropagatedFeatures> propagated_features;
+
 }  // namespace
-
-void add_propagation(OrtCustomOpDomain* domain) {
-  add<PropagateMasks>(domain);
-  add<PropagatedFeatures>(domain);
-}
-
 }  // namespace mapt_ort

@@ -1,8 +1,8 @@
 // Where the taps of the four motion fields sample, and the part of a mask that they can read.
 #pragma once
 
-#include "common/params.h"
 #include "common/sample.h"
+#include "operators/propagate/params.h"
 
 MAPT_BEGIN
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/simd.h"
+#include "operators/roi_align/params.h"
 
 MAPT_BEGIN
 

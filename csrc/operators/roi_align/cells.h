@@ -1,8 +1,8 @@
 // Where a box lies in the pyramid, and what one of its bins has of one cell.
 #pragma once
 
-#include "common/params.h"
 #include "common/sample.h"
+#include "operators/roi_align/params.h"
 
 MAPT_BEGIN
 

@@ -5,6 +5,7 @@
 // are computed once per box.
 #pragma once
 
+#include "cpu/kernel.h"
 #include "operators/roi_align/boxes.h"
 
 MAPT_BEGIN
@@ -156,5 +157,8 @@ void roi_align_backward(const RoiAlignGrad<T>& g, const Parallel& parallel) {
     }
   });
 }
+
+MAPT_CPU_KERNEL(RoiAlign, roi_align)
+MAPT_CPU_KERNEL(RoiAlignGrad, roi_align_backward)
 
 MAPT_END

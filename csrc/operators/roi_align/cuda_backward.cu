@@ -111,16 +111,6 @@ struct Gather {
 };
 
 template <class T>
-Tiles<T> allocate(const RoiAlignGrad<T>& g, Arena& arena) {
-  Tiles<T> tiles{g.forward, nullptr, nullptr, nullptr};
-  const int64_t count = g.forward.batch * tiles.of_image();
-  tiles.boxes = arena.take<BoxReach>(g.forward.count);
-  tiles.counts = arena.take<int32_t>(count);
-  tiles.lists = arena.take<int32_t>(count, g.forward.count);
-  return tiles;
-}
-
-template <class T>
 const char* gather(const RoiAlignGrad<T>& g, const Tiles<T>& tiles, Stream stream) {
   const RoiAlign<T>& p = g.forward;
   const char* error = launch(stream, 1, p.count, Measure<T>{tiles});
@@ -134,26 +124,25 @@ const char* gather(const RoiAlignGrad<T>& g, const Tiles<T>& tiles, Stream strea
   return error;
 }
 
+template <class T>
+struct KernelOf<RoiAlignGrad<T>> {
+  static Tiles<T> allocate(const RoiAlignGrad<T>& g, Arena& arena) {
+    Tiles<T> tiles{g.forward, nullptr, nullptr, nullptr};
+    const int64_t count = g.forward.batch * tiles.of_image();
+    tiles.boxes = arena.take<BoxReach>(g.forward.count);
+    tiles.counts = arena.take<int32_t>(count);
+    tiles.lists = arena.take<int32_t>(count, g.forward.count);
+    return tiles;
+  }
+  static const char* start(const RoiAlignGrad<T>& g, const Tiles<T>& tiles, Stream stream) {
+    return gather(g, tiles, stream);
+  }
+};
+
 MAPT_END
 
 namespace mapt {
 
-template <class T>
-size_t cuda_roi_align_backward_bytes(const RoiAlignGrad<T>& g) {
-  cuda::Arena arena(nullptr);
-  cuda::allocate(g, arena);
-  return arena.bytes();
-}
-
-template <class T>
-const char* cuda_roi_align_backward(const RoiAlignGrad<T>& g, void* workspace, Stream stream) {
-  cuda::Arena arena(workspace);
-  return cuda::gather(g, cuda::allocate(g, arena), stream);
-}
-
-template size_t cuda_roi_align_backward_bytes(const RoiAlignGrad<float>&);
-template size_t cuda_roi_align_backward_bytes(const RoiAlignGrad<double>&);
-template const char* cuda_roi_align_backward(const RoiAlignGrad<float>&, void*, Stream);
-template const char* cuda_roi_align_backward(const RoiAlignGrad<double>&, void*, Stream);
+MAPT_CUDA_BACKWARD(roi_align_backward, RoiAlignGrad)
 
 }  // namespace mapt

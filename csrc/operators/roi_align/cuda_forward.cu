@@ -47,19 +47,18 @@ struct Pool {
   }
 };
 
+template <class T, class C>
+struct KernelOf<RoiAlign<T, C>> {
+  static Nothing allocate(const RoiAlign<T, C>&, Arena&) { return {}; }
+  static const char* start(const RoiAlign<T, C>& p, Nothing, Stream stream) {
+    return launch(stream, ceil_div(p.channels, kPooled), p.count * p.size * p.size, Pool<T, C>{p});
+  }
+};
+
 MAPT_END
 
 namespace mapt {
 
-template <class T, class C>
-const char* cuda_roi_align(const RoiAlign<T, C>& p, Stream stream) {
-  const int64_t rows = cuda::ceil_div(p.channels, cuda::kPooled);
-  return cuda::launch(stream, rows, p.count * p.size * p.size, cuda::Pool<T, C>{p});
-}
-
-template const char* cuda_roi_align(const RoiAlign<float, float>&, Stream);
-template const char* cuda_roi_align(const RoiAlign<double, double>&, Stream);
-template const char* cuda_roi_align(const RoiAlign<Half, float>&, Stream);
-template const char* cuda_roi_align(const RoiAlign<BFloat16, float>&, Stream);
+MAPT_CUDA_FORWARD(roi_align, RoiAlign)
 
 }  // namespace mapt

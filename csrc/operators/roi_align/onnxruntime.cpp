@@ -2,7 +2,8 @@
 // -> (R,F,size,size); attributes output_size, strides, sampling_ratio.
 #include <cmath>
 
-#include "onnxruntime/operators.h"
+#include "onnxruntime/custom_op.h"
+#include "operators/roi_align/params.h"
 
 namespace mapt_ort {
 namespace {
@@ -33,7 +34,7 @@ class MultiscaleRoiAlign {
     }
     if constexpr (Device::kReadsInputs) check_images(p);
     p.out = call.output(0, {p.count, p.channels, size_, size_});
-    Device::roi_align(call, p);
+    Device::run(call, p);
   }
 
  private:
@@ -50,8 +51,7 @@ class MultiscaleRoiAlign {
   std::vector<int64_t> strides_;
 };
 
+Register<MultiscaleRoiAlign> multiscale_roi_align;
+
 }  // namespace
-
-void add_multiscale_roi_align(OrtCustomOpDomain* domain) { add<MultiscaleRoiAlign>(domain); }
-
 }  // namespace mapt_ort

@@ -2,7 +2,7 @@
 //
 // An operator is a class template over a device of devices.h, with kName, kInputs, kOptional (how many of the inputs,
 // at the end, may be absent), a constructor from a node's Attributes and `void compute(const Call&) const`; it has one
-// output. ONNX Runtime takes the operator of the provider that a node is given to.
+// output. A global of type Register adds it. ONNX Runtime takes the operator of the provider that a node is given to.
 #pragma once
 
 #include <memory>
@@ -37,18 +37,23 @@ struct CustomOp : OrtCustomOp {
   }
 };
 
-// Adds an operator for every device. They live as long as the process: sessions keep pointers to them.
-template <template <class> class Operator>
-void add(OrtCustomOpDomain* domain) {
-  for_each_device([&](auto device) {
-    using Device = decltype(device);
-    static const CustomOp<Operator<Device>, Device> op;
-    check(api->CustomOpDomain_Add(domain, &op));
-  });
+// What every operator's file adds itself to, before the library is first registered.
+inline std::vector<const OrtCustomOp*>& custom_ops() {
+  static std::vector<const OrtCustomOp*> all;
+  return all;
 }
 
-void add_deform_conv2d(OrtCustomOpDomain* domain);
-void add_multiscale_roi_align(OrtCustomOpDomain* domain);
-void add_propagation(OrtCustomOpDomain* domain);
+// A global of this type adds an operator for every device. They live as long as the process: sessions keep pointers to
+// them.
+template <template <class> class Operator>
+struct Register {
+  Register() {
+    for_each_device([](auto device) {
+      using Device = decltype(device);
+      static const CustomOp<Operator<Device>, Device> op;
+      custom_ops().push_back(&op);
+    });
+  }
+};
 
 }  // namespace mapt_ort

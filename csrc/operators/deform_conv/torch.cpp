@@ -1,9 +1,10 @@
-// deform_conv2d as PyTorch calls it: checks, sizes and memory around the kernels of a device.
-#pragma once
+// deform_conv2d as PyTorch calls it: checks, sizes and memory around the kernels.
+#include "operators/deform_conv/params.h"
+#include "torch/device.h"
 
-#include "torch/tensors.h"
+namespace {
 
-namespace mapt_torch {
+using namespace mapt_torch;
 
 struct Convolution {
   Tensor input, offset, weight, bias;
@@ -75,33 +76,29 @@ struct Convolution {
   }
 };
 
-template <class Device>
 void run_convolution(const Convolution& c, const Tensor& out) {
   for_float_type(c.input, [&](auto zero) {
     using T = decltype(zero);
-    Device::template deform_conv2d<T>(c.params<T>(mutable_data<T>(out)), out);
+    run(c.params<T>(mutable_data<T>(out)), out);
   });
 }
 
-template <class Device>
 Tensor deform_conv2d(const Tensor& input, const Tensor& offset, const Tensor& weight, const std::optional<Tensor>& bias,
                      int64_t stride, int64_t padding, int64_t dilation) {
   const Convolution c(input, offset, weight, bias, stride, padding, dilation);
   Tensor out = at::empty(c.out_shape(), c.input.options());
-  run_convolution<Device>(c, out);
+  run_convolution(c, out);
   return out;
 }
 
-template <class Device>
 void deform_conv2d_out(const Tensor& input, const Tensor& offset, const Tensor& weight,
                        const std::optional<Tensor>& bias, int64_t stride, int64_t padding, int64_t dilation,
                        const Tensor& out) {
   const Convolution c(input, offset, weight, bias, stride, padding, dilation);
   check_out(out, "out", c.out_shape(), c.input);
-  run_convolution<Device>(c, out);
+  run_convolution(c, out);
 }
 
-template <class Device>
 std::tuple<Tensor, Tensor, Tensor, Tensor> deform_conv2d_backward(const Tensor& grad, const Tensor& input,
                                                                   const Tensor& offset, const Tensor& weight,
                                                                   int64_t stride, int64_t padding, int64_t dilation,
@@ -118,17 +115,32 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> deform_conv2d_backward(const Tensor& 
   for_float_type(c.input, [&](auto zero) {
     using T = decltype(zero);
     const auto target = [&](int which) { return wanted[which] ? mutable_data<T>(grads[which]) : nullptr; };
-    Device::template deform_conv2d_backward<T>(
-        {c.params<T>(nullptr), data<T>(from), target(0), target(1), target(2), target(3)}, from);
+    const mapt::DeformConvGrad<T> params{
+        c.params<T>(nullptr), data<T>(from), target(0), target(1), target(2), target(3)};
+    run(params, from);
   });
   return {grads[0], grads[1], grads[2], grads[3]};
 }
 
-template <class Device>
-void add_deform_conv(torch::Library& m) {
-  m.impl("deform_conv2d", &deform_conv2d<Device>);
-  m.impl("deform_conv2d_out", &deform_conv2d_out<Device>);
-  m.impl("deform_conv2d_backward", &deform_conv2d_backward<Device>);
-}
+}  // namespace
 
-}  // namespace mapt_torch
+#if !defined(MAPT_TORCH_CUDA)
+TORCH_LIBRARY_FRAGMENT(mapt, m) {
+  m.def(
+      "deform_conv2d(Tensor input, Tensor offset, Tensor weight, Tensor? bias, int stride, int padding, int dilation) "
+      "-> Tensor");
+  m.def(
+      "deform_conv2d_out(Tensor input, Tensor offset, Tensor weight, Tensor? bias, int stride, int padding, "
+      "int dilation, Tensor(a!) out) -> ()");
+  // wanted: gradients of input, offset, weight and bias; those not wanted come back empty.
+  m.def(
+      "deform_conv2d_backward(Tensor grad, Tensor input, Tensor offset, Tensor weight, int stride, int padding, "
+      "int dilation, bool[4] wanted) -> (Tensor, Tensor, Tensor, Tensor)");
+}
+#endif
+
+TORCH_LIBRARY_IMPL(mapt, MAPT_TORCH_DEVICE, m) {
+  m.impl("deform_conv2d", &deform_conv2d);
+  m.impl("deform_conv2d_out", &deform_conv2d_out);
+  m.impl("deform_conv2d_backward", &deform_conv2d_backward);
+}

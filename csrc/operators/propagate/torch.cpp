@@ -1,9 +1,10 @@
-// propagate_masks as PyTorch calls it: checks, sizes and memory around the kernels of a device.
-#pragma once
+// propagate_masks as PyTorch calls it: checks, sizes and memory around the kernels.
+#include "operators/propagate/params.h"
+#include "torch/device.h"
 
-#include "torch/tensors.h"
+namespace {
 
-namespace mapt_torch {
+using namespace mapt_torch;
 
 struct Motion {
   Tensor masks, offsets, weights, projection, bias, boxes;
@@ -40,19 +41,18 @@ struct Motion {
   }
 
   // Undefined `logits` or `features` are not computed.
-  template <class Device>
   void run(const Tensor& logits, const Tensor& features) const {
     for_float_type(masks, [&](auto zero) {
       using T = decltype(zero);
-      Device::template propagate<T>({data<T>(masks), data<T>(offsets), data<T>(weights), data<T>(projection),
-                                     data<T>(bias), data<T>(boxes), mutable_data<T>(logits), mutable_data<T>(features),
-                                     masks.size(0), masks.size(2), masks.size(3), weights.size(1)},
-                                    masks);
+      const mapt::Propagate<T> params{
+          data<T>(masks), data<T>(offsets), data<T>(weights),        data<T>(projection),
+          data<T>(bias),  data<T>(boxes),   mutable_data<T>(logits), mutable_data<T>(features),
+          masks.size(0),  masks.size(2),    masks.size(3),           weights.size(1)};
+      mapt_torch::run(params, masks);
     });
   }
 };
 
-template <class Device>
 std::tuple<Tensor, Tensor> propagate_masks(const Tensor& masks, const Tensor& offsets, const Tensor& weights,
                                            const Tensor& projection, const Tensor& bias,
                                            const std::optional<Tensor>& boxes) {
@@ -63,11 +63,10 @@ std::tuple<Tensor, Tensor> propagate_masks(const Tensor& masks, const Tensor& of
     motion.set_boxes(*boxes);
     features = at::empty(motion.features_shape(), motion.masks.options());
   }
-  motion.run<Device>(logits, features);
+  motion.run(logits, features);
   return {logits, features.defined() ? features : at::empty({0}, motion.masks.options())};
 }
 
-template <class Device>
 void propagate_masks_out(const Tensor& masks, const Tensor& offsets, const Tensor& weights, const Tensor& projection,
                          const Tensor& bias, const std::optional<Tensor>& boxes, const Tensor& logits,
                          const std::optional<Tensor>& features) {
@@ -79,33 +78,43 @@ void propagate_masks_out(const Tensor& masks, const Tensor& offsets, const Tenso
     motion.set_boxes(*boxes);
     check_out(*features, "features", motion.features_shape(), motion.masks);
   }
-  motion.run<Device>(logits, features.value_or(Tensor()));
+  motion.run(logits, features.value_or(Tensor()));
 }
 
-template <class Device>
 Tensor propagated_features(const Tensor& masks, const Tensor& offsets, const Tensor& weights, const Tensor& boxes) {
   Motion motion(masks, offsets, weights);
   motion.set_boxes(boxes);
   Tensor features = at::empty(motion.features_shape(), motion.masks.options());
-  motion.run<Device>(Tensor(), features);
+  motion.run(Tensor(), features);
   return features;
 }
 
-template <class Device>
 void propagated_features_out(const Tensor& masks, const Tensor& offsets, const Tensor& weights, const Tensor& boxes,
                              const Tensor& out) {
   Motion motion(masks, offsets, weights);
   motion.set_boxes(boxes);
   check_out(out, "out", motion.features_shape(), motion.masks);
-  motion.run<Device>(Tensor(), out);
+  motion.run(Tensor(), out);
 }
 
-template <class Device>
-void add_propagate(torch::Library& m) {
-  m.impl("propagate_masks", &propagate_masks<Device>);
-  m.impl("propagate_masks_out", &propagate_masks_out<Device>);
-  m.impl("propagated_features", &propagated_features<Device>);
-  m.impl("propagated_features_out", &propagated_features_out<Device>);
-}
+}  // namespace
 
-}  // namespace mapt_torch
+#if !defined(MAPT_TORCH_CUDA)
+TORCH_LIBRARY_FRAGMENT(mapt, m) {
+  m.def(
+      "propagate_masks(Tensor masks, Tensor offsets, Tensor weights, Tensor projection, Tensor bias, Tensor? boxes) "
+      "-> (Tensor, Tensor)");
+  m.def(
+      "propagate_masks_out(Tensor masks, Tensor offsets, Tensor weights, Tensor projection, Tensor bias, "
+      "Tensor? boxes, Tensor(a!) logits, Tensor(b!)? features) -> ()");
+  m.def("propagated_features(Tensor masks, Tensor offsets, Tensor weights, Tensor boxes) -> Tensor");
+  m.def("propagated_features_out(Tensor masks, Tensor offsets, Tensor weights, Tensor boxes, Tensor(a!) out) -> ()");
+}
+#endif
+
+TORCH_LIBRARY_IMPL(mapt, MAPT_TORCH_DEVICE, m) {
+  m.impl("propagate_masks", &propagate_masks);
+  m.impl("propagate_masks_out", &propagate_masks_out);
+  m.impl("propagated_features", &propagated_features);
+  m.impl("propagated_features_out", &propagated_features_out);
+}

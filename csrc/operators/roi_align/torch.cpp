@@ -1,9 +1,10 @@
-// multiscale_roi_align as PyTorch calls it: checks, sizes and memory around the kernels of a device.
-#pragma once
+// multiscale_roi_align as PyTorch calls it: checks, sizes and memory around the kernels.
+#include "operators/roi_align/params.h"
+#include "torch/device.h"
 
-#include "torch/tensors.h"
+namespace {
 
-namespace mapt_torch {
+using namespace mapt_torch;
 
 // Sizes, strides and boxes; `boxes` is in the features' type.
 template <class T>
@@ -18,7 +19,18 @@ mapt::RoiAlign<T> roi_params(const Tensor& boxes, at::IntArrayRef heights, at::I
   return p;
 }
 
-template <class Device>
+void check_images(const Tensor& boxes, int64_t batch) {
+  for_float_type(boxes, [&](auto zero) {
+    using T = decltype(zero);
+    const T* rows = data<T>(boxes);
+    for (int64_t r = 0; r < boxes.size(0); ++r) {
+      const T image = rows[r * 5];
+      TORCH_CHECK(image >= 0 && image < static_cast<T>(batch) && image == std::floor(image), "mapt: box ", r,
+                  " lies in image ", image, " of a batch of ", batch);
+    }
+  });
+}
+
 void check_roi(const Tensor& boxes, size_t levels, at::IntArrayRef strides, int64_t batch, int64_t size,
                int64_t ratio) {
   TORCH_CHECK(levels == mapt::kLevels && strides.size() == mapt::kLevels, "mapt: ", levels, " features and ",
@@ -29,10 +41,9 @@ void check_roi(const Tensor& boxes, size_t levels, at::IntArrayRef strides, int6
   TORCH_CHECK(boxes.dim() == 2 && boxes.size(1) == 5, "mapt: boxes is ", boxes.sizes(), ", not (R, 5)");
   check_range("the number of boxes", boxes.size(0), 0, mapt::kMaxPixels - 1);
   check_range("batch", batch, 0, mapt::kMaxPixels - 1);
-  Device::check_images(boxes, batch);
+  if constexpr (kReadsValues) check_images(boxes, batch);
 }
 
-template <class Device>
 struct Pyramid {
   std::vector<Tensor> levels;
   std::vector<int64_t> heights, widths;
@@ -51,30 +62,27 @@ struct Pyramid {
     }
     check_device(boxes, "boxes", levels[0]);
     this->boxes = boxes.to(levels[0].scalar_type()).contiguous();
-    check_roi<Device>(this->boxes, levels.size(), strides, batch(), size, ratio);
+    check_roi(this->boxes, levels.size(), strides, batch(), size, ratio);
   }
 
   int64_t batch() const { return levels[0].size(0); }
   int64_t channels() const { return levels[0].size(1); }
 };
 
-template <class Device>
-void run_roi_align(const Pyramid<Device>& pyramid, at::IntArrayRef strides, int64_t size, int64_t ratio,
-                   const Tensor& out) {
+void run_roi_align(const Pyramid& pyramid, at::IntArrayRef strides, int64_t size, int64_t ratio, const Tensor& out) {
   for_float_type(out, [&](auto zero) {
     using T = decltype(zero);
     auto p = roi_params<T>(pyramid.boxes, pyramid.heights, pyramid.widths, strides, pyramid.batch(), pyramid.channels(),
                            size, ratio);
     for (int l = 0; l < mapt::kLevels; ++l) p.features[l] = data<T>(pyramid.levels[l]);
     p.out = mutable_data<T>(out);
-    Device::template roi_align<T>(p, out);
+    run(p, out);
   });
 }
 
-template <class Device>
 Tensor multiscale_roi_align(at::TensorList features, const Tensor& boxes, int64_t output_size, at::IntArrayRef strides,
                             int64_t sampling_ratio) {
-  const Pyramid<Device> pyramid(features, boxes, strides, output_size, sampling_ratio);
+  const Pyramid pyramid(features, boxes, strides, output_size, sampling_ratio);
   const std::array<int64_t, 4> shape{boxes.size(0), pyramid.channels(), output_size, output_size};
   check_small("the output", shape);
   Tensor out = at::empty(shape, pyramid.levels[0].options());
@@ -82,15 +90,13 @@ Tensor multiscale_roi_align(at::TensorList features, const Tensor& boxes, int64_
   return out;
 }
 
-template <class Device>
 void multiscale_roi_align_out(at::TensorList features, const Tensor& boxes, int64_t output_size,
                               at::IntArrayRef strides, int64_t sampling_ratio, const Tensor& out) {
-  const Pyramid<Device> pyramid(features, boxes, strides, output_size, sampling_ratio);
+  const Pyramid pyramid(features, boxes, strides, output_size, sampling_ratio);
   check_out(out, "out", {boxes.size(0), pyramid.channels(), output_size, output_size}, pyramid.levels[0]);
   run_roi_align(pyramid, strides, output_size, sampling_ratio, out);
 }
 
-template <class Device>
 std::vector<Tensor> multiscale_roi_align_backward(const Tensor& grad, const Tensor& boxes, at::IntArrayRef heights,
                                                   at::IntArrayRef widths, int64_t batch, at::IntArrayRef strides,
                                                   int64_t sampling_ratio) {
@@ -98,7 +104,7 @@ std::vector<Tensor> multiscale_roi_align_backward(const Tensor& grad, const Tens
   check_like(from, "grad", from, 4);
   TORCH_CHECK(widths.size() == heights.size(), "mapt: ", widths.size(), " widths and ", heights.size(), " heights");
   check_device(boxes, "boxes", from);
-  check_roi<Device>(rows, heights.size(), strides, batch, from.size(2), sampling_ratio);
+  check_roi(rows, heights.size(), strides, batch, from.size(2), sampling_ratio);
   check_shape(from, "grad", {rows.size(0), from.size(1), from.size(2), from.size(2)});
   std::vector<Tensor> grads;
   for (size_t l = 0; l < heights.size(); ++l) {
@@ -114,16 +120,29 @@ std::vector<Tensor> multiscale_roi_align_backward(const Tensor& grad, const Tens
         data<T>(from),
         {}};
     for (int l = 0; l < mapt::kLevels; ++l) g.grads[l] = mutable_data<T>(grads[l]);
-    Device::template roi_align_backward<T>(g, from);
+    run(g, from);
   });
   return grads;
 }
 
-template <class Device>
-void add_roi_align(torch::Library& m) {
-  m.impl("multiscale_roi_align", &multiscale_roi_align<Device>);
-  m.impl("multiscale_roi_align_out", &multiscale_roi_align_out<Device>);
-  m.impl("multiscale_roi_align_backward", &multiscale_roi_align_backward<Device>);
-}
+}  // namespace
 
-}  // namespace mapt_torch
+#if !defined(MAPT_TORCH_CUDA)
+TORCH_LIBRARY_FRAGMENT(mapt, m) {
+  m.def(
+      "multiscale_roi_align(Tensor[] features, Tensor boxes, int output_size, int[] strides, int sampling_ratio) "
+      "-> Tensor");
+  m.def(
+      "multiscale_roi_align_out(Tensor[] features, Tensor boxes, int output_size, int[] strides, int sampling_ratio, "
+      "Tensor(a!) out) -> ()");
+  m.def(
+      "multiscale_roi_align_backward(Tensor grad, Tensor boxes, SymInt[] heights, SymInt[] widths, SymInt batch, "
+      "int[] strides, int sampling_ratio) -> Tensor[]");
+}
+#endif
+
+TORCH_LIBRARY_IMPL(mapt, MAPT_TORCH_DEVICE, m) {
+  m.impl("multiscale_roi_align", &multiscale_roi_align);
+  m.impl("multiscale_roi_align_out", &multiscale_roi_align_out);
+  m.impl("multiscale_roi_align_backward", &multiscale_roi_align_backward);
+}
