@@ -102,4 +102,4 @@ sbom: $(STAMP)
 	  $(BIN)/python
 
 clean:
-	rm -rf $(VENV) mapt/build.json mapt/ops/_kernels*.so runtime/_ort_ops*.so build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) mapt/build.json mapt/ops/_*.so runtime/_*.so build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

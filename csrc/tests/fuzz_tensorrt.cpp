@@ -12,13 +12,14 @@
 #include "tests/plugins.h"
 #include "tests/random.h"
 
+extern "C" nvinfer1::IPluginCreatorInterface* const* getCreators(int32_t& count);
+
 namespace {
 
 using nvinfer1::PluginField;
 using nvinfer1::PluginFieldType;
 
 constexpr int64_t kMaxOutput = 1 << 20;  // elements
-const char* const kNames[] = {"DeformConv2d", "MultiscaleRoiAlign", "PropagateMasks", "PropagatedFeatures"};
 
 struct Free {
   void operator()(void* memory) const { std::free(memory); }
@@ -62,9 +63,14 @@ Numbers numbers_for(fuzz::Random& random, const std::string& name) {
 }
 
 fuzz::Sides sides_for(fuzz::Random& random, const std::string& name, const Numbers& numbers) {
+  if (name == "DeformConv2d") {
+    return fuzz::convolution_sides(random, numbers.values[0][0], numbers.values[1][0], numbers.values[2][0]);
+  }
   if (name == "MultiscaleRoiAlign") return fuzz::pyramid_sides(random);
-  if (name != "DeformConv2d") return fuzz::motion_sides(random, name == "PropagatedFeatures");
-  return fuzz::convolution_sides(random, numbers.values[0][0], numbers.values[1][0], numbers.values[2][0]);
+  if (name == "PropagateMasks" || name == "PropagatedFeatures") {
+    return fuzz::motion_sides(random, name == "PropagatedFeatures");
+  }
+  return fuzz::equal_sides(random, random.between(1, 5));
 }
 
 enum Outcome { kRan, kRefused, kImpossible, kOutcomes };
@@ -86,10 +92,11 @@ Outcome run(const char* name, const Numbers& numbers, std::vector<Tensor>& tenso
                                                                                                           : kRan;
 }
 
-Outcome stress(fuzz::Random& random, const char* name) {
+Outcome attempt(fuzz::Random& random, const char* plugin) {
+  const std::string name = plugin;
   const Numbers numbers = numbers_for(random, name);
   fuzz::Sides sides = sides_for(random, name, numbers);
-  if (name == kNames[0] && random.one_in(3)) sides.pop_back();  // no bias
+  if (name == "DeformConv2d" && random.one_in(3)) sides.pop_back();  // no bias
   if (random.one_in(40)) sides.pop_back();
   while (random.one_in(3)) fuzz::corrupt(random, sides);
   std::vector<Memory> memory;
@@ -106,7 +113,17 @@ Outcome stress(fuzz::Random& random, const char* name) {
     tensors.push_back(tensor);
   }
   tensors.push_back(Tensor{});
-  return run(name, numbers, tensors);
+  return run(plugin, numbers, tensors);
+}
+
+std::vector<const char*> plugin_names() {
+  int32_t count = 0;
+  nvinfer1::IPluginCreatorInterface* const* creators = getCreators(count);
+  std::vector<const char*> names;
+  for (int32_t i = 0; i < count; ++i) {
+    names.push_back(static_cast<nvinfer1::IPluginCreatorV3One*>(creators[i])->getPluginName());
+  }
+  return names;
 }
 
 }  // namespace
@@ -114,10 +131,11 @@ Outcome stress(fuzz::Random& random, const char* name) {
 int main(int argc, char** argv) {
   const int64_t rounds = argc > 1 ? std::atoll(argv[1]) : 20000;
   const uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
+  const std::vector<const char*> names = plugin_names();
   int64_t outcomes[kOutcomes] = {};
   for (int64_t round = 0; round < rounds; ++round) {
     fuzz::Random random(seed * 1000003 + static_cast<uint64_t>(round));
-    ++outcomes[stress(random, kNames[round % 4])];
+    ++outcomes[attempt(random, names[static_cast<size_t>(round) % names.size()])];
   }
   std::printf("clean: %lld ran, %lld refused, %lld cannot exist\n", static_cast<long long>(outcomes[kRan]),
               static_cast<long long>(outcomes[kRefused]), static_cast<long long>(outcomes[kImpossible]));

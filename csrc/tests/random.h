@@ -102,6 +102,13 @@ inline Sides motion_sides(Random& random, bool features) {
   return sides;
 }
 
+// Inputs of one shape, for operators whose inputs nothing is known of.
+inline Sides equal_sides(Random& random, int64_t inputs) {
+  std::vector<int64_t> sides(static_cast<size_t>(random.between(1, 4)));
+  for (int64_t& side : sides) side = random.between(0, 6);
+  return Sides(static_cast<size_t>(inputs), sides);
+}
+
 // One side becomes another, or an axis comes or goes; empty tensors may then have sides without end.
 inline void corrupt(Random& random, Sides& sides) {
   std::vector<int64_t>& one = sides[static_cast<size_t>(random.between(0, static_cast<int64_t>(sides.size()) - 1))];
