@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := $(foreach kind,h cpp inc cu cuh,$(wildcard csrc/*/*.$(kind) csrc/*/*/*.$(kind)))
 
-.PHONY: demo test test-slow test-lowest test-pythons test-arm check setup kernels sanitize lock sbom clean
+.PHONY: demo test test-slow test-lowest test-pythons test-arm check docs setup kernels sanitize lock sbom clean
 
 demo: $(STAMP)
 	$(BIN)/mapt demo
@@ -39,6 +39,16 @@ check: $(STAMP)
 	$(BIN)/python .ci/packing.py
 	$(BIN)/clang-format --dry-run --Werror $(SOURCES)
 	$(BIN)/clang-format --dry-run --Werror --style=file:csrc/.clang-format $(wildcard examples/*/*.h examples/*/*.cpp)
+
+# The documentation's site in build/site, by what the extra `docs` names, in an environment of its own.
+docs: build/docs/.installed
+	build/docs/bin/zensical build --strict --clean
+
+build/docs/.installed: pyproject.toml
+	$(PYTHON) -m venv build/docs
+	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' > build/docs/requirements.txt
+	build/docs/bin/python -m pip install --quiet --disable-pip-version-check -r build/docs/requirements.txt
+	@touch $@
 
 setup: $(STAMP)
 
@@ -102,4 +112,4 @@ sbom: $(STAMP)
 	  $(BIN)/python
 
 clean:
-	rm -rf $(VENV) mapt/build.json mapt/ops/_*.so runtime/_*.so build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) mapt/build.json mapt/ops/_*.so runtime/_*.so build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache *.egg-info

@@ -1,4 +1,4 @@
-"""Which machine a number was measured on; no names, only what decides speed."""
+"""Describes the machine of a measurement by what decides its speed, without names."""
 
 from __future__ import annotations
 

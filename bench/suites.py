@@ -36,11 +36,11 @@ from mapt.bench.report.console import (
     print_scale,
 )
 from mapt.config import preset
+from mapt.cores import usable_cores
 from mapt.data.datasets.kitti_step import list_sequences
 from mapt.errors import InputError
 from mapt.evaluation.evaluate import choose_sequences
 from mapt.io.image_files import read_rgb
-from mapt.io.prefetch import usable_cores
 from mapt.model.weights import load_weights
 from mapt.runtime.backends.ort import OrtBackend
 from mapt.runtime.backends.protocol import Backend
@@ -52,7 +52,7 @@ WARM = 3  # frames at the start of which no suite keeps the times
 
 @dataclass(frozen=True)
 class Setting:
-    """What a suite runs on.
+    """The settings of a suite.
 
     Attributes:
         console: where tables go.
@@ -83,18 +83,18 @@ class Setting:
 
     @property
     def seeds(self) -> list[int]:
-        """Of the synthetic data; none of other data."""
+        """The seeds of the synthetic data; empty for other data."""
         return [seed for seed in self.roots if seed is not None]
 
     def progress(self, stack: ExitStack, text: str, total: int) -> Callable[[], None]:
-        """A bar that one call moves on."""
+        """Show a progress bar, and return the call that advances it by one."""
         bar = stack.enter_context(Progress(console=self.console, transient=True))
         task = bar.add_task(text, total=total)
         return lambda: bar.advance(task)
 
 
 def check_frames(root: Path) -> None:
-    """A mistake in the data is told before anything is measured.
+    """Check the data before anything is measured.
 
     Raises:
         InputError: no data, frames not named by their numbers, or a first sequence that is too
@@ -109,13 +109,13 @@ def check_frames(root: Path) -> None:
 
 
 def count_costs(bundle: Bundle) -> Costs:
-    """What a bundle's network costs, and the paper's motion head."""
+    """Count what a bundle's network and the paper's motion head cost."""
     network = load_weights(bundle.folder / "weights.safetensors")
     return Costs(count_heads(network), count_bundle(bundle, network), count_motion(preset("base")))
 
 
 def run_suite(setting: Setting) -> Json:
-    """Cost, latency, memory, accuracy and parity of every backend there is."""
+    """Measure cost, latency, memory, accuracy and parity of every available backend."""
     costs = count_costs(setting.bundle)
     print_costs(setting.console, costs)
     torch.set_num_threads(setting.threads)
@@ -230,7 +230,7 @@ def scale_suite(setting: Setting) -> Json:
 
 
 def deadline_suite(setting: Setting) -> Json:
-    """What shorter and shorter deadlines cost."""
+    """Measure what shorter and shorter deadlines cost in accuracy."""
     with ExitStack() as stack:
         on_progress = setting.progress(stack, "deadlines", len(SHARES) + 1)
         backend = OrtBackend(setting.bundle, setting.threads)
@@ -240,7 +240,7 @@ def deadline_suite(setting: Setting) -> Json:
 
 
 def describe_bundle(bundle: Bundle) -> Json:
-    """Which network it is."""
+    """Describe the bundle and its network."""
     info = bundle.info
     return {
         "id": bundle.id,

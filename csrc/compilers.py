@@ -62,10 +62,12 @@ def too_old(compiler: str) -> str | None:
 
 @functools.cache
 def hardening(compiler: str) -> tuple[list[str], list[str]]:
-    """The options that harden a library, to compile and to link, as far as the compiler knows them.
+    """Return the hardening options for compiling and for linking.
+
+    Only options that the compiler accepts without a warning are returned.
 
     Args:
-        compiler: a program, by name or by path; one that is not there takes none.
+        compiler: a program, by name or by path; a missing program accepts no option.
     """
     compiled = [option for group in COMPILE for option in _first_taken(compiler, group, "-c")]
     linked = [option for group in LINK for option in _first_taken(compiler, group, "-shared")]

@@ -13,8 +13,8 @@ from types import FrameType
 
 import typer
 
+from mapt.cores import bound_pools
 from mapt.errors import InputError, printable
-from mapt.io.prefetch import bound_pools
 
 app = typer.Typer(
     name="mapt",
@@ -96,7 +96,10 @@ def main() -> None:
 
 
 def _refuse_empty(arguments: list[str]) -> None:
-    """An empty argument is a shell variable that is not set; as a path it would be the current folder."""
+    """Refuse an empty argument.
+
+    It usually is an unset shell variable. As a path it would mean the current folder.
+    """
     for number, argument in enumerate(arguments):
         if not argument or (argument.startswith("--") and argument.endswith("=")):
             where = (
@@ -117,7 +120,10 @@ def _run() -> None:
 
 
 def _say(text: str) -> None:
-    """One line on standard error, in which nothing can steer the terminal; nothing where there is nothing to say."""
+    """Print one line on standard error, with control characters escaped.
+
+    Empty text prints nothing.
+    """
     if text:
         print(f"mapt: {printable(text)}", file=sys.stderr)
 

@@ -234,15 +234,16 @@ class ModelInfo:
             raise ValueError(
                 f"sizes say {wrong} = {self.sizes[wrong]}, the rest of it {stated[wrong]!r:.40}"
             )
-        if self.height % 32 or self.width % 32:
-            raise ValueError(f"the input is {self.height}x{self.width}, not of multiples of 32")
-        if not 1 <= len(self.classes) < VOID or not all(
-            isinstance(name, str) for name in self.classes
-        ):
-            raise ValueError(f"classes are not 1 to {VOID - 1} names")
+        for symbol in ("H", "W"):
+            if self.sizes[symbol] % 32:
+                raise ValueError(f"the size {symbol} is {self.sizes[symbol]}, not a multiple of 32")
+        if len(self.classes) > VOID:
+            raise ValueError(f"it has {len(self.classes)} classes, labels tell {VOID} apart")
+        if not self.classes or not all(isinstance(name, str) for name in self.classes):
+            raise ValueError("classes are not names")
         inside = all(type(c) is int and 0 <= c < len(self.classes) for c in self.things)
         if not inside or len(set(self.things)) != len(self.things):
             raise ValueError(
-                f"things are {self.things!r:.60}, not different ids within"
+                f"things are {list(self.things)!r:.60}, not different train ids within"
                 f" 0..{len(self.classes) - 1}"
             )

@@ -14,10 +14,10 @@ from mapt.app.track_source import KINDS, Tracked, track_source
 from mapt.app.visualize import contact_sheet, write_picture
 from mapt.bench.latency.interleaved import run_backends
 from mapt.bench.report.console import print_accuracy, print_latency
+from mapt.cores import usable_cores
 from mapt.export.bundle.writer import Request, export_bundle
 from mapt.io.atomic_folders import find_place
 from mapt.io.frame_source import open_sources
-from mapt.io.prefetch import usable_cores
 from mapt.metrics import Results
 from mapt.metrics.evaluate import evaluate_pairs
 from mapt.metrics.folders import pair_frames

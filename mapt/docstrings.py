@@ -1,4 +1,4 @@
-"""Docstrings that are shown to users, also under `python -OO`, which leaves them out of what it runs."""
+"""Reads the docstrings that are shown to users, also under `python -OO`, which strips them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from typing import Any
 
 
 def text_of(documented: Callable[..., Any] | ModuleType | str) -> str:
-    """The docstring of a function or a module, from its source where Python has dropped it; empty without either.
+    """Return the docstring of a function or a module.
+
+    If Python has stripped it, it is read from the source. Without the source it is empty.
 
     Args:
-        documented: it, or a module's name.
+        documented: the function, the module, or a module's name.
     """
     found = sys.modules[documented] if isinstance(documented, str) else documented
     if found.__doc__:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mapt.cores import usable_cores
 from mapt.errors import InputError
 from mapt.io.atomic_files import temporary_folder
-from mapt.io.prefetch import usable_cores
 from mapt.io.pretrained import shipped_weights
 from mapt.probes import ONNX_RUNTIME, PACKAGES, Package, ask, installed, version
 from mapt.runtime.backends.tensorrt_library import extras
@@ -47,7 +47,7 @@ OTHER_EXTRAS = {  # of modules that no line of the report is about
     "tensorboard": "train",
     "jinja2": "export",
     "rerun": "rerun",
-    "openvino": "bench",
+    "openvino": "openvino",
 }
 
 
@@ -178,7 +178,10 @@ def _lowerings(onnxruntime: str) -> str:
 
 
 def _package(package: Package) -> Finding:
-    """Is it there, and does it import? One that does not (a missing system library, another ABI) kills later runs."""
+    """Check that a package is installed and can be imported.
+
+    A missing system library or another ABI breaks the import, and would break later runs.
+    """
     what = package.distribution
     needed = not package.extra
     found = installed(package)

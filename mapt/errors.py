@@ -14,7 +14,10 @@ class InputError(Exception):
 
 
 def shown(value: object, limit: int = 40) -> str:
-    """The beginning of a value's `repr` for a message, or its type where that fails: of 5000 digits, say."""
+    """Return the beginning of a value's `repr` for a message.
+
+    If `repr` fails, as it does for an integer of 5000 digits, the type is named instead.
+    """
     try:
         return repr(value)[:limit]
     except Exception:  # a host's class may raise anything

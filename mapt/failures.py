@@ -16,7 +16,10 @@ USED_UP = (
 
 
 def describe(error: Exception) -> tuple[str, int]:
-    """The line, empty where nothing is to be said, and the exit code: 2 for a user's mistake, else 1."""
+    """Return the line to print and the exit code: 2 for a user's mistake, otherwise 1.
+
+    The line is empty if there is nothing to say.
+    """
     if isinstance(error, InputError):
         return str(error), 2
     if isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
@@ -38,8 +41,9 @@ def _about_package(error: Exception) -> str | None:
 
 
 def _about_usage(error: Exception) -> str | None:
-    """What is wrong with the arguments, nothing where help was shown instead; None: it is something else.
+    """Describe what is wrong with the arguments.
 
+    The text is empty if help was shown instead. None means that the error has another cause.
     Typer brings click's classes, or has its own copies of them.
     """
     tell = getattr(error, "format_message", None)
@@ -84,7 +88,10 @@ def _about_temporary(error: Exception) -> str | None:
 
 
 def _threads_used_up(error: Exception) -> bool:
-    """Did the system refuse a thread or a process? Python, ONNX Runtime and PyTorch say so in their own classes."""
+    """Tell whether the system refused to start a thread or a process.
+
+    Python, ONNX Runtime and PyTorch report this in classes of their own.
+    """
     return "can't start new thread" in str(error) or os.strerror(errno.EAGAIN) in str(error)
 
 

@@ -1,4 +1,4 @@
-"""Questions to a Python of its own that sees what this one sees: installed packages, and whether they import."""
+"""Checks in a child process which packages are installed, and whether they can be imported."""
 
 from __future__ import annotations
 
@@ -73,7 +73,13 @@ def installed(package: Package) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a child said: its exit code, or None where it gave none in time, and the last line of each stream."""
+    """The answer of a child process.
+
+    Attributes:
+        code: its exit code; None if it did not end in time.
+        out: the last line of its standard output.
+        error: the last line of its standard error.
+    """
 
     code: int | None
     out: str

@@ -23,7 +23,7 @@ Float = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class AssociationInputs:
-    """Input of the association.
+    """The inputs of the association.
 
     Attributes:
         propagated: (L,1,H/8,W/8) in [0,1], the live tracks' masks in this frame, in the workspace;

@@ -43,12 +43,12 @@ class BusyError(StepError):
 
 @contextmanager
 def documented(kind: type[InputError | StepError], what: str, remedy: str) -> Iterator[None]:
-    """Raise what a library raised, or that there is no memory, as an error that the host's loop knows.
+    """Turn the errors of libraries, and a lack of memory, into a documented error.
 
     Args:
-        kind: the error; documented ones pass as they are.
-        what: the beginning of its line.
-        remedy: the end of its line.
+        kind: the class to raise; errors that are documented already pass unchanged.
+        what: the beginning of the message.
+        remedy: the end of the message.
     """
     try:
         yield

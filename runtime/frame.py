@@ -1,4 +1,4 @@
-"""What a step returns."""
+"""The result of a step: a labelled frame with its tracks and decisions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the network's pixels back to the camera's: the frame that a step returns."""
+"""Renders the frame that a step returns, at the size of the camera's image."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Pixels = tuple[NDArray[np.uint8], NDArray[np.int32]]  # train ids and track ids
 
 @dataclass(frozen=True)
 class Identified:
-    """What is known of a frame's identities.
+    """The identities in a frame.
 
     Attributes:
         decisions: why they are what they are.
@@ -78,7 +78,7 @@ def label_frame(
     overflow: int,
     degraded: tuple[Head, ...],
 ) -> PanopticFrame:
-    """What a step returns, but for its times and alarms.
+    """Build the frame that a step returns, without its times and alarms.
 
     Args:
         pixels: from `render_labels`.

@@ -17,8 +17,8 @@ from mapt.errors import InputError, shown
 from mapt.runtime.association.tracks import Association, TrackTable
 from mapt.runtime.association_inputs import compute_association_inputs
 from mapt.runtime.backends.choice import BackendName, check_name, open_backend
-from mapt.runtime.backends.ort_providers import Device, check_device
-from mapt.runtime.backends.protocol import Backend
+from mapt.runtime.backends.ort_providers import check_device
+from mapt.runtime.backends.protocol import Backend, Device, Options
 from mapt.runtime.bundle.manifest import read_bundle
 from mapt.runtime.errors import BusyError, OutputError, StepError, documented
 from mapt.runtime.frame import PanopticFrame
@@ -113,8 +113,8 @@ class PanopticTracker:
 
         Args:
             bundle_dir: its folder; every file is checked against the manifest's SHA-256 first.
-            backend: "ort", "tensorrt", or "auto": TensorRT where bundle and machine have all it
-                needs, else ONNX Runtime; what it chose is logged once.
+            backend: "ort", "tensorrt", "openvino", or "auto": TensorRT where bundle and machine
+                have all it needs, else ONNX Runtime; what it chose is logged once.
             threads: of the network; None, or more than that: as many as cores that this process may
                 use.
             association: see the class.
@@ -141,7 +141,7 @@ class PanopticTracker:
             check_name(backend)
             check_device(device)
             bundle = read_bundle(Path(bundle_dir), trust)
-            chosen = open_backend(bundle, backend, threads, device, tf32)
+            chosen = open_backend(bundle, backend, Options(threads, device, tf32))
             if test and bundle.golden:
                 self_test(chosen, bundle)
             else:
@@ -187,7 +187,7 @@ class PanopticTracker:
             self._state = restore(data, self.model, self.backend.info, self._empty)
 
     def health(self) -> Health:
-        """How the tracker is now; any thread may ask, and never waits for a step."""
+        """Return the current health; any thread may call it, and it never waits for a step."""
         return self._record.read()
 
     def step(
@@ -235,7 +235,7 @@ class PanopticTracker:
             return frame
 
     def __reduce__(self) -> NoReturn:
-        """A network cannot be copied or sent; what is remembered can."""
+        """Refuse to be copied or pickled: only the saved state can be transferred."""
         raise TypeError(
             "a tracker cannot be copied or pickled; load another one and give it save_state()'s"
             " bytes"

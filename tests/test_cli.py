@@ -139,7 +139,7 @@ def test_help_is_there_without_docstrings() -> None:
 def test_benchmarks_explain_themselves_without_docstrings() -> None:
     command = [sys.executable, "-OO", "-m", "mapt.bench.report.readme", "--help"]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "Tables of README.md" in ran.stdout
+    assert "tables of README.md" in ran.stdout
 
 
 def test_memory_that_is_used_up_and_bad_outputs_are_told_in_words(

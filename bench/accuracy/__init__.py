@@ -1,1 +1,1 @@
-"""Accuracy of the network, of association and of its baselines."""
+"""Measures the accuracy of the network, of the association and of baselines."""

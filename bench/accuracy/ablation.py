@@ -31,7 +31,7 @@ TRAIN = (
 
 @dataclass(frozen=True)
 class Variant:
-    """A row.
+    """A row of the ablation.
 
     Attributes:
         title: for people.
@@ -65,7 +65,7 @@ PEERS = ("OC-SORT", "ByteTrack")
 
 @dataclass
 class Ablation:
-    """What ran and what did not.
+    """The results of the ablation, and the rows that could not run.
 
     Attributes:
         scores: of every seed, by row.
@@ -84,7 +84,7 @@ def run_ablation(
     fps: float,
     on_progress: Callable[[], None] | None = None,
 ) -> Ablation:
-    """Every row that can run, on every seed's sequences.
+    """Run every row that can run, on every seed's sequences.
 
     Args:
         backend: the bundle's.
@@ -122,7 +122,7 @@ def run_ablation(
 
 
 def evaluate_row(backend: Backend, variant: Variant, root: Path, split: str, fps: float) -> Scores:
-    """A row that the runtime's own tracker makes."""
+    """Score a row whose tracker is the runtime's own."""
     return evaluate(backend, root, split, fps=fps, association=variant.association).dataset
 
 

@@ -67,7 +67,7 @@ Steps = dict[str, Callable[[], object]]  # of one frame, by contender
 
 
 def timed(frames: Iterator[Steps], warmup: int = 10) -> dict[str, AssociationTiming]:
-    """Run every step once, frame by frame, the contenders in turn."""
+    """Time every step once, frame by frame, with the contenders in turn."""
     wall: dict[str, list[float]] = {}
     thread: dict[str, list[float]] = {}
     for number, steps in enumerate(frames):
@@ -177,7 +177,7 @@ def time_association(count: int, frames: int) -> dict[str, AssociationTiming]:
 
 
 def time_fusion(count: int, frames: int) -> dict[str, AssociationTiming]:
-    """Eq. 8 at 375x1242 and the association of what it gives."""
+    """Time the fusion (Eq. 8) at 375x1242, and the association of its instances."""
     rng = np.random.default_rng(0)
     limits = Thresholds()
     stuff = KITTI_STEP.stuff

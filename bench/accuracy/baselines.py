@@ -21,7 +21,7 @@ INSTALL = (
 
 
 class Peer:
-    """A tracker of `trackers`, which is handed what the fusion gives as it likes it.
+    """A tracker of `trackers`, which is given the instances of the fusion in its own format.
 
     Args:
         tracker: has `update`.
@@ -79,7 +79,7 @@ def relabelled(frame: PanopticFrame, peer: Peer) -> NDArray[np.int32]:
 
 
 def find_peers(fps: float, score: float) -> dict[str, Peer]:
-    """The peers by name, given every chance; none where they are not installed.
+    """Return the installed baselines by name, with settings that favour them.
 
     Their defaults expect a detector's scores from 0.6 or 0.7 on and leave a new track's first
     frames without an id. The fusion has left nothing below `score`, and an instance keeps its

@@ -56,7 +56,7 @@ CAMVID = np.array((3, 4, 1, 1, 7, 2, 6, 6, 5, 5, 0, 9, 10, 8, 8, 8, 8, 10, 10), 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How often a class was taken for which: (11,11) int64, rows are the truth."""
+    """The confusion matrix of the classes, (11,11) int64; rows are the ground truth."""
 
     confusion: NDArray[np.int64]
 
@@ -69,7 +69,7 @@ class Agreement:
 
     @property
     def mean(self) -> float:
-        """Over the classes that occur."""
+        """The mean IoU over the classes that occur."""
         return float(np.nanmean(self.iou))
 
     def to_json(self) -> dict[str, float | None]:
@@ -102,7 +102,7 @@ def semantic_labels(backend: Backend, image: NDArray[np.uint8]) -> NDArray[np.ui
 
 
 def measure(backend: Backend, root: Path, split: str) -> dict[str, Agreement]:
-    """Both kinds of labels over a split; no still knows of the one before.
+    """Score both kinds of labels over a split, each image on its own.
 
     Raises:
         InputError: the folder is not CamVid's, or a file in it is bad.
@@ -138,7 +138,7 @@ def _stills(root: Path, split: str) -> Iterator[tuple[NDArray[np.uint8], NDArray
 
 @told_in_one_line()
 def main(arguments: list[str] | None = None) -> None:
-    """The command."""
+    """Run the command."""
     from rich.console import Console
     from rich.table import Table
 

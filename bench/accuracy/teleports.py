@@ -1,4 +1,4 @@
-"""Ids that jump: how many appearance matches land far from where their track was.
+"""Counts appearance matches that land far from the last position of their track.
 
     python -m mapt.bench.accuracy.teleports BUNDLE SOURCE [SOURCE ...] [--fps 10] [--json FILE]
 
@@ -51,7 +51,7 @@ class Jump:
 
 @dataclass(frozen=True)
 class Count:
-    """What one sequence gave.
+    """The counts of one sequence.
 
     Attributes:
         frames: how many there were.
@@ -107,20 +107,20 @@ def far_matches(
 
 
 def distance(old: Box, new: Box) -> float:
-    """Between the centres of two boxes xyxy, in sizes of the old one."""
+    """Compute the distance between the centres of two boxes xyxy, in sizes of the old one."""
     across = old[0] + old[2] - new[0] - new[2]
     down = old[1] + old[3] - new[1] - new[3]
     return math.hypot(across, down) / 2 / math.sqrt((old[2] - old[0]) * (old[3] - old[1]))
 
 
 def touch(old: Box, new: Box) -> bool:
-    """Whether two boxes xyxy share an edge, a corner or more."""
+    """Tell whether two boxes xyxy share an edge, a corner or more."""
     return old[0] <= new[2] and new[0] <= old[2] and old[1] <= new[3] and new[1] <= old[3]
 
 
 @told_in_one_line()
 def main(arguments: list[str] | None = None) -> None:
-    """The command."""
+    """Run the command."""
     from rich.console import Console
     from rich.table import Table
 

@@ -92,7 +92,7 @@ def mean_pat(backend: Backend, thresholds: Thresholds, roots: list[Path], fps: f
 
 @told_in_one_line()
 def main(arguments: list[str] | None = None) -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(
         prog="python -m mapt.bench.accuracy.thresholds",
         description=text_of(__name__).splitlines()[0],

@@ -1,1 +1,1 @@
-"""Parameters, multiply-adds and the rate of a matrix product."""
+"""Counts parameters and multiply-adds, and measures the machine's limits."""

@@ -49,7 +49,7 @@ class Operators:
 
     @property
     def total(self) -> int:
-        """Of all kinds."""
+        """The sum over all kinds of operators."""
         return self.convolution + self.linear + self.product + self.sample
 
     def __add__(self, other: Operators) -> Operators:
@@ -130,7 +130,7 @@ def _parameters(module: nn.Module) -> int:
 
 
 def count(call: Callable[..., Any], *arguments: Any) -> tuple[Any, Operators]:
-    """What a call returns, and its multiply-adds.
+    """Return the result of a call, and its multiply-adds.
 
     Raises:
         RuntimeError: an operator that the convention does not know; a fault of this program.

@@ -34,7 +34,7 @@ QUANTISED = "_quantized"  # ONNX Runtime's ending of an int8 weight
 
 @dataclass(frozen=True)
 class SubgraphCost:
-    """One subgraph twice.
+    """The cost of one subgraph, counted on the model and on the graph.
 
     Attributes:
         params: of the PyTorch module with batch norms folded.
@@ -52,12 +52,12 @@ class SubgraphCost:
 
     @property
     def agree(self) -> bool:
-        """Are both counts the same?"""
+        """Tell whether both counts are the same."""
         return self.model == self.graph and self.params == self.graph_params + self.folded
 
 
 def count_bundle(bundle: Bundle, network: Network) -> dict[str, SubgraphCost]:
-    """Every subgraph of a bundle beside the network it was exported from."""
+    """Count every subgraph of a bundle beside the network it was exported from."""
     out: dict[str, SubgraphCost] = {}
     for subgraph in list_subgraphs(network, bundle.info):
         model = onnx.load(bundle.graphs[subgraph.spec.name])
@@ -75,7 +75,7 @@ def count_bundle(bundle: Bundle, network: Network) -> dict[str, SubgraphCost]:
 
 
 def _folds(module: nn.Module, name: str) -> bool:
-    """May the graph have a product in this parameter's place, or nothing?"""
+    """Tell whether the graph may hold this parameter folded into others, or not at all."""
     owner = module.get_submodule(name.rpartition(".")[0])
     products = isinstance(owner, (nn.BatchNorm2d, nn.ConvTranspose2d, MotionHead))
     return products or module.get_parameter(name).ndim == 0

@@ -1,4 +1,4 @@
-"""What the machine does at best, measured in the same run."""
+"""Measures the machine's peak rates of arithmetic and memory, in the same run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Limits:
 
 
 def measure_limits() -> Limits:
-    """The best of some matrix products of PyTorch and of some copies far larger than the caches."""
+    """Measure the best of some matrix products, and of some copies larger than the caches."""
     squares = [torch.rand(2, side, side) for side in (512, 1024, 2048)]
     source = torch.rand(32 << 20)
     target = torch.empty(32 << 20)

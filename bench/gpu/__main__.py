@@ -1,4 +1,4 @@
-"""What only a GPU can show: `python -m mapt.bench.gpu`.
+"""Runs the checks that need a GPU: `python -m mapt.bench.gpu`.
 
 Runs every check that can run on this machine and prints at most sixty lines. Exit code 0: all
 passed. 1: some failed. 2: a mistake in the arguments, or there is no GPU and what needs none has
@@ -21,16 +21,16 @@ from mapt.bench.gpu.registry import Check, Need, choose, listed
 from mapt.bench.gpu.runner import CheckRun
 from mapt.bench.gpu.screen import Screen
 from mapt.bench.machine import describe_machine
+from mapt.cores import usable_cores
 from mapt.docstrings import text_of
 from mapt.errors import InputError
 from mapt.io.atomic_files import check_writable, write_json
-from mapt.io.prefetch import usable_cores
 
 MINUTES = 6.0
 
 
 def content(run: CheckRun, began: float, complete: bool) -> dict[str, Any]:
-    """Everything that is known, for --json."""
+    """Return all results, for --json."""
     return {
         "machine": describe_machine(usable_cores()),
         "device": "none" if "gpu" in run.lacking else run.context.device,
@@ -80,7 +80,7 @@ def execute(
 
 
 def _last(run: CheckRun, lacking: dict[Need, str], seconds: float, out: Path | None) -> list[str]:
-    """The lines at the end."""
+    """Return the summary lines at the end."""
     states = [told["status"] for told in run.results.values()]
     count = ", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(states))
     where = f"; everything is in {out}" if out else "; --json FILE keeps everything"

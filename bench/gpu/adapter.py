@@ -42,7 +42,7 @@ def operator_providers() -> tuple[str, int, tuple[str, ...]]:
 
 
 def placed(backend: OrtBackend) -> dict[str, str]:
-    """What runs each subgraph, as the sessions themselves say."""
+    """Return what runs each subgraph, according to the sessions."""
     return {name: session.get_providers()[0] for name, session in backend.sessions.items()}
 
 
@@ -99,7 +99,7 @@ class BoundSession:
         self.binding.synchronize_outputs()
 
     def outputs(self) -> dict[str, NDArray[Any]]:
-        """What the last run gave, on the host."""
+        """Return the outputs of the last run, on the host."""
         names = [output.name for output in self.session.get_outputs()]
         return {
             n: np.array(v.numpy()) for n, v in zip(names, self.binding.get_outputs(), strict=True)

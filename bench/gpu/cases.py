@@ -1,4 +1,4 @@
-"""Inputs that the operators are compared on, here and in the tests: small, odd, and not numbers."""
+"""Inputs for comparing the operators: small, irregular, or with NaN and infinity."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WILD = (torch.nan, torch.inf, -torch.inf, 1e30, -1e30, 2.0**31, -(2.0**31), -1.0
 
 
 def sprinkle(tensor: Tensor, count: int) -> None:
-    """Put about `count` numbers into it that are no offsets."""
+    """Write about `count` invalid offsets into an array."""
     some = tensor.view(-1)[:: max(1, tensor.numel() // count)]
     some.copy_(torch.tensor(WILD, dtype=tensor.dtype).repeat(len(some))[: len(some)])
 
@@ -126,7 +126,7 @@ class Call:
     into: tuple[Tensor, ...] = ()
 
     def results(self) -> list[Tensor]:
-        """Run it."""
+        """Run the operator, and return its results."""
         found = self.overload(*self.arguments)
         if self.into:
             return list(self.into)

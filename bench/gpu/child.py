@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers of NumPy and PyTorch, paths, and what else JSON has no form for."""
+    """Convert numbers of NumPy and PyTorch, paths and other values for JSON."""
     return value.item() if hasattr(value, "item") else str(value)
 
 

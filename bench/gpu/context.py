@@ -1,4 +1,4 @@
-"""What a check is given, and what it hands back."""
+"""The context that a check is given, and the result that it returns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Skip(Exception):
 
 @dataclass(frozen=True)
 class Context:
-    """What a check is given.
+    """The context that a check is given.
 
     Attributes:
         device: where to compute: "cuda", or "cpu" where a check needs no GPU or is rehearsed.
@@ -39,7 +39,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Result:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
         line: the finding in one line.

@@ -1,4 +1,4 @@
-"""A device as the checks see it: waiting, timing, CUDA graphs; on a CPU the same calls."""
+"""Waits for a device, times calls and captures CUDA graphs; also works on a CPU."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def first_line(error: BaseException) -> str:
 
 @contextmanager
 def tf32(on: bool) -> Iterator[None]:
-    """Inside, products and convolutions of float32 tensors are computed in TF32, or not."""
+    """Switch TF32 for float32 products and convolutions on or off inside this context."""
     matmul = torch.backends.cuda.matmul
     cudnn = torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32
@@ -99,6 +99,6 @@ def peak_gib(device: str) -> float | None:
 
 
 def reset_peak(device: str) -> None:
-    """Forget the most memory so far."""
+    """Reset the record of the peak memory."""
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()

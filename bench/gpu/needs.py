@@ -1,4 +1,4 @@
-"""What a check may need, and why it is not here."""
+"""Finds what checks need on this machine, and tells why something is missing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def missing() -> dict[Need, str]:
 
 
 def obstacle(check: Check, lacking: Mapping[Need, str]) -> str:
-    """What a check lacks here; empty where it can run."""
+    """Return what a check lacks on this machine; empty if it can run."""
     return next((lacking[need] for need in check.needs if need in lacking), "")
 
 

@@ -37,12 +37,12 @@ class Check:
 
     @property
     def name(self) -> str:
-        """Its name for --only and in results."""
+        """The check's name for --only and in results."""
         return f"{self.group}.{self.title}"
 
     @property
     def target(self) -> str:
-        """Its function, as `child` is told."""
+        """The check's function, as "module:function" for `child`."""
         return f"{self.package}.{self.group}:{self.title.replace('-', '_')}"
 
 

@@ -1,4 +1,4 @@
-"""Runs checks in child processes, goes on after whatever happens to one, keeps what is known."""
+"""Runs checks in child processes, and goes on if one of them dies or hangs."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def _child(
 
 
 def _death(process: subprocess.Popen[bytes], log: Path, seconds: float) -> Told:
-    """What is told of the check during which the process ended."""
+    """Return the outcome of the check during which the process ended."""
     try:
         code = process.wait(10)
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""What is printed: at most sixty lines, the important ones first."""
+"""Prints the results in at most sixty lines, the important ones first."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Screen:
             print(text if len(text) <= self.wide else text[: self.wide - 3] + "...", flush=True)
 
     def check(self, check: Check, told: Told) -> None:
-        """What became of a check; of those that lack something the end tells."""
+        """Print the outcome of a check; `end` lists those that lack something."""
         if told["status"] != "skipped":
             text = f"{told['status']:8} {check.name:24} {told['seconds']:6.1f} s  {told['line']}"
             self.line(text, keep=12)

@@ -1,1 +1,1 @@
-"""The compiled operators beside their peers."""
+"""Compares the compiled operators with other implementations."""

@@ -1,4 +1,4 @@
-"""What the compiled operators are measured on, and against: torchvision's and ONNX Runtime's."""
+"""The cases that compare the compiled operators with torchvision and ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Call = Callable[[], object]
 
 @dataclass
 class Case:
-    """One piece of work.
+    """One case: an operator with its inputs, and its contenders.
 
     Attributes:
         name: what it is.
@@ -69,7 +69,7 @@ def blobs(count: int, height: int, width: int) -> Tensor:
 def make_model(
     node: onnx.NodeProto, feeds: dict[str, Tensor], constants: dict[str, Tensor]
 ) -> onnx.ModelProto:
-    """A graph of one node."""
+    """Build an ONNX model of one node."""
     inputs = [
         helper.make_tensor_value_info(n, TensorProto.FLOAT, list(t.shape)) for n, t in feeds.items()
     ]
@@ -361,7 +361,7 @@ def training_case(
 
 
 def training_cases() -> list[Case]:
-    """What training runs."""
+    """Return the cases that training runs."""
     h = HEIGHT // 8
     w = WIDTH // 8
     count = 20

@@ -1,9 +1,11 @@
 """The compiled operators beside torchvision and ONNX Runtime: `python -m mapt.bench.kernels`.
 
-Every contender runs once a round, in turn, so that the machine's moods touch all of them; medians
-count. Beside each stands the share of the machine's limit: the time that its arithmetic at the rate
-of a matrix product, or its inputs and outputs once through memory, would take at least, whichever
-is longer, both measured in the same run. PyTorch's matrix product is not the best that a processor
+Every contender runs once a round, in turn, so that changes of the machine's speed affect all of
+them. The medians are compared.
+
+The table also gives the share of the machine's limit, which is measured in the same run. The limit
+is the longer of two times: the arithmetic at the rate of a matrix product, and the transfer of all
+inputs and outputs once through memory. PyTorch's matrix product is not the best that a processor
 can do, so more than 100 % is possible.
 """
 
@@ -34,10 +36,10 @@ PAUSE = 0.003  # seconds; the last contender's threads have stopped spinning the
 
 @dataclass(frozen=True)
 class Bounds(Limits):
-    """How fast a case can be at best."""
+    """The machine's limits, from which the least time of a case follows."""
 
     def seconds(self, case: Case) -> float:
-        """The least time for a case."""
+        """Return the least time that a case can take, in seconds."""
         return max(case.flops / self.flops, case.bytes / self.bandwidth)
 
 
@@ -62,7 +64,7 @@ def measure(cases: Sequence[Case], rounds: int) -> None:
 
 
 def report(cases: Sequence[Case], limits: Bounds, threads: int) -> dict[str, object]:
-    """Everything measured, for --json."""
+    """Return all measurements, for --json."""
     rows = [
         {
             "name": c.name,
@@ -82,7 +84,7 @@ def report(cases: Sequence[Case], limits: Bounds, threads: int) -> dict[str, obj
 
 
 def print_report(cases: Sequence[Case], limits: Bounds, threads: int, rounds: int) -> None:
-    """The table."""
+    """Print the table of measurements."""
     from rich.console import Console
     from rich.table import Table
 

@@ -80,7 +80,7 @@ def compare(
 
 @contextlib.contextmanager
 def in_double() -> Iterator[None]:
-    """New tensors are float64, and so is what the network asks to be `float()`."""
+    """Compute in float64 inside this context, also where the network calls `float()`."""
     torch.set_default_dtype(torch.float64)
     try:
         with unittest.mock.patch.object(torch.Tensor, "float", torch.Tensor.double):

@@ -1,1 +1,1 @@
-"""Time and memory of frames, steps and long runs."""
+"""Measures time and memory of frames, steps and long runs."""

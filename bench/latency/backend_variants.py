@@ -25,6 +25,7 @@ from mapt.runtime.backends.ort import OrtBackend
 from mapt.runtime.backends.protocol import Backend, Tensors
 from mapt.runtime.backends.tensorrt import TensorrtBackend
 from mapt.runtime.bundle.manifest import Bundle
+from mapt.runtime.perception.self_test import self_test
 
 Kind = Literal["torch", "torch-best", "torch-compile", "ort", "openvino", "tensorrt"]
 Proof = Literal["proven here", "built only", "unproven"]
@@ -36,7 +37,7 @@ COMPILED = (
 
 @dataclass(frozen=True)
 class BackendVariant:
-    """A row of the tables.
+    """A backend with a bundle, one row of the tables.
 
     Attributes:
         name: of the row.
@@ -61,7 +62,7 @@ class Verification:
 
 
 class TorchBest(TorchBackend):
-    """PyTorch as fast as it goes without translation: batch norms folded, channels last."""
+    """The fastest eager PyTorch: batch norms folded, channels last."""
 
     name = "torch-best"
 
@@ -115,7 +116,7 @@ PYTORCH: dict[str, type[TorchBackend]] = {
 def list_contenders(
     bundle: Bundle, others: list[Bundle], compiled: bool = False
 ) -> list[BackendVariant]:
-    """Every row there may be; the first is the reference.
+    """List every backend variant; the first is the reference.
 
     Args:
         bundle: what is measured.
@@ -144,7 +145,7 @@ def list_contenders(
 def open_contender(
     contender: BackendVariant, threads: int, device: torch.device | None = None
 ) -> Backend:
-    """Its backend, with the row's name.
+    """Open the backend of a variant, under the row's name.
 
     Args:
         contender: the row.
@@ -162,18 +163,27 @@ def open_contender(
         backend = PYTORCH[contender.kind](network.to(device or torch.device("cpu")))
     elif contender.kind == "ort":
         backend = OrtBackend(bundle, threads)
+    elif contender.kind == "openvino":
+        backend = _proven(OpenvinoBackend(bundle, threads), bundle)
     else:
-        backend = (
-            OpenvinoBackend(bundle, threads)
-            if contender.kind == "openvino"
-            else TensorrtBackend(bundle)
-        )
+        backend = TensorrtBackend(bundle)
     backend.name = contender.name
     return backend
 
 
+def _proven(backend: Backend, bundle: Bundle) -> Backend:
+    """The backend, if it gives what the bundle's golden picture must give; else InputError."""
+    if bundle.golden:
+        try:
+            self_test(backend, bundle)
+        except InputError as error:
+            what = str(error).removeprefix(f"{bundle.golden}: ").split(", more than")[0]
+            raise InputError(f"OpenVINO computes the bundle wrongly: {what}") from None
+    return backend
+
+
 def standing(contender: BackendVariant, error: InputError | None) -> Verification:
-    """What may be said of a row: `error` is why it could not be opened."""
+    """Tell how far a row is verified; `error` is why it could not be opened."""
     if error is None:
         return Verification("proven here")
     if contender.kind == "tensorrt" and contender.bundle.engines:

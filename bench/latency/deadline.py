@@ -25,7 +25,7 @@ SHARES = (1.5, 1.25, 1.1, 1.0, 0.9, 0.8, 0.7)  # of the median frame without a d
 
 @dataclass(frozen=True)
 class Point:
-    """One deadline of the curve.
+    """The results with one deadline.
 
     Attributes:
         deadline_ms: milliseconds; None: there was none.
@@ -56,7 +56,7 @@ def run_deadlines(
     fps: float,
     on_progress: Callable[[], None] | None = None,
 ) -> list[Point]:
-    """The curve: first without a deadline, then with those of `SHARES`.
+    """Measure without a deadline, then with those of `SHARES`.
 
     Args:
         backend: runs the network.
@@ -111,7 +111,7 @@ def measure(
 
 
 def print_deadlines(console: Console, points: list[Point]) -> None:
-    """The curve as a table."""
+    """Print the results by deadline as a table."""
     table = Table("deadline ms", "late", "no appearance", "no motion", "p50", "p99", "TQ", "IDS")
     for p in points:
         shares = (f"{100 * v:.0f} %" for v in (p.late, p.no_appearance, p.no_motion))

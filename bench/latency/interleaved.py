@@ -47,7 +47,7 @@ class IdMismatch:
 
 @dataclass
 class RunResult:
-    """What a pass measured.
+    """The measurements of a pass over the frames.
 
     Attributes:
         timings: milliseconds of every frame, by backend and stage; `networks` is their sum.

@@ -25,7 +25,7 @@ LIMIT = 3600.0  # seconds until a process that does not answer is ended
 
 @dataclass(frozen=True)
 class Alone:
-    """What a process of its own showed.
+    """The measurements of a backend in its own process.
 
     Attributes:
         peak_mib: most memory that was resident (Linux), with interpreter and libraries.
@@ -44,7 +44,9 @@ def measure_alone(
     device: str = "cpu",
     trust: Path | None = None,
 ) -> Alone:
-    """Run a backend in a new process, which asks for the signature of `trust` again where there is one.
+    """Measure a backend alone, in a new process.
+
+    The process checks the bundle's signature again if `trust` is given.
 
     Raises:
         RuntimeError: the process failed, with the last line that it printed, or gave no answer in

@@ -84,7 +84,7 @@ def _draw(
 
 
 def plain_histogram(pair: FramePair, gt: Path, pred: Path) -> JointHistogram:
-    """The obvious way: read both PNGs, one number a pixel, `np.unique` over all of them."""
+    """Count pixel pairs of two PNGs by `np.unique`, as a plain reference."""
     sides = []
     for path in (gt, pred):
         bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)

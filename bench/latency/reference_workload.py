@@ -1,4 +1,4 @@
-"""Fixed work that tells a machine's moods from a program's changes."""
+"""Fixed work that separates changes of the machine's speed from changes of the program."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 class Yardstick:
     """Fixed work on one thread, a few milliseconds, half in the caches and half in memory.
 
-    It is measured beside every frame. What another program or a slower clock does to a run, it does
-    to this too, so two runs are compared in its units; no change of this project makes it slower.
+    It is measured beside every frame. Another program or a slower clock delays it as much as the
+    run, so two runs are compared in its units. No change of this project makes it slower.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Yardstick:
         self._to = np.empty(1 << 20, np.float32)
 
     def measure(self) -> float:
-        """Milliseconds it takes now."""
+        """Return the milliseconds that the work takes now."""
         begin = time.perf_counter_ns()
         for _ in range(100):
             np.multiply(self._near, np.float32(0.999), out=self._near)

@@ -50,7 +50,7 @@ Measured = tuple[str, str, Series]  # title, unit, series
 
 @dataclass(frozen=True)
 class Sweep:
-    """One thing varied.
+    """The costs measured while one quantity varies.
 
     Attributes:
         title: what was measured.
@@ -68,7 +68,7 @@ class Sweep:
 def run_scale(
     bundle: Bundle, images: Images, threads: int, cores: int, on_progress: Callable[[], None]
 ) -> dict[str, Sweep]:
-    """All of `SWEEPS`.
+    """Run all of `SWEEPS`.
 
     Args:
         bundle: what is measured, on ONNX Runtime.
@@ -95,7 +95,7 @@ def run_scale(
 
 
 def fit_all(series: Series, laws: Sequence[Law]) -> dict[str, ScalingFit]:
-    """The law of every series with two points or more."""
+    """Fit a law to every series with two points or more."""
     return {
         name: fit(points, laws)
         for name, points in series.items()

@@ -1,4 +1,4 @@
-"""How a cost grows: laws with two numbers, fitted, and what they leave unexplained."""
+"""Fits laws with two parameters to a growing cost, and reports their residuals."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ScalingFit:
 
 
 def fit(points: Sequence[tuple[float, float]], laws: Sequence[Law]) -> ScalingFit:
-    """The law that leaves the smallest largest deviation, in relative least squares.
+    """Choose the law with the smallest maximum deviation, fitted by relative least squares.
 
     Args:
         points: x and milliseconds, both positive, at least two different x.

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.bench.cli_errors import told_in_one_line
+from mapt.cores import usable_cores
 from mapt.docstrings import text_of
 from mapt.io.frame_source import open_sources
-from mapt.io.prefetch import usable_cores
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backends.protocol import Backend, Tensors
 from mapt.runtime.persistence.recording import KEPT
@@ -35,7 +35,7 @@ SPREAD = 2.0
 
 @dataclass(frozen=True)
 class Endurance:
-    """What a long run showed, after its first tenth.
+    """The measurements of a long run after its first tenth.
 
     Attributes:
         frames: measured.
@@ -58,7 +58,7 @@ class Endurance:
 
     @property
     def growth(self) -> float:
-        """Of resident memory, as a share."""
+        """Growth of the resident memory, as a share."""
         return self.resident[1] / self.resident[0] - 1
 
 
@@ -97,7 +97,7 @@ class Recorded:
         return self.answers[self.at - 1]
 
     def again(self) -> None:
-        """The frames begin again."""
+        """Start the frames again; after the first pass, its answers are repeated."""
         self.full = self.full or bool(self.answers)
         self.at = 0
 
@@ -153,7 +153,7 @@ def endure(
 def _endless(
     clips: Sequence[Sequence[Image]], frames: int, begin: Callable[[], object] | None
 ) -> Iterator[tuple[Image, bool]]:
-    """Pictures, and whether a clip starts with them."""
+    """Repeat the clips for `frames` pictures; yield each with whether it starts a clip."""
     given = 0
     while True:
         if begin:

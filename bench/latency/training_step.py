@@ -80,14 +80,14 @@ def reference_loss(model: nn.Module, batch: PairBatch, things: Tensor, height: i
 
 
 def reference_step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    """What follows a loss."""
+    """Backpropagate a loss, and update the weights."""
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()
 
 
 def forward_flops(call: Callable[[], object]) -> int:
-    """Multiply-adds times two of a forward pass, on torchvision's operators.
+    """Count the FLOPs of a forward pass, two per multiply-add, on torchvision's operators.
 
     Backward passes are taken as twice that: PyTorch's counter is wrong for those of grouped
     convolutions.

@@ -1,1 +1,1 @@
-"""PyTorch and a bundle on the same frames."""
+"""Compares PyTorch and a bundle on the same frames."""

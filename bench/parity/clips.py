@@ -1,4 +1,4 @@
-"""Frames to compare on, with their labels where there are any."""
+"""Reads the frames to compare on, and their labels if there are any."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ class FrameSequence:
 
     @property
     def name(self) -> str:
-        """Of the sequence."""
+        """The sequence's name."""
         return self.source.name
 
     @property
     def labelled(self) -> bool:
-        """Has every frame a label?"""
+        """Whether every frame has a label."""
         return isinstance(self.source, Sequence)
 
     def __len__(self) -> int:
-        """How many frames; of a video what its container announces."""
+        """Return the number of frames; for a video, the number that its container announces."""
         return len(self.source.images) if isinstance(self.source, Sequence) else len(self.source)
 
     def frames(self, labels: ClassSet) -> Iterator[ClipFrame]:

@@ -1,4 +1,4 @@
-"""How narrow decisions were: how many lay within an epsilon of coming out the other way."""
+"""Counts decisions that lay within an epsilon of another outcome."""
 
 from __future__ import annotations
 
@@ -106,12 +106,12 @@ class Margins:
         self._sorted = None
 
     def decided(self, frame: PanopticFrame) -> None:
-        """The identities of a frame."""
+        """Record the margins of a frame's identity decisions."""
         for stage in STAGES:
             self.tallies[stage].add(d.margin for d in frame.decisions if d.stage == stage)
 
     def detected(self, scores: NDArray[np.float32], limit: float) -> None:
-        """Detections (n,) beside the score from which they count."""
+        """Record how close detections (n,) are to the score from which they count."""
         self.tallies["detection score"].add(np.abs(scores - np.float32(limit)))
 
 

@@ -43,7 +43,7 @@ class FrameGap:
 
 @dataclass(frozen=True)
 class SequenceGap:
-    """A whole sequence.
+    """The differences over a whole sequence.
 
     Attributes:
         sequence: its name.
@@ -69,7 +69,7 @@ class SequenceGap:
 
 @dataclass
 class Parity:
-    """What the ladder found, from tensors to sequences.
+    """The results of the parity ladder, from tensors to sequences.
 
     Attributes:
         precision: of the bundle.
@@ -204,7 +204,7 @@ def _run_clip(
 def compare_frames(
     ours: PanopticFrame, theirs: PanopticFrame, sequence: str, index: int, margin: float
 ) -> FrameGap | None:
-    """What differs in a frame; None: nothing."""
+    """Return the difference in a frame, or None if nothing differs."""
     changed = int(((ours.instance != theirs.instance) | (ours.semantic != theirs.semantic)).sum())
     seen = [sorted((t.id, t.label) for t in f.tracks if t.lost == 0) for f in (ours, theirs)]
     if not changed and seen[0] == seen[1]:

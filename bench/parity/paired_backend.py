@@ -1,4 +1,4 @@
-"""The subgraphs of two backends on the same inputs, call by call."""
+"""Compares the subgraphs of two backends on the same inputs, call by call."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Divergence:
 
 @dataclass
 class HeadGap:
-    """What a subgraph's outputs differ by, over all of its calls.
+    """The differences of a subgraph's outputs over all of its calls.
 
     Attributes:
         precision: its number format in the bundle; only float32 has a tolerance.

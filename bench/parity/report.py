@@ -1,4 +1,4 @@
-"""The parity ladder as tables and as JSON."""
+"""Reports the parity ladder as tables and as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCORES = ("PAT", "PQ", "TQ", "STQ", "IDS")
 
 
 def print_parity(console: Console, parity: Parity) -> None:
-    """The ladder, from tensors to sequences."""
+    """Print the ladder, from tensors to sequences."""
     _print_heads(console, parity)
     _print_frames(console, parity)
     _print_sequences(console, parity)
@@ -133,7 +133,7 @@ def _print_margins(console: Console, parity: Parity) -> None:
 
 
 def parity_json(parity: Parity) -> dict[str, Any]:
-    """All of it as plain values; what is infinite or undefined is null."""
+    """Return all results as plain values; infinite or undefined ones are null."""
     return {
         "precision": parity.precision,
         "tolerance": TOLERANCE,

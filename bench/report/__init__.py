@@ -1,1 +1,1 @@
-"""What was measured, for screens, browsers and the README."""
+"""Reports measurements on the screen, as HTML, and in the README."""

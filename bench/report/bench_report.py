@@ -1,4 +1,4 @@
-"""What `mapt bench` measured, as one value, and its JSON."""
+"""The results of `mapt bench` as one value, and its JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Json = dict[str, object]
 
 @dataclass(frozen=True)
 class Costs:
-    """What the network costs on paper.
+    """The computed costs of the network.
 
     Attributes:
         heads: parameters and multiply-adds per head.
@@ -34,7 +34,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Row:
-    """A contender and what was found of it.
+    """A backend variant and its results.
 
     Attributes:
         contender: the row.
@@ -53,7 +53,7 @@ class Row:
 
 @dataclass(frozen=True)
 class RunReport:
-    """A pass over the frames with all that is told about it."""
+    """The results of one pass over the frames, with the data that reports need."""
 
     costs: Costs
     limits: Limits

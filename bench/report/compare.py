@@ -5,7 +5,7 @@ accuracy beyond noise.
 
 Latency is compared frame by frame, as both runs saw the same pictures, in units of the yardstick
 that ran beside each frame: a slower clock or a busier machine lengthens both. The median of the log
-ratios is bootstrapped over blocks of consecutive frames, so that a machine's slow moods count as
+ratios is bootstrapped over blocks of consecutive frames, so that a machine's slow drifts count as
 noise. A stage got slower where even the lower end of the 99 % interval is above the tolerance, and
 where it matters to the frame. Labels, ids and scores are compared exactly.
 """
@@ -24,7 +24,7 @@ from mapt.bench.report.constants import SCORES
 from mapt.errors import InputError
 from mapt.io.atomic_files import read_json
 
-TOLERANCE = 0.03  # what nobody minds
+TOLERANCE = 0.03  # a relative change of latency up to this is not reported
 MATTERS = 0.01  # of the frame's median
 CERTAINTY = 0.99
 ENOUGH = 20  # frames; fewer say nothing about latency
@@ -47,7 +47,7 @@ Report = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Change:
-    """What differs beyond noise.
+    """A difference beyond noise.
 
     Attributes:
         backend: of which row.
@@ -78,7 +78,7 @@ def read_report(path: Path) -> dict[str, Any]:
 
 
 def check_comparable(old: Report, new: Report, path: Path) -> None:
-    """Only like is compared with like; `new` needs no results yet.
+    """Check that two runs can be compared; `new` needs no results yet.
 
     Raises:
         InputError: another machine, network size, or other frames; the first difference is named.
@@ -98,7 +98,7 @@ def check_comparable(old: Report, new: Report, path: Path) -> None:
 
 
 def compare(old: Report, new: Report, path: Path) -> list[Change]:
-    """Every change beyond noise, of the backends that both runs have.
+    """List every change beyond noise of the backends that both runs have.
 
     Raises:
         InputError: they have none in common.
@@ -144,7 +144,7 @@ def _latency(old: Report, new: Report, backend: str) -> list[Change]:
 def change_of(
     before: Floats, after: Floats, pace_before: Floats, pace_after: Floats
 ) -> tuple[float, float, float]:
-    """How many times as long the same frames take, with the ends of the interval.
+    """Estimate how many times as long the same frames take, with a confidence interval.
 
     Args:
         before: milliseconds (n,) of each frame then; frames in which a stage did not run are 0 and
@@ -171,7 +171,7 @@ def change_of(
 
 
 def _smooth(values: Floats) -> Floats:
-    """The median of each value's neighbourhood: one disturbed measurement must not count."""
+    """Return the running median, so that single disturbed measurements do not count."""
     padded = np.pad(values, SMOOTH // 2, mode="edge")
     smooth: Floats = np.median(np.lib.stride_tricks.sliding_window_view(padded, SMOOTH), 1)
     return smooth
@@ -225,5 +225,5 @@ def _accuracy(old: Report, new: Report, backend: str) -> list[Change]:
 
 
 def drift(old: Report, new: Report) -> float:
-    """How many times as long the yardstick takes as then."""
+    """Return the time of the reference workload relative to that of the earlier run."""
     return float(np.median(new["yardstick_ms"]) / np.median(old["yardstick_ms"]))

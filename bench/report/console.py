@@ -1,4 +1,4 @@
-"""Tables of `mapt bench` on the screen."""
+"""Prints the tables of `mapt bench`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHOWN = 10  # frames whose ids differ, one by one
 
 
 def print_heads(console: Console, heads: dict[str, HeadCost]) -> None:
-    """Parameters and multiply-adds."""
+    """Print parameters and multiply-adds per head."""
     table = Table("head", "parameters", "multiply-adds", "per instance")
     for name, cost in heads.items():
         each = f"{cost.per_instance / 1e9:.4f} G" if cost.per_instance else ""
@@ -41,7 +41,7 @@ def print_heads(console: Console, heads: dict[str, HeadCost]) -> None:
 
 
 def print_costs(console: Console, costs: Costs) -> None:
-    """Per head, then per kind of operator on the model and again on the exported graphs."""
+    """Print the costs per head, and per kind of operator on model and exported graphs."""
     print_heads(console, costs.heads)
     kinds = [f.name for f in fields(Operators)]
     table = Table("graph, M", "conv.", *kinds[1:], "params", "folded", "agrees")
@@ -90,7 +90,7 @@ def print_backends(console: Console, report: RunReport) -> None:
 
 
 def print_latency(console: Console, result: RunResult) -> None:
-    """Milliseconds by stage and backend, and the ratio of the networks."""
+    """Print milliseconds by stage and backend, and the ratio of the networks."""
     latency = result.latency()
     table = Table(
         Column("ms, p50", no_wrap=True),
@@ -115,7 +115,7 @@ def print_latency(console: Console, result: RunResult) -> None:
 
 
 def print_accuracy(console: Console, result: RunResult) -> None:
-    """Scores of every backend, and the frames whose ids differ."""
+    """Print the scores of every backend, and the frames whose ids differ."""
     table = Table("backend", "PAT", "PQ", "TQ", "STQ", "IDS")
     for name, s in result.scores.items():
         table.add_row(name, *(percent(v) for v in (s.PAT, s.PQ, s.TQ, s.STQ)), f"{s.IDS}/{s.N_IDS}")
@@ -135,7 +135,7 @@ def print_accuracy(console: Console, result: RunResult) -> None:
 
 
 def print_ablation(console: Console, found: Ablation, seeds: list[int]) -> None:
-    """Mean and spread over seeds, what could not run, and where the order is not the paper's."""
+    """Print mean and spread over seeds, failed rows, and deviations from the paper's order."""
     table = Table("association", padding=0)  # whose names wrap, so that numbers need not
     for head in (*COMPOSITES, "IDS", "paper"):
         table.add_column(head, no_wrap=True)
@@ -165,7 +165,7 @@ def print_ablation(console: Console, found: Ablation, seeds: list[int]) -> None:
 
 
 def print_scale(console: Console, sweeps: dict[str, Sweep]) -> None:
-    """Every sweep with the law of each series."""
+    """Print every sweep with the fitted law of each series."""
     for name, sweep in sweeps.items():
         xs = sorted({x for points in sweep.series.values() for x, _ in points})
         table = Table(f"ms by {name}", *(f"{x:g}" for x in xs), "law")
@@ -179,7 +179,7 @@ def print_scale(console: Console, sweeps: dict[str, Sweep]) -> None:
 
 
 def print_changes(console: Console, changes: list[Change], old: Report, new: Report) -> None:
-    """What a comparison found."""
+    """Print the changes that a comparison found."""
     console.print(
         f"compared over {len(new['yardstick_ms'])} frames; the machine's pace is"
         f" {drift(old, new):.2f} times then's, which is taken out",

@@ -36,18 +36,21 @@ SCORES = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "IDS")
 
 
 def percent(value: float | None) -> str:
-    """A fraction in percent, a dash where undefined."""
+    """Format a fraction in percent; an undefined one is a dash."""
     return "-" if value is None else f"{100 * value:.2f}"
 
 
 def mean_and_spread(values: list[float | None]) -> tuple[float, float]:
-    """Mean and standard deviation; undefined values count as 0."""
+    """Compute mean and standard deviation; undefined values count as 0."""
     numbers = [v or 0.0 for v in values]
     return statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else 0.0
 
 
 def with_spread(values: list[float | None], digits: int, sign: str = " ± ") -> str:
-    """Fractions as their mean and standard deviation in percent; a single one has no deviation."""
+    """Format the mean and standard deviation of fractions in percent.
+
+    A single fraction has no deviation.
+    """
     mean, spread = mean_and_spread(values)
     shown = f"{100 * mean:.{digits}f}"
     return f"{shown}{sign}{100 * spread:.{digits}f}" if len(values) > 1 else shown

@@ -1,4 +1,4 @@
-"""The report for people: one HTML file, plots inside, nothing loaded from anywhere.
+"""Writes the report as one self-contained HTML file with plots.
 
 `python -m mapt.bench.report.html OUT.html RESULTS.json...` makes one from JSON files of `mapt
 bench`; keys of later files win.

@@ -1,4 +1,4 @@
-"""What a page for people consists of; `report.html.j2` lays it out."""
+"""The parts of the HTML report, which `report.html.j2` lays out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paper's numbers, as it prints them, and what of them does not equal its own parts."""
+"""The paper's tables as printed, and a check of its composite scores."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ MISPRINTS = (
 
 @dataclass(frozen=True)
 class Mismatch:
-    """A composite that is not what its parts give."""
+    """A composite score that its parts do not give."""
 
     score: str
     printed: float
@@ -106,7 +106,7 @@ class Mismatch:
 
 
 def mismatches(row: Published, decimals: int) -> list[Mismatch]:
-    """Composites of a row further from their parts than rounding explains.
+    """Find composite scores of a row that rounding of their parts does not explain.
 
     Args:
         row: the row.

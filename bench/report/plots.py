@@ -1,4 +1,4 @@
-"""Plots as SVG text, made to be read at the width of a phone."""
+"""Draws plots as SVG text that is legible at the width of a phone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LABEL = 14
 
 
 def stacked_bars(rows: Mapping[str, Mapping[str, float]], unit: str) -> str:
-    """A bar of parts per row, with a legend below.
+    """Draw a stacked bar per row, with a legend below.
 
     Args:
         rows: parts by name, of each row.
@@ -102,14 +102,14 @@ def curves(
 
 
 def _ticks(top: float) -> list[float]:
-    """Three to six round numbers from 0 up to `top`."""
+    """Return three to six round numbers from 0 up to `top`."""
     step = 10.0 ** math.floor(math.log10(top))
     step = next(s for s in (step / 5, step / 2, step, 2 * step) if top / s < 6.5)
     return [k * step for k in range(int(top / step) + 1)]
 
 
 def _legend(names: Sequence[str], y: float) -> tuple[list[str], float]:
-    """Coloured squares with names, and where they end."""
+    """Draw coloured squares with names; also return where they end."""
     out = []
     x = 0.0
     for number, name in enumerate(names):

@@ -1,10 +1,9 @@
-"""Writes the tables of README.md from results.
+"""The documentation's tables from results: `python -m mapt.bench.report.readme RESULTS.json`.
 
-`python -m mapt.bench.report.readme RESULTS.json` rewrites the marked blocks.
-
-A block begins with a line `<!-- bench: NAME -->` and ends with `<!-- end -->`. Names: `costs`,
-`machine`, `speed`, `ratios`, `ablation`. A block whose numbers the results lack stays as it is. The
-results that README shows are committed as `bench/results.json`; a test compares both.
+It rewrites the marked blocks of README.md and docs/*.md. A block begins with a line
+`<!-- bench: NAME -->` and ends with `<!-- end -->`. Names: `costs`, `machine`, `hardware`, `speed`,
+`ratios`, `ablation`. A block whose numbers the results lack stays as it is. The results that the
+pages show are committed as `bench/results.json`; a test compares both.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench" / "results.json"
 BLOCK = re.compile(r"(<!-- bench: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 Report = Mapping[str, Any]
-# Samples and fingerprints are for `--compare`; README needs none of them.
+# Samples and fingerprints are for `--compare`; no page needs them.
 DROPPED = ("samples_ms", "yardstick_ms", "labels", "parity")
 
 
 def render(text: str, report: Report) -> str:
-    """README's text with every block that the report has numbers for made anew.
+    """Return a page's text with new blocks wherever the report has numbers.
 
     Raises:
         InputError: a block of an unknown name.
@@ -39,7 +38,7 @@ def render(text: str, report: Report) -> str:
     def block(found: re.Match[str]) -> str:
         name = found[2]
         if name not in _BLOCKS:
-            raise InputError(f"README.md: unknown block {name!r}; there are {', '.join(_BLOCKS)}")
+            raise InputError(f"unknown block {name!r}; there are {', '.join(_BLOCKS)}")
         needs, make = _BLOCKS[name]
         return (
             found[1] + make(report) + found[3]
@@ -48,6 +47,12 @@ def render(text: str, report: Report) -> str:
         )
 
     return BLOCK.sub(block, text)
+
+
+def pages(root: Path) -> list[Path]:
+    """README.md and the pages of docs/ that have marked blocks, in a fixed order."""
+    files = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    return [file for file in files if BLOCK.search(file.read_text())]
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -74,10 +79,24 @@ def _machine(report: Report) -> str:
     m = report["machine"]
     data = report["data"]
     return (
-        f"{m['threads']} threads of {m['cpu']}, {data['frames']} frames, median milliseconds,"
-        f" backends in turn in one run; Python {m['python']}, ONNX Runtime"
-        f" {m['libraries']['onnxruntime']}, PyTorch {m['libraries']['torch']}.\n"
+        f"The machine gave {m['threads']} threads of {m['cpu']}. The backends took turns over"
+        f" {data['frames']} frames, and times are medians in milliseconds. The versions are Python"
+        f" {m['python']}, ONNX Runtime {m['libraries']['onnxruntime']} and PyTorch"
+        f" {m['libraries']['torch']}.\n"
     )
+
+
+def _hardware(report: Report) -> str:
+    machine = report["machine"]
+    where = f"{machine['threads']} threads of {machine['cpu']}"
+    rows = []
+    for name, stages in report["latency_ms"].items():
+        about = report["backends"][name]
+        alone = [f"{about[key]:.{digits}f}" if key in about else "" for key, digits in _ALONE]
+        times = [f"{stages[stage]['p50']:.1f}" for stage in ("networks", "frame")]
+        rows.append((where, name, *times, *alone))
+    columns = ("hardware", "backend", "networks, ms", "frame, ms", "frames/s alone", "peak MiB")
+    return table(columns, rows)
 
 
 def _speed(report: Report) -> str:
@@ -127,6 +146,7 @@ def _ablation(report: Report) -> str:
 _ALONE = (("frames_per_second", 1), ("peak_mib", 0))
 _BLOCKS: dict[str, tuple[tuple[str, ...], Callable[[Report], str]]] = {
     "costs": (("heads",), _costs), "machine": (("machine", "data", "latency_ms"), _machine),
+    "hardware": (("machine", "latency_ms", "backends"), _hardware),
     "speed": (("latency_ms", "backends"), _speed), "ratios": (("latency_ms", "accuracy"), _ratios),
     "ablation": (("ablation", "ablation_rows"), _ablation),
 }  # fmt: skip
@@ -134,7 +154,7 @@ _BLOCKS: dict[str, tuple[tuple[str, ...], Callable[[Report], str]]] = {
 
 @told_in_one_line()
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Rewrite README.md, and keep the results beside the bench."""
+    """Rewrite the pages with marked blocks, and keep the results beside the bench."""
     from mapt.io.atomic_files import read_json, read_text, write_json
 
     parser = argparse.ArgumentParser(
@@ -143,13 +163,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("results", type=Path, nargs="?", default=RESULTS)
     parser.add_argument("--root", type=Path, default=ROOT, help="checkout")
     options = parser.parse_args(arguments)
-    readme = options.root / "README.md"
     report = read_json(options.results, "give one of `mapt bench --json`")
-    text = render(read_text(readme), report)
+    made = {page: render(read_text(page), report) for page in pages(options.root)}
     kept = {key: value for key, value in report.items() if key not in DROPPED}
     write_json(options.root / "bench" / "results.json", kept)
-    with atomic_file(readme) as temporary:
-        temporary.write_text(text)
+    for page, text in made.items():
+        with atomic_file(page) as temporary:
+            temporary.write_text(text)
 
 
 if __name__ == "__main__":

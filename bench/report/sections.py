@@ -1,4 +1,4 @@
-"""What stands in the report for people, from the JSON of `mapt bench`."""
+"""Builds the sections of the HTML report from the JSON of `mapt bench`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COMPOSITES = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ")
 
 
 def cards(report: Report) -> list[Card]:
-    """The few numbers that most readers come for."""
+    """Return the few key numbers on top of the report."""
     latency = report["latency_ms"]
     rows = report.get("backends", {})
     ours = _ours(report)
@@ -57,7 +57,7 @@ def _ours(report: Report) -> str | None:
 
 
 def sections(report: Report) -> list[Section]:
-    """Every section that the report has numbers for, and the paper's tables."""
+    """Build every section that the report has numbers for, and the paper's tables."""
     makers = (
         ("latency_ms", _latency), ("accuracy", _accuracy), ("operators", _costs),
         ("ablation", _ablation), ("scale", _scale), ("deadline", _deadline),

@@ -1,4 +1,4 @@
-"""The exported graphs beside PyTorch, tensor by tensor, on one picture."""
+"""Compares the exported graphs with PyTorch, tensor by tensor, on one picture."""
 
 from __future__ import annotations
 
@@ -57,5 +57,5 @@ def compare(reference: Backend, other: Backend) -> list[Deviation]:
 
 
 def _rows(tensor: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """The tensor cut, or filled with zeros, to as many rows as `shape` has."""
+    """Cut a tensor, or pad it with zeros, to as many rows as `shape` has."""
     return tensor if tensor.shape == shape else padded(tensor[: shape[0]], shape[0])

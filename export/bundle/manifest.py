@@ -6,13 +6,19 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from mapt.contract import SUBGRAPHS, ModelInfo
+from mapt.contract import SUBGRAPHS, ModelInfo, TensorSpec
 from mapt.io.atomic_files import atomic_file
 from mapt.runtime.bundle.contents import sha256
 from mapt.runtime.bundle.manifest import FORMAT, MANIFEST, PAIR_LIMIT, EngineFile, seal
 from mapt.runtime.bundle.requirements import required
+from mapt.runtime.bundle.schema import (
+    EngineEntry,
+    Int8Bound,
+    Manifest,
+    SubgraphEntry,
+    TensorEntry,
+)
 
 
 def write_manifest(
@@ -49,53 +55,54 @@ def write_manifest(
         apart.
     """
     subgraphs = {
-        spec.name: {
-            "file": graphs[spec.name],
-            "sha256": sha256(folder / graphs[spec.name]),
-            "precision": (precisions or {}).get(spec.name, precision),
-            "inputs": [
-                {"name": t.name, "dtype": t.dtype, "shape": list(t.resolve(info.sizes))}
-                for t in spec.inputs
-            ],
-            "outputs": [
-                {"name": t.name, "dtype": t.dtype, "shape": list(t.resolve(info.sizes))}
-                for t in spec.outputs
-            ],
-        }
+        spec.name: SubgraphEntry(
+            file=graphs[spec.name],
+            sha256=sha256(folder / graphs[spec.name]),
+            precision=(precisions or {}).get(spec.name, precision),
+            inputs=[_tensor(t, info) for t in spec.inputs],
+            outputs=[_tensor(t, info) for t in spec.outputs],
+        )
         for spec in SUBGRAPHS
     }
     core = {
         "format": FORMAT,
         **{k: v for k, v in asdict(info).items() if k != "thresholds"},
+        "classes": list(info.classes),
+        "things": list(info.things),
         "thresholds": asdict(info.thresholds),
         "lowering": lowering,
         "operators": operators or {},
         "requires": required(lowering),
         "precision": precision,
-        "subgraphs": subgraphs,
+        "subgraphs": {name: entry.model_dump() for name, entry in subgraphs.items()},
     }
     identity = hashlib.sha256(json.dumps(core, sort_keys=True).encode()).hexdigest()
-    manifest = {
+    manifest = Manifest(
         **core,
-        "id": identity,
-        "files": {n: sha256(folder / n) for n in sorted(files)},
-        "versions": versions,
-        "int8": {"limit": PAIR_LIMIT, "pair_sums": pair_sums} if pair_sums else {},
-        "engines": {
+        id=identity,
+        files={n: sha256(folder / n) for n in sorted(files)},
+        versions=versions,
+        int8=Int8Bound(limit=PAIR_LIMIT, pair_sums=pair_sums) if pair_sums else Int8Bound(),
+        engines={
             t: {n: _engine_entry(e, folder) for n, e in own.items()}
             for t, own in (engines or {}).items()
         },
-    }
+    )
     with atomic_file(folder / MANIFEST) as temporary:
-        temporary.write_text(seal(manifest))
+        temporary.write_text(seal(manifest.to_json()))
     return identity
 
 
-def _engine_entry(engine: EngineFile, folder: Path) -> dict[str, Any]:
-    return {
-        "file": engine.path.relative_to(folder).as_posix(),
-        "sha256": sha256(engine.path),
-        "library": engine.library,
-        "status": engine.status,
-        "layers": engine.layers,
-    }
+def _tensor(tensor: TensorSpec, info: ModelInfo) -> TensorEntry:
+    shape = list(tensor.resolve(info.sizes))
+    return TensorEntry(name=tensor.name, dtype=tensor.dtype, shape=shape)
+
+
+def _engine_entry(engine: EngineFile, folder: Path) -> EngineEntry:
+    return EngineEntry(
+        file=engine.path.relative_to(folder).as_posix(),
+        sha256=sha256(engine.path),
+        library=engine.library,
+        status=engine.status,
+        layers=engine.layers,
+    )

@@ -53,7 +53,7 @@ GOLDEN_SEED = 4  # of the picture in every bundle
 
 @dataclass(frozen=True)
 class Request:
-    """What a bundle is to hold.
+    """The requested content of a bundle.
 
     Attributes:
         size: network input (height, width), multiples of 32; None: the weights' own.
@@ -91,7 +91,7 @@ class Graph:
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """The bundle that was written.
 
     Attributes:
         id: of the bundle.

@@ -1,1 +1,1 @@
-"""From modules to ONNX graphs, in three lowerings."""
+"""Turns modules into ONNX graphs, in three lowerings."""

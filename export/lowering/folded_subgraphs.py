@@ -1,4 +1,4 @@
-"""What is exported: one value per subgraph, so that export is one loop."""
+"""Lists the subgraphs to export, with batch norms folded."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def list_subgraphs(network: Network, info: ModelInfo) -> list[Subgraph]:
 
 
 def _example(spec: TensorSpec, info: ModelInfo) -> Tensor:
-    """Zeros; tracing depends on shapes only."""
+    """Return zeros as an example input, because tracing depends on shapes only."""
     return torch.zeros(spec.resolve(info.sizes), dtype=getattr(torch, spec.dtype))
 
 

@@ -1,4 +1,4 @@
-"""What every rewrite of an ONNX graph needs."""
+"""Helper functions for rewriting ONNX graphs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Shapes = dict[str, tuple[int, ...]]
 def replace_node(
     graph: onnx.GraphProto, node: onnx.NodeProto, new: Sequence[onnx.NodeProto]
 ) -> None:
-    """Put nodes in the place of one, in place."""
+    """Replace a node of a graph by other nodes, in place."""
     place = list(graph.node).index(node)
     del graph.node[place]
     for offset, other in enumerate(new):
@@ -33,7 +33,7 @@ def static_shapes(model: onnx.ModelProto) -> Shapes:
 
 
 def reads(node: onnx.NodeProto) -> set[str]:
-    """Every name a node reads, in its inner graphs too."""
+    """Return every name that a node reads, also in its inner graphs."""
     inner = [a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
     own = set(node.input)
     return own.union(

@@ -1,4 +1,4 @@
-"""Writes the nodes that take another's place."""
+"""Builds the nodes that replace another node."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ class Builder:
         return numpy_helper.to_array(tensor)
 
     def reshape(self, value: str, shape: tuple[int, ...], output: str = "") -> str:
-        """`value` in another shape."""
+        """Reshape `value`; returns the name of the result."""
         return self.op("Reshape", value, self.constant(shape, np.int64), output=output)
 
     def pick(self, value: str, index: int | list[int], axis: int) -> str:
-        """One index of an axis, without that axis; or several, with it."""
+        """Select one index of an axis and drop the axis, or select several and keep it."""
         return self.op("Gather", value, self.constant(index, np.int64), axis=axis)
 
 
@@ -85,5 +85,5 @@ def rewrite(
 
 
 def attributes(node: onnx.NodeProto, **defaults: Any) -> dict[str, Any]:
-    """A node's attributes over defaults."""
+    """Return a node's attributes, with defaults for those that are missing."""
     return defaults | {a.name: helper.get_attribute_value(a) for a in node.attribute}

@@ -60,7 +60,10 @@ def _shared_fields(
 
 
 def _propagate_masks(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
-    """The 1x1 convolution is folded into the deformable ones, whose sum is the result."""
+    """Lower the propagation of masks to deformable convolutions and their sum.
+
+    The 1x1 convolution is folded into the deformable ones.
+    """
     masks, offsets, weights, projection, bias = node.input
     filters = b.value(weights)  # (4,C,1,3,3)
     collapsed = (filters * b.value(projection).reshape(len(DILATIONS), -1, 1, 1, 1)).sum(
@@ -92,7 +95,10 @@ def _propagated_features(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> No
 
 
 def _multiscale_roi_align(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
-    """One RoiAlign on all levels packed into one map; exact for boxes inside the image."""
+    """Lower to one RoiAlign on a map that holds all levels.
+
+    It is exact for boxes inside the image.
+    """
     *levels, rois = node.input
     a = attributes(node)
     atlas, corners = _pack(b, levels, shapes)
@@ -127,7 +133,7 @@ def _pack(b: Builder, levels: Sequence[str], shapes: Shapes) -> tuple[str, list[
 
 
 def _fill(b: Builder, image: str, bottom: int, right: int) -> str:
-    """Zeros below and to the right."""
+    """Pad with zeros below and to the right."""
     return (
         b.op("Pad", image, b.constant([0, 0, 0, 0, 0, 0, bottom, right], np.int64))
         if bottom or right

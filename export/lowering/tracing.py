@@ -1,4 +1,4 @@
-"""One subgraph to one ONNX model: trace, lower, check."""
+"""Traces a subgraph, lowers it, and checks the resulting ONNX model."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _expected(tensor: TensorSpec, info: ModelInfo) -> tuple[str, str, tuple[int,
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """PyTorch's exporter talks about its own affairs on every channel."""
+    """Silence the log messages, warnings and prints of PyTorch's exporter."""
     noisy = [
         logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "torch.export")
     ]

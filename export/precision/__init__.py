@@ -1,1 +1,1 @@
-"""fp16 and int8, head by head, as far as accuracy allows."""
+"""Lowers heads to fp16 or int8 as far as accuracy allows."""

@@ -24,7 +24,10 @@ class Score:
     ids: int
 
     def faults(self, limit: float, reference: Score) -> list[str]:
-        """What makes this too bad beside fp32's, in words; empty: it passes."""
+        """Return why this score is too low compared with that of fp32.
+
+        The result is empty if the score passes.
+        """
         losses = (
             ("PAT", reference.pat - self.pat, limit),
             ("TQ", reference.tq - self.tq, 2 * limit),
@@ -41,7 +44,7 @@ class Score:
 
 @dataclass(frozen=True)
 class PrecisionTrial:
-    """What came out with `heads` in the lower precision and the rest in float32.
+    """The result with `heads` in the lower precision and the rest in float32.
 
     Attributes:
         heads: which.
@@ -55,13 +58,13 @@ class PrecisionTrial:
 
     @property
     def name(self) -> str:
-        """The heads in words."""
+        """Return the names of the heads as text."""
         return ", ".join(self.heads) or "fp32"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate decided.
+    """The decision of the accuracy gate.
 
     Attributes:
         kept: heads that keep the lower precision.

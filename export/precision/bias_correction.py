@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from mapt.io.prefetch import usable_cores
+from mapt.cores import usable_cores
 from mapt.runtime.backends.protocol import Tensors
 
 CODES = 127  # largest code of a filter
@@ -27,7 +27,7 @@ def correct_biases(
     samples: list[Tensors],
     ranges: dict[str, NDArray[np.float32]],
 ) -> onnx.ModelProto:
-    """A copy whose filters are rounded to their int8 codes and whose biases make up for it.
+    """Return a copy with filters rounded to int8 codes and biases corrected for it.
 
     Args:
         model: float32 graph.

@@ -54,7 +54,7 @@ def to_half(model: onnx.ModelProto) -> list[onnx.NodeProto]:
 
 
 def select(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """The nodes that bear a lower precision: convolutions, and what carries their results on."""
+    """Select the convolutions, and the nodes that pass their results on, for float16."""
     constants = {t.name: t for t in graph.initializer}
     selected: dict[str, onnx.NodeProto] = {}
     for node in graph.node:
@@ -92,17 +92,17 @@ def _casts(
 
 
 def _once(nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
-    """Without a second cast to the same name."""
+    """Remove repeated casts to the same name."""
     return list({node.output[0]: node for node in nodes}.values())
 
 
 def _data(node: onnx.NodeProto) -> list[int]:
-    """The inputs that are computed with."""
+    """Return the inputs that a node computes with; its other inputs are parameters."""
     return [0] if node.op_type in ONE_INPUT else [i for i, name in enumerate(node.input) if name]
 
 
 def _fits(tensor: TensorProto) -> bool:
-    """Is every value of a float32 constant within float16's range?"""
+    """Tell whether every value of a float32 constant is within float16's range."""
     largest = float(np.finfo(np.float16).max)
     return tensor.data_type == TensorProto.FLOAT and bool(
         np.abs(numpy_helper.to_array(tensor)).max(initial=0.0) <= largest
@@ -110,7 +110,7 @@ def _fits(tensor: TensorProto) -> bool:
 
 
 def _read_outside(graph: onnx.GraphProto, half: set[str]) -> set[str]:
-    """What float32 nodes, inner graphs or the outputs read."""
+    """Return the names that float32 nodes, inner graphs or the outputs read."""
     outside = {value.name for value in graph.output}
     for node in graph.node:
         inside = {node.input[i] for i in _data(node)} if node.output[0] in half else set()

@@ -37,7 +37,7 @@ PERIOD_NS = 100_000_000
 
 
 class RangeRecorder:
-    """A backend that keeps what the subgraphs of another are given.
+    """A backend that records the inputs of another backend's subgraphs.
 
     Attributes:
         samples: up to `SAMPLES` inputs of each subgraph, of its even calls.
@@ -175,7 +175,7 @@ def _filter_ranges(graph: onnx.GraphProto, names: list[str]) -> dict[str, NDArra
 
 
 def _overrides(filters: dict[str, NDArray[np.float32]]) -> dict[str, list[dict[str, Any]]]:
-    """Ranges as ONNX Runtime's quantiser takes them."""
+    """Convert ranges to the form that ONNX Runtime's quantiser takes."""
     from onnxruntime.quantization import QuantType
 
     shared = {"axis": 0, "quant_type": QuantType.QInt8, "symmetric": True}

@@ -1,4 +1,4 @@
-"""A bundle's graphs in float16 or int8, head by head, as far as the gate allows."""
+"""Lowers a bundle's graphs to float16 or int8 as far as the accuracy gate allows."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ GATE = (3, 40)
 
 @dataclass(frozen=True)
 class Frames:
-    """Where ranges and verdicts come from.
+    """The frames for the calibration and for the accuracy gate.
 
     Attributes:
         calibrate: a folder of frames, or of folders of frames; None: synthetic streets.
@@ -85,7 +85,7 @@ class Converter:
 
 @dataclass(frozen=True)
 class Lowered:
-    """What became of a bundle's graphs.
+    """The result of lowering a bundle's precision.
 
     Attributes:
         convert: makes further copies, for engines.
@@ -148,7 +148,7 @@ def lower_precision(
 def _time(
     full: Backend, lower: Backend, samples: dict[str, list[Tensors]]
 ) -> dict[str, tuple[float, float]]:
-    """Median milliseconds of each subgraph on both, run in turns."""
+    """Return the median milliseconds of each subgraph on both backends, run in turn."""
     ms = {}
     for name, inputs in samples.items():
         taken: tuple[list[float], list[float]] = [], []
@@ -162,7 +162,7 @@ def _time(
 
 
 def report(verdict: Verdict, precision: Precision, frames: Frames) -> dict[str, Any]:
-    """What the gate saw, as plain values without paths."""
+    """Return the gate's report as plain values, without paths."""
     return {
         "precision": precision,
         "limit": LIMITS[precision],
@@ -180,7 +180,7 @@ def report(verdict: Verdict, precision: Precision, frames: Frames) -> dict[str, 
 
 
 def _calibration(info: ModelInfo, folder: Path | None) -> Iterator[Iterable[NDArray[np.uint8]]]:
-    """Runs of consecutive frames, spread over all there are."""
+    """Select sequences of consecutive frames, spread over all available frames."""
     runs, frames = CALIBRATION
     if folder is None:
         size = (info.height, info.width)

@@ -1,4 +1,6 @@
-"""int8 filters whose products cannot saturate, so that a graph means the same on every processor.
+"""Keeps the products of int8 filters from saturating.
+
+So a graph gives the same results on every processor.
 
 x86 processors without VNNI multiply int8 by `vpmaddubsw`: it adds the products of two neighbours in
 16 bits and saturates (ONNX Runtime's MLAS: `QgemmU8X8KernelAvx2`, `ConvSymKernelAvx2`). Which
@@ -102,7 +104,10 @@ def check_pair_sums(model: onnx.ModelProto) -> None:
 
 
 def _code_types(graph: onnx.GraphProto) -> dict[str, int]:
-    """The type of every value that DequantizeLinear reads: that of its own zero point."""
+    """Return the type of every value that DequantizeLinear reads.
+
+    It is the type of the node's zero point.
+    """
     constants = {tensor.name: tensor.data_type for tensor in graph.initializer}
     return {
         node.input[0]: constants[node.input[2]]

@@ -1,1 +1,1 @@
-"""TensorRT engines."""
+"""Builds TensorRT engines."""

@@ -23,7 +23,7 @@ from mapt.runtime.backends.tensorrt_library import device_target, load_library, 
 
 
 class Library:
-    """One TensorRT in this process, and what has to be kept between engines."""
+    """A TensorRT library in this process, and the objects that engines share."""
 
     def __init__(self) -> None:
         self.trt, self.name = load_library()
@@ -83,7 +83,9 @@ class Library:
         return bytes(engine), layer_types(network), bytes(timing.serialize())
 
     def targets(self) -> tuple[str, ...]:
-        """What this library can build for: all of RTX's GPUs, or the one GPU that is there.
+        """List the GPU generations that this library builds for.
+
+        TensorRT-RTX builds for all of them, TensorRT only for the GPU that is present.
 
         Raises:
             ValueError: `tensorrt` without a GPU.
@@ -99,7 +101,7 @@ class Library:
 
 
 def layer_types(network: Any) -> dict[str, dict[str, int]]:
-    """How many layers of each kind give each data type, as read back from the parsed network."""
+    """Count the layers of the parsed network by kind and output type."""
     kinds: dict[str, Counter[str]] = {}
     for i in range(network.num_layers):
         layer = network.get_layer(i)
@@ -109,7 +111,7 @@ def layer_types(network: Any) -> dict[str, dict[str, int]]:
 
 
 def work(job: dict[str, Any]) -> dict[str, Any]:
-    """Do a job; returns the answer."""
+    """Return the library and its targets; also build an engine if the job has a graph."""
     library = Library()
     possible = library.targets()
     answer: dict[str, Any] = {"library": library.version, "targets": possible}

@@ -1,4 +1,4 @@
-"""Engines of a bundle: asks child processes for them and says what came out."""
+"""Builds a bundle's engines in child processes and reports the results."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _build(graph: Path, target: str, out: Path, timing_cache: Path | None) -> di
 
 
 def _ask(job: dict[str, Any], folder: Path | None = None) -> dict[str, Any]:
-    """The child's answer, or {"error": its last words}.
+    """Return the child's answer, or {"error": the last line that it printed}.
 
     TensorRT writes some tables in the order of their addresses, which follow from all that the
     process has allocated before: the same bytes need the same environment, job and hash seed (and

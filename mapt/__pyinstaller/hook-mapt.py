@@ -1,4 +1,7 @@
-"""What modules of MAPT read beside themselves: configurations, statistics, templates, the record of the build."""
+"""PyInstaller hook that collects MAPT's data files.
+
+They are configurations, statistics, templates and the record of the build.
+"""
 
 from PyInstaller.utils.hooks import collect_data_files
 

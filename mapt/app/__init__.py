@@ -1,1 +1,1 @@
-"""What the commands run: tracking a source, drawing, histories, other formats of results."""
+"""Tracks sources, draws results, shows histories and writes other formats."""

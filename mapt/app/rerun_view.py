@@ -67,7 +67,7 @@ class RerunView:
 
 @contextmanager
 def rerun_view(target: str, labels: ClassSet) -> Iterator[RerunView]:
-    """A view for the length of a run.
+    """Open a view for the duration of a run.
 
     Args:
         target: "live" opens rerun's viewer, all else is a file (.rrd), which appears when all is in

@@ -54,7 +54,7 @@ class CocoResults:
             )
 
     def content(self) -> dict[str, Any]:
-        """What goes into the JSON file."""
+        """Return the content of the JSON file."""
         categories = [
             {"id": i, "name": name, "isthing": int(i in self.labels.things)}
             for i, name in enumerate(self.labels.classes)

@@ -42,7 +42,7 @@ SHOWN = 20  # ids in a message
 
 @dataclass(frozen=True)
 class Moment:
-    """A decision worth seeing.
+    """A decision that the strip shows.
 
     Attributes:
         index: of the frame in the sequence.
@@ -82,7 +82,7 @@ def read_decisions(run: Path, track: int) -> list[Row]:
 
 
 def _row(line: bytes) -> Row:
-    """A line of the file, with all that is read of it in its type."""
+    """Parse a line of the file, and check the types of the fields that are read."""
     row: Row = json.loads(line)
     if not isinstance(row, dict):
         raise TypeError("no row")
@@ -187,7 +187,7 @@ def tell_gate(row: Row) -> str:
 
 
 def draw_life(run: Path, track: int, moments: list[Moment], images: Path | None) -> Image:
-    """The strip.
+    """Draw the strip of crops.
 
     Args:
         run: a sequence's folder; its annotated `video.mp4` is used where `images` is None.
@@ -244,7 +244,10 @@ def _pictures(source: Path, sequence: str, last: int) -> Iterator[tuple[int, Fra
 
 
 def _crop(image: Image, box: tuple[float, float, float, float], track: int) -> Image:
-    """A square around a box with its outline; what lies outside the image is black."""
+    """Cut a square around a box and draw the box.
+
+    Parts outside the image are black.
+    """
     import cv2
 
     x1, y1, x2, y2 = (round(v) for v in box)

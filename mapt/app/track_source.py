@@ -58,7 +58,7 @@ class Tracked:
 
 
 def class_set_of(tracker: PanopticTracker) -> ClassSet:
-    """Names and colours that belong to a network's classes, with its things."""
+    """Return the class set with the names and colours of a network's classes."""
     info = tracker.backend.info
     return find_class_set(info.classes, info.things)
 
@@ -231,7 +231,10 @@ def renumbered(frame: PanopticFrame, before: int) -> PanopticFrame:
 
 
 def _step(tracker: PanopticTracker, sequence: str, frame: Frame) -> PanopticFrame:
-    """One step; a backend that records or replays is told which frame it is and what came of it."""
+    """Track one frame.
+
+    A backend that records or replays is told the frame before the step, and the result after it.
+    """
     backend = tracker.backend
     if not isinstance(backend, Recorder | Replayer):
         return tracker.step(frame.image, frame.stamp_ns)
@@ -337,7 +340,7 @@ class _Writer:
             self.video = None
 
     def close(self) -> None:
-        """Give up a video that is not finished."""
+        """Discard a video that is not finished."""
         if self.video is not None:
             self.video.abort()
             self.video = None

@@ -1,4 +1,4 @@
-"""Pictures of labelled frames. No torch."""
+"""Draws labelled frames, without torch."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _window(mask: NDArray[np.uint8]) -> tuple[int, int, int, int]:
 
 
 def _text(image: Image, text: str, at: tuple[int, int], scale: float) -> None:
-    """White letters with a dark rim, readable on everything."""
+    """Draw white text with a dark rim, which is readable on any background."""
     # The rim is the same text shifted: a thicker pen would draw wider letters, which do not lie
     # under the white ones.
     shifts = [(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1) if dx or dy]

@@ -1,4 +1,4 @@
-"""`mapt bench`: what a bundle costs and what it is worth, beside the PyTorch reference."""
+"""`mapt bench`: measures the cost and accuracy of a bundle beside the PyTorch reference."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def bench(  # noqa: PLR0917  (the command's options)
     from mapt.bench.report.compare import check_comparable, read_report
     from mapt.bench.suites import Setting, check_frames
     from mapt.commands._shared.size import parse_size
+    from mapt.cores import check_threads, usable_cores
     from mapt.evaluation.device import find_device
-    from mapt.io.prefetch import check_threads, usable_cores
     from mapt.model.class_names import check_streets
     from mapt.runtime.bundle.manifest import read_bundle
 
@@ -150,7 +150,7 @@ def _verify(  # it writes its own JSON, also where the bundle fails
 
 
 def _measure(suite: str, setting: Setting) -> dict[str, Any]:
-    """What each suite found."""
+    """Run the suites, and return their results by key."""
     from mapt.bench.suites import (
         ablation_suite,
         deadline_suite,
@@ -203,7 +203,7 @@ def _write(report: dict[str, Any], json_file: Path | None, html: Path | None) ->
 
 
 def _worse(console: Console, before: dict[str, Any], report: dict[str, Any], old: Path) -> bool:
-    """Print what changed; did anything get worse?"""
+    """Print the changes, and tell whether anything got worse."""
     from mapt.bench.report.compare import compare
     from mapt.bench.report.console import print_changes
 
@@ -215,7 +215,7 @@ def _worse(console: Console, before: dict[str, Any], report: dict[str, Any], old
 def _check_options(
     suite: str, *, html: Path | None, beside: list[Path] | None, old: Path | None
 ) -> None:
-    """Refuse what a suite has no use for."""
+    """Refuse options that the chosen suite does not use."""
     if suite not in SUITES:
         raise InputError(f"--suite {suite}: unknown; choose one of {', '.join(SUITES)}")
     if html and suite == "parity":
@@ -240,7 +240,7 @@ def _check_outputs(json_file: Path | None, html: Path | None) -> None:
 
 
 def _seeds(text: str, suite: str) -> list[int]:
-    """The numbers of `--seeds`, or the suite's own."""
+    """Return the seeds of `--seeds`, or the suite's default."""
     several = suite in ("ablation", "all")
     if not text:
         return [7, 8, 9] if several else [7]
@@ -258,7 +258,7 @@ def _seeds(text: str, suite: str) -> list[int]:
 
 
 def _filling(bundle: Bundle) -> tuple[int, int]:
-    """Height and width of frames that fill the network's input at KITTI's aspect."""
+    """Return the height and width of frames that fill the network's input at KITTI's aspect."""
     return bundle.info.height, min(bundle.info.width, round(bundle.info.height * 3.25))
 
 
@@ -270,7 +270,7 @@ def _render(
     fps: float,
     console: Console,
 ) -> None:
-    """Synthetic sequences (height, width), each seed's into its folder."""
+    """Render synthetic sequences (height, width), each seed into its own folder."""
     from mapt.bench.suites import SPLIT
     from mapt.synthetic import write_dataset
 

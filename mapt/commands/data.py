@@ -50,9 +50,9 @@ def check(
     from rich.progress import Progress
     from rich.table import Table
 
+    from mapt.cores import usable_cores
     from mapt.data.tools.check import FIRST, check_dataset
     from mapt.io.atomic_files import check_writable, write_json
-    from mapt.io.prefetch import usable_cores
     from mapt.metrics.folders import check_dataset_name
 
     check_dataset_name(dataset)

@@ -1,4 +1,4 @@
-"""`mapt demo`: the whole chain in one command."""
+"""`mapt demo`: runs every step from rendering to scoring in one command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mapt doctor`: what works on this machine."""
+"""`mapt doctor`: reports what works on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mapt eval`: predictions against ground truth."""
+"""`mapt eval`: scores predictions against ground truth."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _count(
 ) -> Evaluation | None:
     from rich.progress import Progress
 
-    from mapt.io.prefetch import usable_cores
+    from mapt.cores import usable_cores
     from mapt.metrics.distributed_eval import evaluate_on_ranks, world_size
     from mapt.metrics.evaluate import evaluate_pairs
 

@@ -1,4 +1,4 @@
-"""`mapt explain`: why a track has its identity."""
+"""`mapt explain`: explains the identity decisions of a track."""
 
 from __future__ import annotations
 

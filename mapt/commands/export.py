@@ -1,4 +1,4 @@
-"""`mapt export`: a trained network as a bundle."""
+"""`mapt export`: exports a trained network as a bundle."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _judge(out: Path, graphs: list[Graph], differences: dict[str, Deviation]) ->
 
 
 def _available(precision: str, ops: str) -> None:
-    """Refuse what this version does not build yet, before any work."""
+    """Refuse unknown values of --precision and --ops, before any work."""
     for option, value, known in (
         ("--precision", precision, ("fp32", "fp16", "int8")),
         ("--ops", ops, ("custom", "standard", "gridsample")),
@@ -148,7 +148,10 @@ def _available(precision: str, ops: str) -> None:
 
 
 def _check_device(device: str, ops: str) -> None:
-    """Only graphs with MAPT's own operators are made for one kind of device."""
+    """Refuse an unknown device, or CUDA for graphs that run on both devices.
+
+    Only graphs with MAPT's own operators are made for one kind of device.
+    """
     if device not in ("cpu", "cuda"):
         raise InputError(f"--device {device}: unknown; choose one of cpu, cuda")
     if device == "cuda" and ops != "custom":

@@ -1,4 +1,4 @@
-"""`mapt synth`: procedural street sequences with exact labels."""
+"""`mapt synth`: renders procedural street sequences with exact labels."""
 
 from __future__ import annotations
 

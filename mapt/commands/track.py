@@ -140,7 +140,7 @@ def _check_outputs(
     record: Path | None,
     rerun: str | None,
 ) -> None:
-    """Say before the work what could not be written, or would be lost, at its end."""
+    """Check before the work that outputs can be written and replace no other data."""
     from mapt.app.rerun_view import LIVE
     from mapt.app.track_source import check_places
     from mapt.io.atomic_files import check_writable
@@ -159,7 +159,7 @@ def _track_all(
     record: Path | None,
     rerun: str | None,
 ) -> list[Tracked]:
-    """Every source in turn, written down in `record` and shown by `rerun` where they are given.
+    """Track every source in turn; record it and show it in rerun if asked for.
 
     The record, and rerun's file, appear when all are done.
     """
@@ -194,7 +194,7 @@ def _track_all(
 
 
 def replaying(path: Path) -> PanopticTracker:
-    """A tracker whose network is a record.
+    """Create a tracker that replays a record in place of a network.
 
     Raises:
         InputError: no record, or a damaged one.
@@ -219,7 +219,7 @@ def open_tracker(
     *,
     trust: Path | None = None,
 ) -> PanopticTracker:
-    """A tracker on a bundle's folder or, with PyTorch, on a weight file.
+    """Open a tracker on a bundle's folder or, with PyTorch, on a weight file.
 
     Raises:
         InputError: neither, or an option that does not fit it.

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt.cores import usable_cores
 from mapt.data.datasets.bad_files import BadFiles
 from mapt.data.triplet import Triplet
 from mapt.errors import InputError
 from mapt.io.image_files import read_rgb
-from mapt.io.prefetch import map_ahead, usable_cores
+from mapt.io.prefetch import map_ahead
 from mapt.labels.class_sets import ClassSet
 from mapt.labels.step_png import VOID, Instance, Semantic
 

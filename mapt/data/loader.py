@@ -180,10 +180,12 @@ class _Batches(Dataset[PairBatch | BadData]):
 
 
 def _share(batch: PairBatch) -> None:
-    """Put a worker's batch where the run finds it. PyTorch would do so later, in a thread that loses what it cannot.
+    """Move a worker's batch into shared memory.
+
+    PyTorch would do so later, in a thread that loses a batch for which there is no room.
 
     Raises:
-        InputError: there is no room for it.
+        InputError: there is no room in shared memory.
     """
     try:
         for tensor in _tensors(batch):

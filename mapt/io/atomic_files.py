@@ -30,7 +30,7 @@ LONGEST = 200  # bytes of a name that go into a hidden one; file systems take 25
 
 
 def check_writable(path: Path | None, option: str) -> None:
-    """Say before the work that a file cannot be written at its end.
+    """Check before the work that a file can be written at its end.
 
     Raises:
         InputError: it is a folder, or something on the way to it is a file or may not be written.
@@ -46,7 +46,7 @@ def check_writable(path: Path | None, option: str) -> None:
 
 
 def _check_name(path: Path, option: str) -> None:
-    """Refuse what no file can be called."""
+    """Refuse a name that no file can have."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -59,7 +59,7 @@ def _check_name(path: Path, option: str) -> None:
 
 
 def check_folder(folder: Path, what: str) -> None:
-    """Say before the work that nothing can be written into a folder, which may not be there yet.
+    """Check before the work that a folder, which may not exist yet, can be written to.
 
     Raises:
         InputError: something on the way to it is a file or may not be written; `what` begins the
@@ -81,7 +81,7 @@ def check_folder(folder: Path, what: str) -> None:
 
 
 def _is_there(path: Path) -> bool:
-    """Is there anything of this name? Unlike `lexists` it tells a name that cannot be."""
+    """Tell whether anything has this name; unlike `lexists`, raise for an invalid name."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -90,7 +90,10 @@ def _is_there(path: Path) -> bool:
 
 
 def _try(folder: Path, what: str) -> None:
-    """Make something in a folder: root may write everywhere, and still nothing can be made in /proc."""
+    """Check that a folder can be written to, by making a folder in it.
+
+    Permissions do not suffice: root may write everywhere, but nothing can be made in /proc.
+    """
     probe = folder / hidden_name("try")
     try:
         probe.mkdir()
@@ -102,7 +105,9 @@ def _try(folder: Path, what: str) -> None:
 
 
 def read_file(path: Path, advice: str = "check the path and its permissions") -> bytes:
-    """A user's file whole; a pipe, which might never end, is not opened.
+    """Read a user's whole file.
+
+    A pipe is not opened, because it might never end.
 
     Raises:
         InputError: missing, unreadable, or no regular file; `advice` ends the message.
@@ -122,7 +127,7 @@ def read_file(path: Path, advice: str = "check the path and its permissions") ->
 
 
 def read_text(path: Path, advice: str = "check the path and its permissions") -> str:
-    """A user's text file in UTF-8, with or without a byte-order mark.
+    """Read a user's text file in UTF-8, with or without a byte-order mark.
 
     Raises:
         InputError: as `read_file`, or it is no such text.
@@ -134,7 +139,7 @@ def read_text(path: Path, advice: str = "check the path and its permissions") ->
 
 
 def read_json(path: Path, advice: str = "check the path and its permissions") -> Any:
-    """A user's JSON file.
+    """Read a user's JSON file.
 
     Raises:
         InputError: as `read_text`, or it is no JSON.
@@ -151,7 +156,7 @@ def read_json(path: Path, advice: str = "check the path and its permissions") ->
 
 
 def _kind(mode: int) -> str:
-    """What there is that is no regular file."""
+    """Name the kind of something that is not a regular file."""
     kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
     kinds |= dict.fromkeys((stat.S_IFCHR, stat.S_IFBLK), "a device")
     return kinds.get(stat.S_IFMT(mode), "something else")
@@ -191,7 +196,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A folder that is gone afterwards, where the system keeps such.
+    """Yield a folder in the system's temporary directory, and remove it afterwards.
 
     Raises:
         InputError: there is no place for one.
@@ -229,10 +234,10 @@ def working_directory(parent: Path, name: str) -> Iterator[Path]:
 
 @contextmanager
 def own_folder(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a folder, which is made where there is none, and removed again where it stays empty.
+    """Lock a folder against other processes.
 
-    The lock ends with this process, however it does. On a file system without locks nobody is kept
-    out.
+    The folder is made if it is missing, and then removed again if it stays empty. The lock ends
+    with this process, however it ends. On a file system without locks nobody is kept out.
 
     Raises:
         InputError: another process has the folder.
@@ -269,7 +274,7 @@ def _beginning(name: str) -> str:
 
 
 def is_hidden_work(name: str) -> bool:
-    """Is this the name of something unfinished?"""
+    """Tell whether this is the name of an unfinished file or folder."""
     return name.startswith(".") and MARK in name
 
 
@@ -295,7 +300,7 @@ def _remove_left_behind(parent: Path, name: str) -> None:
 
 
 def _lock(handle: int) -> bool:
-    """Say that this process lives; False: another one has the lock.
+    """Lock an unfinished file or folder; returns False if another process has the lock.
 
     Where the file system has no locks, nobody is refused, and nothing left behind is removed.
     """
@@ -316,7 +321,10 @@ def _unlock(handle: int) -> None:
 
 
 def _forget_locks() -> None:
-    """In a child: a lock lives as long as any process holds its handle, and a child may outlive its parent."""
+    """Close the handles of all locks in a forked child.
+
+    A lock lives as long as any process holds its handle, and a child may outlive its parent.
+    """
     while _held:
         with suppress(OSError):
             os.close(_held.pop())
@@ -334,7 +342,7 @@ def _keep_mode(old: Path, new: Path) -> None:
 
 
 def _open_stream(path: Path) -> BinaryIO:
-    """A device or a pipe to write to.
+    """Open a device or a pipe for writing.
 
     Raises:
         InputError: nobody reads the pipe, for which `open` would wait.
@@ -352,7 +360,7 @@ def _open_stream(path: Path) -> BinaryIO:
 
 
 def _is_stream(path: Path) -> bool:
-    """Is there something that is neither a file nor a folder: a device, a pipe?"""
+    """Tell whether the path is a device or a pipe, neither a file nor a folder."""
     try:
         kind = path.stat().st_mode
     except OSError:

@@ -40,13 +40,13 @@ Ours = Callable[[str], bool]
 
 
 def nothing(_: str) -> bool:
-    """No file is ours but those that a list names."""
+    """Tell that no file is ours, so that only those that a list names are replaced."""
     return False
 
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a folder of outputs goes.
+    """The destination of a folder of outputs.
 
     Attributes:
         target: as it was asked for.
@@ -66,7 +66,7 @@ class Destination:
 
 
 def find_place(target: Path, ours: Ours = nothing) -> Destination:
-    """Look at a place before the work; nothing is changed.
+    """Check a destination before the work, without changing anything.
 
     Args:
         target: the folder.
@@ -206,7 +206,7 @@ def _fill(work: Path, real: Path, kept: list[str]) -> None:
 
 
 def _link(source: Path, target: Path) -> None:
-    """The same file under another name, or a copy where the file system has no second names."""
+    """Link a file under another name, or copy it if the file system has no hard links."""
     try:
         os.link(source, target)
     except OSError:
@@ -240,12 +240,15 @@ def _exchange(one: Path, other: Path) -> None:
 
 
 def _holds_us(folder: Path) -> bool:
-    """Is the current folder this one, or in it? Exchanged, it would be gone from under the user's shell."""
+    """Tell whether the current folder is this one, or lies in it.
+
+    Replacing the folder would take the current folder away from the user's shell.
+    """
     return Path(os.path.realpath(os.curdir)).is_relative_to(folder)
 
 
 def _is_mount(folder: Path) -> bool:
-    """Is something mounted here, also of the same file system?"""
+    """Tell whether something is mounted here, also from the same file system."""
     if os.path.ismount(folder):
         return True
     try:

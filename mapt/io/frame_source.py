@@ -1,4 +1,4 @@
-"""Where frames come from: a folder, a video, or a dataset of sequences. No torch."""
+"""Reads frames from a folder, a video, or a dataset of sequences, without torch."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class FolderSource:
     assumed: str = ""
 
     def __len__(self) -> int:
-        """How many frames."""
+        """Return the number of frames."""
         return len(self.files)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -106,7 +106,7 @@ class VideoSource:
         return self.given_fps or self.info.fps
 
     def __len__(self) -> int:
-        """How many frames the container announces; 0 where it does not say."""
+        """Return the number of frames that the container announces; 0 if it announces none."""
         return self.info.frames
 
     def __iter__(self) -> Iterator[Frame]:
@@ -143,7 +143,7 @@ def unix_time_unit(files: Sequence[Path]) -> int | None:
 def open_sources(
     path: Path, fps: float | None = None, sequences: list[str] | None = None
 ) -> list[Source]:
-    """What there is to track at `path`.
+    """Open the sequences at `path`.
 
     Args:
         path: a video, a folder of images, or a dataset root with `training/image_02/<seq>`,

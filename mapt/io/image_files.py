@@ -28,10 +28,10 @@ _ALONE = (0x01, *range(0xD0, 0xD9))  # JPEG markers without a length
 
 
 def is_whole_png(data: bytes) -> bool:
-    """Are a PNG's chunks complete and their checksums right? Bytes behind its end do not matter.
+    """Tell whether a PNG's chunks are complete and their checksums right.
 
-    Asked before libpng, which talks to standard error, and fills what is missing of a truncated
-    file.
+    Bytes behind its end do not matter. This is checked before libpng reads the file, because libpng
+    writes to standard error and fills in the missing part of a truncated file.
     """
     begin = len(PNG)
     if data[:begin] != PNG:
@@ -120,7 +120,7 @@ def signed_png(data: bytes) -> bytes:
 
 
 def is_written_here(path: Path) -> bool:
-    """Is this a PNG that `signed_png` made, which may be replaced by a newer one?"""
+    """Tell whether `signed_png` made this PNG, so that a newer one may replace it."""
     try:
         if not path.is_file():
             return False

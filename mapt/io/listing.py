@@ -1,4 +1,4 @@
-"""What lies in a folder: files by suffix without hidden ones, and frames by their number."""
+"""Lists the visible files of a folder by suffix, and frames by their number."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def visible(paths: Iterable[Path]) -> list[Path]:
 
 
 def list_files(folder: Path, *suffixes: str) -> list[Path]:
-    """The visible files of a folder with one of these suffixes in any case, in natural order; none without a folder.
+    """List the visible files of a folder that have one of these suffixes, in natural order.
 
-    What is no regular file, as a pipe or a link to nowhere, is listed too: who reads it is told,
-    and no frame is lost.
+    Upper and lower case are the same. A missing folder has no files. Pipes and broken links are
+    listed too: reading them raises an error, so no frame is lost silently.
     """
     if not folder.is_dir():
         return []

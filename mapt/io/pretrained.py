@@ -1,4 +1,4 @@
-"""Where the trained weights that come with the project lie."""
+"""Finds the trained weights that come with the project."""
 
 from __future__ import annotations
 

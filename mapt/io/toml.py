@@ -1,4 +1,4 @@
-"""TOML, by the standard library or, on Python 3.10, by the package it came from."""
+"""Provides `tomllib` from the standard library or, on Python 3.10, from `tomli`."""
 
 from __future__ import annotations
 

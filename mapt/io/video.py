@@ -32,7 +32,7 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a container says of its video before it is decoded.
+    """The properties of a video that its container states, before it is decoded.
 
     Attributes:
         fps: mean frames per second; of a stream without a clock what its decoder assumes.
@@ -130,14 +130,17 @@ def _frames(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def _length_bytes(stream: Any) -> int:
-    """How many bytes give a NAL unit's length in this stream; 0: there are no such units."""
+    """Return the size in bytes of a NAL unit's length field; 0 if the stream has none."""
     extra = bytes(stream.codec_context.extradata or b"")
     place = {"h264": 4, "hevc": 21}.get(stream.codec_context.name)
     return (extra[place] & 3) + 1 if place and len(extra) > place and extra[0] == 1 else 0
 
 
 def _has_hole(packet: bytes, lengths: int) -> bool:
-    """Does a NAL unit hold what none may: a run of zeros, where a copy or a disk left a hole?"""
+    """Tell whether a NAL unit holds a run of zeros, which none may hold.
+
+    An incomplete copy or a damaged disk leaves such a hole.
+    """
     begin = 0
     while begin + lengths < len(packet):
         end = begin + lengths + int.from_bytes(packet[begin : begin + lengths], "big")

@@ -87,7 +87,7 @@ class VideoWriter:
             raise OSError(f"{self.path}: holds {found} of {self.count} frames that were written")
 
     def abort(self) -> None:
-        """Close what is open; the file is not whole."""
+        """Close the container of a file that stays incomplete."""
         from av.error import FFmpegError
 
         for part in (self._container, self._file):

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import cv2
 
+from mapt.cores import usable_cores
 from mapt.io.atomic_folders import Ours, nothing, published
 from mapt.io.image_files import encode_image
-from mapt.io.prefetch import usable_cores
 from mapt.labels.step_png import encode_step
 from mapt.synthetic.rendering.render import render_sequence
 

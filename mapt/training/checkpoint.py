@@ -122,7 +122,10 @@ def restore_checkpoint(folder: Path, state: State, config: TrainConfig) -> list[
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """What a checkpoint holds; None where it is damaged, which shows in many ways. The one before it is whole."""
+    """Return the content of a checkpoint, or None if the file is damaged.
+
+    Damage raises many kinds of errors, so all of them count.
+    """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         whole = all(isinstance(content[key], kind) for key, kind in KINDS.items())
@@ -135,7 +138,10 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _take(content: dict[str, Any], state: State, *, same_scores: bool) -> None:
-    """Go on from what a checkpoint holds; scores of another validation set do not compare."""
+    """Load the content of a checkpoint into the state.
+
+    Scores of another validation set are dropped, because they cannot be compared.
+    """
     state.network.load_state_dict(content["network"])
     state.average.network.load_state_dict(content["average"])
     state.average.updates = content["updates"]
@@ -173,13 +179,16 @@ def _same_run(path: Path, stored: dict[str, Any], config: TrainConfig) -> TrainC
 
 
 def _validates(config: TrainConfig) -> tuple[object, ...]:
-    """What a validation set is, but for where it lies."""
+    """Return the settings that define a validation set, without its location."""
     own = config.evaluation
     return bool(own.root), own.split, own.sequences, own.fps
 
 
 def _computes(config: TrainConfig) -> dict[str, str]:
-    """What a run computes, by dotted key: of the folders of datasets only whether they are set."""
+    """Return the settings that decide what a run computes, by dotted key.
+
+    Of a dataset's folder it only keeps whether one is set.
+    """
     flat = _flatten(config.model_dump(mode="json"))
     own = {
         key: value
@@ -194,7 +203,7 @@ def _computes(config: TrainConfig) -> dict[str, str]:
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested tables to dotted keys with their values as JSON."""
+    """Flatten nested tables to dotted keys, with their values as JSON."""
     flat: dict[str, str] = {}
     for key, value in values.items():
         if isinstance(value, dict):

@@ -1,13 +1,17 @@
-"""What `mapt train` reads: a TOML file over these defaults, and `--set key=value` over both."""
+"""The configuration of `mapt train`.
+
+A TOML file overrides these defaults, and `--set key=value` overrides both.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, create_model, model_validator
 
 from mapt.config import LONGEST, PRESETS, Frozen, ModelConfig, parse, read_toml
+from mapt.data.datasets.registry import KITTI_HEIGHTS, find_datasets
 from mapt.data.transforms import Augmentation
 from mapt.errors import InputError
 from mapt.io.toml import TOMLDecodeError, loads
@@ -42,10 +46,6 @@ Rare = Annotated[
 ]
 Weight = Annotated[float, Field(ge=0, description="share of the samples")]
 LAST = 9_999_999  # iteration that fits the name of a checkpoint
-KITTI_HEIGHTS = (190.0, 420.0)
-CAMVID_HEIGHTS = (360.0, 600.0)
-CITYSCAPES_HEIGHTS = (256.0, 768.0)
-MOTCHALLENGE_HEIGHTS = (540.0, 1080.0)
 
 
 class SyntheticData(Frozen):
@@ -66,7 +66,7 @@ class SyntheticData(Frozen):
 
 
 class SmallSyntheticData(SyntheticData):
-    """Drawn at the network's size, where the first set is scaled down."""
+    """Synthetic sequences drawn at the network's size; those of the first set are scaled down."""
 
     height: int = Field(192, ge=32, le=LONGEST)
     width: int = Field(624, ge=32, le=LONGEST)
@@ -75,15 +75,15 @@ class SmallSyntheticData(SyntheticData):
 
 
 class RareSyntheticData(SmallSyntheticData):
-    """Of what the other two show too seldom to be learned."""
+    """Synthetic sequences of what the other two sets show too rarely to be learned."""
 
     seed: int = Field(3000, ge=0)
     rare: Rare = 0.5
     heights: Heights = (192.0, 420.0)
 
 
-class StepData(Frozen):
-    """A folder in KITTI-STEP's layout; empty: not used."""
+class DatasetTable(Frozen):
+    """A labelled dataset; an empty root: not used."""
 
     root: str = ""
     split: str = "train"
@@ -91,32 +91,8 @@ class StepData(Frozen):
     heights: Heights = KITTI_HEIGHTS
 
 
-class CamVidData(Frozen):
-    """CamVid's folder with train/images and train/labels; empty: not used."""
-
-    root: str = ""
-    weight: Weight = 1.0
-    heights: Heights = CAMVID_HEIGHTS
-
-
-class MotStepData(StepData):
-    """A folder in MOTChallenge-STEP's layout; empty: not used."""
-
-    heights: Heights = MOTCHALLENGE_HEIGHTS
-
-
-class KittiMotsData(StepData):
-    """A folder in KITTI-MOTS' layout, things alone; empty: not used."""
-
-
-class CityscapesData(StepData):
-    """Cityscapes' folder with gtFine and leftImg8bit; empty: not used."""
-
-    heights: Heights = CITYSCAPES_HEIGHTS
-
-
-class DataConfig(Frozen):
-    """Where samples come from and how they are varied."""
+class _DataConfig(Frozen):
+    """The sources of samples, and their augmentation."""
 
     crops: tuple[Crop, ...] = Field(
         (),
@@ -128,11 +104,6 @@ class DataConfig(Frozen):
     synthetic: SyntheticData = SyntheticData()
     synthetic_small: SmallSyntheticData = SmallSyntheticData()
     synthetic_rare: RareSyntheticData = RareSyntheticData()
-    step: StepData = StepData()
-    motchallenge: MotStepData = MotStepData()
-    kitti_mots: KittiMotsData = KittiMotsData()
-    cityscapes: CityscapesData = CityscapesData()
-    camvid: CamVidData = CamVidData()
     skip_bad: bool = Field(
         False, description="draw another sample where a file is bad, and count, instead of stopping"
     )
@@ -150,6 +121,26 @@ class DataConfig(Frozen):
     )
     augmentation: Augmentation = Augmentation()
     workers: int = Field(1, ge=0, le=512)
+
+
+def _with_datasets() -> type[_DataConfig]:
+    """The configuration with a table for each dataset of `mapt.data.datasets`."""
+    tables: dict[str, Any] = {}
+    for dataset in find_datasets():
+        table: Any = create_model(
+            dataset.name, __base__=DatasetTable, heights=(Heights, dataset.heights)
+        )
+        tables[dataset.name] = (table, table())
+    made: type[_DataConfig] = create_model(
+        "DataConfig", __base__=_DataConfig, __doc__=_DataConfig.__doc__, **tables
+    )
+    return made
+
+
+if TYPE_CHECKING:
+    DataConfig = _DataConfig
+else:
+    DataConfig = _with_datasets()
 
 
 class Schedule(Frozen):
@@ -238,7 +229,7 @@ class TrainConfig(Frozen):
 
     @property
     def crops(self) -> tuple[tuple[int, int], ...]:
-        """Heights and widths of the views trained on, pixels."""
+        """Return the heights and widths of the crops for training, in pixels."""
         return self.data.crops or ((self.model.height, self.model.width),)
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""One process per device, as torchrun starts them; a single one without it."""
+"""Runs one process per device under torchrun, and a single one without it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from datetime import timedelta
 import torch
 from torch import Tensor, distributed, nn
 
+from mapt.cores import usable_cores
 from mapt.errors import InputError
 from mapt.evaluation.device import why_missing
-from mapt.io.prefetch import usable_cores
 from mapt.metrics.distributed_eval import world_size
 
 LONGEST_WAIT = timedelta(hours=2)  # while one process renders or evaluates
@@ -21,7 +21,7 @@ LONGEST_WAIT = timedelta(hours=2)  # while one process renders or evaluates
 
 @dataclass(frozen=True)
 class Rank:
-    """Which of `world` processes this is, and the device it computes on."""
+    """The number of this process among `world` processes, and its device."""
 
     device: torch.device = torch.device("cpu")  # noqa: RUF009  (immutable)
     rank: int = 0
@@ -29,12 +29,15 @@ class Rank:
 
     @property
     def first(self) -> bool:
-        """This process writes the files."""
+        """Whether this process writes the files."""
         return self.rank == 0
 
 
 def first_process() -> bool:
-    """Is this the process that writes and speaks? Known before the processes meet."""
+    """Tell whether this process writes files and messages.
+
+    The answer is known before `join`.
+    """
     return os.environ.get("RANK", "0") == "0"
 
 
@@ -97,7 +100,10 @@ def average(values: Tensor, place: Rank) -> Tensor:
 
 
 def any_process(own: tuple[bool, ...], place: Rank) -> list[bool]:
-    """Whether each holds on any process; a single process asks no device."""
+    """Tell of each flag whether it holds on any process.
+
+    A single process answers without using its device.
+    """
     if place.world == 1:
         return list(own)
     return (

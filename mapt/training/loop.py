@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from mapt.data.datasets.registry import find_datasets
 from mapt.data.loader import SampleRule, check_shares, end_workers, load_batches
 from mapt.errors import InputError
 from mapt.evaluation.device import arithmetic, describe_device
@@ -20,7 +21,7 @@ from mapt.model.targets import PairBatch
 from mapt.model.weights import read_card, save_weights
 from mapt.training.checkpoint import checkpoints, restore_checkpoint, save_checkpoint
 from mapt.training.checks.preflight import check_deployable, describe_batch, save_batch
-from mapt.training.config import LAST, TrainConfig
+from mapt.training.config import LAST, DatasetTable, TrainConfig
 from mapt.training.distributed import (
     any_process,
     default_threads,
@@ -87,7 +88,10 @@ def train(
 
 
 def _check_run(config: TrainConfig, folder: Path, resume: bool, init: Path | None) -> None:
-    """Does the folder hold what this run may go on with, and nothing that it would replace?"""
+    """Check that this run may use the folder.
+
+    The folder may hold a run to resume, but no files that this run would replace.
+    """
     there = checkpoints(folder)
     if there and not resume:
         raise InputError(
@@ -108,7 +112,7 @@ def _check_run(config: TrainConfig, folder: Path, resume: bool, init: Path | Non
 
 
 class TrainingRun:
-    """A run from the state it is given to its last iteration."""
+    """A training run, from a given state to the last iteration."""
 
     def __init__(
         self,
@@ -132,7 +136,7 @@ class TrainingRun:
             self.log = RunLog(folder, state.iteration, self.total, config.log_every)
 
     def finish(self) -> None:
-        """Every iteration that is left; raises as `train` does."""
+        """Run every remaining iteration; raises as `train` does."""
         config = self.config
         state = self.state
         batches = load_batches(
@@ -171,7 +175,7 @@ class TrainingRun:
             log.summary(config.schedule.batch, {"skipped": len(state.skipped), **best})
 
     def _begin(self) -> None:
-        """What is known, and what is worth checking, before the first step."""
+        """Report and check what is known before the first step."""
         state = self.state
         log = self.log
         verb = "resumed" if state.iteration else "started"
@@ -193,7 +197,7 @@ class TrainingRun:
             check_deployable(state)
 
     def _iterate(self, batch: PairBatch, waited: float, stop: StopRequest) -> bool:
-        """One step and what is due after it; True: the run was asked to stop."""
+        """Take one step and do what is due after it; True if the run was asked to stop."""
         config = self.config
         state = self.state
         log = self.log
@@ -240,7 +244,7 @@ class TrainingRun:
             self.log.note(f"wrote {path.name}")
 
     def _save_weights(self, name: str) -> None:
-        """The averaged weights with what they were trained on."""
+        """Save the averaged weights with a description of their training data."""
         if self.place.first:
             schedule = self.config.schedule
             card = {
@@ -273,7 +277,7 @@ def total_iterations(config: TrainConfig, samples: SampleRule) -> int:
 def timed(
     batches: Iterator[PairBatch], wait: Callable[[], AbstractContextManager[None]] = nullcontext
 ) -> Iterator[tuple[PairBatch, float]]:
-    """Batches with the seconds that were waited for each, inside `wait()`."""
+    """Yield each batch with the seconds that it was waited for, inside `wait()`."""
     while True:
         start = time.monotonic()
         with wait():
@@ -311,13 +315,8 @@ def describe(config: TrainConfig) -> str:
             f"synthetic streets ({part.sequences} x {part.frames} frames, {size}, seed"
             f" {part.seed}{rare})"
         )
-    folders = {
-        "a KITTI-STEP folder": data.step,
-        "a MOTChallenge-STEP folder": data.motchallenge,
-        "KITTI-MOTS (research use only)": data.kitti_mots,
-        "Cityscapes (research use only)": data.cityscapes,
-    }
-    parts += [f"{name} ({part.split})" for name, part in folders.items() if part.root]
-    if data.camvid.root:
-        parts.append("CamVid train (research use only)")
+    for dataset in find_datasets():
+        table: DatasetTable = getattr(data, dataset.name)
+        if table.root:
+            parts.append(f"{dataset.origin} ({table.split})")
     return " + ".join(parts)

@@ -1,4 +1,4 @@
-"""SGD or AdamW, the schedule, and the moving average of the weights (paper III-E)."""
+"""Provides the optimiser, its schedule, and the moving average of weights (paper III-E)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
-        """Take in the weights after a step."""
+        """Update the average with the weights after a step."""
         self.updates += 1
         momentum = min(self.momentum, self.updates / (self.updates + 10))
         averaged = self.network.state_dict()

@@ -1,4 +1,4 @@
-"""Stopping a run between two steps."""
+"""Stops a run between two steps."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StopRequest:
         self._previous: list[tuple[signal.Signals, object]] = []
 
     def __enter__(self) -> StopRequest:
-        """Take over the signals."""
+        """Install the signal handlers."""
         if threading.current_thread() is threading.main_thread():
             self._previous = [(number, signal.signal(number, self._handle)) for number in _SIGNALS]
         return self
@@ -47,13 +47,16 @@ class StopRequest:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give the signals back."""
+        """Restore the previous signal handlers."""
         for number, handler in self._previous:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     @contextmanager
     def ends_wait(self) -> Iterator[None]:
-        """Inside this context, where nothing is half done, a signal raises `WaitEnded`: data may never come."""
+        """Let a signal raise `WaitEnded` inside this context.
+
+        Use it around a wait for data that may never come, where no work is half done.
+        """
         self._waiting = True
         try:
             if self.requested:

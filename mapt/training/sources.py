@@ -1,4 +1,7 @@
-"""The datasets of a configuration; synthetic sequences are rendered when they are first needed."""
+"""Opens the datasets of a configuration.
+
+Synthetic sequences are rendered when they are first needed.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,18 @@ from pathlib import Path
 from rich.progress import Progress
 
 from mapt.data.datasets.bad_files import BadFiles
-from mapt.data.datasets.camvid import open_camvid
-from mapt.data.datasets.cityscapes import open_cityscapes
 from mapt.data.datasets.classes import translation
-from mapt.data.datasets.kitti_mots import open_kitti_mots
 from mapt.data.datasets.kitti_step import open_step
+from mapt.data.datasets.registry import Dataset, find_datasets
 from mapt.data.labelled_video import Video
 from mapt.data.loader import DatasetMix, SampleRule
 from mapt.data.transforms import View
 from mapt.data.triplet import Source
 from mapt.errors import InputError
 from mapt.io.atomic_files import read_json
-from mapt.labels.class_sets import MOTCHALLENGE_STEP
-from mapt.training.config import CamVidData, DataConfig, StepData, SyntheticData, TrainConfig
+from mapt.training.config import DataConfig, DatasetTable, SyntheticData, TrainConfig
 
-Part = SyntheticData | StepData | CamVidData
+Part = SyntheticData | DatasetTable
 Opener = Callable[[BadFiles], Source]
 NO_DATA = "set data.synthetic.sequences or the root of a dataset, e.g. data.step.root"
 
@@ -48,35 +48,10 @@ def datasets(data: DataConfig, folder: Path) -> Iterator[tuple[str, Part, Opener
 
     Datasets that cost nothing to check come before those that are rendered.
     """
-    tau = data.intervals
-    openers: list[tuple[str, StepData | CamVidData, Opener]] = [
-        (
-            "step",
-            data.step,
-            lambda bad: open_step(Path(data.step.root), data.step.split, tau, bad=bad),
-        ),
-        (
-            "motchallenge",
-            data.motchallenge,
-            lambda bad: open_step(
-                Path(data.motchallenge.root), data.motchallenge.split, tau, MOTCHALLENGE_STEP, bad
-            ),
-        ),
-        (
-            "kitti_mots",
-            data.kitti_mots,
-            lambda bad: open_kitti_mots(
-                Path(data.kitti_mots.root), data.kitti_mots.split, tau, bad
-            ),
-        ),
-        (
-            "cityscapes",
-            data.cityscapes,
-            lambda bad: open_cityscapes(Path(data.cityscapes.root), data.cityscapes.split, bad),
-        ),
-        ("camvid", data.camvid, lambda bad: open_camvid(Path(data.camvid.root), bad=bad)),
-    ]
-    yield from (entry for entry in openers if entry[1].root)
+    for dataset in find_datasets():
+        table: DatasetTable = getattr(data, dataset.name)
+        if table.root:
+            yield dataset.name, table, partial(_open, dataset, table, data.intervals)
     for name, part in synthetic_sets(data):
         root = Path(part.root) if part.root else folder / name
         yield name, part, partial(_open_synthetic, data, part, root)
@@ -90,6 +65,12 @@ def synthetic_sets(data: DataConfig) -> list[tuple[str, SyntheticData]]:
         "synthetic_rare": data.synthetic_rare,
     }
     return [(name, part) for name, part in sets.items() if part.sequences]
+
+
+def _open(
+    dataset: Dataset, table: DatasetTable, intervals: tuple[int, ...], bad: BadFiles
+) -> Source:
+    return dataset.open(Path(table.root), table.split, intervals, bad)
 
 
 def _open_synthetic(data: DataConfig, part: SyntheticData, root: Path, bad: BadFiles) -> Source:
@@ -173,7 +154,7 @@ def render_once(data: SyntheticData, folder: Path) -> Path:
 
 
 def _read_recipe(folder: Path) -> dict[str, object] | None:
-    """What a folder was rendered with; None if it says nothing that can be read."""
+    """Return the settings that a folder was rendered with; None if they cannot be read."""
     from mapt.synthetic.dataset import RECIPE
 
     try:

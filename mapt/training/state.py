@@ -1,4 +1,4 @@
-"""What changes during a run, and how it is at the start."""
+"""The state of a run: everything that changes in it, and how it starts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FIXED = "shared = false: heads learn on the features of given weights; name them
 
 @dataclass
 class State:
-    """What changes during a run.
+    """Everything that changes during a run.
 
     Attributes:
         network: the weights.

@@ -1,4 +1,4 @@
-"""One step of training: losses, gradients, weights, moving average."""
+"""Takes a training step: losses, gradients, weights and their moving average."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ class NotFiniteError(FloatingPointError):
 
 
 def step(state: State, batch: PairBatch, config: TrainConfig) -> tuple[dict[str, float], float]:
-    """One iteration; returns the losses of the whole batch and the gradient norm before clipping.
+    """Run one iteration.
+
+    It returns the losses of the whole batch and the gradient norm before clipping.
 
     Raises:
         NotFiniteError: a loss or the gradient is not finite; names the samples.
@@ -58,7 +60,7 @@ def step(state: State, batch: PairBatch, config: TrainConfig) -> tuple[dict[str,
 
 
 def autocast(state: State, config: TrainConfig) -> contextlib.AbstractContextManager[object]:
-    """Half precision where it is configured."""
+    """Enable half precision if it is configured."""
     if not (config.bf16 or config.fp16):
         return contextlib.nullcontext()
     return torch.autocast(state.place.device.type, torch.float16 if config.fp16 else torch.bfloat16)

@@ -1,1 +1,1 @@
-"""Which mask continues which track."""
+"""Decides which mask continues which track."""

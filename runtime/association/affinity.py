@@ -15,7 +15,9 @@ CELLS = 2**17  # compared at once, or one pair of masks: what bounds the memory
 
 
 def soft_iou(masks: Float, others: Float, windows: Index | None = None) -> NDArray[np.float64]:
-    """Sum min / sum max of every pair of masks, compared only where their windows meet.
+    """Compute the soft IoU, sum min / sum max, of every pair of masks.
+
+    Masks are compared only where their windows overlap.
 
     A mask's window holds all of it that is above `TAIL`: what a network leaves everywhere else
     meets nothing, though it counts in the mask's own sum.
@@ -53,7 +55,7 @@ def soft_iou(masks: Float, others: Float, windows: Index | None = None) -> NDArr
 
 
 def _meet(windows: Index, others: Index) -> NDArray[np.bool_]:
-    """Which of the windows (n,4) and (m,4) have a cell in common: (n,m)."""
+    """Tell which of the windows (n,4) and (m,4) have a cell in common: (n,m)."""
     y1, x1, y2, x2 = (np.ascontiguousarray(column)[:, None] for column in windows.T)
     other_y1, other_x1, other_y2, other_x2 = np.ascontiguousarray(others.T)
     meet: NDArray[np.bool_] = (y1 < other_y2) & (other_y1 < y2)

@@ -1,4 +1,4 @@
-"""One-to-one assignment that says why: pure functions over score matrices."""
+"""Assigns rows to columns one to one, and reports the best alternative of each pair."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ class Match:
 def assign(
     scores: NDArray[np.float64], allowed: NDArray[np.bool_], threshold: float
 ) -> list[Match]:
-    """The pairs that exceed `threshold` by the most in total, none below it.
+    """Select the pairs whose scores exceed `threshold` by the most in total.
+
+    No selected pair is below the threshold.
 
     Args:
         scores: (n,m).

@@ -25,7 +25,7 @@ MAX_ID = 2**31 - 1
 
 @dataclass(frozen=True)
 class TrackState:
-    """What is remembered of a track.
+    """The remembered state of a track.
 
     Attributes:
         id, label, score: as in `Track`.
@@ -55,7 +55,7 @@ class TrackState:
 
 @dataclass(frozen=True)
 class _Refused:
-    """Why instances did not continue a track.
+    """The reasons why instances did not continue a track.
 
     Attributes:
         lacking: (n,) float64, what the nearest refused pair of each lacked of its threshold;
@@ -294,7 +294,7 @@ class TrackTable:
     def _kept(
         self, tracks: list[TrackState], stamp_ns: int, decisions: list[Decision]
     ) -> list[TrackState]:
-        """Without what has been lost for too long."""
+        """Remove tracks that have been lost for too long."""
         kept = []
         limit = self.thresholds.max_lost
         for track in tracks:
@@ -310,7 +310,10 @@ class TrackTable:
     def _within(
         self, tracks: list[TrackState], stamp_ns: int, decisions: list[Decision]
     ) -> list[TrackState]:
-        """At most `capacity` tracks: those lost for longest go first, of equals the oldest."""
+        """Keep at most `capacity` tracks.
+
+        The tracks lost for longest are removed first; among equals, the oldest.
+        """
         surplus = len(tracks) - self.capacity
         if surplus <= 0:
             return tracks
@@ -350,13 +353,13 @@ def _lacking(
 
 
 def _missed(track: TrackState) -> TrackState:
-    """A track that no instance continues."""
+    """Return the next state of a track that no instance continues."""
     mask = track.mask8 if not track.mask8.size else np.zeros((1, 0, 0), np.float32)
     return replace(track, mask8=mask, age=track.age + 1, lost=track.lost + 1)
 
 
 def _gone(track: TrackState, stamp_ns: int) -> float:
-    """Seconds since its last sighting."""
+    """Return the seconds since a track was last seen."""
     return (stamp_ns - track.last_seen_ns) / 1e9
 
 

@@ -1,1 +1,1 @@
-"""What runs the subgraphs: ONNX Runtime, TensorRT, OpenVINO."""
+"""Backends that run the subgraphs: ONNX Runtime, TensorRT and OpenVINO."""

@@ -1,17 +1,19 @@
-"""Which backend runs a bundle here."""
+"""Chooses the backend that runs a bundle on this machine."""
 
 from __future__ import annotations
 
+import importlib
 import logging
 from typing import Literal, get_args
 
+from mapt.cores import check_threads, usable_cores
 from mapt.errors import InputError
-from mapt.io.prefetch import check_threads, usable_cores
-from mapt.runtime.backends.ort_providers import Device, check_device, say_once
-from mapt.runtime.backends.protocol import Backend
+from mapt.runtime.backends.ort_providers import check_device, say_once
+from mapt.runtime.backends.protocol import Backend, Options
 from mapt.runtime.bundle.manifest import Bundle
 
-BackendName = Literal["auto", "ort", "tensorrt"]
+# Each is a module beside this one, whose `open_bundle(bundle, options)` gives the backend.
+BackendName = Literal["auto", "ort", "tensorrt", "openvino"]
 
 
 def check_name(wanted: str) -> None:
@@ -26,61 +28,45 @@ def check_name(wanted: str) -> None:
         )
 
 
-def open_backend(
-    bundle: Bundle,
-    wanted: BackendName,
-    threads: int | None,
-    device: Device = "auto",
-    tf32: bool = False,
-) -> Backend:
+def open_backend(bundle: Bundle, wanted: BackendName, options: Options) -> Backend:
     """Open the backend of that name, or choose one.
 
     "auto" takes TensorRT if the bundle and the machine have all it needs, and ONNX Runtime
-    otherwise.
-
-    What "auto" chose, and why not TensorRT, is logged once ("mapt"): a warning where the bundle has
-    engines.
+    otherwise. What it chose, and why not TensorRT, is logged once ("mapt"): a warning where the
+    bundle has engines.
 
     Args:
         bundle: what is run.
         wanted: the backend's name.
-        threads: of the network on a CPU; None, or more than that: as many as cores that this
-            process may use.
-        device: see `choose_provider`; on "cpu" there is no TensorRT.
-        tf32: see `cuda_options`; engines are as they were built.
+        options: how it runs. More threads than cores that this process may use are as many as
+            those cores, because more would only wait for each other.
 
     Raises:
         InputError: that backend or device is not available.
     """
     check_name(wanted)
-    check_device(device)
-    if threads is not None:  # more than there are cores would only wait for each other
-        threads = min(check_threads(threads), usable_cores())
-    if wanted == "tensorrt" and device == "cpu":
-        raise InputError(
-            "backend 'tensorrt': runs on a GPU, not on device 'cpu'; take backend 'ort'"
-        )
-    if wanted == "tensorrt" or (wanted == "auto" and bundle.engines and device != "cpu"):
-        from mapt.runtime.backends.tensorrt import TensorrtBackend
-
+    check_device(options.device)
+    if options.threads is not None:
+        options = options.with_threads(min(check_threads(options.threads), usable_cores()))
+    if wanted != "auto":
+        return _open(wanted, bundle, options)
+    if not bundle.engines:
+        say_once(logging.INFO, "ONNX Runtime runs the network; the bundle has no engines")
+    elif options.device != "cpu":
         try:
-            chosen = TensorrtBackend(bundle)
+            chosen = _open("tensorrt", bundle, options)
         except InputError as error:
-            if wanted == "tensorrt":
-                raise
             say_once(
                 logging.WARNING,
                 f"ONNX Runtime runs the network, the bundle's engines cannot: {error}",
             )
         else:
-            if wanted == "auto":
-                say_once(
-                    logging.INFO,
-                    f"{chosen.machine.library} runs the network on {chosen.machine.target}",
-                )
+            say_once(logging.INFO, f"{chosen.providers['backbone']} runs the network")
             return chosen
-    from mapt.runtime.backends.ort import OrtBackend
+    return _open("ort", bundle, options)
 
-    if wanted == "auto" and not bundle.engines:
-        say_once(logging.INFO, "ONNX Runtime runs the network; the bundle has no engines")
-    return OrtBackend(bundle, threads, device, tf32)
+
+def _open(name: str, bundle: Bundle, options: Options) -> Backend:
+    module = importlib.import_module(f"mapt.runtime.backends.{name}")
+    backend: Backend = module.open_bundle(bundle, options)
+    return backend

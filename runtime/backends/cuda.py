@@ -28,7 +28,7 @@ def bindings() -> Any:
 
 
 class CudaMemory:
-    """What one backend holds on the current device; freed with it.
+    """The memory and stream of one backend on the current device, freed with it.
 
     Args:
         api: `cuda.bindings.runtime`.
@@ -90,12 +90,12 @@ class CudaMemory:
         )
 
     def wait(self) -> None:
-        """Until all that was queued is done."""
+        """Wait until all queued work is done."""
         _call(self.api, "cudaStreamSynchronize", self._stream)
 
 
 def _call(api: Any, name: str, *arguments: object) -> Any:
-    """What a function of CUDA's gives besides its status."""
+    """Return what a CUDA function gives besides its status."""
     status, *result = getattr(api, name)(*arguments)
     if int(status):
         text = api.cudaGetErrorString(status)[1]

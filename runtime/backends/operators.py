@@ -82,12 +82,12 @@ def library_for(needed: Mapping[str, int], user: Path | str) -> Path | None:
 
 
 def operator_providers(library: Path) -> tuple[str, ...]:
-    """Which of ONNX Runtime's execution providers the library has the operators for, by name."""
+    """Return the names of the execution providers that the library has the operators for."""
     ask = ctypes.CDLL(str(library)).mapt_operator_providers
     ask.restype = ctypes.c_char_p
     return tuple(ask().decode().split(","))
 
 
 def ranks_channels_last(graph: bytes) -> bool:
-    """Was an ONNX file written for a CPU alone, as `mapt export --ops custom` does?"""
+    """Tell whether an ONNX file was written for a CPU alone, as `mapt export --ops custom` does."""
     return CHANNELS_LAST.encode() in graph

@@ -10,20 +10,19 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mapt.contract import BY_NAME
+from mapt.cores import check_threads, require_threads, usable_cores
 from mapt.errors import InputError
-from mapt.io.prefetch import check_threads, require_threads, usable_cores
 from mapt.runtime.backends.operators import library_for
 from mapt.runtime.backends.ort_binding import BoundSessions
 from mapt.runtime.backends.ort_providers import (
     CUDA,
     TF32,
-    Device,
     brief,
     choose_provider,
     cuda_options,
     open_session,
 )
-from mapt.runtime.backends.protocol import Tensors
+from mapt.runtime.backends.protocol import Backend, Device, Options, Tensors
 from mapt.runtime.bundle.graph_bytes import check_graph
 from mapt.runtime.bundle.manifest import Bundle
 from mapt.runtime.bundle.requirements import check_requirements
@@ -149,7 +148,7 @@ class OrtBackend:
 
 
 def _options(onnxruntime: Any, threads: int) -> Any:
-    """Of every session."""
+    """Return the options of every session."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -170,3 +169,8 @@ def _register(options: Any, library: Path) -> None:
         options.register_custom_ops_library(str(library))
     except Exception as error:
         raise InputError(f"{library}: ONNX Runtime does not take it ({brief(error)})") from error
+
+
+def open_bundle(bundle: Bundle, options: Options) -> Backend:
+    """Open a bundle, see `OrtBackend`."""
+    return OrtBackend(bundle, options.threads, options.device, options.tf32)

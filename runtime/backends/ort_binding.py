@@ -1,4 +1,6 @@
-"""ONNX Runtime with every tensor in a buffer that is planned once, on the sessions' device.
+"""Binds every tensor of ONNX Runtime to a buffer on the sessions' device.
+
+The buffers are planned once.
 
 Without it a session copies its inputs to the device in every call, the pyramid three times a frame.
 Here a tensor that one subgraph leaves on the device and another reads does not travel again.

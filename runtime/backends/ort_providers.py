@@ -16,14 +16,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
 from mapt.errors import InputError
 from mapt.runtime.backends.operators import operator_providers, ranks_channels_last
+from mapt.runtime.backends.protocol import Device
 
-Device = Literal["auto", "cpu", "cuda"]
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 TF32 = "with TF32"  # behind a provider's name in `Backend.providers`
@@ -42,7 +42,7 @@ class NoCudaError(InputError):
 
 @dataclass
 class _Process:
-    """What this process has seen of CUDA, whose state is the process's, too."""
+    """What this process knows of CUDA, whose state belongs to the process, too."""
 
     worked: bool = False
 
@@ -94,7 +94,7 @@ def choose_provider(
 
 
 def cuda_options(tf32: bool) -> dict[str, str]:
-    """CUDA's provider so that float32 means float32, and another process computes the same bits.
+    """Return options of CUDA's provider for reproducible float32 results.
 
     Convolutions are chosen by cuDNN's rules: the default, EXHAUSTIVE, takes whichever was fastest
     when the session first ran, and another one rounds otherwise.
@@ -218,7 +218,7 @@ def brief(error: Exception) -> str:
 
 
 def _check_graphs(operators: Path, graphs: Mapping[Path, bytes]) -> None:
-    """Can CUDA's provider run graphs with MAPT's operators?
+    """Check that CUDA's provider can run graphs with MAPT's operators.
 
     Raises:
         NoCudaError: the library has no kernels for it, or the graphs are for a CPU.
@@ -237,12 +237,14 @@ def _check_graphs(operators: Path, graphs: Mapping[Path, bytes]) -> None:
 
 @functools.cache
 def say_once(level: int, text: str) -> None:
-    """Log to "mapt" what a process needs to be told only once."""
+    """Log a message to "mapt", once a process."""
     logging.getLogger("mapt").log(level, "mapt: %s", text)
 
 
 def _check_library(onnxruntime: Any) -> None:
-    """Load the provider's library as ONNX Runtime did; before that, loading it would do harm.
+    """Load the provider's library to learn why ONNX Runtime could not.
+
+    Call it only after ONNX Runtime has tried: loading the library earlier would do harm.
 
     Raises:
         NoCudaError: what it needs is not there; the loader names it.

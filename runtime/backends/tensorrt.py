@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mapt.contract import BY_NAME, SUBGRAPHS, TensorSpec
 from mapt.errors import InputError
 from mapt.runtime.backends.cuda import CudaMemory, bindings
-from mapt.runtime.backends.protocol import Tensors
+from mapt.runtime.backends.protocol import Backend, Options, Tensors
 from mapt.runtime.backends.tensorrt_library import device_target, load_library, versioned
 from mapt.runtime.bundle.manifest import Bundle, EngineFile
 
@@ -42,7 +42,7 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Machine:
-    """What engines are run with.
+    """The libraries and the GPU that run engines.
 
     Attributes:
         trt: TensorRT's module.
@@ -58,7 +58,7 @@ class Machine:
 
 
 def find_machine() -> Machine:
-    """What there is here.
+    """Find the GPU, TensorRT and the CUDA bindings of this machine.
 
     Raises:
         InputError: no GPU, no TensorRT, or no CUDA bindings.
@@ -221,7 +221,7 @@ class TensorrtBackend:
         return context
 
     def _check(self, engine: Any, subgraph: str, file: EngineFile) -> None:
-        """The engine's tensors must be those of the contract."""
+        """Check that the engine's tensors are those of the contract."""
         modes = self.machine.trt.TensorIOMode
         spec = BY_NAME[subgraph]
         want = {t.name: (modes.INPUT, t.dtype, t.resolve(self.info.sizes)) for t in spec.inputs}
@@ -237,3 +237,16 @@ class TensorrtBackend:
                 f"{file.path}: its tensor {wrong} is {have.get(wrong)}, the contract's"
                 f" {want.get(wrong)}; export the bundle again"
             )
+
+
+def open_bundle(bundle: Bundle, options: Options) -> Backend:
+    """Open a bundle, see `TensorrtBackend`; engines are as they were built, whatever `tf32` says.
+
+    Raises:
+        InputError: as there, or a CPU is asked for.
+    """
+    if options.device == "cpu":
+        raise InputError(
+            "backend 'tensorrt': runs on a GPU, not on device 'cpu'; take backend 'ort'"
+        )
+    return TensorrtBackend(bundle)

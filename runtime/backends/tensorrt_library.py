@@ -1,4 +1,4 @@
-"""Which TensorRT there is, and which GPU: for building engines and for running them."""
+"""Finds the installed TensorRT and the GPU, for building and for running engines."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A bundle on disk, checked before anything in it is used."""
+"""Reads a bundle from disk, and checks it before anything in it is used."""

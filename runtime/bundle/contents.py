@@ -1,4 +1,7 @@
-"""The files of a bundle: where a name may point, and that the bytes in use are those that were hashed."""
+"""Reads the files of a bundle and checks their paths and hashes.
+
+The bytes in use are always the bytes that were hashed.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ BLOCK = 1 << 20  # bytes
 
 @dataclass(frozen=True)
 class Contents:
-    """What was checked against a manifest.
+    """The files of a bundle that were checked against its manifest.
 
     Attributes:
         kept: the bytes of the files that are read once, when the bundle is.
@@ -44,7 +47,9 @@ class Contents:
 
 
 def read_contents(hashes: Mapping[Path, str], keep: Collection[Path]) -> Contents:
-    """Hash every file; the bytes of those in `keep` are held, so that nothing can come between hash and use.
+    """Hash every file and compare it with its stated hash.
+
+    The bytes of the files in `keep` stay in memory, so that they cannot change before their use.
 
     Raises:
         InputError: a file is missing, cannot be read, or has another hash.

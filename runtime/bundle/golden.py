@@ -1,4 +1,7 @@
-"""Reads the file of the golden picture: NumPy's archive, of which every array is known before one is unpacked."""
+"""Reads the file of the golden picture, a NumPy archive.
+
+Type and shape of every array are checked before one is unpacked.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,11 @@ import io
 import math
 import zipfile
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
-
-from mapt.runtime.backends.protocol import Tensors
 
 Layout = Mapping[str, tuple[str, tuple[int, ...]]]  # dtype and shape by name
 HEADER = 256  # bytes in front of an array, at most: NumPy takes 128
@@ -21,7 +23,7 @@ METHODS = (
 )  # those of NumPy; others unpack more at once than is asked for
 
 
-def read_arrays(content: bytes, layout: Layout) -> Tensors:
+def read_arrays(content: bytes, layout: Layout) -> dict[str, NDArray[Any]]:
     """The arrays of an `.npz` archive.
 
     Nothing is unpacked that is larger than its array, whatever the archive says, and nothing is

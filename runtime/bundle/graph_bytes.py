@@ -87,7 +87,10 @@ def _check_model(model: Fields) -> None:
 
 
 def _check_graph(graph: Fields, nodes: list[Fields], rounds: dict[bytes, int] | None) -> None:
-    """Check a graph; `rounds` are the whole numbers that are written in it, None: it is a Loop's body."""
+    """Check the tensors, attributes and loops of a graph.
+
+    `rounds` holds the integer constants of the graph by name. It is None for a Loop's body.
+    """
     _check_tensors(graph, (GRAPH_TENSOR,), (GRAPH_SPARSE,))
     for node in nodes:
         for attribute in map(_fields, _messages(node, NODE_ATTRIBUTE)):
@@ -111,7 +114,7 @@ def _check_loop(node: Fields, attribute: Fields, rounds: dict[bytes, int] | None
 
 
 def _numbers(graph: Fields, nodes: list[Fields]) -> Iterator[tuple[bytes, int]]:
-    """The single whole numbers that are written in a graph, with the names under which nodes read them."""
+    """Yield the scalar integer constants of a graph, by the names under which nodes read them."""
     for tensor in map(_fields, _messages(graph, GRAPH_TENSOR)):
         yield _text(tensor, TENSOR_NAME), _number(tensor)
     for node in nodes:
@@ -136,7 +139,7 @@ def _number(tensor: Fields) -> int:
 
 
 def _check_tensors(message: Fields, tensors: tuple[int, ...], sparse: tuple[int, ...]) -> None:
-    """Weights lie in the file itself."""
+    """Check that all weights, also sparse ones, lie in the file itself."""
     found = [part for number in tensors for part in _messages(message, number)]
     for number in sparse:
         for both in map(_fields, _messages(message, number)):
@@ -151,19 +154,25 @@ def _messages(fields: Fields, number: int) -> list[memoryview]:
 
 
 def _merged(fields: Fields, number: int) -> Fields:
-    """The fields of a message that occurs once: where it is written in parts, protobuf joins them."""
+    """Return the fields of a message that occurs once.
+
+    If it is written in several parts, they are joined, as protobuf does.
+    """
     parts = _messages(fields, number)
     return _fields(parts[0] if len(parts) == 1 else memoryview(b"".join(parts)))
 
 
 def _text(fields: Fields, number: int) -> bytes:
-    """A string that occurs once: the last one counts."""
+    """Return a string field that occurs once; if it is repeated, the last one counts."""
     found = _messages(fields, number)
     return bytes(found[-1]) if found else b""
 
 
 def _last(fields: Fields, number: int) -> int:
-    """A whole number that occurs once: the last one counts, 0 where there is none."""
+    """Return an integer field that occurs once.
+
+    If it is repeated, the last one counts. A missing field is 0.
+    """
     found = [value for value in fields.get(number, ()) if isinstance(value, int)]
     return found[-1] if found else 0
 
@@ -198,7 +207,7 @@ def _walk(message: memoryview) -> Iterator[tuple[int, Value]]:
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """A number of at most ten bytes, and where the next field starts."""
+    """Read a varint of at most ten bytes; also return where the next field starts."""
     value = 0
     for place, byte in enumerate(message[at : at + 10]):
         value |= (byte & 127) << 7 * place

@@ -13,12 +13,20 @@ import json
 import shlex
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from mapt.contract import BY_NAME, SUBGRAPHS, ModelInfo, Thresholds
 from mapt.errors import InputError
 from mapt.runtime.bundle.contents import Contents, inside, read_contents, require_file
 from mapt.runtime.bundle.requirements import read_requirements
+from mapt.runtime.bundle.schema import (
+    EngineStatus,
+    Int8Bound,
+    Lowering,
+    Manifest,
+    Precision,
+    parse_manifest,
+)
 from mapt.runtime.bundle.signature import check_signature
 
 FORMAT = 6
@@ -29,33 +37,8 @@ WEIGHTS = "weights.safetensors"
 # Largest sum of two int8 products that every processor holds; beyond it those without VNNI
 # saturate.
 PAIR_LIMIT = 2**15 - 1
-MOST = 2**16  # of any size of a network
-MOST_CLASSES = 255  # a label is a byte, and 255 means no label
-STRIDE = 32  # of the pyramid's coarsest level, pixels
-_KEYS = {
-    "format": int,
-    "id": str,
-    "preset": str,
-    "height": int,
-    "width": int,
-    "classes": list,
-    "things": list,
-    "sizes": dict,
-    "thresholds": dict,
-    "lowering": str,
-    "operators": dict,
-    "precision": str,
-    "subgraphs": dict,
-    "files": dict,
-    "versions": dict,
-    "engines": dict,
-    "int8": dict,
-    "requires": dict,
-    "sha256": str,
-}
-EngineStatus = Literal["built", "ran", "unproven"]
-LOWERINGS = ("custom", "standard", "gridsample")
-PRECISIONS = ("fp32", "fp16", "int8")
+LOWERINGS = get_args(Lowering)
+PRECISIONS = get_args(Precision)
 
 
 @dataclass(frozen=True)
@@ -115,7 +98,10 @@ class Bundle:
 
 
 def seal(manifest: dict[str, Any]) -> str:
-    """The text of a manifest: its one form, with the SHA-256 of all else under the key `sha256`."""
+    """Return the canonical text of a manifest.
+
+    The key `sha256` holds the SHA-256 of all other content.
+    """
     content = _text({key: value for key, value in manifest.items() if key != "sha256"})
     return _text({**manifest, "sha256": hashlib.sha256(content.encode()).hexdigest()})
 
@@ -141,40 +127,30 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
             or value, a changed manifest, a path outside the folder, a missing or changed file.
     """
     path = folder / MANIFEST
-    content = _open_manifest(path)  # once: what is checked is what is used
+    content = _open_manifest(path)  # read once, so that the checked bytes are the bytes in use
     if trust is not None:
         check_signature(content, path, trust, folder / SIGNATURE)
-    manifest = _read_manifest(path, content)
+    manifest = parse_manifest(path, _read_sealed(path, content))
     try:
         info = _model_info(manifest)
-        _one_of("lowering", manifest["lowering"], LOWERINGS)
-        _one_of("precision", manifest["precision"], PRECISIONS)
-        graphs = {
-            name: inside(path, entry["file"]) for name, entry in manifest["subgraphs"].items()
-        }
+        graphs = {name: inside(path, entry.file) for name, entry in manifest.subgraphs.items()}
         precisions = {
-            n: _precision(n, e["precision"], manifest["precision"])
-            for n, e in manifest["subgraphs"].items()
+            name: _precision(name, entry.precision, manifest.precision)
+            for name, entry in manifest.subgraphs.items()
         }
-        _check_pair_sums(path, manifest["int8"], precisions)
-        hashes = {
-            entry["file"]: entry["sha256"] for entry in manifest["subgraphs"].values()
-        } | manifest["files"]
-        requires = read_requirements(manifest["requires"])
-        operators = {str(domain): int(version) for domain, version in manifest["operators"].items()}
+        requires = read_requirements(manifest.requires)
         engines = {
-            t: {n: _engine(path, e) for n, e in own.items()}
-            for t, own in manifest["engines"].items()
-        }
-        hashes |= {
-            entry["file"]: entry["sha256"]
-            for own in manifest["engines"].values()
-            for entry in own.values()
+            target: {
+                name: EngineFile(inside(path, e.file), e.library, e.status, e.layers)
+                for name, e in entries.items()
+            }
+            for target, entries in manifest.engines.items()
         }
     except (TypeError, KeyError, AttributeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{path}: is malformed ({type(error).__name__}: {error}); export the bundle again"
         ) from None
+    _check_pair_sums(path, manifest.int8, precisions)
     missing = [spec.name for spec in SUBGRAPHS if spec.name not in graphs]
     if missing:
         raise InputError(f"{path}: names no subgraph {missing[0]!r}; export the bundle again")
@@ -183,21 +159,21 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
         raise InputError(
             f"{path}: has the unknown subgraph {unknown[0]!r}; export it with this version"
         )
-    golden = folder / GOLDEN if GOLDEN in manifest["files"] else None
-    named = {inside(path, name): digest for name, digest in hashes.items()}
+    golden = folder / GOLDEN if GOLDEN in manifest.files else None
+    named = {inside(path, name): digest for name, digest in manifest.hashes.items()}
     for file in named:
         require_file(file)
     return Bundle(
         folder=folder,
-        id=manifest["id"],
+        id=manifest.id,
         info=info,
-        lowering=manifest["lowering"],
-        precision=manifest["precision"],
+        lowering=manifest.lowering,
+        precision=manifest.precision,
         graphs=graphs,
-        versions=manifest["versions"],
+        versions=manifest.versions,
         engines=engines,
         golden=golden,
-        operators=operators,
+        operators=manifest.operators,
         precisions=precisions,
         requires=requires,
         contents=read_contents(named, {*graphs.values(), *([golden] if golden else [])}),
@@ -227,21 +203,20 @@ def _one_of(what: str, value: Any, known: tuple[str, ...]) -> str:
 
 
 def _precision(subgraph: str, own: Any, asked: str) -> str:
-    """A subgraph is in the precision that was asked for, or stayed in float32."""
+    """Check that every subgraph has the requested precision or stayed in float32."""
     return _one_of(
         f"the precision of {subgraph}", own, ("fp32", asked) if asked != "fp32" else ("fp32",)
     )
 
 
-def _check_pair_sums(path: Path, stated: dict[str, Any], precisions: dict[str, str]) -> None:
+def _check_pair_sums(path: Path, stated: Int8Bound, precisions: dict[str, str]) -> None:
     """Refuse int8 subgraphs whose products saturate on some processors.
 
     Subgraphs that do not state whether they do are refused, too.
     """
-    sums = stated.get("pair_sums", {})
     for name in [n for n, precision in precisions.items() if precision == "int8"]:
-        worst = sums.get(name)
-        if type(worst) is not int or worst < 0 or stated.get("limit") != PAIR_LIMIT:
+        worst = stated.pair_sums.get(name)
+        if type(worst) is not int or worst < 0 or stated.limit != PAIR_LIMIT:
             raise InputError(
                 f"{path}: states no bound on int8 products of {name!r}; export it with this version"
             )
@@ -252,23 +227,14 @@ def _check_pair_sums(path: Path, stated: dict[str, Any], precisions: dict[str, s
             )
 
 
-def _engine(manifest: Path, entry: dict[str, Any]) -> EngineFile:
-    if entry["status"] not in get_args(EngineStatus):
-        raise ValueError(f"an engine's status is {entry['status']!r}")
-    layers = {str(k): {str(t): int(n) for t, n in v.items()} for k, v in entry["layers"].items()}
-    return EngineFile(
-        inside(manifest, entry["file"]), str(entry["library"]), entry["status"], layers
-    )
-
-
-def _read_manifest(path: Path, data: bytes) -> dict[str, Any]:
-    """The manifest, its top-level keys of the right types, as it was written to the last byte."""
+def _read_sealed(path: Path, data: bytes) -> dict[str, Any]:
+    """The content of a manifest of this format, as it was written to the last byte."""
     try:
         manifest = json.loads(data)
         sealed = seal(manifest).encode() if isinstance(manifest, dict) else b""
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not valid JSON ({error}); export the bundle again") from None
-    _check_keys(path, manifest)
+    _check_format(path, manifest)
     if data != sealed:
         raise InputError(
             f"{path}: differs from the SHA-256 that it states of itself; it was changed, export it"
@@ -278,7 +244,7 @@ def _read_manifest(path: Path, data: bytes) -> dict[str, Any]:
     return checked
 
 
-def _check_keys(path: Path, manifest: Any) -> None:
+def _check_format(path: Path, manifest: Any) -> None:
     if not isinstance(manifest, dict):
         raise InputError(f"{path}: is not a manifest; export the bundle again")
     version = manifest.get("format")
@@ -292,18 +258,10 @@ def _check_keys(path: Path, manifest: Any) -> None:
             f"{path}: has format {version!r}, this version reads {FORMAT};"
             f" {_conversion(path, manifest)}"
         )
-    unknown = sorted(set(manifest) - set(_KEYS))
-    if unknown:
-        raise InputError(f"{path}: has the unknown key {unknown[0]!r}; export it with this version")
-    for key, kind in _KEYS.items():
-        if not isinstance(manifest.get(key), kind) or isinstance(manifest.get(key), bool):
-            raise InputError(
-                f"{path}: key {key!r} is missing or not a {kind.__name__}; export the bundle again"
-            )
 
 
 def _conversion(path: Path, manifest: dict[str, Any]) -> str:
-    """What to do about an older bundle: the weights in it export again."""
+    """Tell how to convert an older bundle, by exporting the weights in it again."""
     weights = path.parent / WEIGHTS
     if not weights.is_file():
         return "export it with this version"
@@ -314,45 +272,19 @@ def _conversion(path: Path, manifest: dict[str, Any]) -> str:
     return f"convert it with `mapt export {shlex.quote(str(weights))} --out NEW{ops}{lower}`"
 
 
-def _model_info(manifest: dict[str, Any]) -> ModelInfo:
-    sizes = {str(k): _size(str(k), v) for k, v in manifest["sizes"].items()}
+def _model_info(manifest: Manifest) -> ModelInfo:
     for spec in SUBGRAPHS:
         for tensor in (*spec.inputs, *spec.outputs):
-            tensor.resolve(sizes)
-    stated = {"H": manifest["height"], "W": manifest["width"], "K": len(manifest["classes"])}
-    for symbol, value in stated.items():
-        if sizes[symbol] != value:
-            raise ValueError(f"sizes say {symbol} = {sizes[symbol]}, the rest of it {value}")
-    if len(manifest["classes"]) > MOST_CLASSES:
-        raise ValueError(
-            f"it has {len(manifest['classes'])} classes, labels tell {MOST_CLASSES} apart"
-        )
+            tensor.resolve(manifest.sizes)
     return ModelInfo(
-        preset=manifest["preset"],
-        height=manifest["height"],
-        width=manifest["width"],
-        classes=tuple(str(c) for c in manifest["classes"]),
-        things=_things(manifest["things"], len(manifest["classes"])),
-        sizes=sizes,
-        thresholds=_thresholds(manifest["thresholds"]),
+        preset=manifest.preset,
+        height=manifest.height,
+        width=manifest.width,
+        classes=tuple(manifest.classes),
+        things=tuple(manifest.things),
+        sizes=manifest.sizes,
+        thresholds=_thresholds(manifest.thresholds),
     )
-
-
-def _size(symbol: str, value: Any) -> int:
-    if type(value) is not int or not 1 <= value <= MOST:
-        raise ValueError(f"the size {symbol} is {value!r:.40}, not a whole number within 1..{MOST}")
-    if symbol in ("H", "W") and value % STRIDE:
-        raise ValueError(f"the size {symbol} is {value}, not a multiple of {STRIDE}")
-    return value
-
-
-def _things(values: list[Any], classes: int) -> tuple[int, ...]:
-    wrong = next((v for v in values if type(v) is not int or not 0 <= v < classes), None)
-    if wrong is not None or len(set(values)) < len(values):
-        raise ValueError(
-            f"things are {values!r:.60}, not different train ids within 0..{classes - 1}"
-        )
-    return tuple(values)
 
 
 def _thresholds(values: dict[str, Any]) -> Thresholds:

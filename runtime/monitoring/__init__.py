@@ -1,1 +1,1 @@
-"""Time, alarms and health."""
+"""Deadlines, timestamps, alarms and health."""

@@ -1,4 +1,4 @@
-"""Which heads fit before the deadline, from what they cost lately."""
+"""Chooses the heads that fit before the deadline, from their recent cost."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Estimates:
         self.ms[name] = old + (RISE if ms > old else FALL) * (min(ms, OUTLIER * old) - old)
 
     def forget(self, name: str) -> None:
-        """Lower the estimate of what was not run."""
+        """Lower the estimate of a head that was left out, so that it is tried again."""
         if name in self.ms:
             self.ms[name] *= FORGET
             self._lowered.add(name)

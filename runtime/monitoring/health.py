@@ -1,4 +1,4 @@
-"""One frozen struct that says how the tracker is, for another thread to read at any time."""
+"""The tracker's health, as an immutable value that any thread can read at any time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ class ReadOnly(dict[str, Value]):
 
 
 class Status(str, Enum):
-    """From good to bad; the reason is in `Health.reason`. A member is written as its value."""
+    """The tracker's status, from good to bad; `Health.reason` explains it.
+
+    A member is written as its value.
+    """
 
     __str__ = str.__str__  # as StrEnum has it, which came with Python 3.11
 
@@ -48,7 +51,7 @@ class Status(str, Enum):
 
 @dataclass(frozen=True)
 class Health:
-    """How the tracker is.
+    """The tracker's health.
 
     Attributes:
         status: the worst that holds now.
@@ -120,16 +123,16 @@ class HealthRecord:
         self._running: _Running | None = None
 
     def begin(self) -> None:
-        """A step starts."""
+        """Record that a step starts."""
         self._running = _Running(self.now(), None)
 
     def expect(self, deadline_ms: float | None) -> None:
-        """The running step should be over in so many milliseconds from its start."""
+        """Set the deadline of the running step, in milliseconds from its start."""
         if self._running:
             self._running = replace(self._running, deadline_ms=deadline_ms)
 
     def labelled(self, frame: PanopticFrame) -> None:
-        """A step gave a frame."""
+        """Record that a step returned a frame."""
         last = self._last[0]
         running = self._running
         now = self.now()
@@ -151,14 +154,14 @@ class HealthRecord:
         self._running = None
 
     def refused(self, error: Exception) -> None:
-        """The caller's image or stamp was refused."""
+        """Record that the caller's image or stamp was refused."""
         last = self._last[0]
         self._end(
             replace(last, status=Status.NO_INPUT, reason=str(error), refused=last.refused + 1)
         )
 
     def failed(self, error: BaseException, status: Status) -> None:
-        """A step raised."""
+        """Record that a step failed."""
         last = self._last[0]
         self._end(replace(last, status=status, reason=str(error), failed=last.failed + 1))
 
@@ -167,7 +170,7 @@ class HealthRecord:
         self._running = None
 
     def read(self) -> Health:
-        """How the tracker is now; never waits."""
+        """Return the current health, without waiting."""
         health, at, ended = self._last
         running = self._running
         now = self.now()

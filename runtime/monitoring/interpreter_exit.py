@@ -1,4 +1,7 @@
-"""Leaving the interpreter while a thread is in a step: native code cannot come back afterwards, so it is waited for."""
+"""Makes the interpreter wait at its end for threads that are in a step.
+
+Native code cannot return to an interpreter that has ended.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,17 @@ _left = threading.Event()
 
 
 def watch(turn: threading.Lock) -> None:
-    """Let the interpreter wait at its end for whoever holds this lock."""
+    """Make the interpreter wait at its end for the thread that holds this lock."""
     _turns.add(turn)
     atexit.unregister(_wait)
     atexit.register(_wait)  # last, so that it comes before what ends the libraries loaded so far
 
 
 def stay_out() -> None:
-    """Hold a daemon thread that comes while the interpreter ends: it would be stopped in the middle of native code."""
+    """Block a daemon thread that arrives while the interpreter ends.
+
+    Otherwise it would be stopped in the middle of native code.
+    """
     if _left.is_set() and threading.current_thread().daemon:
         threading.Event().wait()
 
@@ -32,7 +38,7 @@ def _wait() -> None:
 
 
 def _forget() -> None:
-    """In a child: the thread that holds a lock is not here."""
+    """Forget all locks in a forked child, where no thread holds them."""
     for turn in [turn for turn in _turns if turn.locked()]:
         _turns.discard(turn)
 

@@ -1,4 +1,4 @@
-"""Time of frames: whole nanoseconds that rise."""
+"""Checks the times of frames, which are whole, increasing nanoseconds."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From camera pixels to a fused frame."""
+"""Turns camera pixels into a fused frame."""

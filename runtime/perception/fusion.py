@@ -37,7 +37,7 @@ class Detections:
     masks8: Float
 
     def __len__(self) -> int:
-        """How many."""
+        """Return the number of detections."""
         return len(self.scores)
 
     def take(self, rows: NDArray[np.intp] | slice, masks8: Float | None = None) -> Detections:
@@ -60,7 +60,7 @@ class Detections:
 
 @dataclass(frozen=True)
 class Fused:
-    """What is left of the detections after the fusion.
+    """The detections that remain visible after the fusion.
 
     `index` and the detections' own masks lie in the workspace that `fuse` was given, until it is
     used again.
@@ -180,7 +180,7 @@ def _fused_logits(
     rivals: Float,
     workspace: Workspace,
 ) -> Float:
-    """FL of one detection over its window."""
+    """Compute the fused logits FL of one detection over its window."""
     instance = paste(detections.mask_logits[row], detections.boxes[row], window, workspace)
     semantic = upsample_window(logits[detections.classes[row]], window, rivals, workspace)
     level = sigmoid(instance, workspace.take("level", instance.shape))
@@ -246,7 +246,10 @@ class _Taps:
 
 
 def _taps(places: Float, size: int) -> _Taps:
-    """Of rising places on an axis of `size` cells, edges repeated."""
+    """Compute the taps of increasing positions on an axis of `size` cells.
+
+    Cells at the edges are repeated.
+    """
     places = np.minimum(np.maximum(places, np.float32(0)), np.float32(size - 1))
     first = places.astype(np.intp)
     first = np.minimum(first, size - 2) if size > 1 else first

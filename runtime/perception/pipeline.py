@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.runtime.backends.protocol import Backend, Tensors
-from mapt.runtime.monitoring.output_monitor import (
+from mapt.runtime.perception.fusion import Detections, sigmoid
+from mapt.runtime.perception.output_checks import (
     check_instances,
     check_labels,
     check_outputs,
     failed,
 )
-from mapt.runtime.perception.fusion import Detections, sigmoid
 from mapt.runtime.perception.workspace import Workspace
 
 Float = NDArray[np.float32]
@@ -37,7 +37,7 @@ class Clock:
         self.ms: dict[str, float] = {}
 
     def left_ms(self) -> float | None:
-        """Until the deadline; None where there is none."""
+        """Return the milliseconds until the deadline; None if there is no deadline."""
         if self.deadline_ms is None:
             return None
         return self.deadline_ms - (time.perf_counter_ns() - self.start) / 1e6
@@ -54,7 +54,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Perception:
-    """What the single-frame heads say.
+    """The outputs of the single-frame heads.
 
     Attributes:
         pyramid: p4..p32, for the appearance head.

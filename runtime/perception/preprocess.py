@@ -21,7 +21,7 @@ MOST_PIXELS = 2**30
 
 @dataclass(frozen=True)
 class Letterbox:
-    """How an image lies in the network's input.
+    """The position of an image in the network's input.
 
     Attributes:
         height, width: of the image, pixels.
@@ -40,7 +40,7 @@ class Letterbox:
 
 
 def check_image(image: object) -> None:
-    """Refuse what is not uint8 (h,w,3) with at least one pixel, and no more than OpenCV can count.
+    """Refuse an image that is not uint8 (h,w,3), is empty, or is too large for OpenCV.
 
     Raises:
         InputError: wrong type, dtype or shape.

@@ -145,12 +145,12 @@ def self_test(backend: Backend, bundle: Bundle) -> None:
 
 
 def _providers(backend: Backend) -> Mapping[str, str]:
-    """What runs each subgraph; a host's own backend may not say."""
+    """Return what runs each subgraph; empty if a host's own backend does not tell."""
     return getattr(backend, "providers", {})
 
 
 def _on(backend: Backend, subgraph: str) -> str:
-    """What ran a subgraph, for a message."""
+    """Name what ran a subgraph, for a message."""
     runs = _providers(backend).get(subgraph)
     return f", run by {runs}" if runs else ""
 
@@ -162,7 +162,7 @@ def _sample(tensor: NDArray[np.generic]) -> NDArray[np.generic]:
 
 
 def _places(count: int) -> range:
-    """Which values of a tensor of so many are kept."""
+    """Return the indices of the values that are kept of a tensor of this size."""
     return range(0, count, max(1, count // SAMPLES))[:SAMPLES]
 
 

@@ -1,8 +1,8 @@
-"""Does while a tracker is loaded what would make its first frames slow: imports, memory, the first run of a session.
+"""Warms a tracker up while it is loaded, so that its first frames are not slow.
 
-Each subgraph runs once, on the golden picture or on zeros. What is around the networks steps
-through three frames of a scene whose outputs are written down here: one object that is carried by
-its mask, one that is known by its look.
+The warm-up covers imports, memory and the first run of every session. Each subgraph runs once, on
+the golden picture or on zeros. The code around the networks steps through three frames of a fixed
+scene. It has one object that is matched by its mask, and one that is matched by its embedding.
 """
 
 from __future__ import annotations
@@ -56,7 +56,10 @@ class Scene:
         return out
 
     def _show(self, out: Tensors) -> None:
-        """Fill the instance head's first rows: objects side by side in the upper half of the input."""
+        """Fill the instance head's first rows.
+
+        The objects lie side by side in the upper half of the input.
+        """
         height = self.info.height
         width = self.info.width
         rows = out["count"][0] = min(2, self.info.sizes["D"])
@@ -71,7 +74,9 @@ class Scene:
 
 
 def import_scipy() -> None:
-    """Import what associates; it takes half a second, which would be the second frame's.
+    """Import the modules of the association, which takes half a second.
+
+    Otherwise the second frame would be delayed by it.
 
     Raises:
         OSError: there is no memory for it. OpenBLAS, which it loads, would ask again for ever.
@@ -97,7 +102,10 @@ def run_blank(backend: Backend) -> None:
 
 
 def rehearse(tracker: PanopticTracker) -> None:
-    """Step a tracker of a `Scene` through its frames, which are of another size than the network's input."""
+    """Step a tracker of a `Scene` through its frames.
+
+    The frames have another size than the network's input, so that they are resized.
+    """
     info = tracker.backend.info
     image = np.zeros((info.height // 2, info.width // 2, 3), np.uint8)
     for number in range(FRAMES):

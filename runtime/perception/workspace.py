@@ -1,4 +1,4 @@
-"""Arrays that are used again in every frame.
+"""Reuses the same arrays in every frame.
 
 So a tracker that has warmed up allocates no more memory.
 """
@@ -31,7 +31,7 @@ class Workspace:
     def take(
         self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.float32
     ) -> NDArray[Any]:
-        """A contiguous array of that shape, its values whatever lay there."""
+        """Return a contiguous, uninitialised array of that shape."""
         kind = np.dtype(dtype)
         count = math.prod(shape)
         held = self._held.get(name)
@@ -40,5 +40,5 @@ class Workspace:
         return held[: count * kind.itemsize].view(kind).reshape(shape)
 
     def holds(self, array: NDArray[Any]) -> bool:
-        """Whether any of an array lies in this memory."""
+        """Tell whether any part of an array lies in this memory."""
         return any(np.may_share_memory(held, array) for held in self._held.values())

@@ -1,1 +1,1 @@
-"""State and recordings as bytes."""
+"""Stores state and recordings as bytes."""

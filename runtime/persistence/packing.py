@@ -1,4 +1,6 @@
-"""Named arrays as checked bytes: a JSON header and raw little-endian numbers. Reading runs no code.
+"""Packs named arrays into checked bytes: a JSON header and raw little-endian numbers.
+
+Reading runs no code.
 
 Layout: 4 bytes `MAPT`, 4 bytes kind, uint32 version, uint32 CRC-32 of all that follows, uint64
 length of the header, the header `{"meta": {...}, "arrays": [[name, dtype, shape], ...]}` as UTF-8,
@@ -48,7 +50,9 @@ def pack(
 
 
 def unpack(kind: str, version: int, data: bytes) -> tuple[dict[str, Any], Arrays]:
-    """What `pack` was given. The arrays are read-only views of `data`.
+    """Return what `pack` was given.
+
+    The arrays are read-only views of `data`.
 
     Raises:
         ValueError: other bytes, another kind or version, or damage of any sort; the text says

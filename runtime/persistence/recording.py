@@ -63,7 +63,7 @@ def _inputs(inputs: Mapping[str, NDArray[Any]]) -> dict[str, int]:
 
 
 class Recorder:
-    """A backend that writes down what another one answers.
+    """A backend that records the outputs of another one.
 
     Args:
         backend: the one that runs.
@@ -101,13 +101,13 @@ class Recorder:
         return outputs
 
     def begin(self, sequence: str, name: str, stamp_ns: int) -> None:
-        """A frame comes; what an unfinished one left is forgotten."""
+        """Begin a frame, and drop the outputs of an unfinished one."""
         self._place = {"sequence": sequence, "name": name, "stamp_ns": stamp_ns}
         self._calls = []
         self._arrays = {}
 
     def end(self, frame: PanopticFrame) -> None:
-        """The frame is labelled: write it down."""
+        """Write the labelled frame to the file."""
         meta = {
             **self._place,
             "calls": self._calls,
@@ -117,7 +117,7 @@ class Recorder:
         self._write(pack("RECF", VERSION, meta, self._arrays))
 
     def close(self) -> None:
-        """Nothing is left to be checked."""
+        """Do nothing: a recorder has nothing to check at the end of a run."""
 
     def _write(self, blob: bytes) -> None:
         self.file.write(_LENGTH.pack(len(blob)))
@@ -138,7 +138,9 @@ class RecordedChoice(Estimates):
 
 
 class Replayer:
-    """A backend that answers from a record and compares what it is asked with what was asked then.
+    """A backend that answers from a record.
+
+    It compares the inputs that it is given with the recorded ones.
 
     Args:
         path: written by a `Recorder`.
@@ -228,7 +230,7 @@ class Replayer:
             raise self._differs(f"other {', '.join(changed)}")
 
     def close(self) -> None:
-        """The run is over.
+        """End the run.
 
         Raises:
             Difference: the record goes on.

@@ -1,4 +1,4 @@
-"""All that a tracker remembers from frame to frame, and its bytes."""
+"""The state that a tracker keeps from frame to frame, and its form as bytes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNIT = 1.01  # length of an embedding at most
 
 @dataclass(frozen=True)
 class TrackerState:
-    """Never changed: a step gives the next state.
+    """The state of a tracker, which is immutable: a step returns the next state.
 
     Attributes:
         table: the tracks.
@@ -58,14 +58,14 @@ class TrackerState:
         return self.fresh_ns != self.stamp_ns
 
     def next(self, s: Float, stamp_ns: int, pixels: int, size: tuple[int, int]) -> TrackerState:
-        """The state after a frame, but for its tracks."""
+        """Return the state after a frame, with the tracks still to be updated."""
         same = self.stamp_ns is not None and (self.pixels, self.size) == (pixels, size)
         fresh = self.fresh_ns if same else stamp_ns
         last = replace(self, s=s, pixels=pixels, size=size)
         return replace(last, stamp_ns=stamp_ns, fresh_ns=fresh, accepted_ns=stamp_ns)
 
     def counted(self, births: int, visible: int) -> tuple[tuple[int, int], ...]:
-        """`recent` with one frame more."""
+        """Return `recent` with one more frame."""
         return (*self.recent, (births, visible))[-self.table.thresholds.churn_window :]
 
     def follows(self, before: TrackerState, max_gap: float) -> bool:
@@ -87,7 +87,10 @@ class TrackerState:
         return (self.stamp_ns - since) / 1e9 <= max_gap
 
     def cut(self) -> TrackerState:
-        """Without tracks and without a last frame; ids go on counting."""
+        """Return the state after a camera cut.
+
+        It has neither tracks nor a last frame, but ids go on counting.
+        """
         return TrackerState(replace(self.table, tracks=()))
 
 

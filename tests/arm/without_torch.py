@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from mapt.probes import PACKAGES
 
-EXTRAS = {package.module for package in PACKAGES if package.extra}
+EXTRAS = {package.module for package in PACKAGES if package.extra} | {"cryptography"}
 settings.register_profile("emulated", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 

@@ -50,7 +50,10 @@ def test_the_stack_is_protected(library: Path) -> None:
 @each_library
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="CET is of x86-64")
 def test_indirect_jumps_land_where_they_may(library: Path) -> None:
-    """The linker marks a library for CET where the system's start files, unlike Debian's, are."""
+    """The linker marks a library for CET only if the system's start files are marked.
+
+    Those of Debian are not.
+    """
     assert library.read_bytes().count(ENDBR64) > 100
     found = subprocess.run(
         ["c++", "-print-file-name=crti.o"], capture_output=True, text=True, check=False

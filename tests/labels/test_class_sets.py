@@ -4,7 +4,13 @@ import pytest
 
 from mapt.config import preset
 from mapt.errors import InputError
-from mapt.labels.class_sets import CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP, find_class_set
+from mapt.labels.class_sets import (
+    CITYSCAPES_VPS,
+    KITTI_STEP,
+    MOTCHALLENGE_STEP,
+    ClassSet,
+    find_class_set,
+)
 
 
 def test_a_dataset_is_found_by_names_and_things() -> None:
@@ -25,7 +31,7 @@ def test_names_of_no_dataset_get_colours_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("dataset", [KITTI_STEP, MOTCHALLENGE_STEP])
-def test_configurations_without_names_get_their_dataset_s(dataset) -> None:  # type: ignore[no-untyped-def]
+def test_configurations_without_names_get_their_dataset_s(dataset: ClassSet) -> None:
     things = list(dataset.things)
     config = preset("nano", classes=len(dataset.classes), things=things)
     assert config.class_names == dataset.classes and config.class_set is dataset

@@ -1,7 +1,9 @@
-"""One kind of input, mutated at random from a seed: `python tests/robustness/attack.py KIND SEED COUNT FOLDER`.
+"""Mutates one kind of input at random from a seed, and lets MAPT read it.
 
-Whatever comes must be read or refused with a documented error. Anything else is printed and ends
-with exit code 1.
+Usage: python tests/robustness/attack.py KIND SEED COUNT FOLDER
+
+Every input must be read, or refused with a documented error. Anything else is printed, and the
+exit code is 1.
 """
 
 import json
@@ -206,7 +208,11 @@ def records(folder: Path, rng: np.random.Generator) -> None:
     path.write_bytes(b"".join(struct.pack("<Q", len(blob)) + blob for blob in blobs))
     try:
         replayer = Replayer(path)
-        replayed = PanopticTracker(replayer, replayer.association, replayer.max_objects)  # type: ignore[arg-type]
+        replayed = PanopticTracker(
+            replayer,
+            replayer.association,  # type: ignore[arg-type]
+            replayer.max_objects,
+        )
         replayer.begin("s", "0", 0)
         replayer.end(replayed.step(picture(0), 0))
     except (StepError, ReplayMismatch):
@@ -235,7 +241,10 @@ def calls(_: Path, rng: np.random.Generator) -> None:
 
 
 def operators(_: Path, rng: np.random.Generator) -> None:
-    """Boxes, offsets and shapes that are none, for the compiled operators; PyTorch refuses by RuntimeError."""
+    """Call the compiled operators with invalid boxes, offsets and shapes.
+
+    PyTorch refuses them with a RuntimeError.
+    """
     import torch
 
     from mapt.ops.deform_conv import deform_conv2d

@@ -1,4 +1,7 @@
-"""A randomised attack on what reads foreign bytes: each kind in a child of its own, where a crash is seen."""
+"""A randomised attack on everything that reads foreign bytes.
+
+Each kind of input runs in a child process, so that a crash is noticed.
+"""
 
 import subprocess
 import sys

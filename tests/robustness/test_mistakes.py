@@ -1,4 +1,7 @@
-"""A user's mistake is one line that says what, where and what to do, and exit code 2, whatever the command."""
+"""Every command answers a user's mistake with one line and exit code 2.
+
+The line says what is wrong, where, and what to do.
+"""
 
 import json
 import os

@@ -65,7 +65,10 @@ def custom(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def describe(folder: Path) -> None:
-    """The metadata that an installation of this checkout has: an older one may lie in the environment."""
+    """Write the metadata that an installation of this checkout has.
+
+    The environment may hold an older installation.
+    """
     folder.mkdir()
     point = entry_point()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: mapt-checkout\nVersion: 0\n")

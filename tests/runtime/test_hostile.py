@@ -1,4 +1,7 @@
-"""What a host, a file or another thread can do wrong is one documented line, and the state stays as it was."""
+"""A mistake of a host, a file or another thread raises one documented error.
+
+The tracker's state stays as it was.
+"""
 
 import copy
 import json
@@ -93,13 +96,9 @@ def test_a_limit_of_objects_that_is_none_is_refused(scene: Make, limit: Any) -> 
 
 
 def test_limits_of_objects_may_be_any_whole_number(scene: Make) -> None:
-    assert [
-        PanopticTracker(scene(), max_objects=n).max_objects for n in (np.int64(2), HUGE, None)
-    ] == [
-        2,
-        4,
-        4,
-    ]  # type: ignore[arg-type]
+    limits: tuple[Any, ...] = (np.int64(2), HUGE, None)
+    found = [PanopticTracker(scene(), max_objects=limit).max_objects for limit in limits]
+    assert found == [2, 4, 4]
 
 
 CHANGES: dict[str, Any] = {

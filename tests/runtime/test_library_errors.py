@@ -1,4 +1,4 @@
-"""What libraries raise, and that there is no memory, reaches the host as the errors that its loop knows."""
+"""Errors of libraries, and a lack of memory, reach the host as documented errors."""
 
 import errno
 import subprocess
@@ -31,7 +31,9 @@ def failing(error: Exception) -> Any:
 
 
 @pytest.mark.parametrize("error", CAUSES, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("place", ["to_input", "look_at", "fuse", "gather", "label_frame"])
+@pytest.mark.parametrize(
+    "place", ["to_input", "look_at", "fuse", "compute_association_inputs", "label_frame"]
+)
 def test_a_step_that_a_library_fails_is_a_step_error_and_changes_nothing(
     scene: Any,
     actor: Any,
@@ -71,7 +73,10 @@ def test_a_load_that_a_library_fails_is_an_input_error(
 def test_an_image_that_opencv_cannot_count_is_refused(
     scene: Any, actor: Any, picture: Any, shape: tuple[int, int]
 ) -> None:
-    """Its 32-bit sizes overflow, and the process dies; the pixels here are one, seen again and again."""
+    """OpenCV's 32-bit sizes would overflow and end the process.
+
+    The picture is a view of one pixel, so it takes no memory.
+    """
     tracker = PanopticTracker(scene(actor(8, 8)))
     with pytest.raises(
         InputError, match=r"image is .*; step\(\) takes sides of up to 65535 and 1073741824 pixels"

@@ -1,4 +1,4 @@
-"""What nvcc makes of the kernels, for an architecture that need not be here."""
+"""Checks what nvcc compiles the kernels to, also for a GPU that is not present."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from types import ModuleType
 
 from mapt.bench.gpu.context import Context, Result
 from mapt.bench.gpu.needs import ROOT
-from mapt.io.prefetch import usable_cores
+from mapt.cores import usable_cores
 
 ARCHITECTURE = "90"
 ENTRY = re.compile(r"Compiling entry function '(\w+)' for")
@@ -25,7 +25,10 @@ SHARED = re.compile(r"(\d+) bytes smem")
 
 @dataclass(frozen=True)
 class Kernel:
-    """What ptxas says: registers of a thread; bytes of stack, spilled, and of shared memory."""
+    """The resources of a kernel that ptxas reports.
+
+    They are the registers of a thread, and bytes of stack, of spills and of shared memory.
+    """
 
     name: str
     registers: int
@@ -80,7 +83,7 @@ def _first_line(text: str) -> str:
 
 
 def read(said: str) -> Iterator[Kernel]:
-    """The kernels in what `ptxas -v` says."""
+    """Parse the kernels in the output of `ptxas -v`."""
     name = ""
     stack = 0
     spilled = 0

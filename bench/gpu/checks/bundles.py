@@ -30,7 +30,7 @@ class Kind:
 
     @property
     def name(self) -> str:
-        """As results call it."""
+        """The name of the bundle in results."""
         lower = "" if self.precision == "fp32" else f"-{self.precision}"
         return f"{self.preset}-{self.lowering}{lower}"
 
@@ -96,7 +96,10 @@ def _read(context: Context, kind: Kind) -> Bundle:
 
 
 def trained() -> bool:
-    """Are there trained weights of `nano`? Without them its identities mean nothing."""
+    """Tell whether there are trained weights of `nano`.
+
+    Without them its identities mean nothing.
+    """
     try:
         shipped_weights()
     except InputError:

@@ -1,4 +1,4 @@
-"""What the run is on."""
+"""Checks and describes the machine of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torchvision
 from mapt import ops
 from mapt.bench.gpu.context import Context, Result
 from mapt.bench.machine import describe_machine
-from mapt.io.prefetch import usable_cores
+from mapt.cores import usable_cores
 from mapt.ops import compiled
 
 

@@ -106,14 +106,17 @@ def _motion(sizes: tuple[int, int, int, int], dtype: torch.dtype) -> Work:
 
 
 def _check_built(device: str) -> None:
-    """Without the compiled operators torchvision's would be compared with themselves."""
+    """Check that the compiled operators are there.
+
+    Otherwise torchvision's operators would be compared with themselves.
+    """
     missing = compiled.MISSING_CUDA if device == "cuda" else compiled.MISSING
     if missing:
         raise RuntimeError(f"the operators for {device} are not there: {missing}")
 
 
 def equal(context: Context) -> Result:
-    """Every case, dtype and gradient beside the CPU's."""
+    """Every case, dtype and gradient agrees with the CPU's."""
     _check_built(context.device)
     faults = list[str]()
     worst = 0.0
@@ -133,7 +136,7 @@ def equal(context: Context) -> Result:
 
 
 def same_bits(context: Context) -> Result:
-    """Twice the same bits."""
+    """Every operator gives the same bits twice."""
     _check_built(context.device)
     faults = []
     compared = 0

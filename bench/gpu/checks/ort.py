@@ -166,7 +166,7 @@ def compare(want: list[PanopticFrame], got: list[PanopticFrame]) -> dict[str, fl
 
 
 def judged(name: str, found: dict[str, float], context: Context) -> list[str]:
-    """What should not be so in float32."""
+    """List the differences that are faults in float32."""
     faults = []
     if not found["tracks"] and not context.small:
         faults.append(f"{name}: nothing was tracked, so that equal ids mean nothing")

@@ -83,7 +83,7 @@ def _rows(tensor: Tensor, count: int) -> Tensor:
 
 
 def captured(call: Callable[[], list[Tensor]], context: Context) -> tuple[dict[str, float], str]:
-    """Milliseconds of a subgraph, eager and graphed, and what is not as it should be."""
+    """Measure a subgraph eagerly and as a CUDA graph, and list its faults."""
     want = [t.clone() for t in call()]
     ms = {"ms": milliseconds(call, context.device, context.rounds())}
     try:

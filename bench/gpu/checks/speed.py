@@ -18,7 +18,7 @@ SMALL = (8, 24, 40)  # channels, height and width of a rehearsal's convolutions
 
 
 def forward(context: Context) -> Result:
-    """Inference."""
+    """Time inference."""
     with torch.device(context.device), torch.no_grad():
         torch.manual_seed(0)
         cases = [*kernel_cases.motion_cases(None), features_case()]
@@ -35,7 +35,7 @@ def forward(context: Context) -> Result:
 
 
 def backward(context: Context) -> Result:
-    """Forward and backward."""
+    """Time the forward and backward pass."""
     with torch.device(context.device):
         torch.manual_seed(0)
         cases = kernel_cases.training_cases()
@@ -63,7 +63,7 @@ def features_case() -> Case:
 
 @dataclass(frozen=True)
 class KernelTiming:
-    """What a piece of work took.
+    """The times of one case.
 
     Attributes:
         name: the work.
@@ -104,7 +104,7 @@ def time_case(case: Case, context: Context) -> KernelTiming:
 
 
 def measured(cases: Sequence[Case], context: Context) -> Result:
-    """All of them, as a table."""
+    """Measure all cases, and return them as a table."""
     timings = [time_case(case, context) for case in cases]
     faults = [f"{t.name}: ours cannot be captured" for t in timings if "ours" in t.not_captured]
     both = [t for t in timings if "torchvision" in t.us]

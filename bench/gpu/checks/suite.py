@@ -1,4 +1,4 @@
-"""Files of the test suite, where there is a checkout and pytest."""
+"""Runs files of the test suite, if there is a checkout and pytest."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from mapt.bench.gpu.context import Context, Result, Skip
 from mapt.bench.gpu.device import peak_gib, reset_peak
-from mapt.io.prefetch import usable_cores
+from mapt.cores import usable_cores
 from mapt.training.config import TrainConfig, find_config, read_config
 from mapt.training.loop import train
 
@@ -125,7 +125,7 @@ def losses(path: Path) -> list[Row]:
 
 
 def go_back(folder: Path, step: int) -> None:
-    """Let a finished run look as if it had been stopped after a step."""
+    """Make a finished run look as if it had been stopped after a step."""
     for path in folder.glob("checkpoint-*.pt"):
         if path.name != f"checkpoint-{step:07d}.pt":
             path.unlink()
@@ -150,7 +150,7 @@ def summary(whole: list[Row], resumed: list[Row], step: int) -> dict[str, Any]:
 
 
 def judged(values: dict[str, Any], precision: Precision, complete: bool) -> list[str]:
-    """What is not as it should be."""
+    """List the faults of a run."""
     faults = []
     if not complete:
         faults.append("the run or its continuation lacks steps")

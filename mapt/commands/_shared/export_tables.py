@@ -1,4 +1,4 @@
-"""What `mapt export` prints."""
+"""Prints the tables of `mapt export`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMPUTED = ("FLOAT", "HALF", "INT8")  # output types of layers that are counted 
 
 
 def show_graphs(console: Console, graphs: list[Graph], differences: dict[str, Deviation]) -> None:
-    """One row per subgraph."""
+    """Print a table with one row per subgraph."""
     table = Table("subgraph", "precision", "parameters", "nodes", "size")
     if differences:
         table.add_column("largest difference from PyTorch")
@@ -90,7 +90,7 @@ def _told(trial: PrecisionTrial) -> str:
 
 
 def _heads(trial: PrecisionTrial, count: int) -> str:
-    """The heads in words that fit a table."""
+    """Return the names of the heads as a text that fits a table."""
     if not trial.heads:
         return "nothing"
     return "all heads" if len(trial.heads) == count else ", ".join(trial.heads)
@@ -99,7 +99,10 @@ def _heads(trial: PrecisionTrial, count: int) -> str:
 def show_engines(
     console: Console, engines: list[Engine], refused: tuple[str, ...], out: Path
 ) -> None:
-    """One row per target; what was not built, and what was not proven, is said."""
+    """Print a table with one row per target.
+
+    It also lists engines that were not built, and engines that were not verified.
+    """
     for line in refused:
         console.print(f"not built: {line}", highlight=False, markup=False, soft_wrap=True)
     if not engines:

@@ -1,4 +1,4 @@
-"""The parity ladder for `mapt export --verify` and `mapt bench --suite parity`."""
+"""Runs the parity ladder for `mapt export --verify` and `mapt bench --suite parity`."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ MULTIPLE = 32
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """HxW to (height, width).
+    """Parse HxW as (height, width).
 
     Raises:
         InputError: not two positive numbers with an x between.
@@ -29,7 +29,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def network_size(text: str | None) -> tuple[int, int] | None:
-    """HxW rounded up to multiples of 32, saying so; None stays None."""
+    """Round HxW up to multiples of 32, and report the change; None stays None."""
     if text is None:
         return None
     height, width = parse_size(text)
@@ -43,7 +43,7 @@ def network_size(text: str | None) -> tuple[int, int] | None:
 
 
 def check_rate(fps: float | None) -> None:
-    """Refuse frames per second that no camera has.
+    """Refuse a frame rate that no camera has.
 
     Raises:
         InputError: not finite, or out of range.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.data.datasets.bad_files import BadFiles
+from mapt.data.datasets.registry import Dataset
 from mapt.data.static_images import Stills, pair_files
 from mapt.errors import InputError
 from mapt.io.listing import IMAGES, by_frame, frame_key, list_files
@@ -127,3 +128,10 @@ def _notch(mask: NDArray[np.bool_]) -> float:
     start, end, far, depth = defects.reshape(-1, 4).T
     opens_upwards = points[far, 1] > (points[start, 1] + points[end, 1]) / 2
     return float((depth * opens_upwards).max()) / 256  # OpenCV's fixed point
+
+
+def _open(root: Path, split: str, _: tuple[int, ...], bad: BadFiles) -> Stills:
+    return open_camvid(root, split, bad)
+
+
+DATASETS = (Dataset("camvid", "CamVid (research use only)", _open, heights=(360.0, 600.0)),)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mapt.data.datasets.bad_files import BadFiles
+from mapt.data.datasets.registry import Dataset
 from mapt.data.static_images import Stills, pair_files
 from mapt.errors import InputError
 from mapt.io.listing import visible
@@ -68,3 +69,10 @@ def read_cityscapes(path: Path) -> tuple[Semantic, Instance]:
             " anew"
         )
     return TRAIN_IDS[label], np.where(single, ids % PER_LABEL + 1, 0).astype(np.int32)
+
+
+def _open(root: Path, split: str, _: tuple[int, ...], bad: BadFiles) -> Stills:
+    return open_cityscapes(root, split, bad)
+
+
+DATASETS = (Dataset("cityscapes", "Cityscapes (research use only)", _open, heights=(256.0, 768.0)),)

@@ -9,6 +9,7 @@ import numpy as np
 
 from mapt.data.datasets.bad_files import BadFiles
 from mapt.data.datasets.kitti_step import frame_number
+from mapt.data.datasets.registry import Dataset
 from mapt.data.labelled_video import Clip, LabelledFrame, Video
 from mapt.errors import InputError
 from mapt.io.image_files import read_rgb
@@ -168,3 +169,6 @@ def _unlabelled(
     """
     instance[ignored] = IGNORED
     return np.where(semantic == BACKGROUND, VOID, semantic).astype(np.uint8), instance
+
+
+DATASETS = (Dataset("kitti_mots", "KITTI-MOTS (research use only)", open_kitti_mots),)

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.data.datasets.bad_files import BadFiles
+from mapt.data.datasets.registry import Dataset
 from mapt.data.labelled_video import Clip, LabelledFrame, Video, check_classes, check_size
 from mapt.errors import InputError
 from mapt.io.image_files import read_rgb
 from mapt.io.listing import IMAGES, by_frame, list_files, list_folders
-from mapt.labels.class_sets import KITTI_STEP, ClassSet
+from mapt.labels.class_sets import KITTI_STEP, MOTCHALLENGE_STEP, ClassSet
 from mapt.labels.step_png import Instance, Semantic, read_step
 
 Labelled = tuple[NDArray[np.uint8], tuple[Semantic, Instance], int]  # image, label, time in ns
@@ -140,3 +141,19 @@ def frame_number(path: Path) -> int:
             f"{path}: is not named by its frame's number; name frames 000000.png, 000001.png, ..."
         )
     return int(path.stem)
+
+
+def _open_kitti(root: Path, split: str, intervals: tuple[int, ...], bad: BadFiles) -> Video:
+    return open_step(root, split, intervals, KITTI_STEP, bad)
+
+
+def _open_motchallenge(root: Path, split: str, intervals: tuple[int, ...], bad: BadFiles) -> Video:
+    return open_step(root, split, intervals, MOTCHALLENGE_STEP, bad)
+
+
+DATASETS = (
+    Dataset("step", "a KITTI-STEP folder", _open_kitti),
+    Dataset(
+        "motchallenge", "a MOTChallenge-STEP folder", _open_motchallenge, heights=(540.0, 1080.0)
+    ),
+)

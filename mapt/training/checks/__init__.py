@@ -1,1 +1,1 @@
-"""What is checked before the first step."""
+"""Checks a run before its first step."""

@@ -21,7 +21,7 @@ from mapt.data.triplet import Source
 from mapt.errors import InputError
 from mapt.evaluation.device import arithmetic, describe_device
 from mapt.training.checks.preflight import check_deployable, describe_batch
-from mapt.training.config import StepData, TrainConfig
+from mapt.training.config import DatasetTable, TrainConfig
 from mapt.training.distributed import default_threads, first_process_first, join
 from mapt.training.loop import describe
 from mapt.training.reporting.validation import Validation
@@ -42,7 +42,7 @@ STAND_IN = (3, 384, 1248)  # frames of drawn data where there is none, and their
 
 @dataclass
 class DryRun:
-    """What was found.
+    """The result of a dry run.
 
     Attributes:
         lines: what was built and done.
@@ -53,7 +53,7 @@ class DryRun:
     missing: list[str] = field(default_factory=list)
 
     def attempt(self, work: Callable[[], object]) -> bool:
-        """Do something that may lack its input; False: it does."""
+        """Run an action; if its input is missing, note that and return False."""
         try:
             work()
         except InputError as error:
@@ -113,7 +113,7 @@ def dry_run(config: TrainConfig, init: Path | None = None) -> DryRun:
 
 
 def _samples(config: TrainConfig, folder: Path, found: DryRun) -> SampleRule:
-    """The samples of the datasets that are there, else of a drawn one."""
+    """Open the samples of the available datasets or, if there are none, of a drawn one."""
     opened: list[tuple[Part, Source]] = []
     short = {"sequences": 1, "frames": 3, "root": ""}
     data = config.data.model_copy(
@@ -139,7 +139,7 @@ def _samples(config: TrainConfig, folder: Path, found: DryRun) -> SampleRule:
     if not opened:
         if not found.missing:
             found.missing.append(f"no training data: {NO_DATA}")
-        opened.append((StepData(), _stand_in(folder)))
+        opened.append((DatasetTable(), _stand_in(folder)))
         found.lines.append("no data: drawn frames stand in")
     else:
         found.lines.append(f"data: {describe(config)}")

@@ -42,7 +42,7 @@ def check_deployable(state: State) -> None:
 
 
 def describe_batch(batch: PairBatch, labels: ClassSet) -> tuple[str, list[str]]:
-    """A line on what a batch holds, and lines on what is odd about it."""
+    """Describe a batch in one line, and everything unusual in it in further lines."""
     frames = [*batch.prev, *batch.now]
     classes = np.unique(np.concatenate([np.unique(f.semantic.cpu().numpy()) for f in frames]))
     names = [labels.classes[c] for c in classes if c != VOID]

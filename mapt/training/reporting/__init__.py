@@ -1,1 +1,1 @@
-"""What a run tells: scores, logs, pictures."""
+"""Reports a run's scores, logs and pictures."""

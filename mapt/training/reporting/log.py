@@ -40,7 +40,7 @@ _NOTE = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
 
 
 def is_run(folder: Path) -> bool:
-    """Did a run begin in this folder? Its log says so."""
+    """Tell whether a run began in this folder, by its log."""
     path = folder / LOG
     if not path.is_file():
         return False
@@ -49,10 +49,10 @@ def is_run(folder: Path) -> bool:
 
 
 class SilentLog:
-    """The log of processes other than the first."""
+    """The log of processes other than the first, which writes nothing."""
 
     def __enter__(self) -> SilentLog:
-        """Nothing."""
+        """Enter the context without opening anything."""
         return self
 
     def __exit__(
@@ -61,26 +61,26 @@ class SilentLog:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Nothing."""
+        """Leave the context without closing anything."""
 
     def step(self, losses: dict[str, float], rate: float, norm: float, waited: float = 0.0) -> None:
-        """Nothing."""
+        """Ignore a step; see `RunLog.step`."""
 
     def note(self, text: str) -> None:
-        """Nothing."""
+        """Ignore a note; see `RunLog.note`."""
 
     def evaluation(self, iteration: int, values: Mapping[str, float | None]) -> None:
-        """Nothing."""
+        """Ignore an evaluation; see `RunLog.evaluation`."""
 
     def picture(self, name: str, image: Image, iteration: int) -> None:
-        """Nothing."""
+        """Ignore a picture; see `RunLog.picture`."""
 
     def summary(self, pairs: int, more: Mapping[str, object]) -> None:
-        """Nothing."""
+        """Ignore a summary; see `RunLog.summary`."""
 
 
 class RunLog(SilentLog):
-    """Losses averaged over the steps since the last report go to every place at once."""
+    """A log that reports the mean losses since the last report to every output at once."""
 
     def __init__(
         self, folder: Path, start: int, total: int, every: int, console: Console | None = None
@@ -148,7 +148,7 @@ class RunLog(SilentLog):
             self._report()
 
     def note(self, text: str) -> None:
-        """A line for the log file and, above the bar, the screen."""
+        """Write a line to the log file and, above the progress bar, to the screen."""
         line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}"
         with (self.folder / LOG).open("a") as file:
             file.write(line + "\n")
@@ -156,7 +156,10 @@ class RunLog(SilentLog):
         self.progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def evaluation(self, iteration: int, values: Mapping[str, float | None]) -> None:
-        """Scores of the averaged weights: a line, a row of `evaluation.csv`, TensorBoard."""
+        """Report the scores of the averaged weights.
+
+        They go to the log, to `evaluation.csv` and to TensorBoard.
+        """
         defined = {name: value for name, value in values.items() if value is not None}
         self.note(
             f"evaluation at {iteration}: "
@@ -168,7 +171,7 @@ class RunLog(SilentLog):
         self._scalars({f"evaluation/{name}": value for name, value in defined.items()}, iteration)
 
     def picture(self, name: str, image: Image, iteration: int) -> None:
-        """`<name>.jpg`, the newest, and TensorBoard."""
+        """Write a picture to `<name>.jpg`, which it replaces, and to TensorBoard."""
         write_picture(self.folder / f"{name}.jpg", image)
         if self.writer:
             self.writer.add_image(  # type: ignore[no-untyped-call,unused-ignore]
@@ -176,7 +179,7 @@ class RunLog(SilentLog):
             )
 
     def summary(self, pairs: int, more: Mapping[str, object]) -> None:
-        """What this part of the run was, as the last line and `summary.json`.
+        """Write the summary of this part of the run as the last line and `summary.json`.
 
         Args:
             pairs: a step.
@@ -205,7 +208,7 @@ class RunLog(SilentLog):
         )
 
     def _report(self) -> None:
-        """The means of the steps since the last report."""
+        """Report the means of the steps since the last report."""
         seconds = (time.monotonic() - self.since) / self.steps
         waited = self.waited / self.steps
         self.means = {name: value / self.steps for name, value in self.sums.items()}

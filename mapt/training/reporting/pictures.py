@@ -1,4 +1,4 @@
-"""What the network is shown and what it says, as pictures."""
+"""Draws the network's inputs and predictions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def draw_batch(batch: PairBatch, labels: ClassSet, limit: int = 4) -> Image:
 
 
 def draw_predictions(batch: PairBatch, backend: TorchBackend, labels: ClassSet) -> Image:
-    """A batch's first pair: labels above, the tracker's answer below."""
+    """Draw a batch's first pair: the labels above, the tracker's predictions below."""
     truth = draw_batch(batch, labels, 1)
     tracker = PanopticTracker(backend)
     cells = []

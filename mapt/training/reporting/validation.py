@@ -1,4 +1,4 @@
-"""The averaged weights tracked over a validation set during the run; the best are kept."""
+"""Evaluates the averaged weights on a validation set during a run, and keeps the best."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Validation:
         )
 
     def due(self, iteration: int, last: int) -> bool:
-        """Whether to evaluate after this many iterations."""
+        """Tell whether to evaluate after this many iterations."""
         return bool(self.sequences) and (iteration == last or iteration % self.config.every == 0)
 
     def run(self, state: State) -> dict[str, float | None]:
@@ -53,7 +53,7 @@ class Validation:
         return {name: getattr(scores, name) for name in SHOWN}
 
     def _own(self) -> list[Sequence]:
-        """This process's sequences."""
+        """Return this process's share of the sequences."""
         owner = owners({s.name: len(s.images) for s in self.sequences}, self.place.world)
         return [s for s in self.sequences if owner[s.name] == self.place.rank]
 

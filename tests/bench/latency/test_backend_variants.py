@@ -18,7 +18,9 @@ from torch import nn
 
 from mapt.bench.latency.backend_variants import BackendVariant, list_contenders, open_contender
 from mapt.errors import InputError
+from mapt.runtime.backends.choice import open_backend
 from mapt.runtime.backends.openvino import OpenvinoBackend, narrow_ranking
+from mapt.runtime.backends.protocol import Options
 from mapt.runtime.bundle.manifest import Bundle, read_bundle
 from tests.tools.nodes import open_session
 
@@ -64,7 +66,12 @@ def test_openvino_is_given_rankings_that_fit_32_bits_and_that_change_nothing(
     ranked = [made[node.input[0]] for node in graph.node if node.op_type == "TopK"]
     assert ranked and "Add" not in ranked
     monkeypatch.setitem(sys.modules, "openvino", stand_in())
-    OpenvinoBackend(plain, 1)  # gives what the bundle's own picture gave
+    row = BackendVariant("openvino", "openvino", plain)
+    assert isinstance(open_contender(row, 1), OpenvinoBackend)  # the golden picture's outputs
+    backend = open_backend(plain, "openvino", Options(1))
+    assert set(backend.providers.values()) == {"OpenVINO 2025.0 CPU"}
+    with pytest.raises(InputError, match="runs on a CPU, not on device 'cuda'"):
+        open_backend(plain, "openvino", Options(device="cuda"))
 
 
 def test_openvino_that_computes_otherwise_is_no_row(
@@ -72,10 +79,10 @@ def test_openvino_that_computes_otherwise_is_no_row(
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", stand_in(0.5))
     with pytest.raises(InputError, match=r"OpenVINO computes the bundle wrongly: .* differs by"):
-        OpenvinoBackend(plain, 1)
+        open_contender(BackendVariant("openvino", "openvino", plain), 1)
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(InputError, match=r"OpenVINO is not installed; pip install 'mapt\[bench\]'"):
-        OpenvinoBackend(plain, 1)
+    with pytest.raises(InputError, match=r"openvino is not installed, .*'mapt\[openvino\]'"):
+        open_backend(plain, "openvino", Options(1))
 
 
 def test_a_translation_is_a_row_of_its_own_and_says_why_it_failed(

@@ -1,4 +1,4 @@
-"""README's tables are those of the committed results."""
+"""The documentation's tables are those of the committed results."""
 
 import json
 import shutil
@@ -6,29 +6,37 @@ from pathlib import Path
 
 import pytest
 
-from mapt.bench.report.readme import RESULTS, ROOT, main, render
+from mapt.bench.report.readme import RESULTS, ROOT, main, pages, render
 from mapt.errors import InputError
 
 
-def test_the_readme_shows_what_the_committed_results_say() -> None:
-    text = (ROOT / "README.md").read_text()
+@pytest.mark.parametrize("page", pages(ROOT), ids=lambda page: page.name)
+def test_a_page_shows_what_the_committed_results_say(page: Path) -> None:
+    text = page.read_text()
     report = json.loads(RESULTS.read_text())
     assert render(text, report) == text, "run python -m mapt.bench.report.readme"
-    assert report["heads"] and "<!-- bench: costs -->" in text
+
+
+def test_every_block_is_on_a_page() -> None:
+    text = "".join(page.read_text() for page in pages(ROOT))
+    names = ("costs", "machine", "hardware", "speed", "ratios", "ablation")
+    assert all(f"<!-- bench: {name} -->" in text for name in names)
 
 
 def test_other_results_change_the_blocks_that_they_have_numbers_for(tmp_path: Path) -> None:
     shutil.copy(ROOT / "README.md", tmp_path)
-    (tmp_path / "bench").mkdir()
+    for folder in ("bench", "docs"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(ROOT / "docs" / "results.md", tmp_path / "docs")
     head = {"params": 1_500_000, "flops": 2_000_000_000, "per_instance": 3e6}
     (tmp_path / "new.json").write_text(
         json.dumps({"heads": {"only": head}, "samples_ms": {"ort": {}}})
     )
     main([str(tmp_path / "new.json"), "--root", str(tmp_path)])
-    text = (tmp_path / "README.md").read_text()
-    assert "| only | 1.500 M | 2.000 G | 3.00 M |" in text and "| backbone | 2.9" not in text
-    before, after = ((folder / "README.md").read_text() for folder in (ROOT, tmp_path))
+    before, after = ((root / "docs" / "results.md").read_text() for root in (ROOT, tmp_path))
+    assert "| only | 1.500 M | 2.000 G | 3.00 M |" in after and "| backbone | 2.9" not in after
     assert before.split("<!-- bench: machine -->")[1] == after.split("<!-- bench: machine -->")[1]
+    assert (tmp_path / "README.md").read_text() == (ROOT / "README.md").read_text()
     assert json.loads((tmp_path / "bench" / "results.json").read_text()) == {
         "heads": {"only": head}
     }

@@ -27,7 +27,7 @@ from mapt.runtime.backends import operators as operators_module
 from mapt.runtime.backends import ort_providers as providers
 from mapt.runtime.backends.ort import OrtBackend
 from mapt.runtime.backends.ort_providers import CPU, CUDA, RELU, NoCudaError
-from mapt.runtime.backends.protocol import Tensors
+from mapt.runtime.backends.protocol import Options, Tensors
 from mapt.runtime.bundle.manifest import Bundle, read_bundle
 from mapt.runtime.persistence.recording import digest
 from tests.runtime.backends import cuda_standin
@@ -325,7 +325,7 @@ def test_a_device_that_is_none_and_tensorrt_on_a_cpu_are_refused(checked: Bundle
         ):
             PanopticTracker.load(checked.folder, device=device)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="backend 'tensorrt': runs on a GPU, not on device 'cpu'"):
-        choice.open_backend(checked, "tensorrt", 1, "cpu")
+        choice.open_backend(checked, "tensorrt", Options(1, "cpu"))
 
 
 def test_the_command_takes_the_device(

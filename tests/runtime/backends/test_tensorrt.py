@@ -22,6 +22,7 @@ from mapt.runtime import BackendError, PanopticTracker
 from mapt.runtime.backends import choice
 from mapt.runtime.backends import tensorrt as backend_module
 from mapt.runtime.backends.ort_providers import say_once
+from mapt.runtime.backends.protocol import Options
 from mapt.runtime.backends.tensorrt import Machine, TensorrtBackend
 from mapt.runtime.bundle.manifest import Bundle, EngineFile
 from mapt.runtime.persistence.recording import digest
@@ -235,19 +236,21 @@ def test_auto_takes_what_there_is_and_says_so_once(
     monkeypatch.setattr("mapt.runtime.backends.ort.OrtBackend", lambda *_: network)
     monkeypatch.setattr(backend_module, "find_machine", lambda: machine)
     caplog.set_level(logging.INFO, "mapt")
-    assert [choice.open_backend(bundle, "auto", 1).name for _ in range(3)] == ["tensorrt"] * 3
-    assert caplog.messages == ["mapt: tensorrt 10.14.1 runs the network on sm86"]
+    assert [choice.open_backend(bundle, "auto", Options(1)).name for _ in range(3)] == [
+        "tensorrt"
+    ] * 3
+    assert caplog.messages == ["mapt: tensorrt 10.14.1 on sm86 runs the network"]
     caplog.clear()
     monkeypatch.setattr(backend_module, "find_machine", lambda: replace(machine, target="sm75"))
-    assert [choice.open_backend(bundle, "auto", 1) for _ in range(3)] == [network] * 3
+    assert [choice.open_backend(bundle, "auto", Options(1)) for _ in range(3)] == [network] * 3
     assert len(caplog.messages) == 1 and "for this GPU, sm75" in caplog.messages[0]
     with pytest.raises(InputError, match="for this GPU, sm75"):
-        choice.open_backend(bundle, "tensorrt", 1)
+        choice.open_backend(bundle, "tensorrt", Options(1))
     caplog.clear()
-    assert choice.open_backend(bundle, "ort", 1) is network
+    assert choice.open_backend(bundle, "ort", Options(1)) is network
     assert not caplog.messages
     for _ in range(2):
-        assert choice.open_backend(replace(bundle, engines={}), "auto", 1) is network
+        assert choice.open_backend(replace(bundle, engines={}), "auto", Options(1)) is network
     assert caplog.messages == ["mapt: ONNX Runtime runs the network; the bundle has no engines"]
 
 

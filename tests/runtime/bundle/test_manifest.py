@@ -165,7 +165,10 @@ def test_a_path_outside_the_bundle_is_refused(bundle: Path, name: str) -> None:
 
 
 def linked(bundle: Path, out: Path) -> Path:
-    """The bundle as a hub's cache and a Kubernetes volume have it: every file a link, in a folder that is one."""
+    """Copy the bundle as a hub's cache or a Kubernetes volume lays it out.
+
+    Every file is a link, and so is the folder.
+    """
     (out / "blobs").mkdir(parents=True)
     (out / "..2026").mkdir()
     for file in (p for p in bundle.rglob("*") if p.is_file()):

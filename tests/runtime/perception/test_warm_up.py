@@ -1,4 +1,4 @@
-"""After `load` nothing is left for the first frames: no import, no first run of a session, no memory to lay out."""
+"""After `load`, the first frames import no module, start no session and allocate no memory."""
 
 import subprocess
 import sys
@@ -72,10 +72,13 @@ def test_no_module_is_imported_in_the_first_frames(bundle: Path, street: Path) -
 import pathlib, sys
 from mapt.io.image_files import read_rgb
 from mapt.runtime import PanopticTracker
-images = [read_rgb(path) for path in sorted(pathlib.Path(sys.argv[2]).rglob("image_02/0000/*.png"))[:3]]
+paths = sorted(pathlib.Path(sys.argv[2]).rglob("image_02/0000/*.png"))[:3]
+images = [read_rgb(path) for path in paths]
 tracker = PanopticTracker.load(sys.argv[1], threads=1, test=False)
 before = set(sys.modules)
-frames = [tracker.step(image, number * 10**8, deadline_ms=1e6) for number, image in enumerate(images)]
+frames = [
+    tracker.step(image, number * 10**8, deadline_ms=1e6) for number, image in enumerate(images)
+]
 tracker.health().to_dict()
 assert all(frame.track_array().size for frame in frames)
 print(sorted(set(sys.modules) - before))

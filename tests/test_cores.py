@@ -13,17 +13,9 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
+from mapt.cores import MOST_THREADS, POOLS, _quotas, check_threads, require_threads, usable_cores
 from mapt.errors import InputError
-from mapt.io.prefetch import (
-    AHEAD,
-    MOST_THREADS,
-    POOLS,
-    _quotas,
-    check_threads,
-    map_ahead,
-    require_threads,
-    usable_cores,
-)
+from mapt.io.prefetch import AHEAD, map_ahead
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backends.ort import OrtBackend
 from mapt.runtime.bundle.manifest import read_bundle
@@ -103,7 +95,7 @@ def test_a_containers_quota_bounds_the_cores(tmp_path: Path) -> None:
 def test_no_more_cores_than_the_quota_and_at_least_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: range(64))
     for quotas, cores in (([], 64), ([1.5, 8.0], 2), ([0.2], 1)):
-        monkeypatch.setattr("mapt.io.prefetch._quotas", lambda quotas=quotas: iter(quotas))
+        monkeypatch.setattr("mapt.cores._quotas", lambda quotas=quotas: iter(quotas))
         assert usable_cores() == cores
 
 
@@ -157,8 +149,8 @@ def test_every_pool_of_a_command_follows_the_quota(tmp_path: Path) -> None:
     """Of libraries that count the machine's cores, or their affinity alone."""
     program = """
 import sys
-import mapt.io.prefetch
-mapt.io.prefetch._quotas = lambda: iter([0.5])
+import mapt.cores
+mapt.cores._quotas = lambda: iter([0.5])
 from mapt.cli import main
 sys.argv = ["mapt", "--help"]
 try:

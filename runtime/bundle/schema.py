@@ -1,0 +1,112 @@
+"""The form of a manifest: what the exporter writes and the runtime reads.
+
+Values that only together make sense, such as sizes and thresholds, are checked where they are used
+(`mapt.contract.ModelInfo`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mapt.errors import InputError
+
+Lowering = Literal["custom", "standard", "gridsample"]
+Precision = Literal["fp32", "fp16", "int8"]
+EngineStatus = Literal["built", "ran", "unproven"]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class TensorEntry(_Entry):
+    """A tensor of a subgraph; of the shape every number is stated."""
+
+    name: str
+    dtype: str
+    shape: list[int]
+
+
+class SubgraphEntry(_Entry):
+    """A subgraph's ONNX file."""
+
+    file: str
+    sha256: str
+    precision: str
+    inputs: list[TensorEntry]
+    outputs: list[TensorEntry]
+
+
+class EngineEntry(_Entry):
+    """A TensorRT engine; `layers` are those of the parsed network by kind and output type."""
+
+    file: str
+    sha256: str
+    library: str
+    status: EngineStatus
+    layers: dict[str, dict[str, int]]
+
+
+class Int8Bound(_Entry):
+    """The largest sum of two int8 products of each int8 subgraph, and the limit they keep."""
+
+    limit: Any = None
+    pair_sums: dict[str, Any] = {}
+
+
+class Manifest(_Entry):
+    """The manifest, without the SHA-256 of itself."""
+
+    format: int
+    id: str
+    preset: str
+    height: int
+    width: int
+    classes: list[str]
+    things: list[Any]
+    sizes: dict[str, Any]
+    thresholds: dict[str, Any]
+    lowering: Lowering
+    operators: dict[str, int]
+    requires: dict[str, Any]
+    precision: Precision
+    subgraphs: dict[str, SubgraphEntry]
+    files: dict[str, str]
+    versions: dict[str, str]
+    engines: dict[str, dict[str, EngineEntry]]
+    int8: Int8Bound
+
+    def to_json(self) -> dict[str, Any]:
+        """What is written, but for the SHA-256."""
+        return self.model_dump(exclude_unset=True)
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """The SHA-256 of every named file."""
+        graphs = {entry.file: entry.sha256 for entry in self.subgraphs.values()}
+        engines = [entry for target in self.engines.values() for entry in target.values()]
+        return graphs | self.files | {entry.file: entry.sha256 for entry in engines}
+
+
+def parse_manifest(path: Path, values: dict[str, Any]) -> Manifest:
+    """A manifest from the content of its file.
+
+    Raises:
+        InputError: a key is unknown or missing, or a value is of the wrong type.
+    """
+    try:
+        return Manifest.model_validate({k: v for k, v in values.items() if k != "sha256"})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            what = f"has the unknown key {key!r}; export it with this version"
+        elif first["type"] == "missing":
+            what = f"is malformed: the key {key!r} is missing; export the bundle again"
+        else:
+            found = f"{first['input']!r:.40}"
+            what = f"is malformed: {key!r} is {found} ({first['msg']}); export the bundle again"
+        raise InputError(f"{path}: {what}") from None
