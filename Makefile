@@ -53,7 +53,7 @@ build/docs/.installed: pyproject.toml
 setup: $(STAMP)
 
 # The stamp is written last, so an interrupted installation is finished by the next call.
-$(STAMP): requirements.lock pyproject.toml setup.py csrc/compilers.py csrc/nvcc.py $(SOURCES)
+$(STAMP): requirements.lock pyproject.toml setup.py csrc/compilers.py csrc/nvcc.py csrc/sources.py $(SOURCES)
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11 to 3.14; install it, or name one with PYTHON=..." >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
@@ -66,32 +66,32 @@ EVERYTHING := torch,onnxruntime$(if $(shell command -v nvcc),$(shell echo ,cuda,
 kernels: $(STAMP)
 	MAPT_BUILD=$(EVERYTHING) $(BIN)/python setup.py --quiet build_ext --inplace
 
-# The kernels' attack under AddressSanitizer and UBSan, once per instruction set; those for CUDA run as loops. Then random
+# The kernels' stress program under AddressSanitizer and UBSan, once per instruction set; those for CUDA run as loops. Then random
 # attributes and shapes through the operators for ONNX Runtime, and through TensorRT's plugins where its headers are.
 SANITIZED := build/sanitize
 SANITIZE := -std=c++17 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
 	-fsanitize=address,undefined,float-cast-overflow -pthread
 TENSORRT = $(shell $(BIN)/python -c "import sys; sys.path.insert(0, 'csrc'); import nvcc; print(nvcc.find_tensorrt())" 2>/dev/null)
 sanitized = $(patsubst csrc/%,$(SANITIZED)/%.o,$(wildcard $(1:%=csrc/%)))
-KERNELS := $(call sanitized,kernels/*.cpp kernels/*.cu)
+KERNELS := $(call sanitized,cpu/*.cpp operators/*/cuda*.cu)
 # Of memory that a machine lacks the operators tell with a status; the sanitizer would end the program.
 FUZZ := ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=256
-sanitize: $(SANITIZED)/attack $(SANITIZED)/fuzz_onnxruntime $(if $(TENSORRT),$(SANITIZED)/fuzz_tensorrt)
-	MAPT_ISA=baseline $(SANITIZED)/attack
-	MAPT_ISA=avx2 $(SANITIZED)/attack
-	$(SANITIZED)/attack
+sanitize: $(SANITIZED)/stress $(SANITIZED)/fuzz_onnxruntime $(if $(TENSORRT),$(SANITIZED)/fuzz_tensorrt)
+	MAPT_ISA=baseline $(SANITIZED)/stress
+	MAPT_ISA=avx2 $(SANITIZED)/stress
+	$(SANITIZED)/stress
 	$(FUZZ) $(SANITIZED)/fuzz_onnxruntime
 	$(if $(TENSORRT),$(FUZZ) $(SANITIZED)/fuzz_tensorrt 2>$(SANITIZED)/refusals,@echo "no TensorRT headers: the plugins are left out")
 
-$(SANITIZED)/attack: $(KERNELS) $(call sanitized,tests/attack.cpp)
-$(SANITIZED)/fuzz_onnxruntime: $(KERNELS) $(call sanitized,onnxruntime/*.cpp tests/fuzz_onnxruntime.cpp)
-$(SANITIZED)/fuzz_tensorrt: $(KERNELS) $(call sanitized,tensorrt/*.cpp tests/plugins.cpp tests/fuzz_tensorrt.cpp)
-$(SANITIZED)/attack $(SANITIZED)/fuzz_onnxruntime $(SANITIZED)/fuzz_tensorrt:
+$(SANITIZED)/stress: $(KERNELS) $(call sanitized,tests/stress/*.cpp)
+$(SANITIZED)/fuzz_onnxruntime: $(KERNELS) $(call sanitized,onnxruntime/*.cpp operators/*/onnxruntime.cpp tests/fuzz_onnxruntime.cpp)
+$(SANITIZED)/fuzz_tensorrt: $(KERNELS) $(call sanitized,tensorrt/*.cpp operators/*/tensorrt.cpp tests/plugins.cpp tests/fuzz_tensorrt.cpp)
+$(SANITIZED)/stress $(SANITIZED)/fuzz_onnxruntime $(SANITIZED)/fuzz_tensorrt:
 	$(CXX) $(SANITIZE) $^ -o $@
 
 $(SANITIZED)/%.o: csrc/% $(SOURCES)
 	@mkdir -p $(@D)
-	$(CXX) $(SANITIZE) -DMAPT_CUDA $(if $(TENSORRT),-isystem $(TENSORRT) -I csrc/shim) -x c++ -c $< -o $@
+	$(CXX) $(SANITIZE) -I csrc -DMAPT_CUDA $(if $(TENSORRT),-isystem $(TENSORRT) -I csrc/shim) -x c++ -c $< -o $@
 
 # Resolve pyproject.toml anew in an empty environment and pin what came out, with the hashes of every file of it.
 lock:
@@ -112,4 +112,4 @@ sbom: $(STAMP)
 	  $(BIN)/python
 
 clean:
-	rm -rf $(VENV) mapt/build.json mapt/ops/_kernels*.so runtime/_ort_ops*.so build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache *.egg-info
+	rm -rf $(VENV) mapt/build.json mapt/ops/_*.so runtime/_*.so build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache *.egg-info

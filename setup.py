@@ -27,6 +27,7 @@ ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "csrc"))
 import compilers  # noqa: E402
 import nvcc  # noqa: E402
+import sources  # noqa: E402
 
 PARTS = {
     "torch": "mapt.ops._kernels",
@@ -42,8 +43,6 @@ RECORD: dict[str, str] = {
 COMPILER = (os.environ.get("CXX") or "c++").split()[0]
 HARD, LINK = compilers.hardening(COMPILER) if WANTED else ([], [])
 FLAGS = ["-O3", "-g0", "-ffp-contract=fast", "-fvisibility=hidden", *HARD]
-HEADERS = [str(p.relative_to(ROOT)) for p in ROOT.glob("csrc/*/*") if p.suffix in (".h", ".inc")]
-CUDA = [str(p.relative_to(ROOT)) for p in ROOT.glob("csrc/kernels/*.cu*")] + ["csrc/nvcc.py"]
 
 
 def leave_out(part: str, why: str) -> None:
@@ -53,9 +52,14 @@ def leave_out(part: str, why: str) -> None:
     RECORD[part] = why
 
 
-def sources(folder: str) -> list[str]:
-    """The C++ files of a folder of csrc/."""
-    return sorted(str(p.relative_to(ROOT)) for p in ROOT.glob(f"csrc/{folder}/*.cpp"))
+def relative(paths: list[Path]) -> list[str]:
+    """The form in which setuptools takes the names of files."""
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+HEADERS = relative(sources.headers())
+CUDA = [*relative(sources.cuda_kernels()), "csrc/nvcc.py"]
+INCLUDE = [str(sources.CSRC)]
 
 
 def extensions() -> tuple[list[Extension], type[build_ext]]:
@@ -103,8 +107,9 @@ def torch_extension() -> Extension:
     """The operators for PyTorch."""
     return cpp_extension().CppExtension(
         PARTS["torch"],
-        sources("torch"),
+        relative(sources.library("torch")),
         depends=HEADERS,
+        include_dirs=INCLUDE,
         optional=ASKED == "auto",
         extra_compile_args=[*FLAGS, "-fopenmp", "-DAT_PER_OPERATOR_HEADERS"],
         extra_link_args=["-fopenmp", *LINK],
@@ -125,11 +130,12 @@ def cuda_extension() -> Extension:
         )
     return builder.CppExtension(
         PARTS["cuda"],
-        sources("torch/cuda"),
+        relative(sources.bindings("torch")),
         depends=[*HEADERS, *CUDA],
-        include_dirs=[str(compiler.toolkit / "include")],
+        include_dirs=[*INCLUDE, str(compiler.toolkit / "include")],
         library_dirs=[str(compiler.toolkit / "lib64")],
         libraries=["c10_cuda", "cudart"],
+        define_macros=[("MAPT_TORCH_CUDA", None)],
         extra_compile_args=[*FLAGS, "-DAT_PER_OPERATOR_HEADERS"],
         extra_link_args=LINK,
         optional=ASKED == "auto",
@@ -145,8 +151,9 @@ def tensorrt_extension() -> Extension:
     headers = nvcc.find_tensorrt()
     return Extension(
         PARTS["tensorrt"],
-        sources("tensorrt"),
+        relative(sources.library("tensorrt")),
         depends=[*HEADERS, *CUDA],
+        include_dirs=INCLUDE,
         libraries=["cudart_static", "rt", "dl"],
         library_dirs=[str(toolkit / "lib64")],
         extra_compile_args=[
@@ -171,7 +178,8 @@ def onnxruntime_extension() -> Extension:
     """
     return Extension(
         PARTS["onnxruntime"],
-        sources("onnxruntime"),
+        relative(sources.library("onnxruntime")),
+        include_dirs=INCLUDE,
         depends=[*HEADERS, "third_party/onnxruntime/onnxruntime_c_api.h"],
         extra_compile_args=[*FLAGS, "-std=c++17"],
         extra_link_args=["-pthread", *LINK],
@@ -218,7 +226,12 @@ EXTENSIONS, BASE = extensions()
 # Compiled once, linked into every part.
 KERNELS = (
     "mapt_kernels",
-    {"sources": sources("kernels"), "obj_deps": {"": HEADERS}, "cflags": [*FLAGS, "-std=c++17"]},
+    {
+        "sources": relative(sources.cpu_kernels()),
+        "include_dirs": INCLUDE,
+        "obj_deps": {"": HEADERS},
+        "cflags": [*FLAGS, "-std=c++17"],
+    },
 )
 
 
@@ -228,17 +241,21 @@ class Build(BASE):  # type: ignore[misc, valid-type]
     def build_extension(self, extension: Any) -> None:
         """Build one part; a failure ends the build only where the part was asked for."""
         part = next(part for part, name in PARTS.items() if name == extension.name)
+        shared = Path(self.build_temp)
+        self.build_temp = str(shared / part)  # two parts compile the same files
         try:
             with compilers.explained():
                 if part in ("cuda", "tensorrt"):
                     compiler = nvcc.find(ASKED != "auto")
-                    extension.extra_objects = compiler.compile(Path(self.build_temp) / "nvcc")
+                    extension.extra_objects = compiler.compile(shared / "nvcc")
                     RECORD[part] = f"ok: {compiler.targets}"
                 if part == "onnxruntime":
-                    RECORD[part] = add_cuda(extension, Path(self.build_temp) / "nvcc")
+                    RECORD[part] = add_cuda(extension, shared / "nvcc")
                 super().build_extension(extension)
         except compilers.BuildError as error:
             leave_out(part, f"it did not compile: {error}")
+        finally:
+            self.build_temp = str(shared)
 
     def run(self) -> None:
         """Build all, then write the record beside what was built."""

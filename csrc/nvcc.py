@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import compilers
+import sources
 
 ARCHITECTURES = ("75", "80", "86", "87", "89", "90", "100", "120")
 FLAGS = ("-std=c++17", "-O3")
 HOST = ("-fPIC", "-fvisibility=hidden")  # for the C++ compiler that nvcc calls
-KERNELS = Path(__file__).parent / "kernels"
 
 
 def find_toolkit() -> Path:
@@ -117,12 +117,12 @@ class Compiler:
         folder.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             return list(
-                pool.map(lambda source: self._compile(source, folder), sorted(KERNELS.glob("*.cu")))
+                pool.map(lambda source: self._compile(source, folder), sources.cuda_kernels())
             )
 
     def _compile(self, source: Path, folder: Path) -> str:
-        made = folder / f"{source.stem}.o"
-        read = [source, *(p for p in KERNELS.iterdir() if p.suffix in (".h", ".cuh"))]
+        made = folder / f"{source.parent.name}_{source.stem}.o"
+        read = [source, *sources.headers()]
         if made.is_file() and made.stat().st_mtime > max(p.stat().st_mtime for p in read):
             return str(made)
         targets = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in self.architectures]
@@ -132,6 +132,7 @@ class Compiler:
         command = [
             self.toolkit / "bin/nvcc",
             *FLAGS,
+            *sources.INCLUDE,
             "-Xcompiler",
             host,
             *targets,

@@ -1,13 +1,14 @@
-// The providers that the operators exist for, and the kernels that each of them calls.
+// The providers that the operators exist for, and how each of them runs a kernel.
 //
 // MAPT_CUDA: the library is linked with the CUDA kernels. MAPT_CUDA_AS_CPU: a test's library, in which what is written
 // for CUDA's provider is registered for the CPU's, with the kernels run as loops (csrc/shim).
 #pragma once
 
-#include "tensors.h"
+#include "cpu/dispatch.h"
+#include "onnxruntime/tensors.h"
 
 #if defined(MAPT_CUDA) || defined(MAPT_CUDA_AS_CPU)
-#include "../kernels/cuda_kernels.h"
+#include "cuda/kernels.h"
 #endif
 
 namespace mapt_ort {
@@ -16,14 +17,9 @@ struct Cpu {
   static constexpr const char* kProvider = nullptr;  // ONNX Runtime's way to say CPU
   static constexpr bool kReadsInputs = true;         // may the operator look at values before it runs?
 
-  static void deform_conv2d(const Call& call, const mapt::DeformConv<float>& p) {
-    mapt::cpu_kernels<float>().deform_conv2d(p, call.threads());
-  }
-  static void roi_align(const Call& call, const mapt::RoiAlign<float>& p) {
-    mapt::cpu_kernels<float>().roi_align(p, call.threads());
-  }
-  static void propagate(const Call& call, const mapt::Propagate<float>& p) {
-    mapt::cpu_kernels<float>().propagate(p, call.threads());
+  template <class Params>
+  static void run(const Call& call, const Params& params) {
+    mapt::run_on_cpu(params, call.threads());
   }
 };
 
@@ -37,20 +33,10 @@ struct Cuda {
 #endif
   static constexpr bool kReadsInputs = false;
 
-  static void deform_conv2d(const Call& call, const mapt::DeformConv<float>& p) {
-    launched(mapt::cuda_deform_conv2d(p, stream(call)));
-  }
-  static void roi_align(const Call& call, const mapt::RoiAlign<float>& p) {
-    launched(mapt::cuda_roi_align(p, stream(call)));
-  }
-  static void propagate(const Call& call, const mapt::Propagate<float>& p) {
-    const Workspace workspace(call, mapt::cuda_propagate_bytes(p));
-    launched(mapt::cuda_propagate(p, workspace.data(), stream(call)));
-  }
-
- private:
-  static mapt::Stream stream(const Call& call) { return static_cast<mapt::Stream>(call.stream()); }
-  static void launched(const char* error) {
+  template <class Params>
+  static void run(const Call& call, const Params& params) {
+    const Workspace workspace(call, mapt::cuda_workspace_bytes(params));
+    const char* error = mapt::run_on_cuda(params, workspace.data(), static_cast<mapt::Stream>(call.stream()));
     if (error) throw std::runtime_error(error);
   }
 };

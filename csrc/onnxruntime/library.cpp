@@ -1,5 +1,5 @@
 // What ONNX Runtime and `runtime/backends/ort.py` call.
-#include "operators.h"
+#include "onnxruntime/custom_op.h"
 
 #define MAPT_EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -26,9 +26,7 @@ OrtCustomOpDomain* make_domain(const OrtApi* found) {
   api = found;
   OrtCustomOpDomain* domain = nullptr;
   check(api->CreateCustomOpDomain("mapt", &domain));
-  add_deform_conv2d(domain);
-  add_multiscale_roi_align(domain);
-  add_propagation(domain);
+  for (const OrtCustomOp* op : custom_ops()) check(api->CustomOpDomain_Add(domain, op));
   return domain;
 }
 

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "../../third_party/onnxruntime/onnxruntime_c_api.h"
-#include "../kernels/kernels.h"
-#include "../kernels/limits.h"
+#include "common/limits.h"
+#include "common/parallel.h"
 
 namespace mapt_ort {
 
@@ -200,9 +200,9 @@ class Call {
   }
 
   static void run_on_session_threads(void* context, int64_t tasks, mapt::Parallel::Body body, void* argument) {
-    static const int64_t most = 4 * std::max(1u, std::thread::hardware_concurrency());
+    static const int64_t max_pieces = 4 * std::max(1u, std::thread::hardware_concurrency());
     if (tasks == 0) return;
-    Work work{body, argument, tasks, std::min(tasks, most)};
+    Work work{body, argument, tasks, std::min(tasks, max_pieces)};
     const auto pieces = static_cast<size_t>(work.pieces);
     check(api->KernelContext_ParallelFor(static_cast<OrtKernelContext*>(context), run_piece, pieces, pieces, &work));
     if (work.failed) throw std::bad_alloc();

@@ -1,4 +1,4 @@
-#include "fields.h"
+#include "tensorrt/fields.h"
 
 #include <cstring>
 
@@ -38,11 +38,11 @@ std::string Fields::read_one(const Field& field, const PluginField& given) {
   }
   const int32_t* values = static_cast<const int32_t*>(given.data);
   for (int32_t i = 0; i < field.length; ++i) {
-    if (values[i] < field.least) {
-      return name + " is " + std::to_string(values[i]) + ", below " + std::to_string(field.least);
+    if (values[i] < field.min) {
+      return name + " is " + std::to_string(values[i]) + ", below " + std::to_string(field.min);
     }
-    if (values[i] > field.most) {
-      return name + " is " + std::to_string(values[i]) + ", above " + std::to_string(field.most);
+    if (values[i] > field.max) {
+      return name + " is " + std::to_string(values[i]) + ", above " + std::to_string(field.max);
     }
     values_.push_back(values[i]);
   }

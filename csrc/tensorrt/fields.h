@@ -8,10 +8,10 @@
 
 namespace mapt_trt {
 
-// `length` integers (int32) from `least` to `most`.
+// `length` integers (int32) from `min` to `max`.
 struct Field {
   const char* name;
-  int32_t length, least, most;
+  int32_t length, min, max;
 };
 
 class Fields {
@@ -43,6 +43,6 @@ class Fields {
 };
 
 // Says what is wrong where the user's TensorRT logger hears it.
-void complain(const std::string& message);
+void log_error(const std::string& message);
 
 }  // namespace mapt_trt

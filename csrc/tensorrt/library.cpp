@@ -1,7 +1,7 @@
 // What TensorRT's plugin registry calls when it loads this library.
 #include <cstdio>
 
-#include "operators.h"
+#include "tensorrt/plugin.h"
 
 #define MAPT_EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -12,7 +12,7 @@ nvinfer1::ILoggerFinder* logger_finder = nullptr;
 
 }  // namespace
 
-void complain(const std::string& message) {
+void log_error(const std::string& message) {
   const std::string text = "mapt: " + message;
   nvinfer1::ILogger* logger = logger_finder ? logger_finder->findLogger() : nullptr;
   if (logger) {
@@ -27,13 +27,7 @@ void complain(const std::string& message) {
 MAPT_EXPORT void setLoggerFinder(nvinfer1::ILoggerFinder* finder) { mapt_trt::logger_finder = finder; }
 
 MAPT_EXPORT nvinfer1::IPluginCreatorInterface* const* getCreators(int32_t& count) {
-  using namespace mapt_trt;
-  static Creator<DeformConv2d> deform_conv2d;
-  static Creator<MultiscaleRoiAlign> multiscale_roi_align;
-  static Creator<PropagateMasks> propagate_masks;
-  static Creator<PropagatedFeatures> propagated_features;
-  static nvinfer1::IPluginCreatorInterface* const all[] = {&deform_conv2d, &multiscale_roi_align, &propagate_masks,
-                                                           &propagated_features};
-  count = 4;
-  return all;
+  const std::vector<nvinfer1::IPluginCreatorInterface*>& all = mapt_trt::creators();
+  count = static_cast<int32_t>(all.size());
+  return all.data();
 }

@@ -1,7 +1,7 @@
 // TensorRT's interfaces around one operator. An operator is a class with
 //   kName, kDeclared[], kCount   its name and fields
-//   kLeast, kMost                how many inputs it takes
-//   is_wide(i)                   does input i hold coordinates, which stay float32?
+//   kMinInputs, kMaxInputs       how many inputs it takes
+//   is_float32(i)                does input i hold coordinates, which stay float32?
 //   kRanks[]                     the inputs' dimensions
 //   shape(fields, inputs, exprs) its one output
 //   check(fields, dims)          what does not fit together in the inputs' sizes, or nothing
@@ -11,11 +11,13 @@
 #pragma once
 
 #include <array>
+#include <initializer_list>
 #include <string>
+#include <vector>
 
-#include "../kernels/cuda_kernels.h"
-#include "../kernels/limits.h"
-#include "fields.h"
+#include "common/limits.h"
+#include "cuda/kernels.h"
+#include "tensorrt/fields.h"
 
 namespace mapt_trt {
 
@@ -26,12 +28,12 @@ using nvinfer1::DynamicPluginTensorDesc;
 using nvinfer1::IExprBuilder;
 using nvinfer1::PluginTensorDesc;
 
-constexpr int32_t kMostInputs = 5;
+constexpr int32_t kMaxPluginInputs = 5;
 
 // The inputs' sizes, as many as there are.
 struct Sizes {
   int32_t count = 0;
-  std::array<Dims, kMostInputs> of{};
+  std::array<Dims, kMaxPluginInputs> of{};
 
   int64_t operator()(int32_t input, int32_t axis) const { return of[input].d[axis]; }
   // Sizes that are not known yet fit everywhere.
@@ -99,7 +101,7 @@ class Plugin final : public nvinfer1::IPluginV3,
   int32_t getNbOutputs() const noexcept override { return 1; }
   int32_t getOutputDataTypes(DataType* outputs, int32_t, const DataType* inputs,
                              int32_t count) const noexcept override {
-    if (count < Operator::kLeast || count > Operator::kMost) return refuse(std::to_string(count) + " inputs");
+    if (count < Operator::kMinInputs || count > Operator::kMaxInputs) return refuse(std::to_string(count) + " inputs");
     outputs[0] = inputs[0];
     return 0;
   }
@@ -114,7 +116,7 @@ class Plugin final : public nvinfer1::IPluginV3,
                                  int32_t) noexcept override {
     const DataType type = all[at].desc.type, first = all[0].desc.type;
     if (all[at].desc.format != nvinfer1::TensorFormat::kLINEAR) return false;
-    if (at < inputs && Operator::is_wide(at)) return type == DataType::kFLOAT;
+    if (at < inputs && Operator::is_float32(at)) return type == DataType::kFLOAT;
     const bool known = type == DataType::kFLOAT || type == DataType::kHALF || type == DataType::kBF16;
     return known && (at == 0 || type == first);
   }
@@ -124,8 +126,8 @@ class Plugin final : public nvinfer1::IPluginV3,
   }
   size_t getWorkspaceSize(const DynamicPluginTensorDesc* in, int32_t count, const DynamicPluginTensorDesc*,
                           int32_t) const noexcept override {
-    const Sizes most = sizes(count, [=](int32_t i) { return in[i].max; });
-    return fit(most, true) == 0 ? Operator::workspace(fields_, most) : SIZE_MAX;  // as much as nobody has
+    const Sizes largest = sizes(count, [=](int32_t i) { return in[i].max; });
+    return fit(largest, true) == 0 ? Operator::workspace(fields_, largest) : SIZE_MAX;  // as much as nobody has
   }
 
   int32_t onShapeChange(const PluginTensorDesc* in, int32_t count, const PluginTensorDesc*, int32_t) noexcept override {
@@ -149,13 +151,13 @@ class Plugin final : public nvinfer1::IPluginV3,
   template <class F>
   static Sizes sizes(int32_t count, F dims_of) {
     Sizes found;
-    found.count = count < kMostInputs ? count : kMostInputs;
+    found.count = count < kMaxPluginInputs ? count : kMaxPluginInputs;
     for (int32_t i = 0; i < found.count; ++i) found.of[i] = dims_of(i);
     return found;
   }
   template <class F>
   static std::string check_ranks(int32_t count, F rank_of) {
-    if (count < Operator::kLeast || count > Operator::kMost) return std::to_string(count) + " inputs";
+    if (count < Operator::kMinInputs || count > Operator::kMaxInputs) return std::to_string(count) + " inputs";
     for (int32_t i = 0; i < count; ++i) {
       if (rank_of(i) == Operator::kRanks[i]) continue;
       return "input " + std::to_string(i) + " has " + std::to_string(rank_of(i)) + " dimensions, not " +
@@ -177,7 +179,7 @@ class Plugin final : public nvinfer1::IPluginV3,
     return wrong.empty() ? 0 : refuse(wrong);
   }
   static int32_t refuse(const std::string& what) {
-    complain(std::string(Operator::kName) + ": " + what);
+    log_error(std::string(Operator::kName) + ": " + what);
     return 1;
   }
 
@@ -199,12 +201,32 @@ class Creator final : public nvinfer1::IPluginCreatorV3One {
     Fields fields(Operator::kDeclared, Operator::kCount);
     const std::string wrong = fields.read(given);
     if (wrong.empty()) return new Plugin<Operator>(fields);
-    complain(std::string(Operator::kName) + ": " + wrong);
+    log_error(std::string(Operator::kName) + ": " + wrong);
     return nullptr;
   }
 
  private:
   Fields names_{Operator::kDeclared, Operator::kCount};
 };
+
+// The creators of all plugins; every operator's file adds its own before the library is first used.
+inline std::vector<nvinfer1::IPluginCreatorInterface*>& creators() {
+  static std::vector<nvinfer1::IPluginCreatorInterface*> all;
+  return all;
+}
+
+// A global of this type adds an operator.
+template <class Operator>
+struct Register {
+  Register() { creators().push_back(&creator); }
+  Creator<Operator> creator;
+};
+
+inline DimsExprs dims(std::initializer_list<const nvinfer1::IDimensionExpr*> sides) {
+  DimsExprs found;
+  found.nbDims = 0;
+  for (const nvinfer1::IDimensionExpr* side : sides) found.d[found.nbDims++] = side;
+  return found;
+}
 
 }  // namespace mapt_trt

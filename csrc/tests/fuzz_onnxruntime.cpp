@@ -10,8 +10,8 @@
 #include <memory>
 #include <string>
 
-#include "../onnxruntime/operators.h"
-#include "random.h"
+#include "onnxruntime/custom_op.h"
+#include "tests/random.h"
 
 extern "C" OrtStatus* ORT_API_CALL RegisterCustomOps(OrtSessionOptions* options, const OrtApiBase* base);
 
@@ -39,7 +39,7 @@ struct OrtCustomOpDomain {
 
 namespace {
 
-constexpr int64_t kMostOutput = 1 << 20;  // elements; ONNX Runtime too refuses what it has no memory for
+constexpr int64_t kMaxOutput = 1 << 20;  // elements; ONNX Runtime too refuses what it has no memory for
 OrtCustomOpDomain domain;
 OrtMemoryInfo* const memory_info = nullptr;
 
@@ -53,7 +53,7 @@ OrtStatus* ORT_API_CALL get_output(OrtKernelContext* context, size_t, const int6
   for (const int64_t side : output.sides) {
     if (side < 0 || __builtin_mul_overflow(elements, side, &elements)) return status("no such output");
   }
-  if (elements > kMostOutput) return status("no memory for the output");
+  if (elements > kMaxOutput) return status("no memory for the output");
   output.data.reset(new float[static_cast<size_t>(elements)]);
   *value = &output;
   return nullptr;
@@ -170,14 +170,20 @@ OrtKernelInfo numbers_for(fuzz::Random& random, const std::string& name) {
   return info;
 }
 
-fuzz::Sides sides_for(fuzz::Random& random, const std::string& name, const OrtKernelInfo& info) {
+fuzz::Sides sides_for(fuzz::Random& random, const OrtCustomOp& op, const OrtKernelInfo& info) {
   const auto number = [&](const char* key) {
     const auto found = info.numbers.find(key);
     return found == info.numbers.end() ? int64_t{1} : found->second[0];
   };
+  const std::string name = op.GetName(&op);
+  if (name == "DeformConv2d") {
+    return fuzz::convolution_sides(random, number("stride"), number("padding"), number("dilation"));
+  }
   if (name == "MultiscaleRoiAlign") return fuzz::pyramid_sides(random);
-  if (name != "DeformConv2d") return fuzz::motion_sides(random, name == "PropagatedFeatures");
-  return fuzz::convolution_sides(random, number("stride"), number("padding"), number("dilation"));
+  if (name == "PropagateMasks" || name == "PropagatedFeatures") {
+    return fuzz::motion_sides(random, name == "PropagatedFeatures");
+  }
+  return fuzz::equal_sides(random, static_cast<int64_t>(op.GetInputTypeCount(&op)));
 }
 
 // Fills the inputs; false where they cannot exist.
@@ -216,12 +222,12 @@ Outcome finish(OrtStatus* refused) {
   return kRefused;
 }
 
-Outcome attack(fuzz::Random& random, const OrtCustomOp& op) {
+Outcome attempt(fuzz::Random& random, const OrtCustomOp& op) {
   const std::string name = op.GetName(&op);
   const OrtKernelInfo info = numbers_for(random, name);
-  fuzz::Sides sides = sides_for(random, name, info);
+  fuzz::Sides sides = sides_for(random, op, info);
   if (name == "DeformConv2d" && random.one_in(3)) sides.pop_back();  // no bias
-  while (random.one_in(3)) fuzz::spoil(random, sides);
+  while (random.one_in(3)) fuzz::corrupt(random, sides);
   OrtKernelContext context;
   if (!give_inputs(random, sides, context)) return kImpossible;
   if (name == "MultiscaleRoiAlign") place_boxes(random, context);
@@ -244,7 +250,7 @@ int main(int argc, char** argv) {
   for (int64_t round = 0; round < rounds; ++round) {
     fuzz::Random random(seed * 1000003 + static_cast<uint64_t>(round));
     const auto op = static_cast<size_t>(round) % domain.ops.size();
-    ++outcomes[attack(random, *domain.ops[op])];
+    ++outcomes[attempt(random, *domain.ops[op])];
   }
   std::printf("clean: %lld ran, %lld refused, %lld cannot exist\n", static_cast<long long>(outcomes[kRan]),
               static_cast<long long>(outcomes[kRefused]), static_cast<long long>(outcomes[kImpossible]));

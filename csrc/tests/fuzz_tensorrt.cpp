@@ -9,16 +9,17 @@
 #include <memory>
 #include <string>
 
-#include "plugins.h"
-#include "random.h"
+#include "tests/plugins.h"
+#include "tests/random.h"
+
+extern "C" nvinfer1::IPluginCreatorInterface* const* getCreators(int32_t& count);
 
 namespace {
 
 using nvinfer1::PluginField;
 using nvinfer1::PluginFieldType;
 
-constexpr int64_t kMostOutput = 1 << 20;  // elements
-const char* const kNames[] = {"DeformConv2d", "MultiscaleRoiAlign", "PropagateMasks", "PropagatedFeatures"};
+constexpr int64_t kMaxOutput = 1 << 20;  // elements
 
 struct Free {
   void operator()(void* memory) const { std::free(memory); }
@@ -62,9 +63,14 @@ Numbers numbers_for(fuzz::Random& random, const std::string& name) {
 }
 
 fuzz::Sides sides_for(fuzz::Random& random, const std::string& name, const Numbers& numbers) {
+  if (name == "DeformConv2d") {
+    return fuzz::convolution_sides(random, numbers.values[0][0], numbers.values[1][0], numbers.values[2][0]);
+  }
   if (name == "MultiscaleRoiAlign") return fuzz::pyramid_sides(random);
-  if (name != "DeformConv2d") return fuzz::motion_sides(random, name == "PropagatedFeatures");
-  return fuzz::convolution_sides(random, numbers.values[0][0], numbers.values[1][0], numbers.values[2][0]);
+  if (name == "PropagateMasks" || name == "PropagatedFeatures") {
+    return fuzz::motion_sides(random, name == "PropagatedFeatures");
+  }
+  return fuzz::equal_sides(random, random.between(1, 5));
 }
 
 enum Outcome { kRan, kRefused, kImpossible, kOutcomes };
@@ -78,7 +84,7 @@ Outcome run(const char* name, const Numbers& numbers, std::vector<Tensor>& tenso
   for (int32_t k = 0; k < tensors.back().rank; ++k) {
     if (__builtin_mul_overflow(elements, tensors.back().sides[k], &elements)) return kImpossible;
   }
-  if (elements < 0 || elements > kMostOutput || bytes > size_t{1} << 26) return kImpossible;
+  if (elements < 0 || elements > kMaxOutput || bytes > size_t{1} << 26) return kImpossible;
   const Memory out(std::malloc(static_cast<size_t>(elements) * sizeof(float)));
   const Memory workspace(bytes ? std::malloc(bytes) : nullptr);
   tensors.back().data = out.get();
@@ -86,12 +92,13 @@ Outcome run(const char* name, const Numbers& numbers, std::vector<Tensor>& tenso
                                                                                                           : kRan;
 }
 
-Outcome attack(fuzz::Random& random, const char* name) {
+Outcome attempt(fuzz::Random& random, const char* plugin) {
+  const std::string name = plugin;
   const Numbers numbers = numbers_for(random, name);
   fuzz::Sides sides = sides_for(random, name, numbers);
-  if (name == kNames[0] && random.one_in(3)) sides.pop_back();  // no bias
+  if (name == "DeformConv2d" && random.one_in(3)) sides.pop_back();  // no bias
   if (random.one_in(40)) sides.pop_back();
-  while (random.one_in(3)) fuzz::spoil(random, sides);
+  while (random.one_in(3)) fuzz::corrupt(random, sides);
   std::vector<Memory> memory;
   std::vector<Tensor> tensors;
   for (const std::vector<int64_t>& of_one : sides) {
@@ -106,7 +113,17 @@ Outcome attack(fuzz::Random& random, const char* name) {
     tensors.push_back(tensor);
   }
   tensors.push_back(Tensor{});
-  return run(name, numbers, tensors);
+  return run(plugin, numbers, tensors);
+}
+
+std::vector<const char*> plugin_names() {
+  int32_t count = 0;
+  nvinfer1::IPluginCreatorInterface* const* creators = getCreators(count);
+  std::vector<const char*> names;
+  for (int32_t i = 0; i < count; ++i) {
+    names.push_back(static_cast<nvinfer1::IPluginCreatorV3One*>(creators[i])->getPluginName());
+  }
+  return names;
 }
 
 }  // namespace
@@ -114,10 +131,11 @@ Outcome attack(fuzz::Random& random, const char* name) {
 int main(int argc, char** argv) {
   const int64_t rounds = argc > 1 ? std::atoll(argv[1]) : 20000;
   const uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
+  const std::vector<const char*> names = plugin_names();
   int64_t outcomes[kOutcomes] = {};
   for (int64_t round = 0; round < rounds; ++round) {
     fuzz::Random random(seed * 1000003 + static_cast<uint64_t>(round));
-    ++outcomes[attack(random, kNames[round % 4])];
+    ++outcomes[attempt(random, names[static_cast<size_t>(round) % names.size()])];
   }
   std::printf("clean: %lld ran, %lld refused, %lld cannot exist\n", static_cast<long long>(outcomes[kRan]),
               static_cast<long long>(outcomes[kRefused]), static_cast<long long>(outcomes[kImpossible]));

@@ -1,13 +1,11 @@
 // Takes a TensorRT plugin through its life as TensorRT does, without TensorRT: created from fields, serialised, created
 // again, cloned, asked about types and shapes, run. For a test's ctypes, with the kernels run as loops (csrc/shim).
-#include "plugins.h"
+#include "tests/plugins.h"
 
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <vector>
-
-#include "../tensorrt/operators.h"
 
 extern "C" nvinfer1::IPluginCreatorInterface* const* getCreators(int32_t& count);
 

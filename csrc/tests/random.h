@@ -12,8 +12,8 @@ class Random {
  public:
   explicit Random(uint64_t seed) : engine_(seed) {}
 
-  int64_t between(int64_t least, int64_t most) {
-    return least + static_cast<int64_t>(engine_() % static_cast<uint64_t>(most - least + 1));
+  int64_t between(int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(engine_() % static_cast<uint64_t>(high - low + 1));
   }
   bool one_in(int64_t n) { return between(1, n) == 1; }
 
@@ -43,7 +43,7 @@ class Random {
   std::mt19937_64 engine_;
 };
 
-constexpr int64_t kMostValues = 1 << 16;  // of one tensor that is given memory
+constexpr int64_t kMaxValues = 1 << 16;  // of one tensor that is given memory
 
 // The number of elements; -1 where a tensor of these sides cannot exist here: a negative side, or too much memory.
 inline int64_t elements(const std::vector<int64_t>& sides) {
@@ -55,7 +55,7 @@ inline int64_t elements(const std::vector<int64_t>& sides) {
   }
   if (empty) return 0;
   for (const int64_t side : sides) {
-    if (side > kMostValues / count) return -1;
+    if (side > kMaxValues / count) return -1;
     count *= side;
   }
   return count;
@@ -102,8 +102,15 @@ inline Sides motion_sides(Random& random, bool features) {
   return sides;
 }
 
+// Inputs of one shape, for operators whose inputs nothing is known of.
+inline Sides equal_sides(Random& random, int64_t inputs) {
+  std::vector<int64_t> sides(static_cast<size_t>(random.between(1, 4)));
+  for (int64_t& side : sides) side = random.between(0, 6);
+  return Sides(static_cast<size_t>(inputs), sides);
+}
+
 // One side becomes another, or an axis comes or goes; empty tensors may then have sides without end.
-inline void spoil(Random& random, Sides& sides) {
+inline void corrupt(Random& random, Sides& sides) {
   std::vector<int64_t>& one = sides[static_cast<size_t>(random.between(0, static_cast<int64_t>(sides.size()) - 1))];
   if (one.empty()) one.push_back(1);
   const auto axis = static_cast<size_t>(random.between(0, static_cast<int64_t>(one.size()) - 1));

@@ -13,8 +13,7 @@
 #include <tuple>
 #include <vector>
 
-#include "../kernels/limits.h"
-#include "../kernels/params.h"
+#include "common/limits.h"
 
 namespace mapt_torch {
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 import torchvision
 from torch import Tensor
@@ -45,7 +48,7 @@ def deform_conv2d(
         compiled.refuse_gradients(input, offset, weight, bias)
     tensors = (input, offset, weight) if bias is None else (input, offset, weight, bias)
     if torch.compiler.is_exporting():
-        shape = compiled.convolution_shape(input, weight, stride, padding, dilation)
+        shape = _convolution_shape(input, weight, stride, padding, dilation)
         return node(
             "DeformConv2d",
             tensors,
@@ -132,3 +135,60 @@ def sample_taps(
         channels, grid, mode="bilinear", padding_mode="zeros", align_corners=True
     )
     return out.view(n, taps, oh, ow)
+
+
+def _convolution_shape(
+    input: Tensor, weight: Tensor, stride: int, padding: int, dilation: int
+) -> list[int]:
+    """The shape (N,O,oh,ow) of a convolution's result."""
+    sides = [
+        (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+        for size, kernel in zip(input.shape[2:], weight.shape[2:], strict=True)
+    ]
+    return [input.shape[0], weight.shape[0], *sides]
+
+
+def _fake_deform_conv2d(
+    input: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: int,
+    padding: int,
+    dilation: int,
+) -> Tensor:
+    return input.new_empty(_convolution_shape(input, weight, stride, padding, dilation))
+
+
+def _fake_deform_conv2d_backward(
+    grad: Tensor,
+    input: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    stride: int,
+    padding: int,
+    dilation: int,
+    wanted: Sequence[bool],
+) -> tuple[Tensor, ...]:
+    shapes = (input.shape, offset.shape, weight.shape, weight.shape[:1])
+    return tuple(
+        input.new_empty(s if want else (0,)) for s, want in zip(shapes, wanted, strict=True)
+    )
+
+
+def _save_deform_conv2d(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[:3])
+    ctx.sizes = inputs[4:]
+
+
+def _deform_conv2d_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    wanted = list(ctx.needs_input_grad[:4])
+    grads = torch.ops.mapt.deform_conv2d_backward(grad, *ctx.saved_tensors, *ctx.sizes, wanted)
+    return *(g if want else None for g, want in zip(grads, wanted, strict=True)), None, None, None
+
+
+compiled.register(
+    "deform_conv2d", _fake_deform_conv2d, _deform_conv2d_gradient, _save_deform_conv2d
+)
+compiled.register("deform_conv2d_out", compiled.fake_nothing)
+compiled.register("deform_conv2d_backward", _fake_deform_conv2d_backward)

@@ -118,3 +118,31 @@ def propagated_features(masks: Tensor, offsets: Tensor, weights: Tensor, boxes: 
     features = torch.cat(fields, 1)  # (N,4*C,h,w)
     out: Tensor = torchvision.ops.roi_align(features, rois, ROI_SIZE, 1.0 / STRIDE, 2, aligned=True)
     return out
+
+
+def _fake_propagated_features(
+    masks: Tensor, offsets: Tensor, weights: Tensor, boxes: Tensor
+) -> Tensor:
+    return masks.new_empty(masks.shape[0], len(DILATIONS) * weights.shape[1], ROI_SIZE, ROI_SIZE)
+
+
+def _fake_propagate_masks(
+    masks: Tensor,
+    offsets: Tensor,
+    weights: Tensor,
+    projection: Tensor,
+    bias: Tensor,
+    boxes: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    features = (
+        masks.new_empty(0)
+        if boxes is None
+        else _fake_propagated_features(masks, offsets, weights, boxes)
+    )
+    return torch.empty_like(masks, memory_format=torch.contiguous_format), features
+
+
+compiled.register("propagate_masks", _fake_propagate_masks)
+compiled.register("propagate_masks_out", compiled.fake_nothing)
+compiled.register("propagated_features", _fake_propagated_features)
+compiled.register("propagated_features_out", compiled.fake_nothing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torchvision
@@ -110,3 +111,55 @@ def _level_by_level(
             )
             out = out.index_put((rows,), aligned.to(out.dtype))
     return out
+
+
+def _fake_roi_align(
+    features: Sequence[Tensor],
+    boxes: Tensor,
+    output_size: int,
+    strides: Sequence[int],
+    sampling_ratio: int,
+) -> Tensor:
+    return features[0].new_empty(boxes.shape[0], features[0].shape[1], output_size, output_size)
+
+
+def _fake_roi_align_backward(
+    grad: Tensor,
+    boxes: Tensor,
+    heights: Sequence[int],
+    widths: Sequence[int],
+    batch: int,
+    strides: Sequence[int],
+    sampling_ratio: int,
+) -> list[Tensor]:
+    return [
+        grad.new_empty(batch, grad.shape[1], h, w) for h, w in zip(heights, widths, strict=True)
+    ]
+
+
+def _save_roi_align(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    features, boxes, _, strides, ratio = inputs
+    ctx.save_for_backward(boxes)
+    ctx.sizes = (
+        [f.shape[2] for f in features],
+        [f.shape[3] for f in features],
+        features[0].shape[0],
+        strides,
+        ratio,
+    )
+
+
+def _roi_align_gradient(ctx: Any, grad: Tensor) -> tuple[list[Tensor] | None, ...]:
+    (boxes,) = ctx.saved_tensors
+    return (
+        torch.ops.mapt.multiscale_roi_align_backward(grad, boxes, *ctx.sizes),
+        None,
+        None,
+        None,
+        None,
+    )
+
+
+compiled.register("multiscale_roi_align", _fake_roi_align, _roi_align_gradient, _save_roi_align)
+compiled.register("multiscale_roi_align_out", compiled.fake_nothing)
+compiled.register("multiscale_roi_align_backward", _fake_roi_align_backward)

@@ -15,7 +15,7 @@ from mapt.errors import InputError
 
 DOMAIN = "mapt"
 FOLDER = Path(
-    str(files(__package__))
+    str(files("mapt.runtime"))
 )  # setup.py puts the library into the package; in a frozen program its hook does
 # What a graph calls logits (1,h,w,K) that it ranks channels last: for a CPU, CUDA's Resize takes
 # them for (1,K,h,w).

@@ -29,7 +29,8 @@ def compile_sources(sources: Sequence[Path], folder: Path, *options: str) -> Pat
     """A library of .cpp and .cu files."""
     built = folder / "library.so"
     subprocess.run(
-        [COMPILER, *FLAGS, *options, *map(str, sorted(sources)), "-o", str(built)], check=True
+        [COMPILER, *FLAGS, "-I", str(CSRC), *options, *map(str, sources), "-o", str(built)],
+        check=True,
     )
     return built
 
@@ -38,7 +39,7 @@ def compile_sources(sources: Sequence[Path], folder: Path, *options: str) -> Pat
 def library() -> ctypes.CDLL:
     """Compiled once per process, in seconds."""
     with tempfile.TemporaryDirectory() as folder:
-        sources = [*CSRC.glob("kernels/*.cu"), CSRC / "shim/exports.cpp"]
+        sources = [*CSRC.glob("operators/*/cuda*.cu"), CSRC / "shim/exports.cpp"]
         return ctypes.CDLL(str(compile_sources(sources, Path(folder))))
 
 
@@ -53,7 +54,7 @@ def structure(name: str, pointers: Sequence[str], numbers: Sequence[str]) -> typ
     return type(name, (ctypes.Structure,), {"_fields_": fields})
 
 
-# As in csrc/kernels/params.h.
+# As in the operators' params.h.
 _SIZES = (
     "batch",
     "channels",

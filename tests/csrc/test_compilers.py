@@ -146,13 +146,26 @@ def sources() -> list[tuple[Path, tuple[str, ...]]]:
     CUDA files are compiled as the tests compile them.
     """
     found: list[tuple[Path, tuple[str, ...]]] = []
-    tests = ("tests/attack.cpp", "tests/fuzz_onnxruntime.cpp")
-    for pattern in ("kernels/*.cpp", "kernels/*.cu", "onnxruntime/*.cpp", "shim/*.cpp", *tests):
+    plain = (
+        "cpu/*.cpp",
+        "operators/*/cuda*.cu",
+        "onnxruntime/*.cpp",
+        "operators/*/onnxruntime.cpp",
+        "shim/*.cpp",
+        "tests/stress/*.cpp",
+        "tests/fuzz_onnxruntime.cpp",
+    )
+    for pattern in plain:
         found += [(path, ("-x", "c++")) for path in sorted(ROOT.glob(f"csrc/{pattern}"))]
     tensorrt = headers()
     if tensorrt is not None:
         options = ("-isystem", str(tensorrt), "-I", str(ROOT / "csrc/shim"))
-        patterns = ("tensorrt/*.cpp", "tests/plugins.cpp", "tests/fuzz_tensorrt.cpp")
+        patterns = (
+            "tensorrt/*.cpp",
+            "operators/*/tensorrt.cpp",
+            "tests/plugins.cpp",
+            "tests/fuzz_tensorrt.cpp",
+        )
         found += [
             (path, options) for pattern in patterns for path in sorted(ROOT.glob(f"csrc/{pattern}"))
         ]
@@ -168,6 +181,7 @@ def test_the_lowest_compilers_compile_everything(name: str, tmp_path: Path) -> N
         pytest.skip(f"no {compiler[0]}")
     for path, options in sources():
         flags = ("-std=c++17", "-O1", "-fPIC", "-Wall", "-Wextra", "-Werror", *options)
-        command = [*compiler, *flags, "-c", str(path), "-o", str(tmp_path / "out.o")]
+        include = ("-I", str(ROOT / "csrc"))
+        command = [*compiler, *flags, *include, "-c", str(path), "-o", str(tmp_path / "out.o")]
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
         assert ran.returncode == 0, f"{path.relative_to(ROOT)}: {ran.stderr}"

@@ -1,4 +1,4 @@
-"""The conversion of half precision without nvcc (csrc/kernels/half.h).
+"""The conversion of half precision without nvcc (csrc/common/half.h).
 
 It is compared with numpy's.
 """

@@ -32,7 +32,8 @@ CSRC = cuda_source.CSRC
 @pytest.fixture(scope="module")
 def cuda_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What is registered for CUDA's provider, registered for the CPU's."""
-    sources = [*CSRC.glob("onnxruntime/*.cpp"), *CSRC.glob("kernels/*.cu")]
+    patterns = ("onnxruntime/*.cpp", "operators/*/onnxruntime.cpp", "operators/*/cuda*.cu")
+    sources = [path for pattern in patterns for path in CSRC.glob(pattern)]
     folder = tmp_path_factory.mktemp("ort_cuda")
     built = cuda_source.compile_sources(sources, folder, "-DMAPT_CUDA_AS_CPU")
     return built.rename(folder / "_ort_ops.so")

@@ -54,8 +54,9 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The plugins and csrc/tests/plugins.cpp, in seconds."""
     sources = [
         *ROOT.glob("csrc/tensorrt/*.cpp"),
+        *ROOT.glob("csrc/operators/*/tensorrt.cpp"),
         ROOT / "csrc/tests/plugins.cpp",
-        *ROOT.glob("csrc/kernels/*.cu"),
+        *ROOT.glob("csrc/operators/*/cuda*.cu"),
     ]
     return cuda_source.compile_sources(
         sources,

@@ -30,13 +30,10 @@ pytestmark = [
 
 
 def compile_program(patterns: Sequence[str], program: Path, *options: str) -> None:
-    sources = [
-        str(path)
-        for pattern in (*patterns, "kernels/*.c*")
-        for path in ROOT.glob(f"csrc/{pattern}")
-    ]
-    sources = [path for path in sources if not path.endswith(".cuh")]
-    command = ["g++", *FLAGS, SANITIZERS, *options, "-x", "c++", *sources, "-o", str(program)]
+    everything = (*patterns, "cpu/*.cpp", "operators/*/cuda*.cu")
+    found = [str(path) for pattern in everything for path in ROOT.glob(f"csrc/{pattern}")]
+    flags = (*FLAGS, SANITIZERS, "-I", str(ROOT / "csrc"), *options)
+    command = ["g++", *flags, "-x", "c++", *found, "-o", str(program)]
     subprocess.run(command, check=True)
 
 
@@ -50,17 +47,20 @@ def run(program: Path, *arguments: str, **variables: str) -> str:
 
 
 def test_hostile_inputs_never_leave_their_memory(tmp_path: Path) -> None:
-    compile_program(["tests/attack.cpp"], tmp_path / "attack")
+    compile_program(["tests/stress/*.cpp"], tmp_path / "stress")
     for isa in ("baseline", "avx2", "avx512"):
-        run(tmp_path / "attack", MAPT_ISA=isa)
+        run(tmp_path / "stress", MAPT_ISA=isa)
 
 
 def test_random_attributes_and_shapes_of_onnx_runtimes_operators_run_or_are_refused(
     tmp_path: Path,
 ) -> None:
-    compile_program(
-        ["onnxruntime/*.cpp", "tests/fuzz_onnxruntime.cpp"], tmp_path / "fuzz", "-DMAPT_CUDA"
-    )
+    patterns = [
+        "onnxruntime/*.cpp",
+        "operators/*/onnxruntime.cpp",
+        "tests/fuzz_onnxruntime.cpp",
+    ]
+    compile_program(patterns, tmp_path / "fuzz", "-DMAPT_CUDA")
     for seed in range(3):
         run(tmp_path / "fuzz", "10000", str(seed))
 
@@ -69,7 +69,12 @@ def test_random_attributes_and_shapes_of_onnx_runtimes_operators_run_or_are_refu
     headers() is None, reason="no TensorRT headers: TENSORRT_ROOT, or pip install kernel-lens"
 )
 def test_random_fields_and_shapes_of_tensorrts_plugins_run_or_are_refused(tmp_path: Path) -> None:
-    patterns = ["tensorrt/*.cpp", "tests/plugins.cpp", "tests/fuzz_tensorrt.cpp"]
+    patterns = [
+        "tensorrt/*.cpp",
+        "operators/*/tensorrt.cpp",
+        "tests/plugins.cpp",
+        "tests/fuzz_tensorrt.cpp",
+    ]
     compile_program(
         patterns, tmp_path / "fuzz", "-isystem", str(headers()), "-I", str(ROOT / "csrc/shim")
     )

@@ -49,21 +49,22 @@ def toolkit() -> ModuleType:
 def resources(context: Context) -> Result:
     """Compile every kernel for sm_90; registers, spills and shared memory, as ptxas states them."""
     nvcc = toolkit()
-    sources = sorted((ROOT / "csrc/kernels").glob("*.cu"))
+    sources = nvcc.sources.cuda_kernels()
     if context.small:
         sources = sources[:1]
     target = f"-gencode=arch=compute_{ARCHITECTURE},code=sm_{ARCHITECTURE}"
     compiler = nvcc.find_toolkit() / "bin/nvcc"
 
     def compile_one(source: Path) -> subprocess.CompletedProcess[str]:
-        made = context.folder / f"{source.stem}.o"
-        command = [compiler, *nvcc.FLAGS, target, "-Xptxas", "-v", "-c", source, "-o", made]
+        made = context.folder / f"{source.parent.name}_{source.stem}.o"
+        flags = (*nvcc.FLAGS, *nvcc.sources.INCLUDE)
+        command = [compiler, *flags, target, "-Xptxas", "-v", "-c", source, "-o", made]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     with ThreadPoolExecutor(usable_cores()) as pool:
         done = list(pool.map(compile_one, sources))
     faults = [
-        f"{source.name}: {(ran.stderr.strip().splitlines() or ['nvcc failed'])[0]}"
+        f"{source.parent.name}/{source.name}: {_first_line(ran.stderr) or 'nvcc failed'}"
         for source, ran in zip(sources, done, strict=True)
         if ran.returncode
     ]
@@ -75,6 +76,10 @@ def resources(context: Context) -> Result:
     line = f"{len(kernels)} kernels, at most {most} registers, {len(spilling)} of them spill"
     rows = [f"{k.spilled:5} bytes spilled, {k.registers} registers: {k.name}" for k in spilling]
     return Result(line, {"kernels": [asdict(k) for k in kernels]}, tuple(faults), tuple(rows))
+
+
+def _first_line(text: str) -> str:
+    return next(iter(text.strip().splitlines()), "")
 
 
 def read(said: str) -> Iterator[Kernel]:

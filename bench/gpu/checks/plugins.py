@@ -182,13 +182,12 @@ def build(context: Context) -> Path:
         headers = nvcc.find_tensorrt()
     except FileNotFoundError as error:
         raise Skip(str(error)) from None
-    sources = sorted((ROOT / "csrc/tensorrt").glob("*.cpp"))
-    kernels = ROOT / "csrc/kernels"
-    includes = ["-isystem", str(headers)]
+    sources = nvcc.sources.library("tensorrt")
+    includes = [*nvcc.sources.INCLUDE, "-isystem", str(headers)]
     built = sorted(runtime_operators.FOLDER.glob("_trt_plugins*.so"))
     if context.device == "cpu":
         includes += ["-I", str(ROOT / "csrc/shim")]
-        rest = [*map(str, sources), "-x", "c++", *map(str, sorted(kernels.glob("*.cu")))]
+        rest = [*map(str, sources), "-x", "c++", *map(str, nvcc.sources.cuda_kernels())]
     else:
         found = nvcc.find(False)
         includes += ["-isystem", str(found.toolkit / "include")]

@@ -1,0 +1,77 @@
+// Maps as the kernels read them: channels in the lanes of vectors, inside a border of zeros, so that a bilinear sample
+// is four loads without a single test.
+#pragma once
+
+#include "common/simd.h"
+
+MAPT_BEGIN
+
+// A (height, width) map inside one zero row above, one zero column on either side and two zero rows below. Samples that
+// read nothing are sent to `outside()`, whose four cells are all zero.
+struct Border {
+  int64_t height, width;
+
+  MAPT_INLINE int64_t pitch() const { return width + 2; }
+  MAPT_INLINE int64_t cells() const { return (height + 3) * (width + 2); }
+  MAPT_INLINE int64_t outside() const { return (height + 1) * (width + 2); }
+};
+
+// `planes` (planes, height, width) to dst[group][cell][lane], planes in groups of kLanes, missing ones zero.
+// cell_step and group_step are the distances between cells and between groups.
+template <class T>
+void to_lanes(const T* planes, int64_t count, Border border, T* dst, int64_t cell_step, int64_t group_step,
+              const Parallel& parallel) {
+  constexpr int64_t lanes = kLanes<T>;
+  const int64_t groups = ceil_div(count, lanes), pixels = border.height * border.width;
+  parallel_for(parallel, groups * (border.height + 3), [=](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t group = task / (border.height + 3), row = task % (border.height + 3);
+      T* cells = dst + group * group_step + row * border.pitch() * cell_step;
+      if (row == 0 || row > border.height) {
+        for (int64_t x = 0; x < border.pitch(); ++x) store(cells + x * cell_step, Vec<T>{});
+        continue;
+      }
+      store(cells, Vec<T>{});
+      store(cells + (border.width + 1) * cell_step, Vec<T>{});
+      const int64_t used = min(lanes, count - group * lanes);
+      const T* source = planes + group * lanes * pixels + (row - 1) * border.width;
+      for (int64_t x = 0; x < border.width; x += lanes) {
+        const int64_t left = min(lanes, border.width - x);
+        Vec<T> square[lanes];
+        for (int64_t i = 0; i < lanes; ++i) square[i] = i < used ? load(source + i * pixels + x, left) : Vec<T>{};
+        transpose<T>(square);
+        for (int64_t i = 0; i < left; ++i) store(cells + (1 + x + i) * cell_step, square[i]);
+      }
+    }
+  });
+}
+
+// The way back, without the border: src[part][group][cell][lane], summed over `parts` in their order, to planes.
+template <class T>
+void from_lanes(const T* src, int64_t parts, int64_t part_step, int64_t cell_step, int64_t group_step, Border border,
+                T* planes, int64_t count, const Parallel& parallel) {
+  constexpr int64_t lanes = kLanes<T>;
+  const int64_t groups = ceil_div(count, lanes), pixels = border.height * border.width;
+  parallel_for(parallel, groups * border.height, [=](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t group = task / border.height, row = task % border.height;
+      const T* cells = src + group * group_step + ((row + 1) * border.pitch() + 1) * cell_step;
+      const int64_t used = min(lanes, count - group * lanes);
+      T* target = planes + group * lanes * pixels + row * border.width;
+      for (int64_t x = 0; x < border.width; x += lanes) {
+        const int64_t left = min(lanes, border.width - x);
+        Vec<T> square[lanes];
+        for (int64_t i = 0; i < lanes; ++i) {
+          square[i] = Vec<T>{};
+          for (int64_t part = 0; part < parts && i < left; ++part) {
+            square[i] += load(cells + part * part_step + (x + i) * cell_step);
+          }
+        }
+        transpose<T>(square);
+        for (int64_t i = 0; i < used; ++i) store(target + i * pixels + x, square[i], left);
+      }
+    }
+  });
+}
+
+MAPT_END

@@ -1,0 +1,98 @@
+// Half-precision numbers as memory holds them: converted, never calculated with.
+#pragma once
+
+#include <cstring>
+
+#include "common/portable.h"
+
+#if defined(__CUDACC__)
+#include <cuda_fp16.h>
+#endif
+
+namespace mapt {
+
+#if !defined(__CUDACC__)
+// What the compilers call a half-precision type differs, or is not there in C++: the conversions are done with whole
+// numbers instead. Both are exact where the result exists and round to nearest even otherwise, as the hardware's do.
+MAPT_INLINE uint16_t half_bits(float value) {
+  uint32_t word;
+  std::memcpy(&word, &value, sizeof(word));
+  const uint32_t sign = word >> 16 & 0x8000, magnitude = word & 0x7fffffff;
+  uint32_t bits;
+  if (magnitude > 0x7f800000) {  // NaN: quiet, with the upper part of its payload
+    bits = 0x7e00 | (magnitude >> 13 & 0x3ff);
+  } else if (magnitude >= 0x477ff000) {  // 65520 and more round to infinity
+    bits = 0x7c00;
+  } else if (magnitude >= 0x38800000) {  // from 2^-14 on: a normal number
+    bits = (magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13;
+  } else {  // Adding 0.5 leaves the sum's last bit worth 2^-24, as the subnormals' is, and rounds to it.
+    float small;
+    std::memcpy(&small, &magnitude, sizeof(small));
+    small += 0.5F;
+    std::memcpy(&bits, &small, sizeof(bits));
+    bits -= 0x3f000000;
+  }
+  return static_cast<uint16_t>(sign | bits);
+}
+
+MAPT_INLINE float half_value(uint16_t bits) {
+  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000) << 16, magnitude = bits & 0x7fff;
+  uint32_t word = magnitude << 13;
+  if (magnitude > 0x7c00) {
+    word |= 0x7fc00000;  // NaN, quiet
+  } else if (magnitude == 0x7c00) {
+    word = 0x7f800000;
+  } else if (magnitude >= 0x400) {
+    word += 0x38000000;
+  } else {
+    const float small = static_cast<float>(magnitude) * 0x1p-24F;
+    std::memcpy(&word, &small, sizeof(word));
+  }
+  word |= sign;
+  float value;
+  std::memcpy(&value, &word, sizeof(value));
+  return value;
+}
+#endif
+
+// IEEE binary16.
+struct Half {
+  uint16_t bits;
+
+  Half() = default;
+#if defined(__CUDACC__)
+  MAPT_INLINE explicit Half(float value) : bits(static_cast<__half_raw>(__float2half_rn(value)).x) {}
+  MAPT_INLINE explicit operator float() const {
+    __half_raw raw;
+    raw.x = bits;
+    return __half2float(raw);
+  }
+#else
+  MAPT_INLINE explicit Half(float value) : bits(half_bits(value)) {}
+  MAPT_INLINE explicit operator float() const { return half_value(bits); }
+#endif
+};
+
+// The upper half of a float, rounded to nearest even.
+struct BFloat16 {
+  uint16_t bits;
+
+  BFloat16() = default;
+  MAPT_INLINE explicit BFloat16(float value) {
+    uint32_t word;
+    memcpy(&word, &value, sizeof(word));
+    if (value != value) {
+      bits = static_cast<uint16_t>(word >> 16 | 0x40);  // stays NaN
+    } else {
+      bits = static_cast<uint16_t>((word + 0x7fff + (word >> 16 & 1)) >> 16);
+    }
+  }
+  MAPT_INLINE explicit operator float() const {
+    const uint32_t word = static_cast<uint32_t>(bits) << 16;
+    float value;
+    memcpy(&value, &word, sizeof(value));
+    return value;
+  }
+};
+
+}  // namespace mapt

@@ -1,0 +1,26 @@
+// The kernels for processors with AVX2 and FMA.
+#if defined(__x86_64__)
+// Standard headers come first, so that none of their functions is compiled for this instruction set.
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC target("avx2,fma")
+#endif
+
+#define MAPT_ISA avx2
+#define MAPT_VECTOR_BYTES 32
+#include "operators/operators.inc"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+#endif

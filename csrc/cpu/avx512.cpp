@@ -1,0 +1,27 @@
+// The kernels for processors with AVX-512 (F, BW, DQ, VL).
+#if defined(__x86_64__)
+// Standard headers come first, so that none of their functions is compiled for this instruction set.
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), \
+                             apply_to = function)
+#else
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
+#endif
+
+#define MAPT_ISA avx512
+#define MAPT_VECTOR_BYTES 64
+#include "operators/operators.inc"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+#endif

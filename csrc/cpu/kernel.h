@@ -1,0 +1,27 @@
+// Gives a CPU kernel to the callers of its parameters. A kernel's header ends with MAPT_CPU_KERNEL.
+#pragma once
+
+#include "common/parallel.h"
+#include "common/portable.h"
+
+MAPT_BEGIN
+
+template <class Params>
+struct KernelOf;
+
+// What cpu/dispatch.h declares.
+template <class Params>
+void run(const Params& params, const Parallel& parallel) {
+  KernelOf<Params>::run(params, parallel);
+}
+
+MAPT_END
+
+// Inside the namespace of MAPT_BEGIN: `kernel`, a template like Params, computes float and double.
+#define MAPT_CPU_KERNEL(Params, kernel)                                                              \
+  template <class T>                                                                                 \
+  struct KernelOf<Params<T>> {                                                                       \
+    static void run(const Params<T>& params, const Parallel& parallel) { kernel(params, parallel); } \
+  };                                                                                                 \
+  template void run(const Params<float>&, const Parallel&);                                          \
+  template void run(const Params<double>&, const Parallel&);

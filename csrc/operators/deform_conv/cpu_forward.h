@@ -1,0 +1,193 @@
+// Deformable convolution on the CPU, forward.
+#pragma once
+
+#include "common/multiply.h"
+#include "cpu/kernel.h"
+#include "operators/deform_conv/pixel_block.h"
+
+MAPT_BEGIN
+
+template <class T>
+MAPT_INLINE bool may_stream(const T* out, int64_t pixels, int64_t total) {
+  return total * static_cast<int64_t>(sizeof(T)) >= kStreamBytes && is_aligned(out) &&
+         pixels * sizeof(T) % MAPT_VECTOR_BYTES == 0;
+}
+
+// The samples of kLanes images at every tap, to tile[image][tap][kBlock].
+template <class T>
+void sample_images(const T* images, int64_t cell_step, int64_t pitch, int64_t taps, BlockSamples<T>& at, T* tile) {
+  constexpr int64_t lanes = kLanes<T>;
+  for (int64_t tap = 0; tap < taps; ++tap) {
+    const Int<T>* index = at.index(tap);
+    const T *w00 = at.weight(tap, 0), *w01 = at.weight(tap, 1), *w10 = at.weight(tap, 2), *w11 = at.weight(tap, 3);
+    for (int64_t first = 0; first < kBlock; first += lanes) {
+      Vec<T> square[lanes];
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < lanes; ++i) {
+        const int64_t k = first + i;
+        square[i] = blend(images + index[k] * cell_step, cell_step, pitch * cell_step, w00[k], w01[k], w10[k], w11[k]);
+      }
+      transpose<T>(square);
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < lanes; ++i) store(tile + (i * taps + tap) * kBlock + first, square[i]);
+    }
+  }
+}
+
+// FILTERS filters over one block of one image's samples[tap][kBlock].
+template <class T, int FILTERS>
+MAPT_INLINE void filter_block(const DeformConv<T>& p, const T* samples, int64_t filter, T* out, int64_t count,
+                              bool streaming) {
+  constexpr int64_t lanes = kLanes<T>;
+  constexpr int wide = 3;
+  const int64_t taps = p.taps(), pixels = p.out_pixels();
+  const T* weight = p.weight + filter * taps;
+  for (int64_t first = 0; first < count; first += wide * lanes) {
+    Vec<T> sums[FILTERS][wide];
+#pragma GCC unroll 8
+    for (int f = 0; f < FILTERS; ++f) {
+      const Vec<T> bias = broadcast(p.bias ? p.bias[filter + f] : T(0));
+#pragma GCC unroll 3
+      for (int v = 0; v < wide; ++v) sums[f][v] = bias;
+    }
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      Vec<T> sample[wide];
+#pragma GCC unroll 3
+      for (int v = 0; v < wide; ++v) sample[v] = load(samples + tap * kBlock + first + v * lanes);
+#pragma GCC unroll 8
+      for (int f = 0; f < FILTERS; ++f) {
+        const Vec<T> w = broadcast(weight[f * taps + tap]);
+#pragma GCC unroll 3
+        for (int v = 0; v < wide; ++v) sums[f][v] += w * sample[v];
+      }
+    }
+#pragma GCC unroll 8
+    for (int f = 0; f < FILTERS; ++f) {
+#pragma GCC unroll 3
+      for (int v = 0; v < wide; ++v) {
+        T* target = out + f * pixels + first + v * lanes;
+        const int64_t left = count - first - v * lanes;
+        if (streaming && left >= lanes) {
+          stream(target, sums[f][v]);
+        } else if (left > 0) {
+          store(target, sums[f][v], left);
+        }
+      }
+    }
+  }
+}
+
+// One input channel and one offset field for all images: images lie in the lanes, so a block's coordinates are computed
+// once and a sample is four loads for kLanes images.
+template <class T>
+void deform_conv2d_single(const DeformConv<T>& p, const Parallel& parallel) {
+  constexpr int64_t lanes = kLanes<T>;
+  constexpr int at_once = MAPT_VECTOR_BYTES == 64 ? 8 : 4;
+  const Border border{p.height, p.width};
+  const int64_t groups = ceil_div(p.batch, lanes), cell_step = groups * lanes, pixels = p.out_pixels();
+  Scratch<T> images(border.cells(), cell_step);
+  to_lanes(p.input, p.batch, border, images.get(), cell_step, lanes, parallel);
+  const bool streaming = may_stream(p.out, pixels, p.batch * p.filters * pixels);
+  const T* cells = images.get();
+  parallel_for(parallel, ceil_div(pixels, kBlock),
+               [&p, cells, cell_step, groups, pixels, border, streaming](int64_t begin, int64_t end) {
+                 BlockSamples<T> at(p.taps());
+                 Scratch<T> tile(lanes, p.taps(), kBlock);
+                 for (int64_t block = begin; block < end; ++block) {
+                   const int64_t first = block * kBlock, count = min(kBlock, pixels - first);
+                   at.locate(p, p.offset, first);
+                   for (int64_t group = 0; group < groups; ++group) {
+                     sample_images(cells + group * lanes, cell_step, border.pitch(), p.taps(), at, tile.get());
+                     for (int64_t n = group * lanes; n < min(p.batch, (group + 1) * lanes); ++n) {
+                       const T* samples = tile.get() + (n - group * lanes) * p.taps() * kBlock;
+                       T* out = p.out + n * p.filters * pixels + first;
+                       int64_t f = 0;
+                       for (; f + at_once <= p.filters; f += at_once) {
+                         filter_block<T, at_once>(p, samples, f, out + f * pixels, count, streaming);
+                       }
+                       for (; f < p.filters; ++f) filter_block<T, 1>(p, samples, f, out + f * pixels, count, streaming);
+                     }
+                   }
+                 }
+                 if (streaming) stream_end();
+               });
+}
+
+// weight (filters, channels, taps) to [tap][channel][filter], filters padded with zeros.
+template <class T>
+void pack_weight(const DeformConv<T>& p, int64_t row, T* packed) {
+  for (int64_t tap = 0; tap < p.taps(); ++tap) {
+    for (int64_t c = 0; c < p.channels; ++c) {
+      for (int64_t f = 0; f < row; ++f) {
+        *packed++ = f < p.filters ? p.weight[(f * p.channels + c) * p.taps() + tap] : T(0);
+      }
+    }
+  }
+}
+
+// kBlock rows of kLanes-padded filters to planes.
+template <class T>
+void block_to_planes(const T* sums, int64_t row, int64_t filters, T* out, int64_t pixels, int64_t count) {
+  constexpr int64_t lanes = kLanes<T>;
+  for (int64_t f = 0; f < filters; f += lanes) {
+    for (int64_t first = 0; first < count; first += lanes) {
+      Vec<T> square[lanes];
+      for (int64_t i = 0; i < lanes; ++i) square[i] = load(sums + (first + i) * row + f);
+      transpose<T>(square);
+      const int64_t used = min(lanes, filters - f);
+      for (int64_t i = 0; i < used; ++i) store(out + (f + i) * pixels + first, square[i], count - first);
+    }
+  }
+}
+
+// Any number of channels: channels lie in the lanes, and per tap a block's samples times the filters are added up.
+template <class T>
+void deform_conv2d_general(const DeformConv<T>& p, const Parallel& parallel) {
+  constexpr int64_t lanes = kLanes<T>;
+  const Border border{p.height, p.width};
+  const int64_t width = round_up(p.channels, lanes), row = round_up(p.filters, lanes), pixels = p.out_pixels();
+  const int64_t blocks = ceil_div(pixels, kBlock), image = border.cells() * width;
+  Scratch<T> images(p.batch, image), weight(p.taps(), p.channels, row), bias(row);
+  for (int64_t f = 0; f < row; ++f) bias[f] = p.bias && f < p.filters ? p.bias[f] : T(0);
+  for (int64_t n = 0; n < p.batch; ++n) {
+    to_lanes(p.input + n * p.channels * p.height * p.width, p.channels, border, images.get() + n * image, width, lanes,
+             parallel);
+  }
+  pack_weight(p, row, weight.get());
+  const int64_t outer = p.shared ? 1 : p.batch, inner = p.shared ? p.batch : 1;
+  parallel_for(parallel, outer * blocks, [&](int64_t begin, int64_t end) {
+    BlockSamples<T> at(p.taps());
+    Scratch<T> samples(kBlock, width), sums(kBlock, row);
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t first = task % blocks * kBlock, count = min(kBlock, pixels - first);
+      at.locate(p, p.offset + task / blocks * 2 * p.taps() * pixels, first);
+      for (int64_t n = task / blocks * inner; n < task / blocks * inner + inner; ++n) {
+        for (int64_t i = 0; i < kBlock; ++i) std::memcpy(&sums[i * row], bias.get(), row * sizeof(T));
+        for (int64_t tap = 0; tap < p.taps(); ++tap) {
+          for (int64_t i = 0; i < kBlock; ++i) {
+            const T* cell = images.get() + n * image + at.index(tap)[i] * width;
+            for (int64_t c = 0; c < width; c += lanes) {
+              store(samples.get() + i * width + c,
+                    blend(cell + c, width, border.pitch() * width, at.weight(tap, 0)[i], at.weight(tap, 1)[i],
+                          at.weight(tap, 2)[i], at.weight(tap, 3)[i]));
+            }
+          }
+          multiply_add<T>({samples.get(), width, 1}, weight.get() + tap * p.channels * row, row, sums.get(), row,
+                          kBlock, row / lanes, p.channels);
+        }
+        block_to_planes(sums.get(), row, p.filters, p.out + n * p.filters * pixels + first, pixels, count);
+      }
+    }
+  });
+}
+
+template <class T>
+void deform_conv2d(const DeformConv<T>& p, const Parallel& parallel) {
+  if (p.batch == 0 || p.filters == 0 || p.out_pixels() == 0) return;
+  if (p.channels == 1 && (p.shared || p.batch == 1)) return deform_conv2d_single(p, parallel);
+  deform_conv2d_general(p, parallel);
+}
+
+MAPT_CPU_KERNEL(DeformConv, deform_conv2d)
+
+MAPT_END

@@ -1,0 +1,68 @@
+// Deformable convolution as a TensorRT plugin, with the name, inputs and attributes that mapt/ops gives the node.
+#include "operators/deform_conv/params.h"
+#include "tensorrt/plugin.h"
+
+namespace mapt_trt {
+namespace {
+
+// The side of a convolution's output; what is not known yet stays so.
+int64_t convolved(const Fields& fields, int64_t side, int64_t kernel) {
+  if (side < 0 || kernel < 0) return -1;
+  return mapt::convolved_side(side, kernel, fields[0], fields[1], fields[2]);
+}
+
+// input (N,C,h,w), offset (N or 1, 2*k*k, oh, ow) float32, weight (O,C,k,k), perhaps bias (O) -> (N,O,oh,ow)
+struct DeformConv2d {
+  static constexpr const char* kName = "DeformConv2d";
+  static constexpr Field kDeclared[] = {
+      {"stride", 1, 1, mapt::kMaxStep}, {"padding", 1, 0, mapt::kMaxStep}, {"dilation", 1, 1, mapt::kMaxStep}};
+  static constexpr int32_t kCount = 3, kMinInputs = 3, kMaxInputs = 4, kRanks[] = {4, 4, 4, 1};
+  static constexpr bool is_float32(int32_t input) { return input == 1; }
+
+  static DimsExprs shape(const Fields&, const DimsExprs* in, IExprBuilder&) {
+    return dims({in[0].d[0], in[2].d[0], in[1].d[2], in[1].d[3]});
+  }
+  static std::string check(const Fields& fields, const Sizes& s) {
+    if (!s.is(2, 1, s(0, 1))) return "weight does not read the input's channels";
+    if (!s.is(1, 0, 1) && !s.is(1, 0, s(0, 0))) return "offset is for another batch";
+    if (s(2, 2) >= 0 && s(2, 3) >= 0 && !s.is(1, 1, 2 * s(2, 2) * s(2, 3)))
+      return "offset does not have two rows per tap";
+    if (!s.is(1, 2, convolved(fields, s(0, 2), s(2, 2))) || !s.is(1, 3, convolved(fields, s(0, 3), s(2, 3)))) {
+      return "offset does not have the output's size";
+    }
+    if (!s.is_map(0)) return "the input has more than 2^31 pixels";
+    if (!mapt::is_small_field(s.known(2, 2) * s.known(2, 3), s.known(1, 2), s.known(1, 3))) {
+      return "offset has more than 2^31 samples";
+    }
+    return s.count == 4 && !s.is(3, 0, s(2, 0)) ? "bias is not for the filters" : "";
+  }
+  static size_t workspace(const Fields&, const Sizes&) { return 0; }
+  template <class T>
+  static const char* run(const Fields& fields, const Call& call) {
+    const Sizes& s = call.sizes;
+    const mapt::DeformConv<T, float> p = {call.input<T>(0),
+                                          call.input<float>(1),
+                                          call.input<T>(2),
+                                          call.input<T>(3),
+                                          static_cast<T*>(call.output),
+                                          s(0, 0),
+                                          s(0, 1),
+                                          s(0, 2),
+                                          s(0, 3),
+                                          s(2, 0),
+                                          s(2, 2),
+                                          s(2, 3),
+                                          s(1, 2),
+                                          s(1, 3),
+                                          fields[0],
+                                          fields[1],
+                                          fields[2],
+                                          s(1, 0) == 1 && s(0, 0) != 1};
+    return mapt::run_on_cuda(p, call.workspace, call.stream);
+  }
+};
+
+Register<DeformConv2d> deform_conv2d;
+
+}  // namespace
+}  // namespace mapt_trt

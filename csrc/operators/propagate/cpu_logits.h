@@ -1,0 +1,177 @@
+// The collapsed motion step on the CPU, forward: mask logits from 36 samples a pixel.
+#pragma once
+
+#include "common/bordered.h"
+#include "operators/propagate/taps.h"
+
+MAPT_BEGIN
+
+// --- Mask logits: kLanes masks at once ---
+
+// Which groups of kLanes masks hold anything in the four cells that a sample at a cell reads: bit g for group g.
+template <class T>
+class Occupancy {
+ public:
+  Occupancy(const T* cells, int64_t groups, Border border) : near_(border.cells()) {
+    const int64_t count = border.cells(), pitch = border.pitch();
+    Scratch<uint32_t> here(count + pitch + 1);
+    for (int64_t i = 0; i < count + pitch + 1; ++i) {
+      here[i] = 0;
+      for (int64_t g = 0; g < groups && i < count; ++g) here[i] |= holds(cells + (g * count + i) * kLanes<T>) << g;
+    }
+    for (int64_t i = 0; i < count; ++i) near_[i] = here[i] | here[i + 1] | here[i + pitch] | here[i + pitch + 1];
+  }
+
+  MAPT_INLINE uint32_t near(int64_t cell) const { return near_.get()[cell]; }
+
+ private:
+  static MAPT_INLINE uint32_t holds(const T* cell) {
+    const auto full = load(cell) != Vec<T>{};
+    uint64_t words[MAPT_VECTOR_BYTES / 8], any = 0;
+    __builtin_memcpy(words, &full, sizeof(words));
+    for (const uint64_t word : words) any |= word;
+    return any != 0;
+  }
+
+  Scratch<uint32_t> near_;
+};
+
+// The samples of kLanes neighbouring pixels at one tap, their weights times the tap's filter.
+template <class T>
+struct TapSamples {
+  Int<T> index[kLanes<T>];
+  T w00[kLanes<T>], w01[kLanes<T>], w10[kLanes<T>], w11[kLanes<T>];
+  uint32_t groups;  // which groups they touch
+};
+
+template <class T>
+class MaskLogits {
+ public:
+  static constexpr int64_t kMaxMasks = 32 * kLanes<T>;  // masks at once
+
+  // `masks`: indices of the masks that hold anything, `count` of them.
+  MaskLogits(const Propagate<T>& p, const int64_t* masks, int64_t count, const Parallel& parallel)
+      : p_(p),
+        masks_(masks),
+        count_(count),
+        border_{p.height, p.width},
+        groups_(ceil_div(count, lanes)),
+        cells_(groups_, border_.cells(), lanes) {
+    pack(parallel);
+    for (int64_t field = 0; field < kFields; ++field) {
+      for (int64_t tap = 0; tap < kFieldTaps; ++tap) {
+        T weight = 0;
+        for (int64_t f = field * p.filters; f < (field + 1) * p.filters; ++f) {
+          weight += p.projection[f] * p.weights[f * kFieldTaps + tap];
+        }
+        weights_[field * kFieldTaps + tap] = weight;
+      }
+    }
+  }
+
+  void run(const Parallel& parallel) {
+    const Occupancy<T> occupied(cells_.get(), groups_, border_);
+    parallel_for(parallel, ceil_div(p_.height * p_.width, lanes), [this, &occupied](int64_t begin, int64_t end) {
+      TapSamples<T> samples[kAllTaps];
+      for (int64_t block = begin; block < end; ++block) {
+        const int64_t first = block * lanes;
+        const int used = locate(first, occupied, samples);
+        for (int64_t group = 0; group < groups_; ++group) {
+          const TapSamples<T>* of_group[kAllTaps];
+          int count = 0;
+          for (int k = 0; k < used; ++k) {
+            if (samples[k].groups >> group & 1) of_group[count++] = samples + k;
+          }
+          add(group, first, of_group, count);
+        }
+      }
+    });
+  }
+
+ private:
+  static constexpr int64_t lanes = kLanes<T>;
+
+  void pack(const Parallel& parallel) {
+    const int64_t pixels = p_.height * p_.width, group_step = border_.cells() * lanes;
+    if (masks_[count_ - 1] - masks_[0] == count_ - 1) {  // no empty one in between
+      to_lanes(p_.masks + masks_[0] * pixels, count_, border_, cells_.get(), lanes, group_step, parallel);
+      return;
+    }
+    Scratch<T> packed(count_, pixels);
+    for (int64_t i = 0; i < count_; ++i) {
+      std::memcpy(packed.get() + i * pixels, p_.masks + masks_[i] * pixels, pixels * sizeof(T));
+    }
+    to_lanes(packed.get(), count_, border_, cells_.get(), lanes, group_step, parallel);
+  }
+
+  // The taps at which any of the pixels first ... first + kLanes - 1 reads anything.
+  int locate(int64_t first, const Occupancy<T>& occupied, TapSamples<T>* samples) {
+    const int64_t pixels = p_.height * p_.width, left = pixels - first;
+    T ys[lanes], xs[lanes];
+    int64_t y = first / p_.width, x = first % p_.width;
+    for (int64_t i = 0; i < lanes; ++i) {
+      ys[i] = i < left ? static_cast<T>(y) : T(-1e9);
+      xs[i] = static_cast<T>(x);
+      if (++x == p_.width) x = 0, ++y;
+    }
+    const Vec<T> base_y = load(ys), base_x = load(xs);
+    int used = 0;
+    for (int64_t i = 0; i < kAllTaps; ++i) {
+      const int64_t field = i / kFieldTaps, tap = i % kFieldTaps;
+      const T* dy = p_.offsets + 2 * i * pixels + first;
+      const auto s = sample_at<T, Vec<T>, Vec<Int<T>>>(
+          base_y + static_cast<T>(tap_shift_y(field, tap)) + load(dy, left),
+          base_x + static_cast<T>(tap_shift_x(field, tap)) + load(dy + pixels, left), p_.height, p_.width);
+      used += place(s, occupied, weights_[i], samples[used]);
+    }
+    return used;
+  }
+
+  MAPT_INLINE bool place(const Sample<Vec<T>, Vec<Int<T>>>& s, const Occupancy<T>& occupied, T weight,
+                         TapSamples<T>& out) {
+    const Int<T> pitch = static_cast<Int<T>>(border_.pitch()), outside = static_cast<Int<T>>(border_.outside());
+    const Vec<Int<T>> cell = (s.y + 1) * pitch + (s.x + 1);
+    store(out.index, s.inside ? cell : Vec<Int<T>>{} + outside);
+    out.groups = 0;
+    for (int64_t i = 0; i < lanes; ++i) out.groups |= occupied.near(out.index[i]);
+    if (out.groups == 0) return false;
+    const Vec<T> hy = (T(1) - s.ly) * weight, ly = s.ly * weight, hx = T(1) - s.lx;
+    store(out.w00, hy * hx);
+    store(out.w01, hy * s.lx);
+    store(out.w10, ly * hx);
+    store(out.w11, ly * s.lx);
+    return true;
+  }
+
+  MAPT_INLINE void add(int64_t group, int64_t first, const TapSamples<T>* const* samples, int used) {
+    const int64_t pixels = p_.height * p_.width, below = border_.pitch() * lanes;
+    const T* cells = cells_.get() + group * border_.cells() * lanes;
+    Vec<T> logits[lanes];
+    for (int64_t i = 0; i < lanes; ++i) {
+      Vec<T> s00{}, s01{}, s10{}, s11{};
+      for (int k = 0; k < used; ++k) {
+        const TapSamples<T>& s = *samples[k];
+        const T* cell = cells + s.index[i] * lanes;
+        s00 += s.w00[i] * load(cell);
+        s01 += s.w01[i] * load(cell + lanes);
+        s10 += s.w10[i] * load(cell + below);
+        s11 += s.w11[i] * load(cell + below + lanes);
+      }
+      logits[i] = p_.bias[0] + ((s00 + s01) + (s10 + s11));
+    }
+    transpose<T>(logits);
+    for (int64_t n = group * lanes; n < min(count_, (group + 1) * lanes); ++n) {
+      store(p_.logits + masks_[n] * pixels + first, logits[n - group * lanes], pixels - first);
+    }
+  }
+
+  const Propagate<T>& p_;
+  const int64_t* masks_;
+  const int64_t count_;
+  const Border border_;
+  const int64_t groups_;
+  Scratch<T> cells_;
+  T weights_[kAllTaps];
+};
+
+MAPT_END

@@ -1,0 +1,33 @@
+// The collapsed motion step: the parameters of its kernels. common/params.h says what holds for all parameters.
+#pragma once
+
+#include "common/params.h"
+
+namespace mapt {
+
+constexpr int kFields = 4;
+constexpr int kFieldTaps = 9;
+constexpr int kMaskStride = 8;
+constexpr int kFeatureSize = 7;
+constexpr int kFeatureRatio = 2;
+
+MAPT_INLINE int64_t dilation_of(int64_t field) {
+  const int64_t dilations[kFields] = {1, 3, 6, 12};
+  return dilations[field];
+}
+
+// The collapsed motion step (mapt/ops/propagate.py). `logits` or `features` may be null.
+template <class T, class C = T>
+struct Propagate {
+  const T* masks;       // (count, 1, height, width)
+  const C* offsets;     // (4, 18, height, width)
+  const T* weights;     // (4, filters, 1, 3, 3)
+  const T* projection;  // (4 * filters), read for `logits`
+  const T* bias;        // (1), read for `logits`
+  const C* boxes;       // (count, 4) in input pixels, read for `features`
+  T* logits;            // (count, 1, height, width)
+  T* features;          // (count, 4 * filters, 7, 7)
+  int64_t count, height, width, filters;
+};
+
+}  // namespace mapt

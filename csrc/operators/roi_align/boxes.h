@@ -1,0 +1,217 @@
+// What RoIAlign pools from: the cells and weights of every box's bins, and the levels in [cell][lane] order.
+#pragma once
+
+#include "common/simd.h"
+#include "operators/roi_align/params.h"
+
+MAPT_BEGIN
+
+// The cells and weights of every bin of one axis of one box; a bin has at most 2 * ratio cells.
+template <class T>
+struct AxisEntry {
+  int32_t cell;
+  T weight;
+};
+
+template <class T>
+class Boxes {
+ public:
+  explicit Boxes(const RoiAlign<T>& p)
+      : p_(p),
+        slots_(2 * p.sampling_ratio),
+        order_(p.count),
+        starts_(p.batch + 1),
+        level_(p.count),
+        counts_(p.count, 2, p.size),
+        entries_(p.count, 2, p.size, slots_) {
+    sort_by_image();
+    for (int64_t r = 0; r < p.count; ++r) add(r);
+  }
+
+  // The boxes of an image, in their own order: order(begin(image)) ... order(begin(image + 1) - 1).
+  MAPT_INLINE int64_t begin(int64_t image) { return starts_[image]; }
+  MAPT_INLINE int64_t order(int64_t i) { return order_[i]; }
+  MAPT_INLINE int level(int64_t box) { return level_[box]; }
+  // axis 0 is y, axis 1 is x.
+  MAPT_INLINE int count(int64_t box, int axis, int64_t bin) { return counts_[(box * 2 + axis) * p_.size + bin]; }
+  MAPT_INLINE const AxisEntry<T>* entries(int64_t box, int axis, int64_t bin) {
+    return entries_.get() + ((box * 2 + axis) * p_.size + bin) * slots_;
+  }
+
+ private:
+  // Boxes of no image of the batch are in no list.
+  void sort_by_image() {
+    int64_t used = 0;
+    for (int64_t image = 0; image < p_.batch; ++image) {
+      starts_[image] = used;
+      for (int64_t r = 0; r < p_.count; ++r) {
+        if (p_.boxes[r * 5] == static_cast<T>(image)) order_[used++] = r;
+      }
+    }
+    starts_[p_.batch] = used;
+  }
+
+  void add(int64_t r) {
+    const T* box = p_.boxes + r * 5 + 1;
+    const int level = level_of(box[0], box[1], box[2], box[3]);
+    level_[r] = level;
+    for (int axis = 0; axis < 2; ++axis) {
+      const BoxSide<T> side = box_side(box[1 - axis], box[3 - axis], p_.strides[level], p_.size);
+      const int64_t size = axis == 0 ? p_.heights[level] : p_.widths[level];
+      for (int64_t bin = 0; bin < p_.size; ++bin) add_bin(r, axis, side, bin, size);
+    }
+  }
+
+  void add_bin(int64_t r, int axis, BoxSide<T> side, int64_t bin, int64_t size) {
+    AxisEntry<T>* entries = entries_.get() + ((r * 2 + axis) * p_.size + bin) * slots_;
+    int32_t used = 0;
+    const T share = T(1) / static_cast<T>(p_.sampling_ratio);
+    const auto put = [&](int32_t cell, T weight) {
+      if (weight == T(0)) return;
+      for (int32_t i = 0; i < used; ++i) {
+        if (entries[i].cell == cell) {
+          entries[i].weight += weight * share;
+          return;
+        }
+      }
+      entries[used++] = {cell, weight * share};
+    };
+    for (int64_t i = 0; i < p_.sampling_ratio; ++i) {
+      const AxisSample<T> s = axis_sample(side, bin, i, p_.sampling_ratio, size);
+      put(s.low, s.low_weight);
+      put(s.high, s.high_weight);
+    }
+    counts_[(r * 2 + axis) * p_.size + bin] = used;
+  }
+
+  const RoiAlign<T>& p_;
+  const int64_t slots_;
+  Scratch<int64_t> order_, starts_;
+  Scratch<int32_t> level_, counts_;
+  Scratch<AxisEntry<T>> entries_;
+};
+
+// The levels of one image and one group of channels as [level][row][column][lane], of which only the segments of kLanes
+// columns are there that a box may touch.
+template <class T>
+class Slices {
+ public:
+  explicit Slices(const RoiAlign<T>& p) : p_(p), cells_(total_cells(p), lanes), marks_(total_marks(p)) {}
+
+  MAPT_INLINE T* level(int level) { return cells_.get() + cell_offset(level) * lanes; }
+  MAPT_INLINE int64_t width(int level) { return p_.widths[level]; }
+
+  // Marks what the boxes first ... last - 1 of the list touch.
+  void mark(Boxes<T>& boxes, int64_t first, int64_t last) {
+    std::memset(marks_.get(), 0, total_marks(p_));
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t box = boxes.order(i);
+      int32_t low[2], high[2];
+      for (int axis = 0; axis < 2; ++axis) {
+        low[axis] = INT32_MAX, high[axis] = -1;
+        for (int64_t bin = 0; bin < p_.size; ++bin) {
+          const AxisEntry<T>* entries = boxes.entries(box, axis, bin);
+          for (int k = 0; k < boxes.count(box, axis, bin); ++k) {
+            low[axis] = min(low[axis], entries[k].cell);
+            high[axis] = max(high[axis], entries[k].cell);
+          }
+        }
+      }
+      if (high[1] < 0) continue;
+      const int level = boxes.level(box);
+      for (int64_t y = low[0]; y <= high[0]; ++y) {
+        std::memset(segment(level, y, low[1] / lanes), 1, high[1] / lanes - low[1] / lanes + 1);
+      }
+    }
+  }
+
+  // Reads the marked segments of channels first_channel ... of an image.
+  void read(int64_t image, int64_t first_channel) {
+    each_segment([&](int level, int64_t y, int64_t x, int64_t columns) {
+      if (!*segment(level, y, x / lanes)) return;
+      const int64_t pixels = p_.heights[level] * p_.widths[level];
+      const int64_t used = min(lanes, p_.channels - first_channel);
+      const T* plane = p_.features[level] + (image * p_.channels + first_channel) * pixels + y * p_.widths[level] + x;
+      Vec<T> square[lanes];
+      for (int64_t c = 0; c < lanes; ++c) square[c] = c < used ? load(plane + c * pixels, columns) : Vec<T>{};
+      transpose<T>(square);
+      T* cells = this->level(level) + (y * p_.widths[level] + x) * lanes;
+      for (int64_t i = 0; i < columns; ++i) store(cells + i * lanes, square[i]);
+    });
+  }
+
+  void clear() {
+    each_segment([&](int level, int64_t y, int64_t x, int64_t columns) {
+      if (!*segment(level, y, x / lanes)) return;
+      T* cells = this->level(level) + (y * p_.widths[level] + x) * lanes;
+      for (int64_t i = 0; i < columns; ++i) store(cells + i * lanes, Vec<T>{});
+    });
+  }
+
+  // Writes every cell of the channels' planes, zeros where nothing is marked.
+  void write(T* const* grads, int64_t image, int64_t first_channel) {
+    each_segment([&](int level, int64_t y, int64_t x, int64_t columns) {
+      const int64_t pixels = p_.heights[level] * p_.widths[level];
+      const int64_t used = min(lanes, p_.channels - first_channel);
+      T* plane = grads[level] + (image * p_.channels + first_channel) * pixels + y * p_.widths[level] + x;
+      Vec<T> square[lanes] = {};
+      if (*segment(level, y, x / lanes)) {
+        const T* cells = this->level(level) + (y * p_.widths[level] + x) * lanes;
+        for (int64_t i = 0; i < columns; ++i) square[i] = load(cells + i * lanes);
+        transpose<T>(square);
+      }
+      for (int64_t c = 0; c < used; ++c) store(plane + c * pixels, square[c], columns);
+    });
+  }
+
+ private:
+  static constexpr int64_t lanes = kLanes<T>;
+
+  static int64_t total_cells(const RoiAlign<T>& p) {
+    int64_t total = 0;
+    for (int l = 0; l < kLevels; ++l) total += p.heights[l] * p.widths[l];
+    return total;
+  }
+  static int64_t total_marks(const RoiAlign<T>& p) {
+    int64_t total = 0;
+    for (int l = 0; l < kLevels; ++l) total += p.heights[l] * ceil_div(p.widths[l], lanes);
+    return total;
+  }
+  MAPT_INLINE int64_t cell_offset(int level) {
+    int64_t offset = 0;
+    for (int l = 0; l < level; ++l) offset += p_.heights[l] * p_.widths[l];
+    return offset;
+  }
+  MAPT_INLINE unsigned char* segment(int level, int64_t y, int64_t i) {
+    int64_t offset = 0;
+    for (int l = 0; l < level; ++l) offset += p_.heights[l] * ceil_div(p_.widths[l], lanes);
+    return marks_.get() + offset + y * ceil_div(p_.widths[level], lanes) + i;
+  }
+
+  template <class F>
+  MAPT_INLINE void each_segment(const F& visit) {
+    for (int l = 0; l < kLevels; ++l) {
+      for (int64_t y = 0; y < p_.heights[l]; ++y) {
+        for (int64_t x = 0; x < p_.widths[l]; x += lanes) visit(l, y, x, min(lanes, p_.widths[l] - x));
+      }
+    }
+  }
+
+  const RoiAlign<T>& p_;
+  Scratch<T> cells_;
+  Scratch<unsigned char> marks_;
+};
+
+// Calls visit(bin, y entries, their count, x entries, their count) for every bin of a box.
+template <class T, class F>
+MAPT_INLINE void each_bin(Boxes<T>& boxes, int64_t box, int64_t size, const F& visit) {
+  for (int64_t by = 0; by < size; ++by) {
+    const AxisEntry<T>* ys = boxes.entries(box, 0, by);
+    const int y_count = boxes.count(box, 0, by);
+    for (int64_t bx = 0; bx < size; ++bx) {
+      visit(by * size + bx, ys, y_count, boxes.entries(box, 1, bx), boxes.count(box, 1, bx));
+    }
+  }
+}
+
+MAPT_END

@@ -1,0 +1,164 @@
+// RoIAlign over the pyramid on the CPU, forward and backward.
+//
+// A task owns kLanes channels of one image: it brings the parts of the levels that boxes touch into [cell][lane] order,
+// where they stay in the cache, and pools all boxes from there. Bins are products of two axes, whose cells and weights
+// are computed once per box.
+#pragma once
+
+#include "cpu/kernel.h"
+#include "operators/roi_align/boxes.h"
+
+MAPT_BEGIN
+
+// One box: bins[bin][lane].
+template <class T>
+MAPT_INLINE void pool_box(Boxes<T>& boxes, Slices<T>& slices, int64_t box, int64_t size, T* bins) {
+  constexpr int64_t lanes = kLanes<T>;
+  const int level = boxes.level(box);
+  const T* cells = slices.level(level);
+  const int64_t width = slices.width(level);
+  each_bin(boxes, box, size,
+           [=](int64_t bin, const AxisEntry<T>* ys, int y_count, const AxisEntry<T>* xs, int x_count) {
+             Vec<T> total{};
+             for (int i = 0; i < y_count; ++i) {
+               const T* row = cells + ys[i].cell * width * lanes;
+               Vec<T> part{};
+               for (int k = 0; k < x_count; ++k) part += xs[k].weight * load(row + xs[k].cell * lanes);
+               total += ys[i].weight * part;
+             }
+             store(bins + bin * lanes, total);
+           });
+}
+
+// bins[bin][lane] to rows[lane][bin], without a gap between rows; one vector behind their end may be written.
+template <class T>
+MAPT_INLINE void bins_to_rows(const T* bins, int64_t count, T* rows) {
+  constexpr int64_t lanes = kLanes<T>;
+  // The last vector of a row reaches into the next one, whose first vector is stored later: hence backwards.
+  for (int64_t first = (count - 1) / lanes * lanes; first >= 0; first -= lanes) {
+    Vec<T> square[lanes];
+    for (int64_t i = 0; i < lanes; ++i) square[i] = first + i < count ? load(bins + (first + i) * lanes) : Vec<T>{};
+    transpose<T>(square);
+    for (int64_t c = 0; c < lanes; ++c) store(rows + c * count + first, square[c]);
+  }
+}
+
+template <class T>
+MAPT_INLINE void rows_to_bins(const T* rows, int64_t count, int64_t used, T* bins) {
+  constexpr int64_t lanes = kLanes<T>;
+  for (int64_t first = 0; first < count; first += lanes) {
+    Vec<T> square[lanes];
+    const int64_t left = min(lanes, count - first);
+    for (int64_t c = 0; c < lanes; ++c) {
+      const int64_t at = c * count + first;
+      square[c] = c < used ? load(rows + at, min(lanes, used * count - at)) : Vec<T>{};
+    }
+    transpose<T>(square);
+    for (int64_t i = 0; i < left; ++i) store(bins + (first + i) * lanes, square[i]);
+  }
+}
+
+template <class T>
+MAPT_INLINE void copy_out(T* to, const T* from, int64_t count, bool streaming) {
+  if (!streaming || !is_aligned(to)) {
+    std::memcpy(to, from, count * sizeof(T));
+    return;
+  }
+  int64_t i = 0;
+  for (; i + kLanes<T> <= count; i += kLanes<T>) stream(to + i, load(from + i));
+  for (; i < count; ++i) to[i] = from[i];
+}
+
+// Lists of boxes are cut where an image has too few groups of channels to keep many threads busy.
+constexpr int64_t kRoiTasks = 16;
+
+template <class T>
+void roi_align(const RoiAlign<T>& p, const Parallel& parallel) {
+  constexpr int64_t lanes = kLanes<T>;
+  const int64_t groups = ceil_div(p.channels, lanes), bins = p.size * p.size;
+  if (p.count == 0 || groups == 0 || bins == 0) return;
+  Boxes<T> boxes(p);
+  if (boxes.begin(p.batch) < p.count) std::memset(p.out, 0, p.count * p.channels * bins * sizeof(T));
+  if (p.batch == 0) return;
+  const int64_t parts = p.count >= 64 ? max<int64_t>(1, kRoiTasks / (p.batch * groups)) : 1;
+  const bool streaming = p.count * p.channels * bins * static_cast<int64_t>(sizeof(T)) >= kStreamBytes;
+  parallel_for(parallel, p.batch * groups * parts, [&, parts, groups, bins, streaming](int64_t begin, int64_t end) {
+    Slices<T> slices(p);
+    Scratch<T> pooled(bins, lanes), rows(bins + 1, lanes);
+    int64_t marked = -1;
+    for (int64_t task = begin; task < end; ++task) {
+      // Groups change fastest, so that marks serve several tasks.
+      const int64_t group = task % groups, list = task / groups, image = list / parts, part = list % parts;
+      const int64_t length = boxes.begin(image + 1) - boxes.begin(image);
+      const int64_t first = boxes.begin(image) + length * part / parts;
+      const int64_t last = boxes.begin(image) + length * (part + 1) / parts;
+      if (first == last) continue;
+      if (marked != list) slices.mark(boxes, first, last);
+      marked = list;
+      slices.read(image, group * lanes);
+      const int64_t used = min(lanes, p.channels - group * lanes);
+      for (int64_t i = first; i < last; ++i) {
+        const int64_t box = boxes.order(i);
+        pool_box(boxes, slices, box, p.size, pooled.get());
+        bins_to_rows(pooled.get(), bins, rows.get());
+        copy_out(p.out + (box * p.channels + group * lanes) * bins, rows.get(), used * bins, streaming);
+      }
+    }
+    if (streaming) stream_end();
+  });
+}
+
+// Adds one box's gradient, bins[bin][lane], to the slices.
+template <class T>
+MAPT_INLINE void spread_box(Boxes<T>& boxes, Slices<T>& slices, int64_t box, int64_t size, const T* bins) {
+  constexpr int64_t lanes = kLanes<T>;
+  const int level = boxes.level(box);
+  T* cells = slices.level(level);
+  const int64_t width = slices.width(level);
+  each_bin(boxes, box, size,
+           [=](int64_t bin, const AxisEntry<T>* ys, int y_count, const AxisEntry<T>* xs, int x_count) {
+             const Vec<T> gradient = load(bins + bin * lanes);
+             for (int i = 0; i < y_count; ++i) {
+               T* row = cells + ys[i].cell * width * lanes;
+               const Vec<T> part = ys[i].weight * gradient;
+               for (int k = 0; k < x_count; ++k) {
+                 T* cell = row + xs[k].cell * lanes;
+                 store(cell, load(cell) + xs[k].weight * part);
+               }
+             }
+           });
+}
+
+// A task owns its part of the gradient, and boxes come in their order: the same bits for any number of threads.
+template <class T>
+void roi_align_backward(const RoiAlignGrad<T>& g, const Parallel& parallel) {
+  constexpr int64_t lanes = kLanes<T>;
+  const RoiAlign<T>& p = g.forward;
+  const int64_t groups = ceil_div(p.channels, lanes), bins = p.size * p.size;
+  if (p.batch == 0 || groups == 0) return;
+  Boxes<T> boxes(p);
+  parallel_for(parallel, p.batch * groups, [&, groups, bins](int64_t begin, int64_t end) {
+    Slices<T> slices(p);
+    Scratch<T> gradient(bins, lanes);
+    int64_t marked = -1;
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t group = task % groups, image = task / groups;
+      const int64_t first = boxes.begin(image), last = boxes.begin(image + 1);
+      if (marked != image) slices.mark(boxes, first, last);
+      marked = image;
+      slices.clear();
+      const int64_t used = min(lanes, p.channels - group * lanes);
+      for (int64_t i = first; i < last; ++i) {
+        const int64_t box = boxes.order(i);
+        rows_to_bins(g.grad_out + (box * p.channels + group * lanes) * bins, bins, used, gradient.get());
+        spread_box(boxes, slices, box, p.size, gradient.get());
+      }
+      slices.write(g.grads, image, group * lanes);
+    }
+  });
+}
+
+MAPT_CPU_KERNEL(RoiAlign, roi_align)
+MAPT_CPU_KERNEL(RoiAlignGrad, roi_align_backward)
+
+MAPT_END

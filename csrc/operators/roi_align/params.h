@@ -1,0 +1,27 @@
+// RoIAlign over the pyramid: the parameters of its kernels. common/params.h says what holds for all parameters.
+#pragma once
+
+#include "common/params.h"
+
+namespace mapt {
+
+constexpr int kLevels = 4;
+
+// RoIAlign over the pyramid: each box on the level of its area, half-pixel aligned.
+template <class T, class C = T>
+struct RoiAlign {
+  const T* features[kLevels];  // (batch, channels, heights[l], widths[l]); not read by the backward kernel
+  const C* boxes;              // (count, 5): batch index, x1, y1, x2, y2 in input pixels
+  T* out;                      // (count, channels, size, size)
+  int64_t heights[kLevels], widths[kLevels], strides[kLevels];
+  int64_t batch, channels, count, size, sampling_ratio;
+};
+
+template <class T>
+struct RoiAlignGrad {
+  RoiAlign<T> forward;  // `features` and `out` are not read
+  const T* grad_out;    // (count, channels, size, size)
+  T* grads[kLevels];    // as features
+};
+
+}  // namespace mapt

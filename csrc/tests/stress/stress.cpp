@@ -1,0 +1,59 @@
+// Runs every kernel on awkward sizes and hostile numbers, for AddressSanitizer and UBSan (`make sanitize`): the CPU's,
+// and those for CUDA as loops. All buffers have exactly the size that params.h names or the kernel asks for. Also: the
+// same bits from one thread and from three, and from a grid run first to last and last to first.
+#include "tests/stress/stress.h"
+
+#include <cstdio>
+#include <thread>
+
+#include "shim/grid.h"
+
+namespace stress {
+namespace {
+
+using mapt::Parallel;
+
+void serial(void*, int64_t tasks, Parallel::Body body, void* context) { body(context, 0, tasks); }
+
+void three_threads(void*, int64_t tasks, Parallel::Body body, void* context) {
+  std::vector<std::thread> threads;
+  for (int64_t i = 0; i < 3; ++i) {
+    const int64_t begin = tasks * i / 3, end = tasks * (i + 1) / 3;
+    if (begin < end) threads.emplace_back([=] { body(context, begin, end); });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+const Parallel kSerial = {serial, nullptr}, kThreads = {three_threads, nullptr};
+
+std::vector<Case>& cases() {
+  static std::vector<Case> all;
+  return all;
+}
+
+int failures = 0;
+
+}  // namespace
+
+const Parallel& prepare(Runner runner) {
+  shim::backwards = runner == kGridBackwards;
+  return runner == kOneThread ? kSerial : kThreads;
+}
+
+void check_bits(const char* what, const void* a, const void* b, size_t bytes) {
+  if (bytes == 0 || std::memcmp(a, b, bytes) == 0) return;
+  std::printf("%s: other bits with other threads\n", what);
+  ++failures;
+}
+
+Register::Register(Case run) { cases().push_back(run); }
+
+}  // namespace stress
+
+int main() {
+  for (const stress::Case run : stress::cases()) {
+    for (const bool hostile : {false, true}) run(hostile);
+  }
+  std::printf("%s: %s\n", mapt::isa_name(), stress::failures ? "failed" : "clean");
+  return stress::failures != 0;
+}
