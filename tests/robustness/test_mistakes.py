@@ -320,6 +320,8 @@ def test_what_lies_in_a_folder_and_is_no_file_is_refused(
     (folder / "decisions.jsonl").write_text(json.dumps(row))
     name = what if "." in what else "000000.png"
     (folder / name).unlink(missing_ok=True)
+    if what in ("a label", "a prediction"):
+        (folder / "000001.png").write_bytes((labels / "0000" / "000001.png").read_bytes())
     special(kind, folder / name)
     commands: dict[str, tuple[Any, ...]] = {
         "a frame": ("track", folder, "--model", shipped_weights(), "--out", tmp_path / "out"),
