@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def check(title: str, *needed: Need, limit: float = 60) -> Check:
-    return Check("gpu_group", title, needed, limit, "for a test", package="tests.bench")
+    return Check("gpu_group", title, needed, limit, "for a test", package="tests.bench.gpu")
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., CheckR
 def test_it_goes_on_after_every_kind_of_end(run: Callable[..., CheckRun]) -> None:
     titles = ["good", "faulty", "raising", "aborting", "leaving", "skipping", "good"]
     # The last one under another name, so that all are told apart.
-    last = Check("gpu_group", "good", (), 60, "the last", package="tests.bench")
+    last = Check("gpu_group", "good", (), 60, "the last", package="tests.bench.gpu")
     seen: list[str] = []
     result = run(*map(check, titles[:-1]), last, told=lambda c, t: seen.append(t["status"]))
     assert seen == ["passed", "failed", "failed", "died", "died", "skipped", "passed"]
@@ -108,7 +108,7 @@ def test_what_the_machine_lacks_is_not_started(run: Callable[..., CheckRun]) -> 
 
 
 def test_a_module_that_does_not_import_is_a_failure(run: Callable[..., CheckRun]) -> None:
-    broken = Check("no_such_group", "any", (), 60, "nothing", package="tests.bench")
+    broken = Check("no_such_group", "any", (), 60, "nothing", package="tests.bench.gpu")
     told = run(broken).results["no_such_group.any"]
     assert told["status"] == "failed" and "no_such_group" in told["line"]
 
