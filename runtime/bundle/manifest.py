@@ -13,21 +13,16 @@ import json
 import shlex
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from mapt.contract import BY_NAME, SUBGRAPHS, ModelInfo, Thresholds
 from mapt.errors import InputError
 from mapt.runtime.bundle.contents import Contents, inside, read_contents, require_file
 from mapt.runtime.bundle.requirements import read_requirements
-from mapt.runtime.bundle.schema import (
-    EngineStatus,
-    Int8Bound,
-    Lowering,
-    Manifest,
-    Precision,
-    parse_manifest,
-)
 from mapt.runtime.bundle.signature import check_signature
+
+if TYPE_CHECKING:
+    from mapt.runtime.bundle.schema import Int8Bound, Manifest
 
 FORMAT = 6
 MANIFEST = "manifest.json"
@@ -37,6 +32,9 @@ WEIGHTS = "weights.safetensors"
 # Largest sum of two int8 products that every processor holds; beyond it those without VNNI
 # saturate.
 PAIR_LIMIT = 2**15 - 1
+Lowering = Literal["custom", "standard", "gridsample"]
+Precision = Literal["fp32", "fp16", "int8"]
+EngineStatus = Literal["built", "ran", "unproven"]
 LOWERINGS = get_args(Lowering)
 PRECISIONS = get_args(Precision)
 
@@ -126,6 +124,9 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
         InputError: not a bundle, no such key, a missing or wrong signature, an unknown format, key
             or value, a changed manifest, a path outside the folder, a missing or changed file.
     """
+    # pydantic takes a while to import, which a program should not pay for before it loads a bundle.
+    from mapt.runtime.bundle.schema import parse_manifest
+
     path = folder / MANIFEST
     content = _open_manifest(path)  # read once, so that the checked bytes are the bytes in use
     if trust is not None:

@@ -7,15 +7,12 @@ Values that only together make sense, such as sizes and thresholds, are checked 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mapt.errors import InputError
-
-Lowering = Literal["custom", "standard", "gridsample"]
-Precision = Literal["fp32", "fp16", "int8"]
-EngineStatus = Literal["built", "ran", "unproven"]
+from mapt.runtime.bundle.manifest import EngineStatus, Lowering, Precision
 
 
 class _Entry(BaseModel):

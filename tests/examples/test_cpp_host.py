@@ -160,7 +160,7 @@ def test_mistakes_are_one_line(
         ((bundle, tmp_path / "none.ppm"), "cannot be read"),
         ((), "usage"),
         (("--trust", bundle, pictures[0]), "usage"),
-        (("--trust", "", bundle, pictures[0]), "is not a public key"),
+        (("--trust", "", bundle, pictures[0]), "the trusted key is an empty path"),
     ):
         ran = run(host, *arguments)
         assert ran.returncode == 2 and words in ran.stderr and ran.stderr.count("\n") == 1, (
