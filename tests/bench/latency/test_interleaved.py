@@ -237,9 +237,11 @@ def test_labels_are_read_with_the_time_of_their_number_and_bad_ones_are_named(
 def test_a_network_of_other_classes_is_scored_by_its_own(
     mapt: Callable[..., Any], bundle: Path, ort: OrtBackend, street: Path, tmp_path: Path
 ) -> None:
-    seven = replace(ort.info, classes=MOTCHALLENGE_STEP.classes, things=MOTCHALLENGE_STEP.things)
+    names = MOTCHALLENGE_STEP
+    sizes = {**ort.info.sizes, "K": len(names.classes)}
+    seven = replace(ort.info, classes=names.classes, things=names.things, sizes=sizes)
     other = SimpleNamespace(name="seven", info=seven, run=ort.run, providers=ort.providers)
-    with pytest.raises(InputError, match=r"has class \d+, the network knows 0\.\.6"):
+    with pytest.raises(InputError, match=r"has class \d+, motchallenge-step knows 0\.\.6"):
         run_backends([other], street, "val", 10.0)
     folder = shutil.copytree(bundle, tmp_path / "seven")
     manifest = json.loads((folder / MANIFEST).read_text())
@@ -270,7 +272,7 @@ def test_a_process_of_its_own_that_hangs_is_ended(
 def test_a_row_says_why_memory_is_missing_and_limits_are_of_as_many_threads(
     bundle: Path, street: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: Any) -> Any:
+    def fail(**_: Any) -> Any:
         raise RuntimeError("killed")
 
     threads = torch.get_num_threads()
