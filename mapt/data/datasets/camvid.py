@@ -134,4 +134,6 @@ def _open(root: Path, split: str, _: tuple[int, ...], bad: BadFiles) -> Stills:
     return open_camvid(root, split, bad)
 
 
-DATASETS = (Dataset("camvid", "CamVid (research use only)", _open, heights=(360.0, 600.0)),)
+DATASETS = (
+    Dataset("camvid", "CamVid (research use only)", _open, heights=(360.0, 600.0), place=4),
+)

@@ -75,4 +75,6 @@ def _open(root: Path, split: str, _: tuple[int, ...], bad: BadFiles) -> Stills:
     return open_cityscapes(root, split, bad)
 
 
-DATASETS = (Dataset("cityscapes", "Cityscapes (research use only)", _open, heights=(256.0, 768.0)),)
+DATASETS = (
+    Dataset("cityscapes", "Cityscapes (research use only)", _open, heights=(256.0, 768.0), place=3),
+)

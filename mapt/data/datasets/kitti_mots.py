@@ -171,4 +171,4 @@ def _unlabelled(
     return np.where(semantic == BACKGROUND, VOID, semantic).astype(np.uint8), instance
 
 
-DATASETS = (Dataset("kitti_mots", "KITTI-MOTS (research use only)", open_kitti_mots),)
+DATASETS = (Dataset("kitti_mots", "KITTI-MOTS (research use only)", open_kitti_mots, place=2),)

@@ -152,8 +152,12 @@ def _open_motchallenge(root: Path, split: str, intervals: tuple[int, ...], bad: 
 
 
 DATASETS = (
-    Dataset("step", "a KITTI-STEP folder", _open_kitti),
+    Dataset("step", "a KITTI-STEP folder", _open_kitti, place=0),
     Dataset(
-        "motchallenge", "a MOTChallenge-STEP folder", _open_motchallenge, heights=(540.0, 1080.0)
+        "motchallenge",
+        "a MOTChallenge-STEP folder",
+        _open_motchallenge,
+        heights=(540.0, 1080.0),
+        place=1,
     ),
 )

@@ -29,19 +29,21 @@ class Dataset:
         open: gives its samples of a root, a split and intervals tau in frames; files that cannot
             be read go to the last argument. Raises InputError where the root is not its layout.
         heights: pixels that a frame's height is scaled to before it is cropped, least and most.
+        place: among the datasets, lower ones first. The order decides which samples a seed draws.
     """
 
     name: str
     origin: str
     open: Callable[[Path, str, tuple[int, ...], BadFiles], Source]
     heights: Heights = KITTI_HEIGHTS
+    place: int = 100
 
 
 @functools.cache
 def find_datasets() -> tuple[Dataset, ...]:
-    """What the modules of this folder name in `DATASETS`, in the modules' order."""
+    """Return what the modules of this folder name in `DATASETS`, in their order."""
     found: list[Dataset] = []
     package = importlib.import_module(__package__ or "")
     for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
         found += getattr(importlib.import_module(f"{__package__}.{module.name}"), "DATASETS", ())
-    return tuple(found)
+    return tuple(sorted(found, key=lambda dataset: (dataset.place, dataset.name)))
