@@ -21,13 +21,13 @@ import sys, time
 from mapt import cli
 from mapt.data import loader
 
-real = loader.Samples.__getitem__
+real = loader.SampleDataset.__getitem__
 def stuck(self, index):
     if index >= 1:
         open(sys.argv[-1] + ".waiting", "w").close()
         time.sleep(100000)
     return real(self, index)
-loader.Samples.__getitem__ = stuck
+loader.SampleDataset.__getitem__ = stuck
 cli.main()
 """
 SMALL = 'mount -t tmpfs -o size=64k tmpfs /dev/shm && exec "$@"'
