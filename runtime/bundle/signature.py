@@ -32,8 +32,14 @@ def load_private_key(key: Path) -> Any:
     except ImportError:
         raise InputError(f"{key}: {INSTALL}") from None
     try:
-        loaded = load_pem_private_key(key.read_bytes(), None)
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        content = key.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{key}: cannot be read ({error.strerror}); name a private key: {HOW_TO_MAKE}"
+        ) from None
+    try:
+        loaded = load_pem_private_key(content, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise InputError(
             f"{key}: is not a private key ({error}); make one: {HOW_TO_MAKE}"
         ) from None
