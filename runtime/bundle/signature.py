@@ -31,6 +31,8 @@ def load_private_key(key: Path) -> Any:
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except ImportError:
         raise InputError(f"{key}: {INSTALL}") from None
+    if key.exists() and not key.is_file():  # a pipe would be waited for
+        raise InputError(f"{key}: is no file; name a private key: {HOW_TO_MAKE}")
     try:
         content = key.read_bytes()
     except OSError as error:
