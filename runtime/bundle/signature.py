@@ -31,14 +31,7 @@ def load_private_key(key: Path) -> Any:
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except ImportError:
         raise InputError(f"{key}: {INSTALL}") from None
-    if key.exists() and not key.is_file():  # a pipe would be waited for
-        raise InputError(f"{key}: is no file; name a private key: {HOW_TO_MAKE}")
-    try:
-        content = key.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"{key}: cannot be read ({error.strerror}); name a private key: {HOW_TO_MAKE}"
-        ) from None
+    content = _read_key(key, "private")
     try:
         loaded = load_pem_private_key(content, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -48,6 +41,18 @@ def load_private_key(key: Path) -> Any:
     if not isinstance(loaded, Ed25519PrivateKey):
         raise InputError(f"{key}: is not an Ed25519 key; make one: {HOW_TO_MAKE}")
     return loaded
+
+
+def _read_key(key: Path, kind: str) -> bytes:
+    """Read a key's file; a pipe would be waited for."""
+    if key.exists() and not key.is_file() and not key.is_dir():
+        raise InputError(f"{key}: is no file; give a {kind} key: {HOW_TO_MAKE}")
+    try:
+        return key.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{key}: cannot be read ({error.strerror}); give a {kind} key: {HOW_TO_MAKE}"
+        ) from None
 
 
 HOW_TO_MAKE = (
@@ -72,12 +77,9 @@ def load_public_key(key: Path | str) -> Any:
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
     except ImportError:
         raise InputError(f"{key}: {INSTALL}") from None
+    content = _read_key(Path(key), "public")
     try:
-        loaded = load_pem_public_key(Path(key).read_bytes())
-    except OSError as error:
-        raise InputError(
-            f"{key}: cannot be read ({error.strerror}); give a public key: {HOW_TO_MAKE}"
-        ) from None
+        loaded = load_pem_public_key(content)
     except (ValueError, UnsupportedAlgorithm) as error:
         reason = " ".join(str(error).split())
         raise InputError(
