@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mapt.errors import InputError
+from mapt.regular_files import open_regular
 
 _held = set[int]()  # handles of locks, which children forget
 MARK = ".mapt-"  # in the names of what is not whole yet
@@ -113,16 +114,10 @@ def read_file(path: Path, advice: str = "check the path and its permissions") ->
         InputError: missing, unreadable, or no regular file; `advice` ends the message.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # or a pipe would be waited for here
-        with open(handle, "rb") as file:
-            kind = os.fstat(handle).st_mode
-            if not stat.S_ISREG(kind):
-                raise InputError(f"{path}: is {_kind(kind)}, not a regular file; {advice}")
+        with open_regular(path) as file:
             return file.read()
     except (OSError, ValueError) as error:  # a name with a null byte
         reason = error.strerror if isinstance(error, OSError) else error
-        if isinstance(error, OSError) and error.errno == errno.ENXIO:
-            reason = "it is a socket or a device"
         raise InputError(f"{path}: cannot be read ({reason}); {advice}") from None
 
 
@@ -153,13 +148,6 @@ def read_json(path: Path, advice: str = "check the path and its permissions") ->
             else "nested too deep, or a long number"
         )
         raise InputError(f"{path}: is not JSON ({place}); {advice}") from None
-
-
-def _kind(mode: int) -> str:
-    """Name the kind of something that is not a regular file."""
-    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
-    kinds |= dict.fromkeys((stat.S_IFCHR, stat.S_IFBLK), "a device")
-    return kinds.get(stat.S_IFMT(mode), "something else")
 
 
 @contextmanager

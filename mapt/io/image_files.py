@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mapt.errors import InputError
 from mapt.io.atomic_files import atomic_file, read_file
+from mapt.regular_files import open_regular
 
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8"
@@ -122,9 +123,7 @@ def signed_png(data: bytes) -> bytes:
 def is_written_here(path: Path) -> bool:
     """Tell whether `signed_png` made this PNG, so that a newer one may replace it."""
     try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _AUTHOR in file.read(HEADER + len(_AUTHOR) + 8)
     except OSError:
         return False

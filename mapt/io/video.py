@@ -5,21 +5,20 @@ Every frame has the time that the container gives it. Damage is reported.
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
+from mapt.regular_files import open_regular
 
 INDEXED = "mov,mp4"  # the containers whose index counts the frames
 MISCOUNTED = 3  # frames by which such a count may be wrong
@@ -237,27 +236,23 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
         raise InputError(f"{path}: videos need PyAV; pip install 'mapt[video]'") from None
     av.logging.set_level(av.logging.PANIC)  # what it has to say comes as an exception
     try:
-        kind = path.stat().st_mode
-        if not stat.S_ISREG(kind):
-            raise InputError(f"{path}: is no regular file; give a video file")
-        # By its descriptor: FFmpeg takes no name that is not UTF-8.
-        file = open(os.open(path, os.O_RDONLY), "rb")
+        file = open_regular(path)  # FFmpeg takes no name that is not UTF-8
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     with file:
         try:
             container = av.open(file)
         except av.error.FFmpegError as error:
-            raise InputError(f"{path}: {_not_a_video(path, error)}") from None
+            raise InputError(f"{path}: {_not_a_video(file, error)}") from None
         with container:
             if not container.streams.video:
                 raise InputError(f"{path}: has no video in it; give a video, or a folder of frames")
             yield container, container.streams.video[0]
 
 
-def _not_a_video(path: Path, error: Exception) -> str:
-    with path.open("rb") as file:
-        head = file.read(12)
+def _not_a_video(file: BinaryIO, error: Exception) -> str:
+    file.seek(0)
+    head = file.read(12)
     if head[4:8] == b"ftyp":  # its index comes last, and is not there
         return "has no index (moov): its recording or copy did not end; copy it again, or repair it"
     return (

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mapt.errors import InputError
+from mapt.regular_files import open_regular
 
 BLOCK = 1 << 20  # bytes
 
@@ -38,7 +39,8 @@ class Contents:
         if path in self.kept:
             return self.kept[path]
         try:
-            content = path.read_bytes()
+            with open_regular(path) as file:
+                content = file.read()
         except OSError as error:
             raise _unreadable(path, error) from None
         if path in self.hashes:
@@ -71,7 +73,7 @@ def sha256(path: Path) -> str:
     """
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             while block := file.read(BLOCK):  # hashlib.file_digest came with Python 3.11
                 digest.update(block)
     except OSError as error:

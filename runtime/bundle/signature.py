@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mapt.errors import InputError
+from mapt.regular_files import open_regular
 
 INSTALL = "signatures need the package cryptography; pip install 'mapt[sign]'"
 
@@ -44,11 +45,9 @@ def load_private_key(key: Path) -> Any:
 
 
 def _read_key(key: Path, kind: str) -> bytes:
-    """Read a key's file; a pipe would be waited for."""
-    if key.exists() and not key.is_file() and not key.is_dir():
-        raise InputError(f"{key}: is no file; give a {kind} key: {HOW_TO_MAKE}")
     try:
-        return key.read_bytes()
+        with open_regular(key) as file:
+            return file.read()
     except OSError as error:
         raise InputError(
             f"{key}: cannot be read ({error.strerror}); give a {kind} key: {HOW_TO_MAKE}"

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from mapt.contract import BY_NAME, ModelInfo, Thresholds
 from mapt.errors import InputError
+from mapt.regular_files import open_regular
 from mapt.runtime.backends.protocol import Backend, Tensors
 from mapt.runtime.frame import PanopticFrame
 from mapt.runtime.monitoring.deadline import ORDER, Estimates, Head
@@ -260,7 +261,7 @@ class Replayer:
     def _read(self, kind: str) -> tuple[dict[str, Any], Arrays]:
         """The next blob."""
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 file.seek(self._offset)
                 head = file.read(_LENGTH.size)
                 if not head and kind == "RECF":

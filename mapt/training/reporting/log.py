@@ -25,6 +25,7 @@ from rich.progress import (
 
 from mapt.app.visualize import Image, write_picture
 from mapt.io.atomic_files import atomic_file, write_json
+from mapt.regular_files import open_regular
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -42,10 +43,11 @@ _NOTE = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
 def is_run(folder: Path) -> bool:
     """Tell whether a run began in this folder, by its log."""
     path = folder / LOG
-    if not path.is_file():
+    try:
+        with open_regular(path) as file:
+            return _NOTE.match(file.read(32)) is not None
+    except OSError:
         return False
-    with path.open("rb") as file:
-        return _NOTE.match(file.read(32)) is not None
 
 
 class SilentLog:
