@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -16,24 +12,24 @@ from numpy.typing import NDArray
 from mapt.errors import InputError, shown
 from mapt.runtime.association.tracks import Association, TrackTable
 from mapt.runtime.association_inputs import compute_association_inputs
-from mapt.runtime.backends.choice import BackendName, check_name, open_backend
+from mapt.runtime.backends.choice import BackendName, check_name
 from mapt.runtime.backends.ort_providers import check_device
 from mapt.runtime.backends.protocol import Backend, Device, Options
-from mapt.runtime.bundle.manifest import read_bundle
-from mapt.runtime.errors import BusyError, OutputError, StepError, documented
+from mapt.runtime.errors import OutputError, StepError, documented
 from mapt.runtime.frame import PanopticFrame
 from mapt.runtime.label_rendering import Identified, label_frame, render_labels
-from mapt.runtime.monitoring import interpreter_exit as leaving
+from mapt.runtime.loading import SizeChoice, Wish, open_network
 from mapt.runtime.monitoring.deadline import Estimates, check_deadline
 from mapt.runtime.monitoring.health import Health, HealthRecord, Status
 from mapt.runtime.monitoring.output_monitor import alarms, look_at
 from mapt.runtime.monitoring.timestamps import check_stamp, whole
+from mapt.runtime.monitoring.turn import Turn
 from mapt.runtime.perception.fusion import fuse
+from mapt.runtime.perception.input_use import warn_of_waste
 from mapt.runtime.perception.pipeline import Clock, perceive
 from mapt.runtime.perception.preprocess import check_image, fit, to_input
-from mapt.runtime.perception.self_test import self_test
 from mapt.runtime.perception.stuff import absorb_small_stuff
-from mapt.runtime.perception.warm_up import Scene, import_scipy, rehearse, run_blank
+from mapt.runtime.perception.warm_up import Scene, import_scipy, rehearse
 from mapt.runtime.perception.workspace import Workspace
 from mapt.runtime.persistence.state import TrackerState, model_id, restore, save
 
@@ -54,6 +50,9 @@ class PanopticTracker:
         model: what saved states belong to; empty: derived from what the backend says of its
             network.
 
+    Attributes:
+        size_choice: how `load` chose the input size for the camera's frames; None: it did not.
+
     Raises:
         InputError: an unknown association, or a limit of objects that is no whole number from 1 on.
         TypeError: from pickling or copying it; `save_state` gives bytes.
@@ -73,6 +72,7 @@ class PanopticTracker:
                 f"max_objects is {shown(max_objects)}; give at least 1, or None for all {slots}"
             )
         self.backend = backend
+        self.size_choice: SizeChoice | None = None
         self.association = association
         self.stuff = tuple(
             c for c in range(len(backend.info.classes)) if c not in backend.info.things
@@ -82,9 +82,7 @@ class PanopticTracker:
         limits = backend.info.thresholds
         self._empty = TrackTable(limits, association, limits.tracks_per_object * self.max_objects)
         self._state = TrackerState(self._empty)
-        self._turn = threading.Lock()  # and the process whose thread has the turn
-        self._holder = 0
-        leaving.watch(self._turn)
+        self._turn = Turn()
         replayed: Estimates | None = getattr(backend, "estimates", None)
         self._estimates = replayed or Estimates(limits.deadline_reserve)
         # A host's own backend may not say what runs its subgraphs.
@@ -106,13 +104,16 @@ class PanopticTracker:
         *,
         device: Device = "auto",
         tf32: bool = False,
+        frame: tuple[int, int] | None = None,
+        budget_ms: float | None = None,
     ) -> PanopticTracker:
         """Open a bundle written by `mapt export`.
 
         The bundle is read completely, so its folder may change afterwards.
 
         Args:
-            bundle_dir: its folder; every file is checked against the manifest's SHA-256 first.
+            bundle_dir: its folder; every file is checked against the manifest's SHA-256 first. Of
+                several input sizes, `BUNDLE/HxW` names one.
             backend: "ort", "tensorrt", "openvino", or "auto": TensorRT where bundle and machine
                 have all it needs, else ONNX Runtime; what it chose is logged once.
             threads: of the network; None, or more than that: as many as cores that this process may
@@ -127,6 +128,10 @@ class PanopticTracker:
                 installation have all it needs; `health().providers` says what runs.
             tf32: let ONNX Runtime's CUDA provider round the inputs of float32 products and
                 convolutions to TF32.
+            frame: (height, width) of the camera's images: of several input sizes, the best one for
+                them is taken, see `size_choice`. None: the bundle's first size.
+            budget_ms: milliseconds that a step may take: the best size is taken whose steps, timed
+                here, keep it, or else the quickest.
 
         Raises:
             InputError: not a bundle, a changed file, a missing or wrong key or signature, a backend
@@ -140,13 +145,18 @@ class PanopticTracker:
             import_scipy()
             check_name(backend)
             check_device(device)
-            bundle = read_bundle(Path(bundle_dir), trust)
-            chosen = open_backend(bundle, backend, Options(threads, device, tf32))
-            if test and bundle.golden:
-                self_test(chosen, bundle)
-            else:
-                run_blank(chosen)
-            tracker = cls(chosen, association, max_objects, bundle.id)
+            opened = open_network(
+                Path(bundle_dir),
+                backend,
+                Options(threads, device, tf32),
+                Wish(frame, budget_ms),
+                lambda opened: cls(opened.backend, association, max_objects).step,
+                trust=trust,
+                test=test,
+            )
+            bundle = opened.bundle
+            tracker = cls(opened.backend, association, max_objects, bundle.id)
+            tracker.size_choice = opened.choice
             rehearsal = cls(Scene(bundle.info), association, max_objects)
             rehearsal._workspace = tracker._workspace  # laid out here, for the frames that come
             rehearse(rehearsal)
@@ -163,7 +173,7 @@ class PanopticTracker:
         Raises:
             BusyError: another thread is in `step`.
         """
-        with self._alone():
+        with self._turn.taken():
             self._state = self._state.cut()
 
     def save_state(self) -> bytes:
@@ -183,7 +193,7 @@ class PanopticTracker:
             StateError: damaged or foreign bytes; the state is as before.
             BusyError: another thread is in `step`.
         """
-        with self._alone():
+        with self._turn.taken():
             self._state = restore(data, self.model, self.backend.info, self._empty)
 
     def health(self) -> Health:
@@ -214,7 +224,7 @@ class PanopticTracker:
 
         Whatever is raised, the state is exactly as before.
         """
-        with self._alone():
+        with self._turn.taken():
             self._record.begin()
             try:
                 check_image(image)
@@ -241,27 +251,6 @@ class PanopticTracker:
             " bytes"
         )
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        leaving.stay_out()
-        mine = False
-        try:
-            mine = self._turn.acquire(blocking=False)
-            if not mine and self._holder != os.getpid():
-                raise BusyError(
-                    "this process was forked while a step ran, which never ends here; load a"
-                    " tracker in it"
-                )
-            if not mine:
-                raise BusyError(
-                    "another thread is in this tracker; give each thread its own, or take turns"
-                )
-            self._holder = os.getpid()
-            yield
-        finally:
-            if mine:
-                self._turn.release()
-
     @documented(StepError, "the frame cannot be labelled", "frame dropped")
     def _next(
         self, image: NDArray[np.uint8], stamp: int, deadline_ms: float | None
@@ -279,6 +268,7 @@ class PanopticTracker:
         with clock.stage("frame"):
             with clock.stage("preprocess"):  # 1. one place where pixels become the network's input
                 letterbox = fit(*size, info.height, info.width)
+                warn_of_waste(letterbox, info.height, info.width)
                 pixels = to_input(image, letterbox, info.height, info.width, workspace)
                 look = look_at(pixels, letterbox, limits)
             seen = perceive(self.backend, pixels, clock)  # 2. backbone, semantic and instance heads

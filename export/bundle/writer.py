@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from mapt.contract import ModelInfo
 from mapt.errors import InputError
+from mapt.export.bundle.engine_files import build_bundle_engines, list_engine_files
 from mapt.export.bundle.manifest import write_manifest
 from mapt.export.lowering.folded_subgraphs import list_subgraphs
-from mapt.export.lowering.graph_rewriter import static_shapes
 from mapt.export.lowering.lowering import Device, Lowering
-from mapt.export.lowering.matmul_free import remove_products
 from mapt.export.lowering.tracing import finish, trace
 from mapt.export.precision.mixed_precision import (
     Frames,
@@ -31,7 +31,7 @@ from mapt.export.precision.mixed_precision import (
     report,
 )
 from mapt.export.precision.saturation import worst_pair_sum
-from mapt.export.tensorrt.engines import Engine, build_engines, find_targets
+from mapt.export.tensorrt.engines import Engine, find_targets
 from mapt.io.atomic_folders import Ours, nothing, published
 from mapt.model.network import Network
 from mapt.model.subgraphs import model_info
@@ -39,7 +39,7 @@ from mapt.model.weights import load_weights, save_weights
 from mapt.ops.nodes import DOMAIN, VERSION
 from mapt.runtime.backends.operators import library_for
 from mapt.runtime.backends.ort import OrtBackend
-from mapt.runtime.bundle.manifest import GOLDEN, MANIFEST, SIGNATURE, WEIGHTS, Bundle, EngineFile
+from mapt.runtime.bundle.manifest import GOLDEN, MANIFEST, SIGNATURE, WEIGHTS, Bundle
 from mapt.runtime.bundle.requirements import check_requirements, onnxruntime_version, required
 from mapt.runtime.bundle.signature import load_private_key, sign_file
 from mapt.runtime.perception.self_test import write_golden
@@ -66,6 +66,8 @@ class Request:
         sign: private Ed25519 key (PEM) that signs the manifest.
         device: what graphs with MAPT's own operators are for, see
             `mapt.export.lowering.lowering.lower`.
+        weights: put the weights into the bundle, which measuring and exporting again need.
+        coarse: the golden picture has fewer details, so that it takes less space.
     """
 
     size: tuple[int, int] | None = None
@@ -76,6 +78,8 @@ class Request:
     timing_cache: Path | None = None
     sign: Path | None = None
     device: Device = "cpu"
+    weights: bool = True
+    coarse: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,18 @@ def export_bundle(
             program, not of its user.
     """
     request = request or Request()
+    targets = check_request(request, out)
+    network = load_weights(weights, size=request.size)
+    with published(out, named_in(out)) as folder:
+        return write_bundle(network, folder, request, targets, on_progress or (lambda _: None))
+
+
+def check_request(request: Request, out: Path) -> tuple[str, ...] | None:
+    """Check before the work what a request needs, and return the targets of its engines.
+
+    Raises:
+        InputError: as `export_bundle`.
+    """
     if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: exists and is not a bundle; choose another --out")
     if request.sign:
@@ -142,24 +158,24 @@ def export_bundle(
         {"onnxruntime": here} if here else {},
         f"--ops {request.lowering}",
     )
-    targets = None if request.targets is None else engine_targets(request.targets)
-    network = load_weights(weights, size=request.size)
-    with published(out, _named_in(out)) as folder:
-        return _write(network, folder, request, targets, on_progress or (lambda _: None))
+    return None if request.targets is None else engine_targets(request.targets)
 
 
-def _named_in(bundle: Path) -> Ours:
+def named_in(bundle: Path) -> Ours:
     """Return a test for the files of a bundle that its manifest names.
 
     All other files in the folder belong to its user.
     """
+    names = {MANIFEST, SIGNATURE}
     try:
         manifest = json.loads((bundle / MANIFEST).read_bytes())
-        entries = [
-            *manifest["subgraphs"].values(),
-            *(e for own in manifest["engines"].values() for e in own.values()),
-        ]
-        names = {MANIFEST, SIGNATURE, *manifest["files"], *(entry["file"] for entry in entries)}
+        for part in (manifest, *manifest.get("inputs", ())):
+            engines = part.get("engines", {}).values()
+            entries = [
+                *part.get("subgraphs", {}).values(),
+                *(e for o in engines for e in o.values()),
+            ]
+            names |= {*part["files"], *(entry["file"] for entry in entries)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return nothing
     return names.__contains__
@@ -177,13 +193,14 @@ def engine_targets(wanted: tuple[str, ...]) -> tuple[str, ...]:
     return wanted or tuple(t for t in TARGETS if t in possible) or possible
 
 
-def _write(
+def write_bundle(
     network: Network,
     folder: Path,
     request: Request,
     targets: tuple[str, ...] | None,
     on_progress: Callable[[str], None],
 ) -> Exported:
+    """Write a bundle of one input size into an empty folder; see `export_bundle`."""
     info = model_info(network.config, network.backbone.channels[2])
     parameters: dict[str, int] = {}
     graphs: dict[str, Path] = {}
@@ -205,8 +222,10 @@ def _write(
         bundle = Bundle(
             folder, "", info, request.lowering, request.precision, graphs, {}, operators=operators
         )
-        save_weights(folder / WEIGHTS, network)
-        files = [WEIGHTS, GOLDEN]
+        files = [GOLDEN]
+        if request.weights:
+            save_weights(folder / WEIGHTS, network)
+            files.append(WEIGHTS)
         lowered = None
         kept = tuple[str, ...]()
         if request.precision != "fp32":
@@ -218,10 +237,11 @@ def _write(
         precisions: dict[str, str] = {
             name: request.precision if name in kept else "fp32" for name in graphs
         }
-        engines, refused = _engines(
-            Path(scratch), precisions, folder, targets or (), request, on_progress
+        engines, refused = build_bundle_engines(
+            Path(scratch), precisions, folder, targets or (), request.timing_cache, on_progress
         )
-    write_golden(folder / GOLDEN, OrtBackend(bundle, device="cpu"), _golden_image(info))
+    image = _golden_image(info, request.coarse)
+    write_golden(folder / GOLDEN, OrtBackend(bundle, device="cpu"), image)
     identity = write_manifest(
         folder,
         info,
@@ -231,7 +251,7 @@ def _write(
         precision=request.precision,
         precisions=precisions,
         versions={name: importlib.metadata.version(name) for name in LIBRARIES},
-        engines=_entries(engines, folder),
+        engines=list_engine_files(engines, folder),
         operators=operators,
         pair_sums=_pair_sums(graphs, precisions),
     )
@@ -271,53 +291,9 @@ def _lower(
     return lowered, lowered.verdict.kept
 
 
-def _entries(engines: list[Engine], folder: Path) -> dict[str, dict[str, EngineFile]]:
-    """The manifest's entries, by target and subgraph."""
-    entries: dict[str, dict[str, EngineFile]] = {}
-    for engine in engines:
-        entry = EngineFile(folder / engine.file, engine.library, "built", engine.layers)
-        entries.setdefault(engine.target, {})[engine.subgraph] = entry
-    return entries
-
-
-def _engines(
-    scratch: Path,
-    precisions: dict[str, str],
-    folder: Path,
-    targets: tuple[str, ...],
-    request: Request,
-    on_progress: Callable[[str], None],
-) -> tuple[list[Engine], tuple[str, ...]]:
-    """Build engines of the graphs in `scratch`.
-
-    The engine of a graph in a lower precision may fail to build. It is then reported in a line.
-    """
-    engines = list[Engine]()
-    lines = list[str]()
-
-    def refused(name: str, reason: str) -> None:
-        if precisions[name] == "fp32":
-            raise RuntimeError(reason)
-        lines.append(f"{precisions[name]} {reason}")
-
-    for target in targets:
-        sources = {name: scratch / f"{name}.onnx" for name in precisions}
-        if target == "sm75":
-            sources = {name: _for_turing(path) for name, path in sources.items()}
-        engines += build_engines(
-            sources, folder, target, request.timing_cache, lambda e: on_progress(e.file), refused
-        )
-    return engines, tuple(lines)
-
-
-def _for_turing(path: Path) -> Path:
-    model = onnx.load(path)
-    remove_products(model, static_shapes(model))
-    out = path.with_name(f"{path.stem}-sm75.onnx")
-    onnx.save(model, out)
-    return out
-
-
-def _golden_image(info: ModelInfo) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """A synthetic street (1,H,W,3) uint8."""
-    return next(render_sequence(GOLDEN_SEED, 0, 1, (info.height, info.width))).image[None]
+def _golden_image(info: ModelInfo, coarse: bool) -> NDArray[np.uint8]:
+    """A synthetic street (1,H,W,3) uint8; of a coarse one, blocks of 4x4 have one colour."""
+    image = next(render_sequence(GOLDEN_SEED, 0, 1, (info.height, info.width))).image
+    if coarse:
+        image = image[::4, ::4].repeat(4, 0).repeat(4, 1)
+    return image[None]

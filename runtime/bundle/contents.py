@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mapt.errors import InputError
 from mapt.regular_files import open_regular
+from mapt.runtime.bundle.shared_parameters import restore_parameters
 
 BLOCK = 1 << 20  # bytes
 
@@ -48,18 +49,38 @@ class Contents:
         return content
 
 
-def read_contents(hashes: Mapping[Path, str], keep: Collection[Path]) -> Contents:
+def read_contents(
+    hashes: Mapping[Path, str],
+    keep: Collection[Path],
+    graphs: Collection[Path] = (),
+    parameters: Path | None = None,
+) -> Contents:
     """Hash every file and compare it with its stated hash.
 
     The bytes of the files in `keep` stay in memory, so that they cannot change before their use.
 
+    Args:
+        hashes: the stated SHA-256 of every file; of a graph it is that of the graph with its
+            parameters inside.
+        keep: the files that are kept.
+        graphs: those that refer to `parameters`.
+        parameters: the file of the parameters that graphs share; None: they share none.
+
     Raises:
-        InputError: a file is missing, cannot be read, or has another hash.
+        InputError: a file is missing, cannot be read, or has another hash, or a graph does not
+            refer to its parameters as it should.
     """
+    stated = Contents(hashes=hashes)
+    shared = stated.read(parameters) if parameters else None
     kept = {}
     for path, digest in hashes.items():
-        if path in keep:
-            kept[path] = Contents(hashes=hashes).read(path)
+        if path == parameters:
+            continue
+        if shared is not None and path in graphs:
+            kept[path] = restore_parameters(path, Contents().read(path), shared)
+            _compare(path, hashlib.sha256(kept[path]).hexdigest(), digest)
+        elif path in keep:
+            kept[path] = stated.read(path)
         else:
             _compare(path, sha256(path), digest)
     return Contents(kept, hashes)

@@ -12,12 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mapt.errors import InputError
+from mapt.runtime.bundle.protobuf import Fields, MalformedError, read_fields, walk
 
 MOST_ROUNDS = 2**14  # of a Loop; suppression takes one for each candidate box, a few thousand
-VARINT = 0  # protobuf's wire types; ONNX has none of the others
-FIXED64 = 1
-BYTES = 2
-FIXED32 = 5
 INT64 = 7  # TensorProto.DataType
 # Numbers of fields in onnx.proto.
 MODEL_GRAPH = 7
@@ -45,13 +42,6 @@ TENSOR_NAME = 8
 TENSOR_RAW = 9
 TENSOR_EXTERNAL = (13, 14)
 
-Value = int | memoryview
-Fields = dict[int, list[Value]]
-
-
-class _MalformedError(ValueError):
-    """The bytes are no protobuf message."""
-
 
 class _RefusedError(ValueError):
     """The graph holds what no bundle has."""
@@ -69,8 +59,8 @@ def check_graph(user: object, content: bytes) -> None:
             ONNX file.
     """
     try:
-        _check_model(_fields(memoryview(content)))
-    except _MalformedError:
+        _check_model(read_fields(memoryview(content)))
+    except MalformedError:
         raise InputError(f"{user}: is not an ONNX file; export the bundle again") from None
     except _RefusedError as error:
         raise InputError(
@@ -82,7 +72,7 @@ def _check_model(model: Fields) -> None:
     if MODEL_TRAINING in model or MODEL_FUNCTIONS in model:
         raise _RefusedError("a function or a training graph")
     graph = _merged(model, MODEL_GRAPH)
-    nodes = [_fields(node) for node in _messages(graph, GRAPH_NODE)]
+    nodes = [read_fields(node) for node in _messages(graph, GRAPH_NODE)]
     _check_graph(graph, nodes, dict(_numbers(graph, nodes)))
 
 
@@ -93,7 +83,7 @@ def _check_graph(graph: Fields, nodes: list[Fields], rounds: dict[bytes, int] | 
     """
     _check_tensors(graph, (GRAPH_TENSOR,), (GRAPH_SPARSE,))
     for node in nodes:
-        for attribute in map(_fields, _messages(node, NODE_ATTRIBUTE)):
+        for attribute in map(read_fields, _messages(node, NODE_ATTRIBUTE)):
             _check_tensors(attribute, (ATTRIBUTE_TENSOR, ATTRIBUTE_TENSORS), ATTRIBUTE_SPARSE)
             if ATTRIBUTE_GRAPHS in attribute or ATTRIBUTE_GRAPH in attribute:
                 _check_loop(node, attribute, rounds)
@@ -110,17 +100,17 @@ def _check_loop(node: Fields, attribute: Fields, rounds: dict[bytes, int] | None
             f"a Loop that does not end after a written number of rounds, {MOST_ROUNDS} at most"
         )
     body = _merged(attribute, ATTRIBUTE_GRAPH)
-    _check_graph(body, [_fields(inner) for inner in _messages(body, GRAPH_NODE)], None)
+    _check_graph(body, [read_fields(inner) for inner in _messages(body, GRAPH_NODE)], None)
 
 
 def _numbers(graph: Fields, nodes: list[Fields]) -> Iterator[tuple[bytes, int]]:
     """Yield the scalar integer constants of a graph, by the names under which nodes read them."""
-    for tensor in map(_fields, _messages(graph, GRAPH_TENSOR)):
+    for tensor in map(read_fields, _messages(graph, GRAPH_TENSOR)):
         yield _text(tensor, TENSOR_NAME), _number(tensor)
     for node in nodes:
         attributes = _messages(node, NODE_ATTRIBUTE)
         if _text(node, NODE_KIND) == b"Constant" and len(attributes) == 1:
-            attribute = _fields(attributes[0])
+            attribute = read_fields(attributes[0])
             if _text(attribute, ATTRIBUTE_NAME) == b"value_int":
                 yield _text(node, NODE_OUTPUT), _last(attribute, ATTRIBUTE_INT)
             elif _text(attribute, ATTRIBUTE_NAME) == b"value":
@@ -142,10 +132,10 @@ def _check_tensors(message: Fields, tensors: tuple[int, ...], sparse: tuple[int,
     """Check that all weights, also sparse ones, lie in the file itself."""
     found = [part for number in tensors for part in _messages(message, number)]
     for number in sparse:
-        for both in map(_fields, _messages(message, number)):
+        for both in map(read_fields, _messages(message, number)):
             found += [part for inner in SPARSE_TENSORS for part in _messages(both, inner)]
     for tensor in found:
-        if any(number in TENSOR_EXTERNAL and value for number, value in _walk(tensor)):
+        if any(number in TENSOR_EXTERNAL and value for number, value in walk(tensor)):
             raise _RefusedError("weights that lie in another file (external data)")
 
 
@@ -159,7 +149,7 @@ def _merged(fields: Fields, number: int) -> Fields:
     If it is written in several parts, they are joined, as protobuf does.
     """
     parts = _messages(fields, number)
-    return _fields(parts[0] if len(parts) == 1 else memoryview(b"".join(parts)))
+    return read_fields(parts[0] if len(parts) == 1 else memoryview(b"".join(parts)))
 
 
 def _text(fields: Fields, number: int) -> bytes:
@@ -175,42 +165,3 @@ def _last(fields: Fields, number: int) -> int:
     """
     found = [value for value in fields.get(number, ()) if isinstance(value, int)]
     return found[-1] if found else 0
-
-
-def _fields(message: memoryview) -> Fields:
-    found: Fields = {}
-    for number, value in _walk(message):
-        found.setdefault(number, []).append(value)
-    return found
-
-
-def _walk(message: memoryview) -> Iterator[tuple[int, Value]]:
-    """Number and value of each field of a message."""
-    at = 0
-    while at < len(message):
-        tag, at = _varint(message, at)
-        number = tag >> 3
-        wire = tag & 7
-        if not 0 < number < 2**29 or wire not in (VARINT, FIXED64, BYTES, FIXED32):
-            raise _MalformedError
-        if wire == VARINT:
-            value, at = _varint(message, at)
-            yield number, value
-            continue
-        size = 8 if wire == FIXED64 else 4
-        if wire == BYTES:
-            size, at = _varint(message, at)
-        if size > len(message) - at:
-            raise _MalformedError
-        yield number, message[at : at + size]
-        at += size
-
-
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """Read a varint of at most ten bytes; also return where the next field starts."""
-    value = 0
-    for place, byte in enumerate(message[at : at + 10]):
-        value |= (byte & 127) << 7 * place
-        if byte < 128:
-            return value, at + place + 1
-    raise _MalformedError

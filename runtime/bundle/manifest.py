@@ -4,39 +4,67 @@ A bundle is a folder with `manifest.json`, one ONNX file per subgraph, the weigh
 picture with the outputs it must give, and TensorRT engines where they were asked for. Every file is
 named in the manifest with its SHA-256, the manifest may be signed; nothing else is ever opened.
 What runs are the very bytes that were hashed.
+
+A bundle of several input sizes has a folder for each of them, and its graphs share their weights.
+`BUNDLE/384x672` names one size.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shlex
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
-from mapt.contract import BY_NAME, SUBGRAPHS, ModelInfo, Thresholds
-from mapt.errors import InputError
+from mapt.contract import BY_NAME, SUBGRAPHS, ModelInfo
+from mapt.errors import InputError, shown
 from mapt.runtime.bundle.contents import Contents, inside, read_contents, require_file
-from mapt.runtime.bundle.requirements import read_requirements
+from mapt.runtime.bundle.format import (
+    FORMAT,
+    GOLDEN,
+    LOWERINGS,
+    MANIFEST,
+    PAIR_LIMIT,
+    PARAMETERS,
+    PRECISIONS,
+    SIGNATURE,
+    WEIGHTS,
+    EngineStatus,
+    Lowering,
+    Precision,
+)
+from mapt.runtime.bundle.manifest_values import (
+    check_pair_sums,
+    read_model_info,
+    read_precision,
+)
+from mapt.runtime.bundle.requirements import is_met, onnxruntime_version, read_requirements
+from mapt.runtime.bundle.sealed import open_manifest, read_sealed, seal
 from mapt.runtime.bundle.signature import check_signature
 
 if TYPE_CHECKING:
-    from mapt.runtime.bundle.schema import Int8Bound, Manifest
+    from mapt.runtime.bundle.schema import Manifest, NamedManifest, SizesManifest, WeightsEntry
 
-FORMAT = 6
-MANIFEST = "manifest.json"
-SIGNATURE = "manifest.sig"
-GOLDEN = "golden.npz"
-WEIGHTS = "weights.safetensors"
-# Largest sum of two int8 products that every processor holds; beyond it those without VNNI
-# saturate.
-PAIR_LIMIT = 2**15 - 1
-Lowering = Literal["custom", "standard", "gridsample"]
-Precision = Literal["fp32", "fp16", "int8"]
-EngineStatus = Literal["built", "ran", "unproven"]
-LOWERINGS = get_args(Lowering)
-PRECISIONS = get_args(Precision)
+__all__ = [
+    "FORMAT",
+    "GOLDEN",
+    "LOWERINGS",
+    "MANIFEST",
+    "PAIR_LIMIT",
+    "PRECISIONS",
+    "SIGNATURE",
+    "WEIGHTS",
+    "Bundle",
+    "EngineFile",
+    "EngineStatus",
+    "Lowering",
+    "Precision",
+    "find_root",
+    "read_bundle",
+    "read_manifest",
+    "runs_here",
+    "seal",
+]
 
 
 @dataclass(frozen=True)
@@ -77,6 +105,8 @@ class Bundle:
         requires: the lowest version of each library that its graphs run on.
         contents: gives the checked bytes of its files.
         trust: the public key that its signature was checked with, or None.
+        root: the folder of all sizes, where `folder` is that of one; None: it has one.
+        source: the weights that it was exported from, where the manifest names them.
     """
 
     folder: Path
@@ -93,50 +123,120 @@ class Bundle:
     requires: dict[str, str] = field(default_factory=dict)
     contents: Contents = field(default_factory=Contents, repr=False, compare=False)
     trust: Path | None = None
+    root: Path | None = None
+    source: WeightsEntry | None = None
+
+    @property
+    def weights(self) -> Path:
+        """The weights inside the bundle, which may have been left out."""
+        return (self.root or self.folder) / WEIGHTS
 
 
-def seal(manifest: dict[str, Any]) -> str:
-    """Return the canonical text of a manifest.
+def find_root(folder: Path) -> tuple[Path, str]:
+    """Return the folder with the manifest, and the name of the size that `folder` asks for.
 
-    The key `sha256` holds the SHA-256 of all other content.
+    The name is empty if `folder` is the bundle itself.
     """
-    content = _text({key: value for key, value in manifest.items() if key != "sha256"})
-    return _text({**manifest, "sha256": hashlib.sha256(content.encode()).hexdigest()})
+    try:
+        if not (folder / MANIFEST).is_file() and (folder.parent / MANIFEST).is_file():
+            return folder.parent, folder.name
+    except OSError:  # the message about the manifest says why
+        pass
+    return folder, ""
 
 
-def _text(manifest: dict[str, Any]) -> str:
-    return json.dumps(manifest, indent=1, sort_keys=True) + "\n"
-
-
-def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
-    """Read and check a bundle; every named file is hashed before any is used.
-
-    The graphs and the golden picture are read once and kept, because the bytes that were hashed are
-    those that run.
-    Engines are large: they are hashed again when one is loaded.
+def read_manifest(root: Path, trust: Path | None = None) -> Manifest | SizesManifest:
+    """Read and check the manifest of a bundle, but none of its files.
 
     Args:
-        folder: the bundle.
-        trust: public Ed25519 key (PEM) that must have signed the manifest; None: signatures are not
-            looked at.
+        root: the bundle.
+        trust: see `read_bundle`.
 
     Raises:
-        InputError: not a bundle, no such key, a missing or wrong signature, an unknown format, key
-            or value, a changed manifest, a path outside the folder, a missing or changed file.
+        InputError: as `read_bundle`.
     """
     # pydantic takes a while to import, which a program should not pay for before it loads a bundle.
     from mapt.runtime.bundle.schema import parse_manifest
 
-    path = folder / MANIFEST
-    content = _open_manifest(path)  # read once, so that the checked bytes are the bytes in use
+    path = root / MANIFEST
+    content = open_manifest(path)  # read once, so that the checked bytes are the bytes in use
     if trust is not None:
-        check_signature(content, path, trust, folder / SIGNATURE)
-    manifest = parse_manifest(path, _read_sealed(path, content))
+        check_signature(content, path, trust, root / SIGNATURE)
+    return parse_manifest(path, read_sealed(path, content))
+
+
+def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
+    """Read and check a bundle; every file of it is hashed before any is used.
+
+    The graphs and the golden picture are read once and kept, because the bytes that were hashed are
+    those that run.
+    Engines are large: they are hashed again when one is loaded.
+    Of several sizes one is read, and the files of the others are left alone.
+
+    Args:
+        folder: the bundle, or `BUNDLE/HxW` for one of several sizes; without it the first of them.
+        trust: public Ed25519 key (PEM) that must have signed the manifest; None: signatures are not
+            looked at.
+
+    Raises:
+        InputError: not a bundle, no such size or key, a missing or wrong signature, an unknown
+            format, key or value, a changed manifest, a path outside the folder, a missing or
+            changed file.
+    """
+    from mapt.runtime.bundle.schema import SizesManifest
+
+    root, name = find_root(folder)
+    path = root / MANIFEST
+    manifest = read_manifest(root, trust)
+    if isinstance(manifest, SizesManifest):
+        chosen = _choose(path, manifest, name)
+        bundle = _read(path, chosen, manifest.files, root / PARAMETERS)
+        place = root / chosen.name
+        return replace(bundle, folder=place, root=root, source=manifest.weights, trust=trust)
+    if name:
+        open_manifest(folder / MANIFEST)  # raises: a bundle of one size has no others
+    return replace(_read(path, manifest, {}), trust=trust)
+
+
+def runs_here(requires: Mapping[str, Any]) -> bool:
+    """Tell whether the installed ONNX Runtime is new enough; without one, the answer is yes."""
+    here = onnxruntime_version()
+    return here is None or is_met(requires, {"onnxruntime": here})
+
+
+def _choose(path: Path, manifest: SizesManifest, name: str) -> NamedManifest:
+    """Return the entry of that name, or of the first size.
+
+    A size may have several entries, of different lowerings. The first that runs here is taken.
+    """
+    wanted = name or manifest.inputs[0].size
+    own = [entry for entry in manifest.inputs if entry.size == wanted]
+    exact = [entry for entry in manifest.inputs if entry.name == name]
+    if not own and not exact:
+        have = ", ".join(dict.fromkeys(entry.size for entry in manifest.inputs))
+        raise InputError(f"{path.parent}: has no input size {shown(name)}, but {have}")
+    return next((entry for entry in own if runs_here(entry.requires)), (own or exact)[0])
+
+
+def _read(
+    path: Path,
+    manifest: Manifest,
+    shared: Mapping[str, str],
+    parameters: Path | None = None,
+) -> Bundle:
+    """Check what a manifest says of one input size, and read the files.
+
+    Args:
+        path: of the manifest, from whose folder files are named.
+        manifest: its content.
+        shared: SHA-256 of the files that all sizes share, by name.
+        parameters: the file among these that the graphs refer to; None: they refer to none.
+    """
     try:
-        info = _model_info(manifest)
+        info = read_model_info(manifest)
         graphs = {name: inside(path, entry.file) for name, entry in manifest.subgraphs.items()}
         precisions = {
-            name: _precision(name, entry.precision, manifest.precision)
+            name: read_precision(name, entry.precision, manifest.precision)
             for name, entry in manifest.subgraphs.items()
         }
         requires = read_requirements(manifest.requires)
@@ -151,7 +251,7 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
         raise InputError(
             f"{path}: is malformed ({type(error).__name__}: {error}); export the bundle again"
         ) from None
-    _check_pair_sums(path, manifest.int8, precisions)
+    check_pair_sums(path, manifest.int8, precisions)
     missing = [spec.name for spec in SUBGRAPHS if spec.name not in graphs]
     if missing:
         raise InputError(f"{path}: names no subgraph {missing[0]!r}; export the bundle again")
@@ -160,12 +260,16 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
         raise InputError(
             f"{path}: has the unknown subgraph {unknown[0]!r}; export it with this version"
         )
-    golden = folder / GOLDEN if GOLDEN in manifest.files else None
-    named = {inside(path, name): digest for name, digest in manifest.hashes.items()}
+    golden = next(
+        (inside(path, name) for name in manifest.files if PurePosixPath(name).name == GOLDEN), None
+    )
+    hashes = {**shared, **manifest.hashes}
+    named = {inside(path, name): digest for name, digest in hashes.items()}
     for file in named:
         require_file(file)
+    keep = {*graphs.values(), *([golden] if golden else [])}
     return Bundle(
-        folder=folder,
+        folder=path.parent,
         id=manifest.id,
         info=info,
         lowering=manifest.lowering,
@@ -177,123 +281,5 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
         operators=manifest.operators,
         precisions=precisions,
         requires=requires,
-        contents=read_contents(named, {*graphs.values(), *([golden] if golden else [])}),
-        trust=trust,
+        contents=read_contents(named, keep, {*graphs.values()}, parameters),
     )
-
-
-def _open_manifest(path: Path) -> bytes:
-    folder = path.parent
-    try:
-        if path.is_file():
-            return path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); check its permissions"
-        ) from None
-    raise InputError(
-        f"{folder}: is not a bundle (no {MANIFEST}); make one with `mapt export WEIGHTS --out"
-        f" {folder}`"
-    )
-
-
-def _one_of(what: str, value: Any, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise ValueError(f"{what} is {value!r}, not one of {', '.join(known)}")
-    return str(value)
-
-
-def _precision(subgraph: str, own: Any, asked: str) -> str:
-    """Check that every subgraph has the requested precision or stayed in float32."""
-    return _one_of(
-        f"the precision of {subgraph}", own, ("fp32", asked) if asked != "fp32" else ("fp32",)
-    )
-
-
-def _check_pair_sums(path: Path, stated: Int8Bound, precisions: dict[str, str]) -> None:
-    """Refuse int8 subgraphs whose products saturate on some processors.
-
-    Subgraphs that do not state whether they do are refused, too.
-    """
-    for name in [n for n, precision in precisions.items() if precision == "int8"]:
-        worst = stated.pair_sums.get(name)
-        if type(worst) is not int or worst < 0 or stated.limit != PAIR_LIMIT:
-            raise InputError(
-                f"{path}: states no bound on int8 products of {name!r}; export it with this version"
-            )
-        if worst > PAIR_LIMIT:
-            raise InputError(
-                f"{path}: two int8 products of {name!r} add up to {worst}, more than the"
-                f" {PAIR_LIMIT} that every processor holds; export it with this version"
-            )
-
-
-def _read_sealed(path: Path, data: bytes) -> dict[str, Any]:
-    """The content of a manifest of this format, as it was written to the last byte."""
-    try:
-        manifest = json.loads(data)
-        sealed = seal(manifest).encode() if isinstance(manifest, dict) else b""
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is not valid JSON ({error}); export the bundle again") from None
-    _check_format(path, manifest)
-    if data != sealed:
-        raise InputError(
-            f"{path}: differs from the SHA-256 that it states of itself; it was changed, export it"
-            " again"
-        )
-    checked: dict[str, Any] = manifest
-    return checked
-
-
-def _check_format(path: Path, manifest: Any) -> None:
-    if not isinstance(manifest, dict):
-        raise InputError(f"{path}: is not a manifest; export the bundle again")
-    version = manifest.get("format")
-    if type(version) is int and version > FORMAT:
-        raise InputError(
-            f"{path}: has format {version}, newer than this version's {FORMAT}; update mapt to"
-            " read it"
-        )
-    if type(version) is not int or version != FORMAT:
-        raise InputError(
-            f"{path}: has format {version!r}, this version reads {FORMAT};"
-            f" {_conversion(path, manifest)}"
-        )
-
-
-def _conversion(path: Path, manifest: dict[str, Any]) -> str:
-    """Tell how to convert an older bundle, by exporting the weights in it again."""
-    weights = path.parent / WEIGHTS
-    if not weights.is_file():
-        return "export it with this version"
-    lowering = manifest.get("lowering")
-    precision = manifest.get("precision")
-    ops = f" --ops {lowering}" if lowering in LOWERINGS and lowering != "standard" else ""
-    lower = f" --precision {precision}" if precision in PRECISIONS and precision != "fp32" else ""
-    return f"convert it with `mapt export {shlex.quote(str(weights))} --out NEW{ops}{lower}`"
-
-
-def _model_info(manifest: Manifest) -> ModelInfo:
-    for spec in SUBGRAPHS:
-        for tensor in (*spec.inputs, *spec.outputs):
-            tensor.resolve(manifest.sizes)
-    return ModelInfo(
-        preset=manifest.preset,
-        height=manifest.height,
-        width=manifest.width,
-        classes=tuple(manifest.classes),
-        things=tuple(manifest.things),
-        sizes=manifest.sizes,
-        thresholds=_thresholds(manifest.thresholds),
-    )
-
-
-def _thresholds(values: dict[str, Any]) -> Thresholds:
-    """Read the thresholds, all of which must be stated.
-
-    The default of a threshold that was added later would change the bundle's decisions.
-    """
-    missing = sorted(asdict(Thresholds()).keys() - values.keys())
-    if missing:
-        raise ValueError(f"the threshold {missing[0]!r} is missing")
-    return Thresholds(**values)

@@ -38,7 +38,7 @@ def check_requirements(
             here.
     """
     for library, lowest in requires.items():
-        if library not in installed or version(installed[library]) >= version(lowest):
+        if is_met({library: lowest}, installed):
             continue
         found = installed[library]
         name = LIBRARIES[library]
@@ -47,6 +47,14 @@ def check_requirements(
         raise InputError(
             f"{user}: needs {name} {lowest} or newer, {found} is installed; update it{instead}"
         )
+
+
+def is_met(requires: Mapping[str, str], installed: Mapping[str, str]) -> bool:
+    """Tell whether no library is too old; see `check_requirements`."""
+    return all(
+        library not in installed or version(installed[library]) >= version(lowest)
+        for library, lowest in requires.items()
+    )
 
 
 def onnxruntime_version() -> str | None:

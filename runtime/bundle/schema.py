@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mapt.errors import InputError
-from mapt.runtime.bundle.manifest import EngineStatus, Lowering, Precision
+from mapt.runtime.bundle.format import SIZES_FORMAT, EngineStatus, Lowering, Precision
 
 
 class _Entry(BaseModel):
@@ -88,14 +88,61 @@ class Manifest(_Entry):
         return graphs | self.files | {entry.file: entry.sha256 for entry in engines}
 
 
-def parse_manifest(path: Path, values: dict[str, Any]) -> Manifest:
+class WeightsEntry(_Entry):
+    """The weights that a bundle was exported from: name, licence, SHA-256 of their file."""
+
+    name: str
+    licence: str
+    sha256: str
+
+
+class NamedManifest(Manifest):
+    """One input size of a bundle; files are named from the bundle's folder.
+
+    `name` is the size, "384x672", with the lowering behind it where that is not the first one.
+    """
+
+    name: str
+
+    @property
+    def size(self) -> str:
+        """The input size as it is written, HxW."""
+        return f"{self.height}x{self.width}"
+
+    @model_validator(mode="after")
+    def _check_name(self) -> NamedManifest:
+        if self.name not in (self.size, f"{self.size}-{self.lowering}"):
+            raise ValueError(f"the size {self.size} cannot be called {self.name!r}")
+        return self
+
+
+class SizesManifest(_Entry):
+    """The manifest of a bundle with several input sizes, the default one first."""
+
+    format: int
+    id: str
+    weights: WeightsEntry
+    files: dict[str, str]
+    inputs: list[NamedManifest] = Field(min_length=1)
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """The SHA-256 of every named file."""
+        found = dict(self.files)
+        for entry in self.inputs:
+            found |= entry.hashes
+        return found
+
+
+def parse_manifest(path: Path, values: dict[str, Any]) -> Manifest | SizesManifest:
     """A manifest from the content of its file.
 
     Raises:
         InputError: a key is unknown or missing, or a value is of the wrong type.
     """
+    kind = SizesManifest if values.get("format") == SIZES_FORMAT else Manifest
     try:
-        return Manifest.model_validate({k: v for k, v in values.items() if k != "sha256"})
+        return kind.model_validate({k: v for k, v in values.items() if k != "sha256"})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))

@@ -245,14 +245,14 @@ def test_an_engine_that_was_changed_after_the_check_is_refused(bundle: Path) -> 
         (lambda m: m.update(format=4), "format 4"),
         (
             lambda m: m.update(format=5),
-            "format 5, this version reads 6; convert it with `mapt export ",
+            "format 5, this version reads 6 and 7; convert it with `mapt export ",
         ),
         (lambda m: m.update(format=5), "bundle/weights.safetensors --out NEW`"),
         (
             lambda m: m.update(format=5, lowering=7, precision=[]),
             "bundle/weights.safetensors --out NEW`",
         ),
-        (lambda m: m.update(format=7), "format 7, newer than this version's 6; update mapt"),
+        (lambda m: m.update(format=8), "format 8, newer than this version's 7; update mapt"),
         (lambda m: m.pop("requires"), "'requires'"),
         (lambda m: m.update(requires={"numpy": "1"}), "'numpy'"),
         (lambda m: m.update(requires={"onnxruntime": "newest"}), "'newest'"),
@@ -388,7 +388,7 @@ def test_an_older_bundle_names_the_command_that_converts_it(
     edit(bundle, lambda m: m.update(states, format=5))
     command = f"`mapt export {bundle}/weights.safetensors --out NEW{options}`"
     assert refusal(bundle, bundle / MANIFEST).endswith(
-        f"format 5, this version reads 6; convert it with {command}"
+        f"format 5, this version reads 6 and 7; convert it with {command}"
     )
     (bundle / "weights.safetensors").unlink()
     assert refusal(bundle, bundle / MANIFEST).endswith("; export it with this version")
