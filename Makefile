@@ -7,10 +7,17 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := $(foreach kind,h cpp inc cu cuh,$(wildcard csrc/*/*.$(kind) csrc/*/*/*.$(kind)))
 
-.PHONY: demo test test-slow test-lowest test-pythons test-arm check docs setup kernels sanitize lock sbom clean
+.PHONY: demo default-bundle test test-slow test-lowest test-pythons test-arm check docs setup kernels sanitize lock sbom clean
 
 demo: $(STAMP)
 	$(BIN)/mapt demo
+
+# The network that the package carries, from weights/nano-synthetic.safetensors. The same weights and versions give the
+# same graphs; tests/test_default_bundle.py compares them. ONNX Runtime before 1.25 takes the gridsample ones.
+DEFAULT_SIZES := 384x672 192x352 192x640 384x1248
+default-bundle: $(STAMP)
+	$(BIN)/mapt export nano-synthetic --out mapt/weights/nano-synthetic --no-weights \
+	  $(addprefix --size ,$(DEFAULT_SIZES)) --ops standard --ops gridsample
 
 test: $(STAMP)
 	$(BIN)/pytest -m "not slow"

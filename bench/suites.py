@@ -40,8 +40,8 @@ from mapt.cores import usable_cores
 from mapt.data.datasets.kitti_step import list_sequences
 from mapt.errors import InputError
 from mapt.evaluation.evaluate import choose_sequences
+from mapt.evaluation.reference import load_reference
 from mapt.io.image_files import read_rgb
-from mapt.model.weights import load_weights
 from mapt.runtime.backends.ort import OrtBackend
 from mapt.runtime.backends.protocol import Backend
 from mapt.runtime.bundle.manifest import Bundle
@@ -110,7 +110,7 @@ def check_frames(root: Path) -> None:
 
 def count_costs(bundle: Bundle) -> Costs:
     """Count what a bundle's network and the paper's motion head cost."""
-    network = load_weights(bundle.folder / "weights.safetensors")
+    network = load_reference(bundle)
     return Costs(count_heads(network), count_bundle(bundle, network), count_motion(preset("base")))
 
 
@@ -173,7 +173,7 @@ def ablation_suite(setting: Setting) -> Json:
     """The rows of Tables IV to VI; weights of other configurations come with `others`."""
     trained: dict[str, Backend] = {}
     for bundle in setting.others:
-        config = load_weights(bundle.folder / "weights.safetensors").config
+        config = load_reference(bundle).config
         row = {
             "backbone": config.motion_input,
             "box": config.appearance_input,
@@ -186,7 +186,7 @@ def ablation_suite(setting: Setting) -> Json:
         backend = OrtBackend(setting.bundle, setting.threads)
         found = run_ablation(backend, trained, setting.roots, SPLIT, setting.fps, on_progress)
     print_ablation(setting.console, found, setting.seeds)
-    heads = count_heads(load_weights(setting.bundle.folder / "weights.safetensors"))
+    heads = count_heads(load_reference(setting.bundle))
     return {
         "heads": {name: asdict(cost) for name, cost in heads.items()},
         "ablation": {

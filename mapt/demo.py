@@ -146,6 +146,7 @@ def _score(steps: Steps, clip: Path, out: Path, names: list[str], console: Conso
 
 
 def _measure(steps: Steps, clip: Path, bundle: Path, console: Console) -> None:
+    from mapt.evaluation.reference import load_reference
     from mapt.evaluation.torch_backend import TorchBackend
 
     checked = read_bundle(bundle)
@@ -154,7 +155,7 @@ def _measure(steps: Steps, clip: Path, bundle: Path, console: Console) -> None:
         f"Compare with the PyTorch reference, {BENCH_FRAMES} frames a sequence", command
     ):
         backends: list[Backend] = [
-            TorchBackend.load(bundle / "weights.safetensors"),
+            TorchBackend(load_reference(checked)),
             OrtBackend(checked),
         ]
         result = run_backends(backends, clip, "val", 10.0, limit=BENCH_FRAMES)

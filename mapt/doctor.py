@@ -14,7 +14,7 @@ from typing import Literal
 from mapt.cores import usable_cores
 from mapt.errors import InputError
 from mapt.io.atomic_files import temporary_folder
-from mapt.io.pretrained import shipped_weights
+from mapt.io.pretrained import DEFAULT, shipped_bundle, shipped_weights
 from mapt.probes import ONNX_RUNTIME, PACKAGES, Package, ask, installed, version
 from mapt.runtime.backends.tensorrt_library import extras
 
@@ -72,10 +72,11 @@ def examine() -> list[Finding]:
         _tensorrt(),
         _attempt("temporary folder", _temporary, "name a folder that may be written in TMPDIR"),
         _attempt("video", _video, "only reading and writing videos needs it"),
+        _attempt("default network", _default_network, "pip install --force-reinstall mapt"),
         _attempt(
             "shipped weights",
             _weights,
-            "run in a checkout of the project, or train: mapt train nano-street",
+            "exporting and training on need them: run in a checkout of the project",
         ),
     ]
 
@@ -393,6 +394,14 @@ def _video() -> str:
     if count != 4:
         raise OSError(f"wrote 4 frames of mp4 and read {count}")
     return "mp4 written and read back"
+
+
+def _default_network() -> str:
+    """What `mapt track` runs without --model; its manifest is checked, its files are not."""
+    from mapt.runtime.bundle.input_sizes import read_sizes, written
+
+    sizes = ", ".join(map(written, read_sizes(shipped_bundle()).sizes))
+    return f"{DEFAULT.name}, {DEFAULT.licence}, inputs {sizes}"
 
 
 def _weights() -> str:

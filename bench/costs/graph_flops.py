@@ -60,7 +60,7 @@ def count_bundle(bundle: Bundle, network: Network) -> dict[str, SubgraphCost]:
     """Count every subgraph of a bundle beside the network it was exported from."""
     out: dict[str, SubgraphCost] = {}
     for subgraph in list_subgraphs(network, bundle.info):
-        model = onnx.load(bundle.graphs[subgraph.spec.name])
+        model = onnx.load_from_string(bundle.contents.read(bundle.graphs[subgraph.spec.name]))
         with torch.inference_mode(), disabled():
             _, operators = count(subgraph.module, *subgraph.examples)
         inside = {t.name.removesuffix(QUANTISED): tuple(t.dims) for t in model.graph.initializer}

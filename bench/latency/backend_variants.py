@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mapt.errors import InputError
+from mapt.evaluation.reference import load_reference
 from mapt.evaluation.torch_backend import TorchBackend
 from mapt.export.lowering.folded_subgraphs import fold_batch_norm
 from mapt.model.network import Network
-from mapt.model.weights import load_weights
 from mapt.runtime.backends.openvino import OpenvinoBackend
 from mapt.runtime.backends.ort import OrtBackend
 from mapt.runtime.backends.protocol import Backend, Tensors
@@ -159,7 +159,7 @@ def open_contender(
     backend: Backend
     if contender.kind in PYTORCH:
         torch.set_num_threads(threads)
-        network = load_weights(bundle.folder / "weights.safetensors")
+        network = load_reference(bundle)
         backend = PYTORCH[contender.kind](network.to(device or torch.device("cpu")))
     elif contender.kind == "ort":
         backend = OrtBackend(bundle, threads)

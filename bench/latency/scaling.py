@@ -23,6 +23,7 @@ from mapt.bench.accuracy.association import OURS, time_association, time_fusion
 from mapt.bench.latency.scaling_fit import Law, ScalingFit, fit
 from mapt.bench.report.constants import NETWORKS
 from mapt.contract import BY_NAME
+from mapt.evaluation.reference import reference_weights
 from mapt.export.bundle.writer import Request, export_bundle
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backends.ort import OrtBackend
@@ -162,7 +163,7 @@ def _input(bundle: Bundle, images: Images, threads: int) -> Measured:
                 out = Path(folder, str(factor))
                 size = (height, width)
                 request = Request(size=size, lowering=bundle.lowering)  # type: ignore[arg-type]
-                export_bundle(bundle.folder / "weights.safetensors", out, request)
+                export_bundle(reference_weights(bundle), out, request)
                 other = read_bundle(out)
             points.append(
                 (round(height * width / 1e6, 3), _median_frame(OrtBackend(other, threads), images))

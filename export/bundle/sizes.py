@@ -1,17 +1,15 @@
 """Writes a bundle of several input sizes, whose graphs share their weights.
 
-Each size is first written as a bundle of its own. Then the parameters that several graphs have move
-into one file, to which the graphs refer as ONNX's external data. The manifest states the SHA-256 of
-the graphs as they were before, so a size has the same id as a bundle of this size alone.
+Each size is first written as a bundle of its own. Then the parameters of all graphs move into one
+file, each content once, to which the graphs refer as ONNX's external data. The manifest states the
+SHA-256 of the graphs as they were before, so a size has the same id as a bundle of this size alone.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -155,45 +153,51 @@ def _entries(folder: Path, names: list[str]) -> list[dict[str, Any]]:
 
 
 def _share_parameters(folder: Path, entries: list[dict[str, Any]]) -> None:
-    """Move the parameters that several graphs have into one file.
+    """Move the parameters of all graphs into one file, each content once.
 
     Raises:
         RuntimeError: a graph would not be restored to the same bytes; a fault of this program.
     """
     files = [graph["file"] for entry in entries for graph in entry["subgraphs"].values()]
-    users = Counter(
-        digest
-        for file in files
-        for digest in {_digest(t) for t in _large_tensors(onnx.load(folder / file))}
-    )
-    offsets = dict[bytes, int]()
-    with (folder / PARAMETERS).open("wb") as shared:
-        for file in files:
-            model = onnx.load(folder / file)
-            for tensor in _large_tensors(model):
-                digest = _digest(tensor)
-                if users[digest] < 2:
-                    continue
-                if digest not in offsets:
-                    shared.write(b"\0" * (-shared.tell() % ALIGNED))
-                    offsets[digest] = shared.tell()
-                    shared.write(tensor.raw_data)
-                _refer(tensor, offsets[digest])
-            (folder / f"{file}.part").write_bytes(model.SerializeToString(deterministic=True))
+    contents = set[bytes]().union(*(_large_contents(onnx.load(folder / file)) for file in files))
+    offsets = _pack(folder / PARAMETERS, contents)
     parameters = (folder / PARAMETERS).read_bytes()
     for file in files:
-        part = folder / f"{file}.part"
-        if restore_parameters(file, part.read_bytes(), parameters) != (folder / file).read_bytes():
+        model = onnx.load(folder / file)
+        for tensor in model.graph.initializer:
+            if tensor.raw_data in offsets:
+                _refer(tensor, offsets[tensor.raw_data])
+        graph = model.SerializeToString(deterministic=True)
+        if restore_parameters(file, graph, parameters) != (folder / file).read_bytes():
             raise RuntimeError(f"{file}: cannot share its parameters; export one size")
-        shutil.move(part, folder / file)
+        (folder / file).write_bytes(graph)
 
 
-def _large_tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
-    return (t for t in model.graph.initializer if len(t.raw_data) >= LEAST)
+def _large_contents(model: onnx.ModelProto) -> set[bytes]:
+    """Return the tensors of a graph that are worth sharing, as bytes."""
+    return {t.raw_data for t in model.graph.initializer if len(t.raw_data) >= LEAST}
 
 
-def _digest(tensor: TensorProto) -> bytes:
-    return hashlib.sha256(tensor.raw_data).digest()
+def _pack(path: Path, contents: set[bytes]) -> dict[bytes, int]:
+    """Write the contents into a file, and return the offset of each.
+
+    The numbers 0, 1, 2 ... of a small input are the first ones of a larger input's, so what begins
+    another content is not written again.
+    """
+    offsets = dict[bytes, int]()
+    starts = dict[bytes, list[bytes]]()
+    with path.open("wb") as file:
+        for content in sorted(contents, key=lambda c: (-len(c), c)):
+            alike = starts.setdefault(content[:LEAST], [])
+            whole = next((other for other in alike if other.startswith(content)), None)
+            if whole is None:
+                file.write(b"\0" * (-file.tell() % ALIGNED))
+                offsets[content] = file.tell()
+                file.write(content)
+                alike.append(content)
+            else:
+                offsets[content] = offsets[whole]
+    return offsets
 
 
 def _refer(tensor: TensorProto, offset: int) -> None:

@@ -24,7 +24,10 @@ def register(app: typer.Typer, name: str) -> None:
 
 
 def bench(  # noqa: PLR0917  (the command's options)
-    bundle: Annotated[Path, typer.Argument(help="a bundle of `mapt export`")],
+    bundle: Annotated[
+        str,
+        typer.Argument(help="a bundle of `mapt export`, nano-synthetic, or hf:OWNER/NAME@COMMIT"),
+    ],
     suite: Annotated[
         str, typer.Option("--suite", help=f"{', '.join(SUITES)}; all: run, ablation and scale")
     ] = "run",
@@ -98,6 +101,7 @@ def bench(  # noqa: PLR0917  (the command's options)
 
     from mapt.bench.report.compare import check_comparable, read_report
     from mapt.bench.suites import Setting, check_frames
+    from mapt.commands._shared.model import find_bundle
     from mapt.commands._shared.size import parse_size
     from mapt.cores import check_threads, usable_cores
     from mapt.evaluation.device import find_device
@@ -107,7 +111,7 @@ def bench(  # noqa: PLR0917  (the command's options)
     place = find_device(device)
     before = read_report(old) if old else None
     console = Console()
-    checked = read_bundle(bundle, trust)
+    checked = read_bundle(find_bundle(bundle), trust)
     others = [read_bundle(path, trust) for path in beside or ()]
     if not data and suite != "scale":  # which scores nothing
         check_streets(checked.info, "--data")

@@ -21,18 +21,22 @@ def demo(
         "demo-out"
     ),
     model: Annotated[
-        Path | None, typer.Option("--model", help="weights or a bundle, default: shipped nano")
+        str | None,
+        typer.Option("--model", help="nano, weights, a bundle, ...; default: nano-synthetic"),
     ] = None,
     frames: Annotated[int, typer.Option("--frames", min=4, help="per synthetic sequence")] = 50,
 ) -> None:
     """Render, export, track, score, compare with PyTorch, and leave a video and a contact sheet."""
     from rich.console import Console
 
+    from mapt.commands._shared.model import Model, find_model
     from mapt.demo import run_demo
-    from mapt.errors import InputError
-    from mapt.io.pretrained import shipped_weights
+    from mapt.io.pretrained import DEFAULT, PRETRAINED
 
-    chosen = model or shipped_weights()
-    if not chosen.exists():
-        raise InputError(f"{chosen}: no such weights or bundle; check --model")
-    run_demo(out, chosen, source, Console(), frames)
+    here = PRETRAINED.get(model or DEFAULT.name)
+    if here and here.weights.is_file() and not Path(here.name).exists():
+        found = Model(here.weights, here.name, here.licence)  # exporting them is a step of it
+    else:
+        found = find_model(model)
+    typer.echo(f"mapt: {found}", err=True)
+    run_demo(out, found.path, source, Console(), frames)

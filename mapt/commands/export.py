@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -10,8 +11,12 @@ import typer
 from mapt.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
     from mapt.export.bundle.compare_outputs import Deviation
-    from mapt.export.bundle.writer import Graph
+    from mapt.export.bundle.writer import Exported, Graph, Request
     from mapt.export.lowering.lowering import Device, Lowering
     from mapt.export.precision.mixed_precision import Precision
 
@@ -22,18 +27,38 @@ def register(app: typer.Typer, name: str) -> None:
 
 
 def export(  # noqa: PLR0917
-    weights: Annotated[Path, typer.Argument(help="weights written by `mapt train`")],
+    weights: Annotated[
+        str, typer.Argument(help="weights written by `mapt train`, nano or nano-synthetic")
+    ],
     out: Annotated[Path, typer.Option("--out", help="the bundle's folder")],
     trt: Annotated[
         bool,
         typer.Option("--trt", help="also build TensorRT engines; without a GPU by TensorRT-RTX"),
     ] = False,
     precision: Annotated[str, typer.Option("--precision", help="fp32, fp16 or int8")] = "fp32",
-    ops: Annotated[str, typer.Option("--ops", help="custom, standard or gridsample")] = "standard",
+    ops: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ops", help="custom, standard (the default) or gridsample; repeated: one for another"
+        ),
+    ] = None,
     device: Annotated[
         str, typer.Option("--device", help="of --ops custom graphs: cpu or cuda")
     ] = "cpu",
-    size: Annotated[str | None, typer.Option("--size", help="network input HxW, pixels")] = None,
+    size: Annotated[
+        list[str] | None,
+        typer.Option("--size", help="network input HxW, pixels; repeated: several in one bundle"),
+    ] = None,
+    video: Annotated[
+        Path | None,
+        typer.Option("--for", help="choose sizes for this video or folder of frames"),
+    ] = None,
+    keep_weights: Annotated[
+        bool, typer.Option("--weights/--no-weights", help="put the weights into the bundle")
+    ] = True,
+    licence: Annotated[
+        str | None, typer.Option("--licence", help="of the weights, for a bundle of several sizes")
+    ] = None,
     targets: Annotated[
         str | None, typer.Option("--targets", help="GPU generations for --trt: sm75,sm80,...")
     ] = None,
@@ -68,8 +93,8 @@ def export(  # noqa: PLR0917
 
     Every subgraph is traced to ONNX and checked.
     """
-    _available(precision, ops)
-    _check_device(device, ops)
+    lowerings = tuple(ops or ["standard"])
+    _check_values(precision, lowerings, device)
     if precision == "fp32" and (calibrate or gate):
         raise InputError(
             "--calibrate and --gate are for a lower precision; add --precision fp16 or int8"
@@ -78,6 +103,8 @@ def export(  # noqa: PLR0917
         raise InputError("--targets and --timing-cache are for TensorRT engines; add --trt")
     if json_file and not verify:
         raise InputError("--json: holds what --verify found; add --verify DATA")
+    from mapt.commands._shared.input_sizes import network_sizes
+    from mapt.commands._shared.model import find_weights
     from mapt.commands._shared.size import check_rate
     from mapt.io.atomic_files import check_writable
 
@@ -88,41 +115,91 @@ def export(  # noqa: PLR0917
     from rich.progress import Progress
 
     from mapt.bench.parity.clips import open_clips
-    from mapt.commands._shared import export_tables as tables
-    from mapt.commands._shared.parity import verify_bundle
-    from mapt.commands._shared.size import network_size
-    from mapt.export.bundle.writer import Request, export_bundle
+    from mapt.export.bundle.writer import Request
     from mapt.export.precision.mixed_precision import Frames
 
     wanted = tuple(t.strip() for t in (targets or "").split(",") if t.strip()) if trt else None
     request = Request(
-        network_size(size),
-        cast("Lowering", ops),
+        None,
+        cast("Lowering", lowerings[0]),
         cast("Precision", precision),
         Frames(calibrate, gate),
         wanted,
         timing_cache,
         sign,
         cast("Device", device),
+        keep_weights,
     )
+    source = find_weights(weights)
+    sizes = network_sizes(size, video, source if len(lowerings) > 1 else None)
+    requests = [
+        replace(request, size=one, lowering=cast("Lowering", lowering))
+        for one in sizes
+        for lowering in lowerings
+    ]
+    if len(requests) > 1 and json_file:
+        raise InputError("--json: is for a bundle of one size; leave it out, or give one --size")
+    if len(requests) == 1 and licence:
+        raise InputError("--licence: is for a bundle of several sizes; repeat --size")
     clips = open_clips(verify, fps) if verify else []  # a wrong path is said before the work
     console = Console()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("exporting", total=None)
-        on_progress = export_bundle(
-            weights, out, request, lambda name: progress.update(task, advance=1, description=name)
+        parts, identity = _export(
+            source, out, requests, licence, lambda n: progress.update(task, description=n)
         )
-    differences = _differences(out) if check else {}
-    tables.show_graphs(console, on_progress.graphs, differences)
-    if on_progress.lowered:
-        tables.show_trials(console, on_progress.lowered, precision, request.frames.described())
-    tables.show_engines(console, on_progress.engines, on_progress.refused, out)
-    _judge(out, on_progress.graphs, differences)
-    console.print(f"bundle: {out} (id {on_progress.id[:12]})", highlight=False, soft_wrap=True)
+    for (folder, exported), one in zip(parts.items(), requests, strict=True):
+        _show(console, folder, exported, one, source, check=check)
+    console.print(f"bundle: {out} (id {identity[:12]})", highlight=False, soft_wrap=True)
     if clips:
+        from mapt.commands._shared.parity import verify_bundle
         from mapt.runtime.bundle.manifest import read_bundle
 
-        verify_bundle(console, read_bundle(out), clips, json_file=json_file)
+        for folder in parts:
+            verify_bundle(console, read_bundle(folder), clips, json_file=json_file)
+
+
+def _export(
+    weights: Path,
+    out: Path,
+    requests: list[Request],
+    licence: str | None,
+    on_progress: Callable[[str], None],
+) -> tuple[dict[Path, Exported], str]:
+    """Export one size or several; return what each became by its path, and the bundle's id."""
+    from mapt.export.bundle.sizes import export_sizes
+    from mapt.export.bundle.writer import export_bundle
+    from mapt.io.pretrained import licence_of
+
+    if len(requests) == 1:
+        exported = export_bundle(weights, out, requests[0], on_progress)
+        return {out: exported}, exported.id
+    several = export_sizes(weights, out, requests, licence or licence_of(weights), on_progress)
+    return {out / name: part for name, part in several.parts.items()}, several.id
+
+
+def _show(
+    console: Console,
+    folder: Path,
+    exported: Exported,
+    request: Request,
+    weights: Path,
+    *,
+    check: bool,
+) -> None:
+    """Print what one size of a bundle became, and compare it with PyTorch."""
+    from mapt.commands._shared import export_tables as tables
+
+    differences = _differences(folder, weights) if check else {}
+    if request.size:
+        size = f"{request.size[0]}x{request.size[1]}"
+        console.print(f"input {size}, --ops {request.lowering}", highlight=False)
+    tables.show_graphs(console, exported.graphs, differences)
+    if exported.lowered:
+        told = request.frames.described()
+        tables.show_trials(console, exported.lowered, request.precision, told)
+    tables.show_engines(console, exported.engines, exported.refused, folder)
+    _judge(folder, exported.graphs, differences)
 
 
 def _judge(out: Path, graphs: list[Graph], differences: dict[str, Deviation]) -> None:
@@ -137,35 +214,36 @@ def _judge(out: Path, graphs: list[Graph], differences: dict[str, Deviation]) ->
         )
 
 
-def _available(precision: str, ops: str) -> None:
-    """Refuse unknown values of --precision and --ops, before any work."""
-    for option, value, known in (
-        ("--precision", precision, ("fp32", "fp16", "int8")),
-        ("--ops", ops, ("custom", "standard", "gridsample")),
-    ):
-        if value not in known:
-            raise InputError(f"{option} {value}: unknown; choose one of {', '.join(known)}")
-
-
-def _check_device(device: str, ops: str) -> None:
-    """Refuse an unknown device, or CUDA for graphs that run on both devices.
+def _check_values(precision: str, lowerings: tuple[str, ...], device: str) -> None:
+    """Refuse values of --precision, --ops and --device before any work.
 
     Only graphs with MAPT's own operators are made for one kind of device.
     """
-    if device not in ("cpu", "cuda"):
-        raise InputError(f"--device {device}: unknown; choose one of cpu, cuda")
-    if device == "cuda" and ops != "custom":
-        raise InputError(f"--device cuda: is for --ops custom; graphs of --ops {ops} run on both")
+    choices = (
+        ("--precision", (precision,), ("fp32", "fp16", "int8")),
+        ("--ops", lowerings, ("custom", "standard", "gridsample")),
+        ("--device", (device,), ("cpu", "cuda")),
+    )
+    for option, values, known in choices:
+        for value in values:
+            if value not in known:
+                raise InputError(f"{option} {value}: unknown; choose one of {', '.join(known)}")
+    if device == "cuda" and lowerings != ("custom",):
+        others = " and ".join(lowerings)
+        raise InputError(
+            f"--device cuda: is for --ops custom; graphs of --ops {others} run on both"
+        )
+    if len(lowerings) > 1 and "custom" in lowerings:
+        raise InputError("--ops custom: goes with no other; export two bundles")
 
 
-def _differences(out: Path) -> dict[str, Deviation]:
+def _differences(folder: Path, weights: Path) -> dict[str, Deviation]:
     from mapt.evaluation.torch_backend import TorchBackend
     from mapt.export.bundle.compare_outputs import compare
     from mapt.runtime.backends.ort import OrtBackend
     from mapt.runtime.bundle.manifest import read_bundle
 
-    bundle = read_bundle(out)
-    found = compare(
-        TorchBackend.load(out / "weights.safetensors"), OrtBackend(bundle, device="cpu")
-    )
+    bundle = read_bundle(folder)
+    reference = TorchBackend.load(weights, (bundle.info.height, bundle.info.width))
+    found = compare(reference, OrtBackend(bundle, device="cpu"))
     return {d.subgraph: d for d in found}

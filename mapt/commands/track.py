@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,7 +28,11 @@ def track(  # noqa: PLR0917  (the command's options)
     ],
     out: Annotated[Path, typer.Option("--out", help="folder of the outputs")],
     model: Annotated[
-        Path | None, typer.Option("--model", help="a bundle, or weights for the PyTorch reference")
+        str | None,
+        typer.Option(
+            "--model",
+            help="nano-synthetic (the default), nano, a bundle, weights, or hf:OWNER/NAME@COMMIT",
+        ),
     ] = None,
     save: Annotated[
         str, typer.Option("--save", help="any of step,video,json,coco,mot")
@@ -55,7 +59,12 @@ def track(  # noqa: PLR0917  (the command's options)
         str | None, typer.Option("--sequences", help="of a dataset, by comma")
     ] = None,
     size: Annotated[
-        str | None, typer.Option("--size", help="network input HxW, with weights only")
+        str | None,
+        typer.Option("--size", help="network input HxW; auto, the default: what suits the frames"),
+    ] = None,
+    budget_ms: Annotated[
+        float | None,
+        typer.Option("--budget-ms", help="take the best input size whose frames keep this"),
     ] = None,
     tta: Annotated[
         bool, typer.Option("--tta", help="see every frame at three sizes, with weights only")
@@ -75,6 +84,7 @@ def track(  # noqa: PLR0917  (the command's options)
 ) -> None:
     """Label every pixel and give every car and person an id that lasts."""
     from mapt.app.track_source import KINDS, MORE_KINDS
+    from mapt.commands._shared.open_tracker import TrackerOptions, open_tracker, replaying
     from mapt.commands._shared.size import check_rate
     from mapt.io.frame_source import open_sources
     from mapt.runtime.persistence.recording import Replayer, ReplayMismatch
@@ -96,19 +106,19 @@ def track(  # noqa: PLR0917  (the command's options)
     _check_outputs(out, sources, kinds, record, rerun)
     if replay:
         ours = (backend, device, association) != ("auto", "auto", "full")
-        if model or record or tta or tf32 or threads or size or ours or trust is not None:
+        chosen = model or size or budget_ms
+        if chosen or record or tta or tf32 or threads or ours or trust is not None:
             raise InputError(
                 f"--replay {replay}: a record stands in for a model, and ran as it ran; leave out"
-                " --model, --record, --tta, --tf32, --threads, --size, --backend, --device,"
-                " --association and --trust"
+                " --model, --record, --tta, --tf32, --threads, --size, --budget-ms, --backend,"
+                " --device, --association and --trust"
             )
         tracker = replaying(replay)
-    elif model:
-        tracker = open_tracker(
-            model, threads, association, size, backend, tta, device, tf32, trust=trust
-        )
     else:
-        raise InputError("--model: is missing; give a bundle or weights, or a record with --replay")
+        options = TrackerOptions(
+            threads, association, size, budget_ms, backend, tta, device, tf32, trust
+        )
+        tracker = open_tracker(model, options, sources)
     try:
         results = _track_all(tracker, sources, out, kinds, record, rerun)
         if isinstance(tracker.backend, Replayer):
@@ -191,87 +201,3 @@ def _track_all(
             advance = partial(progress.advance, task)
             results.append(track_source(tracker, entry, out, kinds, on_progress=advance, show=show))
     return results
-
-
-def replaying(path: Path) -> PanopticTracker:
-    """Create a tracker that replays a record in place of a network.
-
-    Raises:
-        InputError: no record, or a damaged one.
-    """
-    from mapt.runtime import PanopticTracker
-    from mapt.runtime.persistence.recording import Replayer
-
-    backend = Replayer(path)
-    association = backend.association
-    return PanopticTracker(backend, association, backend.max_objects)  # type: ignore[arg-type]
-
-
-def open_tracker(
-    model: Path,
-    threads: int | None = None,
-    association: str = "full",
-    size: str | None = None,
-    backend: str = "auto",
-    tta: bool = False,
-    device: str = "auto",
-    tf32: bool = False,
-    *,
-    trust: Path | None = None,
-) -> PanopticTracker:
-    """Open a tracker on a bundle's folder or, with PyTorch, on a weight file.
-
-    Raises:
-        InputError: neither, or an option that does not fit it.
-    """
-    from mapt.commands._shared.size import network_size
-    from mapt.runtime import PanopticTracker
-    from mapt.runtime.association.tracks import Association
-
-    known = get_args(Association)
-    if association not in known:
-        raise InputError(f"--association {association}: unknown; choose one of {', '.join(known)}")
-    if model.is_dir():
-        if size:
-            raise InputError(
-                "--size: a bundle has one size; export another with `mapt export WEIGHTS --size`"
-            )
-        if tta:
-            raise InputError(
-                "--tta: needs weights, a bundle has one size; give a .safetensors file with --model"
-            )
-        return PanopticTracker.load(
-            model,
-            backend,  # type: ignore[arg-type]
-            threads,
-            association,  # type: ignore[arg-type]
-            trust=trust,
-            device=device,  # type: ignore[arg-type]
-            tf32=tf32,
-        )
-    if trust is not None:
-        raise InputError(
-            "--trust: is for bundles, weights are not signed; make one with `mapt export --sign`"
-        )
-    if tf32:
-        raise InputError("--tf32: is for bundles; the PyTorch reference computes in float32")
-    if backend != "auto":
-        raise InputError(
-            f"--backend {backend}: weights run in PyTorch; make a bundle with `mapt export`"
-        )
-    if not model.exists():
-        raise InputError(f"{model}: no such bundle or weights; make a bundle with `mapt export`")
-    try:
-        from mapt.evaluation.device import describe_device, find_device
-        from mapt.evaluation.test_time_scales import ScaledBackend
-        from mapt.evaluation.torch_backend import TorchBackend
-    except ImportError:
-        raise InputError(
-            f"{model}: weights need PyTorch; install mapt[train], or track with a bundle"
-        ) from None
-    place = find_device(device)
-    reference = (ScaledBackend if tta else TorchBackend).load(
-        model, network_size(size), threads, place
-    )
-    typer.echo(f"PyTorch on {describe_device(place)}")
-    return PanopticTracker(reference, association)  # type: ignore[arg-type]

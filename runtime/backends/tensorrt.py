@@ -82,9 +82,7 @@ def choose_engines(bundle: Bundle, machine: Machine) -> dict[str, EngineFile]:
     engines = bundle.engines.get(machine.target)
     target = machine.target
     folder = bundle.folder
-    again = (
-        f"mapt export {folder / 'weights.safetensors'} --out NEW_BUNDLE --trt --targets {target}"
-    )
+    again = f"mapt export {bundle.weights} --out NEW_BUNDLE --trt --targets {target}"
     if not engines:
         have = ", ".join(sorted(bundle.engines)) or "none"
         raise InputError(

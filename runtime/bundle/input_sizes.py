@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
 Size = tuple[int, int]  # height, width
 # Sizes that show a frame nearly as large are equally good; then the one with fewer pixels is taken.
 NEARLY = 0.9
+UNCHANGED = 1.05  # up to this scale, preprocessing does not enlarge a frame
+MULTIPLE = 32  # of every side of an input
+LONGEST = 8192  # pixels of a side that is proposed
+DIFFERENT = 0.7  # of the pixels of the next larger size, at most
+BUDGETS = (480_000, 256_000, 66_000)  # pixels: what is accurate, between both, and quick
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,8 @@ def written(size: Size) -> str:
 
 def scale_in(frame: Size, size: Size) -> float:
     """Return the input pixels per pixel of a frame, along a side, where its aspect is kept."""
-    return min(size[0] / frame[0], size[1] / frame[1])
+    scale = min(size[0] / frame[0], size[1] / frame[1])
+    return 1.0 if 1 <= scale < UNCHANGED else scale
 
 
 def used_share(frame: Size, size: Size) -> float:
@@ -87,6 +95,41 @@ def rank_sizes(frame: Size, sizes: tuple[Size, ...]) -> list[Size]:
         ranked.append(best)
         left = [size for size in left if _pixels(size) < _pixels(best)]
     return ranked
+
+
+def propose_sizes(frame: Size) -> tuple[Size, ...]:
+    """Return sizes that a frame of this shape fills, the largest first.
+
+    They have at most as many pixels as the frame, rounded up.
+    """
+    most = _pixels((_up(frame[0]), _up(frame[1])))
+    found = list[Size]()
+    for budget in BUDGETS:
+        if found and budget > DIFFERENT * _pixels(found[-1]):
+            continue
+        limit = max(1.05 * min(budget, most), MULTIPLE**2)
+        rows = range(MULTIPLE, LONGEST + 1, MULTIPLE)
+        options = [(height, width) for height in rows for width in _widths(frame, height, limit)]
+        found.append(max(options, key=lambda size: _worth(frame, size)))
+    return tuple(dict.fromkeys(found))
+
+
+def _widths(frame: Size, height: int, limit: float) -> Iterator[int]:
+    """Yield the widths for a height that come nearest to a frame's shape, within the limit."""
+    widest = min(int(limit / height) // MULTIPLE * MULTIPLE, LONGEST)
+    width = _up(height * frame[1] / frame[0])
+    for near in (width, width - MULTIPLE, widest):
+        if MULTIPLE <= near <= widest:
+            yield near
+
+
+def _worth(frame: Size, size: Size) -> float:
+    """Return the pixels of an input that a frame fills, less twice those that it does not."""
+    return _pixels(size) * (3 * used_share(frame, size) - 2)
+
+
+def _up(side: float) -> int:
+    return max(1, math.ceil(side / MULTIPLE)) * MULTIPLE
 
 
 def _pixels(size: Size) -> int:

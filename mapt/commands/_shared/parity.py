@@ -10,6 +10,7 @@ from rich.progress import Progress
 from mapt.bench.parity.clips import FrameSequence
 from mapt.bench.parity.measure import run_parity
 from mapt.bench.parity.report import parity_json, print_parity
+from mapt.evaluation.reference import reference_weights
 from mapt.evaluation.torch_backend import TorchBackend
 from mapt.io.atomic_files import write_json
 from mapt.runtime.backends.ort import OrtBackend
@@ -30,7 +31,8 @@ def verify_bundle(
         RuntimeError: a float32 head or the ids differ, or a lower precision costs more than its
             gate allows.
     """
-    reference = TorchBackend.load(bundle.folder / "weights.safetensors", threads=threads)
+    size = bundle.info.height, bundle.info.width
+    reference = TorchBackend.load(reference_weights(bundle), size, threads)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("comparing", total=sum(len(clip) for clip in clips))
         parity = run_parity(
