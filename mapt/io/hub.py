@@ -81,9 +81,9 @@ def fetch_bundle(text: str) -> Path:
     try:
         folder = snapshot_download(model.name, revision=model.commit, allow_patterns=list(FILES))
     except Exception as error:  # of its own, of its HTTP library and of the system
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{text}: cannot be fetched ({reason:.160}); check the name, the commit and the"
+            f"{text}: cannot be fetched ({reason:.200}); check the name, the commit and the"
             " network, or download the bundle and give its folder"
         ) from None
     if not Path(folder, "manifest.json").is_file():

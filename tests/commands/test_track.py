@@ -169,7 +169,7 @@ def test_a_file_that_is_no_video(mapt: Run, bundle: Path, tmp_path: Path) -> Non
         (("--save", "gif"), "--save gif: gif is unknown"),
         (("--save", ""), "an argument is empty (after --save)"),
         (("--association", "magic"), "--association magic: unknown"),
-        (("--size", "64x64"), "a bundle has one size"),
+        (("--size", "64x64"), "--size 64x64: the bundle has 192x640"),
         (("--model", "nowhere"), "nowhere: no such bundle or weights"),
         (("--backend", "magic"), "backend 'magic' is unknown; choose one of auto, ort, tensorrt"),
         (
