@@ -190,6 +190,8 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
     manifest = read_manifest(root, trust)
     if isinstance(manifest, SizesManifest):
         chosen = _choose(path, manifest, name)
+        if PARAMETERS not in manifest.files:
+            raise InputError(f"{path}: names no {PARAMETERS}; export the bundle again")
         bundle = _read(path, chosen, manifest.files, root / PARAMETERS)
         place = root / chosen.name
         return replace(bundle, folder=place, root=root, source=manifest.weights, trust=trust)
