@@ -202,6 +202,8 @@ def write_bundle(
 ) -> Exported:
     """Write a bundle of one input size into an empty folder; see `export_bundle`."""
     info = model_info(network.config, network.backbone.channels[2])
+    if request.precision != "fp32":
+        request.frames.check(info)
     parameters: dict[str, int] = {}
     graphs: dict[str, Path] = {}
     with tempfile.TemporaryDirectory() as scratch:
