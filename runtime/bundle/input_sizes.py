@@ -100,9 +100,9 @@ def rank_sizes(frame: Size, sizes: tuple[Size, ...]) -> list[Size]:
 def propose_sizes(frame: Size) -> tuple[Size, ...]:
     """Return sizes that a frame of this shape fills, the largest first.
 
-    They have at most as many pixels as the frame, rounded up.
+    They show the frame at most twice as large as it is.
     """
-    most = _pixels((_up(frame[0]), _up(frame[1])))
+    most = _pixels((_up(2 * frame[0]), _up(2 * frame[1])))
     found = list[Size]()
     for budget in BUDGETS:
         if found and budget > DIFFERENT * _pixels(found[-1]):

@@ -164,5 +164,5 @@ def test_sizes_are_chosen_for_a_video(mapt: Run, street: Path, tmp_path: Path) -
     ops = ("--ops", runnable_here())
     ran = mapt("export", "nano-synthetic", "--out", tmp_path / "b", "--for", street, *ops)
     assert ran.code == 0, ran.err
-    assert "input sizes for frames of 192x624: 192x640, 128x416" in ran.out
+    assert "input sizes for frames of 192x624: 384x1248, 288x928, 128x416" in ran.out
     assert read_bundle(tmp_path / "b").source.licence == "Apache-2.0"  # type: ignore[union-attr]
