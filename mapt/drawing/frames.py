@@ -20,7 +20,6 @@ from mapt.drawing.objects import DrawnTrack, put_objects
 from mapt.drawing.text import Image, put_caption, text_size
 from mapt.drawing.trails import Trails
 
-VOID = 255
 TINT = 0.26  # of a class's colour in the picture
 
 
@@ -123,5 +122,4 @@ def _tinted(image: Image, frame: DrawnFrame) -> Image:
     tint = cv2.LUT(planes, palette[None])
     out = np.asarray(cv2.addWeighted(image, 1 - TINT, tint, TINT, 0), np.uint8)
     unlabelled = frame.semantic >= len(colours)
-    np.copyto(out, image, where=unlabelled[..., None])
-    return out
+    return np.asarray(cv2.copyTo(image, unlabelled.view(np.uint8), out), np.uint8)

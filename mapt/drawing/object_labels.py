@@ -64,10 +64,11 @@ def _places(
     """Where a label may go: the plates above, in and below its object that lie in the image."""
     plate_width = width + 2 * _pad(size)
     plate_height = round(1.4 * size)
-    left = max(min(round(box[0]), shape[1] - plate_width), 0)
     for top in (round(box[1]) - plate_height, round(box[1]), round(box[3])):
-        if 0 <= top and top + plate_height <= shape[0]:
-            yield left, top, left + plate_width, top + plate_height
+        for start in (round(box[0]), round(box[2]) - plate_width):
+            left = max(min(start, shape[1] - plate_width), 0)
+            if 0 <= top and top + plate_height <= shape[0]:
+                yield left, top, left + plate_width, top + plate_height
 
 
 def _pad(size: int) -> int:

@@ -132,12 +132,11 @@ def find_encoder(encoders: Mapping[str, Mapping[str, str]] = ENCODERS) -> str:
             "writing video needs PyAV; pip install 'mapt[video]', or --save step,json"
         ) from None
     for name in encoders:
-        if name in av.codecs_available:
-            try:
-                av.Codec(name, "w")
-            except ValueError:
-                continue
-            return name
+        try:
+            av.Codec(name, "w")
+        except ValueError:
+            continue
+        return name
     raise InputError(
         f"this PyAV has no encoder that is free to use ({', '.join(encoders)}); install PyAV's"
         " wheel, or run with --save step,json"
