@@ -90,7 +90,7 @@ def label_frame(
         overflow: as in `PanopticFrame`.
         degraded: as in `PanopticFrame`.
     """
-    tracks = sorted(found.table.tracks, key=lambda t: (t.lost > 0, t.id))
+    tracks = sorted(found.table.tracks, key=lambda t: (t.frames_since_seen > 0, t.id))
     return PanopticFrame(
         semantic=pixels[0],
         instance=pixels[1],
@@ -110,4 +110,5 @@ def _public(track: TrackState, letterbox: Letterbox, classes: tuple[str, ...]) -
     y1, y2 = (min(float(v) * sy, letterbox.height) for v in track.box[1::2])
     name = classes[track.label] if track.label < len(classes) else ""
     box = (x1, y1, x2, y2)
-    return Track(track.id, track.label, track.score, box, track.age, track.lost, name)
+    lost = track.frames_since_seen
+    return Track(track.id, track.label, track.score, box, track.age, lost, name)
