@@ -80,8 +80,6 @@ def test_it_tracks_without_pytorch_and_without_a_model(street: Path, tmp_path: P
         [sys.executable, "-c", code, *command], capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stderr
-    told = (
-        r"mapt: weights: nano-synthetic, Apache-2\.0, \d+\.\d MB; input 384x1248 of .*\n"
-    )
+    told = r"mapt: weights: nano-synthetic, Apache-2\.0, \d+\.\d MB; input 384x1248 of .*\n"
     assert re.fullmatch(told, ran.stderr), ran.stderr
     assert (tmp_path / "0000" / "tracks.json").is_file()
