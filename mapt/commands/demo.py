@@ -38,5 +38,5 @@ def demo(
         found = Model(here.weights, here.name, here.licence)  # exporting them is a step of it
     else:
         found = find_model(model)
-    typer.echo(f"mapt: {found}", err=True)
+    typer.echo(str(found))
     run_demo(out, found.path, source, Console(), frames)

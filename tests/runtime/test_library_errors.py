@@ -58,12 +58,19 @@ def test_a_step_that_a_library_fails_is_a_step_error_and_changes_nothing(
 
 @pytest.mark.parametrize("error", CAUSES, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize(
-    "place", ["read_bundle", "open_backend", "self_test", "rehearse", "PanopticTracker.__init__"]
+    "place",
+    [
+        "loading.read_bundle",
+        "loading.open_backend",
+        "loading.self_test",
+        "tracker.rehearse",
+        "tracker.PanopticTracker.__init__",
+    ],
 )
 def test_a_load_that_a_library_fails_is_an_input_error(
     bundle: Path, monkeypatch: pytest.MonkeyPatch, place: str, error: Exception
 ) -> None:
-    monkeypatch.setattr(f"mapt.runtime.tracker.{place}", failing(error))
+    monkeypatch.setattr(f"mapt.runtime.{place}", failing(error))
     with pytest.raises(InputError, match=f"^{bundle}: cannot be loaded .*; free memory") as told:
         PanopticTracker.load(bundle, threads=1)
     assert told.value.__cause__ is error and "\n" not in str(told.value)
