@@ -16,7 +16,8 @@ import numpy as np
 from mapt.app.visualize import Image, strip, track_colour
 from mapt.errors import InputError
 from mapt.io.atomic_files import read_file, read_json
-from mapt.io.frame_source import Frame, open_sources
+from mapt.io.frame_source import open_sources
+from mapt.io.sources.frame import Frame
 from mapt.runtime.frame import Stage
 
 MOMENTS = 12  # crops in a strip at most

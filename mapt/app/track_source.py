@@ -17,8 +17,9 @@ from mapt.app.result_writers import CocoResults, mot_lines
 from mapt.app.visualize import Image, draw
 from mapt.errors import InputError
 from mapt.io.atomic_folders import Ours, find_place, nothing, published
-from mapt.io.frame_source import Frame, Source, VideoSource
 from mapt.io.image_files import is_written_here
+from mapt.io.sources.frame import Frame, Source
+from mapt.io.sources.live import StreamCounts
 from mapt.io.video_writer import VideoWriter
 from mapt.labels.class_sets import ClassSet, find_class_set
 from mapt.labels.step_png import MAX_INSTANCE, write_step
@@ -42,6 +43,7 @@ class Tracked:
         alarms: in how many frames the monitor saw what; see `mapt.runtime.PanopticFrame`.
         ms: milliseconds of every step.
         samples: some annotated frames with captions, evenly spread, for a contact sheet.
+        stream: what became of the frames of a live source; None for others.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Tracked:
     alarms: Counter[str] = field(default_factory=Counter)
     ms: list[float] = field(default_factory=list)
     samples: list[tuple[Image, str]] = field(default_factory=list)
+    stream: StreamCounts | None = None
 
     @property
     def median_ms(self) -> float:
@@ -97,17 +100,12 @@ def check_places(
                 " rename one"
             )
         names.add(source.name)
-        inputs = (
-            {source.path}
-            if isinstance(source, VideoSource)
-            else {path.parent for path in source.files}
-        )
         for place in _targets(out, source, kinds):
             target = place.folder
             lost = next(
                 (
                     p
-                    for p in (*inputs, *files)
+                    for p in (*source.inputs, *files)
                     if target.resolve() in (p.resolve(), *p.resolve().parents)
                 ),
                 None,
@@ -136,11 +134,7 @@ def _targets(out: Path, source: Source, kinds: Collection[str]) -> list[_Target]
     found = list[_Target]()
     if "step" in kinds:
         folder = out / "step" / source.name
-        frames = (
-            set()
-            if isinstance(source, VideoSource)
-            else {f"{path.stem}.png" for path in source.files}
-        )
+        frames = {f"{stem}.png" for stem in source.stems}
         found.append(
             _Target(folder, lambda name: name in frames or is_written_here(folder / name), nothing)
         )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mapt.app.track_source import Tracked
-    from mapt.io.frame_source import Source
+    from mapt.io.sources.frame import Source
     from mapt.runtime import PanopticTracker
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from mapt.app.track_source import _Writer, renumbered
 from mapt.errors import InputError
-from mapt.io.frame_source import FolderSource, Frame
+from mapt.io.frame_source import FolderSource
+from mapt.io.sources.frame import Frame
 from mapt.labels.class_sets import KITTI_STEP
 from mapt.labels.step_png import read_step
 from mapt.runtime import Decision, PanopticFrame, Track

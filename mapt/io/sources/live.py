@@ -1,0 +1,210 @@
+"""Tracks what never waits: cameras and streams, read by a thread of their own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mapt.io.sources.connection import Connection, ConnectionLost, Received
+from mapt.io.sources.frame import Frame
+from mapt.io.sources.frame_queue import TICK, FrameQueue
+from mapt.io.sources.selection import EVERYTHING, Selection
+from mapt.io.sources.stream_clock import StreamClock
+
+WAITING = 4  # frames between the reading thread and the tracker: what bounds memory and delay
+NOMINAL_FPS = 25.0  # of a source that announces none; for the annotated video's header alone
+FIRST_PAUSE = 0.25  # seconds before the second attempt to connect again; it doubles up to the last
+LAST_PAUSE = 5.0
+FAREWELL = 1.0  # seconds in which the reading thread may close its connection
+
+
+@dataclass
+class StreamCounts:
+    """What became of the frames of a stream.
+
+    Attributes:
+        received: frames that arrived and could be decoded.
+        dropped: frames that the tracker was too slow for.
+        damaged: frames that could not be decoded.
+        reconnections: how often the connection was lost and restored.
+        ended: why the stream ended; empty where it was stopped.
+    """
+
+    received: int = 0
+    dropped: int = 0
+    damaged: int = 0
+    reconnections: int = 0
+    ended: str = ""
+
+
+@dataclass(frozen=True)
+class _Item:
+    number: int
+    stamp_ns: int
+    received: Received
+
+
+class LiveSource:
+    """A camera or stream whose frames come at their own pace.
+
+    A thread reads and decodes. When the tracker is slower, the oldest waiting frame is dropped and
+    counted. A lost connection is opened again. Frames are numbered as they arrive, so dropped ones
+    leave a gap in the names.
+
+    Args:
+        name: of the sequence.
+        shown: how messages call it, without its password.
+        first: the open connection.
+        connect: opens another one or raises `ConnectionLost`; None: an end is the end.
+        patience: seconds without a frame after which a lost connection is given up.
+        lossless: it waits for the tracker, so nothing is dropped, and arrivals are no times.
+        selection: which frames are wanted.
+        announce: is told in one line what happens to the connection.
+    """
+
+    inputs: frozenset[Path] = frozenset()
+    stems: frozenset[str] = frozenset()
+    assumed = ""
+
+    def __init__(
+        self,
+        name: str,
+        shown: str,
+        first: Connection,
+        connect: Callable[[], Connection] | None = None,
+        *,
+        patience: float = 60.0,
+        lossless: bool = False,
+        selection: Selection = EVERYTHING,
+        announce: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.name = name
+        self.shown = shown
+        self.fps = first.fps or NOMINAL_FPS
+        self.counts = StreamCounts()
+        self._first = first
+        self._connect = connect
+        self._patience = patience
+        self.lossless = lossless
+        self._selection = selection
+        self._announce = announce
+        self._queue = FrameQueue[_Item](WAITING, lossless)
+        self._arrived_ns = 0
+        self._attempts = 0  # to connect since the last frame
+
+    def __len__(self) -> int:
+        """Return 0, because nobody knows the number of frames."""
+        return 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether no more frames are wanted."""
+        return self._queue.stopped
+
+    def stop(self) -> None:
+        """End the frames; a signal's handler may call this."""
+        self._queue.stop()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames as they arrive, until `stop`, the selection's end, or a lost connection.
+
+        A frame of another size ends them too, because outputs have one size.
+        """
+        reader = threading.Thread(target=self._read, name=f"read {self.name}", daemon=True)
+        reader.start()
+        shape: tuple[int, ...] | None = None
+        taken = 0
+        try:
+            while taken != self._selection.most and (item := self._queue.get()) is not None:
+                image = item.received.convert()
+                if shape is not None and image.shape != shape:
+                    self.counts.ended = (
+                        f"frames are {image.shape[1]}x{image.shape[0]} now, before"
+                        f" {shape[1]}x{shape[0]}"
+                    )
+                    return
+                shape = image.shape
+                yield Frame(f"{item.number:06d}", item.stamp_ns, image)
+                taken += 1
+        finally:
+            self._queue.stop()
+            reader.join(FAREWELL)
+            self.counts.dropped = self._queue.dropped
+
+    def _read(self) -> None:
+        """Fill the queue, in the reading thread."""
+        wanted = replace(self._selection, most=None)  # dropped frames are none of them
+        error: BaseException | None = None
+        try:
+            with closing(self._receive()) as frames:
+                for number, stamp, received in wanted.apply(frames):
+                    self._queue.put(_Item(number, stamp, received))
+        except BaseException as unexpected:
+            error = unexpected
+        self._queue.end(error)
+
+    def _receive(self) -> Generator[tuple[int, Received], None, None]:
+        """The frames of one connection after another, with rising times."""
+        clock = StreamClock(round(1e9 / self.fps), paced=not self.lossless)
+        connection: Connection | None = self._first
+        self._arrived_ns = time.monotonic_ns()
+        while connection is not None:
+            before = self.counts.damaged
+            reason = "it ended"
+            try:
+                for received in connection.frames():
+                    if self._queue.stopped:
+                        return
+                    self._note_arrival()
+                    yield clock.stamp(received.source_ns, self._arrived_ns), received
+            except ConnectionLost as lost:
+                reason = str(lost)
+            finally:
+                self.counts.damaged = before + connection.damaged
+                connection.close()
+            clock.reconnected()
+            connection = self._reconnect(reason)
+
+    def _note_arrival(self) -> None:
+        """Count a frame, and with the first one of a new connection the connection."""
+        if self._attempts:
+            self.counts.reconnections += 1
+            self._announce(f"{self.shown}: connected again")
+            self._attempts = 0
+        self._arrived_ns = time.monotonic_ns()
+        self.counts.received += 1
+
+    def _reconnect(self, reason: str) -> Connection | None:
+        """Open a new connection; None where that is not wanted or does not succeed in time.
+
+        The pauses between attempts grow until a frame arrives.
+        """
+        if self._connect is None or self._patience <= 0:
+            self.counts.ended = reason
+            return None
+        if self._attempts == 0 and not self._queue.stopped:
+            self._announce(f"{self.shown}: connection lost ({reason}); connecting again")
+        while not self._queue.stopped:
+            waited = (time.monotonic_ns() - self._arrived_ns) / 1e9
+            if self._attempts:
+                if waited >= self._patience:
+                    self.counts.ended = f"no frame for {waited:.0f} s ({reason})"
+                    return None
+                pause = min(FIRST_PAUSE * 2.0 ** min(self._attempts - 1, 10), LAST_PAUSE)
+                self._pause(min(pause, self._patience - waited))
+            self._attempts += 1
+            try:
+                return self._connect()
+            except ConnectionLost as lost:
+                reason = str(lost)
+        return None
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, but not when stopped."""
+        end = time.monotonic() + seconds
+        while not self._queue.stopped and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, TICK))
