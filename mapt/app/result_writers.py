@@ -5,44 +5,53 @@ These are COCO's run-length JSON, MOTChallenge's text, and supervision's detecti
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mapt.errors import InputError
+from mapt.io.growing_json import GrowingJson
 from mapt.labels.class_sets import ClassSet
 from mapt.labels.rle import encode_mask
 from mapt.runtime import PanopticFrame
 
 
 class CocoResults:
-    """Collects frames as COCO's images, annotations and categories.
+    """Writes frames as COCO's images, annotations and categories.
 
     An annotation is a visible track in one frame.
 
     Args:
+        path: the JSON file.
         labels: classes; category ids are train ids.
     """
 
-    def __init__(self, labels: ClassSet) -> None:
+    def __init__(self, path: Path, labels: ClassSet) -> None:
         self.labels = labels
-        self.images: list[dict[str, Any]] = []
-        self.annotations: list[dict[str, Any]] = []
+        self._file = GrowingJson(path, "images", "annotations")
+        self._images = 0
+        self._annotations = 0
 
     def add(self, name: str, frame: PanopticFrame) -> None:
         """Add the next frame under the name of its file."""
         height, width = frame.instance.shape
-        image = len(self.images) + 1
-        self.images.append({"id": image, "file_name": name, "height": height, "width": width})
+        self._images += 1
+        self._file.append(
+            "images",
+            {"id": self._images, "file_name": name, "height": height, "width": width},
+        )
         for track in frame.tracks:
             mask = frame.instance == track.id
             if track.lost or not mask.any():
                 continue
             x1, y1, x2, y2 = track.box
-            self.annotations.append(
+            self._annotations += 1
+            self._file.append(
+                "annotations",
                 {
-                    "id": len(self.annotations) + 1,
-                    "image_id": image,
+                    "id": self._annotations,
+                    "image_id": self._images,
                     "category_id": track.label,
                     "track_id": track.id,
                     "segmentation": {"size": [height, width], "counts": encode_mask(mask).decode()},
@@ -50,16 +59,20 @@ class CocoResults:
                     "bbox": [x1, y1, x2 - x1, y2 - y1],
                     "score": track.score,
                     "iscrowd": 0,
-                }
+                },
             )
 
-    def content(self) -> dict[str, Any]:
-        """Return the content of the JSON file."""
+    def finish(self) -> None:
+        """Write the file."""
         categories = [
             {"id": i, "name": name, "isthing": int(i in self.labels.things)}
             for i, name in enumerate(self.labels.classes)
         ]
-        return {"images": self.images, "annotations": self.annotations, "categories": categories}
+        self._file.finish({}, {"categories": categories})
+
+    def close(self) -> None:
+        """Release what was not written."""
+        self._file.close()
 
 
 def mot_lines(index: int, frame: PanopticFrame) -> list[str]:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from mapt.io.sources.frame import Source
 from mapt.io.sources.live import LiveSource
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -17,18 +16,13 @@ PATIENCE = 1.0  # seconds in which another Ctrl-C is the same one, sent to the t
 
 
 @contextmanager
-def stopped_by_signals(source: Source) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end a live source in this context instead of the program.
+def stopped_by_signals(source: LiveSource) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end a source in this context instead of the program.
 
-    A second Ctrl-C, later than `PATIENCE`, interrupts. Sources that end by themselves, and threads
-    other than the main one, are left alone.
+    A second Ctrl-C, later than `PATIENCE`, interrupts. Outside the main thread, where Python allows
+    no signal handlers, the end of the context alone stops the source.
     """
-    if (
-        not isinstance(source, LiveSource)
-        or threading.current_thread() is not threading.main_thread()
-    ):
-        yield
-        return
+    main = threading.current_thread() is threading.main_thread()
     first: float | None = None
 
     def handle(number: int, _: FrameType | None) -> None:
@@ -39,9 +33,10 @@ def stopped_by_signals(source: Source) -> Iterator[None]:
         first = now if first is None else first
         source.stop()
 
-    previous = {number: signal.signal(number, handle) for number in SIGNALS}
+    previous = {number: signal.signal(number, handle) for number in SIGNALS if main}
     try:
         yield
     finally:
+        source.stop()
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mapt.app.result_writers import CocoResults, mot_lines
-from mapt.app.visualize import Image, draw
+from mapt.app.sequence_writer import SequenceWriter
+from mapt.app.stopping import stopped_by_signals
+from mapt.app.visualize import Image
 from mapt.errors import InputError
 from mapt.io.atomic_folders import Ours, find_place, nothing, published
 from mapt.io.image_files import is_written_here
 from mapt.io.sources.frame import Frame, Source
-from mapt.io.sources.live import StreamCounts
-from mapt.io.video_writer import VideoWriter
+from mapt.io.sources.live import LiveSource, StreamCounts
 from mapt.labels.class_sets import ClassSet, find_class_set
-from mapt.labels.step_png import MAX_INSTANCE, write_step
 from mapt.runtime import BackendError, PanopticFrame, PanopticTracker
 from mapt.runtime.persistence.recording import Recorder, Replayer, ReplayMismatch
 
 KINDS = ("step", "video", "json")
 MORE_KINDS = ("coco", "mot")
 RUN_FILES = ("video.mp4", "tracks.json", "decisions.jsonl", "coco.json", "mot.txt")
+LATEST = 100_000  # steps whose time is remembered, so that a stream's memory does not grow
 Show = Callable[[str, int, Frame, PanopticFrame], None]
 
 
@@ -41,7 +39,7 @@ class Tracked:
         frames: how many.
         tracks: how many identities it got.
         alarms: in how many frames the monitor saw what; see `mapt.runtime.PanopticFrame`.
-        ms: milliseconds of every step.
+        ms: milliseconds of the latest steps.
         samples: some annotated frames with captions, evenly spread, for a contact sheet.
         stream: what became of the frames of a live source; None for others.
     """
@@ -50,7 +48,7 @@ class Tracked:
     frames: int = 0
     tracks: int = 0
     alarms: Counter[str] = field(default_factory=Counter)
-    ms: list[float] = field(default_factory=list)
+    ms: deque[float] = field(default_factory=lambda: deque(maxlen=LATEST))
     samples: list[tuple[Image, str]] = field(default_factory=list)
     stream: StreamCounts | None = None
 
@@ -166,6 +164,8 @@ def track_source(
         on_progress: called after each frame.
         show: is given the sequence, index, frame and labels of each.
 
+    Ctrl-C and SIGTERM end a live source, and so does a bad frame of it. Its outputs are whole then.
+
     Raises:
         InputError: a bad frame, or more tracks than STEP has ids; nothing of the sequence is left
             behind. Also what `check_places` says.
@@ -176,13 +176,13 @@ def track_source(
     before = tracker.next_id - 1
     out.mkdir(parents=True, exist_ok=True)
     result = Tracked(source.name)
-    seen = set[int]()
+    newest = 0
     with ExitStack() as stack:
         folders = [
             stack.enter_context(published(t.folder, t.ours, t.keep))
             for t in _targets(out, source, kinds)
         ]
-        writer = _Writer(
+        writer = SequenceWriter(
             folders[0],
             folders[-1],
             kinds,
@@ -192,19 +192,37 @@ def track_source(
             tracker.health().providers,
         )
         stack.enter_context(closing(writer))
+        live = source if isinstance(source, LiveSource) else None
+        if live:
+            stack.enter_context(stopped_by_signals(live))
         for frame in source:
-            labelled = renumbered(_step(tracker, source.name, frame), before)
-            writer.write(frame, labelled)
+            try:
+                labelled = renumbered(_step(tracker, source.name, frame), before)
+                writer.write(frame, labelled)
+            except InputError as error:
+                if live is None or result.frames == 0:
+                    raise
+                live.end(str(error))  # what it gave so far cannot be had again
+                break
             if show:
                 show(source.name, result.frames, frame, labelled)
-            seen |= {t.id for t in labelled.tracks}
+            # Ids rise, and every track is in the frame that it begins with.
+            new = [track.id for track in labelled.tracks if track.id > newest]
+            newest = max(new, default=newest)
+            result.tracks += len(new)
             result.frames += 1
             result.alarms.update(labelled.alarms)
             result.ms.append(labelled.timings_ms["frame"])
             if on_progress:
                 on_progress()
-        writer.finish()
-    result.tracks = len(seen)
+        if result.frames == 0:
+            if live:
+                raise KeyboardInterrupt  # stopped before its first frame
+            raise InputError(
+                f"{source.name}: has no frame in what was asked for; check --start and --end"
+            )
+        result.stream = live.counts if live else None
+        writer.finish(result.stream)
     result.samples = writer.samples
     return result
 
@@ -241,100 +259,3 @@ def _step(tracker: PanopticTracker, sequence: str, frame: Frame) -> PanopticFram
         raise
     backend.end(labelled)
     return labelled
-
-
-class _Writer:
-    """Writes a sequence's files into a working folder."""
-
-    def __init__(
-        self,
-        step: Path,
-        run: Path,
-        kinds: tuple[str, ...],
-        labels: ClassSet,
-        source: Source,
-        samples: int,
-        providers: Mapping[str, str],
-    ) -> None:
-        self.step = step
-        self.run = run
-        self.kinds = kinds
-        self.labels = labels
-        self.fps = source.fps
-        self.providers = dict(providers)
-        self.video: VideoWriter | None = None
-        self.index = 0
-        total = len(source)
-        self.frames: list[dict[str, Any]] = []
-        self.decisions: list[str] = []
-        self.coco = CocoResults(labels)
-        self.mot = list[str]()
-        self.wanted = (
-            {round(i) for i in np.linspace(0, max(total - 1, 0), samples)} if samples else set()
-        )
-        self.samples: list[tuple[Image, str]] = []
-
-    def write(self, frame: Frame, labelled: PanopticFrame) -> None:
-        if "step" in self.kinds:
-            most = max((t.id for t in labelled.tracks), default=0)
-            if most > MAX_INSTANCE:
-                raise InputError(
-                    f"frame {frame.stem}: track {most} is beyond STEP's {MAX_INSTANCE}; split the"
-                    " sequence"
-                )
-            write_step(self.step / f"{frame.stem}.png", labelled.semantic, labelled.instance)
-        if "video" in self.kinds or self.index in self.wanted:
-            caption = f"frame {self.index}  {labelled.stamp_ns / 1e9:.2f} s"
-            picture = draw(frame.image, labelled, self.labels, caption)
-            if self.index in self.wanted:
-                self.samples.append((picture, frame.stem))
-            if "video" in self.kinds:
-                if self.video is None:
-                    size = (picture.shape[1], picture.shape[0])
-                    self.video = VideoWriter(self.run / "video.mp4", size, self.fps)
-                self.video.write(frame.stamp_ns, picture)
-        if "json" in self.kinds:
-            tracks = [asdict(t) for t in labelled.tracks]
-            self.frames.append(
-                {
-                    "frame": frame.stem,
-                    "stamp_ns": labelled.stamp_ns,
-                    "alarms": list(labelled.alarms),
-                    "tracks": tracks,
-                }
-            )
-            for decision in labelled.decisions:
-                self.decisions.append(
-                    json.dumps({"frame": frame.stem, "index": self.index, **asdict(decision)})
-                )
-        if "coco" in self.kinds:
-            self.coco.add(frame.file or f"{frame.stem}.png", labelled)
-        if "mot" in self.kinds:
-            self.mot += mot_lines(self.index, labelled)
-        self.index += 1
-
-    def finish(self) -> None:
-        """Write the JSON files and finish the video."""
-        if "json" in self.kinds:
-            content = {
-                "classes": list(self.labels.classes),
-                "providers": self.providers,
-                "frames": self.frames,
-            }
-            (self.run / "tracks.json").write_text(json.dumps(content) + "\n")
-            (self.run / "decisions.jsonl").write_text(
-                "".join(line + "\n" for line in self.decisions)
-            )
-        if "coco" in self.kinds:
-            (self.run / "coco.json").write_text(json.dumps(self.coco.content()) + "\n")
-        if "mot" in self.kinds:
-            (self.run / "mot.txt").write_text("".join(line + "\n" for line in self.mot))
-        if self.video is not None:
-            self.video.close()
-            self.video = None
-
-    def close(self) -> None:
-        """Discard a video that is not finished."""
-        if self.video is not None:
-            self.video.abort()
-            self.video = None

@@ -1,7 +1,9 @@
 """Other tools' formats, read back with those tools."""
 
+import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,11 +33,13 @@ def frame() -> PanopticFrame:
     return PanopticFrame(np.zeros((40, 60), np.uint8), instance, tracks, (), {}, 0, 0)
 
 
-def test_coco_masks_decode_to_the_frame(frame: PanopticFrame) -> None:
-    results = CocoResults(KITTI_STEP)
+def test_coco_masks_decode_to_the_frame(frame: PanopticFrame, tmp_path: Path) -> None:
+    results = CocoResults(tmp_path / "coco.json", KITTI_STEP)
     results.add("000000", frame)
     results.add("000001", frame)
-    content = results.content()
+    results.finish()
+    results.close()
+    content = json.loads((tmp_path / "coco.json").read_text())
     assert [i["file_name"] for i in content["images"]] == ["000000", "000001"]
     assert [a["id"] for a in content["annotations"]] == [1, 2, 3, 4]
     assert [(a["image_id"], a["track_id"]) for a in content["annotations"]] == [

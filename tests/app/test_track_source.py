@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mapt.app.track_source import _Writer, renumbered
+from mapt.app.sequence_writer import SequenceWriter
+from mapt.app.track_source import renumbered
 from mapt.errors import InputError
 from mapt.io.frame_source import FolderSource
 from mapt.io.sources.frame import Frame
@@ -33,7 +34,9 @@ def test_ids_of_a_sequence_do_not_depend_on_those_before_it() -> None:
 
 def test_the_step_writer_takes_65535_tracks_and_no_more(tmp_path: Path) -> None:
     source = FolderSource("drive", (), 10.0)
-    writer = _Writer(tmp_path / "step", tmp_path / "run", ("step",), KITTI_STEP, source, 0, {})
+    writer = SequenceWriter(
+        tmp_path / "step", tmp_path / "run", ("step",), KITTI_STEP, source, 0, {}
+    )
     image = np.zeros((1, 2, 3), np.uint8)
     writer.write(Frame("000000", 0, image), frame_of(65_535))
     assert read_step(tmp_path / "step" / "000000.png")[1].tolist() == [[0, 65_535]]

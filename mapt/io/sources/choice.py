@@ -105,7 +105,7 @@ def _open_pipe(options: SourceOptions) -> LiveSource:
     source = LiveSource(
         "stdin", "standard input", connection, lossless=True, selection=options.selection
     )
-    reader.is_wanted = lambda: not source.stopped
+    reader.is_wanted = lambda: not source.is_stopped()
     return source
 
 

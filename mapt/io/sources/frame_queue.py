@@ -31,8 +31,7 @@ class FrameQueue(Generic[T]):
         self._stopped = False
         self._error: BaseException | None = None
 
-    @property
-    def stopped(self) -> bool:
+    def is_stopped(self) -> bool:
         """Whether the reader wants no more."""
         return self._stopped
 

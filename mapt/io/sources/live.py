@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mapt.errors import InputError
 from mapt.io.sources.connection import Connection, ConnectionLost, Received
 from mapt.io.sources.frame import Frame
 from mapt.io.sources.frame_queue import TICK, FrameQueue
@@ -39,6 +40,17 @@ class StreamCounts:
     damaged: int = 0
     reconnections: int = 0
     ended: str = ""
+
+    def told(self) -> str:
+        """Say it in one line."""
+        parts = [f"{self.received} frames received"]
+        if self.dropped:
+            parts.append(f"{self.dropped} dropped because tracking is slower than the source")
+        if self.damaged:
+            parts.append(f"{self.damaged} damaged")
+        if self.reconnections:
+            parts.append(f"connected again {self.reconnections} times")
+        return ", ".join(parts) + (f"; it ended: {self.ended}" if self.ended else "")
 
 
 @dataclass(frozen=True)
@@ -85,7 +97,7 @@ class LiveSource:
         self.name = name
         self.shown = shown
         self.fps = first.fps or NOMINAL_FPS
-        self.counts = StreamCounts()
+        self._counts = StreamCounts()
         self._first = first
         self._connect = connect
         self._patience = patience
@@ -101,9 +113,18 @@ class LiveSource:
         return 0
 
     @property
-    def stopped(self) -> bool:
+    def counts(self) -> StreamCounts:
+        """What became of the frames so far."""
+        return replace(self._counts, dropped=self._queue.dropped)
+
+    def end(self, reason: str) -> None:
+        """End the frames, and say why."""
+        self._queue.stop()
+        self._counts.ended = reason
+
+    def is_stopped(self) -> bool:
         """Whether no more frames are wanted."""
-        return self._queue.stopped
+        return self._queue.is_stopped()
 
     def stop(self) -> None:
         """End the frames; a signal's handler may call this."""
@@ -113,6 +134,9 @@ class LiveSource:
         """The frames as they arrive, until `stop`, the selection's end, or a lost connection.
 
         A frame of another size ends them too, because outputs have one size.
+
+        Raises:
+            InputError: it ended without a frame.
         """
         reader = threading.Thread(target=self._read, name=f"read {self.name}", daemon=True)
         reader.start()
@@ -122,7 +146,7 @@ class LiveSource:
             while taken != self._selection.most and (item := self._queue.get()) is not None:
                 image = item.received.convert()
                 if shape is not None and image.shape != shape:
-                    self.counts.ended = (
+                    self.end(
                         f"frames are {image.shape[1]}x{image.shape[0]} now, before"
                         f" {shape[1]}x{shape[0]}"
                     )
@@ -130,10 +154,12 @@ class LiveSource:
                 shape = image.shape
                 yield Frame(f"{item.number:06d}", item.stamp_ns, image)
                 taken += 1
+            if taken == 0 and not self._queue.is_stopped():
+                reason = self._counts.ended or "none was asked for, or none could be decoded"
+                raise InputError(f"{self.shown}: gave no frame ({reason})")
         finally:
             self._queue.stop()
             reader.join(FAREWELL)
-            self.counts.dropped = self._queue.dropped
 
     def _read(self) -> None:
         """Fill the queue, in the reading thread."""
@@ -153,18 +179,18 @@ class LiveSource:
         connection: Connection | None = self._first
         self._arrived_ns = time.monotonic_ns()
         while connection is not None:
-            before = self.counts.damaged
-            reason = "it ended"
+            before = self._counts.damaged
+            reason = "" if self._connect is None else "it ended"
             try:
                 for received in connection.frames():
-                    if self._queue.stopped:
+                    if self._queue.is_stopped():
                         return
                     self._note_arrival()
                     yield clock.stamp(received.source_ns, self._arrived_ns), received
             except ConnectionLost as lost:
                 reason = str(lost)
             finally:
-                self.counts.damaged = before + connection.damaged
+                self._counts.damaged = before + connection.damaged
                 connection.close()
             clock.reconnected()
             connection = self._reconnect(reason)
@@ -172,27 +198,29 @@ class LiveSource:
     def _note_arrival(self) -> None:
         """Count a frame, and with the first one of a new connection the connection."""
         if self._attempts:
-            self.counts.reconnections += 1
+            self._counts.reconnections += 1
             self._announce(f"{self.shown}: connected again")
             self._attempts = 0
         self._arrived_ns = time.monotonic_ns()
-        self.counts.received += 1
+        self._counts.received += 1
 
     def _reconnect(self, reason: str) -> Connection | None:
         """Open a new connection; None where that is not wanted or does not succeed in time.
 
         The pauses between attempts grow until a frame arrives.
         """
-        if self._connect is None or self._patience <= 0:
-            self.counts.ended = reason
+        if self._queue.is_stopped():
             return None
-        if self._attempts == 0 and not self._queue.stopped:
+        if self._connect is None or self._patience <= 0:
+            self._counts.ended = reason
+            return None
+        if self._attempts == 0:
             self._announce(f"{self.shown}: connection lost ({reason}); connecting again")
-        while not self._queue.stopped:
+        while not self._queue.is_stopped():
             waited = (time.monotonic_ns() - self._arrived_ns) / 1e9
             if self._attempts:
                 if waited >= self._patience:
-                    self.counts.ended = f"no frame for {waited:.0f} s ({reason})"
+                    self._counts.ended = f"no frame for {waited:.0f} s ({reason})"
                     return None
                 pause = min(FIRST_PAUSE * 2.0 ** min(self._attempts - 1, 10), LAST_PAUSE)
                 self._pause(min(pause, self._patience - waited))
@@ -206,5 +234,5 @@ class LiveSource:
     def _pause(self, seconds: float) -> None:
         """Wait, but not when stopped."""
         end = time.monotonic() + seconds
-        while not self._queue.stopped and (left := end - time.monotonic()) > 0:
+        while not self._queue.is_stopped() and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, TICK))
