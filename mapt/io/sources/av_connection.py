@@ -51,7 +51,7 @@ class AvConnection:
     @property
     def is_finite(self) -> bool:
         """Whether the stream states its length, as a file on a server does."""
-        return self._container.duration is not None and self._container.duration > 0
+        return (self._container.duration or 0) > 0 or self._container.size > 0
 
     def frames(self) -> Iterator[Received]:
         """See `Connection.frames`; damaged frames are left out and counted."""

@@ -18,8 +18,9 @@ from mapt.io.sources.stream_clock import StreamClock
 
 WAITING = 4  # frames between the reading thread and the tracker: what bounds memory and delay
 NOMINAL_FPS = 25.0  # of a source that announces none; for the annotated video's header alone
-FIRST_PAUSE = 0.25  # seconds before the second attempt to connect again; it doubles up to the last
-LAST_PAUSE = 5.0
+FIRST_PAUSE = 0.25  # seconds before an attempt to connect again; it doubles up to the last
+LAST_PAUSE = 4.0
+STEADY = 10.0  # seconds after which a connection counts as good, and the pauses are short again
 FAREWELL = 1.0  # seconds in which the reading thread may close its connection
 
 
@@ -49,7 +50,7 @@ class StreamCounts:
         if self.damaged:
             parts.append(f"{self.damaged} damaged")
         if self.reconnections:
-            parts.append(f"connected again {self.reconnections} times")
+            parts.append(f"connected again {self.reconnections} time{'s'[: self.reconnections > 1]}")
         return ", ".join(parts) + (f"; it ended: {self.ended}" if self.ended else "")
 
 
@@ -106,7 +107,8 @@ class LiveSource:
         self._announce = announce
         self._queue = FrameQueue[_Item](WAITING, lossless)
         self._arrived_ns = 0
-        self._attempts = 0  # to connect since the last frame
+        self._pause = FIRST_PAUSE
+        self._is_lost = False  # since a connection ended, until another one gives a frame
 
     def __len__(self) -> int:
         """Return 0, because nobody knows the number of frames."""
@@ -179,8 +181,9 @@ class LiveSource:
         connection: Connection | None = self._first
         self._arrived_ns = time.monotonic_ns()
         while connection is not None:
-            before = self._counts.damaged
-            reason = "" if self._connect is None else "it ended"
+            opened_ns = time.monotonic_ns()
+            damaged = self._counts.damaged
+            reason = "" if self._connect is None else "closed by the other side"
             try:
                 for received in connection.frames():
                     if self._queue.is_stopped():
@@ -190,48 +193,46 @@ class LiveSource:
             except ConnectionLost as lost:
                 reason = str(lost)
             finally:
-                self._counts.damaged = before + connection.damaged
+                self._counts.damaged = damaged + connection.damaged
                 connection.close()
+            if self._arrived_ns - opened_ns > STEADY * 1e9:
+                self._pause = FIRST_PAUSE
             clock.reconnected()
             connection = self._reconnect(reason)
 
     def _note_arrival(self) -> None:
         """Count a frame, and with the first one of a new connection the connection."""
-        if self._attempts:
+        if self._is_lost:
+            self._is_lost = False
             self._counts.reconnections += 1
             self._announce(f"{self.shown}: connected again")
-            self._attempts = 0
         self._arrived_ns = time.monotonic_ns()
         self._counts.received += 1
 
     def _reconnect(self, reason: str) -> Connection | None:
-        """Open a new connection; None where that is not wanted or does not succeed in time.
-
-        The pauses between attempts grow until a frame arrives.
-        """
+        """Open a new connection; None where that is not wanted or does not succeed in time."""
         if self._queue.is_stopped():
             return None
         if self._connect is None or self._patience <= 0:
             self._counts.ended = reason
             return None
-        if self._attempts == 0:
+        if not self._is_lost:
+            self._is_lost = True
             self._announce(f"{self.shown}: connection lost ({reason}); connecting again")
         while not self._queue.is_stopped():
             waited = (time.monotonic_ns() - self._arrived_ns) / 1e9
-            if self._attempts:
-                if waited >= self._patience:
-                    self._counts.ended = f"no frame for {waited:.0f} s ({reason})"
-                    return None
-                pause = min(FIRST_PAUSE * 2.0 ** min(self._attempts - 1, 10), LAST_PAUSE)
-                self._pause(min(pause, self._patience - waited))
-            self._attempts += 1
+            if waited >= self._patience:
+                self._counts.ended = f"no frame for {waited:.0f} s ({reason})"
+                return None
+            self._wait(min(self._pause, self._patience - waited))
+            self._pause = min(2 * self._pause, LAST_PAUSE)
             try:
                 return self._connect()
             except ConnectionLost as lost:
                 reason = str(lost)
         return None
 
-    def _pause(self, seconds: float) -> None:
+    def _wait(self, seconds: float) -> None:
         """Wait, but not when stopped."""
         end = time.monotonic() + seconds
         while not self._queue.is_stopped() and (left := end - time.monotonic()) > 0:
