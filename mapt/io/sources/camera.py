@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from mapt.io.sources.connection import ConnectionLost, Received
 
+DEVICES = Path("/dev")
+
 
 class CameraConnection:
     """A camera that is open; see `Connection`.
@@ -56,9 +58,9 @@ def open_camera(index: int) -> CameraConnection:
     """
     linux = sys.platform.startswith("linux")
     if linux:
-        device = Path(f"/dev/video{index}")
+        device = DEVICES / f"video{index}"
         if not device.exists():
-            others = sorted(p.name.removeprefix("video") for p in Path("/dev").glob("video[0-9]*"))
+            others = sorted(p.name.removeprefix("video") for p in DEVICES.glob("video[0-9]*"))
             raise ConnectionLost(
                 f"there is no {device}, "
                 + (f"there are {', '.join(others)}" if others else "and no other camera")

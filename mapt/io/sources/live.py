@@ -50,7 +50,9 @@ class StreamCounts:
         if self.damaged:
             parts.append(f"{self.damaged} damaged")
         if self.reconnections:
-            parts.append(f"connected again {self.reconnections} time{'s'[: self.reconnections > 1]}")
+            parts.append(
+                f"connected again {self.reconnections} time{'s'[: self.reconnections > 1]}"
+            )
         return ", ".join(parts) + (f"; it ended: {self.ended}" if self.ended else "")
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from mapt.errors import InputError
 from mapt.io.frame_source import VideoSource
-from mapt.io.sources import live
+from mapt.io.sources import av_connection, live
 from mapt.io.sources.choice import SourceOptions, open_named
 from mapt.io.sources.frame_queue import FrameQueue
 from mapt.io.sources.live import LiveSource
@@ -94,6 +94,19 @@ def test_damaged_packets_are_left_out_and_counted() -> None:
         numbers = [number_of(f.image) for f in source]
     assert source.counts.damaged == 1 and len(numbers) == source.counts.received == 9
     assert numbers == sorted(set(numbers))
+
+
+def test_a_silent_server_counts_as_a_lost_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(av_connection, "READ_SECONDS", 0.3)
+    hold = threading.Event()
+    heard: list[str] = []
+    bodies = [multipart(range(5)), multipart(range(5, 10))]
+    with serving(http_handler(bodies, MULTIPART, hold)) as port:
+        source = open_stream(f"http://127.0.0.1:{port}/cam", heard=heard)
+        assert [number_of(f.image) for f in source] == list(range(10))
+        hold.set()
+    assert heard[0].endswith("connection lost (nothing came in time); connecting again")
+    assert source.counts.reconnections == 1
 
 
 def test_a_password_is_sent_and_shown_nowhere() -> None:
