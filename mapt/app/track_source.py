@@ -177,7 +177,10 @@ def track_source(
     out.mkdir(parents=True, exist_ok=True)
     result = Tracked(source.name)
     newest = 0
+    live = source if isinstance(source, LiveSource) else None
     with ExitStack() as stack:
+        if live is not None:
+            stack.enter_context(stopped_by_signals(live))  # to the end: outputs are published in it
         folders = [
             stack.enter_context(published(t.folder, t.ours, t.keep))
             for t in _targets(out, source, kinds)
@@ -192,9 +195,6 @@ def track_source(
             tracker.health().providers,
         )
         stack.enter_context(closing(writer))
-        live = source if isinstance(source, LiveSource) else None
-        if live:
-            stack.enter_context(stopped_by_signals(live))
         for frame in source:
             try:
                 labelled = renumbered(_step(tracker, source.name, frame), before)
@@ -216,12 +216,12 @@ def track_source(
             if on_progress:
                 on_progress()
         if result.frames == 0:
-            if live:
+            if live is not None:
                 raise KeyboardInterrupt  # stopped before its first frame
             raise InputError(
                 f"{source.name}: has no frame in what was asked for; check --start and --end"
             )
-        result.stream = live.counts if live else None
+        result.stream = live.counts if live is not None else None
         writer.finish(result.stream)
     result.samples = writer.samples
     return result

@@ -6,11 +6,15 @@ gstreamer1.0-plugins-base, -good and -bad.
 
 import sys
 
-import gi
+import gi  # type: ignore[import-not-found]
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+from gi.repository import (  # type: ignore[import-not-found]  # noqa: E402
+    GLib,
+    Gst,
+    GstRtspServer,
+)
 
 Gst.init(None)
 encoder = "openh264enc gop-size=10 ! h264parse ! rtph264pay name=pay0 config-interval=1"

@@ -1,8 +1,10 @@
 """ROS bags and MCAP files, written with the packages that read them, without ROS."""
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +158,15 @@ def test_parts_of_a_bag_and_a_rate_of_its_own(tmp_path: Path, name: str, write: 
     assert [f.stamp_ns for f in frames] == [TENTH, 3 * TENTH]
     frames = list(opened(tmp_path / name, fps=5))
     assert [(f.stem, f.stamp_ns) for f in frames][:2] == [("000000", 0), ("000001", 2 * TENTH)]
+
+
+def test_a_bag_of_before_ros_2_iron_holds_no_definitions_of_its_messages(tmp_path: Path) -> None:
+    write_rosbag(tmp_path / "drive", shots())
+    with closing(sqlite3.connect(next((tmp_path / "drive").glob("*.db3")))) as data:
+        data.execute("DELETE FROM message_definitions")
+        data.commit()
+    assert len(list(opened(tmp_path / "drive"))) == 5
+    assert len(list(opened(next((tmp_path / "drive").glob("*.db3"))))) == 5  # without metadata.yaml
 
 
 @pytest.mark.parametrize("name", ["drive.bag", "drive"])

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -82,7 +82,7 @@ def test_what_is_no_source_is_one_line(drives: Path) -> None:
 class Capture:
     """OpenCV's capture of a camera that works, of one that is in use, and of one that breaks."""
 
-    opened: list[tuple[int, int]] = []
+    opened: ClassVar[list[tuple[int, int]]] = []
 
     def __init__(self, index: int, backend: int) -> None:
         self.opened.append((index, backend))
