@@ -98,7 +98,7 @@ def track(  # noqa: PLR0917  (the command's options)
     from mapt.commands._shared.size import check_rate
     from mapt.commands._shared.track_summary import tell_results
     from mapt.io.sources.choice import SourceOptions, open_named
-    from mapt.io.sources.selection import selection_of
+    from mapt.io.sources.frame_selection import selection_of
     from mapt.runtime.persistence.recording import Replayer, ReplayMismatch
 
     kinds = tuple(part.strip() for part in save.split(",") if part.strip())

@@ -12,7 +12,7 @@ from mapt.errors import InputError
 from mapt.io.image_files import read_rgb
 from mapt.io.listing import IMAGES, by_frame, frame_key, list_files, list_folders, natural_order
 from mapt.io.sources.frame import Frame
-from mapt.io.sources.selection import EVERYTHING, Selection
+from mapt.io.sources.frame_selection import ALL_FRAMES, FrameSelection
 from mapt.io.video import VideoInfo, decode, probe
 from mapt.io.video_container import Remote
 
@@ -40,7 +40,7 @@ class FolderSource:
     files: tuple[Path, ...]
     fps: float
     assumed: str = ""
-    selection: Selection = EVERYTHING
+    selection: FrameSelection = ALL_FRAMES
 
     @property
     def inputs(self) -> frozenset[Path]:
@@ -100,7 +100,7 @@ class VideoSource:
     info: VideoInfo
     given_fps: float | None = None
     assumed: str = ""
-    selection: Selection = EVERYTHING
+    selection: FrameSelection = ALL_FRAMES
     stems: frozenset[str] = frozenset()
 
     @property
@@ -115,7 +115,7 @@ class VideoSource:
 
     def __len__(self) -> int:
         """Return the number of frames that the container announces; 0 where nobody knows."""
-        return self.info.frames if self.selection == EVERYTHING else 0
+        return self.info.frames if self.selection == ALL_FRAMES else 0
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames, named by their number."""

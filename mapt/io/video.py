@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
-from mapt.io.sources.selection import EVERYTHING, Selection
+from mapt.io.sources.frame_selection import ALL_FRAMES, FrameSelection
 from mapt.io.video_container import Remote, opened
 
 INDEXED = "mov,mp4"  # the containers whose index counts the frames
@@ -69,7 +69,7 @@ def decode(
     path: Path | Remote,
     info: VideoInfo,
     fps: float | None = None,
-    selection: Selection = EVERYTHING,
+    selection: FrameSelection = ALL_FRAMES,
 ) -> Iterator[tuple[int, int, Image]]:
     """Yield the frames as (number, time in ns from the first, (H,W,3) uint8 RGB).
 

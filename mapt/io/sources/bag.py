@@ -11,8 +11,8 @@ from mapt.errors import InputError, printable
 from mapt.io.frame_source import FPS
 from mapt.io.sources.bag_readers import Topic, open_bag
 from mapt.io.sources.frame import Frame
+from mapt.io.sources.frame_selection import ALL_FRAMES, FrameSelection
 from mapt.io.sources.ros_images import to_rgb
-from mapt.io.sources.selection import EVERYTHING, Selection
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class BagSource:
     count: int
     fps: float
     given_fps: float | None = None
-    selection: Selection = EVERYTHING
+    selection: FrameSelection = ALL_FRAMES
     assumed: str = ""
     stems: frozenset[str] = frozenset()
 
@@ -49,7 +49,7 @@ class BagSource:
 
     def __len__(self) -> int:
         """Return the number of frames; 0 where nobody knows."""
-        return self.count if self.selection == EVERYTHING else 0
+        return self.count if self.selection == ALL_FRAMES else 0
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames.
@@ -104,7 +104,7 @@ def _header_time(message: Any) -> int:
 
 
 def open_bag_source(
-    path: Path, topic: str | None, fps: float | None, selection: Selection
+    path: Path, topic: str | None, fps: float | None, selection: FrameSelection
 ) -> BagSource:
     """Open a bag and choose its topic.
 

@@ -19,8 +19,8 @@ from mapt.io.sources.bag_readers import is_bag
 from mapt.io.sources.camera import open_camera
 from mapt.io.sources.connection import ConnectionLost
 from mapt.io.sources.frame import Source
+from mapt.io.sources.frame_selection import ALL_FRAMES, FrameSelection
 from mapt.io.sources.live import LiveSource
-from mapt.io.sources.selection import EVERYTHING, Selection
 from mapt.io.sources.standard_input import open_standard_input
 from mapt.io.video import probe
 from mapt.io.video_container import Remote
@@ -45,7 +45,7 @@ class SourceOptions:
     fps: float | None = None
     sequences: list[str] | None = None
     topic: str | None = None
-    selection: Selection = EVERYTHING
+    selection: FrameSelection = ALL_FRAMES
     patience: float | None = None
     announce: Callable[[str], None] = lambda _: None
 

@@ -13,7 +13,7 @@ from mapt.errors import InputError
 from mapt.io.sources.connection import Connection, ConnectionLost, Received
 from mapt.io.sources.frame import Frame
 from mapt.io.sources.frame_queue import TICK, FrameQueue
-from mapt.io.sources.selection import EVERYTHING, Selection
+from mapt.io.sources.frame_selection import ALL_FRAMES, FrameSelection
 from mapt.io.sources.stream_clock import StreamClock
 
 WAITING = 4  # frames between the reading thread and the tracker: what bounds memory and delay
@@ -94,7 +94,7 @@ class LiveSource:
         *,
         patience: float = 60.0,
         lossless: bool = False,
-        selection: Selection = EVERYTHING,
+        selection: FrameSelection = ALL_FRAMES,
         announce: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.name = name

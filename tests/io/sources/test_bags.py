@@ -15,7 +15,7 @@ from mapt.errors import InputError
 from mapt.io.image_files import encode_image
 from mapt.io.sources.bag import BagSource
 from mapt.io.sources.choice import SourceOptions, open_named
-from mapt.io.sources.selection import selection_of
+from mapt.io.sources.frame_selection import selection_of
 from tests.io.sources.servers import picture
 
 rosbags = pytest.importorskip("rosbags.highlevel", reason="mapt[rosbag] is not installed")

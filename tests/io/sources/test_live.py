@@ -14,8 +14,8 @@ from mapt.errors import InputError
 from mapt.io.sources import live
 from mapt.io.sources.connection import ConnectionLost, Received
 from mapt.io.sources.frame_queue import FrameQueue
+from mapt.io.sources.frame_selection import FrameSelection
 from mapt.io.sources.live import WAITING, LiveSource, StreamCounts
-from mapt.io.sources.selection import Selection
 
 SIXTIETH = 16_666_667  # ns
 
@@ -220,7 +220,7 @@ def test_what_breaks_in_the_reading_thread_is_raised_in_the_tracking_one() -> No
 
 
 def test_strides_skip_before_the_queue_and_most_counts_what_is_tracked() -> None:
-    selection = Selection(start_ns=2 * SIXTIETH, stride=5, most=3)
+    selection = FrameSelection(start_ns=2 * SIXTIETH, stride=5, most=3)
     source = LiveSource("cam", "cam", Camera(range(100)), selection=selection)
     frames = [(int(f.stem), f.stamp_ns) for f in slowly(source)]
     assert frames == [(n, n * SIXTIETH) for n in (2, 7, 12)]

@@ -8,13 +8,13 @@ import pytest
 from mapt.errors import InputError
 from mapt.io.image_files import write_image
 from mapt.io.sources.choice import SourceOptions, open_named
-from mapt.io.sources.selection import Selection, parse_time, selection_of
+from mapt.io.sources.frame_selection import FrameSelection, parse_time, selection_of
 from tests.io.sources.servers import encode, number_of
 
 TENTH = 100_000_000
 
 
-def chosen(selection: Selection, count: int = 20) -> list[int]:
+def chosen(selection: FrameSelection, count: int = 20) -> list[int]:
     """The numbers of the frames that are wanted of frames a tenth of a second apart."""
     taken = list(selection.apply((TENTH * n, n) for n in range(count)))
     assert all(number == content and stamp == TENTH * number for number, stamp, content in taken)
@@ -25,14 +25,14 @@ def test_a_stride_counts_from_the_first_wanted_frame() -> None:
     assert chosen(selection_of("0.5", "1.2", 3)) == [5, 8, 11]
     assert chosen(selection_of("0.5", "1.1", 3)) == [5, 8]  # the end itself is not wanted
     assert chosen(selection_of(None, None, 4, 3)) == [0, 4, 8]
-    assert chosen(Selection()) == list(range(20))
+    assert chosen(FrameSelection()) == list(range(20))
 
 
 def test_nothing_is_read_after_the_last_wanted_frame() -> None:
     frames = iter([(TENTH * n, n) for n in range(20)])
-    assert len(list(Selection(end_ns=3 * TENTH).apply(frames))) == 3
+    assert len(list(FrameSelection(end_ns=3 * TENTH).apply(frames))) == 3
     assert next(frames)[1] == 4  # the frame at the end had to be seen
-    assert len(list(Selection(most=2).apply(frames))) == 2
+    assert len(list(FrameSelection(most=2).apply(frames))) == 2
     assert next(frames)[1] == 7
 
 

@@ -14,7 +14,7 @@ CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")  # hh:mm:ss or mm:ss
 
 
 @dataclass(frozen=True)
-class Selection:
+class FrameSelection:
     """Which frames of a source are tracked.
 
     Attributes:
@@ -50,12 +50,12 @@ class Selection:
             inside += 1
 
 
-EVERYTHING = Selection()
+ALL_FRAMES = FrameSelection()
 
 
 def selection_of(
     start: str | None, end: str | None, stride: int = 1, most: int | None = None
-) -> Selection:
+) -> FrameSelection:
     """Return the selection of the command line's options.
 
     Raises:
@@ -65,7 +65,7 @@ def selection_of(
     end_ns = None if end is None else parse_time(end, "--end")
     if end_ns is not None and end_ns <= start_ns:
         raise InputError(f"--end {end}: is not after --start {start or 0}; give a later time")
-    return Selection(start_ns, end_ns, stride, most)
+    return FrameSelection(start_ns, end_ns, stride, most)
 
 
 def parse_time(text: str, option: str) -> int:
