@@ -7,13 +7,18 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from mapt.app.sequence_writer import SequenceWriter
+from mapt.app.outputs.kinds import Outputs, is_of_a_run, stays
+from mapt.app.outputs.output import Labelled, Sequence
+from mapt.app.selection import Selection, Selector
 from mapt.app.stopping import stopped_by_signals
-from mapt.app.visualize import Image
+from mapt.app.viewers import Show
+from mapt.drawing.frames import FrameDrawing
+from mapt.drawing.text import Image
 from mapt.errors import InputError
 from mapt.io.atomic_folders import Ours, find_place, nothing, published
 from mapt.io.image_files import is_written_here
@@ -23,11 +28,8 @@ from mapt.labels.class_sets import ClassSet, find_class_set
 from mapt.runtime import BackendError, PanopticFrame, PanopticTracker
 from mapt.runtime.persistence.recording import Recorder, Replayer, ReplayMismatch
 
-KINDS = ("step", "video", "json")
-MORE_KINDS = ("coco", "mot")
-RUN_FILES = ("video.mp4", "tracks.json", "decisions.jsonl", "coco.json", "mot.txt")
+EVERYTHING = Selection()
 LATEST = 100_000  # steps whose time is remembered, so that a stream's memory does not grow
-Show = Callable[[str, int, Frame, PanopticFrame], None]
 
 
 @dataclass
@@ -137,7 +139,8 @@ def _targets(out: Path, source: Source, kinds: Collection[str]) -> list[_Target]
             _Target(folder, lambda name: name in frames or is_written_here(folder / name), nothing)
         )
     if {*kinds} - {"step"}:
-        found.append(_Target(out / source.name, RUN_FILES.__contains__, RUN_FILES.__contains__))
+        run = out / source.name
+        found.append(_Target(run, partial(is_of_a_run, run), partial(stays, run, kinds=kinds)))
     return found
 
 
@@ -149,6 +152,7 @@ def track_source(
     samples: int = 0,
     on_progress: Callable[[], None] | None = None,
     show: Show | None = None,
+    selection: Selection = EVERYTHING,
 ) -> Tracked:
     """Track a sequence from its first frame and write its outputs, in which ids count from 1.
 
@@ -156,13 +160,13 @@ def track_source(
         tracker: is reset first; where its backend records or replays, every frame is announced to
             it.
         source: the frames.
-        out: gets `step/<seq>/<stem>.png`, `<seq>/video.mp4`, `<seq>/tracks.json` and
-            `<seq>/decisions.jsonl`, `<seq>/coco.json`, `<seq>/mot.txt`. Outputs of other kinds that
-            an earlier run left in `<seq>` stay.
-        kinds: which of step, video, json, coco and mot.
+        out: gets `step/<seq>/<stem>.png`, and in `<seq>` the files of the other kinds. Outputs of
+            other kinds that an earlier run left in `<seq>` stay.
+        kinds: of `mapt.app.outputs.kinds`.
         samples: annotated frames to keep for a contact sheet.
         on_progress: called after each frame.
-        show: is given the sequence, index, frame and labels of each.
+        show: is given the sequence's name and each frame.
+        selection: what is written, shown and counted; the tracker goes on with everything.
 
     Ctrl-C and SIGTERM end a live source, and so does a bad frame of it. Its outputs are whole then.
 
@@ -176,7 +180,8 @@ def track_source(
     before = tracker.next_id - 1
     out.mkdir(parents=True, exist_ok=True)
     result = Tracked(source.name)
-    newest = 0
+    seen = set[int]()
+    wanted = _spread(len(source), samples)
     live = source if isinstance(source, LiveSource) else None
     with ExitStack() as stack:
         if live is not None:
@@ -185,34 +190,39 @@ def track_source(
             stack.enter_context(published(t.folder, t.ours, t.keep))
             for t in _targets(out, source, kinds)
         ]
-        writer = SequenceWriter(
-            folders[0],
-            folders[-1],
-            kinds,
-            class_set_of(tracker),
-            source,
-            samples,
+        labels = class_set_of(tracker)
+        sequence = Sequence(
+            source.name,
+            source.fps,
+            labels,
             tracker.health().providers,
+            lambda: live.counts if live is not None else None,
         )
-        stack.enter_context(closing(writer))
+        outputs = Outputs(folders[0], folders[-1], kinds, sequence)
+        stack.enter_context(closing(outputs))
+        drawing = FrameDrawing()
+        selector = Selector(selection)
         for frame in source:
             try:
-                labelled = renumbered(_step(tracker, source.name, frame), before)
-                writer.write(frame, labelled)
+                everything = renumbered(_step(tracker, source.name, frame), before)
+                found = selector.apply(everything)
+                labelled = Labelled(result.frames, frame, found, drawing)
+                outputs.write(labelled)
             except InputError as error:
                 if live is None or result.frames == 0:
                     raise
                 live.end(str(error))  # what it gave so far cannot be had again
                 break
             if show:
-                show(source.name, result.frames, frame, labelled)
-            # Ids rise, and every track is in the frame that it begins with.
-            new = [track.id for track in labelled.tracks if track.id > newest]
-            newest = max(new, default=newest)
+                show(source.name, labelled)
+            if result.frames in wanted:
+                result.samples.append((labelled.picture, frame.stem))
+            new = {t.id for t in found.tracks} - seen
             result.tracks += len(new)
+            seen = (seen | new) & {t.id for t in everything.tracks}  # others never come back
             result.frames += 1
-            result.alarms.update(labelled.alarms)
-            result.ms.append(labelled.timings_ms["frame"])
+            result.alarms.update(found.alarms)
+            result.ms.append(found.timings_ms["frame"])
             if on_progress:
                 on_progress()
         if result.frames == 0:
@@ -222,9 +232,13 @@ def track_source(
                 f"{source.name}: has no frame in what was asked for; check --start and --end"
             )
         result.stream = live.counts if live is not None else None
-        writer.finish(result.stream)
-    result.samples = writer.samples
+        outputs.finish()
     return result
+
+
+def _spread(total: int, samples: int) -> set[int]:
+    """Indices of some frames, evenly spread over `total`."""
+    return {round(i) for i in np.linspace(0, max(total - 1, 0), samples)}
 
 
 def renumbered(frame: PanopticFrame, before: int) -> PanopticFrame:

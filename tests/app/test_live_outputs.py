@@ -135,16 +135,18 @@ def test_every_file_is_the_same_as_if_it_were_written_at_once(tmp_path: Path) ->
 def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path) -> None:
     held = dict[int, int]()
 
-    def measure(_: str, index: int, *__: object) -> None:
-        if index in (100, 1000):
+    def measure(_: str, labelled: Any) -> None:
+        if labelled.index in (100, 1000):
             gc.collect()
-            held[index], _most = tracemalloc.get_traced_memory()
+            held[labelled.index], _most = tracemalloc.get_traced_memory()
 
     source = LiveSource("cam", "cam", Camera(1001), lossless=True)
     tracker: Any = Tracker()
     tracemalloc.start()
     try:
-        track_source(tracker, source, tmp_path, ("json", "coco", "mot"), show=measure)
+        track_source(
+            tracker, source, tmp_path, ("json", "coco", "mot", "mots", "csv"), show=measure
+        )
     finally:
         tracemalloc.stop()
     assert held[1000] - held[100] < 900 * 40  # a frame leaves the time of its step alone
@@ -158,8 +160,8 @@ def test_a_signal_ends_a_stream_and_its_outputs_are_whole(
     source = LiveSource("cam", "cam", camera)
     before = signal.getsignal(number)
 
-    def send(_: str, index: int, *__: object) -> None:
-        if index == 0:
+    def send(_: str, labelled: Any) -> None:
+        if labelled.index == 0:
             threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
 
     tracker: Any = Tracker()
