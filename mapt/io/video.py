@@ -179,8 +179,12 @@ def upright(frame: Any) -> Image:
 
     The frame is rotated by quarter turns, and mirrored where the matrix mirrors.
     """
+    from av.sidedata.sidedata import SideDataContainer
+
     image: Image = frame.to_ndarray(format="rgb24")
-    for data in frame.side_data:
+    # frame.side_data would tie the frame to itself, and keep its pixels and the two threads of its
+    # conversion until the garbage collector comes by.
+    for data in SideDataContainer(frame):
         if data.type.name != "DISPLAYMATRIX":
             continue
         a, b, _, c, d, *_ = struct.unpack("<9i", bytes(data))

@@ -50,7 +50,10 @@ class SourceOptions:
     announce: Callable[[str], None] = lambda _: None
 
 
-def open_named(texts: Sequence[str], options: SourceOptions) -> list[Source]:
+DEFAULTS = SourceOptions()
+
+
+def open_named(texts: Sequence[str], options: SourceOptions = DEFAULTS) -> list[Source]:
     """Open sources in the order in which they are named.
 
     Image files of one folder, named one by one or by a glob, are one sequence.
