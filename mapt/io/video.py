@@ -184,7 +184,7 @@ def upright(frame: Any) -> Image:
     image: Image = frame.to_ndarray(format="rgb24")
     # frame.side_data would tie the frame to itself, and keep its pixels and the two threads of its
     # conversion until the garbage collector comes by.
-    for data in SideDataContainer(frame):
+    for data in SideDataContainer(frame):  # type: ignore[call-arg]
         if data.type.name != "DISPLAYMATRIX":
             continue
         a, b, _, c, d, *_ = struct.unpack("<9i", bytes(data))
