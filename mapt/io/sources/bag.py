@@ -14,6 +14,8 @@ from mapt.io.sources.frame import Frame
 from mapt.io.sources.frame_selection import ALL_FRAMES, FrameSelection
 from mapt.io.sources.ros_images import to_rgb
 
+LISTED = 8  # topics that a message names where none has images
+
 
 @dataclass(frozen=True)
 class BagSource:
@@ -121,18 +123,21 @@ def open_bag_source(
 
 
 def _choose(path: Path, topics: list[Topic], topic: str | None) -> Topic:
-    told = ", ".join(
-        printable(t.name) + (f" ({t.count} messages)" if t.count else "") for t in topics
-    )
-    if not topics:
+    images = [t for t in topics if t.readable]
+    if not images:
+        others = ", ".join(f"{t.name} ({t.type_name})" for t in topics[:LISTED]) or "no topic"
         raise InputError(
-            f"{path}: has no topic of sensor_msgs/Image or CompressedImage; record one"
+            f"{path}: has no images of sensor_msgs/Image or CompressedImage; it has"
+            f" {printable(others)}"
         )
+    told = ", ".join(
+        printable(t.name) + (f" ({t.count} messages)" if t.count else "") for t in images
+    )
     if topic is None:
-        if len(topics) > 1:
+        if len(images) > 1:
             raise InputError(f"{path}: has several cameras; choose one with --topic: {told}")
-        return topics[0]
-    found = next((t for t in topics if t.name == topic), None)
+        return images[0]
+    found = next((t for t in images if t.name == topic), None)
     if found is None:
         raise InputError(f"--topic {topic}: {path} has no such images; it has {told}")
     return found

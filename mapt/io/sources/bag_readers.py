@@ -17,22 +17,24 @@ DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, AssertionError, 
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic of images.
+    """A topic of a bag.
 
     Attributes:
         count: its messages; 0 where the file does not say.
+        readable: its messages are images that can be decoded.
     """
 
     name: str
     type_name: str
     count: int
+    readable: bool
 
 
 class BagReader(Protocol):
     """An open bag."""
 
     def topics(self) -> list[Topic]:
-        """List the topics of images."""
+        """List all topics."""
         ...
 
     def messages(self, topic: str) -> Iterator[tuple[int, Callable[[], Any]]]:
@@ -105,9 +107,8 @@ class _RosBag:
 
     def topics(self) -> list[Topic]:
         return [
-            Topic(name, info.msgtype, info.msgcount)
+            Topic(name, info.msgtype or "several types", info.msgcount, info.msgtype in TYPES)
             for name, info in self._reader.topics.items()
-            if info.msgtype in TYPES
         ]
 
     def messages(self, topic: str) -> Iterator[tuple[int, Callable[[], Any]]]:
@@ -156,12 +157,19 @@ class _Mcap:
             }
             counts = summary.statistics.channel_message_counts if summary.statistics else {}
         return [
-            Topic(channel.topic, schema.name, counts.get(number, 0))
+            Topic(
+                channel.topic,
+                schema.name if schema else channel.message_encoding,
+                counts.get(number, 0),
+                self._is_readable(channel, schema),
+            )
             for number, (channel, schema) in channels.items()
-            if schema is not None
-            and schema.name in TYPES
-            and self._factory.decoder_for(channel.message_encoding, schema) is not None
         ]
+
+    def _is_readable(self, channel: Any, schema: Any) -> bool:
+        if schema is None or schema.name not in TYPES:
+            return False
+        return self._factory.decoder_for(channel.message_encoding, schema) is not None
 
     def messages(self, topic: str) -> Iterator[tuple[int, Callable[[], Any]]]:
         for schema, channel, message in self._reader.iter_messages([topic]):

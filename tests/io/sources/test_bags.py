@@ -202,8 +202,15 @@ def test_damage_is_one_line(tmp_path: Path, name: str, write: Write) -> None:
 def test_a_bag_without_images_and_one_that_is_missing(tmp_path: Path) -> None:
     with (tmp_path / "empty.mcap").open("wb") as file:
         mcap.Writer(file).finish()
-    with pytest.raises(InputError, match=r"empty\.mcap: has no topic of sensor_msgs/Image or"):
+    with pytest.raises(InputError, match=r"empty\.mcap: has no images of .*; it has no topic$"):
         opened(tmp_path / "empty.mcap")
+    with (tmp_path / "other.mcap").open("wb") as file:
+        writer = mcap.Writer(file)
+        schema = writer.register_msgdef("std_msgs/msg/Int8", "int8 data")
+        writer.write_message("/speed", schema, {"data": 3}, BEGIN, BEGIN)
+        writer.finish()
+    with pytest.raises(InputError, match=r"no images of .*; it has /speed \(std_msgs/msg/Int8\)$"):
+        opened(tmp_path / "other.mcap")
     with pytest.raises(InputError, match=r"none\.mcap: cannot be read \(No such file"):
         opened(tmp_path / "none.mcap")
 
