@@ -23,7 +23,7 @@ def track(  # noqa: PLR0917  (the command's options)
     source: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...",
+            metavar="SOURCE",
             help="videos, folders of frames, 'globs', a dataset, a camera's number, an address, a"
             " ROS bag, MCAP, or - for standard input",
         ),
@@ -66,7 +66,11 @@ def track(  # noqa: PLR0917  (the command's options)
     topic: Annotated[str | None, typer.Option("--topic", help="of a bag's images")] = None,
     reconnect: Annotated[
         float | None,
-        typer.Option("--reconnect", min=0, help="seconds until a lost stream is given up; 60"),
+        typer.Option(
+            "--reconnect",
+            min=0,
+            help="seconds until a lost stream is given up; 60, 0 or inf: at once or never",
+        ),
     ] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1)] = None,
     trust: Annotated[

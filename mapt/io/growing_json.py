@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -57,6 +58,7 @@ class GrowingJson:
             file.write("}\n")
 
     def close(self) -> None:
-        """Release the items."""
+        """Throw the items away."""
         for part in self._parts.values():
-            part.close()
+            with suppress(OSError):  # what a full disk could not take
+                part.close()

@@ -163,7 +163,7 @@ def test_a_frame_is_released_as_soon_as_it_is_read(tmp_path: Path) -> None:
     gc.disable()  # reference counts alone have to do it
     try:
         held = [
-            sum(isinstance(each, av.VideoFrame) for each in gc.get_objects())
+            sum(type(each) is av.VideoFrame for each in gc.get_objects())
             for _ in open_sources(tmp_path / "drive.mp4")[0]
         ]
     finally:

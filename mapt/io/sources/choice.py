@@ -56,7 +56,7 @@ DEFAULTS = SourceOptions()
 def open_named(texts: Sequence[str], options: SourceOptions = DEFAULTS) -> list[Source]:
     """Open sources in the order in which they are named.
 
-    Image files of one folder, named one by one or by a glob, are one sequence.
+    Image files of one folder, named one by one or by a glob, are one sequence after the others.
 
     Args:
         texts: each a path, a glob, a camera's number, an address, or `-`. A path that exists is
@@ -214,6 +214,8 @@ def _open_path(path: Path, options: SourceOptions) -> list[Source]:
 def _check_options(found: Iterable[Source], options: SourceOptions) -> None:
     """Refuse options that fit none of the sources, and what cannot be tracked together."""
     sources = list(found)
+    if options.patience is not None and not options.patience >= 0:
+        raise InputError("--reconnect: is no time; give seconds, 0 or inf")
     live = next((s for s in sources if isinstance(s, LiveSource)), None)
     if live is not None:
         _check_live(live, sources, options)

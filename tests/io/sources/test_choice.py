@@ -76,6 +76,7 @@ def test_what_is_no_source_is_one_line(drives: Path) -> None:
     clip = drives / "b" / "rear.mp4"
     assert refusal(clip, topic="/cam").startswith("--topic: is for ROS bags and MCAP")
     assert refusal(clip, patience=5.0).startswith("--reconnect: is for cameras and streams")
+    assert refusal(clip, patience=float("nan")).startswith("--reconnect: is no time")
     assert "has no sequences to choose from" in refusal(clip, sequences=["0000"])
 
 
