@@ -10,6 +10,9 @@ import typer
 from mapt.errors import InputError, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mapt.io.sources.frame import Source
     from mapt.runtime import PanopticTracker
 
 
@@ -30,7 +33,9 @@ def track(  # noqa: PLR0917  (the command's options)
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="folder of the outputs; a new runs/track, runs/track2, ..."),
+        typer.Option(
+            "--out", help="folder of the outputs, else a new one: runs/track, runs/track2"
+        ),
     ] = None,
     model: Annotated[
         Path | None, typer.Option("--model", help="a bundle, or weights for the PyTorch reference")
@@ -109,11 +114,12 @@ def track(  # noqa: PLR0917  (the command's options)
     ] = "auto",
 ) -> None:
     """Label every pixel and give every car and person an id that lasts."""
-    from mapt.app.outputs.kinds import parse_kinds
+    from mapt.app.outputs.kinds import check_kinds, parse_kinds
     from mapt.app.selection import select
+    from mapt.app.track_run import Run, track_all
     from mapt.app.track_source import class_set_of
     from mapt.commands._shared.size import check_rate
-    from mapt.commands._shared.track_run import check_outputs, tell_results, track_all
+    from mapt.commands._shared.track_summary import tell_results
     from mapt.io.run_folders import run_folder
     from mapt.io.sources.choice import SourceOptions, open_named
     from mapt.io.sources.frame_selection import selection_of
@@ -138,7 +144,7 @@ def track(  # noqa: PLR0917  (the command's options)
         ),
     )
     place = context.with_resource(run_folder(out, "track"))
-    check_outputs(place, sources, kinds, record, rerun)
+    _check_outputs(place, sources, kinds, record, rerun)
     if replay:
         ours = (backend, device, association) != ("auto", "auto", "full")
         if model or record or tta or tf32 or threads or size or ours or trust is not None:
@@ -154,9 +160,11 @@ def track(  # noqa: PLR0917  (the command's options)
         )
     else:
         raise InputError("--model: is missing; give a bundle or weights, or a record with --replay")
-    selection = select(classes, conf, class_set_of(tracker))
+    labels = class_set_of(tracker)
+    check_kinds(kinds, labels)
+    run = Run(place, kinds, select(classes, conf, labels), record, rerun, show)
     try:
-        results = track_all(tracker, sources, place, kinds, record, (rerun, show), selection)
+        results = track_all(tracker, sources, run)
         if isinstance(tracker.backend, Replayer):
             tracker.backend.close()
     except ReplayMismatch as difference:
@@ -165,6 +173,24 @@ def track(  # noqa: PLR0917  (the command's options)
     if replay:
         typer.echo(f"replayed {printable(str(replay))}: every frame as recorded, bit for bit")
     tell_results(results, sources, place)
+
+
+def _check_outputs(
+    out: Path,
+    sources: Sequence[Source],
+    kinds: Sequence[str],
+    record: Path | None,
+    rerun: str | None,
+) -> None:
+    """Check before the work that outputs can be written and replace no other data."""
+    from mapt.app.rerun_view import LIVE
+    from mapt.app.track_source import check_places
+    from mapt.io.atomic_files import check_writable
+
+    view = Path(rerun) if rerun and rerun != LIVE else None
+    check_writable(record, "--record")
+    check_writable(view, "--rerun")
+    check_places(out, sources, kinds, [path for path in (record, view) if path])
 
 
 def replaying(path: Path) -> PanopticTracker:
