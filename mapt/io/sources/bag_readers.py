@@ -12,6 +12,17 @@ from mapt.errors import InputError
 from mapt.io.sources.ros_images import TYPES
 from mapt.regular_files import open_regular
 
+READERS = (  # packages whose own errors mean damage: those that read, decompress and query
+    "rosbags",
+    "mcap",
+    "mcap_ros2",
+    "lz4",
+    "_lz4",
+    "zstandard",
+    "apsw",
+    "sqlite3",
+    "ruamel",
+)
 DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, AssertionError, EOFError)
 
 
@@ -80,7 +91,7 @@ def open_bag(path: Path) -> Iterator[BagReader]:
 def _is_readers_own(error: Exception) -> bool:
     """Whether a reader's package, or what it decompresses with, raised its own kind of error."""
     package = type(error).__module__.partition(".")[0]
-    return package in ("rosbags", "mcap", "mcap_ros2", "lz4", "zstandard", "apsw", "ruamel", "_lz4")
+    return package in READERS
 
 
 def _open_rosbag(path: Path) -> AbstractContextManager[BagReader]:

@@ -20,7 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIZE = (64, 96)  # height and width
-PACKETS = 7 * 188  # bytes of seven packets of MPEG-TS, as RTP carries them
+BEGIN = 123_456_789  # RTP's times begin anywhere
+FIRST_PART = b"\x10"  # VP8's header in RTP: here begins a frame
+LAST = 0x80  # of an RTP packet that ends a frame
 
 
 def picture(number: int) -> NDArray[np.uint8]:
@@ -51,6 +53,24 @@ def encode(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return file.getvalue()
+
+
+def packets(milliseconds: list[int], first: int = 0) -> list[tuple[int, bytes]]:
+    """A stream of VP8 as (time in ms, frame), from picture number `first`."""
+    encoder: Any = av.CodecContext.create("libvpx", "w")
+    encoder.height, encoder.width = SIZE
+    encoder.pix_fmt = "yuv420p"
+    encoder.time_base = Fraction(1, 1000)
+    encoder.gop_size = 5
+    encoder.options = {"deadline": "realtime", "lag-in-frames": "0"}
+    made = []
+    for number, time in enumerate(milliseconds, first):
+        frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+        frame.pts = time
+        frame.time_base = Fraction(1, 1000)
+        made += encoder.encode(frame)
+    made += encoder.encode(None)
+    return [(packet.pts, bytes(packet)) for packet in made]
 
 
 def jpeg(number: int) -> bytes:
@@ -125,8 +145,13 @@ def multipart(numbers: range) -> bytes:
     )
 
 
-def rtsp_handler(streams: list[bytes], password: str = "") -> type[socketserver.BaseRequestHandler]:
-    """A camera's RTSP server that sends MPEG-TS over RTP inside its TCP connection.
+Stream = list[tuple[int, bytes]]
+
+
+def rtsp_handler(
+    streams: list[Stream], password: str = ""
+) -> type[socketserver.BaseRequestHandler]:
+    """A camera's RTSP server that sends VP8 (RFC 7741) inside its TCP connection.
 
     Args:
         streams: each connection that plays gets the next and is closed; later ones get nothing.
@@ -168,7 +193,7 @@ def rtsp_handler(streams: list[bytes], password: str = "") -> type[socketserver.
             elif method == "DESCRIBE":
                 body = (
                     "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\n"
-                    "m=video 0 RTP/AVP 33\r\na=control:track0\r\n"
+                    "m=video 0 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\na=control:track0\r\n"
                 )
                 extra = f"Content-Base: {address}/\r\nContent-Type: application/sdp\r\n"
             elif method == "SETUP":
@@ -179,7 +204,7 @@ def rtsp_handler(streams: list[bytes], password: str = "") -> type[socketserver.
                 extra = "Session: 7\r\n"
             self._send(headers, "200 OK", extra, body)
             if method == "PLAY":
-                self._play(left.pop(0) if left else b"")
+                self._play(left.pop(0) if left else [])
                 raise StopIteration
 
         def _send(self, headers: dict[str, str], status: str, extra: str, body: str = "") -> None:
@@ -187,10 +212,10 @@ def rtsp_handler(streams: list[bytes], password: str = "") -> type[socketserver.
             self.wfile.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
             self.wfile.flush()
 
-        def _play(self, stream: bytes) -> None:
-            for number, begin in enumerate(range(0, len(stream), PACKETS)):
-                part = stream[begin : begin + PACKETS]
-                packet = struct.pack(">BBHII", 0x80, 33, number & 0xFFFF, number * 900, 7) + part
+        def _play(self, stream: Stream) -> None:
+            for number, (time, data) in enumerate(stream):
+                head = struct.pack(">BBHII", 0x80, LAST | 96, number, BEGIN + time * 90, 7)
+                packet = head + FIRST_PART + data
                 self.wfile.write(struct.pack(">BBH", 0x24, 0, len(packet)) + packet)
             self.wfile.flush()
 

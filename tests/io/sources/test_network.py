@@ -26,6 +26,7 @@ from tests.io.sources.servers import (
     http_handler,
     multipart,
     number_of,
+    packets,
     rtsp_handler,
     serving,
 )
@@ -52,8 +53,11 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("kind", ["http", "rtsp"])
 def test_a_stream_is_cut_and_restored(kind: str) -> None:
-    bodies = [encode(TENTHS), encode(TENTHS, first=40)]
-    handler = http_handler(bodies, MPEGTS) if kind == "http" else rtsp_handler(bodies)
+    handler = (
+        http_handler([encode(TENTHS), encode(TENTHS, first=40)], MPEGTS)
+        if kind == "http"
+        else rtsp_handler([packets(TENTHS), packets(TENTHS, first=40)])
+    )
     heard: list[str] = []
     with serving(handler) as port:
         source = open_stream(f"{kind}://127.0.0.1:{port}/street/1", heard=heard)
@@ -112,7 +116,7 @@ def test_a_silent_server_counts_as_a_lost_connection(monkeypatch: pytest.MonkeyP
 
 def test_a_password_is_sent_and_shown_nowhere() -> None:
     heard: list[str] = []
-    with serving(rtsp_handler([encode(TENTHS)], "s3cret")) as port:
+    with serving(rtsp_handler([packets(TENTHS)], "s3cret")) as port:
         url = f"rtsp://viewer:s3cret@127.0.0.1:{port}/street?token=s3cret"
         source = open_stream(url, heard=heard)
         assert len(list(source)) >= 19
