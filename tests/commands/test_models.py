@@ -16,10 +16,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from mapt.commands._shared.model import find_bundle, find_model, find_weights
+from mapt.commands._shared.open_tracker import TrackerOptions, open_tracker
 from mapt.errors import InputError
 from mapt.io import pretrained
 from mapt.io.hub import parse_hub
 from mapt.io.pretrained import shipped_bundle, shipped_weights
+from mapt.io.sources.connection import Received
+from mapt.io.sources.live import LiveSource
 from mapt.runtime.bundle.contents import sha256
 
 Run = Callable[..., Any]
@@ -243,3 +246,33 @@ def test_a_size_can_be_asked_for(mapt: Run, street: Path, tmp_path: Path) -> Non
     ran = mapt("track", frames, "--out", tmp_path, "--save", "json", "--size", "192x352")
     assert ran.code == 0, ran.err
     assert "MB; input 192x352\n" in ran.err
+
+
+class Announced:
+    """A connection that announces the size of its frames, and must not be read from."""
+
+    fps = 30.0
+    damaged = 0
+
+    def __init__(self, size: tuple[int, int] | None) -> None:
+        self.size = size
+
+    def frames(self) -> Iterator[Received]:
+        raise AssertionError("a frame was taken")
+
+    def close(self) -> None:
+        pass
+
+
+def test_of_a_live_source_the_announced_size_decides_and_no_frame_is_lost() -> None:
+    stream = LiveSource("stream", "stream", Announced((720, 1280)))
+    tracker = open_tracker(None, TrackerOptions(threads=1), [stream])
+    assert tracker.size_choice and tracker.size_choice.size == (384, 672)
+
+
+def test_a_live_source_that_announces_nothing_gets_the_first_size_unless_one_is_chosen() -> None:
+    stream = LiveSource("stream", "stream", Announced(None))
+    tracker = open_tracker(None, TrackerOptions(threads=1), [stream])
+    assert tracker.size_choice is None and tracker.backend.info.width == 672
+    with pytest.raises(InputError, match="stream: announces no size of frames; give --size HxW"):
+        open_tracker(None, TrackerOptions(budget_ms=50), [stream])

@@ -12,7 +12,8 @@ import typer
 from mapt.commands._shared.model import Model, find_model
 from mapt.commands._shared.size import network_size
 from mapt.errors import InputError
-from mapt.io.frame_source import Source
+from mapt.io.sources.frame import Source
+from mapt.io.sources.live import LiveSource
 from mapt.runtime import PanopticTracker
 from mapt.runtime.association.tracks import Association
 from mapt.runtime.bundle.input_sizes import (
@@ -106,7 +107,9 @@ def _open_bundle(
     frame = None
     if options.size not in (None, AUTO):
         folder = offered.path(_choose(offered, options))
-    elif options.size or options.budget_ms or len(offered.sizes) > 1:
+    elif options.size or options.budget_ms is not None:
+        frame = first_size(sources)
+    elif len(offered.sizes) > 1 and _announces_size(sources[0]):
         frame = first_size(sources)
     if options.tta:
         raise InputError(
@@ -139,15 +142,27 @@ def _choose(offered: InputSizes, options: TrackerOptions) -> Size:
     return size
 
 
+def _announces_size(source: Source) -> bool:
+    """Tell whether the size of a source's frames is known without taking one from it."""
+    return not isinstance(source, LiveSource) or source.frame_size is not None
+
+
 def first_size(sources: Sequence[Source]) -> Size:
-    """Return the (height, width) of the first frame.
+    """Return the (height, width) of the first frame, without taking one from a live source.
 
     Raises:
-        InputError: there is no frame, or it cannot be read.
+        InputError: there is no frame, it cannot be read, or a stream announces no size.
     """
-    frame = next(iter(sources[0]), None)
+    first = sources[0]
+    if isinstance(first, LiveSource):
+        if first.frame_size is None:
+            raise InputError(f"{first.name}: announces no size of frames; give --size HxW")
+        return first.frame_size
+    frame = next(iter(first), None)
     if frame is None:
-        raise InputError(f"{sources[0].name}: has no frame; check the input")
+        raise InputError(
+            f"{first.name}: has no frame in what was asked for; check --start and --end"
+        )
     return frame.image.shape[0], frame.image.shape[1]
 
 

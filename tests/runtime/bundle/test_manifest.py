@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from mapt.contract import SUBGRAPHS, ModelInfo, Thresholds
 from mapt.errors import InputError
 from mapt.export.bundle.manifest import write_manifest
+from mapt.regular_files import open_regular
 from mapt.runtime import PanopticTracker
-from mapt.runtime.bundle import contents
 from mapt.runtime.bundle.contents import sha256
 from mapt.runtime.bundle.manifest import MANIFEST, EngineFile, read_bundle, seal
 
@@ -209,13 +209,13 @@ def test_every_graph_is_opened_once_and_what_was_hashed_is_what_is_used(
     bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = list[str]()
-    genuine = contents.open_regular
+    genuine = open_regular
 
     def counting(path: Path) -> Any:
         opened.append(path.name)
         return genuine(path)
 
-    monkeypatch.setattr(contents, "open_regular", counting)
+    monkeypatch.setattr("mapt.runtime.bundle.contents.open_regular", counting)
     read = read_bundle(bundle)
     assert sorted(n for n in opened if n.endswith(".onnx")) == sorted(
         f"{spec.name}.onnx" for spec in SUBGRAPHS
