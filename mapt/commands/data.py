@@ -53,7 +53,7 @@ def check(
     from mapt.cores import usable_cores
     from mapt.data.tools.check import FIRST, check_dataset
     from mapt.io.atomic_files import check_writable, write_json
-    from mapt.metrics.folders import check_dataset_name
+    from mapt.metrics.frame_pair import check_dataset_name
 
     check_dataset_name(dataset)
     check_writable(json_file, "--json")

@@ -23,7 +23,8 @@ from mapt.io.prefetch import map_ahead
 from mapt.labels.class_sets import ClassSet
 from mapt.labels.mots_text import CLASSES, PER_CLASS, mots_texts, pack_objects, read_mots_text
 from mapt.labels.step_png import VOID, Packed, read_packed
-from mapt.metrics.folders import LABELS, THINGS_ONLY, png_folders, unknown_class
+from mapt.metrics.folders import png_folders
+from mapt.metrics.frame_pair import LABELS, THINGS_ONLY, unknown_class
 from mapt.metrics.histogram import joint_histogram
 
 FIRST = 3  # files named per kind
