@@ -18,7 +18,7 @@ from mapt.data.labelled_video import check_classes
 from mapt.data.triplet import Triplet, last_frames
 from mapt.errors import InputError
 from mapt.io.image_files import read_rgb
-from mapt.labels.class_sets import CITYSCAPES_VPS
+from mapt.labels.class_sets import CITYSCAPES_VPS, ClassSet
 from mapt.labels.step_png import Instance, Semantic
 
 Pixel = TypeVar("Pixel", np.uint8, np.int16)
@@ -28,21 +28,24 @@ class StillReader(Protocol):
     """Reads the label of a still."""
 
     def __call__(self, path: Path) -> tuple[Semantic, Instance]:
-        """Cityscapes train ids (H,W) and ids (H,W) within a still, below 32768."""
+        """Train ids (H,W) and ids (H,W) within a still, below 32768."""
         ...
 
 
 class Stills:
-    """Images with labels in Cityscapes' classes.
+    """Images with labels, in Cityscapes' classes where no others are given.
 
     `read` warps an image into three frames of an approaching camera.
     """
 
-    labels = CITYSCAPES_VPS
-
     def __init__(
-        self, files: Sequence[tuple[Path, Path]], read_label: StillReader, bad: BadFiles
+        self,
+        files: Sequence[tuple[Path, Path]],
+        read_label: StillReader,
+        bad: BadFiles,
+        labels: ClassSet = CITYSCAPES_VPS,
     ) -> None:
+        self.labels = labels
         self.files = files
         self.read_label = read_label
         self.bad = bad

@@ -22,6 +22,7 @@ from mapt.contract import Thresholds
 from mapt.errors import InputError
 from mapt.io.atomic_files import atomic_file
 from mapt.model.backbone import EfficientNetLite
+from mapt.model.class_rows import match_classes
 from mapt.model.network import Head, Network, owner
 
 DOWNLOAD_TIMEOUT = 15.0  # seconds without an answer
@@ -83,12 +84,14 @@ def load_weights(
 
     `stuff_area` grows with the area of the input: it says what is a speck, whatever the pixels.
     `min_area` stays: a larger input is there to see smaller objects. The heads in `anew` stay as
-    they were initialised, whatever the file has of them.
+    they were initialised, whatever the file has of them. Where `overrides` name other classes,
+    those of the same name keep their weights, and others begin anew.
 
     Raises:
         InputError: missing or damaged file, or tensors that do not fit the configuration.
     """
-    config, tensors = _open(path)
+    stored, tensors = _open(path)
+    config = stored
     if size:
         ratio = size[0] * size[1] / (config.height * config.width)
         limits = replace(config.thresholds, stuff_area=round(config.thresholds.stuff_area * ratio))
@@ -96,6 +99,8 @@ def load_weights(
     if overrides:
         config = parse(ModelConfig, {**config.model_dump(), **overrides}, str(path))
     network = build_network(config, str(path))
+    if (stored.class_names, stored.things) != (config.class_names, config.things):
+        tensors = match_classes(tensors, stored, config, network.state_dict())
     tensors = {name: tensor for name, tensor in tensors.items() if owner(name) not in anew}
     expected = {
         name: tensor

@@ -16,6 +16,7 @@ from mapt.data.transforms import Augmentation
 from mapt.errors import InputError
 from mapt.io.toml import TOMLDecodeError, loads
 from mapt.model.network import HEADS, Head
+from mapt.training.own_classes import expand_class_set
 
 
 def _rising(heights: tuple[float, float]) -> tuple[float, float]:
@@ -261,7 +262,7 @@ def find_config(name: str) -> Path:
 def read_config(path: Path, changes: list[str]) -> TrainConfig:
     """Read a configuration from a TOML file, with changes `key.path=value`.
 
-    Values are TOML. Bare words are strings.
+    Values are TOML. Bare words are strings. For `model.class_set` see `expand_class_set`.
 
     Raises:
         InputError: unreadable file, unknown key, or a value that does not fit.
@@ -275,6 +276,8 @@ def read_config(path: Path, changes: list[str]) -> TrainConfig:
             )
         _assign(values, key.strip().split("."), _value(text.strip()))
     model = values.get("model", {})
+    if isinstance(model, dict) and "class_set" in model:
+        values["model"] = model = expand_class_set(model, str(path))
     if isinstance(model, dict) and isinstance(name := model.get("preset"), str) and name in PRESETS:
         values["model"] = {**PRESETS[name], **model}
     return parse(TrainConfig, values, str(path))
