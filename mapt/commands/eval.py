@@ -32,7 +32,10 @@ def evaluate(
     ],
     dataset: Annotated[
         str,
-        typer.Option("--dataset", help="kitti-step, motchallenge-step, kitti-mots, cityscapes-vps"),
+        typer.Option(
+            "--dataset",
+            help="kitti-step, motchallenge-step, kitti-mots, cityscapes-vps, or a file of classes",
+        ),
     ],
     json_file: Annotated[Path | None, typer.Option("--json", help="write the results here")] = None,
     sequences: Annotated[
@@ -55,10 +58,10 @@ def evaluate(
 
     from mapt.io.atomic_files import check_writable, write_json
     from mapt.metrics.folders import pair_frames
-    from mapt.metrics.frame_pair import check_dataset_name
+    from mapt.metrics.frame_pair import labels_of
     from mapt.metrics.tables import show, show_mot, show_sizes
 
-    check_dataset_name(dataset)
+    labels_of(dataset)
     if variant not in ("step", "nuscenes"):
         raise InputError(f"--variant {variant}: unknown; choose step or nuscenes")
     check_writable(json_file, "--json")

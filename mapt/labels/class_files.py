@@ -11,6 +11,7 @@ from mapt.io.toml import TOMLDecodeError, loads
 from mapt.labels.annotations.formats import CLASS_READERS, FORMATS, read_annotated_classes
 from mapt.labels.class_sets import CLASS_SETS, ClassSet, find_class_set
 
+CLASS_FILE = "classes.toml"  # names the classes of a folder in KITTI-STEP's layout
 KEYS = ("classes", "things")
 FORM = 'write classes = ["road", "car", ...] and things = ["car"]'
 

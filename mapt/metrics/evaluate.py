@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from mapt.io.prefetch import map_ahead
 from mapt.metrics import PanopticTrackingMetrics
-from mapt.metrics.frame_pair import LABELS, THINGS_ONLY, FramePair
+from mapt.metrics.frame_pair import THINGS_ONLY, FramePair, labels_of
 from mapt.metrics.histogram import JointHistogram
 from mapt.metrics.mot import MotMetrics
 from mapt.metrics.recall import RecallByArea
@@ -39,7 +39,7 @@ class Evaluation:
     @classmethod
     def empty(cls, dataset: str, variant: Variant = "step") -> Evaluation:
         """Nothing seen."""
-        labels = LABELS[dataset]
+        labels = labels_of(dataset)
         recall = RecallByArea(labels) if dataset == THINGS_ONLY else None
         return cls(
             PanopticTrackingMetrics(labels, variant),

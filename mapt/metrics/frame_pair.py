@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
-from mapt.labels.class_sets import CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP
+from mapt.labels.class_files import read_class_set
+from mapt.labels.class_sets import CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP, ClassSet
 from mapt.labels.step_png import BACKGROUND, VOID, Packed
 from mapt.metrics.histogram import JointHistogram, joint_histogram
 
@@ -22,10 +25,25 @@ LABELS = {
 THINGS_ONLY = "kitti-mots"  # its ground truth knows things, ignored regions and background
 
 
-def check_dataset_name(dataset: str) -> None:
-    """Raise InputError unless `dataset` is one of `LABELS`."""
-    if dataset not in LABELS:
-        raise InputError(f"--dataset {dataset}: unknown; choose one of {', '.join(LABELS)}")
+@functools.cache
+def labels_of(dataset: str) -> ClassSet:
+    """The classes of a dataset.
+
+    Args:
+        dataset: one of `LABELS`, or a file that names classes, see `read_class_set`. A file is read
+            once.
+
+    Raises:
+        InputError: neither.
+    """
+    if dataset in LABELS:
+        return LABELS[dataset]
+    if not Path(dataset).suffix:
+        raise InputError(
+            f"--dataset {dataset}: unknown; choose one of {', '.join(LABELS)}, or a file that names"
+            " classes"
+        )
+    return read_class_set(dataset)
 
 
 class LabelReader(Protocol):
@@ -59,7 +77,7 @@ class FramePair:
                 f"{self.pred_name}: is {pred.shape[0]}x{pred.shape[1]}, its ground truth "
                 f"{gt.shape[0]}x{gt.shape[1]}; predict at the input's size"
             )
-        histogram = joint_histogram(gt, pred, LABELS[dataset].things)
+        histogram = joint_histogram(gt, pred, labels_of(dataset).things)
         _check_classes(self.gt_name, histogram.gt_class, dataset)
         _check_classes(self.pred_name, histogram.pred_class, dataset)
         return (
@@ -77,7 +95,7 @@ _STUFF_TO_BACKGROUND[[*KITTI_STEP.things, VOID]] = [*KITTI_STEP.things, VOID]
 def _check_classes(name: str, classes: NDArray[np.int64], dataset: str) -> None:
     unknown = unknown_class(classes, dataset)
     if unknown is not None:
-        last = len(LABELS[dataset].classes) - 1
+        last = len(labels_of(dataset).classes) - 1
         raise InputError(
             f"{name}: has class {unknown}, {dataset} knows 0..{last} and 255; check --dataset"
         )
@@ -86,5 +104,5 @@ def _check_classes(name: str, classes: NDArray[np.int64], dataset: str) -> None:
 def unknown_class(classes: NDArray[np.int64], dataset: str) -> int | None:
     """The lowest of `classes` (n,) that the dataset does not have; None: it knows all."""
     allowed = {VOID} | ({BACKGROUND} if dataset == THINGS_ONLY else set())
-    known = len(LABELS[dataset].classes)
+    known = len(labels_of(dataset).classes)
     return next((int(c) for c in np.unique(classes) if c >= known and c not in allowed), None)

@@ -19,6 +19,7 @@ from mapt.data.labelled_video import Clip, LabelledFrame, Video, check_classes, 
 from mapt.errors import InputError
 from mapt.io.image_files import read_rgb
 from mapt.io.listing import IMAGES, by_frame, list_files, list_folders
+from mapt.labels.class_files import CLASS_FILE, read_class_set
 from mapt.labels.class_sets import KITTI_STEP, MOTCHALLENGE_STEP, ClassSet
 from mapt.labels.step_png import Instance, Semantic, read_step
 
@@ -144,7 +145,9 @@ def frame_number(path: Path) -> int:
 
 
 def _open_kitti(root: Path, split: str, intervals: tuple[int, ...], bad: BadFiles) -> Video:
-    return open_step(root, split, intervals, KITTI_STEP, bad)
+    own = root / CLASS_FILE  # as `mapt data convert` writes it
+    labels = read_class_set(str(own)) if own.is_file() else KITTI_STEP
+    return open_step(root, split, intervals, labels, bad)
 
 
 def _open_motchallenge(root: Path, split: str, intervals: tuple[int, ...], bad: BadFiles) -> Video:

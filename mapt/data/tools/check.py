@@ -24,7 +24,7 @@ from mapt.labels.class_sets import ClassSet
 from mapt.labels.mots_text import CLASSES, PER_CLASS, mots_texts, pack_objects, read_mots_text
 from mapt.labels.step_png import VOID, Packed, read_packed
 from mapt.metrics.folders import png_folders
-from mapt.metrics.frame_pair import LABELS, THINGS_ONLY, unknown_class
+from mapt.metrics.frame_pair import THINGS_ONLY, labels_of, unknown_class
 from mapt.metrics.histogram import joint_histogram
 
 FIRST = 3  # files named per kind
@@ -106,7 +106,7 @@ def check_dataset(
     Raises:
         InputError: there is nothing to check.
     """
-    findings = Findings(LABELS[dataset])
+    findings = Findings(labels_of(dataset))
     texts = mots_texts(root) if dataset == THINGS_ONLY else {}
     sequences = {name: partial(_text_frames, name, text, root) for name, text in texts.items()} or {
         name: partial(_png_frames, folder, root) for name, folder in label_folders(root).items()
