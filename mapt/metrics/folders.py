@@ -57,8 +57,13 @@ def pair_frames(
 
 
 def _predicted_texts(pred: Path) -> dict[str, Path]:
-    """The MOTS texts of a prediction by sequence; none where it has PNGs."""
-    return {} if pred.is_dir() and png_folders(_inner(pred, "step")) else mots_texts(pred)
+    """The MOTS texts of a prediction by sequence; none where it has PNGs.
+
+    `mapt track --save mots` writes `<seq>/mots.txt`.
+    """
+    if pred.is_dir() and png_folders(_inner(pred, "step")):
+        return {}
+    return mots_texts(pred) or {p.parent.name: p for p in visible(pred.glob("*/mots.txt"))}
 
 
 def _inner(root: Path, name: str) -> Path:

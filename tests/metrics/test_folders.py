@@ -271,6 +271,14 @@ def test_predicted_mots_texts_are_read_too(mots: Path, tmp_path: Path) -> None:
         pair_frames(mots, pred, "kitti-step")
 
 
+def test_mots_texts_of_mapt_track_are_found(mots: Path, tmp_path: Path) -> None:
+    (tmp_path / "out" / "0000").mkdir(parents=True)
+    shutil.copy(mots / "0000.txt", tmp_path / "out" / "0000" / "mots.txt")
+    found = pair_frames(mots, tmp_path / "out", "kitti-mots")
+    assert [p.sequence for p in found] == ["0000", "0000"]
+    assert all((p.read_gt() == p.read_pred()).all() for p in found)
+
+
 def test_an_empty_mots_text_predicts_nothing(mots: Path, tmp_path: Path) -> None:
     pred = tmp_path / "texts"
     pred.mkdir()

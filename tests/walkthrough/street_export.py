@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,8 +21,8 @@ def export_street(street: Path, out: Path, split: str = "train") -> Path:
 
     Cars, trucks and buses become vehicles; people keep their name; the road is one region.
     """
-    images = []
-    annotations = []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for path in sorted((street / "panoptic_maps" / split).glob("*/*.png")):
         name = f"{path.parent.name}/frame_{path.name}"
         copy = out / "images" / name
@@ -29,7 +30,7 @@ def export_street(street: Path, out: Path, split: str = "train") -> Path:
         shutil.copy(street / "training" / "image_02" / path.parent.name / path.name, copy)
         semantic, instance = read_step(path)
         images.append({"id": len(images) + 1, "file_name": name})
-        for category, (own, names) in enumerate(OWN.items(), 1):
+        for category, names in enumerate(OWN.values(), 1):
             for label in (KITTI_STEP.classes.index(name) for name in names):
                 for identity in np.unique(instance[semantic == label]):
                     mask = (semantic == label) & (instance == identity)
@@ -46,7 +47,6 @@ def export_street(street: Path, out: Path, split: str = "train") -> Path:
                             "iscrowd": 0,
                         }
                     )
-                    assert own
     categories = [
         {"id": number, "name": name, "isthing": int(name != "road")}
         for number, name in enumerate(OWN, 1)
