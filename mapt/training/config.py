@@ -14,8 +14,8 @@ from mapt.config import LONGEST, PRESETS, Frozen, ModelConfig, parse, read_toml
 from mapt.data.datasets.registry import KITTI_HEIGHTS, find_datasets
 from mapt.data.transforms import Augmentation
 from mapt.errors import InputError
-from mapt.io.toml import TOMLDecodeError, loads
 from mapt.model.network import HEADS, Head
+from mapt.training.changes import apply_changes
 from mapt.training.own_classes import expand_class_set
 
 
@@ -268,35 +268,10 @@ def read_config(path: Path, changes: list[str]) -> TrainConfig:
         InputError: unreadable file, unknown key, or a value that does not fit.
     """
     values = read_toml(path)
-    for change in changes:
-        key, separator, text = change.partition("=")
-        if not separator:
-            raise InputError(
-                f"--set {change}: has no '='; write key=value, e.g. --set schedule.iterations=100"
-            )
-        _assign(values, key.strip().split("."), _value(text.strip()))
+    apply_changes(values, changes)
     model = values.get("model", {})
     if isinstance(model, dict) and "class_set" in model:
         values["model"] = model = expand_class_set(model, str(path))
     if isinstance(model, dict) and isinstance(name := model.get("preset"), str) and name in PRESETS:
         values["model"] = {**PRESETS[name], **model}
     return parse(TrainConfig, values, str(path))
-
-
-def _assign(values: dict[str, Any], keys: list[str], value: object) -> None:
-    for key in keys[:-1]:
-        inner = values.setdefault(key, {})
-        if not isinstance(inner, dict):
-            raise InputError(
-                f"--set {'.'.join(keys)}: {key} is a value, not a table; name a key of the"
-                " configuration"
-            )
-        values = inner
-    values[keys[-1]] = value
-
-
-def _value(text: str) -> object:
-    try:
-        return loads(f"x = {text}")["x"]
-    except (TOMLDecodeError, ValueError, RecursionError):
-        return text

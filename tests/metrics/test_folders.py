@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from pycocotools import mask as coco
 
 from mapt.errors import InputError
 from mapt.labels.class_sets import KITTI_STEP
@@ -197,20 +196,6 @@ def test_an_id_above_65534_in_a_mots_text_is_named(mots: Path, pred: Path) -> No
         pair_frames(mots, pred / "0000", "kitti-mots")
 
 
-@pytest.fixture
-def mots(tmp_path: Path) -> Path:
-    """KITTI-MOTS text of frames 0 and 2, 1x6: car 1003 in pixels 0-1, an ignored region in 4-5."""
-    lines = []
-    for frame in (0, 2):
-        for identity, label, pixels in ((1003, 1, (0, 1)), (10000, 10, (4, 5))):
-            mask = np.zeros((1, 6), np.uint8, order="F")
-            mask[0, list(pixels)] = 1
-            lines.append(f"{frame} {identity} {label} 1 6 {coco.encode(mask)['counts'].decode()}")
-    (tmp_path / "mots").mkdir()
-    (tmp_path / "mots" / "0000.txt").write_text("\n".join(lines) + "\n")
-    return tmp_path / "mots"
-
-
 def test_mots_text_knows_only_things(mots: Path, pred: Path) -> None:
     shutil.rmtree(pred / "0001")
     pairs = pair_frames(mots, pred, "kitti-mots")
@@ -253,50 +238,3 @@ def test_unpaired_mots_frames_are_named(mots: Path, pred: Path) -> None:
         InputError, match=r"pred/0000/last\.png: is not named by its frame's number"
     ):
         pair_frames(mots, pred, "kitti-mots")
-
-
-def test_predicted_mots_texts_are_read_too(mots: Path, tmp_path: Path) -> None:
-    pred = tmp_path / "texts"
-    pred.mkdir()
-    line = (mots / "0000.txt").read_text().splitlines()[0]
-    later = line.replace("0 1003", "1 1007", 1)
-    (pred / "0000.txt").write_text(f"{line}\n{later}\n")
-    pairs = pair_frames(mots, pred, "kitti-mots")
-    assert [Path(p.pred_name).name for p in pairs] == [f"0000.txt frame {n}" for n in (0, 1, 2)]
-    assert [unpack(p.read_pred())[1].max() for p in pairs] == [4, 8, 0]
-    assert [unpack(p.read_gt())[1].max() for p in pairs] == [4, 0, 4]
-    labelled = pair_frames(mots, pred / "0000.txt", "kitti-mots", labelled_only=True)
-    assert [p.pred_name[-7:] for p in labelled] == ["frame 0", "frame 2"]
-    with pytest.raises(InputError, match=r"texts: holds no <sequence>/<frame>\.png"):
-        pair_frames(mots, pred, "kitti-step")
-
-
-def test_mots_texts_of_mapt_track_are_found(mots: Path, tmp_path: Path) -> None:
-    (tmp_path / "out" / "0000").mkdir(parents=True)
-    shutil.copy(mots / "0000.txt", tmp_path / "out" / "0000" / "mots.txt")
-    found = pair_frames(mots, tmp_path / "out", "kitti-mots")
-    assert [p.sequence for p in found] == ["0000", "0000"]
-    assert all((p.read_gt() == p.read_pred()).all() for p in found)
-
-
-def test_an_empty_mots_text_predicts_nothing(mots: Path, tmp_path: Path) -> None:
-    pred = tmp_path / "texts"
-    pred.mkdir()
-    (pred / "0000.txt").write_text("")
-    pairs = pair_frames(mots, pred, "kitti-mots")
-    assert [unpack(p.read_pred())[0].tolist() for p in pairs] == [[[BACKGROUND] * 6]] * 2
-    (mots / "0000.txt").write_text("")
-    assert pair_frames(mots, pred, "kitti-mots") == []
-
-
-def test_texts_and_labels_must_fit(mots: Path, gt: Path, tmp_path: Path) -> None:
-    shutil.rmtree(gt / "0001")
-    found = pair_frames(gt, mots, "kitti-mots")  # the texts as a prediction
-    assert [unpack(p.read_pred())[1].max() for p in found] == [4, 0, 4]
-    (gt / "0000" / "000002.png").unlink()
-    with pytest.raises(InputError, match=r"0000\.txt: has objects in frame 2, .* no such label"):
-        pair_frames(gt, mots, "kitti-mots")
-    assert len(pair_frames(gt, mots, "kitti-mots", labelled_only=True)) == 2
-    (gt / "0000" / "last.png").write_bytes((gt / "0000" / "000000.png").read_bytes())
-    with pytest.raises(InputError, match=r"last\.png: is not named by its frame's number"):
-        pair_frames(gt, mots, "kitti-mots")
