@@ -15,8 +15,8 @@ import numpy as np
 
 from mapt.app.visualize import Image, strip, track_colour
 from mapt.errors import InputError
-from mapt.io.atomic_files import read_file, read_json
 from mapt.io.frame_source import Frame, open_sources
+from mapt.io.user_files import read_file, read_json
 from mapt.runtime.frame import Stage
 
 MOMENTS = 12  # crops in a strip at most

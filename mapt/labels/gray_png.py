@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
-from mapt.io.atomic_files import read_file
 from mapt.io.image_files import is_whole_png
+from mapt.io.user_files import read_file
 
 KINDS = {8: np.dtype(np.uint8), 16: np.dtype(np.uint16)}
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
-from mapt.io.atomic_files import read_text
 from mapt.io.listing import list_files
+from mapt.io.user_files import read_text
 from mapt.labels.rle import covering_runs, decode_mask
 from mapt.labels.step_png import BACKGROUND, MAX_INSTANCE, VOID, Instance, Packed, Semantic, pack
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
-from mapt.io.atomic_files import read_file
 from mapt.io.image_files import PNG, encode_image, is_whole_png, signed_png
+from mapt.io.user_files import read_file
 
 VOID = 255
 BACKGROUND = 254  # KITTI-MOTS ground truth: everything that is neither a labelled thing nor ignored

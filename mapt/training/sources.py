@@ -20,7 +20,7 @@ from mapt.data.loader import DatasetMix, SampleRule
 from mapt.data.transforms import View
 from mapt.data.triplet import Source
 from mapt.errors import InputError
-from mapt.io.atomic_files import read_json
+from mapt.io.user_files import read_json
 from mapt.training.config import DataConfig, DatasetTable, SyntheticData, TrainConfig
 
 Part = SyntheticData | DatasetTable
