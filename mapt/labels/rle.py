@@ -43,8 +43,8 @@ def decode_runs(text: bytes) -> NDArray[np.int64]:
     digits = ends - starts + 1
     if digits.max() > 7:  # more than 32 bits
         raise ValueError("holds a run that is too long")
-    place = 5 * (np.arange(len(characters)) - np.repeat(starts, digits))
-    numbers = np.add.reduceat((characters & VALUE) << place, starts)
+    shifts = 5 * (np.arange(len(characters)) - np.repeat(starts, digits))
+    numbers = np.add.reduceat((characters & VALUE) << shifts, starts)
     numbers -= np.where(characters[ends] & SIGN, 1 << 5 * digits, 0)
     numbers[1::2] = numbers[1::2].cumsum()
     numbers[2::2] = numbers[2::2].cumsum()

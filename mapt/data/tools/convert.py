@@ -92,11 +92,11 @@ def _size(text: Path, objects: Frames, images: dict[int, Path] | None) -> tuple[
                 " --images"
             )
         return size
-    alone = sorted(objects.keys() - images.keys())
-    if alone:
+    without_image = sorted(objects.keys() - images.keys())
+    if without_image:
         folder = next(iter(images.values())).parent
         raise InputError(
-            f"{text}: has objects in frame {alone[0]}, {folder} has no such image; check --images"
+            f"{text}: has objects in frame {without_image[0]}, {folder} has no such image; check --images"
         )
     if size is None:
         height, width, _ = read_rgb(next(iter(images.values()))).shape
