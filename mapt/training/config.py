@@ -24,8 +24,8 @@ def _rising(heights: tuple[float, float]) -> tuple[float, float]:
     return heights
 
 
-# Pixels that a frame's height is scaled to before it is cropped, so that KITTI's wide frames and
-# CamVid's 4:3 stills show cars at overlapping sizes.
+# The least and the largest height in pixels to which a frame is scaled before it is cropped. They
+# let KITTI's wide frames and CamVid's 4:3 stills show cars at overlapping sizes.
 Heights = Annotated[tuple[float, float], AfterValidator(_rising)]
 
 
@@ -45,11 +45,11 @@ Rare = Annotated[
     ),
 ]
 Weight = Annotated[float, Field(ge=0, description="share of the samples")]
-LAST = 9_999_999  # iteration that fits the name of a checkpoint
+LAST = 9_999_999  # the last iteration whose number fits into the name of a checkpoint
 
 
 class SyntheticData(Frozen):
-    """Procedural sequences, rendered once into the run's folder when `sequences` is above 0."""
+    """Procedural sequences. They are rendered once, if `sequences` is above 0."""
 
     sequences: int = Field(0, ge=0)
     frames: int = Field(40, ge=2)
@@ -66,7 +66,7 @@ class SyntheticData(Frozen):
 
 
 class SmallSyntheticData(SyntheticData):
-    """Synthetic sequences drawn at the network's size; those of the first set are scaled down."""
+    """Synthetic sequences that are rendered at the network's own size, and not scaled down."""
 
     height: int = Field(192, ge=32, le=LONGEST)
     width: int = Field(624, ge=32, le=LONGEST)
@@ -75,7 +75,7 @@ class SmallSyntheticData(SyntheticData):
 
 
 class RareSyntheticData(SmallSyntheticData):
-    """Synthetic sequences of what the other two sets show too rarely to be learned."""
+    """Synthetic sequences with many objects of the classes that are rare in the other two sets."""
 
     seed: int = Field(3000, ge=0)
     rare: Rare = 0.5
@@ -83,7 +83,7 @@ class RareSyntheticData(SmallSyntheticData):
 
 
 class DatasetTable(Frozen):
-    """A labelled dataset; an empty root: not used."""
+    """A labelled dataset. It is not used if its root is empty."""
 
     root: str = ""
     split: str = "train"
@@ -124,7 +124,7 @@ class _DataConfig(Frozen):
 
 
 def _with_datasets() -> type[_DataConfig]:
-    """The configuration with a table for each dataset of `mapt.data.datasets`."""
+    """Build the configuration with a table for each dataset of `mapt.data.datasets`."""
     tables: dict[str, Any] = {}
     for dataset in find_datasets():
         table: Any = create_model(
@@ -144,7 +144,7 @@ else:
 
 
 class Schedule(Frozen):
-    """SGD as the paper has it (III-E), or AdamW, which gets further in a short schedule."""
+    """The optimiser and its schedule: the paper's SGD (III-E), or AdamW for short schedules."""
 
     optimizer: Literal["sgd", "adamw"] = "sgd"
     iterations: int = Field(10_000, ge=1, le=LAST)
@@ -240,10 +240,13 @@ class TrainConfig(Frozen):
 
 
 def find_config(name: str) -> Path:
-    """A path, or the name of a shipped configuration ('-' equals '_').
+    """Find a configuration file.
+
+    Args:
+        name: a path, or the name of a shipped configuration, in which '-' equals '_'.
 
     Raises:
-        InputError: neither exists.
+        InputError: there is neither.
     """
     path = Path(name)
     if path.is_file():
@@ -259,12 +262,15 @@ def find_config(name: str) -> Path:
 
 
 def read_config(path: Path, changes: list[str]) -> TrainConfig:
-    """Read a configuration from a TOML file, with changes `key.path=value`.
+    """Read a configuration from a TOML file.
 
-    Values are TOML. Bare words are strings.
+    Args:
+        path: the file.
+        changes: texts `key.path=value` that override values of the file. Values are TOML, and bare
+            words are strings.
 
     Raises:
-        InputError: unreadable file, unknown key, or a value that does not fit.
+        InputError: the file cannot be read, a key is unknown, or a value does not fit.
     """
     values = read_toml(path)
     for change in changes:

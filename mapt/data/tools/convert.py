@@ -92,11 +92,12 @@ def _size(text: Path, objects: Frames, images: dict[int, Path] | None) -> tuple[
                 " --images"
             )
         return size
-    without_image = sorted(objects.keys() - images.keys())
-    if without_image:
+    unpaired = sorted(objects.keys() - images.keys())
+    if unpaired:
         folder = next(iter(images.values())).parent
         raise InputError(
-            f"{text}: has objects in frame {without_image[0]}, {folder} has no such image; check --images"
+            f"{text}: has objects in frame {unpaired[0]}, {folder} has no such image; check"
+            " --images"
         )
     if size is None:
         height, width, _ = read_rgb(next(iter(images.values()))).shape

@@ -1,7 +1,7 @@
 """Renders a street frame by frame.
 
-It draws sky, ground and houses, then everything else from far to near. The camera's faults come
-last.
+It draws sky, ground and houses, and then everything else from far to near. Last, it applies the
+camera's faults.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mapt.synthetic.scene.people import draw_person, draw_two_wheeler
 from mapt.synthetic.scene.street import Block, Mover, Post, Street, Tree
 from mapt.synthetic.scene.vehicles import draw_vehicle, scale
 
-FAR = 150.0  # metres beyond which nothing stands
+FAR = 150.0  # metres; objects that are farther away are not drawn
 POLE = 5
 LAMP = 6
 SIGN = 7
@@ -30,16 +30,22 @@ VEGETATION = 8
 BUILDING = 2
 SKY = 10
 PERSON = 11
-# Annotators stop at some distance and at slivers: KITTI-MOTS' smallest decile is a car 20 and a
-# person 39 pixels high, both above 300 pixels of area. Smaller ones keep their class and lose their
-# id: a crowd, which metrics ignore.
+# Annotators leave out distant objects and slivers. In KITTI-MOTS, the smallest tenth of the cars is
+# up to 20 pixels high and of people up to 39, with areas above 300 pixels. Farther or smaller
+# objects keep their class but lose their id, which makes them a crowd that metrics ignore.
 REACH = {13: 58.0, 11: 36.0}  # metres
 MIN_VISIBLE = 60  # pixels at a width of 1248
 
 
 @dataclass(frozen=True)
 class SyntheticFrame:
-    """One frame: image (H,W,3) uint8 RGB, semantic (H,W) uint8 train ids, instance (H,W) int32."""
+    """A rendered frame.
+
+    Attributes:
+        image: (H,W,3) uint8 RGB.
+        semantic: (H,W) uint8 train ids.
+        instance: (H,W) int32 ids, 0 without an object.
+    """
 
     image: NDArray[np.uint8]
     semantic: NDArray[np.uint8]
@@ -52,11 +58,10 @@ def render_sequence(
     """Render a sequence.
 
     Args:
-        seed: of the dataset.
-        index: of the sequence; it depends on nothing but (seed, index).
-        frames: how many.
-        size: (height, width) pixels; the field of view follows the width, as KITTI's: focal length
-            0.58 of it.
+        seed: the dataset's seed.
+        index: the sequence's number. Seed and index together determine the scene.
+        frames: number of frames.
+        size: height and width, pixels. As in KITTI, the focal length is 0.58 of the width.
         fps: frames per second.
         rare: 0 for usual traffic, up to 1 for many trucks, buses, trams and two-wheelers.
 
@@ -70,7 +75,7 @@ def render_sequence(
 
 
 class _Scene:
-    """A street with everything that is fixed for its camera."""
+    """A street, and all properties of its camera that do not change."""
 
     def __init__(
         self, rng: np.random.Generator, street: Street, size: tuple[int, int], fps: float
@@ -124,7 +129,7 @@ class _Scene:
         return np.concatenate(([0.0], np.cumsum(heading - self._heading_at(s0))))
 
     def _heading_at(self, s: float) -> float:
-        """The road's direction at s, radians."""
+        """Return the road's direction at s, radians."""
         return float(np.interp(s, np.arange(len(self.heading)), self.heading))
 
     def _background(self, canvas: Canvas, s0: float) -> None:
@@ -152,9 +157,9 @@ class _Scene:
         canvas.label[window][seen] = label[seen]
 
     def _things(self, canvas: Canvas, s0: float, bend: NDArray[np.float64], t: float) -> None:
-        """Draw the houses and what is behind them, then furniture and traffic.
+        """Draw houses and everything behind them, and then furniture and traffic.
 
-        Each group is drawn from far to near.
+        Both groups are drawn from far to near.
         """
         street = self.street
 
@@ -205,7 +210,7 @@ class _Scene:
         )
         s1 = max(block.s1, s0 + 1.0)
         texture = block.texture
-        if s1 > block.s1:  # cut the part behind the camera off the texture too
+        if s1 > block.s1:  # remove the part behind the camera from the texture too
             texture = [
                 t[:, int(t.shape[1] * (s1 - block.s1) / (block.s2 - block.s1)) :] for t in texture
             ]
@@ -302,7 +307,7 @@ class _Scene:
             )
 
     def _develop(self, canvas: Canvas, frame: int) -> SyntheticFrame:
-        """The photograph and its labels."""
+        """Apply the camera's faults, and split the labels into classes and ids."""
         image = self.conditions.photograph(
             canvas.image, self.flicker[frame], canvas.camera.width / 1248, self.grain_seed + frame
         )
@@ -319,7 +324,7 @@ def _skyline(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Draw far trees and roofs along the horizon.
 
-    The result holds colours (h,width,3) and labels (h,width), which are 0 where the sky shows.
+    The result is colours (h,width,3) and labels (h,width), which are 0 where the sky is visible.
     """
     rows = max(24, height // 6)
     x = np.arange(width)

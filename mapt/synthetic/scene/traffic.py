@@ -1,4 +1,4 @@
-"""Who is on a street: parked and driving vehicles, walkers, riders."""
+"""Fills a street with parked and driving vehicles, pedestrians and riders."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from mapt.synthetic.scene.vehicles import CAR_KINDS, random_look
 
 
 class Traffic:
-    """Fills a street with vehicles and people and hands out instance ids.
+    """Fills a street with vehicles and people, and assigns instance ids.
 
-    `rare` is 0 for usual traffic. Up to 1, that share of the driving vehicles is a truck, bus or
-    tram, each as often as the others, and there are up to five times as many bicycles and
-    motorcycles.
+    Args:
+        rng: draws the traffic.
+        street: receives the traffic.
+        seconds: duration of the scene.
+        rare: 0 for usual traffic. Otherwise this share of the driving vehicles is trucks, buses and
+            trams in equal parts, and there are up to five times as many two-wheelers.
     """
 
     def __init__(
@@ -28,7 +31,7 @@ class Traffic:
         self.density = float(rng.choice([0.3, 0.8, 1.3], p=[0.4, 0.4, 0.2]))
 
     def fill(self) -> None:
-        """Parked and driving vehicles, walkers, riders."""
+        """Add parked and driving vehicles, pedestrians and riders."""
         for side in (-1.0, 1.0):
             self._park(side)
         self._drive()
@@ -132,7 +135,7 @@ class Traffic:
     def _walk(self) -> None:
         rng = self.rng
         strip = self.street.strip
-        slow = float(self.street.ego_speed.mean()) < 6  # where people are many, cars are slow
+        slow = float(self.street.ego_speed.mean()) < 6  # slow streets have more people
         for _ in range(
             int(rng.poisson(rng.choice([1.0, 3.0, 9.0]) if slow else rng.choice([0.2, 1.5])))
         ):

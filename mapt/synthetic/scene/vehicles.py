@@ -1,6 +1,6 @@
-"""Draws cars, vans, trucks, buses and trams as extruded side profiles.
+"""Draws cars, vans, trucks, buses and trams.
 
-They have windows, wheels, lights and plates.
+A vehicle is an extruded side profile with windows, wheels, lights and plates.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import numpy as np
 
 from mapt.synthetic.rendering.canvas import Canvas, Colour, Points
 
-# Side profiles: (along, up) in metres from rear bottom over the roof to front bottom; the two
-# indices name the edges that are rear window and windscreen (edge i runs from point i to i + 1).
+# Side profiles: points (along, up) in metres, from the rear bottom over the roof to the front
+# bottom. Two indices name the edges of the rear window and the windscreen. Edge i runs from point i
+# to i + 1.
 _PROFILES: dict[str, tuple[list[tuple[float, float]], int, int]] = {
     "sedan": (
         [(-2.2, 0.3), (-2.22, 0.75), (-2.1, 1.0), (-1.55, 1.04), (-0.9, 1.42), (0.25, 1.45),
@@ -58,8 +59,13 @@ _WHEEL = {"truck": 0.48, "bus": 0.48, "tram": 0.3, "suv": 0.37, "van": 0.34}
 class VehicleStyle:
     """The appearance of a vehicle.
 
-    It has a profile, an overall scale, the RGB colours of paint and glass, dirt, and lights that
-    may be on.
+    Attributes:
+        kind: names the side profile.
+        scale: factor of all lengths.
+        paint: RGB colour of the body.
+        glass: RGB colour of the windows.
+        lit: whether the lights are on.
+        dirt: strength of the dirt.
     """
 
     kind: str
@@ -72,16 +78,18 @@ class VehicleStyle:
 
 @dataclass(frozen=True)
 class Light:
-    """The sun's direction, and the share of light that has no direction.
+    """The light of a scene.
 
-    The direction is a unit vector towards the sun in the camera's frame.
+    Attributes:
+        direction: (3,) unit vector towards the sun, in the camera's frame.
+        ambient: share of the light that has no direction.
     """
 
     direction: Points
     ambient: float
 
     def on(self, normal: Points) -> float:
-        """Brightness of a surface with that outward normal."""
+        """Return the brightness of a surface with the outward normal (3,)."""
         shine = max(0.0, float(normal @ self.direction))
         return self.ambient + (1 - self.ambient) * shine + 0.12 * max(0.0, float(normal[1]))
 
@@ -89,9 +97,15 @@ class Light:
 def draw_vehicle(
     canvas: Canvas, style: VehicleStyle, place: Points, yaw: float, light: Light, tag: int
 ) -> None:
-    """Draw a vehicle whose middle stands at `place` (3,).
+    """Draw a vehicle.
 
-    Its heading is `yaw`, which is 0 if it drives away from the camera.
+    Args:
+        canvas: receives the vehicle.
+        style: the vehicle's appearance.
+        place: (3,) world point on the ground below its middle.
+        yaw: its heading, radians. A vehicle with 0 drives away from the camera.
+        light: the scene's light.
+        tag: label.
     """
     body = _Body(style, place, yaw)
     canvas.shade(body.at([(u, v, 0.0) for u, v in body.footprint(1.06)]), 0.35)
@@ -107,7 +121,7 @@ def draw_vehicle(
 
 
 class _Body:
-    """A placed profile: local (along, across, up) to world."""
+    """A vehicle's body, with local coordinates (along, across, up) in metres."""
 
     def __init__(self, style: VehicleStyle, place: Points, yaw: float) -> None:
         points, self.rear_glass, self.front_glass = _PROFILES[style.kind]
@@ -121,7 +135,7 @@ class _Body:
         self.up = np.array([0.0, 1.0, 0.0])
 
     def at(self, local: list[tuple[float, float, float]]) -> Points:
-        """Local points to world (n,3)."""
+        """Convert local points to world points (n,3)."""
         u, v, y = np.array(local).T
         world: Points = (
             self.place + u[:, None] * self.forward + v[:, None] * self.right + y[:, None] * self.up
@@ -129,20 +143,20 @@ class _Body:
         return world
 
     def across(self, up: float) -> float:
-        """Half the width at a height: the cabin leans inwards."""
+        """Return half the width at a height, in metres. The cabin leans inwards."""
         top = float(self.profile[:, 1].max())
         lean = max(0.0, up - self.belt) / max(top - self.belt, 0.1)
         return self.half * (1 - 0.17 * lean)
 
     def footprint(self, grow: float) -> list[tuple[float, float]]:
-        """The corners on the ground (along, across)."""
+        """Return the corners (along, across) on the ground, with lengths multiplied by `grow`."""
         a = self.profile[:, 0].min() * grow
         b = self.profile[:, 0].max() * grow
         w = self.half * grow
         return [(a, -w), (b, -w), (b, w), (a, w)]
 
     def faces(self, light: Light) -> list[tuple[Points, Colour]]:
-        """Every outer face with its colour."""
+        """Return every outer face with its colour."""
         faces = []
         for i, ((u1, y1), (u2, y2)) in enumerate(zip(self.profile, self.profile[1:], strict=False)):
             w1 = self.across(y1)
@@ -165,12 +179,12 @@ class _Body:
         return faces
 
     def visible_side(self) -> float:
-        """+1 or -1: the flank the camera sees; 0 when it looks along both."""
+        """Return the flank that the camera sees, 1 or -1, or 0 if it looks along both."""
         offset = -float(self.place @ self.right)
         return 0.0 if abs(offset) < self.half * 0.9 else float(np.sign(offset))
 
     def visible_end(self) -> float:
-        """+1 front, -1 rear, 0 none."""
+        """Return the end that the camera sees: 1 for the front, -1 for the rear, 0 for none."""
         offset = -float(self.place @ self.forward)
         return (
             0.0 if abs(offset) < float(self.profile[:, 0].max()) * 0.9 else float(np.sign(offset))
@@ -281,13 +295,16 @@ def _draw_end(canvas: Canvas, body: _Body, end: float, light: Light, tag: int) -
 
 
 def scale(colour: Colour, gain: float) -> Colour:
-    """A colour made brighter or darker."""
+    """Multiply a colour's brightness by a gain."""
     r, g, b = (min(255.0, max(0.0, c * gain)) for c in colour)
     return r, g, b
 
 
 def random_look(rng: np.random.Generator, kind: str) -> VehicleStyle:
-    """A vehicle of that kind as one meets it: mostly grey, black and white cars, some in colour."""
+    """Draw the appearance of a vehicle of a kind.
+
+    Most cars are grey, black or white, and some are coloured.
+    """
     if kind in CAR_KINDS and rng.random() < 0.68:
         value = float(rng.choice([18, 35, 70, 110, 150, 185, 225])) * rng.uniform(0.85, 1.1)
         tint = rng.uniform(-0.06, 0.06, 3)

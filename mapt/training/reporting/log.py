@@ -1,6 +1,7 @@
 """Shows the progress of a run.
 
-There are a progress bar, a log file, CSV tables, pictures, and TensorBoard if it is installed.
+It writes a progress bar, a log file, CSV tables, pictures and, if it is installed, TensorBoard's
+files.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 LOG = "log.txt"
-# What a run writes over, beside its checkpoints and its log.
+# The files that a run replaces, beside its checkpoints and its log.
 REPLACED = (
     *("weights.safetensors", "best.safetensors", "losses.csv", "evaluation.csv", "summary.json"),
     *("first_batch.jpg", "predictions.jpg"),
@@ -82,7 +83,15 @@ class SilentLog:
 
 
 class RunLog(SilentLog):
-    """A log that reports the mean losses since the last report to every output at once."""
+    """Logs a run to all outputs.
+
+    Args:
+        folder: the run's folder.
+        start: iterations before this part of the run.
+        total: iterations of the whole run.
+        every: iterations between two reports of the mean losses.
+        console: shows the progress bar and the log.
+    """
 
     def __init__(
         self, folder: Path, start: int, total: int, every: int, console: Console | None = None
@@ -129,12 +138,12 @@ class RunLog(SilentLog):
             self.writer.close()  # type: ignore[no-untyped-call,unused-ignore]
 
     def step(self, losses: dict[str, float], rate: float, norm: float, waited: float = 0.0) -> None:
-        """Take in one iteration's losses; every `every` iterations report their means.
+        """Add a step, and report the mean losses every `every` iterations.
 
         Args:
-            losses: by name.
-            rate: learning rate.
-            norm: of the gradient, before clipping.
+            losses: the step's losses by name.
+            rate: its learning rate.
+            norm: the gradient's norm before clipping.
             waited: seconds for which the step waited for its batch.
         """
         self.iteration += 1
@@ -154,13 +163,15 @@ class RunLog(SilentLog):
         line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}"
         with (self.folder / LOG).open("a") as file:
             file.write(line + "\n")
-        # Not wrapped, and names with brackets stay as they are.
+        # Rich must neither wrap lines nor interpret brackets in names.
         self.progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def evaluation(self, iteration: int, values: Mapping[str, float | None]) -> None:
-        """Report the scores of the averaged weights.
+        """Report the scores of the averaged weights to the log, `evaluation.csv` and TensorBoard.
 
-        They go to the log, to `evaluation.csv` and to TensorBoard.
+        Args:
+            iteration: iterations so far.
+            values: scores in [0,1] by name, None if undefined.
         """
         defined = {name: value for name, value in values.items() if value is not None}
         self.note(
@@ -173,7 +184,7 @@ class RunLog(SilentLog):
         self._scalars({f"evaluation/{name}": value for name, value in defined.items()}, iteration)
 
     def picture(self, name: str, image: Image, iteration: int) -> None:
-        """Write a picture to `<name>.jpg`, which it replaces, and to TensorBoard."""
+        """Write a picture (H,W,3) uint8 RGB to `<name>.jpg`, which it replaces, and TensorBoard."""
         write_picture(self.folder / f"{name}.jpg", image)
         if self.writer:
             self.writer.add_image(  # type: ignore[no-untyped-call,unused-ignore]
@@ -181,10 +192,10 @@ class RunLog(SilentLog):
             )
 
     def summary(self, pairs: int, more: Mapping[str, object]) -> None:
-        """Write the summary of this part of the run as the last line and `summary.json`.
+        """Write the summary of this part of the run to the log and to `summary.json`.
 
         Args:
-            pairs: a step.
+            pairs: pairs in a step.
             more: further entries.
         """
         if self.steps:
@@ -201,7 +212,7 @@ class RunLog(SilentLog):
             **more,
             "losses": self.means,
         }
-        if steps:  # else the run was finished already, and its summary says more
+        if steps:  # a run that was already finished keeps its summary
             write_json(self.folder / "summary.json", entries)
         self.note(
             f"finished {self.iteration} iterations; here {steps} in {seconds / 60:.1f} min,"
@@ -250,7 +261,7 @@ class Table:
                 for row in whole
                 if row[0].isascii() and row[0].isdecimal() and int(row[0]) <= start
             ]
-            if not kept:  # other columns may follow
+            if not kept:  # the new table may have other columns
                 path.unlink()
                 self.names = []
                 return
@@ -258,7 +269,12 @@ class Table:
                 temporary.write_text("".join(line + "\n" for line in (header, *kept)))
 
     def append(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Write one row, and the header before the first; the columns stay those of the first."""
+        """Write a row. The first row determines the columns, and is preceded by a header.
+
+        Args:
+            iteration: iterations so far.
+            values: numbers by column. Missing ones become NaN.
+        """
         fresh = not self.names
         self.names = self.names or list(values)
         with self.path.open("a", newline="") as file:
@@ -271,9 +287,9 @@ class Table:
 
 
 def _tensorboard(folder: Path, start: int) -> SummaryWriter | None:
-    """Create a writer that hides what an interrupted run wrote after `start`.
+    """Create TensorBoard's writer, or return None if TensorBoard is not installed.
 
-    The result is None if TensorBoard is not installed.
+    The writer hides the records of an interrupted run after iteration `start`.
     """
     try:
         from torch.utils.tensorboard import SummaryWriter
