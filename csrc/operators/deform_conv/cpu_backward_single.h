@@ -34,7 +34,7 @@ MAPT_INLINE void sample_gradient(const DeformConv<T>& p, const T* grad, int64_t 
   }
 }
 
-// What one sample of kLanes channels passes on: products with the two derivatives of the bilinear weights.
+// The gradients of a sample of kLanes channels: products with the two derivatives of the bilinear weights.
 template <class T>
 MAPT_INLINE void sample_derivatives(const T* cell, int64_t right, int64_t below, T ly, T lx, Vec<T> gradient, Vec<T>& y,
                                     Vec<T>& x) {
@@ -57,7 +57,7 @@ MAPT_INLINE void scatter(T* cell, int64_t right, int64_t below, T w00, T w01, T 
   add_to(cell + below + right, w11 * gradient);
 }
 
-// Sums over the lanes of kLanes vectors: lane i of the result is the sum of rows[i].
+// Adds the lanes of kLanes vectors. Lane i of the result is the sum of rows[i].
 template <class T>
 MAPT_INLINE Vec<T> sums_of(Vec<T> (&rows)[kLanes<T>]) {
   transpose<T>(rows);
