@@ -217,7 +217,7 @@ def test_a_command_within_a_sentence_exists_with_its_options(page: Path, text: s
 
 
 @pytest.mark.parametrize(
-    "line", ["nosuch", "track IN --model B", "track IN --out O --nosuch", "data nosuch"]
+    "line", ["nosuch", "track --model B", "track IN --out O --nosuch", "data nosuch"]
 )
 def test_a_wrong_command_would_be_found(line: str) -> None:
     with pytest.raises(UsageError):
