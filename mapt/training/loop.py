@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 
 from mapt.data.datasets.registry import find_datasets
-from mapt.data.loader import SampleRule, check_shares, end_workers, load_batches
+from mapt.data.loader import check_shares, end_workers, load_batches
+from mapt.data.samples import SampleRule
 from mapt.errors import InputError
 from mapt.evaluation.device import arithmetic, describe_device
 from mapt.evaluation.torch_backend import TorchBackend

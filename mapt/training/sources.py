@@ -16,7 +16,7 @@ from mapt.data.datasets.classes import translation
 from mapt.data.datasets.kitti_step import open_step
 from mapt.data.datasets.registry import Dataset, find_datasets
 from mapt.data.labelled_video import Video
-from mapt.data.loader import DatasetMix, SampleRule
+from mapt.data.samples import DatasetMix, SampleRule
 from mapt.data.transforms import View
 from mapt.data.triplet import Source
 from mapt.errors import InputError

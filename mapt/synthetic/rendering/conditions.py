@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.synthetic.scene.vehicles import Light
+from mapt.synthetic.scene.vehicle_style import Light
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mapt.synthetic.rendering.canvas import Canvas, Colour, Points
-from mapt.synthetic.scene.vehicles import scale
+from mapt.synthetic.scene.vehicle_style import scale
 
 BICYCLE = 18
 MOTORCYCLE = 17

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mapt.synthetic.rendering import textures
 from mapt.synthetic.scene.ground import Strip
 from mapt.synthetic.scene.people import Figure
-from mapt.synthetic.scene.vehicles import VehicleStyle
+from mapt.synthetic.scene.vehicle_style import VehicleStyle
 
 LENGTH = 320.0  # metres of street ahead of the start
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from mapt.synthetic.scene.people import random_figure
 from mapt.synthetic.scene.street import LENGTH, Mover, Street
-from mapt.synthetic.scene.vehicles import CAR_KINDS, random_look
+from mapt.synthetic.scene.vehicle_style import CAR_KINDS, random_style
 
 
 class Traffic:
@@ -47,7 +47,7 @@ class Traffic:
         self, kind: str, s: float, d: float, vs: float, vd: float = 0.0, **more: object
     ) -> Mover:
         label = {"truck": 14, "bus": 15, "tram": 16}.get(kind, 13)
-        style = more.pop("style", None) or random_look(self.rng, kind)
+        style = more.pop("style", None) or random_style(self.rng, kind)
         key = self._key() if label == 13 else 0
         mover = Mover(key, label, s, d, vs, vd, style=style, **more)  # type: ignore[arg-type]
         self.street.movers.append(mover)

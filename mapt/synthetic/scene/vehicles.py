@@ -6,11 +6,11 @@ A vehicle is an extruded side profile with windows, wheels, lights and plates.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 import numpy as np
 
 from mapt.synthetic.rendering.canvas import Canvas, Colour, Points
+from mapt.synthetic.scene.vehicle_style import CAR_KINDS, Light, VehicleStyle, scale
 
 # Side profiles: points (along, up) in metres, from the rear bottom over the roof to the front
 # bottom. Two indices name the edges of the rear window and the windscreen. Edge i runs from point i
@@ -41,7 +41,6 @@ _PROFILES: dict[str, tuple[list[tuple[float, float]], int, int]] = {
         [(-9.0, 0.3), (-9.1, 1.2), (-8.7, 2.8), (-8.4, 3.3), (8.4, 3.3), (9.0, 1.3),
          (9.1, 1.2), (9.1, 0.7), (9.0, 0.3)], 1, 4),
 }  # fmt: skip
-CAR_KINDS = ("sedan", "hatch", "estate", "suv", "van")
 _WIDTH = {
     "sedan": 1.78,
     "hatch": 1.7,
@@ -53,45 +52,6 @@ _WIDTH = {
     "tram": 2.5,
 }
 _WHEEL = {"truck": 0.48, "bus": 0.48, "tram": 0.3, "suv": 0.37, "van": 0.34}
-
-
-@dataclass(frozen=True)
-class VehicleStyle:
-    """The appearance of a vehicle.
-
-    Attributes:
-        kind: names the side profile.
-        scale: factor of all lengths.
-        paint: RGB colour of the body.
-        glass: RGB colour of the windows.
-        lit: whether the lights are on.
-        dirt: strength of the dirt.
-    """
-
-    kind: str
-    scale: float
-    paint: Colour
-    glass: Colour
-    lit: bool
-    dirt: float
-
-
-@dataclass(frozen=True)
-class Light:
-    """The light of a scene.
-
-    Attributes:
-        direction: (3,) unit vector towards the sun, in the camera's frame.
-        ambient: share of the light that has no direction.
-    """
-
-    direction: Points
-    ambient: float
-
-    def on(self, normal: Points) -> float:
-        """Return the brightness of a surface with the outward normal (3,)."""
-        shine = max(0.0, float(normal @ self.direction))
-        return self.ambient + (1 - self.ambient) * shine + 0.12 * max(0.0, float(normal[1]))
 
 
 def draw_vehicle(
@@ -292,36 +252,3 @@ def _draw_end(canvas: Canvas, body: _Body, end: float, light: Light, tag: int) -
             float(profile[2, 1]) - 0.1,
             scale(style.paint, gain * 0.85),
         )
-
-
-def scale(colour: Colour, gain: float) -> Colour:
-    """Multiply a colour's brightness by a gain."""
-    r, g, b = (min(255.0, max(0.0, c * gain)) for c in colour)
-    return r, g, b
-
-
-def random_look(rng: np.random.Generator, kind: str) -> VehicleStyle:
-    """Draw the appearance of a vehicle of a kind.
-
-    Most cars are grey, black or white, and some are coloured.
-    """
-    if kind in CAR_KINDS and rng.random() < 0.68:
-        value = float(rng.choice([18, 35, 70, 110, 150, 185, 225])) * rng.uniform(0.85, 1.1)
-        tint = rng.uniform(-0.06, 0.06, 3)
-        paint = tuple(float(np.clip(value * (1 + t), 5, 250)) for t in tint)
-    else:
-        hue = rng.uniform(0, 6)
-        full = np.clip([abs(hue - 3) - 1, 2 - abs(hue - 2), 2 - abs(hue - 4)], 0, 1)
-        depth = rng.uniform(0.35, 0.9)
-        value = rng.uniform(60, 220)
-        paint = tuple(float(c) for c in value * (1 - depth + depth * full))
-    shade = rng.uniform(18, 75)
-    glass = (shade * 0.9, shade, shade * 1.1)
-    return VehicleStyle(
-        kind,
-        float(rng.uniform(0.93, 1.08)),
-        paint,  # type: ignore[arg-type]
-        glass,
-        bool(rng.random() < 0.3),
-        float(rng.random()),
-    )

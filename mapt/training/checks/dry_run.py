@@ -16,7 +16,8 @@ import torch
 
 from mapt.data.datasets.bad_files import BadFiles
 from mapt.data.datasets.kitti_step import open_step
-from mapt.data.loader import SampleRule, check_shares, load_batches
+from mapt.data.loader import check_shares, load_batches
+from mapt.data.samples import SampleRule
 from mapt.data.triplet import Source
 from mapt.errors import InputError
 from mapt.evaluation.device import arithmetic, describe_device
