@@ -19,6 +19,9 @@ OTHER_EXTRAS = {  # by module, for modules that no line of the report checks
     "jinja2": "export",
     "rerun": "rerun",
     "openvino": "openvino",
+    "rosbags": "rosbag",
+    "mcap": "mcap",
+    "mcap_ros2": "mcap",
 }
 # The instruction sets that decide the speed: first those of x86-64, then those of aarch64. Every
 # aarch64 processor has `asimd`.
