@@ -204,7 +204,7 @@ def end_workers() -> None:
     """Kill the workers that are left when this process ends.
 
     Otherwise multiprocessing would send them SIGTERM, which they ignore, and wait for ever. Workers
-    are left if one is stuck, or if something such as a traceback still holds the loader.
+    are left if one is stuck, or if something such as a traceback still refers to the loader.
     """
     if left := [worker for worker in _workers if worker.is_alive()]:
         with contextlib.suppress(ValueError):  # not the main thread

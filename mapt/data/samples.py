@@ -45,7 +45,7 @@ class DatasetMix:
 
 @dataclass(frozen=True)
 class SampleRule:
-    """How samples are drawn.
+    """The rule by which samples are drawn.
 
     Attributes:
         shares: the datasets.

@@ -71,9 +71,9 @@ def read_mots_text(path: Path) -> Frames:
         The objects by frame number, for frames with objects only.
 
     Raises:
-        InputError: the file cannot be read, or a line has another form. Also, a class is not of
-            KITTI-MOTS, an id is beyond 65534 or twice in a frame, run lengths do not cover the
-            frame, or frames differ in size.
+        InputError: the file cannot be read, a line has another form, or a class is unknown. It is
+            also raised if an id is beyond 65534 or twice in a frame, if run lengths do not cover
+            the frame, or if frames differ in size.
     """
     frames: Frames = {}
     lines = read_text(path, "take KITTI-MOTS' text format").splitlines()

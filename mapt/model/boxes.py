@@ -53,7 +53,11 @@ def clip(boxes: Tensor, height: int, width: int) -> Tensor:
 
 
 def large_enough(boxes: Tensor, minimum: float) -> Tensor:
-    """Tell for each box (n,4) whether both sides are at least `minimum` pixels; (n,) bool."""
+    """Tell for each box (n,4) whether both sides are at least `minimum` pixels.
+
+    Returns:
+        (n,) bool.
+    """
     return (boxes[:, 2] - boxes[:, 0] >= minimum) & (boxes[:, 3] - boxes[:, 1] >= minimum)
 
 

@@ -56,9 +56,7 @@ class SyntheticData(Frozen):
     height: int = Field(384, ge=32, le=LONGEST)
     width: int = Field(1248, ge=32, le=LONGEST)
     fps: float = Field(10.0, gt=0)
-    seed: int = Field(
-        1000, ge=0, description="validation uses other seeds: 7 and the ones tests name"
-    )
+    seed: int = Field(1000, ge=0, description="validation and tests use other seeds, such as 7")
     rare: Rare = 0.0
     root: str = Field("", description="where they are rendered; empty: the run's folder")
     weight: Weight = 1.0
@@ -105,7 +103,7 @@ class _DataConfig(Frozen):
     synthetic_small: SmallSyntheticData = SmallSyntheticData()
     synthetic_rare: RareSyntheticData = RareSyntheticData()
     skip_bad: bool = Field(
-        False, description="draw another sample where a file is bad, and count, instead of stopping"
+        False, description="draw another sample if a file is bad, instead of stopping"
     )
     intervals: tuple[PositiveInt, ...] = Field((1, 2), min_length=1, description="tau, in frames")
     repeat: float = Field(
@@ -117,7 +115,7 @@ class _DataConfig(Frozen):
         ),
     )
     static: float = Field(
-        0.2, ge=0, le=1, description="probability that t - 2 tau is shown as t - tau (S_prev = S)"
+        0.2, ge=0, le=1, description="probability that t - tau replaces t - 2 tau (S_prev = S)"
     )
     augmentation: Augmentation = Augmentation()
     workers: int = Field(1, ge=0, le=512)
@@ -151,7 +149,7 @@ class Schedule(Frozen):
     batch: int = Field(2, ge=1, description="pairs per step")
     rate: float = Field(0.01, gt=0)
     new_rate: float = Field(
-        1.0, gt=0, description="factor on the rate of what has no pretrained weights"
+        1.0, gt=0, description="factor of the rate for layers without pretrained weights"
     )
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(1e-4, ge=0)
@@ -165,7 +163,7 @@ class Schedule(Frozen):
     decay: float = Field(10.0, gt=1)
     clip: float = Field(10.0, gt=0, description="largest gradient norm")
     ema: float = Field(
-        0.998, ge=0, lt=1, description="momentum of the averaged weights, which are what is shipped"
+        0.998, ge=0, lt=1, description="momentum of the averaged weights, which a run writes"
     )
 
 
@@ -195,7 +193,7 @@ class TrainConfig(Frozen):
     heads: tuple[Head, ...] = Field(
         HEADS,
         min_length=1,
-        description="heads that learn; others keep their weights, their losses are not computed",
+        description="heads that learn; others keep their weights, without computing their losses",
     )
     shared: bool = Field(True, description="trunk and pyramid learn too")
     anew: tuple[Head, ...] = Field(
@@ -217,7 +215,7 @@ class TrainConfig(Frozen):
     channels_last: bool = True
     compile: bool = Field(False, description="torch.compile for trunk, pyramid and semantic head")
     recompute: bool = Field(
-        False, description="activation checkpointing: the trunk's are computed again backwards"
+        False, description="compute the trunk's activations again in the backward pass"
     )
     frozen_norm: bool = Field(
         False, description="batch norms outside the trunk keep their statistics too"

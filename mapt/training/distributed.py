@@ -35,7 +35,7 @@ class Rank:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes the files."""
+        """This process writes the files."""
         return self.rank == 0
 
 

@@ -109,8 +109,8 @@ def read_labelled(sequence: Sequence, fps: float, labels: ClassSet) -> Iterator[
         labels: the dataset's classes.
 
     Yields:
-        Image (H,W,3) uint8 RGB; label, as classes (H,W) uint8 and ids (H,W) int32; and time in ns,
-        computed from the frame's number.
+        The image (H,W,3) uint8 RGB, the label as a pair of classes (H,W) uint8 and ids (H,W) int32,
+        and the time in ns, which follows from the frame's number.
 
     Raises:
         InputError: an image or label cannot be read, their sizes differ, a class is none of
