@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mapt.errors import InputError
-from mapt.io.atomic_files import read_text
 from mapt.io.toml import TOMLDecodeError, loads
+from mapt.io.user_files import read_text
 from mapt.labels.annotations.formats import CLASS_READERS, FORMATS, read_annotated_classes
 from mapt.labels.class_sets import CLASS_SETS, ClassSet, find_class_set
 

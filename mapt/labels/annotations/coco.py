@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mapt.errors import InputError
-from mapt.io.atomic_files import read_json
+from mapt.io.user_files import read_json
 from mapt.labels.annotations.images import ImageFinder
 from mapt.labels.annotations.regions import (
     Annotations,

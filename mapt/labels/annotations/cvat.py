@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from mapt.errors import InputError
-from mapt.io.atomic_files import read_file
+from mapt.io.user_files import read_file
 from mapt.labels.annotations.images import ImageFinder
 from mapt.labels.annotations.regions import (
     Annotations,

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from mapt.errors import InputError
-from mapt.io.atomic_files import read_text
 from mapt.io.image_files import read_rgb
 from mapt.io.listing import IMAGES, list_files
+from mapt.io.user_files import read_text
 from mapt.labels.annotations.regions import Annotations, LabelledImage, Region, class_set, polygon
 from mapt.labels.class_sets import ClassSet
 
