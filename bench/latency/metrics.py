@@ -23,7 +23,8 @@ from mapt.io.atomic_files import write_json
 from mapt.labels.class_sets import KITTI_STEP
 from mapt.labels.step_png import ID_BITS, MAX_INSTANCE, Instance, Semantic, encode_step
 from mapt.metrics.evaluate import Evaluation, evaluate_pairs
-from mapt.metrics.folders import FramePair, pair_frames
+from mapt.metrics.folders import pair_frames
+from mapt.metrics.frame_pair import FramePair
 from mapt.metrics.histogram import JointHistogram
 
 SIZE = (375, 1242)

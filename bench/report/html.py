@@ -17,7 +17,8 @@ from mapt.bench.cli_errors import told_in_one_line
 from mapt.bench.report.sections import cards, sections
 from mapt.docstrings import text_of
 from mapt.errors import InputError
-from mapt.io.atomic_files import atomic_file, read_json
+from mapt.io.atomic_files import atomic_file
+from mapt.io.user_files import read_json
 
 
 def write_html(path: Path, report: Mapping[str, Any]) -> None:

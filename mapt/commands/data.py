@@ -33,7 +33,10 @@ def check(
     ],
     dataset: Annotated[
         str,
-        typer.Option("--dataset", help="kitti-step, motchallenge-step, kitti-mots, cityscapes-vps"),
+        typer.Option(
+            "--dataset",
+            help="kitti-step, motchallenge-step, kitti-mots, cityscapes-vps, or a file of classes",
+        ),
     ],
     json_file: Annotated[
         Path | None, typer.Option("--json", help="write what was found here")
@@ -53,9 +56,9 @@ def check(
     from mapt.cores import usable_cores
     from mapt.data.tools.check import FIRST, check_dataset
     from mapt.io.atomic_files import check_writable, write_json
-    from mapt.metrics.folders import check_dataset_name
+    from mapt.metrics.frame_pair import labels_of
 
-    check_dataset_name(dataset)
+    labels_of(dataset)
     check_writable(json_file, "--json")
     console = Console()
     with Progress(console=console, transient=True) as progress:
@@ -94,7 +97,10 @@ def check(
 
 def convert(
     source: Annotated[
-        Path, typer.Argument(help="KITTI-MOTS <seq>.txt, or <seq>/<frame>.png of STEP")
+        Path,
+        typer.Argument(
+            help="KITTI-MOTS <seq>.txt, <seq>/<frame>.png of STEP, or a file of COCO, CVAT or YOLO"
+        ),
     ],
     out: Annotated[Path, typer.Argument(help="a new folder")],
     images: Annotated[
@@ -102,18 +108,21 @@ def convert(
         typer.Option("--images", help="<seq>/<frame>.*: which frames there are, for texts"),
     ] = None,
 ) -> None:
-    """KITTI-MOTS run-length text to STEP PNGs, and STEP PNGs to text."""
+    """KITTI-MOTS run-length text to STEP PNGs and back, and exports of labelling tools to STEP."""
     from rich.console import Console
     from rich.progress import Progress
 
     from mapt.data.tools.check import label_folders
     from mapt.data.tools.convert import mots_to_step, step_to_mots
+    from mapt.data.tools.convert_annotations import annotations_to_step
+    from mapt.labels.annotations.formats import CLASS_READERS
     from mapt.labels.mots_text import mots_texts
 
     if not source.exists():
         raise InputError(f"{source}: no such file or folder; check the path")
-    texts = mots_texts(source)
-    folders = {} if texts else label_folders(source)
+    export = source.is_file() and source.suffix.lower() in CLASS_READERS
+    texts = {} if export else mots_texts(source)
+    folders = {} if export or texts else label_folders(source)
     console = Console()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("converting", total=None)
@@ -125,11 +134,14 @@ def convert(
             message = f"{mots_to_step(texts, out, images, on_progress)} PNGs"
         elif images:
             raise InputError(f"--images {images}: is for texts, {source} holds none; leave it out")
+        elif export:
+            message = f"{annotations_to_step(source, out, done=on_progress)} images"
         else:
             message = f"{step_to_mots(folders, out, on_progress)} masks"
     count = len(texts or folders)
+    of = "" if export else f" of {count} sequence{'s' * (count > 1)}"
     console.print(
-        f"{printable(str(out))}: {message} of {count} sequence{'s' * (count > 1)}",
+        f"{printable(str(out))}: {message}{of}",
         highlight=False,
         soft_wrap=True,
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mapt.metrics.evaluate import Evaluation, Variant
-    from mapt.metrics.folders import FramePair
+    from mapt.metrics.frame_pair import FramePair
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -32,7 +32,10 @@ def evaluate(
     ],
     dataset: Annotated[
         str,
-        typer.Option("--dataset", help="kitti-step, motchallenge-step, kitti-mots, cityscapes-vps"),
+        typer.Option(
+            "--dataset",
+            help="kitti-step, motchallenge-step, kitti-mots, cityscapes-vps, or a file of classes",
+        ),
     ],
     json_file: Annotated[Path | None, typer.Option("--json", help="write the results here")] = None,
     sequences: Annotated[
@@ -47,17 +50,18 @@ def evaluate(
     ] = False,
     workers: Annotated[int, typer.Option("--workers", min=0, help="threads; 0: one per core")] = 0,
 ) -> None:
-    """Compute PAT, PQ, TQ, STQ, AQ and SQ; every frame counts or the command stops.
+    """Compute PAT, PQ, TQ, STQ, HOTA, IDF1, MOTA and more; every frame counts or the command stops.
 
     Under torchrun the sequences are shared among the processes.
     """
     from rich.console import Console
 
     from mapt.io.atomic_files import check_writable, write_json
-    from mapt.metrics.folders import check_dataset_name, pair_frames
-    from mapt.metrics.tables import show, show_sizes
+    from mapt.metrics.folders import pair_frames
+    from mapt.metrics.frame_pair import labels_of
+    from mapt.metrics.tables import show, show_mot, show_sizes
 
-    check_dataset_name(dataset)
+    labels_of(dataset)
     if variant not in ("step", "nuscenes"):
         raise InputError(f"--variant {variant}: unknown; choose step or nuscenes")
     check_writable(json_file, "--json")
@@ -74,6 +78,7 @@ def evaluate(
         evaluation.metrics.compute(),
         evaluation.recall.to_json() if evaluation.recall else {},
     )
+    show_mot(console, evaluation.mot.compute())
     show_sizes(console, evaluation.sizes.to_json())
     if json_file:
         write_json(json_file, evaluation.to_json())

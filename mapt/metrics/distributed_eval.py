@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from mapt.errors import InputError
 from mapt.metrics.evaluate import Evaluation, Variant, evaluate_pairs
-from mapt.metrics.folders import FramePair
+from mapt.metrics.frame_pair import FramePair
 
 
 def world_size() -> int:
@@ -87,8 +87,9 @@ def evaluate_on_ranks(
                 raise SystemExit(2)
             raise part
         merged.merge(part)
-    sequences = merged.metrics.sequences
-    merged.metrics.sequences = {
-        name: sequences[name] for name in names
-    }  # in one process's order: the same last bit
+    sums = merged.metrics.sequences
+    objects = merged.mot.sequences
+    # In one process's order: the same last bit.
+    merged.metrics.sequences = {name: sums[name] for name in names}
+    merged.mot.sequences = {name: objects[name] for name in names}
     return None if rank else merged

@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 from mapt.io.prefetch import map_ahead
 from mapt.metrics import PanopticTrackingMetrics
-from mapt.metrics.folders import LABELS, THINGS_ONLY, FramePair
+from mapt.metrics.frame_pair import THINGS_ONLY, FramePair, labels_of
 from mapt.metrics.histogram import JointHistogram
+from mapt.metrics.mot import MotMetrics
 from mapt.metrics.recall import RecallByArea
 
 Variant = Literal["step", "nuscenes"]
@@ -25,24 +26,32 @@ class Evaluation:
 
     Attributes:
         metrics: of whole frames.
+        mot: HOTA, IDF1, MOTA and MOTSA of the things.
         sizes: objects by the root of their area.
         recall: by area, only where ground truth is of things alone.
     """
 
     metrics: PanopticTrackingMetrics
+    mot: MotMetrics
     sizes: RecallByArea
     recall: RecallByArea | None
 
     @classmethod
     def empty(cls, dataset: str, variant: Variant = "step") -> Evaluation:
         """Nothing seen."""
-        labels = LABELS[dataset]
+        labels = labels_of(dataset)
         recall = RecallByArea(labels) if dataset == THINGS_ONLY else None
-        return cls(PanopticTrackingMetrics(labels, variant), RecallByArea.by_side(labels), recall)
+        return cls(
+            PanopticTrackingMetrics(labels, variant),
+            MotMetrics(labels),
+            RecallByArea.by_side(labels),
+            recall,
+        )
 
     def add(self, sequence: str, histogram: JointHistogram) -> None:
         """Take in the next frame of a sequence."""
         self.metrics.add(sequence, histogram)
+        self.mot.add(sequence, histogram)
         self.sizes.add(histogram)
         if self.recall:
             self.recall.add(histogram)
@@ -50,15 +59,26 @@ class Evaluation:
     def merge(self, other: Evaluation) -> None:
         """Take in what `other` has seen."""
         self.metrics.merge(other.metrics)
+        self.mot.merge(other.mot)
         self.sizes.merge(other.sizes)
         if self.recall and other.recall:
             self.recall.merge(other.recall)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: the results, objects by size, and recall by area where it is known."""
+        results = self.metrics.compute().to_json()
+        mot = self.mot.compute().to_json()
         recall = {"recall_by_area": self.recall.to_json()} if self.recall else {}
         return {
-            **self.metrics.compute().to_json(),
+            "dataset": results["dataset"] | mot["dataset"],
+            "sequences": {
+                name: scores | mot["sequences"][name]
+                for name, scores in results["sequences"].items()
+            },
+            "classes": {
+                name: scores | mot["classes"].get(name, {})
+                for name, scores in results["classes"].items()
+            },
             "objects_by_size": self.sizes.to_json(),
             **recall,
         }

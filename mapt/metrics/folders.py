@@ -5,98 +5,19 @@ The pairs are checked before anything is counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from mapt.errors import InputError
 from mapt.io.atomic_folders import check_complete
 from mapt.io.listing import by_frame, list_files, list_folders, visible
-from mapt.labels.class_sets import CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP
-from mapt.labels.mots_text import MotsObject, frame_size, mots_texts, pack_objects, read_mots_text
-from mapt.labels.step_png import BACKGROUND, VOID, Packed, read_packed
-from mapt.metrics.histogram import JointHistogram, joint_histogram
+from mapt.labels.mots_text import mots_texts
+from mapt.labels.step_png import read_packed
+from mapt.metrics.frame_pair import THINGS_ONLY, FramePair
+from mapt.metrics.mots_pairs import pair_predicted_text, pair_truth_text
 
-LABELS = {
-    "kitti-step": KITTI_STEP,
-    "motchallenge-step": MOTCHALLENGE_STEP,
-    "cityscapes-vps": CITYSCAPES_VPS,
-    "kitti-mots": KITTI_STEP,
-}
-THINGS_ONLY = "kitti-mots"  # its ground truth knows things, ignored regions and background
-
-
-def check_dataset_name(dataset: str) -> None:
-    """Raise InputError unless `dataset` is one of `LABELS`."""
-    if dataset not in LABELS:
-        raise InputError(f"--dataset {dataset}: unknown; choose one of {', '.join(LABELS)}")
-
-
-class LabelReader(Protocol):
-    """Reads one side of a frame."""
-
-    def __call__(self) -> Packed:
-        """A packed frame (H,W) uint32."""
-        ...
-
-
-@dataclass(frozen=True)
-class FramePair:
-    """One frame of a sequence: how to read both sides and what to call them in a message."""
-
-    sequence: str
-    gt_name: str
-    pred_name: str
-    read_gt: LabelReader
-    read_pred: LabelReader
-
-    def count(self, dataset: str) -> JointHistogram:
-        """Read both sides and count them against each other.
-
-        Raises:
-            InputError: unreadable files, differing sizes, or a class the dataset does not have.
-        """
-        gt = self.read_gt()
-        pred = self.read_pred()
-        if gt.shape != pred.shape:
-            raise InputError(
-                f"{self.pred_name}: is {pred.shape[0]}x{pred.shape[1]}, its ground truth "
-                f"{gt.shape[0]}x{gt.shape[1]}; predict at the input's size"
-            )
-        histogram = joint_histogram(gt, pred, LABELS[dataset].things)
-        _check_classes(self.gt_name, histogram.gt_class, dataset)
-        _check_classes(self.pred_name, histogram.pred_class, dataset)
-        return (
-            histogram.map_pred_classes(_STUFF_TO_BACKGROUND)
-            if dataset == THINGS_ONLY
-            else histogram
-        )
-
-
-# Every stuff pixel as background, for ground truth that knows only things; void stays.
-_STUFF_TO_BACKGROUND = np.full(256, BACKGROUND, np.uint8)
-_STUFF_TO_BACKGROUND[[*KITTI_STEP.things, VOID]] = [*KITTI_STEP.things, VOID]
-
-
-def _check_classes(name: str, classes: NDArray[np.int64], dataset: str) -> None:
-    unknown = unknown_class(classes, dataset)
-    if unknown is not None:
-        last = len(LABELS[dataset].classes) - 1
-        raise InputError(
-            f"{name}: has class {unknown}, {dataset} knows 0..{last} and 255; check --dataset"
-        )
-
-
-def unknown_class(classes: NDArray[np.int64], dataset: str) -> int | None:
-    """The lowest of `classes` (n,) that the dataset does not have; None: it knows all."""
-    allowed = {VOID} | ({BACKGROUND} if dataset == THINGS_ONLY else set())
-    known = len(LABELS[dataset].classes)
-    return next((int(c) for c in np.unique(classes) if c >= known and c not in allowed), None)
+Pairing = Callable[[str, Path, Path, bool], Iterator[FramePair]]
 
 
 def pair_frames(
@@ -111,7 +32,8 @@ def pair_frames(
     Args:
         gt: ground truth: `<seq>/<frame>.png` in the folder or under its panoptic_maps/<split>; for
             kitti-mots also `<seq>.txt` files or one such file.
-        pred: `<seq>/<frame>.png` in the folder or under its `step`.
+        pred: `<seq>/<frame>.png` in the folder or under its `step`; for kitti-mots, where there are
+            none, also `<seq>.txt` files or one such file.
         dataset: name.
         sequences: restrict to these.
         labelled_only: leave predictions of frames without ground truth out; for KITTI-MOTS, of
@@ -120,22 +42,28 @@ def pair_frames(
     Raises:
         InputError: nothing there, a frame twice, or a sequence or frame that only one side has.
     """
-    predicted = _folders(_inner(pred, "step"))
     texts = mots_texts(gt) if dataset == THINGS_ONLY else {}
-    if texts:
-        names = _chosen(sequences, texts, predicted, gt, pred)
-        return [
-            p
-            for name in names
-            for p in _pair_text(name, texts[name], predicted[name], labelled_only)
-        ]
-    truth = _folders(_inner(gt, "panoptic_maps"))
-    names = _chosen(sequences, truth, predicted, gt, pred)
+    predicted_texts = _predicted_texts(pred) if dataset == THINGS_ONLY else {}
+    predicted = predicted_texts or _folders(_inner(pred, "step"))
+    truth = texts or _folders(_inner(gt, "panoptic_maps"))
+    pair: Pairing = pair_truth_text if texts else _pair_folders
+    if predicted_texts:
+        pair = pair_predicted_text
     return [
-        p
-        for name in names
-        for p in _pair_folders(name, truth[name], predicted[name], labelled_only)
+        frame
+        for name in _chosen(sequences, truth, predicted, gt, pred)
+        for frame in pair(name, truth[name], predicted[name], labelled_only)
     ]
+
+
+def _predicted_texts(pred: Path) -> dict[str, Path]:
+    """The MOTS texts of a prediction by sequence; none where it has PNGs.
+
+    `mapt track --save mots` writes `<seq>/mots.txt`.
+    """
+    if pred.is_dir() and png_folders(_inner(pred, "step")):
+        return {}
+    return mots_texts(pred) or {p.parent.name: p for p in visible(pred.glob("*/mots.txt"))}
 
 
 def _inner(root: Path, name: str) -> Path:
@@ -222,53 +150,3 @@ def _pair_folders(name: str, gt: Path, pred: Path, labelled_only: bool) -> Itera
     for frame, path in truth.items():
         reads = (partial(read_packed, path), partial(read_packed, found[frame]))
         yield FramePair(name, str(path), str(found[frame]), *reads)
-
-
-def _pair_text(name: str, text: Path, pred: Path, labelled_only: bool) -> Iterator[FramePair]:
-    """Yield the frames of a MOTS text with their predictions.
-
-    Frames without objects are empty. Every frame from the first to the last one must be predicted.
-    """
-    check_complete(pred)
-    objects = read_mots_text(text)
-    found: dict[int, Path] = {}
-    for (number, _), path in by_frame(list_files(pred, ".png")).items():
-        if number < 0:
-            raise InputError(
-                f"{path}: is not named by its frame's number; KITTI-MOTS counts frames from 0"
-            )
-        found[number] = path
-    if labelled_only:
-        lacking = sorted(objects.keys() - found.keys())
-        found = {number: path for number, path in found.items() if number in objects}
-        if lacking:
-            raise InputError(
-                f"{pred / f'{lacking[0]:06d}.png'}: is missing, {text} has objects in this frame;"
-                " predict every frame"
-            )
-    known = objects.keys() | found.keys()
-    for number in range(min(known), max(known) + 1) if known and not labelled_only else ():
-        if number not in found:
-            why = (
-                f"{text} has objects in this frame"
-                if number in objects
-                else "frames before and after it are there"
-            )
-            raise InputError(
-                f"{pred / f'{number:06d}.png'}: is missing, {why}; predict every frame"
-            )
-    size = frame_size(objects)
-    for number, path in sorted(found.items()):
-        where = f"{text} frame {number}"
-        read = partial(_read_text, objects.get(number, []), size, path, where)
-        yield FramePair(name, where, str(path), read, partial(read_packed, path))
-
-
-def _read_text(
-    objects: list[MotsObject], size: tuple[int, int] | None, pred: Path, where: str
-) -> Packed:
-    """Read the ground truth of a frame from a text.
-
-    A text without objects does not state its size. The prediction's size is used then.
-    """
-    return pack_objects(objects, size or read_packed(pred).shape, where)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from mapt.labels.step_png import VOID
 from mapt.metrics.histogram import JointHistogram
 
 AREAS = (500, 2000)  # pixels
-SIDES = (20, 40)  # pixels, the root of an area
+SIDES = (12, 20, 40, 80)  # pixels, the root of an area
 Key = tuple[int, int]  # class and part of the sizes
 
 
@@ -42,12 +43,12 @@ class RecallByArea:
 
     @classmethod
     def by_side(cls, labels: ClassSet) -> RecallByArea:
-        """Parts by the root of the area: below 20 pixels, from 20 to 40, and above."""
-        first, second = SIDES
+        """Parts by the root of the area: below 12 pixels, 12 to 20, and so on, above 80."""
+        between = (f"{low} to {high}" for low, high in pairwise(SIDES))
         return cls(
             labels,
-            (first**2, second**2),
-            (f"below {first}", f"{first} to {second}", f"above {second}"),
+            tuple(side**2 for side in SIDES),
+            (f"below {SIDES[0]}", *between, f"above {SIDES[-1]}"),
         )
 
     def add(self, h: JointHistogram) -> None:

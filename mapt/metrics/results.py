@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,7 @@ class Results:
     sequences: dict[str, Scores]
     classes: dict[str, ClassScores]
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, Any]:
         """Plain values for `json.dump`; undefined becomes null."""
         return asdict(self)
 

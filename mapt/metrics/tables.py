@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mapt.errors import printable
+from mapt.metrics.mot import MotResults
 from mapt.metrics.results import Results
 
 
@@ -44,12 +45,34 @@ def show(console: Console, results: Results, recall: dict[str, Any]) -> None:
             console.print(f"recall of {name} masks by area: {found}", highlight=False)
 
 
+def show_mot(console: Console, results: MotResults) -> None:
+    """Print HOTA, IDF1 and MOTA by class, in percent and as counts."""
+    rows = [*results.classes.items(), ("all", results.dataset)] if results.classes else []
+    fractions = ("HOTA", "DetA", "AssA", "LocA", "IDF1", "IDP", "IDR")
+    identities = Table("tracking", *fractions)
+    for name, s in rows:
+        values = [_percent(getattr(s, key)) for key in fractions]
+        identities.add_row(name, *values, style="bold" if name == "all" else "")
+    clear = Table("tracking", "MOTA\nMOTSA", "sMOTSA", "MOTP\nMOTSP", "IDSW", "FP", "FN", "Frag")
+    for name, s in rows:
+        clear.add_row(
+            name,
+            *map(_percent, (s.MOTA, s.sMOTSA, s.MOTP)),
+            *map(str, (s.IDSW, s.FP, s.FN, s.Frag)),
+            style="bold" if name == "all" else "",
+        )
+    if rows:
+        console.print(identities)
+        console.print(clear)
+
+
 def show_sizes(console: Console, sizes: dict[str, Any]) -> None:
     """Print what was found, missed and false, by class and by the root of the area."""
-    table = Table("objects", "pixels, root of the area", "found", "missed", "false")
+    table = Table("class", "pixels, root of the area", "objects", "found", "missed", "false")
     for name, parts in sizes.items():
         for row, (part, count) in enumerate(parts.items()):
-            numbers = (count["found"], count["masks"] - count["found"], count["false"])
+            missed = count["masks"] - count["found"]
+            numbers = (count["masks"], count["found"], missed, count["false"])
             table.add_row("" if row else name, part, *map(str, numbers))
     if sizes:
         console.print(table)

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from pycocotools import mask as coco
 
 from mapt.labels.step_png import write_step
 from tests.metrics.drawing import draw
@@ -30,3 +32,17 @@ def gt(tmp_path: Path) -> Path:
 def pred(tmp_path: Path) -> Path:
     """Predictions for every frame of `gt`."""
     return write_folder(tmp_path / "pred", PRED)
+
+
+@pytest.fixture
+def mots(tmp_path: Path) -> Path:
+    """KITTI-MOTS text of frames 0 and 2, 1x6: car 1003 in pixels 0-1, an ignored region in 4-5."""
+    lines = []
+    for frame in (0, 2):
+        for identity, label, pixels in ((1003, 1, (0, 1)), (10000, 10, (4, 5))):
+            mask = np.zeros((1, 6), np.uint8, order="F")
+            mask[0, list(pixels)] = 1
+            lines.append(f"{frame} {identity} {label} 1 6 {coco.encode(mask)['counts'].decode()}")
+    (tmp_path / "mots").mkdir()
+    (tmp_path / "mots" / "0000.txt").write_text("\n".join(lines) + "\n")
+    return tmp_path / "mots"

@@ -16,7 +16,8 @@ from mapt.errors import InputError
 from mapt.labels.step_png import pack, write_step
 from mapt.metrics.distributed_eval import share_sequences
 from mapt.metrics.evaluate import Evaluation, evaluate_pairs
-from mapt.metrics.folders import FramePair, pair_frames
+from mapt.metrics.folders import pair_frames
+from mapt.metrics.frame_pair import FramePair
 from tests.metrics.drawing import random_sequence
 from tests.tools.processes import torchrun
 
@@ -96,7 +97,7 @@ def test_two_ranks_write_what_one_process_writes(many: tuple[Path, Path], tmp_pa
     alone = [sys.executable, "-m", "mapt.cli", "eval", *map(str, many), "--dataset", "kitti-step"]
     subprocess.run([*alone, "--json", str(tmp_path / "one.json")], check=True, capture_output=True)
     assert (tmp_path / "two.json").read_bytes() == (tmp_path / "one.json").read_bytes()
-    assert on_progress.stdout.count("all ") == 1  # one table, of one rank
+    assert on_progress.stdout.count(" PAT ") == 2  # one rank's tables
 
 
 def test_a_mistake_on_either_rank_is_one_line_and_no_result(
@@ -110,8 +111,8 @@ def test_a_mistake_on_either_rank_is_one_line_and_no_result(
     ]
 
 
-def test_ten_thousand_frames_take_no_more_memory_than_a_thousand() -> None:
-    """Ten thousand frames take no more memory than a thousand.
+def test_a_frame_leaves_little_in_memory() -> None:
+    """Ten thousand frames take little more memory than a thousand.
 
     Only what Python and NumPy allocate is counted. Resident memory also includes what the allocator
     keeps for each thread.
@@ -142,5 +143,5 @@ def test_ten_thousand_frames_take_no_more_memory_than_a_thousand() -> None:
     finally:
         tracemalloc.stop()
     assert seen == 10_000 and evaluation.metrics.compute().dataset.N_IDS > 10_000
-    assert sizes[10_000] - sizes[1_000] < 256 << 10  # some 28 bytes a frame
+    assert sizes[10_000] - sizes[1_000] < 9_000 * 200  # bytes; HOTA needs every frame's overlaps
     assert isinstance(evaluation, Evaluation)

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from pycocotools import mask as coco
 
 from mapt.errors import InputError
 from mapt.labels.class_sets import KITTI_STEP
@@ -195,20 +194,6 @@ def test_an_id_above_65534_in_a_mots_text_is_named(mots: Path, pred: Path) -> No
     (mots / "0000.txt").write_text(text.replace("2 1003 ", "2 65536 "))
     with pytest.raises(InputError, match=r"mots/0000\.txt:3: id 65536 is not within 0\.\.65534"):
         pair_frames(mots, pred / "0000", "kitti-mots")
-
-
-@pytest.fixture
-def mots(tmp_path: Path) -> Path:
-    """KITTI-MOTS text of frames 0 and 2, 1x6: car 1003 in pixels 0-1, an ignored region in 4-5."""
-    lines = []
-    for frame in (0, 2):
-        for identity, label, pixels in ((1003, 1, (0, 1)), (10000, 10, (4, 5))):
-            mask = np.zeros((1, 6), np.uint8, order="F")
-            mask[0, list(pixels)] = 1
-            lines.append(f"{frame} {identity} {label} 1 6 {coco.encode(mask)['counts'].decode()}")
-    (tmp_path / "mots").mkdir()
-    (tmp_path / "mots" / "0000.txt").write_text("\n".join(lines) + "\n")
-    return tmp_path / "mots"
 
 
 def test_mots_text_knows_only_things(mots: Path, pred: Path) -> None:

@@ -48,19 +48,27 @@ def test_crowds_and_empty_frames_count_nothing() -> None:
 
 def test_sizes_are_roots_of_areas() -> None:
     sizes = RecallByArea.by_side(KITTI_STEP)
-    gt = bars((13, 1, 399), (13, 2, 400), (13, 3, 1600))
-    sizes.add(count(gt, bars((13, 9, 399), (0, 0, 0), (13, 7, 400))))
+    areas = (143, 144, 399, 400, 1599, 1600)
+    gt = bars(*((13, i + 1, area) for i, area in enumerate(areas)))
+    sizes.add(count(gt, bars((13, 9, 143), *((0, 0, 0),) * 4, (13, 7, 400))))
     assert sizes.to_json() == {
         "car": {
-            "below 20": {"masks": 1, "found": 1, "false": 0},
-            "20 to 40": {
-                "masks": 1,
-                "found": 0,
-                "false": 1,
-            },  # what is false counts by its own size
-            "above 40": {"masks": 1, "found": 0, "false": 0},
+            "below 12": {"masks": 1, "found": 1, "false": 0},
+            "12 to 20": {"masks": 2, "found": 0, "false": 0},
+            "20 to 40": {"masks": 2, "found": 0, "false": 1},  # false ones count by their own size
+            "40 to 80": {"masks": 1, "found": 0, "false": 0},
         }
     }
+
+
+def test_sizes_go_beyond_eighty() -> None:
+    sizes = RecallByArea.by_side(KITTI_STEP)
+    large = np.full((80, 81), 13, np.uint8)
+    one = np.ones((80, 81), np.int32)
+    sizes.add(count((large, one), (large, one)))
+    sizes.add(count((large[:, :79], one[:, :79]), (large[:, :79], one[:, :79])))
+    found = {"masks": 1, "found": 1, "false": 0}
+    assert sizes.to_json() == {"car": {"40 to 80": found, "above 80": found}}
 
 
 def test_predictions_on_void_and_crowds_are_not_false() -> None:
@@ -71,4 +79,4 @@ def test_predictions_on_void_and_crowds_are_not_false() -> None:
             bars(*((13, i, 100) for i in (1, 2, 3, 4))),
         )
     )
-    assert sizes.to_json() == {"car": {"below 20": {"masks": 0, "found": 0, "false": 2}}}
+    assert sizes.to_json() == {"car": {"below 12": {"masks": 0, "found": 0, "false": 2}}}

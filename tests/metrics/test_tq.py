@@ -110,7 +110,7 @@ def test_pat_is_zero_or_undefined_at_the_edges() -> None:
     stuff = score(["rrcc"], ["rrAA"])
     assert (stuff.dataset.PQ, stuff.dataset.TQ, stuff.dataset.PAT) == (1, None, None)
     assert stuff.classes["car"].PAT is None
-    assert stuff.to_json()["dataset"]["PAT"] is None  # type: ignore[index]
+    assert stuff.to_json()["dataset"]["PAT"] is None
     assert stuff.classes["road"].TQ is None and stuff.classes["road"].IDS is None
 
 
