@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mapt.errors import InputError
+from mapt.commands._shared.completion import complete_with
+from mapt.errors import InputError, suggest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +27,12 @@ def register(app: typer.Typer, name: str) -> None:
 def bench(  # noqa: PLR0917  (the command's options)
     bundle: Annotated[Path, typer.Argument(help="a bundle of `mapt export`")],
     suite: Annotated[
-        str, typer.Option("--suite", help=f"{', '.join(SUITES)}; all: run, ablation and scale")
+        str,
+        typer.Option(
+            "--suite",
+            help=f"{', '.join(SUITES)}; all: run, ablation and scale",
+            autocompletion=complete_with(lambda: SUITES),
+        ),
     ] = "run",
     data: Annotated[
         Path | None,
@@ -217,7 +223,7 @@ def _check_options(
 ) -> None:
     """Refuse options that the chosen suite does not use."""
     if suite not in SUITES:
-        raise InputError(f"--suite {suite}: unknown; choose one of {', '.join(SUITES)}")
+        raise InputError(f"--suite {suite}: unknown; {suggest(suite, SUITES)}")
     if html and suite == "parity":
         raise InputError("--html: has no part for --suite parity; take --json")
     if beside and suite in ("parity", "scale", "deadline"):

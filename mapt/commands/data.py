@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mapt.commands._shared.completion import complete_with, datasets
 from mapt.errors import InputError, printable
 
 
@@ -33,7 +34,11 @@ def check(
     ],
     dataset: Annotated[
         str,
-        typer.Option("--dataset", help="kitti-step, motchallenge-step, kitti-mots, cityscapes-vps"),
+        typer.Option(
+            "--dataset",
+            help="kitti-step, motchallenge-step, kitti-mots, cityscapes-vps",
+            autocompletion=complete_with(datasets),
+        ),
     ],
     json_file: Annotated[
         Path | None, typer.Option("--json", help="write what was found here")

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.errors import InputError
+from mapt.errors import InputError, suggest
 from mapt.io.atomic_folders import check_complete
 from mapt.io.listing import by_frame, list_files, list_folders, visible
 from mapt.labels.class_sets import CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP
@@ -34,7 +34,7 @@ THINGS_ONLY = "kitti-mots"  # its ground truth knows things, ignored regions and
 def check_dataset_name(dataset: str) -> None:
     """Raise InputError unless `dataset` is one of `LABELS`."""
     if dataset not in LABELS:
-        raise InputError(f"--dataset {dataset}: unknown; choose one of {', '.join(LABELS)}")
+        raise InputError(f"--dataset {dataset}: unknown; {suggest(dataset, LABELS)}")
 
 
 class LabelReader(Protocol):

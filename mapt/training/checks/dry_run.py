@@ -20,6 +20,7 @@ from mapt.data.loader import SampleRule, check_shares, load_batches
 from mapt.data.triplet import Source
 from mapt.errors import InputError
 from mapt.evaluation.device import arithmetic, describe_device
+from mapt.training.checks.paths import missing_paths
 from mapt.training.checks.preflight import check_deployable, describe_batch
 from mapt.training.config import DatasetTable, TrainConfig
 from mapt.training.distributed import default_threads, first_process_first, join
@@ -62,19 +63,24 @@ class DryRun:
         return True
 
 
-def dry_run(config: TrainConfig, init: Path | None = None) -> DryRun:
+def dry_run(config: TrainConfig, out: Path, init: Path | None = None) -> DryRun:
     """Build data, network, optimiser and processes as `train` does, and take two steps.
 
-    Nothing is kept.
+    Nothing is kept. Where a path is missing, nothing is built: every missing path is named at once.
 
     Args:
         config: the run.
+        out: the run's folder, in which nothing is written.
         init: weights to start from.
 
     Raises:
         InputError: what cannot be stood in for, such as a batch that the processes cannot share.
     """
-    found = DryRun()
+    found = DryRun(missing=missing_paths(config, out, init))
+    if found.missing:
+        found.lines.append("paths are looked at first: nothing was built yet")
+        return found
+    found.lines.append("paths: every file and folder that the run names is there")
     with (
         tempfile.TemporaryDirectory() as folder,
         join(config.device) as place,

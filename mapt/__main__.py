@@ -1,0 +1,5 @@
+"""`python -m mapt`: the command line, where the script `mapt` is not on the path."""
+
+from mapt.cli import main
+
+main()
