@@ -45,7 +45,7 @@ OTHER_EXTRAS = {  # of modules that no line of the report is about
     "onnxruntime": "cpu",
     "av": "video",
     "tensorboard": "train",
-    "jinja2": "export",
+    "jinja2": "cpu",
     "rerun": "rerun",
     "openvino": "openvino",
 }

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from mapt.bench import suites
-from mapt.bench.costs.flops import HeadCost
+from mapt.bench.costs.counts import HeadCost
 from mapt.bench.costs.roofline import Limits
 from mapt.bench.latency.backend_variants import BackendVariant
 from mapt.bench.latency.interleaved import RunResult, run_backends
