@@ -66,7 +66,9 @@ def _check_system() -> None:
 
 
 def _register() -> None:
-    """Attach every command; the modules import nothing heavy until one of them runs."""
+    """Attach every command once; the modules import nothing heavy until one of them runs."""
+    if app.registered_commands:  # a program that calls `main` again and again
+        return
     from mapt.commands import COMMANDS
 
     for name, module in COMMANDS.items():

@@ -88,7 +88,7 @@ def label_frame(
         overflow: as in `PanopticFrame`.
         degraded: as in `PanopticFrame`.
     """
-    tracks = sorted(found.table.tracks, key=lambda t: (t.lost > 0, t.id))
+    tracks = sorted(found.table.tracks, key=lambda t: (t.frames_since_seen > 0, t.id))
     return PanopticFrame(
         semantic=pixels[0],
         instance=pixels[1],
@@ -105,4 +105,6 @@ def _public(track: TrackState, letterbox: Letterbox) -> Track:
     sx, sy = letterbox.scale
     x1, x2 = (min(float(v) * sx, letterbox.width) for v in track.box[::2])
     y1, y2 = (min(float(v) * sy, letterbox.height) for v in track.box[1::2])
-    return Track(track.id, track.label, track.score, (x1, y1, x2, y2), track.age, track.lost)
+    return Track(
+        track.id, track.label, track.score, (x1, y1, x2, y2), track.age, track.frames_since_seen
+    )

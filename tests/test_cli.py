@@ -258,3 +258,12 @@ def test_memory_that_is_used_up_and_bad_outputs_are_told_in_words(
         monkeypatch.setattr(typer.Typer, "__call__", fail)
         ran = mapt("track")
         assert ran.err.startswith(f"mapt: {words}") and ran.err.count("\n") == 1
+
+
+def test_a_program_that_runs_many_commands_does_not_register_them_again(
+    mapt: Run,
+) -> None:
+    mapt("doctor", "--help")
+    commands = len(app.registered_commands)
+    mapt("doctor", "--help")
+    assert len(app.registered_commands) == commands

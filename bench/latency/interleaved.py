@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.bench.latency.reference_workload import Yardstick
+from mapt.bench.parity.frame_gap import compare_frames
 from mapt.bench.report.constants import NETWORKS
 from mapt.data.datasets.kitti_step import list_sequences, read_labelled
 from mapt.metrics import PanopticTrackingMetrics, Scores
@@ -187,18 +188,10 @@ def _compare(
     sequence: str,
     index: int,
 ) -> list[IdMismatch]:
-    reference = frames[names[0]]
-    out = []
+    found = []
     for name in names[1:]:
-        other = frames[name]
-        if _ids(reference) != _ids(other):
-            changed = (reference.instance != other.instance) | (
-                reference.semantic != other.semantic
-            )
-            margin = min(margins[names[0]], margins[name])
-            out.append(IdMismatch(name, sequence, index, int(changed.sum()), margin))
-    return out
-
-
-def _ids(frame: PanopticFrame) -> list[tuple[int, int]]:
-    return sorted((t.id, t.label) for t in frame.tracks if t.lost == 0)
+        margin = min(margins[names[0]], margins[name])
+        gap = compare_frames(frames[names[0]], frames[name], sequence, index, margin)
+        if gap and gap.ids:
+            found.append(IdMismatch(name, sequence, index, gap.pixels, margin))
+    return found

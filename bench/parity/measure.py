@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mapt.bench.parity.clips import FrameSequence
+from mapt.bench.parity.frame_gap import FrameGap, compare_frames
 from mapt.bench.parity.margins import Margins, Tally, narrowest
 from mapt.bench.parity.paired_backend import Divergence, HeadGap, PairedBackend
 from mapt.contract import SUBGRAPHS
@@ -17,28 +18,8 @@ from mapt.export.precision.accuracy_gate import LIMITS, Score
 from mapt.metrics import PanopticTrackingMetrics, Scores
 from mapt.model.class_names import network_labels
 from mapt.ops.nms import watched
-from mapt.runtime import PanopticFrame, PanopticTracker
+from mapt.runtime import PanopticTracker
 from mapt.runtime.backends.protocol import Backend
-
-
-@dataclass(frozen=True)
-class FrameGap:
-    """A frame in which the bundle's tracker gives other ids or classes than PyTorch's.
-
-    Attributes:
-        sequence, frame: which.
-        ids: do the identities differ, or only pixels?
-        pixels: that differ in class or id.
-        detections: visible objects with PyTorch and with the bundle.
-        margin: the narrowest identity decision of either up to there in the sequence.
-    """
-
-    sequence: str
-    frame: int
-    ids: bool
-    pixels: int
-    detections: tuple[int, int]
-    margin: float
 
 
 @dataclass(frozen=True)
@@ -198,17 +179,4 @@ def _run_clip(
             agreement.compute().dataset,
             (scores[0], scores[1]) if scores else None,
         )
-    )
-
-
-def compare_frames(
-    ours: PanopticFrame, theirs: PanopticFrame, sequence: str, index: int, margin: float
-) -> FrameGap | None:
-    """Return the difference in a frame, or None if nothing differs."""
-    changed = int(((ours.instance != theirs.instance) | (ours.semantic != theirs.semantic)).sum())
-    seen = [sorted((t.id, t.label) for t in f.tracks if t.lost == 0) for f in (ours, theirs)]
-    if not changed and seen[0] == seen[1]:
-        return None
-    return FrameGap(
-        sequence, index, seen[0] != seen[1], changed, (len(seen[0]), len(seen[1])), margin
     )

@@ -185,6 +185,8 @@ def _write(
     on_progress: Callable[[str], None],
 ) -> Exported:
     info = model_info(network.config, network.backbone.channels[2])
+    if request.precision != "fp32":
+        request.frames.check(info)
     parameters: dict[str, int] = {}
     graphs: dict[str, Path] = {}
     with tempfile.TemporaryDirectory() as scratch:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mapt.contract import ModelInfo
 from mapt.errors import InputError
-from mapt.evaluation.evaluate import evaluate
+from mapt.evaluation.evaluate import choose_sequences, evaluate
 from mapt.export.precision.accuracy_gate import LIMITS, Score, Verdict, judge
 from mapt.export.precision.fp16 import to_half
 from mapt.export.precision.int8 import quantize, record
@@ -30,6 +30,7 @@ from mapt.synthetic import render_sequence, write_dataset
 Precision = Literal["fp32", "fp16", "int8"]
 CALIBRATION_SEED = 60  # nothing else uses these streets
 GATE_SEED = 61
+SPLIT = "val"
 CALIBRATION = (6, 8)  # sequences and frames where no others are given
 GATE = (3, 40)
 
@@ -45,6 +46,20 @@ class Frames:
 
     calibrate: Path | None = None
     gate: Path | None = None
+
+    def check(self, info: ModelInfo) -> None:
+        """Look for the frames, before the network is traced and lowered.
+
+        Raises:
+            InputError: a folder or image is missing, or the network has other classes than the
+                synthetic streets that stand in for `gate`.
+        """
+        if self.calibrate:
+            open_sources(self.calibrate)
+        if self.gate:
+            choose_sequences(self.gate, SPLIT, ())
+        else:
+            check_streets(info, "--gate")
 
     def described(self) -> str:
         """The gate's frames in words, without a path."""
@@ -114,11 +129,8 @@ def lower_precision(
         on_progress: called with the name of each trial.
 
     Raises:
-        InputError: frames that cannot be read, without labelled objects, or of other classes than
-            the network's.
+        InputError: frames that cannot be read, or without labelled objects.
     """
-    if frames.gate is None:
-        check_streets(bundle.info, "--gate")
     backend = OrtBackend(bundle)
     samples = record(backend, _calibration(bundle.info, frames.calibrate))
     convert = Converter(precision, samples)
@@ -131,7 +143,7 @@ def lower_precision(
 
         def score(heads: tuple[str, ...]) -> Score:
             graphs = {n: lowered[n] if n in heads else path for n, path in bundle.graphs.items()}
-            found = evaluate(OrtBackend(replace(bundle, graphs=graphs)), root).dataset
+            found = evaluate(OrtBackend(replace(bundle, graphs=graphs)), root, SPLIT).dataset
             if found.PAT is None or found.TQ is None:
                 raise InputError(
                     f"{root}: shows no labelled object; give labelled frames with --gate"

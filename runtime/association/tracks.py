@@ -35,7 +35,7 @@ class TrackState:
         embedding: (E,) float32, unit length, averaged over sightings; zeros where no look was ever
             computed.
         age: frames since birth.
-        lost: frames since last seen.
+        frames_since_seen: 0 where it is active, visible in the last frame.
         last_seen_ns: time of the last sighting.
         velocity: (2,) float32, of the box's centre, network pixels a second, averaged over
             sightings; zeros at birth.
@@ -48,7 +48,7 @@ class TrackState:
     mask8: Float
     embedding: Float
     age: int
-    lost: int
+    frames_since_seen: int
     last_seen_ns: int
     velocity: Float
 
@@ -95,7 +95,7 @@ class TrackTable:
 
     def active(self) -> list[TrackState]:
         """Tracks seen in the previous frame."""
-        return [track for track in self.tracks if track.lost == 0]
+        return [track for track in self.tracks if track.frames_since_seen == 0]
 
     def update(
         self, fused: Fused, propagated: Float, embeddings: Float, stamp_ns: int
@@ -302,7 +302,7 @@ class TrackTable:
             if gone > limit:
                 decisions.append(_ended("removed", track.id, gone, limit))
                 continue
-            if track.lost == 1:
+            if track.frames_since_seen == 1:
                 decisions.append(_ended("lost", track.id, gone, limit))
             kept.append(track)
         return kept
@@ -317,7 +317,9 @@ class TrackTable:
         surplus = len(tracks) - self.capacity
         if surplus <= 0:
             return tracks
-        lost = sorted((t for t in tracks if t.lost), key=lambda t: (t.last_seen_ns, t.id))[:surplus]
+        lost = sorted(
+            (t for t in tracks if t.frames_since_seen), key=lambda t: (t.last_seen_ns, t.id)
+        )[:surplus]
         decisions += [
             _ended("overflow", t.id, _gone(t, stamp_ns), self.thresholds.max_lost) for t in lost
         ]
@@ -355,7 +357,9 @@ def _lacking(
 def _missed(track: TrackState) -> TrackState:
     """Return the next state of a track that no instance continues."""
     mask = track.mask8 if not track.mask8.size else np.zeros((1, 0, 0), np.float32)
-    return replace(track, mask8=mask, age=track.age + 1, lost=track.lost + 1)
+    return replace(
+        track, mask8=mask, age=track.age + 1, frames_since_seen=track.frames_since_seen + 1
+    )
 
 
 def _gone(track: TrackState, stamp_ns: int) -> float:

@@ -123,7 +123,7 @@ def save(state: TrackerState, model: str) -> bytes:
         "label": np.array([t.label for t in tracks], np.int32),
         "score": np.array([t.score for t in tracks], np.float64),
         "age": np.array([t.age for t in tracks], np.int64),
-        "lost": np.array([t.lost for t in tracks], np.int64),
+        "lost": np.array([t.frames_since_seen for t in tracks], np.int64),
         "seen_ns": np.array([t.last_seen_ns for t in tracks], np.int64),
     }
     if state.s is not None:

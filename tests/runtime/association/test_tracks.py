@@ -135,9 +135,9 @@ def test_a_track_comes_back_by_its_look_after_an_occlusion() -> None:
     assert seq.step(0.1, [(8, B)], carried=[0, 8]) == [2]
     assert ("lost", 1) in seq.stages()
     assert seq.step(0.2, [(8, B)], carried=[8]) == [2]
-    assert [(t.id, t.lost, t.age) for t in seq.table.tracks] == [(1, 2, 2), (2, 0, 2)]
+    assert [(t.id, t.frames_since_seen, t.age) for t in seq.table.tracks] == [(1, 2, 2), (2, 0, 2)]
     assert seq.step(0.3, [(4, A), (8, B)], carried=[8]) == [1, 2]
-    assert ("appearance", 1) in seq.stages() and seq.table.tracks[0].lost == 0
+    assert ("appearance", 1) in seq.stages() and seq.table.tracks[0].frames_since_seen == 0
 
 
 def test_a_birth_is_as_narrow_as_the_nearest_pair_that_was_refused() -> None:
