@@ -10,7 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mapt.app.track_source import KINDS, Tracked, track_source
+from mapt.app.outputs.kinds import DEFAULT
+from mapt.app.track_source import Tracked, track_source
 from mapt.app.visualize import contact_sheet, write_picture
 from mapt.bench.latency.backend_variants import WITHOUT_PYTORCH
 from mapt.bench.latency.interleaved import run_backends
@@ -135,7 +136,7 @@ def _track(steps: Steps, source: Path, bundle: Path, out: Path) -> list[Tracked]
         sources = open_sources(source)
         tracker = PanopticTracker.load(bundle)
         return [
-            track_source(tracker, s, out, KINDS, samples=max(2, SHEET // len(sources)))
+            track_source(tracker, s, out, DEFAULT, samples=max(2, SHEET // len(sources)))
             for s in sources
         ]
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Stage = Literal["propagation", "appearance", "birth", "lost", "removed", "overflow"]
 # A track in 36 bytes without padding, for readers in other languages; `examples/cpp_host` has the
@@ -34,6 +37,7 @@ class Track:
             lost.
         age: frames since its birth.
         lost: frames since it was last seen, 0 where it is visible now.
+        label_name: the class's name; empty where the network has no names.
     """
 
     id: int
@@ -42,6 +46,7 @@ class Track:
     box: tuple[float, float, float, float]
     age: int
     lost: int
+    label_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,7 @@ class PanopticFrame:
         alarms: what the monitor finds wrong: "blind" (an image of one colour; identities stay as
             they were), "frozen" (the pixels of the frame before), "saturated" (objects were left
             out), "empty" (one class everywhere), "churn" (most of what was visible lately was new).
+        classes: the network's class names by train id.
     """
 
     semantic: NDArray[np.uint8]
@@ -103,9 +109,71 @@ class PanopticFrame:
     overflow: int
     degraded: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
     def track_array(self) -> NDArray[np.void]:
         """The tracks (n,) as one flat block of `TRACK_DTYPE`, in their order."""
         return np.array(
             [(t.id, t.label, t.score, *t.box, t.age, t.lost) for t in self.tracks], TRACK_DTYPE
         )
+
+    def plot(
+        self, image: NDArray[np.uint8], *, labels: bool = True, legend: bool = True
+    ) -> NDArray[np.uint8]:
+        """Draw the frame: a tint for each class, masks and contours in the tracks' colours.
+
+        Args:
+            image: (H,W,3) uint8 RGB, the one that the step labelled.
+            labels: write class, id and score on the objects that are large enough.
+            legend: name the classes at the lower edge.
+
+        Returns:
+            (H,W,3) uint8 RGB, a new array.
+
+        Raises:
+            InputError: the image is not of this type or not of the frame's size.
+        """
+        from mapt.runtime.conversions import plot
+
+        return plot(self, image, labels, legend)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The frame without its pixels, as JSON takes it.
+
+        Returns:
+            `stamp_ns`, `height`, `width`, `classes`, `tracks` (with lost ones), `decisions`,
+            `timings_ms`, `overflow`, `degraded` and `alarms`, named as in `PanopticFrame`, `Track`
+            and `Decision`.
+        """
+        from mapt.runtime.conversions import to_dict
+
+        return to_dict(self)
+
+    def to_dataframe(self) -> DataFrame:
+        """The visible tracks as a table of pandas, a row each in the order of ids.
+
+        Returns:
+            Columns `stamp_ns`, `id`, `label`, `label_name`, `score`, `x1`, `y1`, `x2`, `y2` in
+            pixels, and `age`.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        from mapt.runtime.conversions import to_dataframe
+
+        return to_dataframe(self)
+
+    def to_supervision(self) -> Any:
+        """The visible tracks as `supervision.Detections`, for its annotators and sinks.
+
+        Returns:
+            n detections in the order of ids: xyxy (n,4) float32 pixels, mask (n,H,W) bool,
+            confidence (n,) float32, class_id (n,) int64 train ids, tracker_id (n,) int64, and
+            data["class_name"] (n,) str.
+
+        Raises:
+            InputError: supervision is not installed.
+        """
+        from mapt.runtime.conversions import to_supervision
+
+        return to_supervision(self)

@@ -24,10 +24,12 @@ class Identified:
     Attributes:
         decisions: why they are what they are.
         table: the tracks after this frame.
+        classes: class names by train id.
     """
 
     decisions: list[Decision]
     table: TrackTable
+    classes: tuple[str, ...]
 
 
 def render_labels(
@@ -92,19 +94,21 @@ def label_frame(
     return PanopticFrame(
         semantic=pixels[0],
         instance=pixels[1],
-        tracks=tuple(_public(t, letterbox) for t in tracks),
+        tracks=tuple(_public(t, letterbox, found.classes) for t in tracks),
         decisions=tuple(found.decisions),
         timings_ms={},
         stamp_ns=stamp_ns,
         overflow=overflow,
         degraded=degraded,
+        classes=found.classes,
     )
 
 
-def _public(track: TrackState, letterbox: Letterbox) -> Track:
+def _public(track: TrackState, letterbox: Letterbox, classes: tuple[str, ...]) -> Track:
     sx, sy = letterbox.scale
     x1, x2 = (min(float(v) * sx, letterbox.width) for v in track.box[::2])
     y1, y2 = (min(float(v) * sy, letterbox.height) for v in track.box[1::2])
-    return Track(
-        track.id, track.label, track.score, (x1, y1, x2, y2), track.age, track.frames_since_seen
-    )
+    name = classes[track.label] if track.label < len(classes) else ""
+    box = (x1, y1, x2, y2)
+    lost = track.frames_since_seen
+    return Track(track.id, track.label, track.score, box, track.age, lost, name)

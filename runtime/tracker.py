@@ -304,7 +304,7 @@ class PanopticTracker:
                     fused, inputs.propagated, inputs.embeddings, stamp
                 )
             with clock.stage("output"):  # 6. back to the camera's pixels
-                identified = Identified([] if look.blind else decisions, table)
+                identified = Identified([] if look.blind else decisions, table, info.classes)
                 overflow += int(seen.full and seen.detections.scores[-1] >= limits.score)
                 labels = absorb_small_stuff(
                     seen.labels, fused.index, seen.logits, limits.stuff_area, inner, workspace

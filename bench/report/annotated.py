@@ -9,9 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.app.visualize import draw
 from mapt.bench.report.page import Picture
-from mapt.labels.class_sets import ClassSet
 from mapt.runtime import PanopticFrame
 
 WIDTH = 960  # pixels at most
@@ -25,15 +23,13 @@ class AnnotatedFrames:
 
     Args:
         backend: whose labels are drawn.
-        labels: names and colours of the classes.
 
     Attributes:
         images: what was kept, in the run's order.
     """
 
-    def __init__(self, backend: str, labels: ClassSet) -> None:
+    def __init__(self, backend: str) -> None:
         self.backend = backend
-        self.labels = labels
         self.images = list[Picture]()
 
     def show(
@@ -54,7 +50,7 @@ class AnnotatedFrames:
         labelled = frames.get(self.backend)
         if labelled is None or index not in INDICES or len(self.images) == MOST:
             return
-        drawn = draw(image, labelled, self.labels)
+        drawn = labelled.plot(image)
         active = sum(1 for track in labelled.tracks if not track.lost)
         caption = f"{self.backend}, sequence {sequence}, frame {index}: {active} tracks"
         self.images.append(Picture(encode(drawn), caption))

@@ -17,16 +17,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.app.visualize import draw
 from mapt.bench.cli_errors import told_in_one_line
+from mapt.drawing.frames import FrameDrawing
 from mapt.errors import InputError
 from mapt.io.atomic_files import atomic_file
 from mapt.io.pretrained import WEIGHTS
-from mapt.labels.class_sets import KITTI_STEP
 from mapt.runtime import PanopticFrame, PanopticTracker
 from mapt.synthetic import render_sequence
 
 Image = NDArray[np.uint8]
+Box = tuple[float, float, float, float]
 OUT = Path(__file__).resolve().parents[2] / "docs" / "images" / "street.webp"
 SIZE = (384, 1248)  # of the street and of the network's input, pixels
 SHOWN = (256, 832)  # of the picture: the ids stay readable in a page's column
@@ -49,9 +49,10 @@ def tracked_frames(
         The drawn frames, (256,832,3) uint8 RGB.
     """
     street = render_sequence(seed, sequence, frames, SIZE, FPS)
+    drawing = FrameDrawing()
     for index, rendered in enumerate(street):
         labelled = tracker.step(rendered.image, round(index * 1e9 / FPS))
-        yield draw(_shrunk(rendered.image), _shrunk_labels(labelled), KITTI_STEP)
+        yield drawing.draw(_shrunk(rendered.image), _shrunk_labels(labelled))
 
 
 def encode_animation(frames: Sequence[Image]) -> bytes:
@@ -80,7 +81,13 @@ def _shrunk_labels(frame: PanopticFrame) -> PanopticFrame:
         frame,
         semantic=np.asarray(semantic, np.uint8),
         instance=np.asarray(instance, np.int32),
+        tracks=tuple(replace(t, box=_scaled(t.box, width / SIZE[1])) for t in frame.tracks),
     )
+
+
+def _scaled(box: Box, factor: float) -> Box:
+    x1, y1, x2, y2 = box
+    return x1 * factor, y1 * factor, x2 * factor, y2 * factor
 
 
 def _count(text: str) -> int:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mapt.app.visualize import track_colour
+from mapt.drawing.colours import track_colour
 from mapt.errors import InputError
 from mapt.io.atomic_files import atomic_file
 from mapt.io.frame_source import Frame

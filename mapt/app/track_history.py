@@ -13,7 +13,9 @@ from typing import Any, get_args
 
 import numpy as np
 
-from mapt.app.visualize import Image, strip, track_colour
+from mapt.app.visualize import strip
+from mapt.drawing.colours import track_colour
+from mapt.drawing.text import Image
 from mapt.errors import InputError
 from mapt.io.atomic_files import read_file, read_json
 from mapt.io.frame_source import Frame, open_sources

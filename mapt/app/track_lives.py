@@ -10,7 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mapt.app.visualize import Image, track_colour
+from mapt.drawing.colours import track_colour
+from mapt.drawing.text import Image
 from mapt.errors import InputError
 from mapt.io.atomic_files import read_json
 

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mapt.app.result_writers import CocoResults, mot_lines
-from mapt.app.visualize import Image, draw
+from mapt.app.outputs.kinds import Outputs, is_of_a_run, stays
+from mapt.app.outputs.output import Labelled, Sequence
+from mapt.app.selection import Selection, Selector
+from mapt.app.viewers import Show
+from mapt.drawing.frames import FrameDrawing
+from mapt.drawing.text import Image
 from mapt.errors import InputError
 from mapt.io.atomic_folders import Ours, find_place, nothing, published
 from mapt.io.frame_source import Frame, Source, VideoSource
 from mapt.io.image_files import is_written_here
-from mapt.io.video_writer import VideoWriter
 from mapt.labels.class_sets import ClassSet, find_class_set
-from mapt.labels.step_png import MAX_INSTANCE, write_step
 from mapt.runtime import BackendError, PanopticFrame, PanopticTracker
 from mapt.runtime.persistence.recording import Recorder, Replayer, ReplayMismatch
 
-KINDS = ("step", "video", "json")
-MORE_KINDS = ("coco", "mot")
-RUN_FILES = ("video.mp4", "tracks.json", "decisions.jsonl", "coco.json", "mot.txt")
-Show = Callable[[str, int, Frame, PanopticFrame], None]
+EVERYTHING = Selection()
 
 
 @dataclass
@@ -145,7 +143,8 @@ def _targets(out: Path, source: Source, kinds: Collection[str]) -> list[_Target]
             _Target(folder, lambda name: name in frames or is_written_here(folder / name), nothing)
         )
     if {*kinds} - {"step"}:
-        found.append(_Target(out / source.name, RUN_FILES.__contains__, RUN_FILES.__contains__))
+        run = out / source.name
+        found.append(_Target(run, partial(is_of_a_run, run), partial(stays, run, kinds=kinds)))
     return found
 
 
@@ -157,6 +156,7 @@ def track_source(
     samples: int = 0,
     on_progress: Callable[[], None] | None = None,
     show: Show | None = None,
+    selection: Selection = EVERYTHING,
 ) -> Tracked:
     """Track a sequence from its first frame and write its outputs, in which ids count from 1.
 
@@ -164,13 +164,13 @@ def track_source(
         tracker: is reset first; where its backend records or replays, every frame is announced to
             it.
         source: the frames.
-        out: gets `step/<seq>/<stem>.png`, `<seq>/video.mp4`, `<seq>/tracks.json` and
-            `<seq>/decisions.jsonl`, `<seq>/coco.json`, `<seq>/mot.txt`. Outputs of other kinds that
-            an earlier run left in `<seq>` stay.
-        kinds: which of step, video, json, coco and mot.
+        out: gets `step/<seq>/<stem>.png`, and in `<seq>` the files of the other kinds. Outputs of
+            other kinds that an earlier run left in `<seq>` stay.
+        kinds: of `mapt.app.outputs.kinds`.
         samples: annotated frames to keep for a contact sheet.
         on_progress: called after each frame.
-        show: is given the sequence, index, frame and labels of each.
+        show: is given the sequence's name and each frame.
+        selection: what is written, shown and counted; the tracker goes on with everything.
 
     Raises:
         InputError: a bad frame, or more tracks than STEP has ids; nothing of the sequence is left
@@ -183,36 +183,40 @@ def track_source(
     out.mkdir(parents=True, exist_ok=True)
     result = Tracked(source.name)
     seen = set[int]()
+    wanted = _spread(len(source), samples)
     with ExitStack() as stack:
         folders = [
             stack.enter_context(published(t.folder, t.ours, t.keep))
             for t in _targets(out, source, kinds)
         ]
-        writer = _Writer(
-            folders[0],
-            folders[-1],
-            kinds,
-            class_set_of(tracker),
-            source,
-            samples,
-            tracker.health().providers,
-        )
-        stack.enter_context(closing(writer))
+        labels = class_set_of(tracker)
+        sequence = Sequence(source.name, source.fps, labels, tracker.health().providers)
+        outputs = Outputs(folders[0], folders[-1], kinds, sequence)
+        stack.enter_context(closing(outputs))
+        drawing = FrameDrawing()
+        selector = Selector(selection)
         for frame in source:
-            labelled = renumbered(_step(tracker, source.name, frame), before)
-            writer.write(frame, labelled)
+            found = selector.apply(renumbered(_step(tracker, source.name, frame), before))
+            labelled = Labelled(result.frames, frame, found, drawing)
+            outputs.write(labelled)
             if show:
-                show(source.name, result.frames, frame, labelled)
-            seen |= {t.id for t in labelled.tracks}
+                show(source.name, labelled)
+            if result.frames in wanted:
+                result.samples.append((labelled.picture, frame.stem))
+            seen |= {t.id for t in found.tracks}
             result.frames += 1
-            result.alarms.update(labelled.alarms)
-            result.ms.append(labelled.timings_ms["frame"])
+            result.alarms.update(found.alarms)
+            result.ms.append(found.timings_ms["frame"])
             if on_progress:
                 on_progress()
-        writer.finish()
+        outputs.finish()
     result.tracks = len(seen)
-    result.samples = writer.samples
     return result
+
+
+def _spread(total: int, samples: int) -> set[int]:
+    """Indices of some frames, evenly spread over `total`."""
+    return {round(i) for i in np.linspace(0, max(total - 1, 0), samples)}
 
 
 def renumbered(frame: PanopticFrame, before: int) -> PanopticFrame:
@@ -247,100 +251,3 @@ def _step(tracker: PanopticTracker, sequence: str, frame: Frame) -> PanopticFram
         raise
     backend.end(labelled)
     return labelled
-
-
-class _Writer:
-    """Writes a sequence's files into a working folder."""
-
-    def __init__(
-        self,
-        step: Path,
-        run: Path,
-        kinds: tuple[str, ...],
-        labels: ClassSet,
-        source: Source,
-        samples: int,
-        providers: Mapping[str, str],
-    ) -> None:
-        self.step = step
-        self.run = run
-        self.kinds = kinds
-        self.labels = labels
-        self.fps = source.fps
-        self.providers = dict(providers)
-        self.video: VideoWriter | None = None
-        self.index = 0
-        total = len(source)
-        self.frames: list[dict[str, Any]] = []
-        self.decisions: list[str] = []
-        self.coco = CocoResults(labels)
-        self.mot = list[str]()
-        self.wanted = (
-            {round(i) for i in np.linspace(0, max(total - 1, 0), samples)} if samples else set()
-        )
-        self.samples: list[tuple[Image, str]] = []
-
-    def write(self, frame: Frame, labelled: PanopticFrame) -> None:
-        if "step" in self.kinds:
-            most = max((t.id for t in labelled.tracks), default=0)
-            if most > MAX_INSTANCE:
-                raise InputError(
-                    f"frame {frame.stem}: track {most} is beyond STEP's {MAX_INSTANCE}; split the"
-                    " sequence"
-                )
-            write_step(self.step / f"{frame.stem}.png", labelled.semantic, labelled.instance)
-        if "video" in self.kinds or self.index in self.wanted:
-            caption = f"frame {self.index}  {labelled.stamp_ns / 1e9:.2f} s"
-            picture = draw(frame.image, labelled, self.labels, caption)
-            if self.index in self.wanted:
-                self.samples.append((picture, frame.stem))
-            if "video" in self.kinds:
-                if self.video is None:
-                    size = (picture.shape[1], picture.shape[0])
-                    self.video = VideoWriter(self.run / "video.mp4", size, self.fps)
-                self.video.write(frame.stamp_ns, picture)
-        if "json" in self.kinds:
-            tracks = [asdict(t) for t in labelled.tracks]
-            self.frames.append(
-                {
-                    "frame": frame.stem,
-                    "stamp_ns": labelled.stamp_ns,
-                    "alarms": list(labelled.alarms),
-                    "tracks": tracks,
-                }
-            )
-            for decision in labelled.decisions:
-                self.decisions.append(
-                    json.dumps({"frame": frame.stem, "index": self.index, **asdict(decision)})
-                )
-        if "coco" in self.kinds:
-            self.coco.add(frame.file or f"{frame.stem}.png", labelled)
-        if "mot" in self.kinds:
-            self.mot += mot_lines(self.index, labelled)
-        self.index += 1
-
-    def finish(self) -> None:
-        """Write the JSON files and finish the video."""
-        if "json" in self.kinds:
-            content = {
-                "classes": list(self.labels.classes),
-                "providers": self.providers,
-                "frames": self.frames,
-            }
-            (self.run / "tracks.json").write_text(json.dumps(content) + "\n")
-            (self.run / "decisions.jsonl").write_text(
-                "".join(line + "\n" for line in self.decisions)
-            )
-        if "coco" in self.kinds:
-            (self.run / "coco.json").write_text(json.dumps(self.coco.content()) + "\n")
-        if "mot" in self.kinds:
-            (self.run / "mot.txt").write_text("".join(line + "\n" for line in self.mot))
-        if self.video is not None:
-            self.video.close()
-            self.video = None
-
-    def close(self) -> None:
-        """Discard a video that is not finished."""
-        if self.video is not None:
-            self.video.abort()
-            self.video = None

@@ -109,7 +109,7 @@ def bench(  # noqa: PLR0917  (the command's options)
     from mapt.bench.suites import Setting, check_frames
     from mapt.commands._shared.size import parse_size
     from mapt.cores import check_threads, usable_cores
-    from mapt.model.class_names import check_streets, network_labels
+    from mapt.model.class_names import check_streets
     from mapt.runtime.bundle.manifest import read_bundle
 
     place = _find_device(device)
@@ -139,7 +139,7 @@ def bench(  # noqa: PLR0917  (the command's options)
         for root in roots.values():
             check_frames(root)
         name = checked.folder.name if others else "ort"
-        pictures = AnnotatedFrames(name, network_labels(checked.info)) if html else None
+        pictures = AnnotatedFrames(name) if html else None
         setting = Setting(
             console, checked, roots, fps, count, others, compiled, alone, place, pictures
         )

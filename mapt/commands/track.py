@@ -12,6 +12,7 @@ from mapt.errors import InputError, printable, suggest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mapt.app.selection import Selection
     from mapt.app.track_source import Tracked
     from mapt.io.frame_source import Source
     from mapt.runtime import PanopticTracker
@@ -23,16 +24,31 @@ def register(app: typer.Typer, name: str) -> None:
 
 
 def track(  # noqa: PLR0917  (the command's options)
+    context: typer.Context,
     source: Annotated[
         Path, typer.Argument(metavar="INPUT", help="a folder of frames, a video, or a dataset")
     ],
-    out: Annotated[Path, typer.Option("--out", help="folder of the outputs")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="folder of the outputs; a new runs/track, runs/track2, ..."),
+    ] = None,
     model: Annotated[
         Path | None, typer.Option("--model", help="a bundle, or weights for the PyTorch reference")
     ] = None,
     save: Annotated[
-        str, typer.Option("--save", help="any of step,video,json,coco,mot")
+        str,
+        typer.Option("--save", help="any of step,video,json,coco,mot,mots,yolo,csv,parquet,mcap"),
     ] = "step,video,json",
+    classes: Annotated[
+        str | None, typer.Option("--classes", help="write and show these alone, names by comma")
+    ] = None,
+    conf: Annotated[
+        float,
+        typer.Option("--conf", min=0.0, max=1.0, help="least score of what is written and shown"),
+    ] = 0.0,
+    show: Annotated[
+        bool, typer.Option("--show", help="show the frames in a window meanwhile")
+    ] = False,
     fps: Annotated[
         float | None,
         typer.Option("--fps", min=0.001, help="frames per second, instead of what the source says"),
@@ -74,18 +90,15 @@ def track(  # noqa: PLR0917  (the command's options)
     ] = "auto",
 ) -> None:
     """Label every pixel and give every car and person an id that lasts."""
-    from mapt.app.track_source import KINDS, MORE_KINDS
+    from mapt.app.outputs.kinds import parse_kinds
+    from mapt.app.selection import select
+    from mapt.app.track_source import class_set_of
     from mapt.commands._shared.size import check_rate
     from mapt.io.frame_source import open_sources
+    from mapt.io.run_folders import run_folder
     from mapt.runtime.persistence.recording import Replayer, ReplayMismatch
 
-    kinds = tuple(part.strip() for part in save.split(",") if part.strip())
-    known = (*KINDS, *MORE_KINDS)
-    wrong = next((kind for kind in kinds if kind not in known), None)
-    if wrong or not kinds:
-        raise InputError(
-            f"--save {save}: {wrong or 'nothing'} is unknown; choose any of {','.join(known)}"
-        )
+    kinds = parse_kinds(save)
     check_rate(fps)
     names = [part.strip() for part in sequences.split(",") if part.strip()] if sequences else None
     if sequences and not names:
@@ -93,7 +106,8 @@ def track(  # noqa: PLR0917  (the command's options)
             f"--sequences {sequences}: names none; give names by comma, or leave it out"
         )
     sources = open_sources(source, fps, names)
-    _check_outputs(out, sources, kinds, record, rerun)
+    place = context.with_resource(run_folder(out, "track"))
+    _check_outputs(place, sources, kinds, record, rerun)
     if replay:
         ours = (backend, device, association) != ("auto", "auto", "full")
         if model or record or tta or tf32 or threads or size or ours or trust is not None:
@@ -109,8 +123,9 @@ def track(  # noqa: PLR0917  (the command's options)
         )
     else:
         raise InputError("--model: is missing; give a bundle or weights, or a record with --replay")
+    selection = select(classes, conf, class_set_of(tracker))
     try:
-        results = _track_all(tracker, sources, out, kinds, record, rerun)
+        results = _track_all(tracker, sources, place, kinds, record, (rerun, show), selection)
         if isinstance(tracker.backend, Replayer):
             tracker.backend.close()
     except ReplayMismatch as difference:
@@ -130,7 +145,7 @@ def track(  # noqa: PLR0917  (the command's options)
             )
     for assumed in dict.fromkeys(s.assumed for s in sources if s.assumed):
         typer.echo(assumed)
-    typer.echo(f"outputs: {printable(str(out))}")
+    typer.echo(f"outputs: {printable(str(place))}")
 
 
 def _check_outputs(
@@ -157,9 +172,10 @@ def _track_all(
     out: Path,
     kinds: tuple[str, ...],
     record: Path | None,
-    rerun: str | None,
+    shown: tuple[str | None, bool],
+    selection: Selection,
 ) -> list[Tracked]:
-    """Track every source in turn; record it and show it in rerun if asked for.
+    """Track every source in turn; record it and show it, in rerun and in a window, if asked for.
 
     The record, and rerun's file, appear when all are done.
     """
@@ -168,28 +184,38 @@ def _track_all(
 
     from rich.progress import Progress
 
+    from mapt.app.outputs.kinds import check_kinds
     from mapt.app.track_source import class_set_of, track_source
+    from mapt.app.viewers import viewers
     from mapt.io.atomic_files import atomic_file
     from mapt.runtime import PanopticTracker
     from mapt.runtime.persistence.recording import Recorder
 
     results = []
-    show = None
+    labels = class_set_of(tracker)
+    check_kinds(kinds, labels)
     with ExitStack() as stack:
         if record:
             file = stack.enter_context(stack.enter_context(atomic_file(record)).open("wb"))
             tracker = PanopticTracker(
                 Recorder(tracker.backend, file, tracker.association), tracker.association
             )
-        if rerun:
-            from mapt.app.rerun_view import rerun_view
-
-            show = stack.enter_context(rerun_view(rerun, class_set_of(tracker))).show
+        show = stack.enter_context(viewers(*shown, labels))
         progress = stack.enter_context(Progress(transient=True))
         for entry in sources:
             task = progress.add_task(entry.name, total=len(entry) or None)
             advance = partial(progress.advance, task)
-            results.append(track_source(tracker, entry, out, kinds, on_progress=advance, show=show))
+            results.append(
+                track_source(
+                    tracker,
+                    entry,
+                    out,
+                    kinds,
+                    on_progress=advance,
+                    show=show,
+                    selection=selection,
+                )
+            )
     return results
 
 

@@ -1,4 +1,4 @@
-"""Writes annotated video with PyAV.
+"""Writes annotated video that browsers play, with PyAV.
 
 Frames have their own times, and every error is reported. The frames are counted again before the
 file is published.
@@ -6,9 +6,10 @@ file is published.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,50 +18,65 @@ from mapt.errors import InputError
 from mapt.io.video import probe
 
 MILLISECONDS = 1000
-BITS = 0.6  # a pixel and frame, at the nominal rate: drawn edges stay sharp
+# Encoders under permissive licences, the most widely played first: VP9 by libvpx, AV1 by SVT-AV1.
+# PyAV's wheels carry x264 and x265 too, which are under the GPL and are never used here.
+ENCODERS: dict[str, dict[str, str]] = {
+    "libvpx-vp9": {
+        "deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0",
+        "row-mt": "1", "tile-columns": "2", "crf": "30",
+    },
+    "libsvtav1": {"preset": "10", "crf": "30"},
+}  # fmt: skip
+NEAR = 2.0  # seconds from one key frame to the next, so that a player can jump
 
 
 class VideoWriter:
-    """Writes an MPEG-4 file.
+    """Writes an MP4 file, with its index in front so that it plays while it loads.
 
     Args:
         path: the file; it lies in a folder that is published as a whole.
         size: width and height in pixels; odd ones lose their last column or row, encoders want even
             sizes.
-        fps: the nominal frames per second, for players and the bit rate.
+        fps: the nominal frames per second, for players.
+        encoders: those to choose from, with their options; the first that PyAV has is taken.
 
     Raises:
         InputError: PyAV is not installed, or has no such encoder.
         OSError: from `write` and `close`, the disk is full or the file cannot be written.
     """
 
-    def __init__(self, path: Path, size: tuple[int, int], fps: float) -> None:
-        try:
-            import av
-        except ImportError:
-            raise InputError(
-                "writing video needs PyAV; pip install 'mapt[video]', or --save step,json"
-            ) from None
+    def __init__(
+        self,
+        path: Path,
+        size: tuple[int, int],
+        fps: float,
+        encoders: Mapping[str, Mapping[str, str]] = ENCODERS,
+    ) -> None:
+        encoder = find_encoder(encoders)
+        import av
+
         self.path = path
         self.count = 0
         self._last = -1
         self.width = size[0] // 2 * 2
         self.height = size[1] // 2 * 2
         self._file = path.open("wb")  # Python's own: what it cannot write it says
-        self._container = av.open(self._file, "w", format="mp4")
+        self._container = av.open(
+            self._file,
+            "w",
+            format="mp4",
+            options={"movflags": "faststart"},
+            io_open=self._read_again,
+        )
         rate = Fraction(fps).limit_denominator(1000)
-        try:
-            self._stream: Any = self._container.add_stream("mpeg4", rate=rate)
-        except (ValueError, av.error.FFmpegError) as error:
-            self.abort()
-            raise InputError(
-                f"PyAV cannot write MPEG-4 here ({error}); run with --save step,json"
-            ) from None
-        self._stream.width = self.width
-        self._stream.height = self.height
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.bit_rate = int(self.width * self.height * max(fps, 1.0) * BITS)
-        self._stream.codec_context.time_base = Fraction(1, MILLISECONDS)
+        options = {**encoders[encoder], "g": str(max(1, round(NEAR * fps)))}
+        stream: Any = self._container.add_stream(encoder, rate=rate, options=options)
+        self._stream = stream
+        stream.width = self.width
+        stream.height = self.height
+        stream.pix_fmt = "yuv420p"
+        stream.bit_rate = 0  # the quality decides
+        stream.codec_context.time_base = Fraction(1, MILLISECONDS)
 
     def write(self, stamp_ns: int, image: NDArray[np.uint8]) -> None:
         """Add a frame (H,W,3) uint8 RGB at its time."""
@@ -95,3 +111,33 @@ class VideoWriter:
                 part.close()
             except (OSError, ValueError, FFmpegError):
                 continue  # it is thrown away
+
+    def _read_again(self, url: str, flags: int, options: Mapping[str, str]) -> BinaryIO:
+        """Open what has been written, which the muxer moves behind the index."""
+        del url, flags, options
+        self._file.flush()
+        return self.path.open("rb")
+
+
+def find_encoder(encoders: Mapping[str, Mapping[str, str]] = ENCODERS) -> str:
+    """The first of these encoders that PyAV has.
+
+    Raises:
+        InputError: PyAV is not installed, or has none of them.
+    """
+    try:
+        import av
+    except ImportError:
+        raise InputError(
+            "writing video needs PyAV; pip install 'mapt[video]', or --save step,json"
+        ) from None
+    for name in encoders:
+        try:
+            av.Codec(name, "w")
+        except ValueError:
+            continue
+        return name
+    raise InputError(
+        f"this PyAV has no encoder that is free to use ({', '.join(encoders)}); install PyAV's"
+        " wheel, or run with --save step,json"
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import colorsys
 from dataclasses import dataclass
+
+from mapt.drawing.colours import class_colours
 
 OWN = "own"  # the name of a class set that no dataset has
 
@@ -35,21 +36,14 @@ _CITYSCAPES = (
     "vegetation", "terrain", "sky", "person", "rider", "car", "truck", "bus", "train",
     "motorcycle", "bicycle",
 )  # fmt: skip
-_PALETTE = (
-    (128, 64, 128), (244, 35, 232), (70, 70, 70), (102, 102, 156), (190, 153, 153),
-    (153, 153, 153), (250, 170, 30), (220, 220, 0), (107, 142, 35), (152, 251, 152),
-    (70, 130, 180), (220, 20, 60), (255, 0, 0), (0, 0, 142), (0, 0, 70), (0, 60, 100),
-    (0, 80, 100), (0, 0, 230), (119, 11, 32),
-)  # fmt: skip
 
-KITTI_STEP = ClassSet("kitti-step", _CITYSCAPES, (11, 13), _PALETTE)
-CITYSCAPES_VPS = ClassSet("cityscapes-vps", _CITYSCAPES, tuple(range(11, 19)), _PALETTE)
-MOTCHALLENGE_STEP = ClassSet(
-    "motchallenge-step",
-    ("sidewalk", "building", "vegetation", "sky", "person", "rider", "bicycle"),
-    (4,),
-    tuple(_PALETTE[c] for c in (1, 2, 8, 10, 11, 12, 18)),
+_MOTCHALLENGE = ("sidewalk", "building", "vegetation", "sky", "person", "rider", "bicycle")
+
+KITTI_STEP = ClassSet("kitti-step", _CITYSCAPES, (11, 13), class_colours(_CITYSCAPES))
+CITYSCAPES_VPS = ClassSet(
+    "cityscapes-vps", _CITYSCAPES, tuple(range(11, 19)), class_colours(_CITYSCAPES)
 )
+MOTCHALLENGE_STEP = ClassSet("motchallenge-step", _MOTCHALLENGE, (4,), class_colours(_MOTCHALLENGE))
 CLASS_SETS = {s.name: s for s in (KITTI_STEP, MOTCHALLENGE_STEP, CITYSCAPES_VPS)}
 
 
@@ -61,23 +55,14 @@ def find_class_set(classes: tuple[str, ...], things: tuple[int, ...]) -> ClassSe
         things: train ids with instances, ascending.
 
     Returns:
-        A dataset's class set where one has both. Else a set of the name "own": in the colours of
-        the dataset with these names, or in colours of its own.
+        A dataset's class set where one has both. Else a set of the name "own".
     """
-    named = [s for s in CLASS_SETS.values() if s.classes == classes]
-    same = next((s for s in named if s.things == things), None)
-    if same:
-        return same
-    palette = named[0].palette if named else tuple(map(_colour, range(len(classes))))
-    return ClassSet(OWN, classes, things, palette)
+    for known in CLASS_SETS.values():
+        if (known.classes, known.things) == (classes, things):
+            return known
+    return ClassSet(OWN, classes, things, class_colours(classes))
 
 
 def default_names(count: int) -> tuple[str, ...] | None:
     """The names of the dataset with so many classes; None where there is none."""
     return next((s.classes for s in CLASS_SETS.values() if len(s.classes) == count), None)
-
-
-def _colour(train_id: int) -> tuple[int, int, int]:
-    """RGB, neighbours far apart in hue."""
-    red, green, blue = colorsys.hsv_to_rgb(train_id * 0.618034 % 1, 0.7, 0.8)
-    return round(red * 255), round(green * 255), round(blue * 255)

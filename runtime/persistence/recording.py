@@ -25,7 +25,7 @@ from mapt.contract import BY_NAME, ModelInfo, Thresholds
 from mapt.errors import InputError
 from mapt.regular_files import open_regular
 from mapt.runtime.backends.protocol import Backend, Tensors
-from mapt.runtime.frame import PanopticFrame
+from mapt.runtime.frame import PanopticFrame, Track
 from mapt.runtime.monitoring.deadline import ORDER, Estimates, Head
 from mapt.runtime.persistence.packing import Arrays, pack, unpack
 
@@ -46,7 +46,7 @@ class ReplayMismatch(Exception):
 def digest(frame: PanopticFrame) -> dict[str, int]:
     """CRC-32 of each part of a frame; timings are no part of it."""
     told = {
-        "tracks": [asdict(t) for t in frame.tracks],
+        "tracks": [_numbers(t) for t in frame.tracks],
         "decisions": [asdict(d) for d in frame.decisions],
     }
     rest = {"overflow": frame.overflow, "degraded": frame.degraded, "alarms": frame.alarms}
@@ -55,6 +55,11 @@ def digest(frame: PanopticFrame) -> dict[str, int]:
     return crcs | {
         name: zlib.crc32(json.dumps(value).encode()) for name, value in (told | rest).items()
     }
+
+
+def _numbers(track: Track) -> dict[str, Any]:
+    """A track without its name, which follows from the label; the first records had none."""
+    return {name: value for name, value in asdict(track).items() if name != "label_name"}
 
 
 def _inputs(inputs: Mapping[str, NDArray[Any]]) -> dict[str, int]:

@@ -11,7 +11,8 @@ import pytest
 
 from mapt.app.track_history import choose_moments, draw_life, read_decisions
 from mapt.app.track_lives import draw_timeline, find_life
-from mapt.app.visualize import strip, track_colour
+from mapt.app.visualize import strip
+from mapt.drawing.colours import track_colour
 from mapt.errors import InputError
 
 

@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mapt.app.track_source import _Writer, renumbered
+from mapt.app.outputs.kinds import Outputs
+from mapt.app.outputs.output import Labelled, Sequence
+from mapt.app.track_source import renumbered
+from mapt.drawing.frames import FrameDrawing
 from mapt.errors import InputError
-from mapt.io.frame_source import FolderSource, Frame
+from mapt.io.frame_source import Frame
 from mapt.labels.class_sets import KITTI_STEP
 from mapt.labels.step_png import read_step
 from mapt.runtime import Decision, PanopticFrame, Track
@@ -31,22 +34,23 @@ def test_ids_of_a_sequence_do_not_depend_on_those_before_it() -> None:
 
 
 def test_the_step_writer_takes_65535_tracks_and_no_more(tmp_path: Path) -> None:
-    source = FolderSource("drive", (), 10.0)
-    writer = _Writer(tmp_path / "step", tmp_path / "run", ("step",), KITTI_STEP, source, 0, {})
+    sequence = Sequence("drive", 10.0, KITTI_STEP, {})
+    outputs = Outputs(tmp_path / "step", tmp_path / "run", ("step",), sequence)
     image = np.zeros((1, 2, 3), np.uint8)
-    writer.write(Frame("000000", 0, image), frame_of(65_535))
+    drawing = FrameDrawing()
+    outputs.write(Labelled(0, Frame("000000", 0, image), frame_of(65_535), drawing))
     assert read_step(tmp_path / "step" / "000000.png")[1].tolist() == [[0, 65_535]]
     with pytest.raises(
         InputError, match="frame 000001: track 65536 is beyond STEP's 65535; split the sequence"
     ):
-        writer.write(Frame("000001", 1, image), frame_of(65_536))
+        outputs.write(Labelled(1, Frame("000001", 1, image), frame_of(65_536), drawing))
     assert not (tmp_path / "step" / "000001.png").exists()
 
 
 def test_tracking_never_needs_torch() -> None:
     code = (
-        "import sys, mapt.app.track_source; print({'torch', 'scipy', 'pycocotools'} &"
-        " set(sys.modules))"
+        "import sys, mapt.app.track_source; print({'torch', 'scipy', 'pycocotools', 'av', 'mcap',"
+        " 'pyarrow', 'pandas', 'tkinter', 'supervision'} & set(sys.modules))"
     )
     on_progress = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -23,7 +23,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from mapt.app.visualize import Image, write_picture
+from mapt.app.visualize import write_picture
+from mapt.drawing.text import Image
 from mapt.io.atomic_files import atomic_file, write_json
 from mapt.regular_files import open_regular
 

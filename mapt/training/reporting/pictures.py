@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mapt.app.visualize import Image, contact_sheet, draw
+from mapt.app.visualize import contact_sheet
+from mapt.drawing.frames import draw_frame
+from mapt.drawing.text import Image
 from mapt.evaluation.torch_backend import TorchBackend
 from mapt.labels.class_sets import ClassSet
 from mapt.model.targets import FrameTargets, PairBatch
@@ -24,7 +26,7 @@ def draw_batch(batch: PairBatch, labels: ClassSet, limit: int = 4) -> Image:
             (batch.images, batch.now, "t"),
         ):
             image = np.asarray(images[row].cpu().numpy(), np.uint8)
-            cells.append(draw(image, _as_frame(targets[row]), labels))
+            cells.append(draw_frame(image, _as_frame(targets[row], labels)))
             captions.append(f"{when}: {batch.names[row].rsplit('/', 1)[-1]}")
     return contact_sheet(cells, captions)
 
@@ -36,11 +38,11 @@ def draw_predictions(batch: PairBatch, backend: TorchBackend, labels: ClassSet) 
     cells = []
     for number, images in enumerate((batch.images_prev, batch.images)):
         image = np.asarray(images[0].cpu().numpy(), np.uint8)
-        cells.append(draw(image, tracker.step(image, number * INTERVAL_NS), labels))
+        cells.append(draw_frame(image, tracker.step(image, number * INTERVAL_NS)))
     return np.vstack((truth, contact_sheet(cells, ["prediction", "prediction"])))
 
 
-def _as_frame(targets: FrameTargets) -> PanopticFrame:
+def _as_frame(targets: FrameTargets, labels: ClassSet) -> PanopticFrame:
     """Return targets as the tracker would have labelled them.
 
     An object has the same colour in both frames of a pair.
@@ -49,7 +51,8 @@ def _as_frame(targets: FrameTargets) -> PanopticFrame:
     ids = targets.track_ids.cpu().numpy()
     numbers = np.concatenate(([0], ids // 256)).astype(np.int32)  # the class is in the lowest byte
     tracks = tuple(
-        Track(int(i // 256), int(label), 1.0, tuple(box), 1, 0)
+        Track(int(i // 256), label, 1.0, tuple(box), 1, 0, labels.classes[label])
         for i, label, box in zip(ids, targets.labels.tolist(), targets.boxes.tolist(), strict=True)
     )
-    return PanopticFrame(targets.semantic.cpu().numpy(), numbers[index], tracks, (), {}, 0, 0)
+    semantic = targets.semantic.cpu().numpy()
+    return PanopticFrame(semantic, numbers[index], tracks, (), {}, 0, 0, classes=labels.classes)

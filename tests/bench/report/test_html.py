@@ -19,7 +19,6 @@ from mapt.bench.report.frame_time import frame_ms, split_frame
 from mapt.bench.report.page import Picture
 from mapt.bench.report.plots import curves, grouped_bars, stacked_bars
 from mapt.bench.report.sections import cards, sections
-from mapt.labels.class_sets import KITTI_STEP
 from mapt.runtime import PanopticFrame, Track
 
 
@@ -186,7 +185,7 @@ def test_every_part_of_the_page_has_the_same_total(report: dict[str, Any]) -> No
 
 
 def test_annotated_frames_stand_in_the_page_itself(report: dict[str, Any]) -> None:
-    frames = AnnotatedFrames("ort", KITTI_STEP)
+    frames = AnnotatedFrames("ort")
     image = np.full((90, 1200, 3), 128, np.uint8)
     track = Track(id=1, label=13, score=0.9, box=(0, 0, 50, 50), age=1, lost=0)
     instance = np.zeros((90, 1200), np.int32)
