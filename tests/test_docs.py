@@ -143,10 +143,10 @@ def find_command(arguments: list[str]) -> tuple[Any, str, list[str]]:
     Raises:
         UsageError: there is no such command.
     """
-    app = typer.Typer()
+    group = typer.Typer()
     for name, module in COMMANDS.items():
-        module.register(app, name)
-    command: Any = typer.main.get_command(app)
+        module.register(group, name)
+    command: Any = typer.main.get_command(group)
     name = "mapt"
     while hasattr(command, "commands") and arguments:
         name, *arguments = arguments

@@ -12,8 +12,6 @@ from mapt.errors import InputError, printable, suggest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mapt.app.selection import Selection
-    from mapt.app.track_source import Tracked
     from mapt.io.frame_source import Source
     from mapt.runtime import PanopticTracker
 
@@ -30,7 +28,9 @@ def track(  # noqa: PLR0917  (the command's options)
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="folder of the outputs; a new runs/track, runs/track2, ..."),
+        typer.Option(
+            "--out", help="folder of the outputs, else a new one: runs/track, runs/track2"
+        ),
     ] = None,
     model: Annotated[
         Path | None, typer.Option("--model", help="a bundle, or weights for the PyTorch reference")
@@ -90,8 +90,9 @@ def track(  # noqa: PLR0917  (the command's options)
     ] = "auto",
 ) -> None:
     """Label every pixel and give every car and person an id that lasts."""
-    from mapt.app.outputs.kinds import parse_kinds
+    from mapt.app.outputs.kinds import check_kinds, parse_kinds
     from mapt.app.selection import select
+    from mapt.app.track_run import Run, track_all
     from mapt.app.track_source import class_set_of
     from mapt.commands._shared.size import check_rate
     from mapt.io.frame_source import open_sources
@@ -123,9 +124,11 @@ def track(  # noqa: PLR0917  (the command's options)
         )
     else:
         raise InputError("--model: is missing; give a bundle or weights, or a record with --replay")
-    selection = select(classes, conf, class_set_of(tracker))
+    labels = class_set_of(tracker)
+    check_kinds(kinds, labels)
+    run = Run(place, kinds, select(classes, conf, labels), record, rerun, show)
     try:
-        results = _track_all(tracker, sources, place, kinds, record, (rerun, show), selection)
+        results = track_all(tracker, sources, run)
         if isinstance(tracker.backend, Replayer):
             tracker.backend.close()
     except ReplayMismatch as difference:
@@ -164,59 +167,6 @@ def _check_outputs(
     check_writable(record, "--record")
     check_writable(view, "--rerun")
     check_places(out, sources, kinds, [path for path in (record, view) if path])
-
-
-def _track_all(
-    tracker: PanopticTracker,
-    sources: Sequence[Source],
-    out: Path,
-    kinds: tuple[str, ...],
-    record: Path | None,
-    shown: tuple[str | None, bool],
-    selection: Selection,
-) -> list[Tracked]:
-    """Track every source in turn; record it and show it, in rerun and in a window, if asked for.
-
-    The record, and rerun's file, appear when all are done.
-    """
-    from contextlib import ExitStack
-    from functools import partial
-
-    from rich.progress import Progress
-
-    from mapt.app.outputs.kinds import check_kinds
-    from mapt.app.track_source import class_set_of, track_source
-    from mapt.app.viewers import viewers
-    from mapt.io.atomic_files import atomic_file
-    from mapt.runtime import PanopticTracker
-    from mapt.runtime.persistence.recording import Recorder
-
-    results = []
-    labels = class_set_of(tracker)
-    check_kinds(kinds, labels)
-    with ExitStack() as stack:
-        if record:
-            file = stack.enter_context(stack.enter_context(atomic_file(record)).open("wb"))
-            tracker = PanopticTracker(
-                Recorder(tracker.backend, file, tracker.association), tracker.association
-            )
-        show = stack.enter_context(viewers(*shown, labels))
-        progress = stack.enter_context(Progress(transient=True))
-        for entry in sources:
-            task = progress.add_task(entry.name, total=len(entry) or None)
-            advance = partial(progress.advance, task)
-            results.append(
-                track_source(
-                    tracker,
-                    entry,
-                    out,
-                    kinds,
-                    on_progress=advance,
-                    show=show,
-                    selection=selection,
-                )
-            )
-    return results
 
 
 def replaying(path: Path) -> PanopticTracker:

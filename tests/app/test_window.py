@@ -79,7 +79,8 @@ def test_pictures_are_shown_shrunk_to_the_screen_until_the_window_is_closed(scre
         while not (seen := (pixels(screen) == (10, 200, 90)).all(2)).any():
             assert time.monotonic() < deadline, "nothing is shown"
             shown.show("drive", picture)
-        height, width = seen.any(1).sum(), seen.any(0).sum()
+        height = seen.any(1).sum()
+        width = seen.any(0).sum()
         assert height <= 0.9 * 480 and abs(width / height - 1.2) < 0.02
         shown._root.event_generate("<Escape>")
         assert not shown.open
