@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from mapt.drawing.colours import track_colour
-from mapt.drawing.text import Image
+from mapt.drawing.text import Image, put_text
 from mapt.errors import InputError
 from mapt.io.atomic_files import read_json
 
@@ -19,6 +19,7 @@ ADVICE = "run `mapt track` again"
 LOST_COLOUR = (90, 90, 90)
 BAR = 22  # height of the bar of a life, pixels
 WORDS = 28  # and of the words below
+LETTERS = 13
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,5 @@ def draw_timeline(life: Life, marked: Collection[int], width: int) -> Image:
         bar[: BAR // 2, max(0, x - 1) : x + 1] = 255
     words = np.zeros((WORDS, width, 3), np.uint8)
     text = f"{life.label} {life.track}: {life.spells()}"
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    cv2.putText(words, text, (6, 18), font, 0.4, (255, 255, 255), 1, cv2.LINE_AA)
+    put_text(words, text, (6, 18), (255, 255, 255), LETTERS)
     return np.vstack((bar, words))
