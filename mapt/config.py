@@ -113,8 +113,10 @@ class ModelConfig(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _named(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _named(cls, values: Any) -> Any:
         """Names where none are given: weights and bundles say whose classes they have."""
+        if not isinstance(values, dict):  # which pydantic refuses after this
+            return values
         count = values.get("classes", 19)
         if values.get("class_names") or not isinstance(count, int):
             return values

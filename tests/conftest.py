@@ -3,6 +3,7 @@
 They are the shipped network as a bundle, a short street, and the command line.
 """
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ def mapt(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
             code = 0
         except SystemExit as stop:
             code = int(stop.code or 0)
+        if code == 128 + signal.SIGTERM:  # meant for the suite, and the command line took it
+            pytest.exit("ended by SIGTERM", code)
         out, err = capfd.readouterr()
         return Ran(code, out, err)
 

@@ -167,7 +167,7 @@ def test_files_that_are_no_labels_are_named(
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_a_damaged_png_is_refused(data: st.DataObject) -> None:
+def test_a_damaged_png_is_refused_or_holds_the_same_labels(data: st.DataObject) -> None:
     rng = np.random.default_rng(0)
     semantic = rng.integers(0, 19, (20, 30)).astype(np.uint8)
     instance = rng.integers(0, 65536, (20, 30), np.int32)
@@ -180,9 +180,14 @@ def test_a_damaged_png_is_refused(data: st.DataObject) -> None:
             content[at] ^= data.draw(st.integers(1, 255))
         else:
             del content[at : at + data.draw(st.integers(1, 50))]
+        whole = read_packed(path)
         path.write_bytes(content)
-        with pytest.raises(InputError, match=r"000000\.png: is truncated or damaged"):
-            read_packed(path)
+        try:
+            found = read_packed(path)  # a chunk of text may be gone as a whole
+        except InputError as error:
+            assert "000000.png: is truncated or damaged" in str(error)
+        else:
+            np.testing.assert_array_equal(found, whole)
 
 
 def test_an_id_above_65534_in_a_mots_text_is_named(mots: Path, pred: Path) -> None:
