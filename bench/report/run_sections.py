@@ -63,25 +63,22 @@ def latency(report: Report) -> Section:
 
 
 def _standing(rows: Mapping[str, Any]) -> Panel:
-    cells = [
-        TableRow(
-            (
-                name,
-                row["proof"],
-                f"{row['frames_per_second']:.1f}" if "frames_per_second" in row else "",
-                f"{row['peak_mib']:.0f}" if "peak_mib" in row else "",
-            )
-        )
-        for name, row in rows.items()
-    ]
-    notes = [
+    alone = any("peak_mib" in row for row in rows.values())
+    cells = []
+    for name, row in rows.items():
+        numbers = [
+            f"{row['frames_per_second']:.1f}" if "frames_per_second" in row else "",
+            f"{row['peak_mib']:.0f}" if "peak_mib" in row else "",
+        ]
+        cells.append(TableRow((name, row["proof"], *(numbers if alone else ()))))
+    notes = [f"{name} is {row['proof']}: {row['why']}." for name, row in rows.items() if row["why"]]
+    if not alone:
+        return Panel("What was proven", ("backend", "standing"), tuple(cells), tuple(notes))
+    note = (
         "Frames a second and memory are measured in a process of its own, which runs nothing else."
-    ]
-    notes += [
-        f"{name} is {row['proof']}: {row['why']}." for name, row in rows.items() if row["why"]
-    ]
+    )
     columns = ("backend", "standing", "frames/s", "peak MiB")
-    return Panel("What was proven, throughput and memory", columns, tuple(cells), tuple(notes))
+    return Panel("What was proven, throughput and memory", columns, tuple(cells), (note, *notes))
 
 
 def _shares(report: Report) -> Panel:

@@ -39,7 +39,7 @@ def seen(pictures: Sequence[Picture]) -> list[Section]:
     """Build the section of annotated frames; none without pictures."""
     if not pictures:
         return []
-    text = "Classes are tinted. An outline and a number in one colour are one track."
+    text = "Classes are tinted. Every object has a mask and a label in the colour of its track."
     return [Section("What it sees", (text,), pictures=tuple(pictures))]
 
 
