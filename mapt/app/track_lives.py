@@ -30,12 +30,15 @@ class Life:
         track: its id.
         label: the name of its class; "-" if the file does not say.
         frames: names of the sequence's frames.
-        states: of each frame, "seen", "lost" or "" where the track is not in the table.
+        begin: index of the frame of its birth.
+        states: of each frame from there to its end, "seen" or "lost", or "" where the track is not
+            in the table.
     """
 
     track: int
     label: str
     frames: tuple[str, ...]
+    begin: int
     states: tuple[str, ...]
 
     def count(self, state: str) -> int:
@@ -45,17 +48,17 @@ class Life:
     @property
     def first(self) -> str:
         """The name of the frame in which it was first seen."""
-        return self.frames[self.states.index("seen")]
+        return self.frames[self.begin + self.states.index("seen")]
 
     @property
     def last(self) -> str:
         """The name of the frame in which it was last seen."""
-        return self.frames[len(self.states) - 1 - self.states[::-1].index("seen")]
+        return self.frames[self.begin + len(self.states) - 1 - self.states[::-1].index("seen")]
 
     def spells(self) -> str:
         """Tell from which to which frame it was seen and lost, in words."""
         told = []
-        number = 0
+        number = self.begin
         for state, group in groupby(self.states):
             length = len(list(group))
             if state:
@@ -78,20 +81,25 @@ def read_lives(run: Path) -> list[Life]:
     path = run / "tracks.json"
     content = read_json(path, "run `mapt track ... --save json` first")
     try:
-        classes = [str(name) for name in content["classes"]]
-        names = tuple(str(frame["frame"]) for frame in content["frames"])
+        classes = [str(name) for name in content.get("classes", ())]
+        frames = list(content["frames"])
+        names = tuple(str(frame.get("frame", n)) for n, frame in enumerate(frames))
+        begins: dict[int, int] = {}
         states: dict[int, list[str]] = {}
         labels: dict[int, str] = {}
-        for number, frame in enumerate(content["frames"]):
+        for number, frame in enumerate(frames):
             for track in frame["tracks"]:
-                own = states.setdefault(int(track["id"]), [""] * len(names))
-                own[number] = "lost" if track.get("lost") else "seen"
+                identity = int(track["id"])
+                begin = begins.setdefault(identity, number)
+                own = states.setdefault(identity, [])
+                own += [""] * (number - begin - len(own))
+                own.append("lost" if track.get("lost") else "seen")
                 label = track.get("label")
-                labels[int(track["id"])] = "-" if label is None else classes[int(label)]
+                labels[identity] = "-" if label is None else classes[int(label)]
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError):
         raise InputError(f"{path}: lacks frames with tracks and classes; {ADVICE}") from None
     return [
-        Life(track, labels[track], names, tuple(own))
+        Life(track, labels[track], names, begins[track], tuple(own))
         for track, own in sorted(states.items())
         if "seen" in own
     ]
@@ -123,10 +131,11 @@ def draw_timeline(life: Life, marked: Collection[int], width: int) -> Image:
         (h, width, 3) uint8 RGB.
     """
     colours = {"seen": track_colour(life.track), "lost": LOST_COLOUR, "": (0, 0, 0)}
-    row = np.array([colours[state] for state in life.states], np.uint8)[None]
+    row = np.zeros((1, len(life.frames), 3), np.uint8)
+    row[0, life.begin : life.begin + len(life.states)] = [colours[s] for s in life.states]
     bar = np.asarray(cv2.resize(row, (width, BAR), interpolation=cv2.INTER_NEAREST), np.uint8)
     for index in marked:
-        x = min(width - 1, round((index + 0.5) * width / len(life.states)))
+        x = min(width - 1, round((index + 0.5) * width / len(life.frames)))
         bar[: BAR // 2, max(0, x - 1) : x + 1] = 255
     words = np.zeros((WORDS, width, 3), np.uint8)
     text = f"{life.label} {life.track}: {life.spells()}"
