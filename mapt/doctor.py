@@ -48,6 +48,9 @@ OTHER_EXTRAS = {  # of modules that no line of the report is about
     "jinja2": "cpu",
     "rerun": "rerun",
     "openvino": "openvino",
+    "rosbags": "rosbag",
+    "mcap": "mcap",
+    "mcap_ros2": "mcap",
 }
 
 

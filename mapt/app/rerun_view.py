@@ -10,7 +10,7 @@ from typing import Any
 from mapt.drawing.colours import track_colour
 from mapt.errors import InputError
 from mapt.io.atomic_files import atomic_file
-from mapt.io.frame_source import Frame
+from mapt.io.sources.frame import Frame
 from mapt.labels.class_sets import ClassSet
 from mapt.runtime import PanopticFrame
 

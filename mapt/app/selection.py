@@ -66,6 +66,8 @@ class Selector:
             if (classes is None or t.label in classes) and t.score >= self.selection.score
         )
         self._told |= {t.id for t in kept}
+        told = frozenset(self._told)
+        self._told &= {t.id for t in frame.tracks}  # others are decided about for the last time
         left_out = [t.id for t in frame.tracks if t not in kept]
         hidden = np.isin(frame.instance, left_out)
         void = hidden
@@ -78,5 +80,5 @@ class Selector:
             semantic=np.where(void, np.uint8(VOID), frame.semantic),
             instance=np.where(hidden, np.int32(0), frame.instance),
             tracks=kept,
-            decisions=tuple(d for d in frame.decisions if d.track in self._told),
+            decisions=tuple(d for d in frame.decisions if d.track in told),
         )

@@ -6,7 +6,6 @@ The history is a table of decisions, and a strip of crops with the reason under 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -18,7 +17,8 @@ from mapt.drawing.colours import track_colour
 from mapt.drawing.text import Image
 from mapt.errors import InputError
 from mapt.io.atomic_files import read_file, read_json
-from mapt.io.frame_source import Frame, open_sources
+from mapt.io.frame_source import open_sources
+from mapt.io.sources.frame import Frame
 from mapt.runtime.frame import Stage
 
 MOMENTS = 12  # crops in a strip at most
@@ -206,21 +206,16 @@ def draw_life(run: Path, track: int, moments: list[Moment], images: Path | None)
         raise InputError(
             f"{source}: no such file; run `mapt track ... --save video,json`, or give --images"
         )
-    wanted = {m.index for m in moments}
-    frames = {n: frame for n, frame in _pictures(source, run.name, max(wanted)) if n in wanted}
-    missing = sorted(wanted - set(frames))
+    # Frames of the run's own video are in the order of its indices; those of the source have names,
+    # of which a run with --stride or --start did not take all.
+    wanted = {m.index: m.frame if images else f"{m.index:06d}" for m in moments}
+    found = _pictures(source, run.name, set(wanted.values()))
+    missing = sorted(set(wanted.values()) - set(found))
     if missing:
         raise InputError(
             f"{source}: has no frame {missing[0]}; give the frames that were tracked with --images"
         )
-    # A video's frames are called by their numbers alone.
-    other = next((m for m in moments if source.is_dir() and frames[m.index].stem != m.frame), None)
-    if other:
-        name = frames[other.index].stem
-        raise InputError(
-            f"{source}: frame {other.index} is {name}, tracked was {other.frame}; give the frames"
-            " of the run"
-        )
+    frames = {index: found[name] for index, name in wanted.items()}
     for m in moments:
         side = max(frames[m.index].image.shape[:2])
         if not (-side <= min(m.box) and max(m.box) <= 2 * side):
@@ -235,14 +230,18 @@ def draw_life(run: Path, track: int, moments: list[Moment], images: Path | None)
     return strip(cells)
 
 
-def _pictures(source: Path, sequence: str, last: int) -> Iterator[tuple[int, Frame]]:
+def _pictures(source: Path, sequence: str, wanted: set[str]) -> dict[str, Frame]:
+    """The frames with these names, as far as they are there."""
     found = open_sources(source)
     if len(found) > 1:
         found = open_sources(source, sequences=[sequence])
-    for index, frame in enumerate(found[0]):
-        yield index, frame
-        if index == last:
-            return
+    frames = dict[str, Frame]()
+    for frame in found[0]:
+        if frame.stem in wanted:
+            frames[frame.stem] = frame
+            if len(frames) == len(wanted):
+                break
+    return frames
 
 
 def _crop(image: Image, box: tuple[float, float, float, float], track: int) -> Image:

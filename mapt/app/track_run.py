@@ -14,7 +14,7 @@ from mapt.app.selection import Selection
 from mapt.app.track_source import Tracked, class_set_of, track_source
 from mapt.app.viewers import viewers
 from mapt.io.atomic_files import atomic_file
-from mapt.io.frame_source import Source
+from mapt.io.sources.frame import Source
 from mapt.runtime import PanopticTracker
 from mapt.runtime.persistence.recording import Recorder
 

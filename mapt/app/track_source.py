@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
@@ -15,18 +15,21 @@ import numpy as np
 from mapt.app.outputs.kinds import Outputs, is_of_a_run, stays
 from mapt.app.outputs.output import Labelled, Sequence
 from mapt.app.selection import Selection, Selector
+from mapt.app.stopping import stopped_by_signals
 from mapt.app.viewers import Show
 from mapt.drawing.frames import FrameDrawing
 from mapt.drawing.text import Image
 from mapt.errors import InputError
 from mapt.io.atomic_folders import Ours, find_place, nothing, published
-from mapt.io.frame_source import Frame, Source, VideoSource
 from mapt.io.image_files import is_written_here
+from mapt.io.sources.frame import Frame, Source
+from mapt.io.sources.live import LiveSource, StreamCounts
 from mapt.labels.class_sets import ClassSet, find_class_set
 from mapt.runtime import BackendError, PanopticFrame, PanopticTracker
 from mapt.runtime.persistence.recording import Recorder, Replayer, ReplayMismatch
 
 EVERYTHING = Selection()
+LATEST = 100_000  # steps whose time is remembered, so that a stream's memory does not grow
 
 
 @dataclass
@@ -38,16 +41,18 @@ class Tracked:
         frames: how many.
         tracks: how many identities it got.
         alarms: in how many frames the monitor saw what; see `mapt.runtime.PanopticFrame`.
-        ms: milliseconds of every step.
+        ms: milliseconds of the latest steps.
         samples: some annotated frames with captions, evenly spread, for a contact sheet.
+        stream: what became of the frames of a live source; None for others.
     """
 
     name: str
     frames: int = 0
     tracks: int = 0
     alarms: Counter[str] = field(default_factory=Counter)
-    ms: list[float] = field(default_factory=list)
+    ms: deque[float] = field(default_factory=lambda: deque(maxlen=LATEST))
     samples: list[tuple[Image, str]] = field(default_factory=list)
+    stream: StreamCounts | None = None
 
     @property
     def median_ms(self) -> float:
@@ -95,17 +100,12 @@ def check_places(
                 " rename one"
             )
         names.add(source.name)
-        inputs = (
-            {source.path}
-            if isinstance(source, VideoSource)
-            else {path.parent for path in source.files}
-        )
         for place in _targets(out, source, kinds):
             target = place.folder
             lost = next(
                 (
                     p
-                    for p in (*inputs, *files)
+                    for p in (*source.inputs, *files)
                     if target.resolve() in (p.resolve(), *p.resolve().parents)
                 ),
                 None,
@@ -134,11 +134,7 @@ def _targets(out: Path, source: Source, kinds: Collection[str]) -> list[_Target]
     found = list[_Target]()
     if "step" in kinds:
         folder = out / "step" / source.name
-        frames = (
-            set()
-            if isinstance(source, VideoSource)
-            else {f"{path.stem}.png" for path in source.files}
-        )
+        frames = {f"{stem}.png" for stem in source.stems}
         found.append(
             _Target(folder, lambda name: name in frames or is_written_here(folder / name), nothing)
         )
@@ -172,6 +168,8 @@ def track_source(
         show: is given the sequence's name and each frame.
         selection: what is written, shown and counted; the tracker goes on with everything.
 
+    Ctrl-C and SIGTERM end a live source, and so does a bad frame of it. Its outputs are whole then.
+
     Raises:
         InputError: a bad frame, or more tracks than STEP has ids; nothing of the sequence is left
             behind. Also what `check_places` says.
@@ -184,33 +182,57 @@ def track_source(
     result = Tracked(source.name)
     seen = set[int]()
     wanted = _spread(len(source), samples)
+    live = source if isinstance(source, LiveSource) else None
     with ExitStack() as stack:
+        if live is not None:
+            stack.enter_context(stopped_by_signals(live))  # to the end: outputs are published in it
         folders = [
             stack.enter_context(published(t.folder, t.ours, t.keep))
             for t in _targets(out, source, kinds)
         ]
         labels = class_set_of(tracker)
-        sequence = Sequence(source.name, source.fps, labels, tracker.health().providers)
+        sequence = Sequence(
+            source.name,
+            source.fps,
+            labels,
+            tracker.health().providers,
+            lambda: live.counts if live is not None else None,
+        )
         outputs = Outputs(folders[0], folders[-1], kinds, sequence)
         stack.enter_context(closing(outputs))
         drawing = FrameDrawing()
         selector = Selector(selection)
         for frame in source:
-            found = selector.apply(renumbered(_step(tracker, source.name, frame), before))
-            labelled = Labelled(result.frames, frame, found, drawing)
-            outputs.write(labelled)
+            try:
+                everything = renumbered(_step(tracker, source.name, frame), before)
+                found = selector.apply(everything)
+                labelled = Labelled(result.frames, frame, found, drawing)
+                outputs.write(labelled)
+            except InputError as error:
+                if live is None or result.frames == 0:
+                    raise
+                live.end(str(error))  # what it gave so far cannot be had again
+                break
             if show:
                 show(source.name, labelled)
             if result.frames in wanted:
                 result.samples.append((labelled.picture, frame.stem))
-            seen |= {t.id for t in found.tracks}
+            new = {t.id for t in found.tracks} - seen
+            result.tracks += len(new)
+            seen = (seen | new) & {t.id for t in everything.tracks}  # others never come back
             result.frames += 1
             result.alarms.update(found.alarms)
             result.ms.append(found.timings_ms["frame"])
             if on_progress:
                 on_progress()
+        if result.frames == 0:
+            if live is not None:
+                raise KeyboardInterrupt  # stopped before its first frame
+            raise InputError(
+                f"{source.name}: has no frame in what was asked for; check --start and --end"
+            )
+        result.stream = live.counts if live is not None else None
         outputs.finish()
-    result.tracks = len(seen)
     return result
 
 

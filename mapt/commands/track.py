@@ -1,4 +1,4 @@
-"""`mapt track`: label a folder of frames, a video or a dataset."""
+"""`mapt track`: label videos, folders of frames, cameras, streams, bags and datasets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mapt.errors import InputError, printable, suggest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mapt.io.frame_source import Source
+    from mapt.io.sources.frame import Source
     from mapt.runtime import PanopticTracker
 
 
@@ -24,7 +24,12 @@ def register(app: typer.Typer, name: str) -> None:
 def track(  # noqa: PLR0917  (the command's options)
     context: typer.Context,
     source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="a folder of frames, a video, or a dataset")
+        list[str],
+        typer.Argument(
+            metavar="SOURCE",
+            help="videos, folders of frames, 'globs', a dataset, a camera's number, an address, a"
+            " ROS bag, MCAP, or - for standard input",
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -52,6 +57,25 @@ def track(  # noqa: PLR0917  (the command's options)
     fps: Annotated[
         float | None,
         typer.Option("--fps", min=0.001, help="frames per second, instead of what the source says"),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--start", help="begin here: seconds, or hh:mm:ss")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--end", help="end before here: seconds, or hh:mm:ss")
+    ] = None,
+    stride: Annotated[int, typer.Option("--stride", min=1, help="track every n-th frame")] = 1,
+    max_frames: Annotated[
+        int | None, typer.Option("--max-frames", min=1, help="of each source")
+    ] = None,
+    topic: Annotated[str | None, typer.Option("--topic", help="of a bag's images")] = None,
+    reconnect: Annotated[
+        float | None,
+        typer.Option(
+            "--reconnect",
+            min=0,
+            help="seconds until a lost stream is given up; 60, 0 or inf: at once or never",
+        ),
     ] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1)] = None,
     trust: Annotated[
@@ -95,8 +119,10 @@ def track(  # noqa: PLR0917  (the command's options)
     from mapt.app.track_run import Run, track_all
     from mapt.app.track_source import class_set_of
     from mapt.commands._shared.size import check_rate
-    from mapt.io.frame_source import open_sources
+    from mapt.commands._shared.track_summary import tell_results
     from mapt.io.run_folders import run_folder
+    from mapt.io.sources.choice import SourceOptions, open_named
+    from mapt.io.sources.frame_selection import selection_of
     from mapt.runtime.persistence.recording import Replayer, ReplayMismatch
 
     kinds = parse_kinds(save)
@@ -106,7 +132,17 @@ def track(  # noqa: PLR0917  (the command's options)
         raise InputError(
             f"--sequences {sequences}: names none; give names by comma, or leave it out"
         )
-    sources = open_sources(source, fps, names)
+    sources = open_named(
+        source,
+        SourceOptions(
+            fps=fps,
+            sequences=names,
+            topic=topic,
+            selection=selection_of(start, end, stride, max_frames),
+            patience=reconnect,
+            announce=lambda text: typer.echo(printable(text), err=True),
+        ),
+    )
     place = context.with_resource(run_folder(out, "track"))
     _check_outputs(place, sources, kinds, record, rerun)
     if replay:
@@ -136,19 +172,7 @@ def track(  # noqa: PLR0917  (the command's options)
         raise typer.Exit(1) from None
     if replay:
         typer.echo(f"replayed {printable(str(replay))}: every frame as recorded, bit for bit")
-    for r in results:
-        typer.echo(
-            f"{printable(r.name)}: {r.frames} frames, {r.tracks} tracks, {r.median_ms:.1f} ms a"
-            " frame (median)"
-        )
-        if r.alarms:
-            seen = ", ".join(f"{kind} in {count}" for kind, count in sorted(r.alarms.items()))
-            typer.echo(
-                f"{printable(r.name)}: alarms: {seen} of {r.frames} frames; tracks.json says which"
-            )
-    for assumed in dict.fromkeys(s.assumed for s in sources if s.assumed):
-        typer.echo(assumed)
-    typer.echo(f"outputs: {printable(str(place))}")
+    tell_results(results, sources, place)
 
 
 def _check_outputs(

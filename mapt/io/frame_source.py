@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import configparser
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mapt.errors import InputError
 from mapt.io.image_files import read_rgb
-from mapt.io.listing import IMAGES, by_frame, frame_key, list_files, list_folders
+from mapt.io.listing import IMAGES, by_frame, frame_key, list_files, list_folders, natural_order
+from mapt.io.sources.frame import Frame
+from mapt.io.sources.frame_selection import ALL_FRAMES, FrameSelection
 from mapt.io.video import VideoInfo, decode, probe
+from mapt.io.video_container import Remote
 
 FPS = 10.0  # of a folder that says nothing
 UNIX_TIME = {
@@ -22,19 +22,6 @@ UNIX_TIME = {
     16: 1_000,
     13: 1_000_000,
 }  # digits of a time since 1970 in ns, us, ms: how many ns its unit has
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One frame: its name for outputs, its time, and its pixels (H,W,3) uint8 RGB.
-
-    `file` is the name of its file, if it has one.
-    """
-
-    stem: str
-    stamp_ns: int
-    image: NDArray[np.uint8]
-    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,21 +33,34 @@ class FolderSource:
         files: the images.
         fps: frames per second of consecutive numbers.
         assumed: why `fps` is a guess; empty where it was given.
+        selection: which of the images are wanted.
     """
 
     name: str
     files: tuple[Path, ...]
     fps: float
     assumed: str = ""
+    selection: FrameSelection = ALL_FRAMES
+
+    @property
+    def inputs(self) -> frozenset[Path]:
+        """What outputs may not replace."""
+        return frozenset(path.parent for path in self.files)
+
+    @property
+    def stems(self) -> frozenset[str]:
+        """The names of the frames."""
+        return frozenset(path.stem for path in self.files)
 
     def __len__(self) -> int:
         """Return the number of frames."""
-        return len(self.files)
+        return sum(1 for _ in self.selection.apply(zip(self.stamps(), self.files, strict=True)))
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames; an unreadable or differently sized file is an InputError that names it."""
         shape: tuple[int, ...] | None = None
-        for path, stamp in zip(self.files, self.stamps(), strict=True):
+        timed = zip(self.stamps(), self.files, strict=True)
+        for _, stamp, path in self.selection.apply(timed):
             image = read_rgb(path)
             if shape is not None and image.shape != shape:
                 raise InputError(
@@ -89,16 +89,24 @@ class VideoSource:
 
     Attributes:
         name: of the sequence.
-        path: the file.
+        path: the file, here or on a server.
         info: what its container says.
         given_fps: frames per second in place of the container's times; None: those.
+        selection: which frames are wanted.
     """
 
     name: str
-    path: Path
+    path: Path | Remote
     info: VideoInfo
     given_fps: float | None = None
     assumed: str = ""
+    selection: FrameSelection = ALL_FRAMES
+    stems: frozenset[str] = frozenset()
+
+    @property
+    def inputs(self) -> frozenset[Path]:
+        """What outputs may not replace."""
+        return frozenset({self.path} if isinstance(self.path, Path) else ())
 
     @property
     def fps(self) -> float:
@@ -106,16 +114,16 @@ class VideoSource:
         return self.given_fps or self.info.fps
 
     def __len__(self) -> int:
-        """Return the number of frames that the container announces; 0 if it announces none."""
-        return self.info.frames
+        """Return the number of frames that the container announces; 0 where nobody knows."""
+        return self.info.frames if self.selection == ALL_FRAMES else 0
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames, named by their number."""
-        for index, (stamp, image) in enumerate(decode(self.path, self.info, self.given_fps)):
-            yield Frame(f"{index:06d}", stamp, image)
+        for number, stamp, image in decode(self.path, self.info, self.given_fps, self.selection):
+            yield Frame(f"{number:06d}", stamp, image)
 
 
-Source = FolderSource | VideoSource
+PathSource = FolderSource | VideoSource
 
 
 def frame_numbers(files: Sequence[Path]) -> list[int]:
@@ -142,7 +150,7 @@ def unix_time_unit(files: Sequence[Path]) -> int | None:
 
 def open_sources(
     path: Path, fps: float | None = None, sequences: list[str] | None = None
-) -> list[Source]:
+) -> list[PathSource]:
     """Open the sequences at `path`.
 
     Args:
@@ -172,13 +180,22 @@ def open_sources(
     if not path.is_dir():
         return [_open_video(path, fps)]
     folder = path / "img1" if (path / "img1").is_dir() else path
-    files = _images(folder)
+    files = _frames_of(folder, list_files(folder, *IMAGES))
     if not files:
         raise InputError(
             f"{path}: holds no {', '.join(IMAGES)} files; give a folder of frames, a video or a"
             " dataset"
         )
     return [_folder_source(folder, files, fps)]
+
+
+def open_images(folder: Path, images: Iterable[Path], fps: float | None = None) -> FolderSource:
+    """Open some images of a folder as a sequence.
+
+    Raises:
+        InputError: two are of one frame.
+    """
+    return _folder_source(folder, _frames_of(folder, images), fps)
 
 
 def _dataset(path: Path) -> dict[str, Path] | None:
@@ -194,9 +211,11 @@ def _dataset(path: Path) -> dict[str, Path] | None:
 
 def _choose(
     path: Path, found: dict[str, Path], fps: float | None, sequences: list[str] | None
-) -> list[Source]:
+) -> list[PathSource]:
     folders = {
-        name: (folder, files) for name, folder in found.items() if (files := _images(folder))
+        name: (folder, files)
+        for name, folder in found.items()
+        if (files := _frames_of(folder, list_files(folder, *IMAGES)))
     }
     if not folders:
         raise InputError(f"{path}: holds no sequence with images; check the dataset's path")
@@ -244,8 +263,9 @@ def _stated_rate(path: Path) -> float | None:
     return rate
 
 
-def _images(folder: Path) -> tuple[Path, ...]:
-    found = list_files(folder, *IMAGES)
+def _frames_of(folder: Path, images: Iterable[Path]) -> tuple[Path, ...]:
+    """Images of a folder in the order of their frames."""
+    found = sorted(images, key=natural_order)
     for stem, times in Counter(p.stem for p in found).items():
         if times > 1:  # their outputs would have one name
             raise InputError(f"{folder}: has frame {stem} in {times} formats; remove all but one")

@@ -80,17 +80,26 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
         InputError: missing, truncated, not an image, or of 16 bits a channel. Damage inside a JPEG
             of full length shows in the picture alone.
     """
-    data = read_file(path)
+    return decode_rgb(read_file(path), str(path))
+
+
+def decode_rgb(data: bytes, where: str) -> NDArray[np.uint8]:
+    """An image file's bytes as (H,W,3) uint8 RGB; see `read_rgb`.
+
+    Args:
+        data: of a PNG or JPEG.
+        where: what messages call it.
+    """
     whole = is_whole_png(data) if data[:8] == PNG else is_whole_jpeg(data)
     if whole and data[:8] == PNG and data[PNG_DEPTH] == 16:
         # OpenCV would keep the high byte: a picture of 12 bits in 16 would come out black.
         raise InputError(
-            f"{path}: has 16 bits a channel, frames have 8; convert it with one scale for all"
+            f"{where}: has 16 bits a channel, frames have 8; convert it with one scale for all"
             " frames"
         )
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if whole else None
     if image is None:
-        raise InputError(f"{path}: is truncated or not a readable image; copy it again")
+        raise InputError(f"{where}: is truncated or not a readable image; copy it again")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
-from mapt.regular_files import open_regular
+from mapt.io.sources.frame_selection import ALL_FRAMES, FrameSelection
+from mapt.io.video_container import Remote, opened
 
 INDEXED = "mov,mp4"  # the containers whose index counts the frames
 MISCOUNTED = 3  # frames by which such a count may be wrong
@@ -48,13 +48,13 @@ class VideoInfo:
     clock: bool
 
 
-def probe(path: Path) -> VideoInfo:
+def probe(path: Path | Remote) -> VideoInfo:
     """Look at a video file.
 
     Raises:
         InputError: no regular file, no video, or PyAV is not installed.
     """
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         from av.format import Flags
 
         rate = float(stream.average_rate or stream.guessed_rate or 0) or 25.0
@@ -65,8 +65,13 @@ def probe(path: Path) -> VideoInfo:
         return VideoInfo(rate, frames, indexed, seconds, clock)
 
 
-def decode(path: Path, info: VideoInfo, fps: float | None = None) -> Iterator[tuple[int, Image]]:
-    """Yield every frame as (time in ns from the first, (H,W,3) uint8 RGB).
+def decode(
+    path: Path | Remote,
+    info: VideoInfo,
+    fps: float | None = None,
+    selection: FrameSelection = ALL_FRAMES,
+) -> Iterator[tuple[int, int, Image]]:
+    """Yield the frames as (number, time in ns from the first, (H,W,3) uint8 RGB).
 
     Frames are rotated and mirrored as they are to be displayed.
 
@@ -74,17 +79,26 @@ def decode(path: Path, info: VideoInfo, fps: float | None = None) -> Iterator[tu
         path: the file.
         info: what `probe` said of it.
         fps: frames per second in place of the container's times.
+        selection: which frames are wanted; nothing is decoded after the last of them.
 
     Raises:
         InputError: not whole: it ends before its container says, or a decoder noticed that a part
             is damaged. Damage that a codec cannot notice shows in the picture alone.
     """
+    for number, stamp, frame in selection.apply(_timed_frames(path, info, fps)):
+        yield number, stamp, upright(frame)
+
+
+def _timed_frames(
+    path: Path | Remote, info: VideoInfo, fps: float | None
+) -> Iterator[tuple[int, Any]]:
+    """Every frame as (time in ns from the first, PyAV's frame)."""
     count = 0  # frames so far, and the time of the last one
     last = -1
     begin = Fraction(0)  # container's times: first, last, how long it is shown
     end = Fraction(0)
     shown = Fraction(0)
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         # Frames are decoded one by one: decoding several at once would lose those before a damaged
         # one.
         stream.thread_type = "SLICE"
@@ -93,7 +107,7 @@ def decode(path: Path, info: VideoInfo, fps: float | None = None) -> Iterator[tu
         }  # else it paints over what is damaged
         try:
             for frame in _frames(container, stream):
-                time = _time(frame)
+                time = frame_time(frame)
                 if time is not None:
                     end = time
                     shown = (frame.duration or 0) * Fraction(frame.time_base)
@@ -112,7 +126,7 @@ def decode(path: Path, info: VideoInfo, fps: float | None = None) -> Iterator[tu
                         f"{path}: the time of frame {count} is not after that of the frame before;"
                         " give --fps to count frames instead"
                     )
-                yield stamp, _upright(frame)
+                yield stamp, frame
                 count += 1
                 last = stamp
         except _damage() as error:
@@ -150,8 +164,8 @@ def _has_hole(packet: bytes, lengths: int) -> bool:
     return False
 
 
-def _time(frame: Any) -> Fraction | None:
-    """A frame's time in seconds by its container; None where it does not say."""
+def frame_time(frame: Any) -> Fraction | None:
+    """Return a frame's time in seconds by its container; None where it does not say."""
     stamp = frame.pts if frame.pts is not None else frame.dts
     return (
         None
@@ -160,13 +174,17 @@ def _time(frame: Any) -> Fraction | None:
     )
 
 
-def _upright(frame: Any) -> Image:
+def upright(frame: Any) -> Image:
     """Return the frame as its display matrix shows it.
 
     The frame is rotated by quarter turns, and mirrored where the matrix mirrors.
     """
+    from av.sidedata.sidedata import SideDataContainer
+
     image: Image = frame.to_ndarray(format="rgb24")
-    for data in frame.side_data:
+    # frame.side_data would tie the frame to itself, and keep its pixels and the two threads of its
+    # conversion until the garbage collector comes by.
+    for data in SideDataContainer(frame):  # type: ignore[call-arg]
         if data.type.name != "DISPLAYMATRIX":
             continue
         a, b, _, c, d, *_ = struct.unpack("<9i", bytes(data))
@@ -178,7 +196,9 @@ def _upright(frame: Any) -> Image:
     return np.ascontiguousarray(image)
 
 
-def _check_whole(path: Path, info: VideoInfo, count: int, end: float, shown: float) -> None:
+def _check_whole(
+    path: Path | Remote, info: VideoInfo, count: int, end: float, shown: float
+) -> None:
     """Refuse a video that ended before its container says.
 
     `end`: seconds from its first frame to its last, which is `shown` for so long.
@@ -225,37 +245,3 @@ def _seconds(container: Any, stream: Any) -> float | None:
     if container.duration is not None and len(container.streams) == 1:
         return float(container.duration) / 1e6
     return None
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """The container and its first video stream."""
-    try:
-        import av
-    except ImportError:
-        raise InputError(f"{path}: videos need PyAV; pip install 'mapt[video]'") from None
-    av.logging.set_level(av.logging.PANIC)  # what it has to say comes as an exception
-    try:
-        file = open_regular(path)  # FFmpeg takes no name that is not UTF-8
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    with file:
-        try:
-            container = av.open(file)
-        except av.error.FFmpegError as error:
-            raise InputError(f"{path}: {_not_a_video(file, error)}") from None
-        with container:
-            if not container.streams.video:
-                raise InputError(f"{path}: has no video in it; give a video, or a folder of frames")
-            yield container, container.streams.video[0]
-
-
-def _not_a_video(file: BinaryIO, error: Exception) -> str:
-    file.seek(0)
-    head = file.read(12)
-    if head[4:8] == b"ftyp":  # its index comes last, and is not there
-        return "has no index (moov): its recording or copy did not end; copy it again, or repair it"
-    return (
-        f"is no video that can be read ({getattr(error, 'strerror', None) or error}); convert it to"
-        " H.264 in MP4"
-    )

@@ -13,7 +13,7 @@ import pytest
 
 from mapt.app.rerun_view import RerunView, rerun_view
 from mapt.errors import InputError
-from mapt.io.frame_source import Frame
+from mapt.io.sources.frame import Frame
 from mapt.labels.class_sets import KITTI_STEP
 from mapt.runtime import PanopticFrame, Track
 

@@ -12,7 +12,7 @@ from mapt.app.outputs.output import Labelled, Sequence
 from mapt.app.track_source import renumbered
 from mapt.drawing.frames import FrameDrawing
 from mapt.errors import InputError
-from mapt.io.frame_source import Frame
+from mapt.io.sources.frame import Frame
 from mapt.labels.class_sets import KITTI_STEP
 from mapt.labels.step_png import read_step
 from mapt.runtime import Decision, PanopticFrame, Track

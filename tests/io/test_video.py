@@ -1,5 +1,6 @@
 """Videos: their own times, how they are to be shown, and what is not whole."""
 
+import gc
 import io
 import os
 import re
@@ -154,6 +155,20 @@ def test_the_display_matrix_is_followed(  # type: ignore[no-untyped-def]
         next(iter(open_sources(tmp_path / name)[0])).image for name in ("plain.mp4", "turned.mp4")
     ]
     np.testing.assert_array_equal(images[1], turn(images[0]))
+
+
+def test_a_frame_is_released_as_soon_as_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "drive.mp4").write_bytes(encode([100 * n for n in range(12)]))
+    gc.collect()
+    gc.disable()  # reference counts alone have to do it
+    try:
+        held = [
+            sum(type(each) is av.VideoFrame for each in gc.get_objects())
+            for _ in open_sources(tmp_path / "drive.mp4")[0]
+        ]
+    finally:
+        gc.enable()
+    assert held[11] == held[2]
 
 
 def test_a_name_that_is_not_utf8_and_what_is_no_file(tmp_path: Path) -> None:

@@ -425,8 +425,8 @@ def test_deep_json_is_no_json(mapt: Run, tmp_path: Path, frames: Path) -> None:
     told(mapt("explain", run, "--track", 1, "--images", frames), "decisions.jsonl:1")
 
 
-def test_an_index_beyond_every_frame(mapt: Run, tmp_path: Path, frames: Path) -> None:
-    run = life(tmp_path, {**ROW, "index": 10**9})
+def test_a_frame_that_no_image_is_called(mapt: Run, tmp_path: Path, frames: Path) -> None:
+    run = life(tmp_path, {**ROW, "frame": "1000000000"})
     told(mapt("explain", run, "--track", 1, "--images", frames), "has no frame 1000000000")
 
 

@@ -41,14 +41,16 @@ class VideoOutput:
         self.path = folder / "video.mp4"
         self.fps = sequence.fps
         self.writer: VideoWriter | None = None
+        self.begin_ns = 0
 
     def write(self, labelled: Labelled) -> None:
-        """Add the annotated frame."""
+        """Add the annotated frame; the video begins with the first one."""
         picture = labelled.picture
         if self.writer is None:
+            self.begin_ns = labelled.labels.stamp_ns
             size = (picture.shape[1], picture.shape[0])
             self.writer = VideoWriter(self.path, size, self.fps)
-        self.writer.write(labelled.labels.stamp_ns, picture)
+        self.writer.write(labelled.labels.stamp_ns - self.begin_ns, picture)
 
     def finish(self) -> None:
         """Finish the video."""

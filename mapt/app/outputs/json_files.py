@@ -5,116 +5,97 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from mapt.app.outputs.output import Labelled, Sequence
-from mapt.labels.class_sets import ClassSet
+from mapt.app.outputs.output import Labelled, Sequence, TextOutput
+from mapt.io.growing_json import GrowingJson
 from mapt.labels.rle import encode_mask
-from mapt.runtime import PanopticFrame
 
 
 class JsonOutput:
     """`tracks.json` and `decisions.jsonl`."""
 
     def __init__(self, folder: Path, sequence: Sequence) -> None:
-        self.folder = folder
         self.sequence = sequence
-        self.frames: list[dict[str, Any]] = []
-        self.decisions: list[str] = []
+        self.tracks = GrowingJson(folder / "tracks.json", "frames")
+        self.decisions = TextOutput(folder / "decisions.jsonl")
 
     def write(self, labelled: Labelled) -> None:
         """Add the frame's tracks and decisions."""
         labels = labelled.labels
         stem = labelled.frame.stem
-        self.frames.append(
-            {
-                "frame": stem,
-                "stamp_ns": labels.stamp_ns,
-                "alarms": list(labels.alarms),
-                "tracks": [asdict(t) for t in labels.tracks],
-            }
-        )
-        for decision in labels.decisions:
-            row = {"frame": stem, "index": labelled.index, **asdict(decision)}
-            self.decisions.append(json.dumps(row))
+        row = {
+            "frame": stem,
+            "stamp_ns": labels.stamp_ns,
+            "alarms": list(labels.alarms),
+            "tracks": [asdict(t) for t in labels.tracks],
+        }
+        self.tracks.append("frames", row)
+        start = {"frame": stem, "index": labelled.index}
+        self.decisions.add(json.dumps(start | asdict(decision)) for decision in labels.decisions)
 
     def finish(self) -> None:
-        """Write both files."""
-        content = {
+        """Complete both files."""
+        before = {
             "classes": list(self.sequence.labels.classes),
             "providers": dict(self.sequence.providers),
-            "frames": self.frames,
         }
-        (self.folder / "tracks.json").write_text(json.dumps(content) + "\n")
-        text = "".join(line + "\n" for line in self.decisions)
-        (self.folder / "decisions.jsonl").write_text(text)
+        stream = self.sequence.stream()
+        self.tracks.finish(before, {} if stream is None else {"stream": asdict(stream)})
+        self.decisions.finish()
 
     def abort(self) -> None:
-        """Leave everything: nothing is open."""
+        """Close both files as they are."""
+        self.tracks.close()
+        self.decisions.abort()
 
 
 class CocoOutput:
-    """`coco.json`: images, annotations with run lengths and track ids, and categories."""
+    """`coco.json`: images, annotations with run lengths and track ids, and categories.
+
+    An annotation is a visible track in one frame. Category ids are train ids.
+    """
 
     def __init__(self, folder: Path, sequence: Sequence) -> None:
-        self.path = folder / "coco.json"
-        self.results = CocoResults(sequence.labels)
+        self.labels = sequence.labels
+        self._file = GrowingJson(folder / "coco.json", "images", "annotations")
+        self._images = 0
+        self._annotations = 0
 
     def write(self, labelled: Labelled) -> None:
         """Add the frame's annotations."""
-        frame = labelled.frame
-        self.results.add(frame.file or f"{frame.stem}.png", labelled.labels)
-
-    def finish(self) -> None:
-        """Write the file."""
-        self.path.write_text(json.dumps(self.results.content()) + "\n")
-
-    def abort(self) -> None:
-        """Leave everything: nothing is open."""
-
-
-class CocoResults:
-    """Collects frames as COCO's images, annotations and categories.
-
-    An annotation is a visible track in one frame.
-
-    Args:
-        labels: classes; category ids are train ids.
-    """
-
-    def __init__(self, labels: ClassSet) -> None:
-        self.labels = labels
-        self.images: list[dict[str, Any]] = []
-        self.annotations: list[dict[str, Any]] = []
-
-    def add(self, name: str, frame: PanopticFrame) -> None:
-        """Add the next frame under the name of its file."""
+        frame = labelled.labels
         height, width = frame.instance.shape
-        image = len(self.images) + 1
-        self.images.append({"id": image, "file_name": name, "height": height, "width": width})
+        name = labelled.frame.file or f"{labelled.frame.stem}.png"
+        self._images += 1
+        image = {"id": self._images, "file_name": name, "height": height, "width": width}
+        self._file.append("images", image)
         for track in frame.tracks:
             mask = frame.instance == track.id
             if track.lost or not mask.any():
                 continue
             x1, y1, x2, y2 = track.box
-            self.annotations.append(
-                {
-                    "id": len(self.annotations) + 1,
-                    "image_id": image,
-                    "category_id": track.label,
-                    "track_id": track.id,
-                    "segmentation": {"size": [height, width], "counts": encode_mask(mask).decode()},
-                    "area": int(mask.sum()),
-                    "bbox": [x1, y1, x2 - x1, y2 - y1],
-                    "score": track.score,
-                    "iscrowd": 0,
-                }
-            )
+            self._annotations += 1
+            annotation = {
+                "id": self._annotations,
+                "image_id": self._images,
+                "category_id": track.label,
+                "track_id": track.id,
+                "segmentation": {"size": [height, width], "counts": encode_mask(mask).decode()},
+                "area": int(mask.sum()),
+                "bbox": [x1, y1, x2 - x1, y2 - y1],
+                "score": track.score,
+                "iscrowd": 0,
+            }
+            self._file.append("annotations", annotation)
 
-    def content(self) -> dict[str, Any]:
-        """Return the content of the JSON file."""
+    def finish(self) -> None:
+        """Write the file."""
         categories = [
             {"id": i, "name": name, "isthing": int(i in self.labels.things)}
             for i, name in enumerate(self.labels.classes)
         ]
-        return {"images": self.images, "annotations": self.annotations, "categories": categories}
+        self._file.finish({}, {"categories": categories})
+
+    def abort(self) -> None:
+        """Throw the annotations away."""
+        self._file.close()

@@ -31,23 +31,25 @@ class Kind:
         open: makes the output in a folder.
         files: what it writes there, in a sequence's folder.
         check: refuses to begin where a package is missing, or the network's classes do not fit.
+        may_refuse: its format cannot hold every frame, so it is asked before others write one.
         ours: tells whether a file of another name, relative to the folder, is one of its own.
     """
 
     open: Callable[[Path, Sequence], Output]
     files: tuple[str, ...] = ()
     check: Callable[[ClassSet], None] = lambda _: None
+    may_refuse: bool = False
     ours: Callable[[Path, str], bool] = lambda _folder, _name: False
 
 
 KINDS = {
-    "step": Kind(StepOutput),  # in a folder of its own
+    "step": Kind(StepOutput, may_refuse=True),  # in a folder of its own
     "video": Kind(VideoOutput, ("video.mp4",)),
     "json": Kind(JsonOutput, ("tracks.json", "decisions.jsonl")),
     "coco": Kind(CocoOutput, ("coco.json",)),
     "mot": Kind(MotOutput, ("mot.txt",)),
-    "mots": Kind(MotsOutput, ("mots.txt",), check=check_mots_classes),
-    "yolo": Kind(YoloOutput, ours=is_yolo_file),
+    "mots": Kind(MotsOutput, ("mots.txt",), check=check_mots_classes, may_refuse=True),
+    "yolo": Kind(YoloOutput, may_refuse=True, ours=is_yolo_file),
     "csv": Kind(CsvOutput, ("tracks.csv",)),
     "parquet": Kind(ParquetOutput, ("tracks.parquet",), check=lambda _: check_pyarrow()),
     "mcap": Kind(McapOutput, ("tracks.mcap",), check=lambda _: check_mcap()),
@@ -105,7 +107,7 @@ class Outputs:
     def __init__(self, step: Path, run: Path, kinds: Collection[str], sequence: Sequence) -> None:
         self._outputs = list[Output]()
         try:
-            for kind in kinds:
+            for kind in sorted(kinds, key=lambda kind: not KINDS[kind].may_refuse):
                 folder = step if kind == "step" else run
                 self._outputs.append(KINDS[kind].open(folder, sequence))
         except BaseException:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Protocol
 
 from mapt.drawing.frames import FrameDrawing
 from mapt.drawing.text import Image
-from mapt.io.frame_source import Frame
+from mapt.io.sources.frame import Frame
+from mapt.io.sources.live import StreamCounts
 from mapt.labels.class_sets import ClassSet
 from mapt.runtime import PanopticFrame
 
@@ -24,12 +26,14 @@ class Sequence:
         fps: nominal frames per second.
         labels: names and things of the classes.
         providers: what runs each subgraph.
+        stream: tells at the end what became of the frames of a live source; None for others.
     """
 
     name: str
     fps: float
     labels: ClassSet
     providers: Mapping[str, str]
+    stream: Callable[[], StreamCounts | None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Output(Protocol):
 
 
 class TextOutput:
-    """Collects lines and writes them as one text at the end.
+    """Writes lines as they come.
 
     Args:
         path: the file.
@@ -77,12 +81,18 @@ class TextOutput:
     """
 
     def __init__(self, path: Path, head: str = "") -> None:
-        self.path = path
-        self.lines = [head] if head else []
+        self._file = path.open("w", encoding="utf-8")
+        self.add([head] if head else [])
+
+    def add(self, lines: Iterable[str]) -> None:
+        """Add lines."""
+        self._file.writelines(f"{line}\n" for line in lines)
 
     def finish(self) -> None:
-        """Write the text."""
-        self.path.write_text("".join(f"{line}\n" for line in self.lines))
+        """Complete the text."""
+        self._file.close()
 
     def abort(self) -> None:
-        """Leave everything: nothing is open."""
+        """Close the file as it is."""
+        with suppress(OSError):  # it is thrown away
+            self._file.close()

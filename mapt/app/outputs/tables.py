@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,63 +12,81 @@ from mapt.errors import InputError
 from mapt.runtime.conversions import COLUMNS, rows
 
 HEAD = {"sequence": "str", "frame": "str", "index": "int64", **COLUMNS}
+GROUP = 50_000  # rows of a Parquet file that are written together
 MISSING_PYARROW = "--save parquet needs pyarrow; pip install 'mapt[parquet]'"
 
 
-class TableOutput:
-    """Collects the rows.
-
-    Args:
-        sequence: its name is the first column.
-    """
-
-    def __init__(self, sequence: Sequence) -> None:
-        self.name = sequence.name
-        self.rows: list[tuple[int | float | str, ...]] = []
-
-    def write(self, labelled: Labelled) -> None:
-        """Add the frame's rows."""
-        start = (self.name, labelled.frame.stem, labelled.index)
-        self.rows += [(*start, *row) for row in rows(labelled.labels)]
-
-    def abort(self) -> None:
-        """Leave everything: nothing is open."""
+Row = tuple[int | float | str, ...]
 
 
-class CsvOutput(TableOutput):
+def _rows(name: str, labelled: Labelled) -> list[Row]:
+    """The rows of a frame of the sequence `name`."""
+    start = (name, labelled.frame.stem, labelled.index)
+    return [(*start, *row) for row in rows(labelled.labels)]
+
+
+class CsvOutput:
     """`tracks.csv`, with the names of the columns in its first line."""
 
     def __init__(self, folder: Path, sequence: Sequence) -> None:
-        super().__init__(sequence)
-        self.path = folder / "tracks.csv"
+        self.name = sequence.name
+        self._file = (folder / "tracks.csv").open("w", newline="", encoding="utf-8")
+        self._writer = csv.writer(self._file, lineterminator="\n")
+        self._writer.writerow(HEAD)
+
+    def write(self, labelled: Labelled) -> None:
+        """Write the frame's rows."""
+        self._writer.writerows(_rows(self.name, labelled))
 
     def finish(self) -> None:
-        """Write the file."""
-        with self.path.open("w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(HEAD)
-            writer.writerows(self.rows)
+        """Complete the file."""
+        self._file.close()
+
+    def abort(self) -> None:
+        """Close the file as it is."""
+        with suppress(OSError):  # it is thrown away
+            self._file.close()
 
 
-class ParquetOutput(TableOutput):
+class ParquetOutput:
     """`tracks.parquet`, the same table with typed columns."""
 
     def __init__(self, folder: Path, sequence: Sequence) -> None:
-        super().__init__(sequence)
-        self.path = folder / "tracks.parquet"
-
-    def finish(self) -> None:
-        """Write the file."""
         import pyarrow
         from pyarrow import parquet
 
         kinds = {"str": pyarrow.string(), "int64": pyarrow.int64(), "int32": pyarrow.int32()}
         kinds["float32"] = pyarrow.float32()
-        columns: dict[str, Any] = {
-            name: pyarrow.array([row[i] for row in self.rows], kinds[kind])
-            for i, (name, kind) in enumerate(HEAD.items())
-        }
-        parquet.write_table(pyarrow.table(columns), self.path)
+        self.name = sequence.name
+        self._schema = pyarrow.schema([(name, kinds[kind]) for name, kind in HEAD.items()])
+        self._writer: Any = parquet.ParquetWriter(folder / "tracks.parquet", self._schema)
+        self._waiting: list[Row] = []
+
+    def write(self, labelled: Labelled) -> None:
+        """Add the frame's rows."""
+        self._waiting += _rows(self.name, labelled)
+        if len(self._waiting) >= GROUP:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        import pyarrow
+
+        columns = [
+            pyarrow.array([row[i] for row in self._waiting], field.type)
+            for i, field in enumerate(self._schema)
+        ]
+        self._writer.write_table(pyarrow.Table.from_arrays(columns, schema=self._schema))
+        self._waiting.clear()
+
+    def finish(self) -> None:
+        """Complete the file."""
+        self._write_group()
+        self._writer.close()
+
+    def abort(self) -> None:
+        """Close the file as it is."""
+        with suppress(OSError):  # it is thrown away
+            self._writer.close()
 
 
 def check_pyarrow() -> None:

@@ -26,7 +26,7 @@ class MotOutput(TextOutput):
 
     def write(self, labelled: Labelled) -> None:
         """Add a line for each visible track."""
-        self.lines += mot_lines(labelled.index, labelled.labels)
+        self.add(mot_lines(labelled.index, labelled.labels))
 
 
 class MotsOutput(TextOutput):
@@ -43,7 +43,7 @@ class MotsOutput(TextOutput):
         stem = labelled.frame.stem
         numbered = stem.isdecimal() and len(stem) <= DIGITS
         number = int(stem) if numbered else labelled.index
-        self.lines += mots_lines(number, labelled.labels)
+        self.add(mots_lines(number, labelled.labels))
 
 
 class YoloOutput:

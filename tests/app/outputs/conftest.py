@@ -8,7 +8,7 @@ import pytest
 
 from mapt.app.outputs.output import Labelled, Sequence
 from mapt.drawing.frames import FrameDrawing
-from mapt.io.frame_source import Frame
+from mapt.io.sources.frame import Frame
 from mapt.labels.class_sets import KITTI_STEP
 from mapt.runtime import PanopticFrame, Track
 

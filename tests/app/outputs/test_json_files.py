@@ -1,19 +1,27 @@
 """COCO's format, read back with its own tools."""
 
+import json
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 from pycocotools import mask as coco
 
-from mapt.app.outputs.json_files import CocoResults
-from mapt.labels.class_sets import KITTI_STEP
+from mapt.app.outputs.json_files import CocoOutput
+from mapt.app.outputs.output import Labelled, Sequence
 from mapt.runtime import PanopticFrame
 
 
-def test_coco_masks_decode_to_the_frame(frame: PanopticFrame) -> None:
-    results = CocoResults(KITTI_STEP)
-    results.add("000000", frame)
-    results.add("000001", frame)
-    content = results.content()
-    assert [i["file_name"] for i in content["images"]] == ["000000", "000001"]
+def test_coco_masks_decode_to_the_frame(
+    frame: PanopticFrame, folder: Path, sequence: Sequence, labelled: Callable[[int], Labelled]
+) -> None:
+    output = CocoOutput(folder, sequence)
+    for index in (0, 1):
+        output.write(labelled(index))
+    output.finish()
+    output.abort()
+    content = json.loads((folder / "coco.json").read_text())
+    assert [i["file_name"] for i in content["images"]] == ["000100.png", "000101.png"]
     assert [a["id"] for a in content["annotations"]] == [1, 2, 3, 4]
     assert [(a["image_id"], a["track_id"]) for a in content["annotations"]] == [
         (1, 3),
