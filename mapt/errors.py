@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+LIKE = 0.7  # of a name must be the same, so that gpu is not taken for cpu
+
 
 class InputError(Exception):
     """Bad input from outside: a file, a configuration, an argument.
@@ -23,7 +25,8 @@ def nearest(value: str, known: Iterable[str]) -> str | None:
     import difflib
 
     spelled = {name.lower().replace("_", "-"): name for name in known}
-    near = difflib.get_close_matches(value.lower().replace("_", "-"), spelled, 1)
+    asked = value.lower().replace("_", "-")
+    near = difflib.get_close_matches(asked, spelled, 1, LIKE)
     return spelled[near[0]] if near else None
 
 

@@ -78,6 +78,7 @@ def test_a_mistyped_name_is_answered_with_the_nearest(
 
 def test_a_name_unlike_all_others_is_answered_with_all_of_them() -> None:
     assert suggest("zzz", ("ort", "tensorrt")) == "choose one of ort, tensorrt"
+    assert suggest("gpu", ("cpu", "cuda")) == "choose one of cpu, cuda"
 
 
 @pytest.mark.parametrize(
