@@ -1,4 +1,4 @@
-"""C++ compilers for setup.py: which are new enough, and what one says that refuses a source."""
+"""Finds C++ compilers for setup.py that are new enough, and reads their error messages."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ ERROR = re.compile(
     r"(^|: )((fatal|catastrophic|internal compiler) )?error( #?[\w-]+)?:"
     r"|^nvcc fatal|: undefined reference to |: cannot find "
 )
-# What makes a fault of a library harder to use, the best of each group first; compilers take what
-# they know.
+# Options that make a fault in a library harder to exploit. Each group begins with the best one, and
+# a compiler gets the first that it knows.
 COMPILE = (
     (("-fstack-protector-strong",),),
     (("-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"), ("-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2")),
     (("-fcf-protection=full",), ("-mbranch-protection=standard",)),  # x86-64, aarch64
 )
 LINK = ((("-Wl,-z,relro,-z,now",),), (("-Wl,-z,noexecstack",),))
-LONGEST = 300  # characters of a message: templates have names without end
+LONGEST = 300  # characters of a message, because names of templates can be very long
 
 
 class BuildError(RuntimeError):
@@ -75,7 +75,7 @@ def hardening(compiler: str) -> tuple[list[str], list[str]]:
 
 
 def _first_taken(compiler: str, group: Sequence[tuple[str, ...]], kind: str) -> tuple[str, ...]:
-    """The first options of a group that a small program is made with."""
+    """Return the first options of a group with which a small program builds."""
     with tempfile.TemporaryDirectory() as folder:
         source = os.path.join(folder, "any.cpp")
         with open(source, "w", encoding="ascii") as file:

@@ -1,4 +1,4 @@
-"""CUDA's compiler for setup.py: where it is, for which GPUs, and the kernels' objects."""
+"""Finds CUDA's compiler for setup.py, chooses the GPUs, and compiles the kernels."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def find_tensorrt() -> Path:
 
 
 def gpus_here() -> tuple[str, ...]:
-    """Compute capabilities of this machine's GPUs, "86" for 8.6; none without NVIDIA's driver."""
+    """Return the compute capabilities of this machine's GPUs, such as "86" for 8.6."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return ()
@@ -85,19 +85,19 @@ def gpus_here() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Compiler:
-    """A toolkit and the architectures that kernels are compiled for, "86" for 8.6."""
+    """A toolkit, and the architectures for which it compiles kernels, such as "86" for 8.6."""
 
     toolkit: Path
     architectures: tuple[str, ...]
 
     @property
     def targets(self) -> str:
-        """The architectures in CUDA's words."""
+        """The architectures as CUDA names them."""
         return ", ".join(f"sm_{a}" for a in self.architectures)
 
     @property
     def release(self) -> str:
-        """The toolkit's version, "13.0"."""
+        """The toolkit's version, such as "13.0"."""
         said = subprocess.run(
             [self.toolkit / "bin/nvcc", "--version"], capture_output=True, text=True, check=True
         ).stdout

@@ -14,25 +14,28 @@ HEADERS = (".h", ".cuh", ".inc")
 
 
 def headers() -> list[Path]:
-    """Every header, whichever library reads it."""
+    """List every header of all libraries."""
     return sorted(path for path in CSRC.rglob("*") if path.suffix in HEADERS)
 
 
 def cpu_kernels() -> list[Path]:
-    """The CPU's kernels, which every library is linked with."""
+    """List the sources of the CPU's kernels, which every library contains."""
     return sorted(CSRC.glob("cpu/*.cpp"))
 
 
 def cuda_kernels() -> list[Path]:
-    """The CUDA kernels; nvcc compiles them, or a C++ compiler with grids as loops (shim)."""
+    """List the sources of the CUDA kernels.
+
+    nvcc compiles them, or a C++ compiler that runs grids as loops (csrc/shim).
+    """
     return sorted(CSRC.glob("operators/*/cuda*.cu"))
 
 
 def bindings(framework: str) -> list[Path]:
-    """What binds each operator to a framework: `torch`, `onnxruntime` or `tensorrt`."""
+    """List the sources that bind operators to a framework: torch, onnxruntime or tensorrt."""
     return sorted(CSRC.glob(f"operators/*/{framework}.cpp"))
 
 
 def library(framework: str) -> list[Path]:
-    """A framework's library: the bindings, and what they share."""
+    """List the sources of a framework's library: the bindings, and their shared parts."""
     return [*sorted(CSRC.glob(f"{framework}/*.cpp")), *bindings(framework)]

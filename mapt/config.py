@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from mapt.contract import Thresholds
 from mapt.errors import InputError, nearest, suggest
-from mapt.io.atomic_files import read_text
 from mapt.io.toml import TOMLDecodeError, loads
+from mapt.io.user_files import read_text
 from mapt.labels.class_sets import ClassSet, default_names, find_class_set
 
 Preset = Literal["base", "small", "micro", "nano"]

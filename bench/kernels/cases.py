@@ -1,118 +1,26 @@
-"""The cases that compare the compiled operators with torchvision and ONNX Runtime."""
+"""The cases that run operators forward, beside torchvision and ONNX Runtime."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
-import onnx
-import onnxruntime
 import torch
 import torchvision
-from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from mapt import ops
-from mapt.export.lowering.lowering import lower
-from mapt.ops.nodes import DOMAIN
+from mapt.bench.kernels.case import (
+    HEIGHT,
+    STRIDES,
+    WIDTH,
+    Call,
+    Case,
+    blobs,
+    normal,
+    random_boxes,
+)
+from mapt.bench.kernels.onnx_calls import deform_session, roi_session
 from mapt.ops.propagate import DILATIONS
-from mapt.ops.roi_align import LEVEL_AREAS, roi_levels
-
-STRIDES = (4, 8, 16, 32)
-HEIGHT = 384
-WIDTH = 1248
-
-Call = Callable[[], object]
-
-
-@dataclass
-class Case:
-    """One case: an operator with its inputs, and its contenders.
-
-    Attributes:
-        name: what it is.
-        ours: the compiled operator.
-        others: contenders by name.
-        flops: multiplications and additions.
-        bytes: inputs and outputs, each once.
-        seconds: medians by contender, "ours" among them, once measured.
-    """
-
-    name: str
-    ours: Call
-    others: dict[str, Call]
-    flops: float
-    bytes: float
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
-def normal(*shape: int, scale: float = 1.0) -> Tensor:
-    """Normal random numbers."""
-    return torch.randn(*shape) * scale
-
-
-def blobs(count: int, height: int, width: int) -> Tensor:
-    """Masks (count,1,h,w) of one filled ellipse each, sizes as of cars and people at 1/8."""
-    y = torch.arange(height)[:, None]
-    x = torch.arange(width)[None]
-    centre = torch.rand(count, 2)
-    radius = torch.rand(count, 2) * torch.tensor([5.0, 8.0]) + 2
-    inside = [
-        ((y - c[0] * height) / r[0]) ** 2 + ((x - c[1] * width) / r[1]) ** 2 < 1
-        for c, r in zip(centre, radius, strict=True)
-    ]
-    return torch.stack(inside)[:, None].float()
-
-
-def make_model(
-    node: onnx.NodeProto, feeds: dict[str, Tensor], constants: dict[str, Tensor]
-) -> onnx.ModelProto:
-    """Build an ONNX model of one node."""
-    inputs = [
-        helper.make_tensor_value_info(n, TensorProto.FLOAT, list(t.shape)) for n, t in feeds.items()
-    ]
-    values = [onnx.numpy_helper.from_array(t.numpy(), n) for n, t in constants.items()]
-    graph = helper.make_graph(
-        [node], "one", inputs, [helper.make_empty_tensor_value_info("out")], values
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-
-
-def session(
-    node: onnx.NodeProto, feeds: dict[str, Tensor], constants: dict[str, Tensor], threads: int
-) -> Call:
-    """One ONNX node on ONNX Runtime's CPU provider."""
-    model = make_model(node, feeds, constants)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    run = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
-    arrays: dict[str, Any] = {n: np.ascontiguousarray(t.numpy()) for n, t in feeds.items()}
-    return lambda: run.run(None, arrays)
-
-
-def deform_session(
-    x: Tensor,
-    offset: Tensor,
-    weight: Tensor,
-    padding: int,
-    dilation: int,
-    groups: int,
-    threads: int,
-) -> Call:
-    """ONNX Runtime's DeformConv."""
-    attributes = {
-        "pads": [padding] * 4,
-        "dilations": [dilation] * 2,
-        "group": groups,
-        "kernel_shape": [3, 3],
-    }
-    node = helper.make_node(
-        "DeformConv", ["x", "weight", "offset"], ["out"], None, None, None, None, **attributes
-    )
-    return session(node, {"x": x, "offset": offset}, {"weight": weight}, threads)
 
 
 def motion_cases(threads: int | None) -> list[Case]:
@@ -228,48 +136,6 @@ def motion_cases(threads: int | None) -> list[Case]:
     ]
 
 
-def random_boxes(count: int) -> Tensor:
-    """Draw boxes (count,5) of all pyramid levels inside the image.
-
-    Their sides are 8 to 600 pixels long. Small ones are more frequent.
-    """
-    side = 8 * 75 ** torch.rand(count, 2)
-    corner = torch.rand(count, 2) * (torch.tensor([WIDTH, HEIGHT]) - side).clamp(min=0)
-    end = torch.minimum(corner + side, torch.tensor([float(WIDTH), float(HEIGHT)]))
-    return torch.cat((torch.zeros(count, 1), corner, end), 1)
-
-
-def roi_session(features: list[Tensor], boxes: Tensor, size: int, threads: int) -> Call:
-    """Create a call of ONNX Runtime's RoiAlign on all levels packed into one map.
-
-    The exported graphs pack the levels in the same way. Here they are packed beforehand, so packing
-    is not timed.
-    """
-    feeds = {f"p{s}": f for s, f in zip(STRIDES, features, strict=True)} | {"boxes": boxes}
-    node = helper.make_node(
-        "MultiscaleRoiAlign",
-        list(feeds),
-        ["out"],
-        domain=DOMAIN,
-        output_size=size,
-        strides=STRIDES,
-        sampling_ratio=2,
-    )
-    model = make_model(node, feeds, {})
-    lower(model, "standard")
-    pool = model.graph.node.pop()
-    del model.graph.output[:]
-    model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in pool.input)
-    packed = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    arrays = packed.run(None, {n: t.numpy() for n, t in feeds.items()})
-    atlas, rois, image = (torch.from_numpy(a) for a in arrays)
-    pool.input[:] = ["x", "rois", "image"]
-    pool.output[:] = ["out"]
-    return session(pool, {"x": atlas, "rois": rois}, {"image": image}, threads)
-
-
 def roi_cases(
     threads: int | None,
     channels: int = 256,
@@ -333,80 +199,3 @@ def convolution_case(threads: int | None, shape: tuple[int, int, int] = (64, 94,
     amount = 4 * (x.numel() + offset.numel() + weight.numel() + out.numel())
     ours = lambda: ops.deform_conv2d(x, offset, weight, padding=1, out=out)  # noqa: E731
     return Case(f"deform_conv2d, {c} -> {c}, {h}x{w}", ours, others, flops, amount)
-
-
-def training_case(
-    name: str,
-    ours: Callable[..., Tensor],
-    theirs: Callable[..., Tensor],
-    leaves: list[Tensor],
-    flops: float,
-) -> Case:
-    """Forward and backward: gradients of every leaf."""
-    leaves = [leaf.requires_grad_() for leaf in leaves]
-    with torch.no_grad():
-        grad = torch.randn_like(ours(*leaves))
-
-    def both(call: Callable[..., Tensor]) -> Call:
-        def run() -> object:
-            with torch.enable_grad():
-                return torch.autograd.grad(call(*leaves), leaves, grad)
-
-        return run
-
-    amount = 4 * (3 * grad.numel() + 3 * sum(leaf.numel() for leaf in leaves))
-    return Case(
-        f"forward + backward: {name}", both(ours), {"torchvision": both(theirs)}, flops, amount
-    )
-
-
-def training_cases() -> list[Case]:
-    """Return the cases that training runs."""
-    h = HEIGHT // 8
-    w = WIDTH // 8
-    count = 20
-    filters = 16
-    c = 64
-    features = [torch.rand(1, 256, HEIGHT // s, WIDTH // s) for s in STRIDES]
-    boxes = random_boxes(1000)
-    assert len(roi_levels(boxes[:, 1:]).unique()) == len(LEVEL_AREAS) + 1
-
-    def per_level(*levels: Tensor) -> Tensor:
-        with ops.disabled():
-            return ops.multiscale_roi_align(levels, boxes, 7, STRIDES)
-
-    def ours(x: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-        return ops.deform_conv2d(x, offset, weight, padding=1)
-
-    def theirs(x: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-        out: Tensor = torchvision.ops.deform_conv2d(x, offset, weight, padding=1)
-        return out
-
-    def shared(x: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-        return theirs(x, offset.expand(count, -1, -1, -1), weight)
-
-    masks = [torch.rand(count, 1, h, w), normal(1, 18, h, w), normal(filters, 1, 3, 3)]
-    plain = [normal(1, c, 94, 311), normal(1, 18, 94, 311), normal(c, c, 3, 3, scale=0.1)]
-    return [
-        training_case(
-            f"shared deform_conv2d, {count} x 1 -> {filters}",
-            ours,
-            shared,
-            masks,
-            count * h * w * 9 * (6 * filters + 40),
-        ),
-        training_case(
-            f"deform_conv2d, {c} -> {c}",
-            ours,
-            theirs,
-            plain,
-            94 * 311 * 9 * c * (6 * c + 40),
-        ),
-        training_case(
-            "multiscale_roi_align, 1000 x 256 x 7x7",
-            lambda *f: ops.multiscale_roi_align(f, boxes, 7, STRIDES),
-            per_level,
-            features,
-            2 * 32 * 1000 * 256 * 49,
-        ),
-    ]

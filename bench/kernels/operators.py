@@ -25,7 +25,9 @@ import torch
 from mapt import ops
 from mapt.bench.cli_errors import told_in_one_line
 from mapt.bench.costs.roofline import Limits, measure_limits, time_of
-from mapt.bench.kernels.cases import Case, convolution_case, motion_cases, roi_cases, training_cases
+from mapt.bench.kernels.case import Case
+from mapt.bench.kernels.cases import convolution_case, motion_cases, roi_cases
+from mapt.bench.kernels.training_cases import training_cases
 from mapt.bench.machine import describe_machine
 from mapt.docstrings import text_of
 from mapt.io.atomic_files import write_json

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from mapt.bench.report.constants import SCORES
 from mapt.errors import InputError
-from mapt.io.atomic_files import read_json
+from mapt.io.user_files import read_json
 
 TOLERANCE = 0.03  # a relative change of latency up to this is not reported
 MATTERS = 0.01  # of the frame's median

@@ -18,7 +18,8 @@ from mapt.bench.report.page import Picture
 from mapt.bench.report.sections import cards, sections, seen
 from mapt.docstrings import text_of
 from mapt.errors import InputError
-from mapt.io.atomic_files import atomic_file, read_json
+from mapt.io.atomic_files import atomic_file
+from mapt.io.user_files import read_json
 
 
 def write_html(path: Path, report: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> None:

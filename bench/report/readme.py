@@ -155,7 +155,8 @@ _BLOCKS: dict[str, tuple[tuple[str, ...], Callable[[Report], str]]] = {
 @told_in_one_line()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Rewrite the pages with marked blocks, and keep the results beside the bench."""
-    from mapt.io.atomic_files import read_json, read_text, write_json
+    from mapt.io.atomic_files import write_json
+    from mapt.io.user_files import read_json, read_text
 
     parser = argparse.ArgumentParser(
         prog="python -m mapt.bench.report.readme", description=text_of(__name__)

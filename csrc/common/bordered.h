@@ -1,13 +1,13 @@
-// Maps as the kernels read them: channels in the lanes of vectors, inside a border of zeros, so that a bilinear sample
-// is four loads without a single test.
+// The maps that the kernels read. Channels are the lanes of vectors, and a border of zeros surrounds each map. A
+// bilinear sample is therefore four loads, and needs no test.
 #pragma once
 
 #include "common/simd.h"
 
 MAPT_BEGIN
 
-// A (height, width) map inside one zero row above, one zero column on either side and two zero rows below. Samples that
-// read nothing are sent to `outside()`, whose four cells are all zero.
+// A (height, width) map with one zero row above, one zero column on either side and two zero rows below. A sample
+// outside the map reads `outside()`, whose four cells are zero.
 struct Border {
   int64_t height, width;
 
@@ -16,8 +16,8 @@ struct Border {
   MAPT_INLINE int64_t outside() const { return (height + 1) * (width + 2); }
 };
 
-// `planes` (planes, height, width) to dst[group][cell][lane], planes in groups of kLanes, missing ones zero.
-// cell_step and group_step are the distances between cells and between groups.
+// Copies `planes` (planes, height, width) to dst[group][cell][lane]. A group is kLanes planes, and missing planes are
+// zero. cell_step and group_step are the distances between cells and between groups.
 template <class T>
 void to_lanes(const T* planes, int64_t count, Border border, T* dst, int64_t cell_step, int64_t group_step,
               const Parallel& parallel) {
@@ -46,7 +46,7 @@ void to_lanes(const T* planes, int64_t count, Border border, T* dst, int64_t cel
   });
 }
 
-// The way back, without the border: src[part][group][cell][lane], summed over `parts` in their order, to planes.
+// The inverse, without the border: adds src[part][group][cell][lane] over `parts`, in their order, and writes planes.
 template <class T>
 void from_lanes(const T* src, int64_t parts, int64_t part_step, int64_t cell_step, int64_t group_step, Border border,
                 T* planes, int64_t count, const Parallel& parallel) {

@@ -1,4 +1,4 @@
-// Half-precision numbers as memory holds them: converted, never calculated with.
+// Half-precision numbers as memory holds them. They are only converted; all arithmetic is in float.
 #pragma once
 
 #include <cstring>
@@ -12,8 +12,8 @@
 namespace mapt {
 
 #if !defined(__CUDACC__)
-// What the compilers call a half-precision type differs, or is not there in C++: the conversions are done with whole
-// numbers instead. Both are exact where the result exists and round to nearest even otherwise, as the hardware's do.
+// Compilers name their half-precision types differently, or lack them in C++, so conversions use integers. They are
+// exact if the result exists, and otherwise round to nearest even, as hardware does.
 MAPT_INLINE uint16_t half_bits(float value) {
   uint32_t word;
   std::memcpy(&word, &value, sizeof(word));
@@ -25,7 +25,7 @@ MAPT_INLINE uint16_t half_bits(float value) {
     bits = 0x7c00;
   } else if (magnitude >= 0x38800000) {  // from 2^-14 on: a normal number
     bits = (magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13;
-  } else {  // Adding 0.5 leaves the sum's last bit worth 2^-24, as the subnormals' is, and rounds to it.
+  } else {  // Adding 0.5 rounds to a multiple of 2^-24, which is the last bit of subnormal numbers.
     float small;
     std::memcpy(&small, &magnitude, sizeof(small));
     small += 0.5F;

@@ -1,5 +1,5 @@
-// What a caller's numbers may be, so that no size computed from them leaves its type. A graph or an engine may come
-// from anybody: its attributes and shapes are checked against these before a kernel sees them.
+// Limits of a caller's numbers, within which no size computed from them overflows. Graphs and engines are not trusted,
+// so their attributes and shapes are checked against these limits before a kernel sees them.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ constexpr int32_t kMaxStep = 1 << 15;               // stride, padding, dilation
 constexpr int32_t kMaxBins = 256;                   // along a side of a pooled box
 constexpr int32_t kMaxSamples = 64;                 // along a side of a bin
 
-// a * b * ... into `result`; false where it does not fit, or where a factor is negative.
+// Writes a * b * ... into `result`. Returns false if it overflows or a factor is negative.
 MAPT_HOST bool checked_multiply(std::initializer_list<int64_t> factors, int64_t& result) {
   result = 1;
   bool fits = true;
@@ -25,16 +25,14 @@ MAPT_HOST bool checked_multiply(std::initializer_list<int64_t> factors, int64_t&
   return fits;
 }
 
-// a * b * ..., for memory.
-//
-// Raises std::bad_alloc where it does not fit.
+// Returns a * b * ..., for a size of memory. Throws std::bad_alloc if it overflows.
 MAPT_HOST int64_t checked_product(std::initializer_list<int64_t> factors) {
   int64_t result = 0;
   if (!checked_multiply(factors, result)) throw std::bad_alloc();
   return result;
 }
 
-// Is a tensor of these sides one that kernels take? An empty axis lets no other axis be larger.
+// Tells whether kernels accept a tensor of these sides. An empty axis does not raise the limit of the others.
 template <class Sides>
 MAPT_HOST bool is_small_tensor(const Sides& sides) {
   int64_t elements = 1;
@@ -45,18 +43,19 @@ MAPT_HOST bool is_small_tensor(const Sides& sides) {
   return true;
 }
 
-// Is a map of this size one whose pixels, with a border of two cells, int32 can count?
+// Tells whether int32 can count the pixels of a map with a border of two cells.
 MAPT_HOST bool is_small_map(int64_t height, int64_t width) {
   return height < kMaxPixels && width < kMaxPixels && (height + 4) * (width + 4) < kMaxPixels;
 }
 
-// Are the samples of one offset field, `taps` at every pixel of a map, as few as int32 can count?
+// Tells whether int32 can count the samples of an offset field, which has `taps` at every pixel of a map.
 MAPT_HOST bool is_small_field(int64_t taps, int64_t height, int64_t width) {
   int64_t samples = 0;
   return checked_multiply({taps, height, width}, samples) && samples < kMaxPixels;
 }
 
-// The side of a convolution's output; 0 where the kernel is larger than the padded side. The numbers are within limits.
+// Returns the side of a convolution's output, or 0 if the kernel is larger than the padded side. The numbers must be
+// within limits.
 MAPT_HOST int64_t convolved_side(int64_t side, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
   const int64_t room = side + 2 * padding - dilation * (kernel - 1);
   return room < 1 ? 0 : (room - 1) / stride + 1;

@@ -1,4 +1,4 @@
-// A small dense matrix product, for operands that lie in the first-level cache.
+// A small dense matrix product for operands in the first-level cache.
 #pragma once
 
 #include "common/simd.h"
@@ -56,7 +56,8 @@ void multiply_rows(Left<T> a, const T* b, int64_t b_row, T* c, int64_t c_row, in
   }
 }
 
-// c (rows, columns vectors) += a (rows, depth) b (depth, columns vectors), summed over depth in its order.
+// Adds the product of a (rows, depth) and b (depth, columns vectors) to c (rows, columns vectors). The sum over depth
+// has a fixed order.
 template <class T>
 void multiply_add(Left<T> a, const T* b, int64_t b_row, T* c, int64_t c_row, int64_t rows, int64_t columns,
                   int64_t depth) {

@@ -1,9 +1,8 @@
-// What holds for the parameters of every kernel, one struct of plain pointers and sizes each, which also names the
-// kernel.
+// Rules for the parameters of all kernels. They are a struct of plain pointers and sizes, whose type names the kernel.
 //
-// Tensors are contiguous, in the order of the shapes given with them. The caller checks sizes; pixel counts of a map
-// stay below 2^31. T is what values are stored as. C is what coordinates are, and what is added up in: float or double,
-// on a GPU also Half or BFloat16 values with coordinates in float.
+// Tensors are contiguous, with the shapes in the comments. The caller checks sizes, and a map has fewer than 2^31
+// pixels. T is the type of stored values. C is the type of coordinates and sums. Both are float or double; on a GPU,
+// values may also be Half or BFloat16, with coordinates in float.
 #pragma once
 
 #include "common/portable.h"

@@ -1,8 +1,8 @@
-// What lets one header be compiled by g++, clang++ and nvcc, and several times into one library.
+// Lets g++, clang++ and nvcc compile the same headers, even several times into one library.
 //
-// Every file that is compiled for an instruction set of its own defines MAPT_ISA before it includes a header of this
-// folder. All functions then lie in a namespace of that name, so the linker can never take a function that was compiled
-// for AVX-512 where the baseline was asked for.
+// A file that is compiled for its own instruction set defines MAPT_ISA before it includes a header of this folder. This
+// puts all functions into a namespace of that name. Otherwise the linker might replace a baseline function by one that
+// was compiled for AVX-512.
 #pragma once
 
 #include <cstdint>

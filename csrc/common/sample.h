@@ -5,18 +5,18 @@
 
 MAPT_BEGIN
 
-// float -> int towards zero, int -> float; vectors specialise it.
+// Converts float to int towards zero, and int to float. Vectors specialise it.
 template <class To, class From>
 struct Convert {
   static MAPT_INLINE To run(From value) { return static_cast<To>(value); }
 };
 
-// A bilinear sample of a map: the cell above and to the left of it, and how far it lies from there.
+// A bilinear sample of a map: its upper left cell, and its distance from there.
 template <class V, class I>
 struct Sample {
   I y, x;    // in [-1, height - 1] and [-1, width - 1]; cells outside the map count as zero
   V ly, lx;  // in [0, 1)
-  I inside;  // false: nothing of the map is read; y, x, ly, lx are then of no meaning but in range
+  I inside;  // false: the sample is zero; y, x, ly and lx are then arbitrary values within their ranges
 };
 
 // floor(v) for v > -2^31 and below 2^31.
@@ -27,8 +27,8 @@ MAPT_INLINE I floor_to_int(V v) {
   return v < back ? truncated - 1 : truncated;
 }
 
-// Deformable convolution samples outside (-1, size) read nothing. NaN and infinities fail the comparison, so no
-// conversion to an integer is out of range whatever the offsets are.
+// A sample of a deformable convolution is zero outside (-1, size). NaN and infinities fail the comparison too, so no
+// offset makes the conversion to an integer overflow.
 template <class T, class V, class I>
 MAPT_INLINE Sample<V, I> sample_at(V y, V x, int64_t height, int64_t width) {
   const T minus_one = -1, rows = static_cast<T>(height), columns = static_cast<T>(width);
@@ -71,7 +71,7 @@ MAPT_INLINE T bilinear_at(const S* map, const Sample<T, I>& s, int64_t height, i
   return (T(1) - s.ly) * ((T(1) - s.lx) * c.c00 + s.lx * c.c01) + s.ly * ((T(1) - s.lx) * c.c10 + s.lx * c.c11);
 }
 
-// Derivatives of a sample's value by its position.
+// The derivatives of a sample's value with respect to its position.
 template <class V, class T>
 MAPT_INLINE void bilinear_slopes(const Corners<V>& c, T ly, T lx, V& by_y, V& by_x) {
   const V upper = c.c01 - c.c00, lower = c.c11 - c.c10, left = c.c10 - c.c00;
@@ -79,14 +79,14 @@ MAPT_INLINE void bilinear_slopes(const Corners<V>& c, T ly, T lx, V& by_y, V& by
   by_x = upper + ly * (lower - upper);
 }
 
-// The pyramid level of a box: the FPN rule (Lin et al., 2017, Eq. 1) as comparisons of areas. NaN is level 0.
+// Returns the pyramid level of a box by comparing its area with constants (Lin et al., 2017, Eq. 1). NaN gives level 0.
 template <class T>
 MAPT_INLINE int level_of(T x1, T y1, T x2, T y2) {
   const T area = (x2 - x1) * (y2 - y1);
   return (area >= T(112 * 112)) + (area >= T(224 * 224)) + (area >= T(448 * 448));
 }
 
-// One side of a box in cells of its level, half a pixel taken off, cut into bins.
+// One axis of a box, in cells of its level and shifted by half a pixel, divided into bins.
 template <class T>
 struct BoxSide {
   T start, step;
@@ -105,8 +105,8 @@ struct AxisSample {
   T low_weight, high_weight;
 };
 
-// Sample `i` of `ratio` in a bin of a box's side on a map of `size` cells. Outside [-1, size], NaN included, both
-// weights are zero.
+// Sample `i` of `ratio` in a bin of one axis of a box, on a map of `size` cells. Both weights are zero outside
+// [-1, size] and at NaN.
 template <class T>
 MAPT_INLINE AxisSample<T> axis_sample(BoxSide<T> side, int64_t bin, int64_t i, int64_t ratio, int64_t size) {
   T c = side.start + static_cast<T>(bin) * side.step + (static_cast<T>(i) + T(0.5)) * side.step / static_cast<T>(ratio);

@@ -1,4 +1,4 @@
-// Vectors of the compiler's own kind, as wide as the instruction set this file is compiled for.
+// Vectors in the compiler's own types, as wide as the instruction set for which this file is compiled.
 #pragma once
 
 #include <cstddef>
@@ -63,7 +63,7 @@ MAPT_INLINE Vec<T> load(const T* p) {
   return v;
 }
 
-// The first `count` lanes, zeros behind.
+// Loads the first `count` lanes, and sets the others to zero.
 template <class T>
 MAPT_INLINE Vec<T> load(const T* p, int64_t count) {
   if (count >= kLanes<T>) return load(p);
@@ -90,7 +90,7 @@ MAPT_INLINE Vec<T> broadcast(T value) {
   return Vec<T>{} + value;
 }
 
-// Past the cache, for results that are larger than it; p is aligned to the vector's size.
+// Stores past the cache, for results that are larger than it. p is aligned to the vector's size.
 template <class T>
 MAPT_INLINE void stream(T* p, Vec<T> v) {
 #if defined(__x86_64__) && MAPT_VECTOR_BYTES == 64
@@ -112,10 +112,10 @@ MAPT_INLINE void stream_end() {
 
 MAPT_INLINE bool is_aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % MAPT_VECTOR_BYTES == 0; }
 
-// Results from this size on do not fit a cache beside what they are made from.
+// Results of this size or more do not fit into a cache beside their inputs.
 constexpr int64_t kStreamBytes = int64_t{4} << 20;
 
-// The lanes of a and b, counted through, that `at` names. g++ 11 lacks the builtin of clang++ and later g++.
+// Selects the lanes in `at` from those of a and then b. g++ 11 lacks the builtin of clang++ and later g++.
 template <class T, int... at>
 MAPT_INLINE Vec<T> shuffle(Vec<T> a, Vec<T> b) {
 #if defined(__clang__)
@@ -135,7 +135,7 @@ MAPT_INLINE Vec<T> interleave_high(Vec<T> a, Vec<T> b, std::integer_sequence<int
   return shuffle<T, (kLanes<T> / 2 + i / 2 + (i % 2) * kLanes<T>)...>(a, b);
 }
 
-// Turns a square of kLanes rows around in log2(kLanes) perfect shuffles.
+// Transposes a square of kLanes rows by log2(kLanes) perfect shuffles.
 template <class T>
 MAPT_INLINE void transpose(Vec<T> (&rows)[kLanes<T>]) {
   constexpr int lanes = kLanes<T>;
@@ -160,9 +160,8 @@ MAPT_INLINE T sum(Vec<T> v) {
   return total;
 }
 
-// Working memory for a * b * ... elements, aligned to 64 bytes, not initialised.
-//
-// Raises std::bad_alloc where there is not as much, or no number of bytes for it.
+// Uninitialised working memory for a * b * ... elements, aligned to 64 bytes. Throws std::bad_alloc if there is not
+// enough, or if the number of bytes overflows.
 template <class N>
 class Scratch {
  public:

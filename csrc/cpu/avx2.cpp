@@ -1,6 +1,6 @@
 // The kernels for processors with AVX2 and FMA.
 #if defined(__x86_64__)
-// Standard headers come first, so that none of their functions is compiled for this instruction set.
+// Include standard headers first, because their functions must not be compiled for this instruction set.
 #include <immintrin.h>
 
 #include <cstddef>

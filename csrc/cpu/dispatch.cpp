@@ -1,4 +1,4 @@
-// Chooses the instruction set once, when a kernel is first asked for.
+// Chooses the instruction set once, at the first call of a kernel.
 #include "cpu/dispatch.h"
 
 #include <cstdlib>

@@ -23,7 +23,7 @@ void run(const Params&, const Parallel&);
 
 enum class Isa { kBaseline, kAvx2, kAvx512 };
 
-// Chosen once. MAPT_ISA in the environment (baseline, avx2, avx512) asks for less than the machine has.
+// The instruction set, which is chosen once. MAPT_ISA in the environment (baseline, avx2, avx512) selects a lower one.
 Isa isa();
 
 // "baseline", "avx2" or "avx512".

@@ -1,4 +1,4 @@
-// Gives a CPU kernel to the callers of its parameters. A kernel's header ends with MAPT_CPU_KERNEL.
+// Connects a CPU kernel with the calls of its parameters. A kernel's header ends with MAPT_CPU_KERNEL.
 #pragma once
 
 #include "common/parallel.h"
@@ -9,7 +9,7 @@ MAPT_BEGIN
 template <class Params>
 struct KernelOf;
 
-// What cpu/dispatch.h declares.
+// Defines the functions that cpu/dispatch.h declares.
 template <class Params>
 void run(const Params& params, const Parallel& parallel) {
   KernelOf<Params>::run(params, parallel);

@@ -1,11 +1,11 @@
-// The CUDA kernels as callers see them, without CUDA's headers.
+// Declares the calls of CUDA kernels, without CUDA's headers.
 //
-// The parameters' type says which kernel; their pointers are device memory. Work is queued on the given stream and
-// nothing waits for it. What a kernel needs beside its parameters is asked for in bytes and given by the caller,
-// aligned to 256 bytes; it may be used again as soon as later work of the same stream runs.
+// The parameters' type selects the kernel, and their pointers are device memory. A call queues work on the given stream
+// and does not wait for it. The caller asks how many bytes of workspace a kernel needs, and provides them, aligned to
+// 256 bytes. Later work of the same stream may reuse the workspace.
 //
-// (T, C) of parameters is (float, float), (double, double), (Half, float) or (BFloat16, float); backward float or
-// double.
+// (T, C) of parameters is (float, float), (double, double), (Half, float) or (BFloat16, float). Backward kernels take
+// only float and double.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@ using Stream = CUstream_st*;  // cudaStream_t
 template <class Params>
 size_t cuda_workspace_bytes(const Params&);
 
-// Null, or CUDA's message where a launch failed. Without bytes of a workspace it may be null.
+// Returns null, or CUDA's message if a launch failed. `workspace` may be null if the kernel needs no bytes.
 template <class Params>
 const char* run_on_cuda(const Params&, void* workspace, Stream);
 

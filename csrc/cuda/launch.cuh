@@ -1,9 +1,10 @@
-// How every kernel here is started: a functor called once for each (row, column), columns in neighbouring threads.
+// Starts kernels. A kernel is a functor that is called once for each (row, column). Neighbouring threads have
+// neighbouring columns.
 //
-// nvcc launches the grid; any other compiler runs the same grid, block by block, as loops (csrc/shim), which is how the
-// tests execute this source without a GPU. So: no shared memory, no barriers, no warp intrinsics.
+// nvcc launches the grid. Any other compiler runs the same grid as loops, block by block (csrc/shim), so that tests
+// execute this source without a GPU. Kernels therefore use no shared memory, barriers or warp intrinsics.
 //
-// A kernel is a specialisation of KernelOf its parameters; MAPT_CUDA_FORWARD or MAPT_CUDA_BACKWARD ends its file.
+// Each kernel specialises KernelOf for its parameters, and its file ends with MAPT_CUDA_FORWARD or MAPT_CUDA_BACKWARD.
 #pragma once
 
 #undef MAPT_ISA
@@ -69,14 +70,12 @@ const char* fill(Stream stream, N* data, int64_t count, N value) {
   return data ? launch(stream, 1, count, Fill<N>{data, value, count}) : nullptr;
 }
 
-// Hands out pieces of the caller's memory; without any, only counts.
+// Hands out pieces of the caller's memory. Without memory, it only counts bytes.
 class Arena {
  public:
   explicit Arena(void* memory) : memory_(static_cast<char*>(memory)) {}
 
-  // Memory for a * b * ... elements.
-  //
-  // Raises std::bad_alloc where no number of bytes is large enough.
+  // Memory for a * b * ... elements. Throws std::bad_alloc if the number of bytes overflows.
   template <class N, class... Factors>
   N* take(Factors... factors) {
     const int64_t at = bytes_, more = checked_product({factors..., int64_t{sizeof(N)}});
@@ -93,10 +92,10 @@ class Arena {
   int64_t bytes_ = 0;
 };
 
-// What a kernel works with that needs no memory but its parameters'.
+// The context of a kernel that needs no memory beside its parameters.
 struct Nothing {};
 
-// `allocate(params, arena)` makes what a kernel works with, and asks the arena for memory; `start` queues the kernel.
+// `allocate(params, arena)` makes a kernel's context with memory of the arena, and `start` queues the kernel.
 template <class Params>
 struct KernelOf;
 
@@ -120,7 +119,7 @@ const char* run_on_cuda(const Params& params, void* workspace, Stream stream) {
 
 }  // namespace mapt
 
-// In the namespace mapt: a kernel of some parameters, under a symbol that tests call where it runs as loops.
+// Use it in the namespace mapt. It defines a kernel, and a symbol by which tests call the kernel as loops.
 #define MAPT_CUDA_KERNEL(symbol, ...)                                  \
   template size_t cuda_workspace_bytes(const __VA_ARGS__&);            \
   template const char* run_on_cuda(const __VA_ARGS__&, void*, Stream); \

@@ -1,8 +1,9 @@
-// Makes an operator known to ONNX Runtime.
+// Registers operators with ONNX Runtime.
 //
-// An operator is a class template over a device of devices.h, with kName, kInputs, kOptional (how many of the inputs,
-// at the end, may be absent), a constructor from a node's Attributes and `void compute(const Call&) const`; it has one
-// output. A global of type Register adds it. ONNX Runtime takes the operator of the provider that a node is given to.
+// An operator is a class template over a device of devices.h, and has one output. Its members are kName, kInputs,
+// kOptional (how many of the last inputs may be absent), a constructor from a node's Attributes, and
+// `void compute(const Call&) const`. A global of type Register adds it. ONNX Runtime uses the operator of the provider
+// to which it assigns a node.
 #pragma once
 
 #include <memory>
@@ -37,14 +38,14 @@ struct CustomOp : OrtCustomOp {
   }
 };
 
-// What every operator's file adds itself to, before the library is first registered.
+// The list to which every operator's file adds its operators before the library is registered.
 inline std::vector<const OrtCustomOp*>& custom_ops() {
   static std::vector<const OrtCustomOp*> all;
   return all;
 }
 
-// A global of this type adds an operator for every device. They live as long as the process: sessions keep pointers to
-// them.
+// A global of this type adds an operator for every device. Operators live as long as the process, because sessions keep
+// pointers to them.
 template <template <class> class Operator>
 struct Register {
   Register() {

@@ -1,7 +1,7 @@
 // The providers that the operators exist for, and how each of them runs a kernel.
 //
-// MAPT_CUDA: the library is linked with the CUDA kernels. MAPT_CUDA_AS_CPU: a test's library, in which what is written
-// for CUDA's provider is registered for the CPU's, with the kernels run as loops (csrc/shim).
+// With MAPT_CUDA, the library contains the CUDA kernels. With MAPT_CUDA_AS_CPU, it is a library for tests: operators
+// for CUDA's provider are registered for the CPU's, and their kernels run as loops (csrc/shim).
 #pragma once
 
 #include "cpu/dispatch.h"
@@ -14,7 +14,7 @@
 namespace mapt_ort {
 
 struct Cpu {
-  static constexpr const char* kProvider = nullptr;  // ONNX Runtime's way to say CPU
+  static constexpr const char* kProvider = nullptr;  // ONNX Runtime's name of the CPU's provider
   static constexpr bool kReadsInputs = true;         // may the operator look at values before it runs?
 
   template <class Params>
@@ -24,7 +24,7 @@ struct Cpu {
 };
 
 #if defined(MAPT_CUDA) || defined(MAPT_CUDA_AS_CPU)
-// Nothing here waits for the GPU. So what a box or an offset holds cannot be refused: a box of no image gives zeros.
+// Nothing here waits for the GPU, so values of boxes and offsets are not checked. A box of no image gives zeros.
 struct Cuda {
 #if defined(MAPT_CUDA_AS_CPU)
   static constexpr const char* kProvider = nullptr;
@@ -42,7 +42,7 @@ struct Cuda {
 };
 #endif
 
-// Calls f with one value of each.
+// Calls f with a value of each device type.
 template <class F>
 void for_each_device(F f) {
 #if !defined(MAPT_CUDA_AS_CPU)

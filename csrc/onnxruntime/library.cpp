@@ -1,12 +1,13 @@
-// What ONNX Runtime and `runtime/backends/ort.py` call.
+// The functions that ONNX Runtime and `runtime/backends/ort.py` call.
 #include "onnxruntime/custom_op.h"
 
 #define MAPT_EXPORT extern "C" __attribute__((visibility("default")))
 
-// Of the domain `mapt`, as the nodes in mapt/ops/nodes.py write it; raised with any change of their meaning.
+// The version of the domain `mapt`. Raise it here and in mapt/ops/nodes.py when the meaning of an existing node
+// changes.
 MAPT_EXPORT int64_t mapt_operator_version() { return 1; }
 
-// ONNX Runtime's names of the providers that the operators are there for, separated by commas.
+// ONNX Runtime's names of the providers for which the library has operators, separated by commas.
 MAPT_EXPORT const char* mapt_operator_providers() {
   static const std::string names = [] {
     std::string found;

@@ -1,5 +1,6 @@
-// ONNX Runtime's C interface as far as MAPT's operators need it: attributes, tensors, threads, a device's stream and
-// memory, and errors that become a status. Tensors are contiguous float32, where the operator's provider keeps them.
+// The part of ONNX Runtime's C interface that MAPT's operators need: attributes, tensors, threads, a device's stream
+// and memory, and exceptions that become a status. Tensors are contiguous float32 in the memory of the operator's
+// provider.
 #pragma once
 
 #include <algorithm>
@@ -51,7 +52,7 @@ inline void check(OrtStatus* status) {
   throw std::runtime_error(text);
 }
 
-// Runs a callback of ONNX Runtime's, which must see no exception.
+// Runs the body of a callback, and turns exceptions into a status, because ONNX Runtime must not see any.
 template <class F>
 OrtStatus* guarded(const char* name, F run) {
   try {
@@ -64,7 +65,7 @@ OrtStatus* guarded(const char* name, F run) {
   }
 }
 
-// A node's attributes; each has to be there, so that no default can differ between exporter and library.
+// A node's attributes. All of them are required, because defaults of exporter and library might differ.
 class Attributes {
  public:
   explicit Attributes(const OrtKernelInfo* info) : info_(info) {}
@@ -102,7 +103,7 @@ class Attributes {
 };
 
 struct Input {
-  const float* data = nullptr;  // null: an optional input that is not there; of an empty tensor never read
+  const float* data = nullptr;  // null if an optional input is absent; not null for an empty tensor
   Shape shape;
 
   int64_t size(size_t axis) const { return shape[axis]; }
@@ -113,7 +114,7 @@ struct Input {
   void check_shape(const char* name, const Shape& wanted) const {
     if (shape != wanted) refuse(name, " is ", shape, ", not ", wanted);
   }
-  // A feature map of (n, channels, height, width).
+  // Checks that this is a feature map (n, channels, height, width).
   void check_map(const char* name) const {
     check_dims(name, 4);
     if (shape[2] < 1 || shape[3] < 1) refuse(name, " is an empty map of ", shape[2], " x ", shape[3]);
@@ -146,7 +147,7 @@ class Call {
     if (!mapt::is_small_tensor(input.shape)) refuse("input ", index, " is ", input.shape, ", which is too large");
     void* data = nullptr;
     check(api->GetTensorMutableData(const_cast<OrtValue*>(value), &data));
-    static const float nothing = 0;  // an empty tensor may have no memory, and is there all the same
+    static const float nothing = 0;  // stands for the data of an empty tensor, which may have no memory
     input.data = data ? static_cast<const float*>(data) : &nothing;
     return input;
   }
@@ -160,14 +161,14 @@ class Call {
     return static_cast<float*>(data);
   }
 
-  // The stream that the session's work on a GPU is queued on.
+  // The stream on which the session queues its work on a GPU.
   void* stream() const {
     void* stream = nullptr;
     check(api->KernelContext_GetGPUComputeStream(context_, &stream));
     return stream;
   }
 
-  // Where the first input lies: memory of the operator's provider.
+  // The memory of the first input, which is that of the operator's provider.
   OrtAllocator* allocator() const {
     const OrtValue* value = nullptr;
     const OrtMemoryInfo* memory = nullptr;
@@ -178,7 +179,7 @@ class Call {
     return allocator;
   }
 
-  // The session's own threads, which take pieces as they get done.
+  // Runs a body on the session's threads, each of which takes the next piece when it is done.
   mapt::Parallel threads() const { return {run_on_session_threads, context_}; }
 
  private:
@@ -195,7 +196,7 @@ class Call {
     try {
       work.body(work.context, work.tasks * i / work.pieces, work.tasks * (i + 1) / work.pieces);
     } catch (const std::bad_alloc&) {
-      work.failed = true;  // the session's threads must see no exception
+      work.failed = true;  // no exception may reach the session's threads
     }
   }
 
@@ -211,8 +212,8 @@ class Call {
   OrtKernelContext* context_;
 };
 
-// Memory of a call's provider, aligned to 256 bytes. It is given back when the work is queued, not when it is done:
-// whatever gets it next is queued behind on the same stream, as with ONNX Runtime's own operators.
+// Memory of a call's provider, aligned to 256 bytes. It is released when the work is queued, not when it is done. This
+// is safe because its next user is queued later on the same stream, as with ONNX Runtime's own operators.
 class Workspace {
  public:
   Workspace(const Call& call, size_t bytes) {
@@ -228,7 +229,7 @@ class Workspace {
   ~Workspace() {
     if (allocator_ == nullptr) return;
     OrtStatus* status = api->AllocatorFree(allocator_, memory_);
-    if (status != nullptr) api->ReleaseStatus(status);  // nobody is left to be told
+    if (status != nullptr) api->ReleaseStatus(status);  // a destructor cannot report an error
     api->ReleaseAllocator(allocator_);
   }
 

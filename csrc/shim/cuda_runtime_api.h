@@ -1,4 +1,4 @@
-// As much of CUDA's own header as TensorRT's headers read, for compilers that have no CUDA beside them.
+// The part of CUDA's own header that TensorRT's headers need, for machines without CUDA.
 #pragma once
 
 using cudaStream_t = struct CUstream_st*;

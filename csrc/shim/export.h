@@ -1,5 +1,5 @@
-// Gives CUDA kernels that run as loops to a test's ctypes. Memory that kernels are given beside their parameters has
-// exactly the size they asked for and holds NaN.
+// Exports CUDA kernels, run as loops, to ctypes in tests. A kernel's workspace has exactly the size that it asks for,
+// and is filled with NaN.
 #pragma once
 
 #include <cstdlib>

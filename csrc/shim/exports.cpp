@@ -1,11 +1,11 @@
-// What a test's ctypes calls beside the kernels, which cuda/launch.cuh exports.
+// Further exports for ctypes in tests, beside the kernels that cuda/launch.cuh exports.
 #include <cstdint>
 
 #include "common/half.h"
 #include "shim/grid.h"
 
 extern "C" {
-// Numbers to half precision and back.
+// Converts numbers to half precision and back.
 void to_half(const float* values, mapt::Half* halves, int64_t count) {
   for (int64_t i = 0; i < count; ++i) halves[i] = mapt::Half(values[i]);
 }

@@ -1,4 +1,4 @@
-// Runs CUDA kernels on the CPU, in compilers that are not nvcc: the words of the language, and a grid as loops.
+// Runs CUDA kernels on the CPU if the compiler is not nvcc. It defines CUDA's keywords, and runs a grid as loops.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ inline int32_t atomicAdd(int32_t* address, int32_t value) {
 
 namespace shim {
 
-// Blocks and threads come last to first: results may not depend on their order.
+// If true, blocks and threads run from last to first. Results must not depend on their order.
 inline bool backwards = false;
 
 template <class Kernel, class... Arguments>

@@ -1,4 +1,4 @@
-// A plugin's numbers: declared once, read from TensorRT's fields with a reason where they do not fit, and written back.
+// A plugin's numbers. They are declared once, read from TensorRT's fields or refused with a reason, and written back.
 #pragma once
 
 #include <NvInferRuntime.h>
@@ -18,11 +18,11 @@ class Fields {
  public:
   Fields(const Field* declared, int32_t count) : declared_(declared), count_(count) {}
 
-  // Takes every declared field from `given`; what is wrong, or nothing. There are no defaults, so that exporter and
-  // library cannot differ in one.
+  // Reads every declared field from `given`. Returns what is wrong, or an empty text. There are no defaults, because
+  // those of exporter and library might differ.
   std::string read(const nvinfer1::PluginFieldCollection* given);
 
-  // Values in the order of the declaration, one field behind the other.
+  // The values of all fields, in the order of their declaration.
   int32_t operator[](int32_t i) const { return values_[i]; }
 
   // For the plugin's serialisation; points into this object.
@@ -42,7 +42,7 @@ class Fields {
   nvinfer1::PluginFieldCollection collection_;
 };
 
-// Says what is wrong where the user's TensorRT logger hears it.
+// Reports what is wrong to the user's TensorRT logger.
 void log_error(const std::string& message);
 
 }  // namespace mapt_trt

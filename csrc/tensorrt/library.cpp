@@ -1,4 +1,4 @@
-// What TensorRT's plugin registry calls when it loads this library.
+// The functions that TensorRT's plugin registry calls when it loads this library.
 #include <cstdio>
 
 #include "tensorrt/plugin.h"

@@ -1,13 +1,13 @@
-// TensorRT's interfaces around one operator. An operator is a class with
+// Wraps an operator in TensorRT's interfaces. An operator is a class with
 //   kName, kDeclared[], kCount   its name and fields
-//   kMinInputs, kMaxInputs       how many inputs it takes
-//   is_float32(i)                does input i hold coordinates, which stay float32?
-//   kRanks[]                     the inputs' dimensions
-//   shape(fields, inputs, exprs) its one output
-//   check(fields, dims)          what does not fit together in the inputs' sizes, or nothing
-//   workspace(fields, dims)      bytes
-//   run<T>(fields, call)         queues the kernels; null, or what failed
-// Values are float32, float16 or bfloat16, all alike; arithmetic is float32.
+//   kMinInputs, kMaxInputs       the number of its inputs
+//   is_float32(i)                whether input i holds coordinates, which stay float32
+//   kRanks[]                     the number of dimensions of each input
+//   shape(fields, inputs, exprs) the shape of its output
+//   check(fields, dims)          why sizes of the inputs do not fit together, or an empty text
+//   workspace(fields, dims)      the bytes of its workspace
+//   run<T>(fields, call)         queues the kernels, and returns null or what failed
+// Values are float32, float16 or bfloat16, all of one type. Arithmetic is float32.
 #pragma once
 
 #include <array>
@@ -30,17 +30,17 @@ using nvinfer1::PluginTensorDesc;
 
 constexpr int32_t kMaxPluginInputs = 5;
 
-// The inputs' sizes, as many as there are.
+// The sizes of the inputs that are given.
 struct Sizes {
   int32_t count = 0;
   std::array<Dims, kMaxPluginInputs> of{};
 
   int64_t operator()(int32_t input, int32_t axis) const { return of[input].d[axis]; }
-  // Sizes that are not known yet fit everywhere.
+  // A size that is not known yet fits every size.
   bool is(int32_t input, int32_t axis, int64_t want) const {
     return of[input].d[axis] == want || of[input].d[axis] < 0 || want < 0;
   }
-  // A size, or 1 while it is not known.
+  // A size, or 1 if it is not known yet.
   int64_t known(int32_t input, int32_t axis) const { return of[input].d[axis] < 0 ? 1 : of[input].d[axis]; }
   bool are_known() const {
     for (int32_t i = 0; i < count; ++i) {
@@ -50,7 +50,7 @@ struct Sizes {
     }
     return true;
   }
-  // Is an input of (n, channels, height, width) one whose pixels kernels can count?
+  // Tells whether kernels can count the pixels of an input (n, channels, height, width).
   bool is_map(int32_t input) const { return mapt::is_small_map(known(input, 2), known(input, 3)); }
   bool is_small(int32_t input) const {
     std::array<int64_t, Dims::MAX_DIMS> sides{};
@@ -66,7 +66,7 @@ struct Call {
   void* workspace;
   mapt::Stream stream;
 
-  // Null for an input that is not there.
+  // Null if the input is absent.
   template <class T>
   const T* input(int32_t i) const {
     return i < sizes.count ? static_cast<const T*>(inputs[i]) : nullptr;
@@ -127,7 +127,7 @@ class Plugin final : public nvinfer1::IPluginV3,
   size_t getWorkspaceSize(const DynamicPluginTensorDesc* in, int32_t count, const DynamicPluginTensorDesc*,
                           int32_t) const noexcept override {
     const Sizes largest = sizes(count, [=](int32_t i) { return in[i].max; });
-    return fit(largest, true) == 0 ? Operator::workspace(fields_, largest) : SIZE_MAX;  // as much as nobody has
+    return fit(largest, true) == 0 ? Operator::workspace(fields_, largest) : SIZE_MAX;  // more than any GPU has
   }
 
   int32_t onShapeChange(const PluginTensorDesc* in, int32_t count, const PluginTensorDesc*, int32_t) noexcept override {
@@ -192,7 +192,7 @@ class Creator final : public nvinfer1::IPluginCreatorV3One {
  public:
   const char* getPluginName() const noexcept override { return Operator::kName; }
   const char* getPluginVersion() const noexcept override { return "1"; }
-  // TensorRT's ONNX parser looks nodes up without a namespace, whatever their domain.
+  // TensorRT's ONNX parser looks nodes up without a namespace, in any domain.
   const char* getPluginNamespace() const noexcept override { return ""; }
   const nvinfer1::PluginFieldCollection* getFieldNames() noexcept override { return names_.names(); }
 
@@ -209,7 +209,7 @@ class Creator final : public nvinfer1::IPluginCreatorV3One {
   Fields names_{Operator::kDeclared, Operator::kCount};
 };
 
-// The creators of all plugins; every operator's file adds its own before the library is first used.
+// The creators of all plugins. Every operator's file adds its own before the library is used.
 inline std::vector<nvinfer1::IPluginCreatorInterface*>& creators() {
   static std::vector<nvinfer1::IPluginCreatorInterface*> all;
   return all;

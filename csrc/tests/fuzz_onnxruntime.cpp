@@ -1,6 +1,6 @@
-// Random attributes and shapes through the operators for ONNX Runtime, under AddressSanitizer and UBSan (`make
-// sanitize`). A stand-in of ONNX Runtime's C interface keeps every tensor in memory of exactly its size. Each call
-// ends with a result or with a status; the sanitizers see to the rest.
+// Calls the operators for ONNX Runtime with random attributes and shapes, under AddressSanitizer and UBSan (`make
+// sanitize`). A stand-in for ONNX Runtime's C interface keeps every tensor in memory of exactly its size. Each call
+// must end with a result or with a status, and the sanitizers check its memory and arithmetic.
 //
 // Usage: fuzz_onnxruntime [ROUNDS [SEED]]. Operators for CUDA's provider run as loops.
 #include <cstdio>
@@ -15,7 +15,7 @@
 
 extern "C" OrtStatus* ORT_API_CALL RegisterCustomOps(OrtSessionOptions* options, const OrtApiBase* base);
 
-// What ONNX Runtime keeps behind its opaque types, as far as the operators look.
+// The contents of ONNX Runtime's opaque types, as far as the operators use them.
 struct OrtStatus {
   std::string text;
 };
@@ -39,7 +39,7 @@ struct OrtCustomOpDomain {
 
 namespace {
 
-constexpr int64_t kMaxOutput = 1 << 20;  // elements; ONNX Runtime too refuses what it has no memory for
+constexpr int64_t kMaxOutput = 1 << 20;  // elements; ONNX Runtime, too, refuses outputs that do not fit into memory
 OrtCustomOpDomain domain;
 OrtMemoryInfo* const memory_info = nullptr;
 
@@ -186,7 +186,7 @@ fuzz::Sides sides_for(fuzz::Random& random, const OrtCustomOp& op, const OrtKern
   return fuzz::equal_sides(random, static_cast<int64_t>(op.GetInputTypeCount(&op)));
 }
 
-// Fills the inputs; false where they cannot exist.
+// Fills the inputs. Returns false if they cannot exist.
 bool give_inputs(fuzz::Random& random, const fuzz::Sides& sides, OrtKernelContext& context) {
   for (const std::vector<int64_t>& of_one : sides) {
     const int64_t count = fuzz::elements(of_one);
@@ -201,7 +201,7 @@ bool give_inputs(fuzz::Random& random, const fuzz::Sides& sides, OrtKernelContex
   return true;
 }
 
-// Boxes lie in images of the batch, most of them.
+// Most boxes are in images of the batch.
 void place_boxes(fuzz::Random& random, OrtKernelContext& context) {
   OrtValue& boxes = *context.inputs.back();
   const int64_t batch = context.inputs[0]->sides.empty() ? 0 : context.inputs[0]->sides[0];
@@ -254,5 +254,5 @@ int main(int argc, char** argv) {
   }
   std::printf("clean: %lld ran, %lld refused, %lld cannot exist\n", static_cast<long long>(outcomes[kRan]),
               static_cast<long long>(outcomes[kRefused]), static_cast<long long>(outcomes[kImpossible]));
-  return outcomes[kRan] < rounds / 10 || outcomes[kRefused] < rounds / 10;  // else nothing was tried
+  return outcomes[kRan] < rounds / 10 || outcomes[kRefused] < rounds / 10;  // too few of either prove nothing
 }

@@ -1,6 +1,6 @@
-// Random fields and shapes through the TensorRT plugins, under AddressSanitizer and UBSan (`make sanitize`), without
-// TensorRT: plugins.cpp takes each through its life, with the kernels run as loops. Memory has exactly the size that
-// the plugin asks for.
+// Calls the TensorRT plugins with random fields and shapes, under AddressSanitizer and UBSan (`make sanitize`) and
+// without TensorRT. plugins.cpp takes each plugin through its life, and runs kernels as loops. Memory has exactly the
+// size that the plugin asks for.
 //
 // Usage: fuzz_tensorrt [ROUNDS [SEED]].
 #include <cstdio>
@@ -139,5 +139,5 @@ int main(int argc, char** argv) {
   }
   std::printf("clean: %lld ran, %lld refused, %lld cannot exist\n", static_cast<long long>(outcomes[kRan]),
               static_cast<long long>(outcomes[kRefused]), static_cast<long long>(outcomes[kImpossible]));
-  return outcomes[kRan] < rounds / 10 || outcomes[kRefused] < rounds / 10;  // else nothing was tried
+  return outcomes[kRan] < rounds / 10 || outcomes[kRefused] < rounds / 10;  // too few of either prove nothing
 }

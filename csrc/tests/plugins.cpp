@@ -1,5 +1,6 @@
-// Takes a TensorRT plugin through its life as TensorRT does, without TensorRT: created from fields, serialised, created
-// again, cloned, asked about types and shapes, run. For a test's ctypes, with the kernels run as loops (csrc/shim).
+// Takes a TensorRT plugin through its life as TensorRT does, but without TensorRT. The plugin is created from fields,
+// serialised, created again, cloned, asked about types and shapes, and run. Tests call this through ctypes, with
+// kernels as loops (csrc/shim).
 #include "tests/plugins.h"
 
 #include <cstdlib>
@@ -89,7 +90,7 @@ PluginTensorDesc describe(const Tensor& tensor) {
 
 DynamicPluginTensorDesc fixed(const PluginTensorDesc& desc) { return {desc, desc.dims, desc.dims, desc.dims}; }
 
-// `tensors`: the inputs, then the output, whose type and sides are filled in.
+// `tensors` are the inputs, and then the output, whose type and sides are filled in.
 const char* build(const Owned& plugin, Tensor* tensors, int32_t inputs, size_t& workspace) {
   auto* build = part<IPluginV3OneBuild>(plugin, PluginCapabilityType::kBUILD);
   Sizes exprs;

@@ -12,7 +12,8 @@ struct Tensor {
   int64_t sides[8];
 };
 
-// Null, or at which step it ended. Without an output's memory it only fills in type and sides, and the `bytes` of
-// workspace. Tensors and workspace lie where the kernels run; they are queued to CUDA's default stream.
+// Returns null, or the step that failed. Without memory for the output, it only fills in the output's type and sides,
+// and the `bytes` of workspace. Tensors and workspace are in the memory of the device that runs the kernels, which are
+// queued on CUDA's default stream.
 extern "C" const char* run_plugin(const char* name, const nvinfer1::PluginField* fields, int32_t field_count,
                                   Tensor* tensors, int32_t inputs, size_t* bytes, void* workspace);

@@ -1,4 +1,4 @@
-// Random numbers, sides and tensors of the fuzzers: mostly fitting, now and then of any size.
+// Random numbers, sides and tensors for the fuzzers. Most of them fit together, and some have any size.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ class Random {
   }
   bool one_in(int64_t n) { return between(1, n) == 1; }
 
-  // A number that hostile files hold: around powers of two and at the ends of the types.
+  // A number as in hostile files, near a power of two or an end of a type's range.
   int64_t hostile() {
     const int64_t power = int64_t{1} << between(0, 62), near = between(-2, 2);
     const int64_t ends[] = {0, -1, std::numeric_limits<int64_t>::max(), std::numeric_limits<int64_t>::min(),
@@ -26,7 +26,7 @@ class Random {
     return one_in(4) ? -power : power + near;
   }
 
-  // `fitting`, or anything once in `rarely` times.
+  // Returns `fitting`, or any number once in `rarely` calls.
   int64_t mostly(int64_t fitting, int64_t rarely) { return one_in(rarely) ? hostile() : fitting; }
 
   std::vector<float> values(int64_t count, double scale) {
@@ -45,7 +45,7 @@ class Random {
 
 constexpr int64_t kMaxValues = 1 << 16;  // of one tensor that is given memory
 
-// The number of elements; -1 where a tensor of these sides cannot exist here: a negative side, or too much memory.
+// Returns the number of elements, or -1 if a side is negative or the tensor would need too much memory.
 inline int64_t elements(const std::vector<int64_t>& sides) {
   int64_t count = 1;
   bool empty = false;
@@ -61,7 +61,7 @@ inline int64_t elements(const std::vector<int64_t>& sides) {
   return count;
 }
 
-// The inputs of one call: what the sides of an operator's inputs may be, one number changed now and then.
+// Draws the inputs of a call. Their sides fit the operator, but sometimes one number is changed.
 using Sides = std::vector<std::vector<int64_t>>;
 
 inline Sides convolution_sides(Random& random, int64_t stride, int64_t padding, int64_t dilation) {
@@ -102,14 +102,14 @@ inline Sides motion_sides(Random& random, bool features) {
   return sides;
 }
 
-// Inputs of one shape, for operators whose inputs nothing is known of.
+// Draws inputs of one shape, for operators that the fuzzer does not know.
 inline Sides equal_sides(Random& random, int64_t inputs) {
   std::vector<int64_t> sides(static_cast<size_t>(random.between(1, 4)));
   for (int64_t& side : sides) side = random.between(0, 6);
   return Sides(static_cast<size_t>(inputs), sides);
 }
 
-// One side becomes another, or an axis comes or goes; empty tensors may then have sides without end.
+// Changes a side, or adds or removes an axis. Empty tensors may then have sides of any length.
 inline void corrupt(Random& random, Sides& sides) {
   std::vector<int64_t>& one = sides[static_cast<size_t>(random.between(0, static_cast<int64_t>(sides.size()) - 1))];
   if (one.empty()) one.push_back(1);

@@ -1,5 +1,5 @@
-// Runs kernels on PyTorch's tensors. An operator's torch.cpp is compiled once for each device: with MAPT_TORCH_CUDA
-// into the library for CUDA tensors, without it into the library for the CPU's, which also has the schemas.
+// Runs kernels on PyTorch's tensors. An operator's torch.cpp is compiled once for each device. MAPT_TORCH_CUDA selects
+// the library for CUDA tensors. The library for CPU tensors also has the schemas.
 #pragma once
 
 #include "torch/tensors.h"
@@ -22,11 +22,11 @@ namespace mapt_torch {
 #if defined(MAPT_TORCH_CUDA)
 
 #define MAPT_TORCH_DEVICE CUDA
-// To look at values would be to wait for the GPU.
+// Values are not checked, because that would wait for the GPU.
 constexpr bool kReadsValues = false;
 
-// Queues a kernel on PyTorch's current stream of the device of `like`. PyTorch's allocator hands memory of one stream
-// out again only to later work of the same stream.
+// Queues a kernel on PyTorch's current stream of the device of `like`. PyTorch's allocator gives memory of a stream
+// only to later work of the same stream.
 template <class Params>
 void run(const Params& params, const Tensor& like) {
   const c10::cuda::CUDAGuard guard(like.device());
@@ -42,7 +42,7 @@ void run(const Params& params, const Tensor& like) {
 #define MAPT_TORCH_DEVICE CPU
 constexpr bool kReadsValues = true;
 
-// PyTorch's threads take pieces as they get done, so that one which has to wait for its core holds up little.
+// Each of PyTorch's threads takes the next piece when it is done, so a thread that waits for its core delays little.
 inline void run_on_torch_threads(void*, int64_t tasks, mapt::Parallel::Body body, void* context) {
   const int64_t threads = std::min<int64_t>(at::get_num_threads(), tasks);
   const int64_t piece = std::max<int64_t>(1, tasks / (4 * threads));

@@ -1,5 +1,5 @@
-// The domain of the operators; each adds its own schemas and implementations in csrc/operators, fake tensors and
-// gradients in mapt/ops.
+// Defines the domain of the operators. Their schemas and implementations are in csrc/operators, and their fake tensors
+// and gradients in mapt/ops.
 #include <torch/library.h>
 
 #include <string>

@@ -1,4 +1,4 @@
-// Checks and pointers that all operators share, on whichever device their tensors lie.
+// Checks and pointers that all operators share, for tensors on any device.
 #pragma once
 
 #include <ATen/core/Tensor.h>

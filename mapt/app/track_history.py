@@ -16,9 +16,9 @@ from mapt.app.visualize import strip
 from mapt.drawing.colours import track_colour
 from mapt.drawing.text import Image
 from mapt.errors import InputError
-from mapt.io.atomic_files import read_file, read_json
 from mapt.io.frame_source import open_sources
 from mapt.io.sources.frame import Frame
+from mapt.io.user_files import read_file, read_json
 from mapt.runtime.frame import Stage
 
 MOMENTS = 12  # crops in a strip at most

@@ -13,7 +13,7 @@ import numpy as np
 from mapt.drawing.colours import track_colour
 from mapt.drawing.text import Image, put_text
 from mapt.errors import InputError
-from mapt.io.atomic_files import read_json
+from mapt.io.user_files import read_json
 
 ADVICE = "run `mapt track` again"
 LOST_COLOUR = (90, 90, 90)

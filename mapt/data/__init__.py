@@ -1,1 +1,1 @@
-"""Datasets, synthetic scenes and the pair loader."""
+"""Reads labelled datasets, turns them into training samples, and checks them."""

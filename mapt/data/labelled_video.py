@@ -1,4 +1,4 @@
-"""Labelled video: triplets of frames tau apart, whatever the layout on disk."""
+"""Gives triplets of frames, tau apart, of labelled video in any layout on disk."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ from mapt.io.prefetch import map_ahead
 from mapt.labels.class_sets import ClassSet
 from mapt.labels.step_png import VOID, Instance, Semantic
 
-MIN_PIXELS = 100  # of a class, before a frame counts as showing it
+MIN_PIXELS = 100  # a frame shows a class if more of its pixels have it
 
 
 @dataclass(frozen=True)
 class LabelledFrame:
-    """One frame: its number, its image, the name of its label, and how to read the label.
+    """A frame with a label.
 
-    Messages use the name of the label.
+    Attributes:
+        number: its number in the sequence.
+        image: the file of its image.
+        label: names its label in error messages.
+        read: reads the label as classes (H,W) uint8 and instance ids (H,W) int32. It raises
+            InputError if that fails.
     """
 
     number: int
@@ -45,7 +50,19 @@ class Clip:
 
 
 class Video:
-    """Triplets of labelled clips; the interval tau is drawn from `intervals`, in frames."""
+    """A `Source` of the triplets of labelled clips.
+
+    Args:
+        root: the dataset's folder, for error messages.
+        clips: the labelled sequences.
+        labels: the dataset's classes.
+        intervals: the choices for the interval tau, in frames.
+        bad: decides what happens to bad files; by default they raise.
+
+    Raises:
+        InputError: two frames of a clip have the same number, no frame has a predecessor, or a
+            frame is missing and not skipped.
+    """
 
     def __init__(
         self,
@@ -74,21 +91,23 @@ class Video:
             )
 
     def __len__(self) -> int:
-        """Labelled frames with a predecessor."""
+        """Return the number of labelled frames with a predecessor."""
         return len(self.frames)
 
     def repeat_factors(self, share: float) -> NDArray[np.float64]:
-        """How often each triplet is shown relative to the others (Gupta et al., LVIS, 2019).
+        """Compute how often to show each triplet (repeat factors: Gupta et al., LVIS, 2019).
+
+        Let f(c) be the share of frames that show class c. The factor of a frame is the largest
+        max(1, sqrt(share / f(c))) of the classes that it shows. Every label is read once.
 
         Args:
-            share: f(c) being the share of frames that show class c, the factor of a frame is the
-                largest max(1, sqrt(share / f(c))) of its classes. All labels are read once.
+            share: the share of frames below which a class is shown more often.
 
         Returns:
-            (len(self),) float64, at least 1; exactly 0 for a bad label that is skipped.
+            Factors (len(self),) float64, at least 1. Bad labels that are skipped have the factor 0.
 
         Raises:
-            InputError: a label cannot be read.
+            InputError: a label cannot be read and is not skipped, or all labels are bad.
         """
         labels = [self.clips[c].frames[now] for c, now in self.frames]
         shown = np.zeros((len(labels), VOID), np.bool_)
@@ -110,15 +129,18 @@ class Video:
         return factors
 
     def read(self, index: int, rng: np.random.Generator, distinct: int = 3) -> Triplet:
-        """See `Source.read`.
+        """Read triplet `index`, see `Source.read`.
 
-        Near a sequence's start tau shrinks, and the first frame stands in for t - 2 tau.
+        Near the start of a sequence tau is smaller, and the first frame replaces t - 2 tau.
+
+        Raises:
+            InputError: an image or label cannot be read, sizes differ, or a class is unknown.
         """
         c, now = self.frames[index]
         frames = self.clips[c].frames
         numbers = self.numbers[c]
         tau = int(rng.choice(self.intervals))
-        # In a clip without gaps the first of these is now - tau, or the first frame.
+        # In a clip without gaps, this is now - tau or the first frame.
         prev = now if distinct == 1 else min(bisect_left(numbers, numbers[now] - tau), now - 1)
         before = (
             bisect_left(numbers, numbers[prev] - (numbers[now] - numbers[prev]))
@@ -148,7 +170,7 @@ class Video:
         return semantic, instance
 
     def _count_classes(self, frame: LabelledFrame) -> NDArray[np.int64] | str:
-        """Pixels of each class (256,), or what is wrong."""
+        """Count the pixels (256,) of each class; a label that cannot be read gives the message."""
         try:
             return np.bincount(self._read_label(frame)[0].ravel(), minlength=VOID + 1)
         except InputError as error:
@@ -156,7 +178,16 @@ class Video:
 
 
 def check_classes(semantic: Semantic, labels: ClassSet, name: str) -> None:
-    """Raise InputError where a label (H,W) has a class that its dataset does not know."""
+    """Check that a label has classes of its dataset only.
+
+    Args:
+        semantic: (H,W) uint8 classes.
+        labels: the dataset's classes.
+        name: names the label in the message.
+
+    Raises:
+        InputError: a class is neither void nor one of the dataset's.
+    """
     known = len(labels.classes)
     unknown = (semantic >= known) & (semantic != VOID)
     if unknown.any():
@@ -167,7 +198,16 @@ def check_classes(semantic: Semantic, labels: ClassSet, name: str) -> None:
 
 
 def check_size(image: NDArray[np.uint8], semantic: Semantic, name: str) -> None:
-    """Raise InputError where a label (H,W) is not of the size of its image (H,W,3)."""
+    """Check that a label has the size of its image.
+
+    Args:
+        image: (H,W,3) uint8 RGB.
+        semantic: (H,W) uint8 classes.
+        name: names the label in the message.
+
+    Raises:
+        InputError: the sizes differ.
+    """
     if image.shape[:2] != semantic.shape:
         raise InputError(
             f"{name}: label {semantic.shape} and image {image.shape[:2]} differ in size; replace"
@@ -176,7 +216,7 @@ def check_size(image: NDArray[np.uint8], semantic: Semantic, name: str) -> None:
 
 
 def _ordered(clip: Clip) -> Clip:
-    """The frames by number, whatever the order of their names (10.png before 9.png)."""
+    """Sort the frames by number, because names sort 10.png before 9.png."""
     frames = sorted(clip.frames, key=lambda frame: frame.number)
     for a, b in pairwise(frames):
         if a.number == b.number:

@@ -1,7 +1,4 @@
-"""Draws training samples in a fixed order.
-
-Sample i depends only on the seed and on i, not on workers or restarts.
-"""
+"""Loads batches of training samples in a fixed order, with worker processes."""
 
 from __future__ import annotations
 
@@ -10,151 +7,39 @@ import contextlib
 import shutil
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from multiprocessing import active_children
 from multiprocessing.process import BaseProcess
 from weakref import WeakSet
 
 import cv2
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from mapt.data.targets import frame_targets
-from mapt.data.transforms import Augmentation, View, augment
-from mapt.data.triplet import Source
+from mapt.data.samples import Sample, SampleDataset, SampleRule
 from mapt.errors import InputError
-from mapt.model.targets import FrameTargets, PairBatch
+from mapt.model.targets import PairBatch
 
 SHARED = "/dev/shm"  # where workers leave their batches
 PREFETCH = 4  # batches each worker prepares ahead
-SEED_BITS = 40  # of a sample's number in its seed, the run's above them
-TRIES = 20  # draws of a sample before so many bad files are the user's mistake
-_workers: WeakSet[BaseProcess] = (
-    WeakSet()
-)  # of every loader of this process; multiprocessing holds those that live
-
-
-@dataclass(frozen=True)
-class DatasetMix:
-    """A dataset, its share of the samples (relative to the others'), and how its frames are shown.
-
-    Batch i is shown as `views[i]`; after the last view the first one follows again. `chances`
-    (len(source),) sums to 1 and says how often each triplet is drawn; None: all alike. `table`
-    (256,) uint8 turns the dataset's classes into the network's; None: they are the same.
-    """
-
-    source: Source
-    weight: float
-    views: tuple[View, ...]
-    chances: NDArray[np.float64] | None = None
-    table: NDArray[np.uint8] | None = None
-
-
-@dataclass(frozen=True)
-class SampleRule:
-    """How samples are drawn.
-
-    Attributes:
-        shares: datasets.
-        things: train ids with instances.
-        augmentation: strengths.
-        static: probability that t - 2 tau is replaced by t - tau, so that S_prev = S at t - tau.
-        single: frame t alone is read and stands in for the others, where nothing compares frames.
-        seed: of the run.
-        skip_bad: draw again where a file is bad, instead of stopping.
-    """
-
-    shares: tuple[DatasetMix, ...]
-    things: tuple[int, ...]
-    augmentation: Augmentation
-    static: float
-    seed: int
-    skip_bad: bool = False
-    single: bool = False
-
-
-@dataclass
-class Sample:
-    """One training sample: (3,H,W,3) uint8 frames and the targets of the last two."""
-
-    images: torch.Tensor
-    prev: FrameTargets
-    now: FrameTargets
-    name: str
-    seed: int
-    skipped: list[str] = field(default_factory=list)
+# The workers of every loader of this process. multiprocessing keeps those that live.
+_workers: WeakSet[BaseProcess] = WeakSet()
 
 
 @dataclass(frozen=True)
 class BadData:
-    """What a worker process hands over in place of a batch it could not read."""
+    """Replaces a batch that a worker process could not read.
+
+    Attributes:
+        message: says which file is bad, and why.
+    """
 
     message: str
 
 
-class SampleDataset(Dataset[Sample]):
-    """Random access to the endless list of samples, `batch` of them to a batch."""
-
-    def __init__(self, rule: SampleRule, batch: int = 1) -> None:
-        self.rule = rule
-        self.batch = batch
-        weights = np.array([share.weight for share in rule.shares])
-        self.chances = weights / weights.sum()
-
-    def __getitem__(self, index: int) -> Sample:
-        """Sample `index`, the same at every call.
-
-        Raises:
-            InputError: a file is missing or bad, or with `skip_bad` so many that the dataset must
-                be wrong.
-        """
-        skipped: list[str] = []
-        while True:
-            try:
-                # Drawn again only after a bad file, so that a sample without one is what it always
-                # was.
-                key = (self.rule.seed, index, *([len(skipped)] if skipped else []))
-                sample = self._draw(key, index // self.batch)
-                return replace(sample, skipped=skipped, seed=(self.rule.seed << SEED_BITS) + index)
-            except InputError as error:
-                if not self.rule.skip_bad:
-                    raise
-                skipped.append(str(error))
-                if len(skipped) == TRIES:
-                    raise InputError(
-                        f"{TRIES} samples in a row are bad; the last: {error}"
-                    ) from None
-
-    def _draw(self, key: tuple[int, ...], batch: int) -> Sample:
-        rule = self.rule
-        rng = np.random.default_rng(key)
-        share = rule.shares[int(rng.choice(len(rule.shares), p=self.chances))]
-        static = bool(rng.random() < rule.static)
-        distinct = 1 if rule.single else 2 if static else 3
-        triplet = share.source.read(
-            int(rng.choice(len(share.source), p=share.chances)), rng, distinct
-        )
-        triplet = augment(
-            triplet, share.views[batch % len(share.views)], rule.augmentation, rng, distinct
-        )
-        targets = [
-            frame_targets(
-                semantic if share.table is None else share.table[semantic], instance, rule.things
-            )
-            for semantic, instance in list(zip(triplet.semantic, triplet.instance, strict=True))[
-                -distinct:
-            ]
-        ]
-        return Sample(
-            torch.from_numpy(np.stack(triplet.images)), targets[0], targets[-1], triplet.name, 0
-        )
-
-
 class _Batches(Dataset[PairBatch | BadData]):
-    """A dataset of batches, of which each of `world` processes gets an equal part.
+    """A dataset of batches, each of which is shared equally by `world` processes.
 
     Batch i holds the samples i * size to (i + 1) * size - 1.
     """
@@ -206,7 +91,7 @@ def _no_room(reason: str) -> str:
 
 
 def _tensors(batch: object) -> Iterator[torch.Tensor]:
-    """Every tensor of a batch."""
+    """Yield every tensor of a batch."""
     if isinstance(batch, torch.Tensor):
         yield batch
     elif isinstance(batch, list | tuple):
@@ -218,7 +103,7 @@ def _tensors(batch: object) -> Iterator[torch.Tensor]:
 
 
 def collate(samples: list[Sample]) -> PairBatch:
-    """Samples of one size to a batch."""
+    """Put samples of one size into a batch, whose images are (B,H,W,3) uint8."""
     images = torch.stack([s.images for s in samples])  # (B,3,H,W,3)
     return PairBatch(
         images[:, 0],
@@ -242,21 +127,20 @@ def load_batches(
     world: int = 1,
     pinned: bool = False,
 ) -> Iterator[PairBatch]:
-    """The batches of iterations `start` to `stop` - 1; worker processes prepare them ahead.
+    """Yield the batches of iterations `start` to `stop` - 1.
 
     Args:
         rule: how samples are drawn.
-        batch: pairs a step, over all processes, see `check_shares`.
+        batch: samples in a step over all processes. It must pass `check_shares`.
         start: first iteration.
-        stop: the one after the last.
-        workers: of this process.
-        rank: of this process; it gets its part of every batch.
-        world: processes.
-        pinned: in memory that a GPU copies from while the host goes on.
+        stop: the iteration after the last one.
+        workers: worker processes that prepare batches ahead. With 0, this process reads them.
+        rank: number of this process. It gets its own part of every batch.
+        world: number of processes.
+        pinned: put batches into pinned memory, from which a GPU copies without blocking the host.
 
     Raises:
-        InputError: a file is missing or bad, its name is in the message; or there is no room for
-            the workers' batches.
+        InputError: a file is missing or bad, or shared memory has no room for the batches.
     """
     loader = DataLoader(
         _Batches(SampleDataset(rule, batch), batch, rank, world),
@@ -266,14 +150,14 @@ def load_batches(
         worker_init_fn=_start_worker,
         pin_memory=pinned,
         prefetch_factor=PREFETCH if workers else None,
-        # Its own generator: drawing the workers' seeds from the global one would change what a
-        # resumed run draws.
+        # If the workers' seeds came from the global generator, a resumed run would draw other
+        # samples than an uninterrupted one.
         generator=torch.Generator(),
     )
     others = active_children()
     try:
         batches = iter(loader)
-    except OSError as error:  # its queues need semaphores, which lie there too
+    except OSError as error:  # the loader's queues need semaphores, which lie in SHARED too
         raise InputError(_no_room(error.strerror or type(error).__name__)) from None
     _workers.update(child for child in active_children() if child not in others)
     _register_end()
@@ -284,7 +168,15 @@ def load_batches(
 
 
 def check_shares(batch: int, world: int) -> None:
-    """Raise InputError where `world` processes cannot share `batch` pairs equally."""
+    """Check that processes can share a batch equally.
+
+    Args:
+        batch: samples in a step over all processes.
+        world: number of processes.
+
+    Raises:
+        InputError: `batch` is no multiple of `world`.
+    """
     if batch % world:
         raise InputError(
             f"schedule.batch = {batch}: cannot be shared equally by {world} processes; use a"
@@ -293,10 +185,10 @@ def check_shares(batch: int, world: int) -> None:
 
 
 def _start_worker(_: int) -> None:
-    """One thread per worker; signals are for the main process, which stops its workers itself.
+    """Restrict a worker to one thread, and let it ignore signals.
 
-    torchrun and Slurm send SIGTERM to every process: without its workers a run could not take its
-    last step.
+    The main process stops its workers itself. torchrun and Slurm send SIGTERM to every process, but
+    the main process needs its workers for the last step.
     """
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -311,14 +203,12 @@ def _register_end() -> None:
 def end_workers() -> None:
     """Kill the workers that are left when this process ends.
 
-    multiprocessing sends them SIGTERM then and waits for ever, because they ignore it. Some are
-    left where a worker is stuck, or where something still holds the loader, e.g. the traceback of
-    an error.
+    Otherwise multiprocessing would send them SIGTERM, which they ignore, and wait for ever. Workers
+    are left if one is stuck, or if something such as a traceback still refers to the loader.
     """
     if left := [worker for worker in _workers if worker.is_alive()]:
         with contextlib.suppress(ValueError):  # not the main thread
-            signal.signal(
-                signal.SIGCHLD, signal.SIG_DFL
-            )  # PyTorch's handler would report them as lost
+            # PyTorch's handler would report the killed workers as an error.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for worker in left:
             worker.kill()

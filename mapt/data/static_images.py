@@ -1,6 +1,6 @@
-"""Turns labelled still images into moving triplets.
+"""Turns labelled still images into triplets of a moving camera.
 
-Every head sees real pixels. The motion is known, because it is made here.
+The pixels are real, and the motion between the frames is known exactly.
 """
 
 from __future__ import annotations
@@ -25,17 +25,29 @@ Pixel = TypeVar("Pixel", np.uint8, np.int16)
 
 
 class StillReader(Protocol):
-    """Reads the label of a still."""
+    """A function that reads the label of a still image."""
 
     def __call__(self, path: Path) -> tuple[Semantic, Instance]:
-        """Cityscapes train ids (H,W) and ids (H,W) within a still, below 32768."""
+        """Read a label.
+
+        Returns:
+            Cityscapes train ids (H,W) uint8, and instance ids (H,W) int32 below 32768.
+
+        Raises:
+            InputError: the label cannot be read.
+        """
         ...
 
 
 class Stills:
-    """Images with labels in Cityscapes' classes.
+    """A `Source` of still images with labels in Cityscapes' classes.
 
-    `read` warps an image into three frames of an approaching camera.
+    `read` warps an image into three frames of a moving camera.
+
+    Args:
+        files: the image and the label of each still.
+        read_label: reads a label.
+        bad: decides what happens to bad files.
     """
 
     labels = CITYSCAPES_VPS
@@ -48,11 +60,15 @@ class Stills:
         self.bad = bad
 
     def __len__(self) -> int:
-        """Labelled stills."""
+        """Return the number of labelled stills."""
         return len(self.files)
 
     def read(self, index: int, rng: np.random.Generator, distinct: int = 3) -> Triplet:
-        """See `Source.read`."""
+        """Read triplet `index`, see `Source.read`.
+
+        Raises:
+            InputError: image or label cannot be read, their sizes differ, or a class is unknown.
+        """
         path, label = self.files[index]
         image = read_rgb(path)
         semantic, instance = self.read_label(label)
@@ -74,10 +90,19 @@ class Stills:
 def pair_files(
     folder: Path, labels: Sequence[Path], images: Sequence[Path | None], bad: BadFiles
 ) -> list[tuple[Path, Path]]:
-    """Image and label of every still.
+    """Pair every label with its image.
+
+    Args:
+        folder: where the images should be, for messages.
+        labels: the label of each still.
+        images: the image of each label, or None if it is missing.
+        bad: decides what happens to labels without an image.
+
+    Returns:
+        The image and the label of each still that has both.
 
     Raises:
-        InputError: a label has no image and is not skipped, or nothing is left.
+        InputError: a label has no image and is not skipped, or no label has an image.
     """
     pairs = []
     for label, image in zip(labels, images, strict=True):
@@ -91,12 +116,18 @@ def pair_files(
 
 
 def ego_motions(rng: np.random.Generator, height: int, width: int) -> list[NDArray[np.float64]]:
-    """Draw three affine maps (2,3), from the still image to each frame.
+    """Draw the affine maps from a still image to three frames of a moving camera.
 
-    They are those of a camera that drives, turns and shakes. In some scenes the camera stands
-    still.
+    The camera drives, turns and shakes, or stands still in 15 % of the scenes. Each frame zooms
+    about a vanishing point, pans and rolls more than the one before.
 
-    Each frame zooms about a vanishing point, pans and rolls a little more than the one before.
+    Args:
+        rng: draws the motion.
+        height: of the image, pixels.
+        width: of the image, pixels.
+
+    Returns:
+        Three maps (2,3) float64 in pixels, with pixel centres at .5.
     """
     point = np.array([width * rng.uniform(0.35, 0.65), height * rng.uniform(0.35, 0.55)])
     still = rng.random() < 0.15
@@ -119,11 +150,19 @@ def ego_motions(rng: np.random.Generator, height: int, width: int) -> list[NDArr
 def warp(
     image: NDArray[Pixel], matrix: NDArray[np.float64], interpolation: int, border: int
 ) -> NDArray[Pixel]:
-    """Apply an affine map to an image or label, filling what comes from outside with `border`.
+    """Apply an affine map to an image or label.
 
-    The map is in coordinates with pixel centres at .5, OpenCV's has them at whole numbers.
+    Args:
+        image: (H,W) or (H,W,3).
+        matrix: (2,3) map from the image to the result, in pixels, with pixel centres at .5.
+        interpolation: OpenCV's flag.
+        border: value of pixels that come from outside.
+
+    Returns:
+        The warped image, of the same shape and type.
     """
     height, width = image.shape[:2]
+    # OpenCV has pixel centres at whole numbers.
     shifted = matrix.copy()
     shifted[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
     warped = cv2.warpAffine(

@@ -1,4 +1,4 @@
-"""From label maps to the network's targets."""
+"""Turns label maps into the network's training targets."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from scipy import ndimage
 from mapt.model.targets import FrameTargets
 
 MAX_INSTANCES = 200
-MIN_AREA = 12  # visible pixels below which an object is ignored
+MIN_AREA = 12  # pixels; an object with fewer visible ones is ignored
 
 
 def frame_targets(
     semantic: NDArray[np.uint8], instance: NDArray[np.int32], things: tuple[int, ...]
 ) -> FrameTargets:
-    """Targets of one frame.
+    """Build the targets of one frame.
 
     Args:
         semantic: (H,W) uint8 train ids, 255 void.
-        instance: (H,W) int32; with the class it identifies an object. A thing pixel with id 0 is a
-            crowd, any pixel with id -1 a region that is ignored like one.
-        things: train ids with instances.
+        instance: (H,W) int32 ids. Class and id together identify an object. A thing pixel with id 0
+            belongs to a crowd, and any pixel with id -1 to an ignored region.
+        things: train ids of the classes with instances.
 
     Returns:
-        One row per visible object, largest first, at most 200; crowds and slivers become ignore
-        boxes.
+        Targets with a row for each of the 200 largest visible objects, in falling order of area.
+        Crowds, ignored regions and all other objects become ignore boxes.
     """
     is_thing = np.zeros(256, np.bool_)
     is_thing[list(things)] = True
     thing = is_thing[semantic]
     own = thing & (instance > 0)
-    # Only thing pixels are sorted: np.unique over the whole frame costs five times as much.
+    # Sorting all pixels of the frame, not only those of things, would take five times as long.
     keys, inverse, counts = np.unique(
         instance[own].astype(np.int64) * 256 + semantic[own],
         return_inverse=True,
@@ -59,7 +59,7 @@ def frame_targets(
 
 
 def _tight_boxes(rows: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Tight xyxy boxes (n,4) of the values 1..n of an index map (H,W); 0 is the background."""
+    """Return the tight boxes (n,4) xyxy of the values 1..n in a map (H,W); 0 is background."""
     slices = ndimage.find_objects(rows)
     return np.array([(x.start, y.start, x.stop, y.stop) for y, x in slices], np.float32).reshape(
         -1, 4
@@ -67,7 +67,7 @@ def _tight_boxes(rows: NDArray[np.int32]) -> NDArray[np.float32]:
 
 
 def _component_boxes(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Boxes xyxy (n,4) of the connected parts of a mask (H,W)."""
+    """Return the boxes (n,4) xyxy of the connected parts of a mask (H,W)."""
     if not mask.any():
         return np.zeros((0, 4), np.float32)
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))

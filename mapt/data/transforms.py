@@ -1,6 +1,6 @@
 """Draws random views of a triplet.
 
-All frames of a triplet share one scale, crop and flip, so that ids and motion stay true.
+All frames of a triplet share one scale, crop and flip, so that ids and motion stay valid.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Label = TypeVar("Label", np.uint8, np.int32)
 
 
 class Augmentation(Frozen):
-    """How strongly triplets are varied.
+    """The strengths of the random changes of a triplet.
 
     Attributes:
-        flip: probability of mirroring.
-        focus: probability that the crop must hold a point of a random object of frame t.
-        focus_class: probability that it must hold a point of a random class of frame t, each as
-            likely as the others. Else it lies anywhere.
-        colours: strengths of the photometric part.
+        flip: probability that the frames are mirrored.
+        focus: probability that the crop contains a point of a random object of frame t.
+        focus_class: probability that the crop contains a point of a random class of frame t. All
+            classes of the frame are equally likely. Any other crop lies anywhere.
+        colours: strengths of the changes of colour.
     """
 
     flip: float = Field(0.5, ge=0, le=1)
@@ -48,9 +48,13 @@ class Augmentation(Frozen):
 
 @dataclass(frozen=True)
 class View:
-    """The size of a view and the heights in pixels that frames are scaled to.
+    """The size of a view, and the scale of the frames in it.
 
-    A height is drawn from the range `heights`. The frame is cropped afterwards.
+    Attributes:
+        height: of the view, pixels.
+        width: of the view, pixels.
+        heights: the least and the largest height in pixels to which a frame is scaled before it is
+            cropped.
     """
 
     height: int
@@ -60,7 +64,17 @@ class View:
 
 @dataclass(frozen=True)
 class Window:
-    """A rectangle of the source frame and the size (height, width) it is resampled to."""
+    """A rectangle of the source frame, and how it is resampled.
+
+    Attributes:
+        y: first row.
+        x: first column.
+        height: rows.
+        width: columns.
+        out: height and width of the result, pixels.
+        interpolation: OpenCV's flag for images.
+        flip: mirror the result.
+    """
 
     y: int
     x: int
@@ -74,11 +88,21 @@ class Window:
 def augment(
     triplet: Triplet, view: View, how: Augmentation, rng: np.random.Generator, distinct: int = 3
 ) -> Triplet:
-    """A random view of a triplet, (view.height, view.width) pixels.
+    """Draw a random view of a triplet.
 
-    What the frames do not cover is padded on the right and below, as the runtime pads: black, void,
-    no instance. The last `distinct` frames are drawn; for those before them stands the first of
-    these, the same pixels and labels.
+    The view is padded on the right and below where the frames do not cover it, as in the runtime.
+    The padding is black and void, and has no instance.
+
+    Args:
+        triplet: the source frames.
+        view: the size of the result.
+        how: the strengths of the random changes.
+        rng: draws the view.
+        distinct: the last frames that are resampled, 1 to 3. The first of them replaces those
+            before it.
+
+    Returns:
+        A triplet of (view.height, view.width) pixels.
     """
     window = draw_window(triplet, view, how, rng)
     size = (view.height, view.width)
@@ -96,12 +120,16 @@ def augment(
 def draw_window(
     triplet: Triplet, view: View, how: Augmentation, rng: np.random.Generator
 ) -> Window:
-    """Draw a scale and a window at a random or focused place.
+    """Draw a scale, and a window at a random or focused place.
 
-    The scale is uniform in its logarithm, and large enough to fill the view's height.
+    The scale's logarithm is uniform, and the scaled frame fills the view's height. Frames are
+    shrunk by area averages or by the runtime's bilinear samples, so that the network learns both.
 
-    Shrinking uses area averages or, as the runtime does, bilinear samples: the network must know
-    both.
+    Args:
+        triplet: the source frames.
+        view: the size of the result, and the range of scales.
+        how: the strengths of the random changes.
+        rng: draws the window.
     """
     rows, columns = triplet.semantic[1].shape
     low, high = np.log(view.heights)
@@ -115,7 +143,7 @@ def draw_window(
         point = _random_point(triplet.instance[1], triplet.instance[1] > 0, 4, rng)
     elif draw < how.focus + how.focus_class:
         point = _random_point(triplet.semantic[1], triplet.semantic[1] != VOID, 2, rng)
-    # Without a point, rows near the middle, where the horizon is, are kept more often.
+    # Without a point, windows near the middle, where the horizon is, are more likely.
     y = (
         round((rows - height) * float(rng.beta(2, 2)))
         if point is None
@@ -133,9 +161,10 @@ def draw_window(
 def _random_point(
     labels: NDArray[Label], known: NDArray[np.bool_], step: int, rng: np.random.Generator
 ) -> tuple[int, int] | None:
-    """Return a random pixel (y, x) of a random label among the known pixels.
+    """Draw a label of the known pixels, and then a pixel (y, x) of it.
 
-    Labels and mask have the shape (H,W). Only every `step`-th row and column is searched.
+    Labels and mask have the shape (H,W). Only every `step`-th row and column is searched. The
+    result is None if no pixel is known.
     """
     y, x = np.nonzero(known[::step, ::step])
     if not len(y):
@@ -146,12 +175,16 @@ def _random_point(
 
 
 def _offset(point: int, length: int, limit: int, rng: np.random.Generator) -> int:
-    """A random start of a window of `length` within 0..limit that holds `point`."""
+    """Draw the start of a window of `length` within 0..limit that contains `point`."""
     return int(rng.integers(max(0, point - length + 1), min(point, limit - length) + 1))
 
 
 def cut_image(image: Image, window: Window) -> Image:
-    """The window of an image (H,W,3), resampled and flipped; only the pixels needed are touched."""
+    """Cut a window out of an image (H,W,3) uint8, and resample and flip it.
+
+    Returns:
+        (*window.out, 3) uint8.
+    """
     height, width = window.out
     part = image[window.y : window.y + window.height, window.x : window.x + window.width]
     cut = np.asarray(
@@ -161,9 +194,12 @@ def cut_image(image: Image, window: Window) -> Image:
 
 
 def cut_label(label: NDArray[Label], window: Window) -> NDArray[Label]:
-    """Cut the window out of a label (H,W), aligned with `cut_image`.
+    """Cut a window out of a label (H,W), aligned with `cut_image`.
 
-    It samples the nearest neighbour with half-pixel centres.
+    Each pixel takes the value of the nearest neighbour, with pixel centres at .5.
+
+    Returns:
+        (*window.out) of the label's type.
     """
     height, width = window.out
     y = window.y + ((np.arange(height) + 0.5) * (window.height / height)).astype(np.intp)

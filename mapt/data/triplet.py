@@ -1,4 +1,4 @@
-"""What a data source hands over: three frames of a scene with labels for the last two."""
+"""Defines a data source's samples: three frames of a scene, with labels for the last two."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Triplet:
     """Frames t - 2 tau, t - tau and t, all of one size.
 
     Attributes:
-        images: three (H,W,3) uint8 RGB images in the order of time.
-        semantic: (H,W) uint8 train ids of the last two, 255 void.
-        instance: (H,W) int32 ids of the last two; a thing pixel with id 0 is a crowd, to be
-            ignored, and so is any pixel with id -1.
-        name: where it comes from, for error messages.
+        images: three images (H,W,3) uint8 RGB in temporal order.
+        semantic: train ids (H,W) uint8 of the last two frames, 255 void.
+        instance: ids (H,W) int32 of the last two frames. Thing pixels with id 0 belong to a crowd.
+            These and all pixels with id -1 are ignored.
+        name: names the source in error messages.
     """
 
     images: tuple[Image, Image, Image]
@@ -38,9 +38,15 @@ def last_frames(
     instance: list[NDArray[np.int32]],
     name: str,
 ) -> Triplet:
-    """Build a triplet of its last images and labels.
+    """Build a triplet from its last frames.
 
-    If there are fewer, the first one stands in for those before it.
+    The first image and the first label replace those that are missing before them.
+
+    Args:
+        images: one to three images (H,W,3) uint8 RGB in temporal order.
+        semantic: train ids (H,W) uint8 of the last frame or of the last two.
+        instance: ids (H,W) int32 of the same frames.
+        name: names the source in error messages.
     """
     before, prev, now = [images[0]] * (3 - len(images)) + images
     semantic_prev, semantic_now = [semantic[0]] * (2 - len(semantic)) + semantic
@@ -54,21 +60,27 @@ class Source(Protocol):
     """A dataset of triplets.
 
     Attributes:
-        labels: its classes.
-        bad: what to do with bad files, and those found so far.
+        labels: the dataset's classes.
+        bad: decides what happens to bad files, and keeps the messages about them.
     """
 
     labels: ClassSet
     bad: BadFiles
 
     def __len__(self) -> int:
-        """How many triplets there are (by their last frame)."""
+        """Return the number of triplets, which is the number of frames that can be the last."""
         ...
 
     def read(self, index: int, rng: np.random.Generator, distinct: int = 3) -> Triplet:
-        """Triplet `index`; `rng` decides what is free (the interval, a still's motion).
+        """Read a triplet.
 
-        With 2 `distinct` frames, t - tau stands in for t - 2 tau, as at the start of a sequence;
-        with 1, frame t stands in for both and nothing else is read.
+        Args:
+            index: its number, by its last frame.
+            rng: draws the interval, or the motion of a still image.
+            distinct: the frames that may differ. With 2, frame t - tau replaces t - 2 tau. With 1,
+                frame t replaces both others, and no other frame is read.
+
+        Raises:
+            InputError: a file is missing or bad.
         """
         ...

@@ -1,1 +1,1 @@
-"""The deployed tracker over a dataset, with PyTorch behind it."""
+"""Runs the deployed tracker over a dataset, with PyTorch as its backend."""

@@ -1,4 +1,4 @@
-"""Which device computes, and in which arithmetic."""
+"""Chooses the device that computes, and its arithmetic."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from mapt.errors import InputError
 
 
 def find_device(name: str, option: str = "--device") -> torch.device:
-    """The device that a name stands for.
+    """Find the device of a name.
 
     Args:
-        name: "cpu", "cuda" (the first GPU), "cuda:1" (the second), or "auto": the first GPU where
-            there is one.
-        option: where the name was given, for the message.
+        name: "cpu", "cuda" (the first GPU), "cuda:1" (the second), or "auto", which is the first
+            GPU if there is one, and otherwise the CPU.
+        option: the option that gave the name, for the message.
 
     Raises:
-        InputError: no such name, or a GPU that is not there; the CPU never stands in for one.
+        InputError: the name is unknown, or there is no such GPU. The CPU never replaces a GPU.
     """
     kind, _, number = name.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (
@@ -36,7 +36,11 @@ def find_device(name: str, option: str = "--device") -> torch.device:
 
 
 def why_missing(gpus: int) -> str:
-    """Why PyTorch does not reach a GPU that was asked for; `gpus` are those it reaches."""
+    """Say why PyTorch does not find a GPU.
+
+    Args:
+        gpus: the number of GPUs that it finds.
+    """
     if gpus:
         return f"this machine has {gpus} GPU{'s' if gpus > 1 else ''}, counted from 0"
     if torch.version.cuda is None:
@@ -45,7 +49,12 @@ def why_missing(gpus: int) -> str:
 
 
 def describe_device(device: torch.device, tf32: bool = False) -> str:
-    """A device in words, with the arithmetic of float32 where there is a choice."""
+    """Describe a device, and its arithmetic of float32 if it is a GPU.
+
+    Args:
+        device: the device.
+        tf32: whether a GPU may round factors to TF32.
+    """
     if device.type != "cuda":
         return device.type
     return (
@@ -56,10 +65,14 @@ def describe_device(device: torch.device, tf32: bool = False) -> str:
 
 @contextmanager
 def arithmetic(tf32: bool = False) -> Iterator[None]:
-    """Inside, a GPU multiplies float32 in float32, or in TF32 where that is asked for.
+    """Let a GPU multiply float32 numbers exactly, or in TF32, inside the block.
 
-    TF32 keeps 10 of 23 bits of every factor. PyTorch's own choice is TF32 for convolutions and
-    float32 for matrix products. The setting is one of the process, and it is put back.
+    TF32 keeps 10 of the 23 bits of every factor's mantissa. PyTorch's default is TF32 for
+    convolutions, and float32 for matrix products. The setting holds for the whole process, and is
+    restored afterwards.
+
+    Args:
+        tf32: round factors to TF32.
     """
     matmul = torch.backends.cuda.matmul
     cudnn = torch.backends.cudnn

@@ -1,6 +1,6 @@
-"""Evaluates networks with the tracker that is deployed.
+"""Evaluates networks with the deployed tracker.
 
-Only the backend differs, so that parity is a property of the networks alone.
+Only the backend differs from a deployment, so any difference in the scores comes from the networks.
 """
 
 from __future__ import annotations
@@ -32,17 +32,18 @@ def evaluate(
     """Track the sequences of a folder in KITTI-STEP's layout and score them.
 
     Args:
-        backend: runs the network, e.g. `TorchBackend(network)`.
-        root: holds `training/image_02/<seq>` and `panoptic_maps/<split>/<seq>`.
-        split: the labels' folder.
-        fps: frames per second; a frame's time follows from its number.
+        backend: runs the network, such as `TorchBackend(network)`.
+        root: contains `training/image_02/<seq>` and `panoptic_maps/<split>/<seq>`.
+        split: the folder of a split.
+        fps: frames per second. A frame's time follows from its number.
         association: "full", or one of the ablations.
-        sequences: names; empty: all.
-        labels: the dataset's classes; None: the network's.
-        on_progress: called after each frame with the sequence's name and its frames so far.
+        sequences: names of the sequences to track. If it is empty, all are tracked.
+        labels: the dataset's classes. None takes the network's.
+        on_progress: called after each frame with the sequence's name and the number of its frames
+            so far.
 
     Returns:
-        PQ, TQ, PAT, STQ and their parts, of the dataset, every sequence and every class.
+        PQ, TQ, PAT, STQ and their parts, for the dataset, each sequence and each class.
 
     Raises:
         InputError: a folder, frame or label is missing or bad, or a sequence is unknown.
@@ -54,11 +55,16 @@ def evaluate(
 
 
 def choose_sequences(root: Path, split: str, names: Collection[str]) -> list[Sequence]:
-    """The named sequences of a folder; all where `names` is empty.
+    """List sequences of a folder in KITTI-STEP's layout.
+
+    Args:
+        root: the dataset's folder.
+        split: the folder of a split.
+        names: the sequences to list. If it is empty, all are listed.
 
     Raises:
-        InputError: a folder or image is missing, a sequence is unknown, or frames are not named by
-            their numbers.
+        InputError: a folder or image is missing, a sequence is unknown, or a frame is not named by
+            its number.
     """
     found = {sequence.name: sequence for sequence in list_sequences(root, split)}
     unknown = sorted(set(names) - set(found))
@@ -80,7 +86,7 @@ def track_sequences(
     labels: ClassSet = KITTI_STEP,
     on_progress: Callable[[str, int], None] | None = None,
 ) -> PanopticTrackingMetrics:
-    """Track sequences and count, see `evaluate`."""
+    """Track sequences and add them to the metrics, see `evaluate`."""
     metrics = PanopticTrackingMetrics(labels)
     for sequence in sequences:
         _track(PanopticTracker(backend, association), sequence, fps, metrics, labels, on_progress)
@@ -95,7 +101,7 @@ def _track(
     labels: ClassSet,
     on_progress: Callable[[str, int], None] | None,
 ) -> None:
-    """Feed one sequence to a fresh tracker and its output to the metrics."""
+    """Track a sequence with a new tracker, and add its output to the metrics."""
     for count, (image, truth, stamp_ns) in enumerate(read_labelled(sequence, fps, labels), 1):
         frame = tracker.step(image, stamp_ns)
         metrics.update(sequence.name, truth, (frame.semantic, frame.instance))

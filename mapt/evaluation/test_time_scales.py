@@ -1,6 +1,6 @@
-"""Test-time augmentation by several scales.
+"""Augments the test by several scales.
 
-The heads see each frame at several sizes. A deployed tracker runs them once.
+The heads see each frame at several sizes. A deployed tracker runs them at one size only.
 """
 
 from __future__ import annotations
@@ -26,15 +26,13 @@ SCALES = (0.75, 1.0, 1.5)
 class ScaledBackend(TorchBackend):
     """A backend that runs the network at several sizes and merges the results.
 
-    Class probabilities are averaged. Detections of all sizes are suppressed together, and their
-    masks averaged.
-
-    What goes on to the next frame (s) and to embeddings (the pyramid) is that of the frame's own
+    It averages class probabilities. It suppresses the detections of all sizes together, and
+    averages their masks. The motion head and the embeddings read the features of the frame's own
     size.
 
     Args:
         network: in evaluation mode.
-        scales: of the network's input, each rounded to a multiple of 32.
+        scales: factors of the network's input size, which is rounded to multiples of 32.
     """
 
     def __init__(self, network: Network, scales: tuple[float, ...] = SCALES) -> None:
@@ -64,7 +62,7 @@ class ScaledBackend(TorchBackend):
         return torch.from_numpy(np.ascontiguousarray(value)).to(self.device)
 
     def _perceive(self, image: Tensor, size: tuple[int, int]) -> tuple[Pyramid, Tensor]:
-        """Pyramid and class logits of an image (1,H,W,3) uint8 at another size."""
+        """Compute the pyramid and the class logits of an image (1,H,W,3) uint8 at another size."""
         resized = nn.functional.interpolate(
             image.permute(0, 3, 1, 2).float(),
             size,
@@ -78,10 +76,7 @@ class ScaledBackend(TorchBackend):
         return pyramid, semantic.logits
 
     def _average_classes(self, outputs: dict[str, NDArray[np.generic]]) -> None:
-        """Replace `logits` and `labels` by those of the mean probabilities.
-
-        `logits` becomes the logarithm of the mean, and `labels` the best stuff class.
-        """
+        """Replace `logits` by the logarithm of the mean probabilities, and `labels` accordingly."""
         own = self._tensor(outputs["logits"])
         total = own.softmax(1)
         for _, logits in self.others:
@@ -94,7 +89,7 @@ class ScaledBackend(TorchBackend):
         outputs |= {"logits": mean.cpu().numpy(), "labels": labels.cpu().numpy()}
 
     def _merge(self, own: Pyramid) -> dict[str, Tensor]:
-        """The instance subgraph's outputs from the detections of every size."""
+        """Compute the instance subgraph's outputs from the detections of every size."""
         config = self.network.config
         head = self.network.instance
         boxes = []
@@ -145,5 +140,5 @@ class ScaledBackend(TorchBackend):
 
 
 def _multiple(length: float) -> int:
-    """The nearest multiple of 32, at least 32."""
+    """Round to a multiple of 32, at least 32."""
     return max(1, int(length / 32 + 0.5)) * 32

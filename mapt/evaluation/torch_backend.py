@@ -1,4 +1,4 @@
-"""The PyTorch reference behind the runtime's backend protocol."""
+"""Runs the PyTorch network as a backend of the runtime, with which other backends are compared."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ from mapt.model.weights import load_weights
 class TorchBackend:
     """Runs each subgraph eagerly on the network's device.
 
-    Fusion and tracker are those that are deployed.
+    Other backends are compared with it, so a GPU computes in float32 without TF32.
 
-    It is what other backends are compared with, so a GPU computes in float32 without TF32.
+    Args:
+        network: the network, which is put into evaluation mode.
 
     Attributes:
         name: "torch".
-        info: what the runtime must know of the network.
-        providers: PyTorch's device, and whether its convolutions may round to TF32 there.
+        info: describes the network for the runtime.
+        graphs: the subgraphs by name.
+        device: the network's device.
     """
 
     name = "torch"
@@ -37,7 +39,7 @@ class TorchBackend:
         self.graphs = build_subgraphs(network)
         self.info = model_info(network.config, network.backbone.channels[2])
         self.device = next(network.parameters()).device
-        # The ablation whose motion head reads images, which its subgraph is not given.
+        # In this ablation the motion head reads images, which its subgraph does not get.
         self.from_flow = network.config.motion_input == "flow"
         self.packed: NDArray[np.generic] = np.zeros(0, np.float32)
 
@@ -53,10 +55,11 @@ class TorchBackend:
 
         Args:
             path: `.safetensors` written by `mapt train`.
-            size: network input (height, width) in pixels instead of the stored one, multiples of
-                32.
-            threads: PyTorch's threads, a setting of the whole process.
-            device: where it runs, see `mapt.evaluation.device.find_device`; None: the CPU.
+            size: height and width of the input in pixels, multiples of 32, in place of the stored
+                ones.
+            threads: the number of PyTorch's threads, a setting of the whole process.
+            device: the device that computes, see `mapt.evaluation.device.find_device`. None takes
+                the CPU.
 
         Raises:
             InputError: the file or the size is bad.
@@ -67,13 +70,21 @@ class TorchBackend:
 
     @property
     def providers(self) -> Mapping[str, str]:
-        """See `Backend.providers`; the reference computes without TF32."""
+        """Name the device of each subgraph, see `Backend.providers`."""
         return dict.fromkeys(self.graphs, f"PyTorch {self.device}")
 
     def run(
         self, subgraph: str, inputs: Mapping[str, NDArray[np.generic]]
     ) -> dict[str, NDArray[np.generic]]:
-        """Run one subgraph on numpy tensors named as in `mapt.contract`."""
+        """Run a subgraph.
+
+        Args:
+            subgraph: its name in `mapt.contract`.
+            inputs: its inputs by name, with the shapes and types of the contract.
+
+        Returns:
+            Its outputs by name, likewise.
+        """
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode())
             if self.device.type == "cuda":

@@ -6,28 +6,18 @@ They are written under a hidden name in the target's folder and then renamed.
 from __future__ import annotations
 
 import errno
-import fcntl
-import glob
-import hashlib
 import json
 import os
-import secrets
 import shutil
 import stat
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from mapt.errors import InputError
-from mapt.regular_files import open_regular
-
-_held = set[int]()  # handles of locks, which children forget
-MARK = ".mapt-"  # in the names of what is not whole yet
-YOUNG = 60  # seconds in which such a thing may not have its lock yet
-LONGEST = 200  # bytes of a name that go into a hidden one; file systems take 255
+from mapt.io.hidden_files import hidden_name, lock, remove_left_behind, unlock
 
 
 def check_writable(path: Path | None, option: str) -> None:
@@ -105,51 +95,6 @@ def _try(folder: Path, what: str) -> None:
         ) from None
 
 
-def read_file(path: Path, advice: str = "check the path and its permissions") -> bytes:
-    """Read a user's whole file.
-
-    A pipe is not opened, because it might never end.
-
-    Raises:
-        InputError: missing, unreadable, or no regular file; `advice` ends the message.
-    """
-    try:
-        with open_regular(path) as file:
-            return file.read()
-    except (OSError, ValueError) as error:  # a name with a null byte
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{path}: cannot be read ({reason}); {advice}") from None
-
-
-def read_text(path: Path, advice: str = "check the path and its permissions") -> str:
-    """Read a user's text file in UTF-8, with or without a byte-order mark.
-
-    Raises:
-        InputError: as `read_file`, or it is no such text.
-    """
-    try:
-        return read_file(path, advice).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not text in UTF-8; {advice}") from None
-
-
-def read_json(path: Path, advice: str = "check the path and its permissions") -> Any:
-    """Read a user's JSON file.
-
-    Raises:
-        InputError: as `read_text`, or it is no JSON.
-    """
-    try:
-        return json.loads(read_text(path, advice))
-    except (ValueError, RecursionError) as error:
-        place = (
-            f"line {error.lineno}"
-            if isinstance(error, json.JSONDecodeError)
-            else "nested too deep, or a long number"
-        )
-        raise InputError(f"{path}: is not JSON ({place}); {advice}") from None
-
-
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the target's folder.
@@ -165,11 +110,11 @@ def atomic_file(path: Path) -> Iterator[Path]:
     folder = Path(tempfile.gettempdir()) if stream else place.parent
     folder.mkdir(parents=True, exist_ok=True)
     if not stream:
-        _remove_left_behind(folder, place.stem)
+        remove_left_behind(folder, place.stem)
     temporary = folder / hidden_name(place.stem, place.suffix)
     handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        _lock(handle)
+        lock(handle)
         yield temporary
         if stream:
             with temporary.open("rb") as source, _open_stream(path) as target:
@@ -179,7 +124,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
             temporary.replace(place)
     finally:
         temporary.unlink(missing_ok=True)
-        _unlock(handle)
+        unlock(handle)
 
 
 @contextmanager
@@ -208,15 +153,15 @@ def working_directory(parent: Path, name: str) -> Iterator[Path]:
     It is locked as long as this process lives; what killed processes left behind of `name` is
     removed first.
     """
-    _remove_left_behind(parent, name)
+    remove_left_behind(parent, name)
     temporary = parent / hidden_name(name)
     temporary.mkdir()
     handle = os.open(temporary, os.O_RDONLY)
     try:
-        _lock(handle)
+        lock(handle)
         yield temporary
     finally:
-        _unlock(handle)
+        unlock(handle)
         shutil.rmtree(temporary, ignore_errors=True)
 
 
@@ -235,90 +180,16 @@ def own_folder(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
     try:
-        if not _lock(handle):
+        if not lock(handle):
             raise InputError(
                 f"{folder}: another run is working there; wait for its end, or choose another --out"
             )
         yield
     finally:
-        _unlock(handle)
+        unlock(handle)
         if made:
             with suppress(OSError):  # it holds what was made
                 folder.rmdir()
-
-
-def hidden_name(name: str, suffix: str = "") -> str:
-    """A new hidden name for what becomes `name`, never too long for a file system."""
-    return (
-        f"{_beginning(name)}{secrets.token_hex(4)}{suffix if len(os.fsencode(suffix)) < 20 else ''}"
-    )
-
-
-def _beginning(name: str) -> str:
-    encoded = os.fsencode(name)
-    if len(encoded) > LONGEST:
-        name = f"{hashlib.sha256(encoded).hexdigest()[:16]}"
-    return f".{name}{MARK}"
-
-
-def is_hidden_work(name: str) -> bool:
-    """Tell whether this is the name of an unfinished file or folder."""
-    return name.startswith(".") and MARK in name
-
-
-def _remove_left_behind(parent: Path, name: str) -> None:
-    """Remove working files and folders whose processes are gone."""
-    for left in parent.glob(f"{glob.escape(_beginning(name))}*"):
-        try:
-            if time.time() - left.stat().st_mtime < YOUNG:
-                continue
-            handle = os.open(left, os.O_RDONLY | os.O_NOFOLLOW)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink(missing_ok=True)
-        except OSError:
-            continue  # somebody works there, or the file system has no locks to ask
-        finally:
-            os.close(handle)
-
-
-def _lock(handle: int) -> bool:
-    """Lock an unfinished file or folder; returns False if another process has the lock.
-
-    Where the file system has no locks, nobody is refused, and nothing left behind is removed.
-    """
-    _held.add(handle)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _unlock(handle: int) -> None:
-    if handle in _held:  # not in a child, where the number may stand for something else
-        _held.discard(handle)
-        os.close(handle)
-
-
-def _forget_locks() -> None:
-    """Close the handles of all locks in a forked child.
-
-    A lock lives as long as any process holds its handle, and a child may outlive its parent.
-    """
-    while _held:
-        with suppress(OSError):
-            os.close(_held.pop())
-
-
-os.register_at_fork(after_in_child=_forget_locks)
 
 
 def _keep_mode(old: Path, new: Path) -> None:

@@ -18,13 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mapt.errors import InputError
-from mapt.io.atomic_files import (
-    check_folder,
-    is_hidden_work,
-    read_json,
-    working_directory,
-    write_json,
-)
+from mapt.io.atomic_files import check_folder, working_directory, write_json
+from mapt.io.hidden_files import is_hidden_work
+from mapt.io.user_files import read_json
 
 INCOMPLETE = ".mapt-incomplete.json"  # a folder that is being filled file by file, and those files
 DROPPINGS = (

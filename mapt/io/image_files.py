@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
-from mapt.io.atomic_files import atomic_file, read_file
+from mapt.io.atomic_files import atomic_file
+from mapt.io.user_files import read_file
 from mapt.regular_files import open_regular
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -1,1 +1,1 @@
-"""Class sets, and every format in which labels are read and written."""
+"""Defines class sets, and reads and writes every format of labels."""

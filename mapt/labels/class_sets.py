@@ -1,4 +1,4 @@
-"""Class sets: names, which classes have instances, and colours, under one name each."""
+"""Defines class sets: named lists of classes with colours, some of which have instances."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class ClassSet:
     """The classes of a dataset or a network.
 
     Attributes:
-        name: the dataset's name as the command line spells it; "own" where no dataset has these.
-        classes: class names; the index is the train id.
+        name: the dataset's name on the command line, or "own" if no dataset has these classes.
+        classes: class names by train id.
         things: train ids of the classes with instances, ascending.
-        palette: one RGB colour per class.
+        palette: the RGB colour of each class, 0 to 255.
     """
 
     name: str
@@ -48,14 +48,14 @@ CLASS_SETS = {s.name: s for s in (KITTI_STEP, MOTCHALLENGE_STEP, CITYSCAPES_VPS)
 
 
 def find_class_set(classes: tuple[str, ...], things: tuple[int, ...]) -> ClassSet:
-    """The class set with these names and things.
+    """Find or make the class set with these names and things.
 
     Args:
         classes: class names by train id.
-        things: train ids with instances, ascending.
+        things: train ids of the classes with instances, ascending.
 
     Returns:
-        A dataset's class set where one has both. Else a set of the name "own".
+        A dataset's class set if one has both. Otherwise a new set of the name "own".
     """
     for known in CLASS_SETS.values():
         if (known.classes, known.things) == (classes, things):
@@ -64,5 +64,5 @@ def find_class_set(classes: tuple[str, ...], things: tuple[int, ...]) -> ClassSe
 
 
 def default_names(count: int) -> tuple[str, ...] | None:
-    """The names of the dataset with so many classes; None where there is none."""
+    """Return the class names of the dataset with `count` classes, or None if there is none."""
     return next((s.classes for s in CLASS_SETS.values() if len(s.classes) == count), None)

@@ -1,4 +1,4 @@
-"""Grey PNGs that hold numbers: labels of 8 bits, ids of 16."""
+"""Reads grey PNGs of numbers: labels of 8 bits, and ids of 16 bits."""
 
 from __future__ import annotations
 
@@ -9,17 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
-from mapt.io.atomic_files import read_file
 from mapt.io.image_files import is_whole_png
+from mapt.io.user_files import read_file
 
 KINDS = {8: np.dtype(np.uint8), 16: np.dtype(np.uint16)}
 
 
 def read_grey(path: Path, bits: int) -> NDArray[np.int64]:
-    """A grey PNG of 8 or 16 bits a pixel as (H,W) int64.
+    """Read a grey PNG.
+
+    Args:
+        path: the file.
+        bits: the bits of a pixel that it must have, 8 or 16.
+
+    Returns:
+        (H,W) int64.
 
     Raises:
-        InputError: missing, truncated, or of another kind.
+        InputError: the file is missing, truncated, or another kind of PNG.
     """
     data = read_file(path)
     image = (

@@ -1,4 +1,4 @@
-"""KITTI-MOTS ground truth as text: one line an object, `frame id class height width rle`."""
+"""Reads KITTI-MOTS texts, whose lines are objects `frame id class height width rle`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
-from mapt.io.atomic_files import read_text
 from mapt.io.listing import list_files
+from mapt.io.user_files import read_text
 from mapt.labels.rle import covering_runs, decode_mask
 from mapt.labels.step_png import BACKGROUND, MAX_INSTANCE, VOID, Instance, Packed, Semantic, pack
 
 CLASSES = {1: 13, 2: 11}  # car, pedestrian
 IGNORE = 10
-PER_CLASS = 1000  # an id is class * 1000 + number, by convention
-MAX_ID = (
-    MAX_INSTANCE - 1
-)  # so that every id has an instance number of its own, see `instance_number`
+PER_CLASS = 1000  # by convention, an id is class * 1000 + number
+MAX_ID = MAX_INSTANCE - 1  # beyond it, two ids would share an instance number
 MAX_SIDE = 1 << 16
 MAX_PIXELS = 1 << 27
 FIELDS = ("frame", "id", "class", "height", "width", "rle")
@@ -27,7 +25,15 @@ FIELDS = ("frame", "id", "class", "height", "width", "rle")
 
 @dataclass(frozen=True)
 class MotsObject:
-    """One mask: its id and class as written, image size and COCO run lengths."""
+    """The mask of an object in a frame.
+
+    Attributes:
+        id: as written in the text.
+        label: KITTI-MOTS class: 1 car, 2 pedestrian, 10 ignored.
+        height: of the image, pixels.
+        width: of the image, pixels.
+        rle: COCO's run-length text.
+    """
 
     id: int
     label: int
@@ -36,7 +42,7 @@ class MotsObject:
     rle: bytes
 
     def mask(self) -> NDArray[np.bool_]:
-        """The mask (H,W) bool."""
+        """Decode the mask (H,W)."""
         return decode_mask(self.rle, self.height, self.width)
 
 
@@ -44,9 +50,13 @@ Frames = dict[int, list[MotsObject]]
 
 
 def mots_texts(root: Path) -> dict[str, Path]:
-    """Find the KITTI-MOTS texts by sequence.
+    """Find KITTI-MOTS texts.
 
-    They are `root` itself, in `root`, or in its folder instances_txt. The result may be empty.
+    Args:
+        root: a text, or a folder of texts, or a folder whose folder instances_txt holds texts.
+
+    Returns:
+        The texts by sequence name. There may be none.
     """
     if root.is_file():
         return {root.stem: root}
@@ -55,14 +65,15 @@ def mots_texts(root: Path) -> dict[str, Path]:
 
 
 def read_mots_text(path: Path) -> Frames:
-    """The objects of each frame that has any; empty for a sequence without objects.
+    """Read a text. Blank lines and a byte-order mark are skipped.
 
-    Blank lines and a byte-order mark are passed over.
+    Returns:
+        The objects by frame number, for frames with objects only.
 
     Raises:
-        InputError: unreadable file, a line of another form, a class that KITTI-MOTS does not have,
-            run lengths that do not cover the frame, an id beyond 65534 or twice in a frame, or
-            frames of different sizes.
+        InputError: the file cannot be read, a line has another form, or a class is unknown. It is
+            also raised if an id is beyond 65534 or twice in a frame, if run lengths do not cover
+            the frame, or if frames differ in size.
     """
     frames: Frames = {}
     lines = read_text(path, "take KITTI-MOTS' text format").splitlines()
@@ -89,13 +100,13 @@ def read_mots_text(path: Path) -> Frames:
 
 
 def frame_size(frames: Frames) -> tuple[int, int] | None:
-    """Height and width of a sequence; None without objects, where the text does not say."""
+    """Return a sequence's height and width in pixels, or None if it has no object."""
     first = next((objects[0] for objects in frames.values()), None)
     return (first.height, first.width) if first else None
 
 
 def _parse(line: str, where: str) -> tuple[int, MotsObject]:
-    """The frame and object of a line."""
+    """Read a line as a frame number and an object."""
     parts = line.split()
     if len(parts) != len(FIELDS):
         raise InputError(
@@ -145,31 +156,35 @@ def _is_whole_number(text: str) -> bool:
 
 
 def instance_number(thing: MotsObject) -> int:
-    """Return an instance number in 1..65535 for an object's id.
+    """Return the instance number, 1..65535, of an object's id.
 
-    For an id in the form of its class, it is the number in the id plus 1.
-
-    Within a class different ids have different numbers, whatever their form; `mots_id` is the way
-    back.
+    An id of the form class * 1000 + number has the instance number number + 1. Different ids of a
+    class have different instance numbers, in any form. `mots_id` is the inverse.
     """
     return (thing.id - thing.label * PER_CLASS) % MAX_INSTANCE + 1
 
 
 def mots_id(label: int, instance: int) -> int:
-    """The id of an instance number in 1..65535 of a KITTI-MOTS class."""
+    """Return the id of a KITTI-MOTS class and an instance number, 1..65535."""
     return (instance - 1 + label * PER_CLASS) % MAX_INSTANCE
 
 
 def to_panoptic(
     objects: list[MotsObject], shape: tuple[int, int], where: str
 ) -> tuple[Semantic, Instance]:
-    """Objects of a frame as (semantic (H,W) uint8, instance (H,W) int32).
+    """Draw the objects of a frame.
 
-    Cars and people get their `instance_number`, ignore regions are void, all else is class 254
-    "background".
+    Args:
+        objects: the frame's objects.
+        shape: height and width of the frame, pixels.
+        where: names the frame in the message.
+
+    Returns:
+        Classes (H,W) uint8 and ids (H,W) int32. Cars and people have their `instance_number`,
+        ignored regions are void, and all other pixels have the class 254, "background".
 
     Raises:
-        InputError: two masks share a pixel; `where` names the frame.
+        InputError: two masks share a pixel.
     """
     semantic = np.full(shape, BACKGROUND, np.uint8)
     instance = np.zeros(shape, np.int32)
@@ -186,5 +201,5 @@ def to_panoptic(
 
 
 def pack_objects(objects: list[MotsObject], shape: tuple[int, int], where: str) -> Packed:
-    """The same as a packed frame (H,W) uint32."""
+    """Draw the objects of a frame as a packed frame (H,W) uint32, see `to_panoptic`."""
     return pack(*to_panoptic(objects, shape, where))

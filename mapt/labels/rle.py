@@ -1,6 +1,7 @@
 """Reads and writes COCO's run-length text.
 
-It is decoded here, because pycocotools reads damaged text beyond its end instead of refusing it.
+pycocotools writes it. This module reads it, because pycocotools reads beyond the end of damaged
+text instead of refusing it.
 """
 
 from __future__ import annotations
@@ -10,16 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-OFFSET = 48  # of a character: five bits, the highest a sign at the end, one more
-VALUE = 0x1F
-SIGN = 0x10
-MORE = 0x20
+# A character is OFFSET plus six bits. Five of them are a digit in base 32, least significant first.
+OFFSET = 48
+VALUE = 0x1F  # the digit
+SIGN = 0x10  # of a number's last digit: the number is negative
+MORE = 0x20  # the number continues
 
 
 def decode_runs(text: bytes) -> NDArray[np.int64]:
-    """Run lengths (n,) int64, the first of zeros, column by column.
+    """Decode run lengths.
 
-    From the fourth on a number is the difference to the one two before it.
+    Runs of zeros and ones alternate, column by column. From the fourth run on, the text holds the
+    difference from the run two before.
+
+    Returns:
+        Run lengths (n,) int64, beginning with zeros.
 
     Raises:
         ValueError: the text is not a run-length text.
@@ -37,8 +43,8 @@ def decode_runs(text: bytes) -> NDArray[np.int64]:
     digits = ends - starts + 1
     if digits.max() > 7:  # more than 32 bits
         raise ValueError("holds a run that is too long")
-    place = 5 * (np.arange(len(characters)) - np.repeat(starts, digits))
-    numbers = np.add.reduceat((characters & VALUE) << place, starts)
+    shifts = 5 * (np.arange(len(characters)) - np.repeat(starts, digits))
+    numbers = np.add.reduceat((characters & VALUE) << shifts, starts)
     numbers -= np.where(characters[ends] & SIGN, 1 << 5 * digits, 0)
     numbers[1::2] = numbers[1::2].cumsum()
     numbers[2::2] = numbers[2::2].cumsum()
@@ -46,7 +52,7 @@ def decode_runs(text: bytes) -> NDArray[np.int64]:
 
 
 def decode_mask(text: bytes, height: int, width: int) -> NDArray[np.bool_]:
-    """The mask (height,width) bool.
+    """Decode a mask (height,width) bool.
 
     Raises:
         ValueError: the text is not a run-length text, or its runs do not cover the mask exactly.
@@ -57,19 +63,23 @@ def decode_mask(text: bytes, height: int, width: int) -> NDArray[np.bool_]:
 
 
 def covering_runs(text: bytes, height: int, width: int) -> NDArray[np.int64]:
-    """Return run lengths (n,) int64 that cover `height` x `width` pixels.
+    """Decode run lengths that cover `height` x `width` pixels.
 
-    Runs that do not cover them exactly raise ValueError.
+    Returns:
+        Run lengths (n,) int64, beginning with zeros.
+
+    Raises:
+        ValueError: the text is not a run-length text, or its runs do not cover the pixels exactly.
     """
     runs = decode_runs(text)
-    # Each run is bounded first: a sum of runs that wrap around 64 bits would come out right.
+    # Bound each run before adding them, because a sum may wrap around 64 bits to the right value.
     if runs.min() < 0 or runs.max() > height * width or int(runs.sum()) != height * width:
         raise ValueError(f"has runs that do not cover {height}x{width} pixels")
     return runs
 
 
 def encode_mask(mask: NDArray[np.bool_]) -> bytes:
-    """The run-length text of a mask (H,W) bool."""
+    """Encode a mask (H,W) bool as run-length text."""
     from pycocotools import mask as coco
 
     encoded: Any = coco.encode(np.asfortranarray(mask, np.uint8))

@@ -1,7 +1,7 @@
-"""The KITTI-STEP PNG format, without torch.
+"""Reads and writes KITTI-STEP's PNG format.
 
-A panoptic frame is a pair `semantic (H,W) uint8` (class, 255 void) and `instance (H,W) int32`
-(track id, 0 none). On disk it is a PNG with R = class and G * 256 + B = instance, named
+A panoptic frame is a pair of classes (H,W) uint8, where 255 is void, and track ids (H,W) int32,
+where 0 is no object. Its PNG has R = class and G * 256 + B = id, and is named
 `<sequence>/<frame:06d>.png`.
 """
 
@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
-from mapt.io.atomic_files import read_file
 from mapt.io.image_files import PNG, encode_image, is_whole_png, signed_png
+from mapt.io.user_files import read_file
 
 VOID = 255
-BACKGROUND = 254  # KITTI-MOTS ground truth: everything that is neither a labelled thing nor ignored
+BACKGROUND = 254  # in KITTI-MOTS' ground truth, what is neither a labelled thing nor ignored
 MAX_INSTANCE = 65535
 
 Semantic = NDArray[np.uint8]
 Instance = NDArray[np.int32]
 Packed = NDArray[np.uint32]
-ID_BITS = 16  # a packed frame (H,W) holds class << 16 | id: a STEP pixel as one number
+ID_BITS = 16  # a pixel of a packed frame (H,W) uint32 is class << 16 | id
 
 
 def encode_step(semantic: Semantic, instance: Instance) -> NDArray[np.uint8]:
@@ -52,7 +52,14 @@ def encode_step(semantic: Semantic, instance: Instance) -> NDArray[np.uint8]:
 
 
 def pack(semantic: Semantic, instance: Instance) -> Packed:
-    """One number a pixel, class << 16 | id, of (H,W) uint8 classes and (H,W) int32 ids.
+    """Pack a panoptic frame into one number class << 16 | id per pixel.
+
+    Args:
+        semantic: (H,W) classes, 255 void.
+        instance: (H,W) int32 ids.
+
+    Returns:
+        (H,W) uint32.
 
     Raises:
         ValueError: an id is outside 0..65535, or a class outside 0..255.
@@ -76,16 +83,23 @@ def pack(semantic: Semantic, instance: Instance) -> Packed:
 
 
 def unpack(packed: Packed) -> tuple[Semantic, Instance]:
-    """Classes (H,W) uint8 and ids (H,W) int32 of a packed frame."""
+    """Unpack a frame (H,W) uint32 into classes (H,W) uint8 and ids (H,W) int32."""
     return (packed >> ID_BITS).astype(np.uint8), (packed & np.uint32(MAX_INSTANCE)).astype(np.int32)
 
 
 def write_step(path: Path, semantic: Semantic, instance: Instance) -> None:
-    """Write a panoptic frame as a STEP PNG into a folder that is published as a whole.
+    """Write a panoptic frame as a STEP PNG.
+
+    The write is not atomic: use it inside a folder that appears as a whole.
+
+    Args:
+        path: the file. Missing folders are made.
+        semantic: (H,W) uint8 classes, 255 void.
+        instance: (H,W) int32 ids in 0..65535.
 
     Raises:
-        InputError: an id does not fit.
-        OSError: it cannot be written; a part of it may be left then.
+        InputError: an id is outside 0..65535.
+        OSError: the file cannot be written. A part of it may exist.
     """
     data = encode_image(".png", encode_step(semantic, instance), cv2.IMWRITE_PNG_COMPRESSION, 1)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +107,10 @@ def write_step(path: Path, semantic: Semantic, instance: Instance) -> None:
 
 
 def read_step(path: Path) -> tuple[Semantic, Instance]:
-    """Read a STEP PNG into (semantic (H,W) uint8, instance (H,W) int32).
+    """Read a STEP PNG.
+
+    Returns:
+        Classes (H,W) uint8, 255 void, and ids (H,W) int32.
 
     Raises:
         InputError: the file is missing, truncated, or not an 8-bit RGB PNG.
@@ -104,9 +121,10 @@ def read_step(path: Path) -> tuple[Semantic, Instance]:
 def read_packed(path: Path) -> Packed:
     """Read a STEP PNG into a packed frame (H,W) uint32.
 
+    OpenCV would silently convert PNGs of other types, so they are refused.
+
     Raises:
-        InputError: the file is missing, truncated, or not an 8-bit RGB PNG, which OpenCV would
-            silently convert.
+        InputError: the file is missing, truncated, or not an 8-bit RGB PNG.
     """
     data = read_file(path)
     if data[:8] != PNG or data[12:16] != b"IHDR" or len(data) < 33:
@@ -127,6 +145,6 @@ def read_packed(path: Path) -> Packed:
     )
     if image is None or image.dtype != np.uint8 or image.shape[2:] != (3,):
         raise InputError(f"{path}: is truncated or damaged; write it again")
-    # B, G, R and an alpha of 255, read as one little-endian number: 255 << 24 | class << 16 | id.
+    # B, G, R and an alpha of 255 are one little-endian number 255 << 24 | class << 16 | id.
     packed = cv2.cvtColor(image, cv2.COLOR_BGR2BGRA).view("<u4")[..., 0]
     return np.asarray(packed & np.uint32(0xFFFFFF), np.uint32)

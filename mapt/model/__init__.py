@@ -1,1 +1,1 @@
-"""The MAPT network: backbone, pyramid and four heads."""
+"""Defines the MAPT network: a backbone, a pyramid, and four heads with their losses."""

@@ -1,4 +1,4 @@
-"""The shared backbone: RegNetY (paper III-A) or, for `nano` and `micro`, EfficientNet-Lite."""
+"""The shared backbone: RegNetY (paper III-A), or EfficientNet-Lite for `nano` and `micro`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mapt.config import ModelConfig
 
 @dataclass(frozen=True)
 class Trunk:
-    """Trunk features at strides 4, 8, 16, 32: each (B,C_s,H/s,W/s)."""
+    """Trunk features at the strides s = 4, 8, 16 and 32, each (B,C_s,H/s,W/s) float."""
 
     c4: Tensor
     c8: Tensor
@@ -25,7 +25,7 @@ class Trunk:
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Per-channel (pixel - mean) / std in 0..255 units."""
+    """The normalisation (pixel - mean) / std of each RGB channel, for pixels in 0..255."""
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -36,13 +36,19 @@ LITE = Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
 
 
 def _channels(values: tuple[float, float, float]) -> Tensor:
-    """(1,3,1,1), or one number where the channels share it: a graph with a scalar is faster."""
+    """Return a tensor (1,3,1,1), or a scalar if all channels are equal, which is faster."""
     shared = len(set(values)) == 1
     return torch.tensor(values[0]) if shared else torch.tensor(values).view(1, 3, 1, 1)
 
 
 class Backbone(nn.Module):
-    """Pixels to trunk features; `channels` are the widths at strides 4, 8, 16, 32."""
+    """Turns pixels into trunk features.
+
+    Attributes:
+        channels: widths of the features at strides 4, 8, 16 and 32.
+        mean: the normalisation's mean, (1,3,1,1) or a scalar.
+        scale: the inverse of its standard deviation, likewise.
+    """
 
     channels: tuple[int, int, int, int]
     mean: Tensor
@@ -54,25 +60,29 @@ class Backbone(nn.Module):
         self.register_buffer("scale", 1 / _channels(normalisation.std), persistent=False)
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Images (B,H,W,3) uint8 RGB -> (B,3,H,W) float32."""
-        # Cast first: TensorRT moves no uint8 tensors.
+        """Normalise images (B,H,W,3) uint8 RGB to (B,3,H,W) float32."""
+        # Cast before the permutation, because TensorRT cannot permute uint8 tensors.
         return (images.float().permute(0, 3, 1, 2) - self.mean) * self.scale
 
     def freeze(self, stages: int) -> None:
-        """Stop training the stem (stage 1, stride 2) and, for 2, the stride-4 stage too."""
+        """Stop training the first stages.
+
+        Args:
+            stages: 0 for none, 1 for the stem (stride 2), 2 for the stride-4 stage too.
+        """
         for part in self.early()[:stages]:
             part.requires_grad_(False)
 
     def early(self) -> tuple[nn.Module, nn.Module]:
-        """The parts up to stride 2 and from there to stride 4."""
+        """Return the part up to stride 2, and the part from there to stride 4."""
         raise NotImplementedError
 
     def stages(self) -> list[nn.Module]:
-        """The parts after the stem, each from one feature map to the next."""
+        """Return the parts after the stem, in the order in which they run."""
         raise NotImplementedError
 
     def forward(self, images: Tensor) -> Trunk:
-        """Images (B,H,W,3) uint8 RGB, H and W multiples of 32, to trunk features."""
+        """Compute trunk features of images (B,H,W,3) uint8 RGB; H and W are multiples of 32."""
         raise NotImplementedError
 
 
@@ -143,7 +153,7 @@ class EfficientNetLite(Backbone):
 
 
 def build_backbone(config: ModelConfig) -> Backbone:
-    """The backbone of a configuration, randomly initialised."""
+    """Build the backbone of a configuration with random weights."""
     kind = EfficientNetLite if config.backbone.startswith("efficientnet") else RegNetY
     backbone: Backbone = kind(config.backbone)
     backbone.freeze(config.frozen_stages)

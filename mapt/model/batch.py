@@ -1,10 +1,11 @@
-"""Sums and random draws over a batch that may be spread over processes.
+"""Sums and random draws over a batch that processes may share.
 
-A sum covers the whole batch. A random draw depends on a sample alone.
+A sum covers the whole batch, and a random draw depends on its sample alone.
 
-Under torchrun every process holds an equal part of a step's pairs. Gradients are averaged over
-processes, so a loss is its part's sum, times the number of processes, over the whole batch's count:
-the average is then what one process would have computed with the whole batch.
+Under torchrun, every process has an equal part of a step's pairs, and gradients are averaged over
+processes. A process therefore multiplies the sum over its part by the number of processes, and
+divides it by the count of the whole batch. The average of these losses is the loss that one process
+would compute from the whole batch.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from mapt.model.targets import PairBatch
 
 
 def processes() -> int:
-    """How many processes share the batch."""
+    """Return the number of processes that share the batch."""
     return (
         distributed.get_world_size()
         if distributed.is_available() and distributed.is_initialized()
@@ -25,7 +26,7 @@ def processes() -> int:
 
 
 def batch_sum(value: Tensor) -> Tensor:
-    """The sum of a tensor without gradient over the processes."""
+    """Add a tensor of any shape over all processes. The sum has no gradient."""
     if processes() == 1:
         return value
     total = value.detach().clone()
@@ -34,9 +35,15 @@ def batch_sum(value: Tensor) -> Tensor:
 
 
 def batch_mean(total: Tensor, count: int) -> Tensor:
-    """Divide a part's sum by the count of the whole batch, which is at least 1.
+    """Divide a sum by the count of the whole batch, as the module explains.
 
-    The module explains the factor.
+    Args:
+        total: scalar, the sum over this process's part of the batch.
+        count: the number of terms in this part. The count of the whole batch is taken as at least
+            1.
+
+    Returns:
+        Scalar, whose average over processes is the mean over the whole batch.
     """
     if processes() == 1:
         return total / max(count, 1)
@@ -45,12 +52,17 @@ def batch_mean(total: Tensor, count: int) -> Tensor:
 
 
 def gather_rows(rows: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Gather rows (n,E) and their ids (n,) int64 from all processes, in the processes' order.
+    """Gather rows and their ids from all processes, in the order of the processes.
 
-    Gradients flow back to the process that a row came from.
+    Gradients flow back to the process of each row. Every process must call this function, and run
+    the backward pass through it, at the same time.
 
-    The counts may differ, also 0; but every process must call this, and backward through it, at the
-    same time.
+    Args:
+        rows: (n,E) float. n may differ between processes, and may be 0.
+        ids: (n,) int64.
+
+    Returns:
+        The rows (sum n,E) and ids (sum n,) of all processes.
     """
     if processes() == 1:
         return rows, ids
@@ -71,18 +83,25 @@ def gather_rows(rows: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def image_generators(batch: PairBatch) -> list[torch.Generator]:
-    """Create one random generator per image, seeded by the pair's number.
+    """Create a random generator for each image, seeded by its pair's seed.
 
-    The images at t - tau come first, then those at t.
+    Returns:
+        2B generators: those of the images at t - tau, and then those of the images at t.
     """
     seeds = [2 * seed for seed in batch.seeds] + [2 * seed + 1 for seed in batch.seeds]
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 
 def choose(mask: Tensor, limit: int, generator: torch.Generator) -> Tensor:
-    """Choose at most `limit` random indices where a mask (n,) bool is true.
+    """Choose random indices at which a mask is true, alike on every device.
 
-    The choice is the same on every device.
+    Args:
+        mask: (n,) bool.
+        limit: the most indices to choose.
+        generator: on the CPU.
+
+    Returns:
+        Indices (k,) int64, k <= limit, on the mask's device.
     """
     index = torch.nonzero(mask)[:, 0]
     order = torch.randperm(len(index), generator=generator)[:limit]

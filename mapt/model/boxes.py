@@ -1,4 +1,7 @@
-"""Box arithmetic: deltas, clipping, matching, and pasting masks. Boxes are xyxy pixels, float32."""
+"""Computes with boxes: deltas, clipping, overlaps, and pasting of masks.
+
+Boxes are xyxy in pixels, float32.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,15 @@ MAX_LOG_SCALE = math.log(1000.0 / 16)
 
 
 def encode(boxes: Tensor, reference: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
-    """Return the deltas (n,4) that `decode` turns from reference (n,4) into boxes (n,4).
+    """Encode boxes as deltas from reference boxes (Girshick et al., 2014, R-CNN, Eq. 6-9).
 
-    The parametrisation is that of R-CNN.
+    Args:
+        boxes: (n,4).
+        reference: (n,4).
+        weights: factors of the deltas of x, y, width and height.
+
+    Returns:
+        Deltas (n,4), which `decode` turns into the boxes again.
     """
     rw = reference[:, 2] - reference[:, 0]
     rh = reference[:, 3] - reference[:, 1]
@@ -25,7 +34,7 @@ def encode(boxes: Tensor, reference: Tensor, weights: tuple[float, float, float,
 
 
 def decode(deltas: Tensor, reference: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
-    """Boxes (n,4) from deltas (n,4) and reference boxes (n,4)."""
+    """Decode deltas (n,4) from reference boxes (n,4) into boxes (n,4), see `encode`."""
     w = reference[:, 2] - reference[:, 0]
     h = reference[:, 3] - reference[:, 1]
     cx = reference[:, 0] + w / 2 + deltas[:, 0] / weights[0] * w
@@ -36,7 +45,7 @@ def decode(deltas: Tensor, reference: Tensor, weights: tuple[float, float, float
 
 
 def clip(boxes: Tensor, height: int, width: int) -> Tensor:
-    """Boxes (n,4) cut to the image."""
+    """Clip boxes (n,4) to an image of `height` x `width` pixels."""
     x1, y1, x2, y2 = boxes.unbind(1)
     return torch.stack(
         (x1.clamp(0, width), y1.clamp(0, height), x2.clamp(0, width), y2.clamp(0, height)), 1
@@ -44,12 +53,16 @@ def clip(boxes: Tensor, height: int, width: int) -> Tensor:
 
 
 def large_enough(boxes: Tensor, minimum: float) -> Tensor:
-    """(n,) bool: both sides at least `minimum` pixels."""
+    """Tell for each box (n,4) whether both sides are at least `minimum` pixels.
+
+    Returns:
+        (n,) bool.
+    """
     return (boxes[:, 2] - boxes[:, 0] >= minimum) & (boxes[:, 3] - boxes[:, 1] >= minimum)
 
 
 def intersection_over(boxes: Tensor, others: Tensor) -> Tensor:
-    """(n,m): the share of each of boxes (n,4) that lies inside each of others (m,4)."""
+    """Compute the share (n,m) of each box (n,4) that lies inside each of `others` (m,4)."""
     low = torch.maximum(boxes[:, None, :2], others[None, :, :2])
     high = torch.minimum(boxes[:, None, 2:], others[None, :, 2:])
     side = (high - low).clamp(min=0)
@@ -58,7 +71,7 @@ def intersection_over(boxes: Tensor, others: Tensor) -> Tensor:
 
 
 def with_batch_index(boxes: list[Tensor]) -> Tensor:
-    """Per-image boxes (n_i,4) to RoIs (sum n_i,5) [batch index, x1, y1, x2, y2]."""
+    """Join the boxes (n_i,4) of each image to RoIs (sum n_i,5) [image index, x1, y1, x2, y2]."""
     return torch.cat(
         [torch.cat((b.new_full((len(b), 1), float(i)), b), 1) for i, b in enumerate(boxes)]
     )
@@ -67,11 +80,10 @@ def with_batch_index(boxes: list[Tensor]) -> Tensor:
 def paste_masks(
     masks: Tensor, boxes: Tensor, height: int, width: int, stride: int = 8, samples: int = 4
 ) -> Tensor:
-    """Paste box masks into a coarse image grid as area averages.
+    """Paste the masks of boxes into a coarse grid over the image, as area averages.
 
-    Bilinear resampling is separable and linear: each axis becomes a matrix of averaged
-    interpolation weights, so the whole operation is two matrix products, with static shapes and no
-    gather.
+    Bilinear resampling is separable and linear. Each axis is a matrix of averaged interpolation
+    weights, so two matrix products suffice. Shapes are static, and no gather is needed.
 
     Args:
         masks: (n,m,m) float, probabilities inside each box.
@@ -82,7 +94,7 @@ def paste_masks(
         samples: sample points per cell and axis.
 
     Returns:
-        (n,1,height/stride,width/stride) float in [0,1]: the share of each cell that the mask
+        (n,1,height/stride,width/stride) float in [0,1], the share of each cell that the mask
         covers.
     """
     size = masks.shape[-1]
@@ -94,7 +106,7 @@ def paste_masks(
 def _axis_weights(
     low: Tensor, high: Tensor, length: int, stride: int, samples: int, size: int
 ) -> Tensor:
-    """(n,length/stride,size): how much each mask cell counts in each output cell along one axis."""
+    """Compute the weights (n,length/stride,size) of mask cells in output cells along an axis."""
     step = stride / samples
     points = (
         torch.arange(length * samples // stride, device=low.device, dtype=low.dtype) * step

@@ -1,4 +1,4 @@
-"""A network's classes as a label map."""
+"""Finds the class set of a network."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from mapt.labels.class_sets import KITTI_STEP, ClassSet, find_class_set
 
 
 def network_labels(info: ModelInfo) -> ClassSet:
-    """The network's classes, whatever dataset they are of."""
+    """Return the network's class set."""
     return find_class_set(info.classes, info.things)
 
 
 def check_streets(info: ModelInfo, option: str) -> None:
-    """Before a network is scored on synthetic streets: are its classes theirs?
+    """Check that a network has the classes of synthetic streets, before it is scored on them.
 
     Args:
-        info: of the network.
-        option: that takes other frames.
+        info: describes the network.
+        option: the option that takes other frames, for the message.
 
     Raises:
         InputError: the network has other classes.

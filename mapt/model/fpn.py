@@ -1,4 +1,4 @@
-"""The 2-way feature pyramid (paper III-A)."""
+"""The two-way feature pyramid (paper III-A)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STRIDES = (4, 8, 16, 32)
 
 @dataclass(frozen=True)
 class Pyramid:
-    """Features of F channels at strides 4, 8, 16, 32: each (B,F,H/s,W/s)."""
+    """Features of F channels at the strides s = 4, 8, 16 and 32, each (B,F,H/s,W/s) float."""
 
     p4: Tensor
     p8: Tensor
@@ -23,12 +23,12 @@ class Pyramid:
     p32: Tensor
 
     def levels(self) -> list[Tensor]:
-        """P4, P8, P16, P32."""
+        """Return P4, P8, P16 and P32."""
         return [self.p4, self.p8, self.p16, self.p32]
 
 
 class TwoWayPyramid(nn.Module):
-    """Top-down and bottom-up aggregation in parallel; their sums, smoothed, are the pyramid."""
+    """Aggregates features top-down and bottom-up in parallel, and smooths the sums of both."""
 
     def __init__(self, channels: tuple[int, int, int, int], config: ModelConfig) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class TwoWayPyramid(nn.Module):
         self.smooth = nn.ModuleList(SeparableConv(width, width, act) for _ in channels)
 
     def forward(self, trunk: Trunk) -> Pyramid:
-        """Trunk features to the pyramid."""
+        """Compute the pyramid from trunk features."""
         inputs = (trunk.c4, trunk.c8, trunk.c16, trunk.c32)
         down = [lateral(c) for lateral, c in zip(self.down_lateral, inputs, strict=True)]
         for i in (2, 1, 0):

@@ -1,4 +1,4 @@
-"""The building blocks the heads share."""
+"""The building blocks that the heads share."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ Activation = Literal["leaky_relu", "relu"]
 
 
 def activation(kind: Activation) -> nn.Module:
-    """The paper's iABN uses leaky ReLU(0.01); `nano` uses ReLU, which fuses under int8."""
+    """Create an activation.
+
+    The paper's iABN uses leaky ReLU with the slope 0.01. `nano` uses ReLU, which runtimes fuse with
+    int8 convolutions.
+    """
     return nn.LeakyReLU(0.01, inplace=True) if kind == "leaky_relu" else nn.ReLU(inplace=True)
 
 
 class ConvNorm(nn.Sequential):
-    """A convolution, batch norm and, unless `act` is None, an activation.
+    """A convolution, a batch norm, and an activation unless `act` is None.
 
-    At stride 1 it keeps the spatial size.
+    It maps (B,inputs,h,w) to (B,outputs,h',w'), with h' = h and w' = w at stride 1.
     """
 
     def __init__(
@@ -37,10 +41,10 @@ class ConvNorm(nn.Sequential):
 
 
 class DepthwiseConv(nn.Conv2d):
-    """A 3x3 convolution of each channel by itself, (B,C,h,w) -> (B,C,h',w').
+    """A 3x3 convolution of each channel separately, from (B,C,h,w) to (B,C,h',w').
 
-    Dilated, on a CPU and under bfloat16 autocast it is trained in float32: there PyTorch's gradient
-    of the weights is computed from memory that was never written (2.14, CPUs with avx512_bf16).
+    If it is dilated, it is trained in float32 under bfloat16 autocast on a CPU. PyTorch 2.14
+    computes the weights' gradient from uninitialised memory there, on CPUs with avx512_bf16.
     """
 
     def __init__(self, channels: int, stride: int = 1, dilation: int | tuple[int, int] = 1) -> None:
@@ -62,9 +66,9 @@ class DepthwiseConv(nn.Conv2d):
 
 
 class SeparableConv(nn.Sequential):
-    """A depthwise 3x3 and a pointwise convolution, batch norm and activation.
+    """A depthwise 3x3 convolution, a pointwise convolution, a batch norm and an activation.
 
-    It replaces standard convolutions (paper III-A).
+    It replaces standard convolutions (paper III-A), and maps (B,inputs,h,w) to (B,outputs,h',w').
     """
 
     def __init__(
@@ -84,7 +88,7 @@ class SeparableConv(nn.Sequential):
 
 
 def upsample(x: Tensor, factor: int) -> Tensor:
-    """Bilinear upsampling, half-pixel centres."""
+    """Enlarge (B,C,h,w) bilinearly by a factor, with half-pixel centres."""
     if factor == 1:
         return x
     return nn.functional.interpolate(

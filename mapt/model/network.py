@@ -1,7 +1,4 @@
-"""The whole MAPT network on one screen.
-
-It has a shared backbone and pyramid, four heads, and the sum of their losses.
-"""
+"""The whole MAPT network: a shared backbone and pyramid, four heads, and their losses."""
 
 from __future__ import annotations
 
@@ -50,9 +47,13 @@ OWNERS: dict[str, Head] = {
 
 
 def owner(name: str) -> Head | None:
-    """Return the head that a parameter or module belongs to, by its name in the network.
+    """Return the head of a parameter or module.
 
-    The result is None for the trunk and the pyramid.
+    Args:
+        name: its name in the network.
+
+    Returns:
+        The head, or None for the trunk and the pyramid.
     """
     return (
         "motion"
@@ -79,12 +80,16 @@ class Network(nn.Module):
     def learn(
         self, heads: Collection[Head] = HEADS, shared: bool = True, frozen_norm: bool = False
     ) -> None:
-        """Choose what training changes: these heads, and trunk and pyramid where `shared`.
+        """Choose the parts that learn.
 
-        With `frozen_norm` every norm keeps its statistics.
-        The rest keeps its weights and norm statistics, and the losses of other heads are not
-        computed. Motion and appearance compare frames; without them a sample is its last frame
-        alone.
+        The other parts keep their weights and norm statistics, and the losses of other heads are
+        not computed. Only motion and appearance compare frames. Without them, `losses` reads the
+        last frame of each sample alone.
+
+        Args:
+            heads: the heads that learn.
+            shared: whether trunk and pyramid learn.
+            frozen_norm: whether every norm keeps its statistics.
         """
         self.heads = frozenset(heads)
 
@@ -100,26 +105,26 @@ class Network(nn.Module):
             for name, module in self.named_modules()
             if isinstance(module, nn.modules.batchnorm._BatchNorm)
         ]
-        # By name: under several GPUs other modules take the norms' places.
-        self.still = [
+        # Names are kept, because synchronised norms replace the modules on several GPUs.
+        self.frozen_norms = [
             name
             for name in norms
             if frozen_norm or name.startswith("backbone.") or not learns(name)
         ]
 
     def train(self, mode: bool = True) -> Network:
-        """Set training mode.
+        """Set training mode, in which some norms keep their statistics.
 
-        The backbone keeps its norm statistics, because batches here are small. So do the heads that
-        do not learn.
+        They are the norms of the backbone, because batches are small, and of parts that do not
+        learn.
         """
         super().train(mode)
-        for name in self.still:
+        for name in self.frozen_norms:
             self.get_submodule(name).eval()
         return self
 
     def features(self, images: Tensor) -> tuple[Pyramid, Semantic]:
-        """Images (B,H,W,3) uint8 -> pyramid and semantic outputs."""
+        """Compute the pyramid and the semantic outputs of images (B,H,W,3) uint8 RGB."""
         trunk = self.backbone(images)
         pyramid = self.fpn(trunk)
         semantic = self.semantic(trunk.c16, pyramid)
@@ -128,13 +133,17 @@ class Network(nn.Module):
         return pyramid, semantic
 
     def forward(self, batch: PairBatch) -> dict[str, Tensor]:
-        """See `losses`; what spreads a network over processes calls this."""
+        """Call `losses`, because PyTorch's wrappers for several processes call `forward`."""
         return self.losses(batch)
 
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
-        """Compute every loss of Eq. 1-7 by name, for the heads that learn.
+        """Compute the losses of Eq. 1-7 for the heads that learn.
 
-        The training loss is their sum.
+        Args:
+            batch: pairs of frames with targets.
+
+        Returns:
+            Scalars by name. The training loss is their sum.
         """
         pairs = bool(self.heads & {"motion", "appearance"})
         images = torch.cat((batch.images_prev, batch.images)) if pairs else batch.images
@@ -151,12 +160,12 @@ class Network(nn.Module):
         if "motion" in self.heads:
             assert offsets is not None
             losses["motion"] = self._motion_loss(batch, offsets[len(batch.prev) :])
-        if "appearance" in losses:  # the order of Eq. 1-7
+        if "appearance" in losses:  # last, as in Eq. 1-7
             losses["appearance"] = losses.pop("appearance")
         return losses
 
     def _semantic_loss(self, logits: Tensor, targets: list[FrameTargets]) -> Tensor:
-        """Eq. 2-3."""
+        """Compute Eq. 2-3 from logits (2B,K,H/4,W/4)."""
         config = self.config
         labels = torch.stack([t.semantic for t in targets])
         return semantic_loss(
@@ -171,7 +180,7 @@ class Network(nn.Module):
     def _offsets(self, batch: PairBatch, semantic: Semantic) -> Tensor:
         """Compute the offset fields (2B,4,18,h,w) into frames t - tau and t.
 
-        Frame t - 2 tau gives semantic features only.
+        Frame t - 2 tau has no loss. Only its semantic features are needed.
         """
         with torch.no_grad():
             s_before = self.features(batch.images_before)[1].s
@@ -187,9 +196,9 @@ class Network(nn.Module):
         draws: list[torch.Generator],
         offsets: Tensor | None,
     ) -> dict[str, Tensor]:
-        """Compute Eq. 1 with its box and mask parts, and Eq. 6-7.
+        """Compute the losses of Eq. 1 and Eq. 6-7.
 
-        Eq. 6-7 read `offsets` where motion enhances the features.
+        `offsets` are needed only for Eq. 6-7 with motion-enhanced features.
         """
         height, width = batch.images.shape[1:3]
         output = self.rpn(pyramid)
@@ -219,7 +228,7 @@ class Network(nn.Module):
     def _mask_logits(
         self, pyramid: Pyramid, samples: list[RoiSamples], targets: list[FrameTargets]
     ) -> Tensor:
-        """Mask logits (sum of positives,28,28)."""
+        """Compute the mask logits (n,28,28) of the n positives of all images."""
         roi = multiscale_roi_align(pyramid.levels(), positive_rois(samples), MASK_ROI, STRIDES)
         labels = torch.cat(
             [t.labels[s.rows[: s.positives]] for s, t in zip(samples, targets, strict=True)]
@@ -238,10 +247,9 @@ class Network(nn.Module):
     ) -> Tensor:
         """Compute the embeddings (R,E) of all sampled boxes.
 
-        Only positives are masked and have propagated features.
-
-        The appearance loss reads the motion head but does not train it: its gradients through the
-        offsets are a hundred times those of Eq. 4 and undo what that learns.
+        Only positives have masks and propagated features. The appearance loss does not train the
+        motion head, because its gradients through the offsets are a hundred times those of Eq. 4.
+        They would undo what the motion head learns.
         """
         masks, f_p = self._mask_pooling(roi, mask_logits, samples, offsets, height, width)
         embeddings: Tensor = self.appearance(roi, masks, f_p)
@@ -259,7 +267,7 @@ class Network(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Compute pooling weights (R,7,7) and propagated features (R,4*C_m,7,7).
 
-        For negatives they are ones and zeros.
+        The weights of negatives are ones, and their features zeros.
         """
         masks = roi.new_ones(len(roi), BOX_ROI, BOX_ROI)
         f_p = roi.new_zeros(len(roi), len(self.motion.projection), BOX_ROI, BOX_ROI)
@@ -280,22 +288,25 @@ class Network(nn.Module):
         return masks, f_p
 
     def _motion_loss(self, batch: PairBatch, offsets: Tensor) -> Tensor:
-        """Eq. 4 over the instances seen in both frames, per pair; offsets (B,4,18,h,w)."""
-        carried = []
+        """Compute Eq. 4 over the instances that both frames of a pair show, divided by B.
+
+        `offsets` are (B,4,18,h,w).
+        """
+        propagated = []
         goals = []
         for prev, now, field in zip(batch.prev, batch.now, offsets, strict=True):
             pairs = torch.nonzero(prev.track_ids[:, None] == now.track_ids[None])
             if len(pairs):
-                carried.append(self.motion.propagate(_coarse(prev.masks()[pairs[:, 0]]), field))
+                propagated.append(self.motion.propagate(_coarse(prev.masks()[pairs[:, 0]]), field))
                 goals.append(_coarse(now.masks()[pairs[:, 1]]))
-        if not goals:  # a gradient path to every parameter: other processes may have pairs
+        if not goals:  # every parameter needs a gradient, because other processes may have pairs
             return sum((p.sum() * 0 for p in self.motion.parameters()), offsets.sum() * 0)
-        return motion_loss(torch.cat(carried), torch.cat(goals)) / len(offsets)
+        return motion_loss(torch.cat(propagated), torch.cat(goals)) / len(offsets)
 
     def _appearance_loss(
         self, embeddings: Tensor, samples: list[RoiSamples], batch: PairBatch
     ) -> Tensor:
-        """Eq. 6-7: rows are positives at t, columns all sampled boxes at t - tau of every pair."""
+        """Compute Eq. 6-7: positives at t are compared with all sampled boxes at t - tau."""
         half = len(batch.seeds)
         ids = []
         for i, (sample, target) in enumerate(zip(samples, [*batch.prev, *batch.now], strict=True)):
@@ -315,5 +326,5 @@ class Network(nn.Module):
 
 
 def _coarse(masks: Tensor) -> Tensor:
-    """Masks (n,H,W) bool to area averages (n,1,H/8,W/8) in [0,1]."""
+    """Average masks (n,H,W) bool over areas, to (n,1,H/8,W/8) in [0,1]."""
     return nn.functional.avg_pool2d(masks[:, None].float(), 8)

@@ -1,8 +1,8 @@
-"""External optical flow in place of the motion head's offsets: the ablation of Table V, row 1.
+"""Replaces the motion head's offsets by external optical flow, for the ablation of Table V, row 1.
 
-Any flow would do; OpenCV's DIS (Kroeger et al., 2016) runs everywhere and needs no weights. The
-tracker hands the motion head semantic features, so for this ablation those hold the grey image
-itself, a cell's 8 x 8 pixels as channels.
+The flow is OpenCV's DIS (Kroeger et al., 2016), which runs everywhere and needs no weights. The
+tracker passes only semantic features to the motion head. In this ablation they are therefore the
+grey image itself, with the 8 x 8 pixels of a cell as channels.
 """
 
 from __future__ import annotations
@@ -20,10 +20,14 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 def pack_grey(images: Tensor, channels: int) -> Tensor:
-    """Pack the gray pixels of images into cells, for optical flow.
+    """Pack the grey pixels of images into cells, for optical flow.
 
-    Images (B,H,W,3) uint8 RGB become (B,channels,H/8,W/8) float32. The gray pixels of a cell are in
-    the first 64 channels.
+    Args:
+        images: (B,H,W,3) uint8 RGB.
+        channels: of the result, at least 64.
+
+    Returns:
+        (B,channels,H/8,W/8) float32. The first 64 channels are the grey pixels of a cell.
     """
     grey = (images.float() @ torch.tensor(LUMA, device=images.device))[:, None]
     packed = nn.functional.pixel_unshuffle(grey, CELL)
@@ -31,14 +35,14 @@ def pack_grey(images: Tensor, channels: int) -> Tensor:
 
 
 def flow_offsets(packed_prev: Tensor, packed: Tensor) -> Tensor:
-    """Where each cell of a frame was in the frame before.
+    """Compute where each cell of a frame was in the frame before.
 
     Args:
-        packed_prev: (B,channels,h,w) of `pack_grey`.
-        packed: the same, of the later frame.
+        packed_prev: (B,channels,h,w) from `pack_grey`, of the earlier frame.
+        packed: the same of the later frame.
 
     Returns:
-        (B,2,h,w) float32 [dy, dx] in cells of 8 pixels.
+        (B,2,h,w) float32, (dy, dx) in cells of 8 pixels.
     """
     flows = []
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -52,7 +56,7 @@ def flow_offsets(packed_prev: Tensor, packed: Tensor) -> Tensor:
 
 
 def _grey(packed: Tensor) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
-    """The grey images (H,W) uint8 again."""
+    """Unpack the grey images (H,W) uint8."""
     grey = nn.functional.pixel_shuffle(packed.detach()[:, :PIXELS].float(), CELL)[:, 0]
     return [
         np.ascontiguousarray(image)

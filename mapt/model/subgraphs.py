@@ -1,8 +1,7 @@
-"""The five subgraphs as modules from plain tensors to plain tensors.
+"""Wraps the network as five subgraphs, for the export and for the PyTorch reference.
 
-They are what is exported, and what the PyTorch reference runs.
-
-One module per entry of `mapt.contract.SUBGRAPHS`, with its inputs and outputs in that order.
+There is one module for each entry of `mapt.contract.SUBGRAPHS`. It takes and returns the tensors of
+the contract, in the order of the contract.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from mapt.ops import multiscale_roi_align
 
 
 class BackboneGraph(nn.Module):
-    """image -> p4 p8 p16 p32, c16."""
+    """Computes p4, p8, p16, p32 and c16 from the image."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -36,16 +35,17 @@ class BackboneGraph(nn.Module):
 
 
 class SemanticGraph(nn.Module):
-    """c16, p4, p8 -> s, logits, labels (arg-max over stuff classes at input resolution)."""
+    """Computes s, logits and labels from c16, p4 and p8.
+
+    The labels are the arg-max over stuff classes, at the resolution of the input.
+    """
 
     stuff: Tensor
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.semantic = network.semantic
-        device = (
-            network.instance.things.device
-        )  # the subgraphs of a network on a GPU are on it, too
+        device = network.instance.things.device  # the network's
         self.register_buffer(
             "stuff", torch.tensor(network.config.stuff, device=device), persistent=False
         )
@@ -55,13 +55,13 @@ class SemanticGraph(nn.Module):
         out = self.semantic(c16, Pyramid(p4, p8, p8, p8))
         full = upsample(out.logits.index_select(1, self.stuff), 4)
         best = full.argmax(1)
-        # A flat look-up exports as Gather; indexing would as GatherND, which runtimes are slow at.
+        # This exports as Gather. Indexing would export as GatherND, which is slow in runtimes.
         labels = self.stuff.index_select(0, best.flatten()).reshape(best.shape).to(torch.uint8)
         return out.s, out.logits, labels
 
 
 class InstanceGraph(nn.Module):
-    """p4..p32 -> boxes, scores, classes, mask_logits, masks8, count."""
+    """Computes boxes, scores, classes, mask_logits, masks8 and count from p4..p32."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class InstanceGraph(nn.Module):
 
 
 class MotionGraph(nn.Module):
-    """s_prev, s, masks_prev, masks, boxes -> propagated, f_p."""
+    """Computes propagated and f_p from s_prev, s, masks_prev, masks and boxes."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class MotionGraph(nn.Module):
 
 
 class AppearanceGraph(nn.Module):
-    """p4..p32, boxes, mask_logits, f_p -> embeddings."""
+    """Computes embeddings from p4..p32, boxes, mask_logits and f_p."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -137,7 +137,12 @@ def build_subgraphs(network: Network) -> dict[str, nn.Module]:
 
 
 def model_info(config: ModelConfig, c16_channels: int) -> ModelInfo:
-    """What the runtime must know of a network of this configuration."""
+    """Describe a network for the runtime.
+
+    Args:
+        config: the network's configuration.
+        c16_channels: channels of the trunk at stride 16, which the configuration does not state.
+    """
     sizes = {
         "H": config.height,
         "W": config.width,

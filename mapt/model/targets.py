@@ -1,4 +1,4 @@
-"""What the data loader hands to the network: frames with targets, and pairs of them."""
+"""Defines the network's training input: frames with targets, and batches of pairs of them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from torch import Tensor
 
 @dataclass
 class FrameTargets:
-    """Ground truth of one frame.
+    """The ground truth of one frame.
 
     Attributes:
-        semantic: (H,W) uint8, train ids, 255 void.
-        index: (H,W) uint8, i + 1 where instance row i is visible, 0 elsewhere: row i's mask is
-            `index == i + 1`.
-        boxes: (n,4) float32, xyxy pixels, tight around the visible mask.
-        labels: (n,) int64, train ids.
-        track_ids: (n,) int64, equal ids in the frames of a pair are the same object.
-        ignore_boxes: (m,4) float32, crowds and doubtful things: never a negative sample.
+        semantic: train ids (H,W) uint8, 255 void.
+        index: (H,W) uint8, i + 1 where instance i is visible, and 0 elsewhere.
+        boxes: (n,4) float32 xyxy, in pixels, tight around the visible masks.
+        labels: (n,) int64 train ids.
+        track_ids: (n,) int64. An object has the same id in both frames of a pair.
+        ignore_boxes: (m,4) float32 xyxy of crowds and doubtful objects. No negative sample is drawn
+            from them.
     """
 
     semantic: Tensor
@@ -31,38 +31,38 @@ class FrameTargets:
     ignore_boxes: Tensor
 
     def masks(self) -> Tensor:
-        """The instance masks (n,H,W) bool."""
+        """Return the instances' masks (n,H,W) bool."""
         rows = torch.arange(
             1, len(self.boxes) + 1, dtype=self.index.dtype, device=self.index.device
         )
         return self.index[None] == rows[:, None, None]
 
     def to(self, device: torch.device) -> FrameTargets:
-        """The same on a device; to a GPU the host does not wait for the copy."""
+        """Copy the targets to a device. The host does not wait for a copy to a GPU."""
         ahead = device.type == "cuda"
         return FrameTargets(
             *(getattr(self, f.name).to(device, non_blocking=ahead) for f in fields(self))
         )
 
     def pin_memory(self) -> FrameTargets:
-        """The same in memory that a GPU can copy from by itself."""
+        """Copy the targets into pinned memory, from which a GPU copies without the host."""
         return FrameTargets(*(getattr(self, f.name).pin_memory() for f in fields(self)))
 
 
 @dataclass
 class PairBatch:
-    """B training samples: frames t - 2 tau, t - tau and t of the same scene.
+    """A batch of B training samples, each of frames t - 2 tau, t - tau and t of a scene.
 
     Attributes:
-        images_before: (B,H,W,3) uint8 RGB at t - 2 tau: semantic features only, no loss.
+        images_before: (B,H,W,3) uint8 RGB at t - 2 tau. They give semantic features, and no loss.
         images_prev: (B,H,W,3) uint8 RGB at t - tau.
         images: (B,H,W,3) uint8 RGB at t.
         prev: B targets at t - tau.
         now: B targets at t.
-        names: B sample names, for error messages.
-        seeds: B numbers, unique within a run: what the losses draw for a pair depends on them
-            alone.
-        skipped: a line for each bad file that was left out in drawing these samples.
+        names: names of the B samples, for error messages.
+        seeds: B numbers, unique within a run. The losses' random draws for a sample depend on its
+            seed alone.
+        skipped: a line for each bad file that was skipped when the samples were drawn.
     """
 
     images_before: Tensor
@@ -75,14 +75,14 @@ class PairBatch:
     skipped: list[str] = field(default_factory=list)
 
     def to(self, device: torch.device) -> PairBatch:
-        """The same on a device; to a GPU the host does not wait for the copy."""
+        """Copy the batch to a device. The host does not wait for a copy to a GPU."""
         ahead = device.type == "cuda"
         return self._each(
             lambda image: image.to(device, non_blocking=ahead), lambda target: target.to(device)
         )
 
     def pin_memory(self) -> PairBatch:
-        """The same in memory that a GPU can copy from by itself; PyTorch's loader calls it."""
+        """Copy the batch into pinned memory. PyTorch's loader calls this method."""
         return self._each(Tensor.pin_memory, FrameTargets.pin_memory)
 
     def _each(

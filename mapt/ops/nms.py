@@ -1,6 +1,6 @@
-"""Ranking and greedy suppression as tensor operations.
+"""Ranks and greedily suppresses boxes with tensor operations.
 
-One explicit tie break makes all backends agree.
+Ties are broken explicitly, so that all backends agree.
 """
 
 from __future__ import annotations
@@ -19,15 +19,20 @@ INDEX_BITS = 20
 
 
 class Watcher(Protocol):
-    """Is told of every ranking and suppression, to see how narrow they were."""
+    """Receives every ranking and suppression, for example to measure their margins."""
 
     def ranked(self, scores: Tensor, order: Tensor) -> None:
-        """`order` (k,) int64 are the highest of `scores` (n,) in [0,1]."""
+        """Receive a ranking.
+
+        Args:
+            scores: (n,) float32 in [0,1].
+            order: (k,) int64, the indices of the highest scores.
+        """
 
     def suppressed(
         self, boxes: Tensor, groups: Tensor, valid: Tensor, iou: float, kept: Tensor
     ) -> None:
-        """The arguments of `greedy_nms` and its result."""
+        """Receive the arguments of `greedy_nms` and its result `kept` (n,) bool."""
 
 
 _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
@@ -35,9 +40,9 @@ _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 @contextmanager
 def watched(watcher: Watcher) -> Iterator[None]:
-    """Report to `watcher` what this thread ranks and suppresses.
+    """Report what this thread ranks and suppresses inside the block to `watcher`.
 
-    Code that is compiled or exported reports nothing.
+    Code that is being compiled or exported reports nothing.
     """
     token = _watcher.set(watcher)
     try:
@@ -51,12 +56,16 @@ def _listening() -> Watcher | None:
 
 
 def rank_keys(scores: Tensor) -> Tensor:
-    """Return ranking keys (n,) int64 of scores (n,) float32 in [0,1].
+    """Compute keys that rank by score, and by the lower index if scores are equal.
 
-    A higher score comes first, then a lower index.
+    No two keys are equal, so every implementation of top-k gives the same order. Scores are
+    quantised to steps of 2^-24, which separates all float32 numbers from 0.5 to 1.
 
-    No two keys are equal, so any top-k gives the same order: 2^24 keeps all a float32's 24 bits
-    near 1.
+    Args:
+        scores: (n,) float32 in [0,1]; n must be at most 2^20.
+
+    Returns:
+        (n,) int64.
     """
     count = scores.shape[0]
     index = torch.arange(count, device=scores.device, dtype=torch.int64)
@@ -65,7 +74,16 @@ def rank_keys(scores: Tensor) -> Tensor:
 
 
 def top_k(scores: Tensor, k: int) -> Tensor:
-    """Indices (min(k,n),) int64 of the highest scores (n,), ties broken by the lowest index."""
+    """Find the highest scores.
+
+    Args:
+        scores: (n,) float32 in [0,1].
+        k: how many to find.
+
+    Returns:
+        Indices (min(k,n),) int64 in falling order of score. Of equal scores, the lower index comes
+        first.
+    """
     k = min(k, scores.shape[0])
     order = torch.topk(rank_keys(scores), k).indices
     if watcher := _listening():
@@ -74,9 +92,9 @@ def top_k(scores: Tensor, k: int) -> Tensor:
 
 
 def pairwise_iou(boxes: Tensor) -> Tensor:
-    """Return the IoU (n,n) of boxes (n,4) xyxy with themselves.
+    """Compute the IoU (n,n) of all pairs of boxes (n,4) xyxy.
 
-    The four coordinates stay separate vectors, which is faster.
+    The four coordinates stay separate vectors, which is faster than (n,n,2) tensors.
     """
     x1, y1, x2, y2 = boxes.unbind(1)
     width = (torch.minimum(x2[:, None], x2[None]) - torch.maximum(x1[:, None], x1[None])).clamp(
@@ -91,16 +109,16 @@ def pairwise_iou(boxes: Tensor) -> Tensor:
 
 
 def greedy_nms(boxes: Tensor, groups: Tensor, valid: Tensor, iou: float) -> Tensor:
-    """Greedy non-maximum suppression of boxes already in falling order of score.
+    """Suppress boxes that overlap a box of a higher score, greedily.
 
     Args:
-        boxes: (n,4) float32 xyxy.
-        groups: (n,) integer class or level; only boxes of one group suppress each other.
-        valid: (n,) bool; others neither survive nor suppress.
-        iou: overlap above which the lower box is dropped.
+        boxes: (n,4) float32 xyxy, in falling order of score.
+        groups: (n,) integer, such as a class or a level. Boxes suppress only boxes of their group.
+        valid: (n,) bool. An invalid box neither survives nor suppresses others.
+        iou: the overlap above which the lower box is dropped.
 
     Returns:
-        (n,) bool, the survivors.
+        (n,) bool, true for the survivors.
     """
     over = (pairwise_iou(boxes) > iou) & (groups[:, None] == groups[None]) & valid[:, None]
     suppresses = torch.triu(over, 1).to(boxes.dtype)  # [i,j]: i comes first and overlaps j
@@ -111,18 +129,18 @@ def greedy_nms(boxes: Tensor, groups: Tensor, valid: Tensor, iou: float) -> Tens
 
 
 def greedy_keep(suppresses: Tensor) -> Tensor:
-    """Who survives when, in order, each survivor drops those it suppresses.
+    """Find the survivors if each of them, in order, drops those that it suppresses.
 
-    Iterates keep <- no survivor suppresses me, from all ones, until nothing changes: after i rounds
-    the first i entries are final, so at most n rounds, and in practice as many as the longest chain
-    of overlaps.
+    From all ones, keep[j] becomes 1 if no i with keep[i] = 1 suppresses j, until nothing changes.
+    After i rounds the first i entries are final, so there are at most n rounds. In practice there
+    are as many as the longest chain of overlaps. An exported graph has one node `mapt::GreedyKeep`
+    instead, which the export turns into an ONNX Loop.
 
     Args:
-        suppresses: (n,n) float32, strictly upper triangular, 0 or 1.
+        suppresses: (n,n) float32, 1 if box i suppresses box j > i, and 0 otherwise.
 
     Returns:
-        (n,) bool. In an exported graph it is one node, `mapt::GreedyKeep`, which export turns into
-        an ONNX Loop.
+        (n,) bool, true for the survivors.
     """
     if torch.compiler.is_exporting():
         return node("GreedyKeep", [suppresses], suppresses.shape[:1], dtype=torch.bool)
@@ -138,15 +156,11 @@ def greedy_keep(suppresses: Tensor) -> Tensor:
 
 
 def _every_round(suppresses: Tensor) -> Tensor:
-    """Run `greedy_keep` in all n rounds.
-
-    To stop early, the host would have to wait for the GPU.
-    """
+    """Compute `greedy_keep` in all n rounds. To stop early, the host would wait for the GPU."""
     ones = suppresses.new_ones(suppresses.shape[0])
     keep = ones
     columns = suppresses.T
     for _ in range(suppresses.shape[0]):
-        keep = torch.addmv(ones, columns, keep, alpha=-1).clamp_(
-            min=0
-        )  # whole numbers: 1 or at most 0, exactly
+        # The sums are whole numbers, so each entry is exactly 1, or at most 0 before the clamp.
+        keep = torch.addmv(ones, columns, keep, alpha=-1).clamp_(min=0)
     return keep > 0.5

@@ -1,8 +1,7 @@
 """Represents each operator as one node of MAPT's own domain during the export.
 
-mapt.export keeps or rewrites these nodes.
-
-The nodes' inputs and attributes are those of the Python functions; csrc/onnxruntime reads them.
+mapt.export keeps or rewrites these nodes. Their inputs and attributes are those of the Python
+functions, and csrc/onnxruntime reads them.
 """
 
 from __future__ import annotations
@@ -13,9 +12,8 @@ import torch
 from torch import Tensor
 
 DOMAIN = "mapt"
-VERSION = (
-    1  # csrc/onnxruntime/library.cpp has the same; raised with any change of the nodes' meaning
-)
+# Raise it here and in csrc/onnxruntime/library.cpp when the meaning of an existing node changes.
+VERSION = 1
 
 
 def node(
@@ -25,14 +23,17 @@ def node(
     attributes: dict[str, int | Sequence[int]] | None = None,
     dtype: torch.dtype | None = None,
 ) -> Tensor:
-    """A node `mapt::<kind>` in place of a computation.
+    """Put a node `mapt::<kind>` into the exported graph in place of a computation.
 
     Args:
-        kind: operator.
+        kind: the operator's name.
         inputs: its tensors.
-        shape: of the result.
-        attributes: its numbers.
-        dtype: of the result; None: that of the first input.
+        shape: the result's shape.
+        attributes: its numbers by name.
+        dtype: the result's type. None takes the type of the first input.
+
+    Returns:
+        The result, a tensor of this shape and type.
     """
     result: Tensor = torch.onnx.ops.symbolic(
         f"{DOMAIN}::{kind}",

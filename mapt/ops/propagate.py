@@ -1,6 +1,6 @@
-"""The motion head's last step in a collapsed form.
+"""Computes the motion head's last step in a collapsed form.
 
-Masks are sampled through shared offsets and projected to mask logits.
+It samples masks through shared offsets, and projects the samples to mask logits.
 """
 
 from __future__ import annotations
@@ -28,28 +28,30 @@ def propagate_masks(
     *,
     out: tuple[Tensor, Tensor | None] | None = None,
 ) -> tuple[Tensor, Tensor | None]:
-    """Carry masks into the next frame (paper III-B).
+    """Propagate masks into the next frame (paper III-B).
 
-    Four deformable convolutions, one per dilation, and the 1x1 convolution behind them are linear,
-    so for the masks they collapse into one output channel per dilation; the propagated features are
-    needed only inside `boxes`.
+    The paper applies a deformable convolution for each dilation, and then a 1x1 convolution. All of
+    them are linear, so for the mask logits they collapse into one output channel per dilation. The
+    features between them are computed only inside `boxes`.
 
     Args:
-        masks: (N,1,h,w) float in [0,1], at 1/8.
-        offsets: (4,18,h,w) float, the fields of dilations 1, 3, 6, 12, shared by every instance.
+        masks: (N,1,h,w) float in [0,1], at 1/8 of the input.
+        offsets: (4,18,h,w) float, in cells. The fields of dilations 1, 3, 6 and 12 are shared by
+            all masks.
         weights: (4,C,1,3,3) float, the deformable filters.
         projection: (4*C,) float, the 1x1 convolution.
-        bias: (1,) float.
-        boxes: (N,4) float32 xyxy input pixels, or None.
-        out: contiguous (N,1,h,w), and with boxes (N,4*C,7,7), take the results in place of new
-            memory; without gradients.
+        bias: (1,) float, of the 1x1 convolution.
+        boxes: (N,4) float32 xyxy, in input pixels, or None.
+        out: contiguous (N,1,h,w), and (N,4*C,7,7) or None, receive the results. They are not
+            allowed when a gradient is required.
 
     Returns:
-        Propagated mask logits (N,1,h,w), and with boxes their features (N,4*C,7,7), RoIAligned at
-        stride 8.
+        The propagated mask logits (N,1,h,w), and the features (N,4*C,7,7) of each box by RoIAlign,
+        or None without boxes.
 
     Raises:
-        RuntimeError: shapes or types that do not fit together, or `out` where a gradient is wanted.
+        RuntimeError: shapes or types do not fit together, or `out` is given when a gradient is
+            required.
     """
     tensors = (masks, offsets, weights, projection, bias)
     if torch.compiler.is_exporting():
@@ -95,9 +97,19 @@ def _composed(
 
 
 def propagated_features(masks: Tensor, offsets: Tensor, weights: Tensor, boxes: Tensor) -> Tensor:
-    """Compute the propagated features of each mask inside its own box, (N,4*C,7,7).
+    """Compute the propagated features of each mask inside its own box.
 
-    For the arguments see `propagate_masks`.
+    Args:
+        masks: (N,1,h,w) float in [0,1], at 1/8 of the input.
+        offsets: (4,18,h,w) float, see `propagate_masks`.
+        weights: (4,C,1,3,3) float, the deformable filters.
+        boxes: (N,4) float32 xyxy, in input pixels.
+
+    Returns:
+        (N,4*C,7,7) of the masks' type.
+
+    Raises:
+        RuntimeError: shapes or types do not fit together.
     """
     if torch.compiler.is_exporting():
         shape = masks.shape[0], len(DILATIONS) * weights.shape[1], ROI_SIZE, ROI_SIZE

@@ -1,6 +1,6 @@
-"""Slow, obvious versions of the operators in plain torch, for comparison in tests.
+"""Slow and simple versions of the operators in plain PyTorch, with which tests compare.
 
-They take any float type.
+They accept any float type.
 """
 
 from __future__ import annotations
@@ -15,9 +15,15 @@ from mapt.ops.roi_align import roi_levels
 
 
 def bilinear(map: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Sample a map (C,h,w) at finite points y, x (...) in cells, as (C,...).
+    """Sample a map bilinearly.
 
-    Cells outside the map are zero.
+    Args:
+        map: (C,h,w). Cells outside it count as zero.
+        y: (...) rows of the points, in cells, finite.
+        x: (...) columns of the points, in cells, finite.
+
+    Returns:
+        (C,...).
     """
     h, w = map.shape[1:]
     low_y = y.floor()
@@ -45,7 +51,7 @@ def deform_conv2d(
 ) -> Tensor:
     """Compute `mapt.ops.deform_conv2d` for one image and one tap at a time.
 
-    Offsets that are not finite read nothing.
+    Samples at offsets that are not finite are zero.
     """
     rows, columns = weight.shape[2:]
     oh, ow = offset.shape[2:]
@@ -76,7 +82,7 @@ def multiscale_roi_align(
     strides: Sequence[int],
     sampling_ratio: int = 2,
 ) -> Tensor:
-    """`mapt.ops.multiscale_roi_align`, one box at a time."""
+    """Compute `mapt.ops.multiscale_roi_align` for one box at a time."""
     levels = roi_levels(boxes[:, 1:]).tolist()
     rows = []
     for box, level in zip(boxes, levels, strict=True):
@@ -87,7 +93,7 @@ def multiscale_roi_align(
 
 
 def _aligned(feature: Tensor, box: Tensor, size: int, ratio: int) -> Tensor:
-    """RoIAlign (F,size,size) of one box (4,) xyxy in cells on one map (F,h,w)."""
+    """Compute RoIAlign (F,size,size) of a box (4,) xyxy, in cells, on a map (F,h,w)."""
     x1, y1, x2, y2 = (box - 0.5).tolist()
     y = _samples(y1, y2, size, ratio, feature.shape[1])
     x = _samples(x1, x2, size, ratio, feature.shape[2])
@@ -98,9 +104,9 @@ def _aligned(feature: Tensor, box: Tensor, size: int, ratio: int) -> Tensor:
 
 
 def _samples(low: float, high: float, size: int, ratio: int, cells: int) -> tuple[Tensor, Tensor]:
-    """Return sample points (size*ratio,) along one side of a box, moved into the map.
+    """Compute sample points (size*ratio,) along one side of a box, clamped to the map.
 
-    The second result tells which points lie in [-1, cells].
+    The second result is 1 for points in [-1, cells] before the clamp, and 0 for others.
     """
     step = (high - low) / (size * ratio)
     points = low + (torch.arange(size * ratio, dtype=torch.float64) + 0.5) * step
@@ -110,9 +116,10 @@ def _samples(low: float, high: float, size: int, ratio: int, cells: int) -> tupl
 def propagate_masks(
     masks: Tensor, offsets: Tensor, weights: Tensor, projection: Tensor, bias: Tensor, boxes: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Compute `mapt.ops.propagate_masks` as the paper describes it.
+    """Compute `mapt.ops.propagate_masks` as the paper describes it (III-B).
 
-    It takes four convolutions, the concatenation of their channels, a 1x1 convolution and RoIAlign.
+    Four deformable convolutions give the features. A 1x1 convolution turns them into logits, and
+    RoIAlign cuts them out.
     """
     fields = [
         deform_conv2d(masks, offsets[i : i + 1], weights[i], padding=d, dilation=d)

@@ -16,10 +16,15 @@ LEVEL_AREAS = (112.0**2, 224.0**2, 448.0**2)
 
 
 def roi_levels(boxes: Tensor) -> Tensor:
-    """The pyramid level (R,) int64 in 0..3 of boxes (R,4) xyxy pixels.
+    """Choose the pyramid level of each box by its area (Lin et al., 2017, Eq. 1).
 
-    The FPN rule (Lin et al., 2017, Eq. 1) as comparisons of areas: no logarithm, so no backend can
-    flip a level.
+    Areas are compared with constants. A logarithm might round to another level in some backend.
+
+    Args:
+        boxes: (R,4) float32 xyxy, in input pixels.
+
+    Returns:
+        (R,) int64 in 0..3.
     """
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     first, second, third = LEVEL_AREAS
@@ -35,24 +40,24 @@ def multiscale_roi_align(
     *,
     out: Tensor | None = None,
 ) -> Tensor:
-    """RoIAlign (He et al., 2017), each box on the pyramid level of its area, half-pixel aligned.
+    """Compute RoIAlign (He et al., 2017) of each box on the pyramid level of its area.
 
     Args:
         features: P4..P32, each (B,F,h,w) float.
-        boxes: (R,5) float32, [batch index, x1, y1, x2, y2] in input pixels.
-        output_size: side of the square output.
+        boxes: (R,5) float32, [image index, x1, y1, x2, y2] in input pixels.
+        output_size: side of the square output, in cells.
         strides: pixels per cell of each feature map.
         sampling_ratio: samples per output cell and axis.
-        out: (R,F,output_size,output_size) contiguous, takes the result in place of new memory;
-            without gradients.
+        out: (R,F,output_size,output_size) contiguous, receives the result. It is not allowed when a
+            gradient is required.
 
     Returns:
-        (R,F,output_size,output_size), torchvision's `roi_align(aligned=True)` on the box's level.
-        Samples at NaN coordinates are zero.
+        (R,F,output_size,output_size) of the features' type, as torchvision's
+        `roi_align(aligned=True)` gives it on the box's level. Samples at NaN coordinates are zero.
 
     Raises:
-        RuntimeError: shapes that do not fit together, a box of no image, or `out` where a gradient
-            is wanted.
+        RuntimeError: shapes do not fit together, a box has no such image, or `out` is given when a
+            gradient is required. Compiled CUDA operators give zeros for a box of no image.
     """
     if torch.compiler.is_exporting():
         shape = boxes.shape[0], features[0].shape[1], output_size, output_size
@@ -96,9 +101,8 @@ def _level_by_level(
     out = features[0].new_zeros(len(boxes), features[0].shape[1], output_size, output_size)
     levels = roi_levels(boxes[:, 1:])
     for level, (feature, stride) in enumerate(zip(features, strides, strict=True)):
-        if (
-            boxes.is_cuda
-        ):  # every box on every level: to choose some, the host would wait for the GPU
+        if boxes.is_cuda:
+            # Pool every box on every level. To choose some, the host would wait for the GPU.
             aligned = torchvision.ops.roi_align(
                 feature, boxes, output_size, 1.0 / stride, sampling_ratio, aligned=True
             )

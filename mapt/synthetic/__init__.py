@@ -1,4 +1,4 @@
-"""Procedural street sequences with exact panoptic labels."""
+"""Renders procedural street sequences with exact panoptic labels."""
 
 from mapt.synthetic.dataset import write_dataset
 from mapt.synthetic.rendering.render import SyntheticFrame, render_sequence

@@ -45,18 +45,21 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
     The folder appears complete or not at all.
 
     Args:
-        folder: gets `training/image_02/<seq>/<frame>.png` and
+        folder: receives `training/image_02/<seq>/<frame>.png` and
             `panoptic_maps/<split>/<seq>/<frame>.png`.
-        sequences: how many.
-        frames: per sequence.
-        size: (height, width) pixels.
-        seed: of the dataset; the same numbers give the same bytes, whatever `workers`.
+        sequences: number of sequences.
+        frames: number of frames in each sequence.
+        size: height and width, pixels.
+        seed: the dataset's seed. The same arguments give the same bytes with any `workers`.
         fps: frames per second.
         split: name of the label folder.
-        workers: processes; None: as many as there are cores that this one may use.
+        workers: number of processes. None takes one for each core that this process may use.
         rare: 0 for usual traffic, up to 1 for many trucks, buses, trams and two-wheelers.
         on_progress: called with the number of finished sequences.
-        recipe: written beside them as `recipe.json`.
+        recipe: written to `recipe.json` in the folder.
+
+    Raises:
+        InputError: the folder holds files that no earlier call wrote.
     """
     count = min(workers or usable_cores(), sequences)
     with published(folder, rendered_files(folder)) as root:
@@ -84,10 +87,8 @@ def _run_in_processes(
 ) -> None:
     """Run `job` for every sequence in `count` processes.
 
-    All processes end at once if one fails or this one is interrupted.
-
-    It starts no thread here: executors of the standard library wait for ever where theirs cannot be
-    started.
+    All processes end at once if one fails or this one is interrupted. The standard library's
+    executors are not used, because they wait for ever if their threads cannot be started.
     """
     context = get_context("spawn")
     left = iter(range(sequences))
@@ -113,7 +114,7 @@ def _run_in_processes(
 
 
 def _raise_what_came(pipe: Connection) -> None:
-    """Raise what a worker's job raised, if it did."""
+    """Raise the exception of a worker's job, if it raised one."""
     try:
         failure: tuple[Exception, str] | None = pipe.recv()
     except (EOFError, ConnectionResetError):
@@ -126,8 +127,11 @@ def _raise_what_came(pipe: Connection) -> None:
 
 
 def _serve(job: Callable[[int], None], pipe: Connection) -> None:
-    """A worker: does every index that comes. It ends when it is killed, or with its parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the parent, too
+    """Run a worker, which does the job for every index that it receives.
+
+    It ends when it is killed, or when its parent ends.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl+C, and ends its workers
     try:
         _end_with_parent()
         while True:
@@ -138,9 +142,10 @@ def _serve(job: Callable[[int], None], pipe: Connection) -> None:
 
 
 def rendered_files(folder: Path) -> Ours:
-    """Tells the files that an earlier call wrote, of a folder that says how it was rendered.
+    """Return a function that tells which files of a folder an earlier call wrote.
 
-    Without its recipe a dataset in the same layout may be anybody's.
+    A folder without a recipe may hold another dataset in the same layout, so none of its files
+    count.
     """
     return (
         (lambda name: _RENDERED.fullmatch(name) is not None)
@@ -152,7 +157,7 @@ def rendered_files(folder: Path) -> Ours:
 def _end_with_parent() -> None:
     """End this worker when its parent ends.
 
-    Otherwise it would render its sequence to the end after a `kill -9`.
+    Otherwise it would finish its sequence after the parent received `kill -9`.
     """
     parent = parent_process()
     assert parent is not None, "runs in workers only"

@@ -1,1 +1,1 @@
-"""The training loop and evaluation with the PyTorch reference."""
+"""Trains networks: configuration, loop, checkpoints, checks before the start, and reports."""

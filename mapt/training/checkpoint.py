@@ -1,6 +1,6 @@
-"""Checkpoints with everything that a run needs to continue as if it had never stopped.
+"""Writes and reads checkpoints, from which a run continues as if it had never stopped.
 
-Only tensors are unpickled.
+They are read with `weights_only`, which unpickles tensors and plain values only.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from mapt.io.atomic_files import atomic_file
 from mapt.training.config import LAST, TrainConfig
 from mapt.training.state import State
 
-_OURS = re.compile(r"checkpoint-[0-9]{7}\.pt")  # other files in a run's folder are the user's
-# What may differ when a run is resumed: where and how it is executed, what is reported.
+_OURS = re.compile(r"checkpoint-[0-9]{7}\.pt")  # all other files in a run's folder are the user's
+# The settings that may differ when a run is resumed, because they do not change what it computes.
 FREE = {
     "device",
     "threads",
@@ -32,7 +32,7 @@ FREE = {
     "recompute",
 }
 
-# What every checkpoint holds.
+# The entries of every checkpoint, and their types.
 KINDS: dict[str, type] = {
     "iteration": int,
     "network": dict,
@@ -45,10 +45,18 @@ KINDS: dict[str, type] = {
 
 
 def save_checkpoint(folder: Path, state: State, config: TrainConfig) -> Path:
-    """Write `checkpoint-<iteration>.pt` whole, then drop all but the last `config.keep`.
+    """Write `checkpoint-<iteration>.pt`, whole or not at all, and remove older checkpoints.
 
-    Later ones are of a run that went on from an earlier checkpoint, because they could not be read:
-    they go too.
+    The last `config.keep` checkpoints stay. Checkpoints of later iterations are removed too. They
+    could not be read, so the run continued from an earlier one.
+
+    Args:
+        folder: the run's folder.
+        state: what to write.
+        config: the run's configuration, which is written too.
+
+    Returns:
+        The file.
     """
     path = folder / f"checkpoint-{state.iteration:07d}.pt"
     content = {
@@ -78,7 +86,7 @@ def save_checkpoint(folder: Path, state: State, config: TrainConfig) -> Path:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints of a run, oldest first."""
+    """List the checkpoints of a run, oldest first."""
     if not folder.is_dir():
         return []
     return sorted(
@@ -89,14 +97,19 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def restore_checkpoint(folder: Path, state: State, config: TrainConfig) -> list[Path]:
-    """Load the newest readable checkpoint into `state`, which stays as it is where there is none.
+    """Load the newest readable checkpoint into `state`. Without checkpoints, it does not change.
+
+    Args:
+        folder: the run's folder.
+        state: receives the checkpoint.
+        config: the configuration with which the run is resumed.
 
     Returns:
-        Newer checkpoints, which could not be read.
+        Newer checkpoints that could not be read.
 
     Raises:
-        InputError: the run was made with another configuration or network, or no checkpoint of it
-            can be read.
+        InputError: the run has another configuration or network, or none of its checkpoints can be
+            read.
     """
     found = checkpoints(folder)
     damaged: list[Path] = []
@@ -124,7 +137,7 @@ def restore_checkpoint(folder: Path, state: State, config: TrainConfig) -> list[
 def _read(path: Path) -> dict[str, Any] | None:
     """Return the content of a checkpoint, or None if the file is damaged.
 
-    Damage raises many kinds of errors, so all of them count.
+    Damaged files raise exceptions of many classes, so all of them are caught.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -140,13 +153,13 @@ def _read(path: Path) -> dict[str, Any] | None:
 def _take(content: dict[str, Any], state: State, *, same_scores: bool) -> None:
     """Load the content of a checkpoint into the state.
 
-    Scores of another validation set are dropped, because they cannot be compared.
+    The best score is dropped if it is of another validation set.
     """
     state.network.load_state_dict(content["network"])
     state.average.network.load_state_dict(content["average"])
     state.average.updates = content["updates"]
     state.optimizer.load_state_dict(content["optimizer"])
-    if "scaler" in content:  # older checkpoints know neither
+    if "scaler" in content:  # older checkpoints have neither scaler nor best
         state.scaler.load_state_dict(content["scaler"])
         state.best = content["best"] if same_scores else None
     state.skipped = content.get("skipped", [])
@@ -159,12 +172,11 @@ def _take(content: dict[str, Any], state: State, *, same_scores: bool) -> None:
 
 
 def _same_run(path: Path, stored: dict[str, Any], config: TrainConfig) -> TrainConfig:
-    """The configuration of the stored run, which must be the same run.
+    """Check that a stored configuration computes the same as the current one, and return it.
 
-    Only how it is executed, validated and reported, and where data lie, may have changed.
+    Execution, validation, reporting and the locations of data may differ.
     """
-    # Keys that came later have their default in an older run: they must not change what it
-    # computes.
+    # An older run lacks newer keys. It gets their defaults, which must not change its results.
     before = parse(TrainConfig, stored, f"{path} (its configuration)")
     old = _computes(before)
     new = _computes(config)
@@ -187,7 +199,7 @@ def _validates(config: TrainConfig) -> tuple[object, ...]:
 def _computes(config: TrainConfig) -> dict[str, str]:
     """Return the settings that decide what a run computes, by dotted key.
 
-    Of a dataset's folder it only keeps whether one is set.
+    For the folder of a dataset, the result only says whether it is set.
     """
     flat = _flatten(config.model_dump(mode="json"))
     own = {

@@ -25,8 +25,8 @@ def _rising(heights: tuple[float, float]) -> tuple[float, float]:
     return heights
 
 
-# Pixels that a frame's height is scaled to before it is cropped, so that KITTI's wide frames and
-# CamVid's 4:3 stills show cars at overlapping sizes.
+# The least and the largest height in pixels to which a frame is scaled before it is cropped. They
+# let KITTI's wide frames and CamVid's 4:3 stills show cars at overlapping sizes.
 Heights = Annotated[tuple[float, float], AfterValidator(_rising)]
 
 
@@ -46,20 +46,18 @@ Rare = Annotated[
     ),
 ]
 Weight = Annotated[float, Field(ge=0, description="share of the samples")]
-LAST = 9_999_999  # iteration that fits the name of a checkpoint
+LAST = 9_999_999  # the last iteration whose number fits into the name of a checkpoint
 
 
 class SyntheticData(Frozen):
-    """Procedural sequences, rendered once into the run's folder when `sequences` is above 0."""
+    """Procedural sequences. They are rendered once, if `sequences` is above 0."""
 
     sequences: int = Field(0, ge=0)
     frames: int = Field(40, ge=2)
     height: int = Field(384, ge=32, le=LONGEST)
     width: int = Field(1248, ge=32, le=LONGEST)
     fps: float = Field(10.0, gt=0)
-    seed: int = Field(
-        1000, ge=0, description="validation uses other seeds: 7 and the ones tests name"
-    )
+    seed: int = Field(1000, ge=0, description="validation and tests use other seeds, such as 7")
     rare: Rare = 0.0
     root: str = Field("", description="where they are rendered; empty: the run's folder")
     weight: Weight = 1.0
@@ -67,7 +65,7 @@ class SyntheticData(Frozen):
 
 
 class SmallSyntheticData(SyntheticData):
-    """Synthetic sequences drawn at the network's size; those of the first set are scaled down."""
+    """Synthetic sequences that are rendered at the network's own size, and not scaled down."""
 
     height: int = Field(192, ge=32, le=LONGEST)
     width: int = Field(624, ge=32, le=LONGEST)
@@ -76,7 +74,7 @@ class SmallSyntheticData(SyntheticData):
 
 
 class RareSyntheticData(SmallSyntheticData):
-    """Synthetic sequences of what the other two sets show too rarely to be learned."""
+    """Synthetic sequences with many objects of the classes that are rare in the other two sets."""
 
     seed: int = Field(3000, ge=0)
     rare: Rare = 0.5
@@ -84,7 +82,7 @@ class RareSyntheticData(SmallSyntheticData):
 
 
 class DatasetTable(Frozen):
-    """A labelled dataset; an empty root: not used."""
+    """A labelled dataset. It is not used if its root is empty."""
 
     root: str = ""
     split: str = "train"
@@ -106,7 +104,7 @@ class _DataConfig(Frozen):
     synthetic_small: SmallSyntheticData = SmallSyntheticData()
     synthetic_rare: RareSyntheticData = RareSyntheticData()
     skip_bad: bool = Field(
-        False, description="draw another sample where a file is bad, and count, instead of stopping"
+        False, description="draw another sample if a file is bad, instead of stopping"
     )
     intervals: tuple[PositiveInt, ...] = Field((1, 2), min_length=1, description="tau, in frames")
     repeat: float = Field(
@@ -118,14 +116,14 @@ class _DataConfig(Frozen):
         ),
     )
     static: float = Field(
-        0.2, ge=0, le=1, description="probability that t - 2 tau is shown as t - tau (S_prev = S)"
+        0.2, ge=0, le=1, description="probability that t - tau replaces t - 2 tau (S_prev = S)"
     )
     augmentation: Augmentation = Augmentation()
     workers: int = Field(1, ge=0, le=512)
 
 
 def _with_datasets() -> type[_DataConfig]:
-    """The configuration with a table for each dataset of `mapt.data.datasets`."""
+    """Build the configuration with a table for each dataset of `mapt.data.datasets`."""
     tables: dict[str, Any] = {}
     for dataset in find_datasets():
         table: Any = create_model(
@@ -145,14 +143,14 @@ else:
 
 
 class Schedule(Frozen):
-    """SGD as the paper has it (III-E), or AdamW, which gets further in a short schedule."""
+    """The optimiser and its schedule: the paper's SGD (III-E), or AdamW for short schedules."""
 
     optimizer: Literal["sgd", "adamw"] = "sgd"
     iterations: int = Field(10_000, ge=1, le=LAST)
     batch: int = Field(2, ge=1, description="pairs per step")
     rate: float = Field(0.01, gt=0)
     new_rate: float = Field(
-        1.0, gt=0, description="factor on the rate of what has no pretrained weights"
+        1.0, gt=0, description="factor of the rate for layers without pretrained weights"
     )
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(1e-4, ge=0)
@@ -166,7 +164,7 @@ class Schedule(Frozen):
     decay: float = Field(10.0, gt=1)
     clip: float = Field(10.0, gt=0, description="largest gradient norm")
     ema: float = Field(
-        0.998, ge=0, lt=1, description="momentum of the averaged weights, which are what is shipped"
+        0.998, ge=0, lt=1, description="momentum of the averaged weights, which a run writes"
     )
 
 
@@ -196,7 +194,7 @@ class TrainConfig(Frozen):
     heads: tuple[Head, ...] = Field(
         HEADS,
         min_length=1,
-        description="heads that learn; others keep their weights, their losses are not computed",
+        description="heads that learn; others keep their weights, without computing their losses",
     )
     shared: bool = Field(True, description="trunk and pyramid learn too")
     anew: tuple[Head, ...] = Field(
@@ -218,7 +216,7 @@ class TrainConfig(Frozen):
     channels_last: bool = True
     compile: bool = Field(False, description="torch.compile for trunk, pyramid and semantic head")
     recompute: bool = Field(
-        False, description="activation checkpointing: the trunk's are computed again backwards"
+        False, description="compute the trunk's activations again in the backward pass"
     )
     frozen_norm: bool = Field(
         False, description="batch norms outside the trunk keep their statistics too"
@@ -241,10 +239,13 @@ class TrainConfig(Frozen):
 
 
 def find_config(name: str) -> Path:
-    """A path, or the name of a shipped configuration ('-' equals '_').
+    """Find a configuration file.
+
+    Args:
+        name: a path, or the name of a shipped configuration, in which '-' equals '_'.
 
     Raises:
-        InputError: neither exists.
+        InputError: there is neither.
     """
     path = Path(name)
     if path.is_file():
@@ -259,12 +260,15 @@ def find_config(name: str) -> Path:
 
 
 def read_config(path: Path, changes: list[str]) -> TrainConfig:
-    """Read a configuration from a TOML file, with changes `key.path=value`.
+    """Read a configuration from a TOML file.
 
-    Values are TOML. Bare words are strings.
+    Args:
+        path: the file.
+        changes: texts `key.path=value` that override values of the file. Values are TOML, and bare
+            words are strings.
 
     Raises:
-        InputError: unreadable file, unknown key, or a value that does not fit.
+        InputError: the file cannot be read, a key is unknown, or a value does not fit.
     """
     values = read_toml(path)
     for change in changes:

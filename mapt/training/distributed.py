@@ -21,7 +21,13 @@ LONGEST_WAIT = timedelta(hours=2)  # while one process renders or evaluates
 
 @dataclass(frozen=True)
 class Rank:
-    """The number of this process among `world` processes, and its device."""
+    """The place of this process in a run.
+
+    Attributes:
+        device: the device on which it computes.
+        rank: its number among all processes.
+        world: the number of processes.
+    """
 
     device: torch.device = torch.device("cpu")  # noqa: RUF009  (immutable)
     rank: int = 0
@@ -29,27 +35,24 @@ class Rank:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes the files."""
+        """This process writes the files."""
         return self.rank == 0
 
 
 def first_process() -> bool:
-    """Tell whether this process writes files and messages.
-
-    The answer is known before `join`.
-    """
+    """Tell whether this process writes files and messages, even before `join`."""
     return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
 def join(device: str) -> Iterator[Rank]:
-    """Meet the other processes, on NCCL or, for CPUs, gloo.
+    """Connect this process with the others inside the block, by NCCL on GPUs and gloo on CPUs.
 
     Args:
-        device: "cpu", "cuda", or "auto": a GPU where there is one.
+        device: "cpu", "cuda", or "auto", which is a GPU if there is one.
 
     Raises:
-        InputError: a GPU is asked for and there is none for this process.
+        InputError: a GPU is asked for, but there is none for this process.
     """
     local = int(os.environ.get("LOCAL_RANK", "0"))
     world = world_size()
@@ -73,16 +76,13 @@ def join(device: str) -> Iterator[Rank]:
 
 
 def default_threads() -> int:
-    """This process's share of the machine's cores."""
+    """Return this process's share of the machine's cores, at least 1."""
     return max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 @contextmanager
 def first_process_first(place: Rank) -> Iterator[None]:
-    """Let the first process go through the block before the others do.
-
-    For example, it makes files that the others read.
-    """
+    """Let the first process run the block before the others, for example to write their files."""
     if place.world > 1 and not place.first:
         distributed.barrier()
     yield
@@ -91,7 +91,7 @@ def first_process_first(place: Rank) -> Iterator[None]:
 
 
 def average(values: Tensor, place: Rank) -> Tensor:
-    """The mean over processes of values without gradient."""
+    """Average a tensor of any shape over processes. The result has no gradient."""
     if place.world == 1:
         return values
     total = values.detach().clone()
@@ -100,9 +100,9 @@ def average(values: Tensor, place: Rank) -> Tensor:
 
 
 def any_process(own: tuple[bool, ...], place: Rank) -> list[bool]:
-    """Tell of each flag whether it holds on any process.
+    """Tell for each flag whether it is true on any process.
 
-    A single process answers without using its device.
+    A single process answers without its device, so it does not wait for a GPU.
     """
     if place.world == 1:
         return list(own)
@@ -112,7 +112,7 @@ def any_process(own: tuple[bool, ...], place: Rank) -> list[bool]:
 
 
 def gather(values: list[str], place: Rank) -> list[str]:
-    """The values of all processes, the first one's first."""
+    """Collect the values of all processes, in the order of the processes."""
     if place.world == 1:
         return values
     parts = [values] * place.world
@@ -121,7 +121,7 @@ def gather(values: list[str], place: Rank) -> list[str]:
 
 
 def same_everywhere(module: nn.Module, place: Rank) -> None:
-    """Give every process the first one's weights and buffers."""
+    """Copy the weights and buffers of the first process to all others."""
     if place.world > 1:
         for tensor in module.state_dict().values():
             distributed.broadcast(tensor, 0)

@@ -1,4 +1,4 @@
-"""The training loop."""
+"""Runs the training loop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 
 from mapt.data.datasets.registry import find_datasets
-from mapt.data.loader import SampleRule, check_shares, end_workers, load_batches
+from mapt.data.loader import check_shares, end_workers, load_batches
+from mapt.data.samples import SampleRule
 from mapt.errors import InputError
 from mapt.evaluation.device import arithmetic, describe_device
 from mapt.evaluation.torch_backend import TorchBackend
@@ -40,29 +41,29 @@ from mapt.training.sources import build_samples, synthetic_sets
 from mapt.training.state import FIXED, State, start_state
 from mapt.training.steps import NotFiniteError, step
 
-BEFORE = "; before that: "  # between a run's data and those of the weights it started from
+BEFORE = "; before that: "  # separates a run's data from those of the weights it started from
 
 
 def train(
     config: TrainConfig, folder: Path, resume: bool = False, init: Path | None = None
 ) -> Path:
-    """Train a network as configured; under torchrun on every process together.
+    """Train a network. Under torchrun, all processes call this function together.
 
     Args:
-        config: the run.
-        folder: where checkpoints, logs and `weights.safetensors` go; all processes see it.
-        resume: continue from the newest checkpoint in `folder`; begins anew where there is none.
+        config: the run's configuration.
+        folder: receives checkpoints, logs and `weights.safetensors`. All processes must see it.
+        resume: continue from the newest checkpoint in `folder`, or start if there is none.
         init: weights to start from instead of ImageNet's.
 
     Returns:
-        The weight file: the moving average after the last step.
+        The weight file, with the moving average of the weights after the last step.
 
     Raises:
-        InputError: bad data, a run that is already there or still going on, files of others that
-            the run would replace, or a checkpoint of another configuration.
-        NotFiniteError: the loss or its gradient is not finite; names the samples, and they are
-            written down.
-        KeyboardInterrupt: stopped by a signal, after a checkpoint.
+        InputError: data are bad, the folder holds another run or files that the run would replace,
+            or a checkpoint has another configuration.
+        NotFiniteError: a loss or the gradient is not finite. The message names the samples, and the
+            batch is written to `not_finite-<rank>.pt`.
+        KeyboardInterrupt: a signal stopped the run, after a checkpoint.
     """
     check_folder(folder, "--out")
     with ExitStack() as stack:
@@ -91,10 +92,7 @@ def train(
 
 
 def _check_run(config: TrainConfig, folder: Path, resume: bool, init: Path | None) -> None:
-    """Check that this run may use the folder.
-
-    The folder may hold a run to resume, but no files that this run would replace.
-    """
+    """Check that the folder holds no files that this run would replace, except a run to resume."""
     there = checkpoints(folder)
     if there and not resume:
         raise InputError(
@@ -139,7 +137,7 @@ class TrainingRun:
             self.log = RunLog(folder, state.iteration, self.total, config.log_every)
 
     def finish(self) -> None:
-        """Run every remaining iteration; raises as `train` does."""
+        """Run all remaining iterations. The exceptions are those of `train`."""
         config = self.config
         state = self.state
         batches = load_batches(
@@ -164,11 +162,11 @@ class TrainingRun:
                         log.note("stopped; --resume continues")
                         raise KeyboardInterrupt
             except InputError:
-                if state.iteration:  # a bad file costs no steps
+                if state.iteration:  # keep the steps before the bad file
                     self._save()
                 raise
             except WaitEnded:
-                end_workers()  # they may be what it waited for
+                end_workers()  # a worker may hang
                 if state.iteration:
                     self._save()
                 log.note("stopped; --resume continues")
@@ -178,7 +176,7 @@ class TrainingRun:
             log.summary(config.schedule.batch, {"skipped": len(state.skipped), **best})
 
     def _begin(self) -> None:
-        """Report and check what is known before the first step."""
+        """Report the run's start, and check that the network can be deployed."""
         state = self.state
         log = self.log
         verb = "resumed" if state.iteration else "started"
@@ -200,7 +198,11 @@ class TrainingRun:
             check_deployable(state)
 
     def _iterate(self, batch: PairBatch, waited: float, stop: StopRequest) -> bool:
-        """Take one step and do what is due after it; True if the run was asked to stop."""
+        """Take a step, and validate, save and draw if it is time.
+
+        Returns:
+            True if the run must stop before its last iteration.
+        """
         config = self.config
         state = self.state
         log = self.log
@@ -220,8 +222,8 @@ class TrainingRun:
         done = state.iteration
         if self.validation.due(done, self.total):
             self._validate()
-        # Processes get signals at different steps, and stop together; the first one alone has a
-        # log.
+        # Processes receive signals at different steps, but must stop together. Messages about
+        # skipped files are gathered, because only the first process has a log.
         stopping, skipping = any_process((stop.requested, bool(batch.skipped)), self.place)
         if skipping:
             self._note_skipped(gather(batch.skipped, self.place))
@@ -265,7 +267,13 @@ class TrainingRun:
 
 
 def total_iterations(config: TrainConfig, samples: SampleRule) -> int:
-    """Those of the schedule, and its extra passes over all pairs of all datasets."""
+    """Count the iterations of a run: those of the schedule, and those of its extra epochs.
+
+    An epoch is a pass over all pairs of all datasets.
+
+    Raises:
+        InputError: there are more than `LAST` iterations.
+    """
     pairs = sum(len(share.source) for share in samples.shares if share.weight)
     total = config.schedule.iterations + math.ceil(
         config.schedule.extra_epochs * pairs / config.schedule.batch
@@ -280,7 +288,12 @@ def total_iterations(config: TrainConfig, samples: SampleRule) -> int:
 def timed(
     batches: Iterator[PairBatch], wait: Callable[[], AbstractContextManager[None]] = nullcontext
 ) -> Iterator[tuple[PairBatch, float]]:
-    """Yield each batch with the seconds that it was waited for, inside `wait()`."""
+    """Yield each batch with the seconds that the run waited for it.
+
+    Args:
+        batches: the batches.
+        wait: returns the context in which to wait for a batch.
+    """
     while True:
         start = time.monotonic()
         with wait():
@@ -291,24 +304,31 @@ def timed(
 
 
 def data_card(config: TrainConfig, folder: Path, init: Path | None) -> str:
-    """Describe what the weights of a run will have been trained on.
+    """Describe the data on which the weights of a run are trained.
 
-    The description includes the data of the weights that the run started from, because licences go
-    with them.
+    The description includes the data of the weights that the run started from, because their
+    licences apply too.
+
+    Args:
+        config: the run's configuration.
+        folder: the run's folder.
+        init: the weights that it starts from.
+
+    Raises:
+        InputError: a weight file cannot be read.
     """
     stages = [describe(config)]
     written = folder / "weights.safetensors"
     if init:
         stages += read_card(init).get("data", "unknown data").split(BEFORE)
-    elif (
-        checkpoints(folder) and written.is_file()
-    ):  # resumed without the name of what it started from
+    elif checkpoints(folder) and written.is_file():
+        # The run is resumed, and its initial weights are not named again.
         stages += read_card(written).get("data", "").split(BEFORE)[1:]
     return BEFORE.join(dict.fromkeys(stages))
 
 
 def describe(config: TrainConfig) -> str:
-    """The training data in words, without paths: it is stored in the weights."""
+    """Describe the training data of a configuration, without paths, for the weights' metadata."""
     data = config.data
     parts = []
     for _, part in synthetic_sets(data):

@@ -11,9 +11,10 @@ from mapt.training.config import Schedule
 
 
 def build_optimizer(network: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
-    """SGD with momentum, or AdamW with it as its first beta.
+    """Build SGD with momentum, or AdamW with the momentum as its first beta.
 
-    Weight decay only where it regularises: not on biases, norms and scalars.
+    Weight decay applies to filters and matrices, not to biases, norms and scalars. Each group of
+    parameters has a `factor`, by which `mapt.training.steps.step` multiplies the learning rate.
     """
     groups = []
     for pretrained in (True, False):
@@ -32,7 +33,10 @@ def build_optimizer(network: nn.Module, schedule: Schedule) -> torch.optim.Optim
 
 
 def rate_at(iteration: int, schedule: Schedule) -> float:
-    """The learning rate: linear warm-up from a third, then divided at each milestone."""
+    """Compute the learning rate of an iteration (paper III-E).
+
+    It rises linearly from a third during the warm-up, and is divided at each milestone.
+    """
     if iteration < schedule.warmup:
         return schedule.rate * (1 + 2 * iteration / schedule.warmup) / 3
     passed = sum(iteration >= milestone * schedule.iterations for milestone in schedule.milestones)
@@ -40,9 +44,11 @@ def rate_at(iteration: int, schedule: Schedule) -> float:
 
 
 class MovingAverage:
-    """Exponential moving average of all floating-point weights and buffers.
+    """Keeps the exponential moving average of all floating-point weights and buffers.
 
-    Young averages follow faster.
+    Args:
+        network: is copied.
+        momentum: in [0,1). The first updates use a lower one, so that the average follows faster.
     """
 
     def __init__(self, network: nn.Module, momentum: float) -> None:

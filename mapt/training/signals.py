@@ -1,4 +1,4 @@
-"""Stops a run between two steps."""
+"""Lets Ctrl-C and SIGTERM stop a run between two steps."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-PATIENCE = (
-    1.0  # seconds in which another Ctrl-C is the same one, sent to the terminal's whole group
-)
+# Seconds in which another Ctrl-C counts as the first one. The terminal sends it to all processes of
+# its group, and one of them may send it on.
+PATIENCE = 1.0
 
 
 class WaitEnded(BaseException):
-    """A signal came while the run waited for data."""
+    """A signal ended a wait for data."""
 
 
 class StopRequest:
-    """A context in which Ctrl-C and SIGTERM only set `requested`.
+    """A context in which Ctrl-C and SIGTERM set `requested` instead of ending the process.
 
-    A later second Ctrl-C interrupts at once.
+    A second Ctrl-C, more than `PATIENCE` seconds later, raises KeyboardInterrupt at once. A second
+    SIGTERM does not, because Slurm and torchrun both send one. Outside the main thread, Python
+    allows no signal handlers, so the context has no effect there.
 
-    SIGTERM never does: under Slurm and torchrun a process gets it from both.
-
-    Outside the main thread, where Python allows no signal handlers, nothing is changed.
+    Attributes:
+        requested: whether a signal came.
     """
 
     def __init__(self) -> None:
@@ -55,7 +56,10 @@ class StopRequest:
     def ends_wait(self) -> Iterator[None]:
         """Let a signal raise `WaitEnded` inside this context.
 
-        Use it around a wait for data that may never come, where no work is half done.
+        Use it around a wait for data that may never come, and in which no work can be lost.
+
+        Raises:
+            WaitEnded: a signal came before or inside the context.
         """
         self._waiting = True
         try:

@@ -16,11 +16,12 @@ from mapt.data.datasets.classes import translation
 from mapt.data.datasets.kitti_step import open_step
 from mapt.data.datasets.registry import Dataset, find_datasets
 from mapt.data.labelled_video import Video
-from mapt.data.loader import DatasetMix, SampleRule
+from mapt.data.samples import DatasetMix, SampleRule
 from mapt.data.transforms import View
 from mapt.data.triplet import Source
 from mapt.errors import InputError
-from mapt.io.atomic_files import check_folder, read_json
+from mapt.io.atomic_files import check_folder
+from mapt.io.user_files import read_json
 from mapt.training.config import DataConfig, DatasetTable, SyntheticData, TrainConfig
 
 Part = SyntheticData | DatasetTable
@@ -29,10 +30,14 @@ NO_DATA = "set data.synthetic.sequences or the root of a dataset, e.g. data.step
 
 
 def build_samples(config: TrainConfig, folder: Path) -> SampleRule:
-    """The samples of a run whose outputs lie in `folder`.
+    """Open the datasets of a run.
+
+    Args:
+        config: the run's configuration.
+        folder: the run's folder, into which synthetic sequences are rendered.
 
     Raises:
-        InputError: no dataset is named, or one is not what it should be.
+        InputError: no dataset is named, or one cannot be opened.
     """
     found = [(part, opener) for _, part, opener in datasets(config.data, folder)]
     if not found:
@@ -46,7 +51,7 @@ def build_samples(config: TrainConfig, folder: Path) -> SampleRule:
 def datasets(data: DataConfig, folder: Path) -> Iterator[tuple[str, Part, Opener]]:
     """Yield name, table and opener of every dataset that is used.
 
-    Datasets that cost nothing to check come before those that are rendered.
+    Datasets on disk come before those that are rendered, because they are faster to check.
     """
     yield from open_labelled(data)
     for name, part in synthetic_sets(data):
@@ -63,7 +68,7 @@ def open_labelled(data: DataConfig) -> Iterator[tuple[str, Part, Opener]]:
 
 
 def synthetic_sets(data: DataConfig) -> list[tuple[str, SyntheticData]]:
-    """Name and table of the synthetic sets that are used."""
+    """Return name and table of the synthetic sets that are used."""
     sets = {
         "synthetic": data.synthetic,
         "synthetic_small": data.synthetic_small,
@@ -83,7 +88,11 @@ def _open_synthetic(data: DataConfig, part: SyntheticData, root: Path, bad: BadF
 
 
 def check_weights(parts: Iterable[Part]) -> None:
-    """Raise InputError where no dataset has a share of the samples."""
+    """Check that a dataset has a share of the samples.
+
+    Raises:
+        InputError: the weight of every dataset is 0.
+    """
     if not any(part.weight for part in parts):
         raise InputError(
             "every dataset has weight 0; set data.<dataset>.weight above 0 for one of them"
@@ -91,11 +100,15 @@ def check_weights(parts: Iterable[Part]) -> None:
 
 
 def sample_rule(config: TrainConfig, sources: list[tuple[Part, Source]]) -> SampleRule:
-    """How samples are drawn from opened datasets.
+    """Build the rule by which samples are drawn from opened datasets.
+
+    Args:
+        config: the run's configuration.
+        sources: the table and the source of each dataset.
 
     Raises:
-        InputError: a dataset shares no class with the network, or labels that are read here are
-            bad.
+        InputError: a dataset shares no class with the network, or a label is bad. Labels are read
+            if rare classes are repeated.
     """
     data = config.data
     model = config.model
@@ -124,10 +137,17 @@ def sample_rule(config: TrainConfig, sources: list[tuple[Part, Source]]) -> Samp
 
 
 def render_once(data: SyntheticData, folder: Path) -> Path:
-    """Render the training sequences into `folder` unless a matching set is already there.
+    """Render the training sequences into a folder that does not hold them yet.
+
+    Args:
+        data: describes the sequences.
+        folder: receives them.
+
+    Returns:
+        The folder.
 
     Raises:
-        InputError: a folder that the user named holds something else.
+        InputError: the user named the folder, and it holds something else.
     """
     from mapt.synthetic import write_dataset
 
@@ -173,7 +193,7 @@ def check_rendered(data: SyntheticData, folder: Path) -> bool:
 
 def _recipe(data: SyntheticData) -> dict[str, object]:
     """Return the settings that decide what is rendered."""
-    # What a set of usual traffic is, it was before there was another.
+    # Recipes of usual traffic lack the key `rare`, because older releases wrote them without it.
     return data.model_dump(exclude={"weight", "root", "heights", *([] if data.rare else ["rare"])})
 
 

@@ -1,4 +1,4 @@
-"""The state of a run: everything that changes in it, and how it starts."""
+"""Defines the state of a run, and builds the state in which it starts."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class State:
     """Everything that changes during a run.
 
     Attributes:
-        network: the weights.
-        module: gives the losses: the network itself, or what spreads it over processes.
-        average: their moving average.
-        optimizer: its momenta.
-        scaler: of the loss, for fp16; else idle.
-        place: where it runs.
-        iteration: steps done.
-        best: the best evaluation so far, None before the first.
-        skipped: what was wrong with every bad file that was left out.
+        network: the weights that are trained.
+        module: computes the losses. It is the network, or its wrapper for several processes.
+        average: the moving average of the weights.
+        optimizer: the optimiser with its momenta.
+        scaler: scales the loss under fp16, and has no effect otherwise.
+        place: this process and its device.
+        iteration: the number of steps taken.
+        best: the best score of an evaluation so far, or None.
+        skipped: a line for each bad file that was skipped.
     """
 
     network: Network
@@ -55,11 +55,15 @@ class State:
 
 
 def start_state(config: TrainConfig, init: Path | None, place: Rank | None = None) -> State:
-    """A network at the start of a run, with its optimiser and moving average.
+    """Build the state at the start of a run.
+
+    Args:
+        config: the run's configuration.
+        init: weights to start from instead of ImageNet's.
+        place: this process and its device. None is a single process on the CPU.
 
     Raises:
-        InputError: weights to start from are missing or do not fit, or a precision that the device
-            does not have.
+        InputError: the weights are missing or do not fit, or the device lacks the precision.
     """
     place = place or Rank()
     if config.fp16 and place.device.type != "cuda":
@@ -74,7 +78,11 @@ def start_state(config: TrainConfig, init: Path | None, place: Rank | None = Non
 
 
 def start_network(config: TrainConfig, init: Path | None) -> Network:
-    """The weights a run begins with, in training mode."""
+    """Build the network with which a run begins, in training mode.
+
+    Raises:
+        InputError: the weights are missing or do not fit.
+    """
     if init:
         model = {k: v for k, v in config.model.model_dump().items() if k != "thresholds"}
         network = load_weights(init, anew=config.anew, **model)
@@ -92,13 +100,14 @@ def start_network(config: TrainConfig, init: Path | None) -> Network:
 
 
 def spread(network: Network, config: TrainConfig, place: Rank) -> nn.Module:
-    """Prepare the network for training, shared by the processes.
+    """Prepare a network for recomputation, compilation and several processes, as configured.
 
-    It adds what saves time or memory. The network's own weights stay in it.
+    Returns:
+        A module that computes the losses with the network's own weights.
     """
     if config.recompute:
         for stage in network.backbone.stages():
-            # The trunk's norms are frozen: running a stage twice changes nothing but the time.
+            # The trunk's norms are frozen, so running a stage twice gives the same result.
             stage.forward = partial(checkpoint, stage.forward, use_reentrant=False)
     if config.compile:
         for part in (network.backbone, network.fpn, network.semantic):
@@ -106,13 +115,13 @@ def spread(network: Network, config: TrainConfig, place: Rank) -> nn.Module:
     if place.world == 1:
         return network
     gpu = place.device.type == "cuda"
-    if gpu:  # in place: names of weights and the optimiser's parameters stay
+    if gpu:  # replace norms in the network, so that names of weights stay
         _synchronise_norms(network)
     return DistributedDataParallel(network, device_ids=[place.device.index] if gpu else None)
 
 
 def _synchronise_norms(network: Network) -> None:
-    """Batch norms outside the trunk use the statistics of all processes; the trunk's are frozen."""
+    """Let batch norms use the statistics of all processes, except those of the frozen trunk."""
     for name, child in network.named_children():
         if name != "backbone":
             setattr(network, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))

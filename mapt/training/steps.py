@@ -1,4 +1,4 @@
-"""Takes a training step: losses, gradients, weights and their moving average."""
+"""Takes training steps, each of which updates the weights and their moving average."""
 
 from __future__ import annotations
 
@@ -16,16 +16,22 @@ from mapt.training.state import State
 
 
 class NotFiniteError(FloatingPointError):
-    """A loss or gradient is NaN or infinite; nothing of the step reached the weights."""
+    """A loss or the gradient is NaN or infinite. The step did not change the weights."""
 
 
 def step(state: State, batch: PairBatch, config: TrainConfig) -> tuple[dict[str, float], float]:
     """Run one iteration.
 
-    It returns the losses of the whole batch and the gradient norm before clipping.
+    Args:
+        state: is updated.
+        batch: this process's part of the batch.
+        config: the run's configuration.
+
+    Returns:
+        The losses of the whole batch by name, and the gradient's norm before clipping.
 
     Raises:
-        NotFiniteError: a loss or the gradient is not finite; names the samples.
+        NotFiniteError: a loss or the gradient is not finite. The message names the samples.
     """
     for group in state.optimizer.param_groups:
         group["lr"] = rate_at(state.iteration, config.schedule) * group["factor"]
@@ -36,8 +42,8 @@ def step(state: State, batch: PairBatch, config: TrainConfig) -> tuple[dict[str,
     state.scaler.scale(parts.sum()).backward()
     state.scaler.unscale_(state.optimizer)
     gradient = nn.utils.clip_grad_norm_(state.network.parameters(), config.schedule.clip)
-    # All numbers at once: a GPU is waited for at each copy. Losses are the mean over processes, so
-    # that all of them stop.
+    # Copy all numbers at once, because each copy waits for the GPU. Losses are averaged over
+    # processes, so that all processes stop at a loss that is not finite.
     numbers = torch.cat((average(parts.detach(), state.place), gradient.detach().to(parts).view(1)))
     *found, norm = numbers.tolist()
     values = dict(zip(losses, found, strict=True))
@@ -46,8 +52,8 @@ def step(state: State, batch: PairBatch, config: TrainConfig) -> tuple[dict[str,
         raise NotFiniteError(
             f"loss is not finite at iteration {state.iteration}: {shown}, samples {batch.names}"
         )
-    # Before the step: it would carry the damage into weights and average. The scaler skips such a
-    # step by itself and scales the next loss by half as much, until the scale is not the reason.
+    # Raise before the step would damage weights and average. Under fp16 the scaler skips such a
+    # step, and halves the scale of the next loss. At a scale of 1 the gradient itself is at fault.
     if not math.isfinite(norm) and not (config.fp16 and state.scaler.get_scale() > 1):
         raise NotFiniteError(
             f"gradient is not finite at iteration {state.iteration}, samples {batch.names}"
@@ -60,7 +66,7 @@ def step(state: State, batch: PairBatch, config: TrainConfig) -> tuple[dict[str,
 
 
 def autocast(state: State, config: TrainConfig) -> contextlib.AbstractContextManager[object]:
-    """Enable half precision if it is configured."""
+    """Return a context that computes in half precision if the configuration asks for it."""
     if not (config.bf16 or config.fp16):
         return contextlib.nullcontext()
     return torch.autocast(state.place.device.type, torch.float16 if config.fp16 else torch.bfloat16)

@@ -59,7 +59,9 @@ def run_golden(
             ) from error
         known.update(found[name])
 
-    for name in ("backbone", "semantic", "instance"):
+    names = [spec.name for spec in SUBGRAPHS]
+    first_given = names.index("instance") + 1  # of the heads that read detections
+    for name in names[:first_given]:
         run(name)
     slots = backend.info.sizes["N"]
     own = found["instance"]
@@ -72,7 +74,7 @@ def run_golden(
         "masks_prev": given["masks"],
         "s_prev": np.ascontiguousarray(np.roll(known["s"], 1, -1)),
     }
-    for name in ("motion", "appearance"):
+    for name in names[first_given:]:
         run(name)
     samples = {
         f"{name}.{output}": _sample(tensor)

@@ -10,17 +10,12 @@ from typing import Any
 import pytest
 
 from mapt import doctor
-from mapt.doctor import (
-    _cuda_provider,
-    _gpu,
-    _lowerings,
-    _onnxruntime,
-    _ort_operators,
-    _package,
-    _processor,
-    _tensorrt,
-    extra_of,
-)
+from mapt.doctor import _processor, extra_of, packages
+from mapt.doctor import operators as operator_checks
+from mapt.doctor.finding import Finding
+from mapt.doctor.gpu import check_cuda_provider, check_gpu, check_tensorrt
+from mapt.doctor.operators import check_ort_operators
+from mapt.doctor.packages import _lowerings, check_onnxruntime, check_package
 from mapt.errors import InputError
 from mapt.probes import PACKAGES, Package, ask
 from mapt.runtime.backends import operators
@@ -47,8 +42,8 @@ def test_operators_that_are_not_built_are_said_to_be_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(operators, "FOLDER", tmp_path)
-    monkeypatch.setattr(doctor, "_left_out", lambda part: f"no compiler for {part}")
-    found = _ort_operators()
+    monkeypatch.setattr(operator_checks, "_left_out", lambda part: f"no compiler for {part}")
+    found = check_ort_operators()
     assert (found.state, found.detail) == ("missing", "no compiler for onnxruntime")
     assert "--ops custom" in found.advice and "make kernels" in found.advice and not found.needed
 
@@ -59,25 +54,25 @@ def test_it_says_which_bundles_an_older_onnx_runtime_runs() -> None:
 
 
 def test_a_missing_package_names_its_extra() -> None:
-    found = _package(Package("no-such-thing", "no_such_thing", "train", "training"))
+    found = check_package(Package("no-such-thing", "no_such_thing", "train", "training"))
     assert (found.state, found.advice) == ("missing", "training needs it: pip install mapt[train]")
 
 
 def test_a_package_that_does_not_import_is_broken() -> None:
-    found = _package(Package("numpy", "numpy_but_misspelt", "", "runtime"))
+    found = check_package(Package("numpy", "numpy_but_misspelt", "", "runtime"))
     assert found.state == "broken" and "numpy_but_misspelt" in found.detail and found.needed
 
 
 def test_two_runtimes_in_one_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        doctor, "installed", lambda _: {"onnxruntime": "1.0", "onnxruntime-gpu": "1.0"}
+        packages, "installed", lambda _: {"onnxruntime": "1.0", "onnxruntime-gpu": "1.0"}
     )
-    assert _onnxruntime().state == "broken"
+    assert check_onnxruntime().state == "broken"
 
 
 def test_no_runtime_fails(mapt: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "PACKAGES", ())
-    monkeypatch.setattr(doctor, "installed", lambda _: {})
+    monkeypatch.setattr(packages, "installed", lambda _: {})
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert mapt("doctor", "--json", tmp_path / "doctor.json").code == 1
     findings = {f["what"]: f for f in json.loads((tmp_path / "doctor.json").read_text())}
@@ -91,7 +86,7 @@ def test_what_the_runtime_needs_and_does_not_import_is_a_finding(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "mapt.runtime.backends.operators", None)
-    found = _ort_operators()
+    found = check_ort_operators()
     assert (
         found.state == "broken"
         and "mapt.runtime.backends.operators" in found.detail
@@ -105,15 +100,15 @@ def test_a_driver_that_does_not_answer_is_broken(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("shutil.which", lambda _: "nvidia-smi")
     monkeypatch.setattr(subprocess, "run", hang)
-    found = _gpu()
+    found = check_gpu()
     assert (found.state, found.detail) == ("broken", "no answer in 30 s") and not found.needed
 
 
-def answered(monkeypatch: pytest.MonkeyPatch, out: str, err: str = "") -> doctor.Finding:
+def answered(monkeypatch: pytest.MonkeyPatch, out: str, err: str = "") -> Finding:
     """What the doctor makes of the probe's answer."""
     said = subprocess.CompletedProcess([], 0, out, err)
     monkeypatch.setattr("mapt.probes.subprocess.run", lambda *_, **__: said)
-    return _cuda_provider()
+    return check_cuda_provider()
 
 
 def test_a_cuda_provider_that_does_not_come_up_is_not_ok(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +137,7 @@ def test_a_cpu_build_has_no_cuda_provider() -> None:
 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime has CUDA")
-    found = _cuda_provider()
+    found = check_cuda_provider()
     assert found.state == "missing" and "has no CUDA provider; install mapt[gpu]" in found.detail
 
 
@@ -175,7 +170,7 @@ def test_an_extra_that_is_empty_on_this_machine_is_not_advised(
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr("platform.machine", lambda: machine)
     monkeypatch.setattr("mapt.export.tensorrt.engines.find_targets", none)
-    advice = _tensorrt().advice
+    advice = check_tensorrt().advice
     assert ("mapt[trt-rtx]" in advice) == advised and "mapt[trt]" in advice
 
 
@@ -185,12 +180,12 @@ def test_modules_in_the_current_folder_are_not_those_of_the_runtime(
     for name in ("types", "numpy", "typing", "onnxruntime", "random"):
         (tmp_path / f"{name}.py").write_text("KIND = 1")
     monkeypatch.chdir(tmp_path)
-    assert _package(PACKAGES[0]).state == "ok"
+    assert check_package(PACKAGES[0]).state == "ok"
     assert (
         "here"
         in ask("import types; print('here' if hasattr(types, 'FunctionType') else types)").out
     )
-    assert _cuda_provider().state != "broken"
+    assert check_cuda_provider().state != "broken"
 
 
 @pytest.mark.parametrize(
@@ -198,23 +193,23 @@ def test_modules_in_the_current_folder_are_not_those_of_the_runtime(
 )
 def test_every_distribution_of_opencv_is_one(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr("mapt.probes.version", lambda wanted: "4.13" if wanted == name else None)
-    found = _package(PACKAGES[2])
+    found = check_package(PACKAGES[2])
     assert (found.state, found.detail) == ("ok", f"{name} 4.13")
 
 
 def test_a_module_that_the_system_brings_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """Debian's python3-opencv has no metadata of that name."""
     monkeypatch.setattr("mapt.probes.version", lambda _: None)
-    found = _package(PACKAGES[2])
+    found = check_package(PACKAGES[2])
     assert found.state == "ok" and "cv2" in found.detail
-    assert _onnxruntime().state == "ok"
+    assert check_onnxruntime().state == "ok"
 
 
 def test_a_child_that_hangs_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mapt.probes.LIMIT", 0.0)
-    found = _package(PACKAGES[0])
+    found = check_package(PACKAGES[0])
     assert found.state == "broken" and "no answer in 0 s" in found.detail
-    assert _cuda_provider().detail == "no answer in 0 s"
+    assert check_cuda_provider().detail == "no answer in 0 s"
 
 
 DOCTOR = """

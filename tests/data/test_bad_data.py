@@ -10,7 +10,8 @@ import pytest
 
 from mapt.data.datasets.bad_files import BadFiles
 from mapt.data.datasets.kitti_step import open_step
-from mapt.data.loader import DatasetMix, SampleRule, load_batches
+from mapt.data.loader import load_batches
+from mapt.data.samples import DatasetMix, SampleRule
 from mapt.data.transforms import Augmentation, View
 from mapt.data.triplet import Source
 from mapt.errors import InputError

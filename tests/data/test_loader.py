@@ -11,7 +11,8 @@ from mapt.data import labelled_video as video
 from mapt.data import static_images as stills
 from mapt.data.datasets.camvid import open_camvid
 from mapt.data.datasets.kitti_step import open_step
-from mapt.data.loader import DatasetMix, SampleDataset, SampleRule, check_shares, load_batches
+from mapt.data.loader import check_shares, load_batches
+from mapt.data.samples import DatasetMix, SampleDataset, SampleRule
 from mapt.data.transforms import Augmentation, View
 from mapt.data.triplet import Image
 from mapt.errors import InputError

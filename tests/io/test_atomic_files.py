@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mapt.io.atomic_files import YOUNG, atomic_file, working_directory
+from mapt.io.atomic_files import atomic_file, working_directory
 from mapt.io.atomic_folders import published
+from mapt.io.hidden_files import YOUNG
 
 HOLD = """
 import sys
@@ -59,7 +60,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_holds_is_no
 
 
 def test_what_is_young_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mapt.io.atomic_files.YOUNG", 1e6)
+    monkeypatch.setattr("mapt.io.hidden_files.YOUNG", 1e6)
     (tmp_path / ".drive.mapt-abcdefgh").mkdir()
     use(tmp_path)
     assert (tmp_path / ".drive.mapt-abcdefgh").is_dir()

@@ -10,8 +10,9 @@ import torch
 from mapt import ops
 from mapt.bench.gpu.context import Context, Result
 from mapt.bench.gpu.device import capture, first_line, milliseconds
-from mapt.bench.kernels import cases as kernel_cases
-from mapt.bench.kernels.cases import Call, Case
+from mapt.bench.kernels.case import HEIGHT, WIDTH, Call, Case, blobs, normal, random_boxes
+from mapt.bench.kernels.cases import convolution_case, motion_cases, roi_cases
+from mapt.bench.kernels.training_cases import training_cases
 
 BANDWIDTH = 3e12  # bytes per second, of the floor: an H200's memory moves half as much again
 SMALL = (8, 24, 40)  # channels, height and width of a rehearsal's convolutions
@@ -21,16 +22,16 @@ def forward(context: Context) -> Result:
     """Time inference."""
     with torch.device(context.device), torch.no_grad():
         torch.manual_seed(0)
-        cases = [*kernel_cases.motion_cases(None), features_case()]
+        cases = [*motion_cases(None), features_case()]
         if context.small:
-            cases += kernel_cases.roi_cases(None, 8, ((20, 7),))
-            cases.append(kernel_cases.convolution_case(None, SMALL))
+            cases += roi_cases(None, 8, ((20, 7),))
+            cases.append(convolution_case(None, SMALL))
         else:
-            cases += kernel_cases.roi_cases(None)
-            cases += kernel_cases.roi_cases(None, 64, ((300, 7),))
-            cases += kernel_cases.roi_cases(None, 256, ((1000, 7),), torch.float16)
-            cases.append(kernel_cases.convolution_case(None))
-            cases.append(kernel_cases.convolution_case(None, (256, 96, 312)))
+            cases += roi_cases(None)
+            cases += roi_cases(None, 64, ((300, 7),))
+            cases += roi_cases(None, 256, ((1000, 7),), torch.float16)
+            cases.append(convolution_case(None))
+            cases.append(convolution_case(None, (256, 96, 312)))
         return measured(cases, context)
 
 
@@ -38,7 +39,7 @@ def backward(context: Context) -> Result:
     """Time the forward and backward pass."""
     with torch.device(context.device):
         torch.manual_seed(0)
-        cases = kernel_cases.training_cases()
+        cases = training_cases()
     return measured(cases[:1] if context.small else cases, context)
 
 
@@ -46,13 +47,13 @@ def features_case() -> Case:
     """The motion step with features inside boxes; torchvision has nothing that does the same."""
     count = 20
     filters = 16
-    h = kernel_cases.HEIGHT // 8
-    w = kernel_cases.WIDTH // 8
-    masks = kernel_cases.blobs(count, h, w)
-    offsets = kernel_cases.normal(4, 18, h, w, scale=2)
-    head = kernel_cases.normal(4, filters, 1, 3, 3), kernel_cases.normal(4 * filters)
-    bias = kernel_cases.normal(1)
-    boxes = kernel_cases.random_boxes(count)[:, 1:].contiguous()
+    h = HEIGHT // 8
+    w = WIDTH // 8
+    masks = blobs(count, h, w)
+    offsets = normal(4, 18, h, w, scale=2)
+    head = normal(4, filters, 1, 3, 3), normal(4 * filters)
+    bias = normal(1)
+    boxes = random_boxes(count)[:, 1:].contiguous()
 
     def ours() -> object:
         return ops.propagate_masks(masks, offsets, *head, bias, boxes)

@@ -1,6 +1,6 @@
-// Deformable convolution on the CPU, backward. Every sum is taken in a fixed order: work is cut by sizes alone, parts
-// are private to a task, and parts are added in their order, so results do not depend on threads. This header has the
-// general case and the choice between the two.
+// The backward pass of deformable convolution on the CPU. Results do not depend on threads: work is cut by sizes alone,
+// each task has private partial sums, and these are added in a fixed order. This header has the general case, and
+// chooses between it and the case of cpu_backward_single.h.
 #pragma once
 
 #include "operators/deform_conv/cpu_backward_single.h"
@@ -35,7 +35,7 @@ class GeneralBackward {
     pack_weights();
     if (g_.grad_input) std::memset(grads_.get(), 0, p_.batch * groups_ * slice_ * sizeof(T));
     std::memset(weight_parts_.get(), 0, p_.batch * groups_ * weight_part_ * sizeof(T));
-    // Stretch by stretch, so that the offsets' parts of all tasks stay small.
+    // Intervals of pixels follow each other, so that the offsets' partial sums of all tasks stay small.
     for (int64_t start = 0; start < p_.out_pixels(); start += kStretch) {
       const int64_t stop = min(p_.out_pixels(), start + kStretch);
       parallel_for(parallel, p_.batch * groups_, [this, start, stop](int64_t begin, int64_t end) {
@@ -55,7 +55,7 @@ class GeneralBackward {
   static constexpr int64_t lanes = kLanes<T>;
   static constexpr int64_t kStretch = kBlock * 64;
 
-  // weight (filters, channels, taps) to [group][filter][tap][lane].
+  // Copies weight (filters, channels, taps) to [group][filter][tap][lane].
   void pack_weights() {
     for (int64_t group = 0; group < groups_; ++group) {
       for (int64_t f = 0; f < p_.filters; ++f) {
@@ -93,7 +93,7 @@ class GeneralBackward {
     }
   }
 
-  // A block's samples, and the gradients of offsets (into one task's part) and input.
+  // Computes a block's samples, and the gradients of offsets (into a task's part) and input.
   void sample(int64_t task, BlockSamples<T>& at, const T* gradient, T* samples, T* offset) {
     const int64_t below = border_.pitch() * lanes;
     const T* image = images_.get() + task * slice_;
@@ -117,7 +117,8 @@ class GeneralBackward {
     }
   }
 
-  // The offsets' gradient: the parts of all groups, and of all images where they share a field, in their order.
+  // Adds the parts of the offsets' gradient, in a fixed order: those of all groups, and of all images that share a
+  // field.
   void add_offsets(int64_t start, int64_t stop, const Parallel& parallel) {
     const int64_t fields = p_.shared ? 1 : p_.batch, parts = p_.batch * groups_ / fields, rows = 2 * p_.taps();
     parallel_for(parallel, fields * rows, [this, rows, parts, start, stop](int64_t begin, int64_t end) {
@@ -168,7 +169,7 @@ class GeneralBackward {
   Scratch<T> images_, grads_, weights_, weight_parts_, offset_parts_;
 };
 
-// Gradients of nothing are zeros.
+// Fills the gradients with zeros if there is no output.
 template <class T>
 void clear_gradients(const DeformConvGrad<T>& g) {
   const DeformConv<T>& p = g.forward;

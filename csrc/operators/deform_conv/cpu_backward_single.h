@@ -1,11 +1,12 @@
-// Deformable convolution on the CPU, backward: what both cases share, and one input channel with one offset field.
+// The backward pass of deformable convolution on the CPU: functions that both cases share, and the case of one input
+// channel and one offset field.
 #pragma once
 
 #include "operators/deform_conv/cpu_forward.h"
 
 MAPT_BEGIN
 
-// The gradient of one block's samples of one group of images: out[image][tap][kBlock] = sum over filters of
+// Computes the gradient of a block's samples for a group of images. out[image][tap][kBlock] is the sum over filters of
 // weight[filter][tap] * grad[image][filter][pixel].
 template <class T, int TAPS>
 MAPT_INLINE void sample_gradient(const DeformConv<T>& p, const T* grad, int64_t tap, int64_t count, T* out) {
@@ -33,7 +34,7 @@ MAPT_INLINE void sample_gradient(const DeformConv<T>& p, const T* grad, int64_t 
   }
 }
 
-// What one sample of kLanes channels passes on: products with the two derivatives of the bilinear weights.
+// The gradients of a sample of kLanes channels: products with the two derivatives of the bilinear weights.
 template <class T>
 MAPT_INLINE void sample_derivatives(const T* cell, int64_t right, int64_t below, T ly, T lx, Vec<T> gradient, Vec<T>& y,
                                     Vec<T>& x) {
@@ -56,7 +57,7 @@ MAPT_INLINE void scatter(T* cell, int64_t right, int64_t below, T w00, T w01, T 
   add_to(cell + below + right, w11 * gradient);
 }
 
-// Sums over the lanes of kLanes vectors: lane i of the result is the sum of rows[i].
+// Adds the lanes of kLanes vectors. Lane i of the result is the sum of rows[i].
 template <class T>
 MAPT_INLINE Vec<T> sums_of(Vec<T> (&rows)[kLanes<T>]) {
   transpose<T>(rows);
@@ -68,7 +69,7 @@ MAPT_INLINE Vec<T> sums_of(Vec<T> (&rows)[kLanes<T>]) {
 
 // --- One input channel, one offset field: images in the lanes ---
 
-constexpr int64_t kBands = 8;  // parts of the output whose sums are private; fixed, whatever the number of threads
+constexpr int64_t kBands = 8;  // parts of the output with private sums, independent of the number of threads
 
 template <class T>
 class SingleBackward {
@@ -152,7 +153,7 @@ class SingleBackward {
     }
   }
 
-  // Samples again, for the filters' gradient; the offsets' gradient and, if wanted, the input's.
+  // Computes the samples again for the filters' gradient, and the gradients of offsets and, if wanted, of the input.
   void sample(int64_t group, BlockSamples<T>& at, const T* gradient, T* tile, T* input, T* offset) {
     const int64_t taps = p_.taps(), right = cell_step_, below = border_.pitch() * cell_step_;
     const T* images = images_.get() + group * lanes;

@@ -1,4 +1,4 @@
-// Deformable convolution on the CPU, forward.
+// The forward pass of deformable convolution on the CPU.
 #pragma once
 
 #include "common/multiply.h"
@@ -13,7 +13,7 @@ MAPT_INLINE bool may_stream(const T* out, int64_t pixels, int64_t total) {
          pixels * sizeof(T) % MAPT_VECTOR_BYTES == 0;
 }
 
-// The samples of kLanes images at every tap, to tile[image][tap][kBlock].
+// Writes the samples of kLanes images at every tap to tile[image][tap][kBlock].
 template <class T>
 void sample_images(const T* images, int64_t cell_step, int64_t pitch, int64_t taps, BlockSamples<T>& at, T* tile) {
   constexpr int64_t lanes = kLanes<T>;
@@ -34,7 +34,7 @@ void sample_images(const T* images, int64_t cell_step, int64_t pitch, int64_t ta
   }
 }
 
-// FILTERS filters over one block of one image's samples[tap][kBlock].
+// Applies FILTERS filters to a block of an image's samples[tap][kBlock].
 template <class T, int FILTERS>
 MAPT_INLINE void filter_block(const DeformConv<T>& p, const T* samples, int64_t filter, T* out, int64_t count,
                               bool streaming) {
@@ -77,8 +77,8 @@ MAPT_INLINE void filter_block(const DeformConv<T>& p, const T* samples, int64_t 
   }
 }
 
-// One input channel and one offset field for all images: images lie in the lanes, so a block's coordinates are computed
-// once and a sample is four loads for kLanes images.
+// The case of one input channel, and one offset field for all images. Images are the lanes, so a block's coordinates
+// are computed once, and four loads give a sample of kLanes images.
 template <class T>
 void deform_conv2d_single(const DeformConv<T>& p, const Parallel& parallel) {
   constexpr int64_t lanes = kLanes<T>;
@@ -113,7 +113,7 @@ void deform_conv2d_single(const DeformConv<T>& p, const Parallel& parallel) {
                });
 }
 
-// weight (filters, channels, taps) to [tap][channel][filter], filters padded with zeros.
+// Copies weight (filters, channels, taps) to [tap][channel][filter], and pads filters with zeros.
 template <class T>
 void pack_weight(const DeformConv<T>& p, int64_t row, T* packed) {
   for (int64_t tap = 0; tap < p.taps(); ++tap) {
@@ -125,7 +125,7 @@ void pack_weight(const DeformConv<T>& p, int64_t row, T* packed) {
   }
 }
 
-// kBlock rows of kLanes-padded filters to planes.
+// Writes kBlock rows of filters, padded to kLanes, to planes.
 template <class T>
 void block_to_planes(const T* sums, int64_t row, int64_t filters, T* out, int64_t pixels, int64_t count) {
   constexpr int64_t lanes = kLanes<T>;
@@ -140,7 +140,8 @@ void block_to_planes(const T* sums, int64_t row, int64_t filters, T* out, int64_
   }
 }
 
-// Any number of channels: channels lie in the lanes, and per tap a block's samples times the filters are added up.
+// The case of any number of channels. Channels are the lanes, and the products of a block's samples with the filters
+// are added tap by tap.
 template <class T>
 void deform_conv2d_general(const DeformConv<T>& p, const Parallel& parallel) {
   constexpr int64_t lanes = kLanes<T>;

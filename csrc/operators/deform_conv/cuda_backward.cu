@@ -1,6 +1,6 @@
-// Deformable convolution on a GPU, backward, without float atomics: every element of a gradient belongs to one thread,
-// which adds in a fixed order, so every run gives the same bits. The input's gradient needs to know which samples read
-// a cell; sample_index.cuh sorts that out once per offset field, for all images and channels.
+// The backward pass of deformable convolution on a GPU. It has no float atomics: each element of a gradient belongs to
+// one thread, which adds in a fixed order, so every run gives the same bits. The input's gradient needs the samples
+// that read each cell. sample_index.cuh finds them once per offset field, for all images and channels.
 #include "operators/deform_conv/sample_index.cuh"
 
 MAPT_BEGIN
@@ -10,7 +10,7 @@ constexpr int kPlanes = 4;      // input planes per thread
 constexpr int kSummed = 16;     // filters per thread
 constexpr int64_t kParts = 32;  // neighbouring threads that share a sum
 
-// columns (batch, channels * taps, out_pixels): the gradients of all samples.
+// Computes columns (batch, channels * taps, out_pixels), the gradients of all samples.
 template <class T>
 struct SampleGradient {
   DeformConvGrad<T> g;
@@ -35,7 +35,7 @@ struct SampleGradient {
   }
 };
 
-// Both offsets of one tap at one output pixel: all channels, and all images where they share the field.
+// Computes the gradients of both offsets of a tap at an output pixel, over all channels and all images of the field.
 template <class T>
 struct OffsetGradient {
   DeformConvGrad<T> g;
@@ -62,7 +62,7 @@ struct OffsetGradient {
   }
 };
 
-// One cell of kPlanes planes of the input that share a field: what all samples that read it pass on.
+// Computes the gradient of a cell of kPlanes input planes that share a field, over all samples that read it.
 template <class T>
 struct InputGradient {
   DeformConvGrad<T> g;
@@ -97,8 +97,8 @@ struct InputGradient {
   }
 };
 
-// parts (lanes, filters * (channels * taps)): each lane sums the weights' gradients over every lanes-th output pixel.
-// With `bias` it is (lanes, filters), of the bias.
+// Computes parts (lanes, filters * (channels * taps)). Each lane adds the weights' gradients over every lanes-th output
+// pixel. With `bias`, it computes parts (lanes, filters) of the bias's gradient.
 template <class T>
 struct FilterParts {
   DeformConvGrad<T> g;
@@ -142,7 +142,7 @@ struct AddParts {
   }
 };
 
-// By sizes alone: enough threads for a GPU, but each with some pixels to add.
+// Chooses the lanes by sizes alone. There are enough threads for a GPU, and each has several pixels to add.
 template <class T>
 int64_t lanes_of(const DeformConv<T>& p) {
   const int64_t rows = ceil_div(p.filters, kSummed) * p.channels * p.taps();

@@ -1,11 +1,11 @@
-// Deformable convolution on a GPU, forward.
+// The forward pass of deformable convolution on a GPU.
 #include "cuda/launch.cuh"
 #include "operators/deform_conv/taps.h"
 
 MAPT_BEGIN
 
-// One thread: FILTERS filters at one output pixel of IMAGES images that share an offset field, so that a sampling point
-// serves IMAGES samples and a sample FILTERS products.
+// A thread computes FILTERS filters at an output pixel of IMAGES images that share an offset field. A sampling point
+// thus serves IMAGES samples, and a sample FILTERS products.
 template <class T, class C, int IMAGES, int FILTERS>
 struct Convolve {
   DeformConv<T, C> p;

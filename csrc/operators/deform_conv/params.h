@@ -1,11 +1,11 @@
-// Deformable convolution: the parameters of its kernels. common/params.h says what holds for all parameters.
+// The parameters of deformable convolution's kernels. common/params.h has the rules for all parameters.
 #pragma once
 
 #include "common/params.h"
 
 namespace mapt {
 
-// Deformable convolution, torchvision's meaning. k = kernel_h * kernel_w taps.
+// Deformable convolution, as torchvision defines it, with k = kernel_h * kernel_w taps.
 template <class T, class C = T>
 struct DeformConv {
   const T* input;   // (batch, channels, height, width)
@@ -23,7 +23,7 @@ struct DeformConv {
   MAPT_INLINE int64_t out_pixels() const { return out_height * out_width; }
 };
 
-// Gradients of the above; `forward.out` and `forward.bias` are not read. A null pointer: that gradient is not wanted.
+// The gradients. `forward.out` and `forward.bias` are not read. A gradient whose pointer is null is not computed.
 template <class T>
 struct DeformConvGrad {
   DeformConv<T> forward;

@@ -1,4 +1,4 @@
-// Where the samples of a block of neighbouring output pixels lie, computed once and read for every channel.
+// The sampling points of a block of neighbouring output pixels, which are computed once for all channels.
 #pragma once
 
 #include "common/bordered.h"
@@ -20,7 +20,8 @@ class BlockSamples {
   // (kBlock) weights of the upper left, upper right, lower left and lower right cell.
   MAPT_INLINE T* weight(int64_t tap, int corner) { return weights_.get() + (4 * tap + corner) * kBlock; }
 
-  // Pixels first, first + 1, ... of the field (2 * taps, out_height, out_width); those behind the last one lie outside.
+  // Takes pixels first, first + 1, ... of the field (2 * taps, out_height, out_width). Those behind the last pixel read
+  // outside.
   void locate(const DeformConv<T>& p, const T* field, int64_t first) {
     const Border border{p.height, p.width};
     const int64_t pixels = p.out_pixels(), count = min(kBlock, pixels - first);
@@ -62,7 +63,7 @@ class BlockSamples {
   Scratch<T> parts_, weights_;
 };
 
-// The bilinear sample of kLanes channels; `right` and `below` are the distances to the neighbouring cells.
+// Returns the bilinear sample of kLanes channels. `right` and `below` are the distances to the neighbouring cells.
 template <class T>
 MAPT_INLINE Vec<T> blend(const T* cell, int64_t right, int64_t below, T w00, T w01, T w10, T w11) {
   return w00 * load(cell) + w01 * load(cell + right) + (w10 * load(cell + below) + w11 * load(cell + below + right));

@@ -1,5 +1,5 @@
-// Which samples of an offset field read which cells of the input: a counting sort by cell. Threads race for places with
-// integer atomics; afterwards each cell's samples are put in order, so the result does not depend on who came first.
+// Finds the samples of an offset field that read each cell of the input, by a counting sort. Threads take positions by
+// integer atomics. Afterwards each cell's samples are sorted, so the result does not depend on the order of threads.
 #pragma once
 
 #include "cuda/launch.cuh"
@@ -7,8 +7,7 @@
 
 MAPT_BEGIN
 
-// Samples are numbered tap * out_pixels + pixel and filed under the cell above and to the left of them, which may lie
-// one row or column outside the map.
+// Sample tap * out_pixels + pixel belongs to its upper left cell, which may be one row or column outside the map.
 template <class T>
 struct SampleIndex {
   DeformConv<T> p;
@@ -22,7 +21,7 @@ struct SampleIndex {
   MAPT_INLINE int64_t pitch() const { return p.width + 1; }
   MAPT_INLINE int64_t cells() const { return (p.height + 1) * pitch(); }
   MAPT_INLINE const T* field(int64_t i) const { return p.offset + i * 2 * samples(); }
-  // Places of a cell, counted within its field; `at` counts cells over all fields.
+  // The positions of a cell's samples, counted within its field. `at` counts cells over all fields.
   MAPT_INLINE int32_t begin(int64_t at) const { return at % cells() == 0 ? 0 : ends[at - 1]; }
   MAPT_INLINE int32_t end(int64_t at) const { return ends[at]; }
 
@@ -70,7 +69,7 @@ struct AddRows {
   }
 };
 
-// Turns counts into the first place of each cell; `Place` moves them to the ends.
+// Turns counts into the first position of each cell. `Place` then moves them to the ends.
 template <class T>
 struct Start {
   SampleIndex<T> index;
@@ -107,7 +106,7 @@ MAPT_INLINE void sift_down(int32_t* heap, int64_t at, int64_t count) {
   heap[at] = value;
 }
 
-// In place and never worse than n log n: all samples may lie in one cell.
+// Sorts in place, in at most n log n steps, because all samples may be in one cell.
 MAPT_INLINE void heap_sort(int32_t* values, int64_t count) {
   for (int64_t i = count / 2 - 1; i >= 0; --i) sift_down(values, i, count);
   for (int64_t last = count - 1; last > 0; --last) {

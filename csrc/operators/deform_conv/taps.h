@@ -1,4 +1,4 @@
-// Where the taps of a deformable convolution sample, one output pixel at a time (CUDA).
+// The sampling points of a deformable convolution's taps at one output pixel, for CUDA.
 #pragma once
 
 #include "common/sample.h"

@@ -5,7 +5,7 @@
 namespace mapt_trt {
 namespace {
 
-// The side of a convolution's output; what is not known yet stays so.
+// Returns the side of a convolution's output, or an unknown side if the input's is unknown.
 int64_t convolved(const Fields& fields, int64_t side, int64_t kernel) {
   if (side < 0 || kernel < 0) return -1;
   return mapt::convolved_side(side, kernel, fields[0], fields[1], fields[2]);

@@ -1,4 +1,4 @@
-// deform_conv2d as PyTorch calls it: checks, sizes and memory around the kernels.
+// deform_conv2d for PyTorch: checks, sizes and memory around the kernels.
 #include "operators/deform_conv/params.h"
 #include "torch/device.h"
 
@@ -132,7 +132,7 @@ TORCH_LIBRARY_FRAGMENT(mapt, m) {
   m.def(
       "deform_conv2d_out(Tensor input, Tensor offset, Tensor weight, Tensor? bias, int stride, int padding, "
       "int dilation, Tensor(a!) out) -> ()");
-  // wanted: gradients of input, offset, weight and bias; those not wanted come back empty.
+  // `wanted` selects the gradients of input, offset, weight and bias. The others are returned empty.
   m.def(
       "deform_conv2d_backward(Tensor grad, Tensor input, Tensor offset, Tensor weight, int stride, int padding, "
       "int dilation, bool[4] wanted) -> (Tensor, Tensor, Tensor, Tensor)");

@@ -1,5 +1,5 @@
-// The collapsed motion step on the CPU, forward: mask logits, and the propagated features inside each mask's box,
-// without the propagated features of any pixel outside it.
+// The collapsed motion step on the CPU: mask logits, and the propagated features inside each mask's box. Features of
+// pixels outside the box are not computed.
 #pragma once
 
 #include "cpu/kernel.h"
@@ -22,7 +22,7 @@ Extent extent_of(const T* mask, int64_t height, int64_t width) {
   return e;
 }
 
-// The rows or columns of the map that one axis of a box's bins reads, and each bin's share of each of them.
+// The rows or columns of the map that the bins of a box read along one axis, and the share of each in each bin.
 template <class T>
 struct BoxAxis {
   static constexpr int kCells = kFeatureSize * kFeatureRatio * 2;
@@ -82,7 +82,7 @@ class BoxFeatures {
   static constexpr int64_t lanes = kLanes<T>;
   static constexpr int64_t kWidth = (BoxAxis<T>::kCells + lanes - 1) / lanes * lanes;
 
-  // The mask's samples at one tap, averaged over the box's bins; false: they are all zero.
+  // Averages the mask's samples at a tap over the box's bins. Returns false if they are all zero.
   bool pool_tap(const T* mask, const Extent& extent, const BoxAxis<T>& ys, const BoxAxis<T>& xs, int64_t i, T* pooled) {
     std::memset(pooled, 0, kFeatureSize * kFeatureSize * sizeof(T));
     bool some = false;

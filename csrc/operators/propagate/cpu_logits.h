@@ -1,4 +1,4 @@
-// The collapsed motion step on the CPU, forward: mask logits from 36 samples a pixel.
+// The mask logits of the collapsed motion step on the CPU, from 36 samples a pixel.
 #pragma once
 
 #include "common/bordered.h"
@@ -8,7 +8,7 @@ MAPT_BEGIN
 
 // --- Mask logits: kLanes masks at once ---
 
-// Which groups of kLanes masks hold anything in the four cells that a sample at a cell reads: bit g for group g.
+// For each cell, bit g tells whether group g of kLanes masks is not zero in the four cells that a sample there reads.
 template <class T>
 class Occupancy {
  public:
@@ -36,12 +36,12 @@ class Occupancy {
   Scratch<uint32_t> near_;
 };
 
-// The samples of kLanes neighbouring pixels at one tap, their weights times the tap's filter.
+// The samples of kLanes neighbouring pixels at a tap. Their weights are multiplied by the tap's filter.
 template <class T>
 struct TapSamples {
   Int<T> index[kLanes<T>];
   T w00[kLanes<T>], w01[kLanes<T>], w10[kLanes<T>], w11[kLanes<T>];
-  uint32_t groups;  // which groups they touch
+  uint32_t groups;  // bit g: a sample may be nonzero in group g
 };
 
 template <class T>
@@ -49,7 +49,7 @@ class MaskLogits {
  public:
   static constexpr int64_t kMaxMasks = 32 * kLanes<T>;  // masks at once
 
-  // `masks`: indices of the masks that hold anything, `count` of them.
+  // `masks` are the indices of the `count` masks that are not empty.
   MaskLogits(const Propagate<T>& p, const int64_t* masks, int64_t count, const Parallel& parallel)
       : p_(p),
         masks_(masks),
@@ -93,7 +93,7 @@ class MaskLogits {
 
   void pack(const Parallel& parallel) {
     const int64_t pixels = p_.height * p_.width, group_step = border_.cells() * lanes;
-    if (masks_[count_ - 1] - masks_[0] == count_ - 1) {  // no empty one in between
+    if (masks_[count_ - 1] - masks_[0] == count_ - 1) {  // there is no empty mask between them
       to_lanes(p_.masks + masks_[0] * pixels, count_, border_, cells_.get(), lanes, group_step, parallel);
       return;
     }
@@ -104,7 +104,7 @@ class MaskLogits {
     to_lanes(packed.get(), count_, border_, cells_.get(), lanes, group_step, parallel);
   }
 
-  // The taps at which any of the pixels first ... first + kLanes - 1 reads anything.
+  // Finds the taps at which a pixel of first ... first + kLanes - 1 has a nonzero sample.
   int locate(int64_t first, const Occupancy<T>& occupied, TapSamples<T>* samples) {
     const int64_t pixels = p_.height * p_.width, left = pixels - first;
     T ys[lanes], xs[lanes];

@@ -1,4 +1,4 @@
-// The collapsed motion step on a GPU, forward.
+// The collapsed motion step on a GPU.
 #include "cuda/launch.cuh"
 #include "operators/propagate/taps.h"
 
@@ -11,7 +11,7 @@ template <class T, class C>
 struct Motion {
   Propagate<T, C> p;
   C* collapsed;     // (36): each tap's filters times the projection
-  int32_t* rows;    // (count, height, 2): first and last column of a mask's row that hold anything
+  int32_t* rows;    // (count, height, 2): first and last nonzero column of a mask's row
   Extent* extents;  // (count)
   C* pooled;        // (count, 36, 49): the samples of each tap, averaged over the bins of the mask's box
 
@@ -22,7 +22,7 @@ struct Motion {
     pooled = arena.take<C>(p.features ? p.count : 0, kAllTaps, kBins);
   }
 
-  // Where tap i of all 36 samples at pixel (y, x).
+  // The sampling point of tap i, one of all 36, at pixel (y, x).
   MAPT_INLINE Sample<C, int32_t> sample(int64_t i, int64_t y, int64_t x) const {
     const int64_t field = i / kFieldTaps, tap = i % kFieldTaps, pixels = p.height * p.width;
     const C* dy = p.offsets + 2 * i * pixels + y * p.width + x;
@@ -79,8 +79,7 @@ struct MeasureMask {
   }
 };
 
-// One thread: kMasks masks at one pixel; a sampling point serves them all, and masks of which it reads nothing are left
-// out.
+// A thread computes kMasks masks at a pixel. They share each sampling point, and masks that are zero there are skipped.
 template <class T, class C>
 struct Logits {
   Motion<T, C> m;
@@ -104,7 +103,7 @@ struct Logits {
   }
 };
 
-// One tap of one mask, averaged over one bin of its box.
+// A thread averages a tap of a mask over a bin of its box.
 template <class T, class C>
 struct PoolTap {
   Motion<T, C> m;

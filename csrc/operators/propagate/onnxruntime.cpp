@@ -7,7 +7,7 @@
 namespace mapt_ort {
 namespace {
 
-// What both read, checked; the rest of the parameters is null.
+// Checks and returns the inputs that both operators read. All other parameters are null.
 mapt::Propagate<float> motion(const Call& call) {
   const Input masks = call.input(0), offsets = call.input(1), weights = call.input(2);
   masks.check_map("masks");

@@ -1,4 +1,4 @@
-// The collapsed motion step: the parameters of its kernels. common/params.h says what holds for all parameters.
+// The parameters of the collapsed motion step's kernels. common/params.h has the rules for all parameters.
 #pragma once
 
 #include "common/params.h"

@@ -76,7 +76,7 @@ struct PropagatedFeatures {
   static size_t workspace(const Fields&, const Sizes& s) {
     mapt::Propagate<float> p = motion<float>(s);
     float some;
-    p.features = &some;  // only asked whether it is there
+    p.features = &some;  // the kernel only tests whether it is null
     return mapt::cuda_workspace_bytes(p);
   }
   template <class T>

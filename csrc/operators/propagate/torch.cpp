@@ -1,4 +1,4 @@
-// propagate_masks as PyTorch calls it: checks, sizes and memory around the kernels.
+// propagate_masks for PyTorch: checks, sizes and memory around the kernels.
 #include "operators/propagate/params.h"
 #include "torch/device.h"
 

@@ -1,4 +1,4 @@
-// What RoIAlign pools from: the cells and weights of every box's bins, and the levels in [cell][lane] order.
+// The inputs of pooling by RoIAlign: cells and weights of every box's bins, and the levels in [cell][lane] order.
 #pragma once
 
 #include "common/simd.h"
@@ -28,7 +28,7 @@ class Boxes {
     for (int64_t r = 0; r < p.count; ++r) add(r);
   }
 
-  // The boxes of an image, in their own order: order(begin(image)) ... order(begin(image + 1) - 1).
+  // The boxes of an image are order(begin(image)) ... order(begin(image + 1) - 1), in rising order.
   MAPT_INLINE int64_t begin(int64_t image) { return starts_[image]; }
   MAPT_INLINE int64_t order(int64_t i) { return order_[i]; }
   MAPT_INLINE int level(int64_t box) { return level_[box]; }
@@ -91,8 +91,8 @@ class Boxes {
   Scratch<AxisEntry<T>> entries_;
 };
 
-// The levels of one image and one group of channels as [level][row][column][lane], of which only the segments of kLanes
-// columns are there that a box may touch.
+// The levels of an image and a group of channels as [level][row][column][lane]. Only the segments of kLanes columns
+// that a box may read are filled.
 template <class T>
 class Slices {
  public:
@@ -101,7 +101,7 @@ class Slices {
   MAPT_INLINE T* level(int level) { return cells_.get() + cell_offset(level) * lanes; }
   MAPT_INLINE int64_t width(int level) { return p_.widths[level]; }
 
-  // Marks what the boxes first ... last - 1 of the list touch.
+  // Marks the segments that the boxes first ... last - 1 of the list read.
   void mark(Boxes<T>& boxes, int64_t first, int64_t last) {
     std::memset(marks_.get(), 0, total_marks(p_));
     for (int64_t i = first; i < last; ++i) {

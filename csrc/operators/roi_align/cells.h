@@ -1,4 +1,4 @@
-// Where a box lies in the pyramid, and what one of its bins has of one cell.
+// The position of a box in the pyramid, and the shares of cells in its bins.
 #pragma once
 
 #include "common/sample.h"
@@ -8,7 +8,7 @@ MAPT_BEGIN
 
 template <class C>
 struct PlacedBox {
-  int level;  // -1: a box of no image of the batch, which reads nothing
+  int level;  // -1 if no image of the batch has the box, whose features are then zero
   int64_t image;
   BoxSide<C> y, x;
 };
@@ -26,7 +26,7 @@ MAPT_INLINE PlacedBox<C> place_box(const RoiAlign<T, C>& p, int64_t r) {
   return placed;
 }
 
-// The share of a bin that a cell of the axis has: an average over the bin's samples.
+// The share of a cell in a bin along an axis, which is an average over the bin's samples.
 template <class C>
 MAPT_INLINE C cell_share(BoxSide<C> side, int64_t bin, int64_t ratio, int64_t size, int64_t cell) {
   C share = 0;
@@ -37,7 +37,7 @@ MAPT_INLINE C cell_share(BoxSide<C> side, int64_t bin, int64_t ratio, int64_t si
   return share / static_cast<C>(ratio);
 }
 
-// First and last cell of an axis that any bin reads; last < first: none.
+// The first and the last cell of an axis that a bin reads. If no bin reads any, last < first.
 struct Reach {
   int32_t first, last;
 };

@@ -1,8 +1,7 @@
 // RoIAlign over the pyramid on the CPU, forward and backward.
 //
-// A task owns kLanes channels of one image: it brings the parts of the levels that boxes touch into [cell][lane] order,
-// where they stay in the cache, and pools all boxes from there. Bins are products of two axes, whose cells and weights
-// are computed once per box.
+// A task owns kLanes channels of an image. It copies the parts of the levels that boxes read into [cell][lane] order,
+// and pools all boxes from the cache. Bins are products of two axes, whose cells and weights are computed once per box.
 #pragma once
 
 #include "cpu/kernel.h"
@@ -30,11 +29,11 @@ MAPT_INLINE void pool_box(Boxes<T>& boxes, Slices<T>& slices, int64_t box, int64
            });
 }
 
-// bins[bin][lane] to rows[lane][bin], without a gap between rows; one vector behind their end may be written.
+// Copies bins[bin][lane] to rows[lane][bin], without a gap between rows. It may write one vector behind their end.
 template <class T>
 MAPT_INLINE void bins_to_rows(const T* bins, int64_t count, T* rows) {
   constexpr int64_t lanes = kLanes<T>;
-  // The last vector of a row reaches into the next one, whose first vector is stored later: hence backwards.
+  // The last bins come first. Their vectors may reach into the next row, whose first bins are stored later.
   for (int64_t first = (count - 1) / lanes * lanes; first >= 0; first -= lanes) {
     Vec<T> square[lanes];
     for (int64_t i = 0; i < lanes; ++i) square[i] = first + i < count ? load(bins + (first + i) * lanes) : Vec<T>{};
@@ -69,7 +68,7 @@ MAPT_INLINE void copy_out(T* to, const T* from, int64_t count, bool streaming) {
   for (; i < count; ++i) to[i] = from[i];
 }
 
-// Lists of boxes are cut where an image has too few groups of channels to keep many threads busy.
+// Lists of boxes are divided if an image has too few groups of channels for many threads.
 constexpr int64_t kRoiTasks = 16;
 
 template <class T>
@@ -87,7 +86,7 @@ void roi_align(const RoiAlign<T>& p, const Parallel& parallel) {
     Scratch<T> pooled(bins, lanes), rows(bins + 1, lanes);
     int64_t marked = -1;
     for (int64_t task = begin; task < end; ++task) {
-      // Groups change fastest, so that marks serve several tasks.
+      // Groups of channels change fastest, so that several tasks share the marks.
       const int64_t group = task % groups, list = task / groups, image = list / parts, part = list % parts;
       const int64_t length = boxes.begin(image + 1) - boxes.begin(image);
       const int64_t first = boxes.begin(image) + length * part / parts;
@@ -129,7 +128,7 @@ MAPT_INLINE void spread_box(Boxes<T>& boxes, Slices<T>& slices, int64_t box, int
            });
 }
 
-// A task owns its part of the gradient, and boxes come in their order: the same bits for any number of threads.
+// A task owns its part of the gradient, and adds boxes in a fixed order, so any number of threads gives the same bits.
 template <class T>
 void roi_align_backward(const RoiAlignGrad<T>& g, const Parallel& parallel) {
   constexpr int64_t lanes = kLanes<T>;

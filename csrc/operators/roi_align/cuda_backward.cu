@@ -1,5 +1,5 @@
-// RoIAlign over the pyramid on a GPU, backward, without atomics: a thread owns cells of the gradient and takes the
-// boxes that read them in their order, so every run gives the same bits.
+// The backward pass of RoIAlign over the pyramid on a GPU. It has no atomics: a thread owns cells of the gradient, and
+// adds the boxes that read them in a fixed order, so every run gives the same bits.
 #include "cuda/launch.cuh"
 #include "operators/roi_align/cells.h"
 
@@ -13,7 +13,7 @@ struct BoxReach {
   Reach y, x;
 };
 
-// Tiles of one level of one image lie row by row, levels and then images behind each other.
+// Tiles are ordered by image, level, row and column.
 template <class T>
 struct Tiles {
   RoiAlign<T> p;
@@ -61,7 +61,7 @@ struct List {
   }
 };
 
-// One thread: kGathered channels of one cell of one level.
+// A thread computes kGathered channels of a cell of a level.
 template <class T>
 struct Gather {
   Tiles<T> tiles;

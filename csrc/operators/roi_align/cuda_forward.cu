@@ -1,4 +1,4 @@
-// RoIAlign over the pyramid on a GPU, forward.
+// The forward pass of RoIAlign over the pyramid on a GPU.
 #include "cuda/launch.cuh"
 #include "operators/roi_align/cells.h"
 
@@ -6,7 +6,7 @@ MAPT_BEGIN
 
 constexpr int kPooled = 16;  // channels per thread
 
-// One thread: kPooled channels of one bin of one box, whose cells and weights are computed once.
+// A thread computes kPooled channels of a bin of a box, whose cells and weights are computed once.
 template <class T, class C>
 struct Pool {
   RoiAlign<T, C> p;

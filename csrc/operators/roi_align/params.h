@@ -1,4 +1,4 @@
-// RoIAlign over the pyramid: the parameters of its kernels. common/params.h says what holds for all parameters.
+// The parameters of the kernels of RoIAlign over the pyramid. common/params.h has the rules for all parameters.
 #pragma once
 
 #include "common/params.h"
@@ -7,7 +7,7 @@ namespace mapt {
 
 constexpr int kLevels = 4;
 
-// RoIAlign over the pyramid: each box on the level of its area, half-pixel aligned.
+// RoIAlign of each box on the pyramid level of its area, aligned by half a pixel.
 template <class T, class C = T>
 struct RoiAlign {
   const T* features[kLevels];  // (batch, channels, heights[l], widths[l]); not read by the backward kernel

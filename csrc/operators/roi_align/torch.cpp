@@ -1,4 +1,4 @@
-// multiscale_roi_align as PyTorch calls it: checks, sizes and memory around the kernels.
+// multiscale_roi_align for PyTorch: checks, sizes and memory around the kernels.
 #include "operators/roi_align/params.h"
 #include "torch/device.h"
 
@@ -6,7 +6,7 @@ namespace {
 
 using namespace mapt_torch;
 
-// Sizes, strides and boxes; `boxes` is in the features' type.
+// Fills sizes, strides and boxes. `boxes` has the features' type.
 template <class T>
 mapt::RoiAlign<T> roi_params(const Tensor& boxes, at::IntArrayRef heights, at::IntArrayRef widths,
                              at::IntArrayRef strides, int64_t batch, int64_t channels, int64_t size, int64_t ratio) {

@@ -26,7 +26,7 @@ void run_sizes(bool hostile) {
       p.features[l] = features[l].data();
     }
     auto boxes = numbers.make(s.count * 5, 300, hostile);
-    // One image in seven is none of the batch; kernels leave those boxes zero.
+    // One box in seven has an image index outside the batch. Kernels give zeros for these boxes.
     for (int64_t r = 0; r < s.count; ++r) boxes[r * 5] = static_cast<T>(r % 7 == 6 ? -1.5 * r : r % s.batch);
     const auto grad = numbers.make(s.count * s.channels * s.size * s.size, 1, false);
     p.boxes = boxes.data(), p.batch = s.batch, p.channels = s.channels, p.count = s.count, p.size = s.size;

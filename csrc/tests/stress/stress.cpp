@@ -1,6 +1,6 @@
-// Runs every kernel on awkward sizes and hostile numbers, for AddressSanitizer and UBSan (`make sanitize`): the CPU's,
-// and those for CUDA as loops. All buffers have exactly the size that params.h names or the kernel asks for. Also: the
-// same bits from one thread and from three, and from a grid run first to last and last to first.
+// Runs every kernel on awkward sizes and hostile numbers, under AddressSanitizer and UBSan (`make sanitize`). CUDA's
+// kernels run as loops. All buffers have exactly the size that params.h states or the kernel asks for. One and three
+// threads must give the same bits, and so must a grid that runs forwards and backwards.
 #include "tests/stress/stress.h"
 
 #include <cstdio>

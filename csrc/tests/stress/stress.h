@@ -1,4 +1,4 @@
-// What the stress program's cases share: one file an operator, which runs its kernels on awkward sizes.
+// The shared part of the stress program's cases. Each operator has a file that runs its kernels on awkward sizes.
 #pragma once
 
 #include <cstdlib>
@@ -13,13 +13,13 @@
 
 namespace stress {
 
-// Who computes: results of the first two have the same bits, and so have those of the last two.
+// The ways to run a kernel. The first two must give the same bits, and so must the last two.
 enum Runner { kOneThread, kThreeThreads, kGrid, kGridBackwards, kRunners };
 
-// The threads of a runner on the CPU; sets the order of a grid for the others.
+// Returns the threads of a way on the CPU. For the other ways, it sets the order of the grid.
 const mapt::Parallel& prepare(Runner runner);
 
-// Runs a kernel; ends the program where it fails. A workspace has exactly the size that the kernel asks for.
+// Runs a kernel, and ends the program if it fails. The workspace has exactly the size that the kernel asks for.
 template <class Params>
 void run(Runner runner, const Params& params) {
   const mapt::Parallel& threads = prepare(runner);
@@ -56,10 +56,10 @@ class Numbers {
   std::normal_distribution<double> normal_;
 };
 
-// Notes a failure where the bits differ.
+// Notes a failure if the bits differ.
 void check_bits(const char* what, const void* a, const void* b, size_t bytes);
 
-// `results` of each way, one vector of numbers per output.
+// Compares the `results` of each way, which are a vector of numbers for each output.
 template <class T, int COUNT>
 void check_same(const char* what, const std::vector<T> (&results)[kRunners][COUNT]) {
   for (int i = 0; i < COUNT; ++i) {
@@ -69,7 +69,7 @@ void check_same(const char* what, const std::vector<T> (&results)[kRunners][COUN
   }
 }
 
-// Cases with numbers that are all finite, and with hostile ones.
+// Runs a case with finite numbers, and with hostile ones.
 using Case = void (*)(bool hostile);
 
 // A global of this type adds a case.

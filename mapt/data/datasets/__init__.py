@@ -1,1 +1,1 @@
-"""The layouts of public datasets."""
+"""Opens public datasets in their own layouts, one module each."""

@@ -1,4 +1,4 @@
-"""Bad files that are left out because the user asked for it: named and counted, never silently."""
+"""Keeps account of the bad files that a user asked to skip."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from mapt.errors import InputError
 
 
 class BadFiles:
-    """Raises at the first bad file, or with `skip` remembers its message.
+    """Raises at the first bad file, or with `skip` keeps its message.
 
     Attributes:
-        messages: one line for each thing left out.
+        skip: keep messages instead of raising.
+        messages: one line for each file that was skipped.
     """
 
     def __init__(self, skip: bool = False) -> None:
@@ -17,10 +18,13 @@ class BadFiles:
         self.messages: list[str] = []
 
     def report(self, message: str) -> None:
-        """Take note of a bad file.
+        """Report a bad file.
+
+        Args:
+            message: one line that says which file is bad, why, and what to do.
 
         Raises:
-            InputError: bad files are not to be skipped.
+            InputError: bad files are not skipped.
         """
         if not self.skip:
             raise InputError(message)

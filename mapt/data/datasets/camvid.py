@@ -1,4 +1,4 @@
-"""CamVid: labels in Cityscapes' classes, and single objects among its components."""
+"""Reads CamVid in Cityscapes' classes, and finds single objects among its components."""
 
 from __future__ import annotations
 
@@ -16,29 +16,35 @@ from mapt.io.listing import IMAGES, by_frame, frame_key, list_files
 from mapt.labels.gray_png import read_grey
 from mapt.labels.step_png import Instance, Semantic
 
-# sky, building, pole, road, pavement, tree, sign, fence, car, pedestrian, bicyclist, unlabelled ->
-# Cityscapes.
+# Cityscapes' classes of sky, building, pole, road, pavement, tree, sign, fence, car, pedestrian,
+# bicyclist and unlabelled.
 TRAIN_IDS = np.full(256, 255, np.uint8)
 CLASSES = 12
 TRAIN_IDS[:CLASSES] = (10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12, 255)
 CAR = 13
 PERSON = 11
 MIN_PIXELS = 40
-# Limits that keep single objects and refuse merged ones, found by looking at the components of
-# fifty stills.
+# These limits keep single objects and refuse merged ones. They were chosen by inspecting the
+# components of fifty stills.
 SOLIDITY = {CAR: 0.86, PERSON: 0.6}  # share of the convex hull that is filled
 ASPECT = {CAR: (0.74, 2.4), PERSON: (0.18, 0.72)}  # width / height
-NOTCH = 0.12  # deepest dent from above, per square root of the area: the gap between two roofs
-LARGE = (
-    0.045  # share of the still; a wide car this large at the border is often a row of parked ones
-)
+# Depth of a dent in the upper outline, per square root of the area. A deeper one is the gap between
+# two roofs.
+NOTCH = 0.12
+# Share of the still. A larger wide car that touches the border is often a row of parked cars.
+LARGE = 0.045
 
 
 def open_camvid(root: Path, split: str = "train", bad: BadFiles | None = None) -> Stills:
-    """CamVid's stills of a folder with `<split>/images` and `<split>/labels`.
+    """Open CamVid's stills in `<split>/images` and `<split>/labels`.
+
+    Args:
+        root: the dataset's folder.
+        split: the folder of a split.
+        bad: decides what happens to bad files; by default they raise.
 
     Raises:
-        InputError: the folder is not that, or a label has no image and is not skipped.
+        InputError: there is no label, or a label has no image and is not skipped.
     """
     bad = bad or BadFiles()
     folder = root / split
@@ -54,12 +60,13 @@ def open_camvid(root: Path, split: str = "train", bad: BadFiles | None = None) -
 
 
 def read_camvid(path: Path) -> tuple[Semantic, Instance]:
-    """Read a label as Cityscapes train ids (H,W) and instance ids (H,W).
+    """Read a label, and take the components that look like one object as instances.
 
-    The instances are the connected components that look like one object.
+    Returns:
+        Cityscapes train ids (H,W) uint8 and instance ids (H,W) int32.
 
     Raises:
-        InputError: not a grey 8-bit PNG, or a value above 11.
+        InputError: the file is not a grey 8-bit PNG, or has a value above 11.
     """
     label = read_grey(path, 8)
     if label.max() >= CLASSES:
@@ -71,10 +78,16 @@ def read_camvid(path: Path) -> tuple[Semantic, Instance]:
 
 
 def instances_from_components(semantic: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """Instance ids (H,W) int32 from connected components of cars and people.
+    """Number the connected components of cars and people.
 
-    Touching objects merge, so a component that does not look like one object keeps id 0: a crowd,
-    which is ignored.
+    Objects that touch form one component. A component that does not look like one object therefore
+    keeps id 0, which marks a crowd.
+
+    Args:
+        semantic: Cityscapes train ids (H,W) uint8.
+
+    Returns:
+        Instance ids (H,W) int32.
     """
     instance = np.zeros(semantic.shape, np.int32)
     next_id = 1
@@ -99,7 +112,7 @@ def instances_from_components(semantic: NDArray[np.uint8]) -> NDArray[np.int32]:
 
 
 def _is_one_object(train_id: int, mask: NDArray[np.bool_]) -> bool:
-    """Plausible aspect and outline for a single car or person; mask (h,w) is cut out tightly."""
+    """Tell whether a tight mask (h,w) has the aspect and the outline of one car or person."""
     height, width = mask.shape
     low, high = ASPECT[train_id]
     if not low < width / height < high:
@@ -115,7 +128,7 @@ def _is_one_object(train_id: int, mask: NDArray[np.bool_]) -> bool:
 
 
 def _notch(mask: NDArray[np.bool_]) -> float:
-    """The deepest dent of the outline, in pixels, among those that open upwards."""
+    """Return the depth in pixels of the outline's deepest dent that opens upwards."""
     outlines, _ = cv2.findContours(
         np.pad(mask, 1).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
     )

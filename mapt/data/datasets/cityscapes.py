@@ -1,4 +1,4 @@
-"""Cityscapes' gtFine: stills with a single label file each, `*_instanceIds.png`."""
+"""Reads the stills of Cityscapes' gtFine, each with one label file `*_instanceIds.png`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mapt.io.listing import visible
 from mapt.labels.gray_png import read_grey
 from mapt.labels.step_png import VOID, Instance, Semantic
 
-# Label ids as published -> train ids; the rest (ego vehicle, parking, rail track, bridge, caravan,
-# ...) is void.
+# The train id of each published label id. Other labels, such as ego vehicle, parking or bridge, are
+# void.
 LABELS = 34
 TRAIN_IDS = np.full(LABELS, VOID, np.uint8)
 TRAIN_IDS[[7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33]] = np.arange(
@@ -23,14 +23,19 @@ TRAIN_IDS[[7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32,
 )
 LABEL_SUFFIX = "_gtFine_instanceIds.png"
 IMAGE_SUFFIX = "_leftImg8bit.png"
-PER_LABEL = 1000  # a single object's number is label id * 1000 + its number
+PER_LABEL = 1000  # a single object has the value label id * 1000 + its number
 
 
 def open_cityscapes(root: Path, split: str = "train", bad: BadFiles | None = None) -> Stills:
-    """The stills of `gtFine/<split>/<city>` with their images of `leftImg8bit/<split>/<city>`.
+    """Open the stills of `gtFine/<split>/<city>` and `leftImg8bit/<split>/<city>`.
+
+    Args:
+        root: the dataset's folder.
+        split: "train" or "val".
+        bad: decides what happens to bad files; by default they raise.
 
     Raises:
-        InputError: the folder is not that, or a label has no image and is not skipped.
+        InputError: there is no label, or a label has no image and is not skipped.
     """
     bad = bad or BadFiles()
     folder = root / "gtFine" / split
@@ -53,12 +58,14 @@ def open_cityscapes(root: Path, split: str = "train", bad: BadFiles | None = Non
 
 
 def read_cityscapes(path: Path) -> tuple[Semantic, Instance]:
-    """Read a label as train ids (H,W) and ids (H,W) that count from 1 within each class.
+    """Read a label.
 
-    A group of objects has id 0, which marks a crowd.
+    Returns:
+        Train ids (H,W) uint8, and ids (H,W) int32 that count from 1 within each class. A group of
+        objects has id 0, which marks a crowd.
 
     Raises:
-        InputError: not a grey 16-bit PNG, or an unknown label id.
+        InputError: the file is not a grey 16-bit PNG, or has an unknown label id.
     """
     ids = read_grey(path, 16)
     single = ids >= PER_LABEL

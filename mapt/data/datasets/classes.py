@@ -1,4 +1,4 @@
-"""One dataset's classes as another's, by their names."""
+"""Matches a dataset's classes with a network's by their names."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from mapt.labels.step_png import VOID
 
 
 def translation(source: ClassSet, classes: tuple[str, ...]) -> NDArray[np.uint8]:
-    """Return a table (256,) uint8 from a dataset's classes to a network's.
+    """Build the table from a dataset's classes to a network's.
 
     Classes that the network does not have become void.
+
+    Args:
+        source: the dataset's classes.
+        classes: the network's class names by train id.
+
+    Returns:
+        The network's class (256,) uint8 of each class of the dataset.
 
     Raises:
         InputError: they share no class.

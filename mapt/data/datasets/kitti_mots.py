@@ -1,4 +1,4 @@
-"""KITTI-MOTS as training data: cars and people with ids, and nothing is said of any other pixel."""
+"""Reads KITTI-MOTS as training data. It labels cars and people, so all other pixels are void."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from mapt.labels.mots_text import (
 )
 from mapt.labels.step_png import BACKGROUND, VOID, Instance, Semantic
 
-VALIDATION = (
+VALIDATION = (  # of the 21 sequences with labels
     "0002",
     "0006",
     "0007",
@@ -38,8 +38,8 @@ VALIDATION = (
     "0014",
     "0016",
     "0018",
-)  # of the 21 with labels
-IGNORED = -1  # id of a region without samples, see `Triplet`
+)
+IGNORED = -1  # id of an ignored region, see `Triplet`
 
 
 def open_kitti_mots(
@@ -51,13 +51,13 @@ def open_kitti_mots(
     `training/image_02/<seq>`.
 
     Args:
-        root: the dataset; images may also lie in `image_02/<seq>`.
+        root: the dataset's folder. Images may also be in `image_02/<seq>`.
         split: "train" or "val" as published, or "all".
-        intervals: tau, in frames.
-        bad: what to do with bad files.
+        intervals: the choices for the interval tau, in frames.
+        bad: decides what happens to bad files; by default they raise.
 
     Raises:
-        InputError: no labels, or an image or frame is missing and not skipped.
+        InputError: there are no labels or no images, or an image is missing and not skipped.
     """
     bad = bad or BadFiles()
     images = next(
@@ -104,7 +104,7 @@ def _png_clip(folder: Path, images: Path, bad: BadFiles) -> Clip:
 
 
 def _text_clip(name: str, text: Path, images: Path, bad: BadFiles) -> Clip:
-    """Frames are those that have images: a text says nothing of frames without objects."""
+    """List the frames that have an image, because a text does not list frames without objects."""
     objects = read_mots_text(text)
     size = frame_size(objects)
     found = {
@@ -129,19 +129,20 @@ def _text_clip(name: str, text: Path, images: Path, bad: BadFiles) -> Clip:
 def _read_objects(
     objects: list[MotsObject], size: tuple[int, int] | None, image: Path, where: str
 ) -> tuple[Semantic, Instance]:
-    """The label of a frame; a text without objects does not say its size, so the image's counts."""
+    """Draw the label of a frame. Its size is that of the image if the text has no object."""
     height, width = size or read_rgb(image).shape[:2]
     semantic, instance = to_panoptic(objects, (height, width), where)
     return _unlabelled(semantic, instance, semantic == VOID)
 
 
 def read_instances(path: Path) -> tuple[Semantic, Instance]:
-    """Read a 16-bit PNG of class * 1000 + number as train ids (H,W) and ids (H,W).
+    """Read a PNG of 16-bit values class * 1000 + number.
 
-    Everything but cars and people is void.
+    Returns:
+        Train ids (H,W) uint8, which are void except for cars and people, and ids (H,W) int32.
 
     Raises:
-        InputError: not such a PNG, or a class that KITTI-MOTS does not have.
+        InputError: the file is not a grey 16-bit PNG, or has a class that KITTI-MOTS does not have.
     """
     ids = read_grey(path, 16)
     label = ids // PER_CLASS
@@ -163,9 +164,9 @@ def read_instances(path: Path) -> tuple[Semantic, Instance]:
 def _unlabelled(
     semantic: Semantic, instance: Instance, ignored: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 ) -> tuple[Semantic, Instance]:
-    """Turn the background into void.
+    """Turn the background into void, and give ignored regions the id `IGNORED`.
 
-    So the semantic loss counts only cars and people. Ignored regions give no samples.
+    The semantic loss then counts only cars and people, and ignored regions give no samples.
     """
     instance[ignored] = IGNORED
     return np.where(semantic == BACKGROUND, VOID, semantic).astype(np.uint8), instance

@@ -1,6 +1,6 @@
 """Reads the layouts of KITTI-STEP and MOTChallenge-STEP.
 
-They are accepted as published, as deeplab2 arranges them, and as `mapt synth` writes them.
+It accepts the published layouts, deeplab2's, and that of `mapt synth`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,13 @@ Labelled = tuple[NDArray[np.uint8], tuple[Semantic, Instance], int]  # image, la
 
 @dataclass(frozen=True)
 class Sequence:
-    """One sequence: its name and, frame by frame, image and label files."""
+    """The files of a sequence.
+
+    Attributes:
+        name: of the sequence.
+        images: image of each frame.
+        labels: label of each frame.
+    """
 
     name: str
     images: tuple[Path, ...]
@@ -35,10 +41,15 @@ class Sequence:
 
 
 def list_sequences(root: Path, split: str, bad: BadFiles | None = None) -> list[Sequence]:
-    """The sequences of `panoptic_maps/<split>` with their images.
+    """List the sequences of `panoptic_maps/<split>` with their images.
 
-    Images lie in `training/image_02/<seq>` or `image_02/<seq>` (KITTI), `images/<split>/<seq>`
-    (deeplab2) or its `img1` (MOTChallenge), as PNG or JPEG.
+    Images are PNG or JPEG files in `training/image_02/<seq>` or `image_02/<seq>` (KITTI),
+    `images/<split>/<seq>` (deeplab2), or its folder `img1` (MOTChallenge).
+
+    Args:
+        root: the dataset's folder.
+        split: the folder of a split.
+        bad: decides what happens to labels without an image; by default they raise.
 
     Raises:
         InputError: a folder is missing or empty, or a label has no image and is not skipped.
@@ -79,7 +90,7 @@ def list_sequences(root: Path, split: str, bad: BadFiles | None = None) -> list[
 
 
 def image_folder(root: Path, split: str, name: str) -> Path | None:
-    """Where a sequence's images lie, see `list_sequences`; None: nowhere."""
+    """Find the folder of a sequence's images, see `list_sequences`; None if there is none."""
     places = (
         root / "training" / "image_02" / name,
         root / "image_02" / name,
@@ -92,11 +103,18 @@ def image_folder(root: Path, split: str, name: str) -> Path | None:
 def read_labelled(sequence: Sequence, fps: float, labels: ClassSet) -> Iterator[Labelled]:
     """Yield the frames of a labelled sequence in order.
 
-    A frame is an image (H,W,3) uint8 RGB, its label, and its time in ns, computed from its number.
+    Args:
+        sequence: its files.
+        fps: frames per second, for the times.
+        labels: the dataset's classes.
+
+    Yields:
+        The image (H,W,3) uint8 RGB, the label as a pair of classes (H,W) uint8 and ids (H,W) int32,
+        and the time in ns, which follows from the frame's number.
 
     Raises:
-        InputError: a frame or label cannot be read, has a class that is none of `labels` or no
-            number, or their sizes differ.
+        InputError: an image or label cannot be read, their sizes differ, a class is none of
+            `labels`, or a file is not named by its frame's number.
     """
     for image_path, label_path in zip(sequence.images, sequence.labels, strict=True):
         image = read_rgb(image_path)
@@ -113,7 +131,14 @@ def open_step(
     labels: ClassSet = KITTI_STEP,
     bad: BadFiles | None = None,
 ) -> Video:
-    """Triplets of a folder with STEP's PNG labels.
+    """Open the triplets of a folder with STEP's PNG labels.
+
+    Args:
+        root: the dataset's folder.
+        split: the folder of a split.
+        intervals: the choices for the interval tau, in frames.
+        labels: the dataset's classes.
+        bad: decides what happens to bad files; by default they raise.
 
     Raises:
         InputError: a folder, an image or a frame's number is missing.
@@ -131,10 +156,10 @@ def _frame(image: Path, label: Path) -> LabelledFrame:
 
 
 def frame_number(path: Path) -> int:
-    """The frame's number, which its file is named by.
+    """Return the frame's number, after which its file is named.
 
     Raises:
-        InputError: it is not.
+        InputError: the file's name is not a number.
     """
     if not path.stem.isdigit():
         raise InputError(

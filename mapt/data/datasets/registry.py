@@ -1,4 +1,4 @@
-"""The labelled datasets that training reads: each module of this folder may add some."""
+"""Finds the labelled datasets that training can read, which the modules of this folder define."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ KITTI_HEIGHTS: Heights = (190.0, 420.0)
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset, which a configuration names as the table `data.<name>`.
+    """A dataset, which is the table `data.<name>` of a configuration.
 
     Attributes:
-        name: of the table.
-        origin: what weights say that they were trained on.
-        open: gives its samples of a root, a split and intervals tau in frames; files that cannot
-            be read go to the last argument. Raises InputError where the root is not its layout.
-        heights: pixels that a frame's height is scaled to before it is cropped, least and most.
-        place: among the datasets, lower ones first. The order decides which samples a seed draws.
+        name: the table's name.
+        origin: names the dataset in the metadata of weights that were trained on it.
+        open: opens the dataset. Its arguments are the root, the split, the intervals tau in frames,
+            and the account of bad files. It raises InputError if the root has another layout.
+        heights: the least and the largest height in pixels to which a frame is scaled before it is
+            cropped.
+        place: the position among the datasets, in rising order. The order decides which samples a
+            seed draws.
     """
 
     name: str
@@ -41,7 +43,7 @@ class Dataset:
 
 @functools.cache
 def find_datasets() -> tuple[Dataset, ...]:
-    """Return what the modules of this folder name in `DATASETS`, in their order."""
+    """Return the `DATASETS` of all modules of this folder, sorted by place and name."""
     found: list[Dataset] = []
     package = importlib.import_module(__package__ or "")
     for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):

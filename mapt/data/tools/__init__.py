@@ -1,1 +1,1 @@
-"""`mapt data`: check, convert, stats."""
+"""Checks, converts and measures datasets for `mapt data`."""

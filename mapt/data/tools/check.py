@@ -27,21 +27,22 @@ from mapt.metrics.folders import LABELS, THINGS_ONLY, png_folders, unknown_class
 from mapt.metrics.histogram import joint_histogram
 
 FIRST = 3  # files named per kind
-# numbers listed one by one; a longer gap counts once, as names may be times in nanoseconds
+# Missing frame numbers are listed one by one up to this many. A longer gap is one line, because
+# names may be times in nanoseconds.
 LONGEST_GAP = 10_000
 
 
 @dataclass
 class Findings:
-    """What was found.
+    """The findings of a check.
 
     Attributes:
         labels: the dataset's classes.
-        frames: read, by sequence.
-        problems: by kind, every "file: detail"; any of them makes the data bad.
-        notes: the same, of what is odd and harmless.
-        pixels: by class, of all frames.
-        tracks: by thing class, distinct (sequence, id).
+        frames: the number of frames by sequence.
+        problems: lines "file: detail" by kind of problem. One problem makes the dataset unsound.
+        notes: the same, of peculiarities that do no harm.
+        pixels: the number of pixels by class, over all frames.
+        tracks: distinct pairs (sequence, id) by thing class.
     """
 
     labels: ClassSet
@@ -52,7 +53,7 @@ class Findings:
     tracks: dict[int, set[tuple[str, int]]] = field(default_factory=lambda: defaultdict(set))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return the findings as values that JSON can hold."""
         total = max(1, sum(self.pixels.values()))
         names = self.labels.classes
         classes: dict[str, dict[str, Any]] = {
@@ -79,7 +80,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class _Frame:
-    """A label that is to be read, with its image where one should be."""
+    """A label to read, and its image if there is one."""
 
     name: str
     read: Callable[[], Packed]
@@ -92,18 +93,18 @@ def check_dataset(
     """Read every label and image of a dataset.
 
     Args:
-        root: holds panoptic_maps/<split>/<seq>/<frame>.png, or <seq>/<frame>.png itself; for
-            kitti-mots <seq>.txt. Images are looked for where training does
-            (`mapt.data.datasets.kitti_step.list_sequences`).
-        dataset: name, as `mapt eval` knows it.
-        workers: threads.
+        root: contains panoptic_maps/<split>/<seq>/<frame>.png or <seq>/<frame>.png, or for
+            kitti-mots <seq>.txt. Images are sought where training seeks them, see
+            `mapt.data.datasets.kitti_step.list_sequences`.
+        dataset: its name, as in `mapt eval`.
+        workers: threads that read files.
         done: called after each frame.
 
     Returns:
-        Everything that was found; bad files do not stop it.
+        All findings. A bad file does not end the check.
 
     Raises:
-        InputError: there is nothing to check.
+        InputError: there is no label to check.
     """
     findings = Findings(LABELS[dataset])
     texts = mots_texts(root) if dataset == THINGS_ONLY else {}
@@ -124,10 +125,14 @@ def check_dataset(
 
 
 def label_folders(root: Path) -> dict[str, Path]:
-    """The folders of STEP PNGs by sequence, below panoptic_maps as <split>/<sequence>.
+    """Find the folders of STEP PNGs by sequence.
+
+    Args:
+        root: contains <sequence>/<frame>.png, itself or in panoptic_maps/<split>. In the second
+            case a sequence is named <split>/<sequence>.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such folder.
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; check the path")
@@ -175,7 +180,7 @@ def _png_frames(folder: Path, root: Path, findings: Findings) -> list[_Frame]:
 
 
 def _once(files: list[Path], findings: Findings) -> list[Path]:
-    """The files without those whose frame another file has, too."""
+    """Keep one file of each frame, and note the others."""
     kept: dict[FrameKey, Path] = {}
     for path in files:
         if kept.setdefault(frame_key(path), path) is not path:
@@ -186,7 +191,7 @@ def _once(files: list[Path], findings: Findings) -> list[Path]:
 
 
 def _images(folder: Path | None, sequence: str, findings: Findings) -> dict[FrameKey, Path] | None:
-    """A sequence's images by frame; None where there is no folder of them."""
+    """Return a sequence's images by frame, or None if there is no folder of them."""
     if folder is None:
         findings.notes["no images beside the labels"].append(sequence)
         return None
@@ -226,7 +231,10 @@ def _text_frames(name: str, text: Path, root: Path, findings: Findings) -> list[
 
 
 def _read(frame: _Frame) -> tuple[Packed | None, list[tuple[str, str]]]:
-    """A frame's label, None where it cannot be read, and the problems of its files."""
+    """Read a frame's label and image.
+
+    The result is the label, or None if it cannot be read, and the problems (kind, detail).
+    """
     problems = []
     packed = None
     shape = None
@@ -245,7 +253,7 @@ def _read(frame: _Frame) -> tuple[Packed | None, list[tuple[str, str]]]:
 
 
 class _SequenceCheck:
-    """What needs the frames of a sequence in their order."""
+    """Checks that need the frames of a sequence in their order."""
 
     def __init__(self, name: str, dataset: str, findings: Findings) -> None:
         self.name = name
@@ -255,7 +263,7 @@ class _SequenceCheck:
         self.before: Packed | None = None
 
     def add(self, frame: _Frame, packed: Packed | None) -> None:
-        """Check the next frame; None: it could not be read."""
+        """Check the next frame. `packed` is None if its label could not be read."""
         before = self.before
         self.before = packed
         if packed is None:
@@ -266,9 +274,8 @@ class _SequenceCheck:
         if packed.shape != self.first:
             detail = f"{frame.name}: {packed.shape}, the sequence's first {self.first}"
             problems["size differs"].append(detail)
-        all_ids = joint_histogram(
-            packed, packed, range(256)
-        )  # ids of every class, also where they do not count
+        # Counts the ids of every class, although only those of things matter.
+        all_ids = joint_histogram(packed, packed, range(256))
         unknown = unknown_class(all_ids.gt_class, self.dataset)
         if unknown is not None:
             problems["unknown class"].append(f"{frame.name}: class {unknown}")
@@ -285,7 +292,7 @@ class _SequenceCheck:
     def _changes(self, frame: _Frame, before: Packed, now: Packed) -> None:
         """Note every id that changes its class from one frame to the next.
 
-        It counts if more than half of the id's pixels stay the same.
+        A change is noted if more than half of the smaller mask keeps its pixels.
         """
         things = self.findings.labels.things
         h = joint_histogram(before, now, things)

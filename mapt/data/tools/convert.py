@@ -1,4 +1,4 @@
-"""KITTI-MOTS text to STEP PNGs and back."""
+"""Converts KITTI-MOTS texts to STEP PNGs and back."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def mots_to_step(
     Cars become 13, people 11, ignored regions 255, and everything else 254.
 
     Args:
-        texts: text file of each sequence.
-        out: a new folder; it appears whole or not at all.
-        images: holds `<sequence>/<frame>.*`, which say which frames there are; without it a
-            sequence goes from frame 0 to the last one with an object, because the text says no
+        texts: the text file of each sequence.
+        out: a new folder, which appears whole or not at all.
+        images: contains `<sequence>/<frame>.*`, which determine the frames of each sequence.
+            Without it, a sequence ends at the last frame with an object, because the text says no
             more.
         done: called after each frame.
 
     Returns:
-        Frames written.
+        The number of frames written.
 
     Raises:
         InputError: a bad text, an object in a frame without an image, or `out` is not new.
@@ -67,7 +67,7 @@ def mots_to_step(
 
 
 def _numbered_images(folder: Path) -> dict[int, Path]:
-    """The images of a sequence by their frame's number."""
+    """Return the images of a sequence by frame number."""
     found = {
         number: path
         for (number, _), path in by_frame(list_files(folder, *IMAGES)).items()
@@ -79,10 +79,10 @@ def _numbered_images(folder: Path) -> dict[int, Path]:
 
 
 def _size(text: Path, objects: Frames, images: dict[int, Path] | None) -> tuple[int, int]:
-    """Height and width of a sequence's frames, from its images where the text has no object.
+    """Return height and width of a sequence's frames, from an image if the text has no object.
 
     Raises:
-        InputError: nothing says it, or an object is in a frame without an image.
+        InputError: there is neither an object nor an image, or an object's frame has no image.
     """
     size = frame_size(objects)
     if images is None:
@@ -92,11 +92,12 @@ def _size(text: Path, objects: Frames, images: dict[int, Path] | None) -> tuple[
                 " --images"
             )
         return size
-    alone = sorted(objects.keys() - images.keys())
-    if alone:
+    unpaired = sorted(objects.keys() - images.keys())
+    if unpaired:
         folder = next(iter(images.values())).parent
         raise InputError(
-            f"{text}: has objects in frame {alone[0]}, {folder} has no such image; check --images"
+            f"{text}: has objects in frame {unpaired[0]}, {folder} has no such image; check"
+            " --images"
         )
     if size is None:
         height, width, _ = read_rgb(next(iter(images.values()))).shape
@@ -112,16 +113,16 @@ def step_to_mots(
     Cars become 1 and people 2. Void and crowds become one ignored region 10.
 
     Args:
-        folders: PNGs of each sequence, named by their frame's number.
-        out: a new folder; it appears whole or not at all.
+        folders: the folder of PNGs of each sequence. PNGs are named by their frame's number.
+        out: a new folder, which appears whole or not at all.
         done: called after each frame.
 
     Returns:
-        Lines written.
+        The number of lines written.
 
     Raises:
-        InputError: a bad PNG or name, an id above 1000 that another class has in KITTI-MOTS'
-            numbering, or `out` is not new.
+        InputError: a PNG or its name is bad, `out` exists, or an id above 1000 collides with an id
+            of the other class in KITTI-MOTS' numbering.
     """
     _refuse_existing(out)
     count = 0
@@ -149,7 +150,7 @@ def _lines(
 ) -> Iterator[str]:
     """Yield the objects of a frame by id, as lines `id class height width rle`.
 
-    `owners` keeps the class of every id.
+    `owners` maps every id written so far to its class, and is updated.
     """
     height, width = semantic.shape
     things = np.isin(semantic, list(CLASSES.values()))

@@ -1,6 +1,6 @@
-"""Measures how large, how fast and how long-lived the objects of a labelled dataset are.
+"""Measures the sizes, speeds and lifetimes of the objects of a labelled dataset.
 
-Synthetic data is compared with real data by these statistics.
+These statistics serve to compare synthetic with real data.
 """
 
 from __future__ import annotations
@@ -22,35 +22,39 @@ from mapt.labels.mots_text import CLASSES, MotsObject, read_mots_text
 from mapt.labels.step_png import Instance, Semantic, read_step
 
 QUANTILES = (10, 25, 50, 75, 90)
-REFERENCE = (
-    Path(__file__).parent / "kitti_mots_statistics.json"
-)  # of the 12 training sequences with public labels
+# The statistics of the 12 training sequences of KITTI-MOTS with public labels.
+REFERENCE = Path(__file__).parent / "kitti_mots_statistics.json"
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One object in one frame: mask box xyxy in pixels and mask area."""
+    """An object in one frame.
+
+    Attributes:
+        box: the mask's box xyxy, pixels.
+        area: of the mask, pixels.
+    """
 
     box: tuple[float, float, float, float]
     area: int
 
     @property
     def centre(self) -> tuple[float, float]:
-        """Of the box, pixels."""
+        """The box's centre (x, y), pixels."""
         return (self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2
 
 
 @dataclass
 class ClassStatistics:
-    """What was collected of one class over all sequences.
+    """The measurements of one class over all sequences.
 
     Attributes:
-        heights: of mask boxes, pixels.
-        areas: of masks, pixels.
-        steps: displacement of the box centre between consecutive frames, pixels.
-        lifetimes: frames from a track's first to its last, both included.
-        gaps: lengths of the stretches, in frames, in which a living track is not seen.
-        per_frame: objects in each frame.
+        heights: height of each mask's box, pixels.
+        areas: area of each mask, pixels.
+        steps: displacements of a box's centre between consecutive frames, pixels.
+        lifetimes: frames from each track's first to its last one, both included.
+        gaps: lengths in frames of the gaps in which a track is not visible.
+        per_frame: number of objects in each frame.
     """
 
     heights: list[float] = field(default_factory=list)
@@ -61,7 +65,7 @@ class ClassStatistics:
     per_frame: list[float] = field(default_factory=list)
 
     def add_track(self, frames: dict[int, Seen]) -> None:
-        """Take in a track, given by frame number."""
+        """Add a track, given as its objects by frame number."""
         numbers = sorted(frames)
         self.lifetimes.append(numbers[-1] - numbers[0] + 1)
         for number in numbers:
@@ -77,7 +81,7 @@ class ClassStatistics:
                 self.gaps.append(b - a - 1)
 
     def summary(self) -> dict[str, Any]:
-        """Counts and quantiles."""
+        """Return counts, and quantiles rounded to a tenth."""
         tracks = len(self.lifetimes)
         return {
             "tracks": tracks,
@@ -101,10 +105,14 @@ def _quantiles(values: list[float]) -> dict[str, float]:
 def measure(
     sequences: Iterable[Iterable[dict[tuple[int, int], Seen]]],
 ) -> dict[str, dict[str, Any]]:
-    """Statistics of cars and people by class name.
+    """Compute the statistics of cars and people.
 
     Args:
-        sequences: for each the frames in order; a frame gives its objects by (train id, instance).
+        sequences: the frames of each sequence in order. A frame maps (train id, instance id) to an
+            object.
+
+    Returns:
+        `ClassStatistics.summary` by class name.
     """
     found = {label: ClassStatistics() for label in KITTI_STEP.things}
     for sequence in sequences:
@@ -120,7 +128,11 @@ def measure(
 
 
 def mots_sequence(path: Path) -> Iterable[dict[tuple[int, int], Seen]]:
-    """Frames of a KITTI-MOTS text; frames without objects are empty."""
+    """Yield the frames of a KITTI-MOTS text. Frames without objects are empty.
+
+    Raises:
+        InputError: the text is bad.
+    """
     frames = read_mots_text(path)
     for number in range(max(frames, default=-1) + 1):
         objects = [o for o in frames.get(number, []) if o.label in CLASSES]
@@ -136,13 +148,25 @@ def _seen_rle(thing: MotsObject) -> Seen:
 
 
 def step_sequence(folder: Path) -> Iterable[dict[tuple[int, int], Seen]]:
-    """Frames of a folder of STEP PNGs in the order of their names."""
+    """Yield the frames of a folder of STEP PNGs in the order of their names.
+
+    Raises:
+        InputError: a PNG is bad.
+    """
     for path in list_files(folder, ".png"):
         yield seen_in(*read_step(path))
 
 
 def seen_in(semantic: Semantic, instance: Instance) -> dict[tuple[int, int], Seen]:
-    """The objects of a label map."""
+    """Find the objects of a label map.
+
+    Args:
+        semantic: train ids (H,W) uint8.
+        instance: ids (H,W) int32.
+
+    Returns:
+        Objects by (train id, instance id).
+    """
     out = {}
     for label in KITTI_STEP.things:
         ids: NDArray[np.int32] = np.where(semantic == label, instance, 0)
@@ -155,13 +179,17 @@ def seen_in(semantic: Semantic, instance: Instance) -> dict[tuple[int, int], See
 
 
 def dataset_statistics(root: Path) -> dict[str, dict[str, Any]]:
-    """Return statistics of a labelled dataset.
+    """Compute the statistics of a labelled dataset.
 
-    It is a folder of KITTI-MOTS texts, or of `<seq>/<frame>.png`, which may be under
-    panoptic_maps/<split>.
+    Args:
+        root: contains KITTI-MOTS texts, or STEP PNGs as <seq>/<frame>.png, itself or in
+            panoptic_maps/<split>.
+
+    Returns:
+        See `measure`.
 
     Raises:
-        InputError: nothing of either is there, or a file is bad.
+        InputError: there is neither, or a file is bad.
     """
     texts = list_files(root, ".txt")
     if texts:

@@ -1,1 +1,1 @@
-"""One head each, with its losses."""
+"""The four heads, each with its losses."""

@@ -1,4 +1,4 @@
-"""Anchors of the region proposal network."""
+"""Makes the anchors of the region proposal network."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from mapt.config import ModelConfig
 
 
 def anchors_per_cell(config: ModelConfig) -> int:
-    """How many anchors stand on each cell."""
+    """Return the number of anchors of each cell."""
     return len(config.anchor_scales) * len(config.anchor_ratios)
 
 
 def anchor_shapes(config: ModelConfig, level: int) -> Tensor:
-    """Widths and heights (A,2) float32 of the anchors of a pyramid level, pixels.
+    """Compute the sizes of the anchors of a pyramid level.
 
     Args:
-        config: sizes (square root of the area) per level, scales and height/width ratios.
+        config: gives a size (the square root of the area) for each level, scales, and ratios of
+            height to width.
         level: 0..3.
+
+    Returns:
+        Widths and heights (A,2) float32, in pixels.
     """
     shapes = [
         (
@@ -32,16 +36,17 @@ def anchor_shapes(config: ModelConfig, level: int) -> Tensor:
 
 
 def make_anchors(shapes: Tensor, height: int, width: int, stride: int) -> Tensor:
-    """Anchors of one pyramid level.
+    """Make the anchors of a pyramid level.
 
     Args:
-        shapes: (A,2) of `anchor_shapes`, on the device where the anchors are needed.
+        shapes: (A,2) from `anchor_shapes`, on the device on which the anchors are needed.
         height: rows of the feature map.
         width: columns of the feature map.
         stride: pixels per cell.
 
     Returns:
-        (height*width*A,4) float32 xyxy pixels around cell centres; the anchor index runs fastest.
+        (height*width*A,4) float32 xyxy, in pixels, around the centres of cells. The index of the
+        anchor in its cell runs fastest.
     """
     half = shapes / 2
     cell = torch.cat((-half, half), 1)  # (A,4)

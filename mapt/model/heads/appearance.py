@@ -17,11 +17,11 @@ MAX_SCALE = math.log(100.0)
 
 
 class AppearanceHead(nn.Module):
-    """Computes f~ = W_a * f_a + W_p * f_p (Eq. 5) and embeds it.
+    """Computes the features f~ = W_a * f_a + W_p * f_p (Eq. 5), and embeds them.
 
-    An attention over both features gives the weights W. Two fully connected layers follow.
-
-    In ablations (Table VI) f~ = f_a, of the mask or of the whole box.
+    f_a are RoI features inside the mask, and f_p propagated features. An attention over both gives
+    the weights W. Two fully connected layers compute the embedding. In the ablations of Table VI,
+    f~ is f_a, of the mask or of the whole box.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -49,16 +49,16 @@ class AppearanceHead(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
 
     def forward(self, roi: Tensor, mask: Tensor, f_p: Tensor) -> Tensor:
-        """Embeddings.
+        """Compute embeddings.
 
         Args:
             roi: RoI features (N,F,7,7).
-            mask: (N,7,7) in [0,1], mask pooling's weight; ones where there is no mask (negatives in
-                training).
-            f_p: propagated features (N,4*C_m,7,7); zero where there is no mask.
+            mask: weights (N,7,7) in [0,1] of mask pooling, from `pool_mask`. Boxes without a mask,
+                such as negatives in training, have ones.
+            f_p: propagated features (N,4*C_m,7,7). Boxes without a mask have zeros.
 
         Returns:
-            (N,E), not normalised.
+            (N,E) float32, not normalised.
         """
         fused = roi * mask[:, None] if self.masked else roi  # f_a
         if self.moving:
@@ -73,35 +73,34 @@ class AppearanceHead(nn.Module):
 
 
 def pool_mask(logits: Tensor) -> Tensor:
-    """Mask logits (N,28,28) to the 7x7 weights of mask pooling."""
+    """Average mask probabilities of logits (N,28,28) to weights (N,7,7) of mask pooling."""
     return nn.functional.avg_pool2d(logits.sigmoid()[:, None], MASK_SIZE // BOX_ROI)[:, 0]
 
 
 def appearance_loss(
     rows: Tensor, row_ids: Tensor, columns: Tensor, column_ids: Tensor, log_scale: Tensor
 ) -> Tensor:
-    """Eq. 6-7: cross entropy over scaled cosine similarities.
+    """Compute Eq. 6-7, the cross entropy over scaled cosine similarities.
 
     Args:
         rows: (n,E) embeddings of positives at t.
-        row_ids: (n,) int64, identities unique over the batch, also over the processes that share
-            it.
-        columns: (m,E) embeddings of all sampled boxes at t - tau; those of other processes are
-            added.
-        column_ids: (m,) int64, -1 for negatives.
-        log_scale: scalar, logarithm of the inverse temperature.
+        row_ids: (n,) int64 identities, unique over the batches of all processes.
+        columns: (m,E) embeddings of all sampled boxes at t - tau. The columns of other processes
+            are added to them.
+        column_ids: (m,) int64 identities, -1 for negatives.
+        log_scale: scalar, the natural logarithm of the inverse temperature.
 
     Returns:
-        Scalar; rows whose identity has no column do not count. Without any row: 0 with a gradient
-        path.
+        Scalar, the mean over the rows whose identity has a column. Without such a row it is 0, and
+        has a gradient.
     """
     columns, column_ids = gather_rows(nn.functional.normalize(columns, dim=1), column_ids)
     similarity = nn.functional.normalize(rows, dim=1) @ columns.T  # Eq. 6
     logits = similarity * log_scale.clamp(max=MAX_SCALE).exp()
     same = row_ids[:, None] == column_ids[None]
     counted = same.any(1)
-    total = logits.sum() * 0  # every process needs a gradient path, also without a row
-    kept = torch.nonzero(counted)[:, 0]  # where a GPU is waited for, once
+    total = logits.sum() * 0  # every process needs a gradient, even without a row
+    kept = torch.nonzero(counted)[:, 0]  # the only line that waits for a GPU
     if len(kept):
         logits = logits[kept]
         same = same[kept]

@@ -1,7 +1,4 @@
-"""The instance head, its losses and its detections.
-
-It is a modified Mask R-CNN with separable convolutions (paper III-A).
-"""
+"""The instance head: a modified Mask R-CNN with separable convolutions (paper III-A)."""
 
 from __future__ import annotations
 
@@ -33,14 +30,22 @@ MASK_ROI = 14
 MASK_SIZE = 28
 POSITIVE_IOU = 0.5
 POSITIVE_SHARE = 0.25
-MIN_SCORE = 0.05  # detections below it are never reported
+MIN_SCORE = 0.05  # detections with a lower score are dropped
 
 
 @dataclass(frozen=True)
 class DetectionTensors:
-    """Detections in D slots, sorted by falling score and zero from `count` on.
+    """Detections in D slots, in falling order of score.
 
-    The fields are the outputs of the `instance` subgraph.
+    They are the outputs of the `instance` subgraph. All slots from `count` on are zero.
+
+    Attributes:
+        boxes: (D,4) float32 xyxy, in pixels.
+        scores: (D,) float32 in [0,1].
+        classes: (D,) int32 train ids.
+        mask_logits: (D,28,28) float32 inside the boxes.
+        masks8: (D,1,H/8,W/8) float32 in [0,1], area averages over the image.
+        count: (1,) int32, the number of detections.
     """
 
     boxes: Tensor
@@ -53,12 +58,12 @@ class DetectionTensors:
 
 @dataclass(frozen=True)
 class RoiSamples:
-    """The boxes one image contributes to the losses, positives first.
+    """The boxes of an image that the losses use, positives first.
 
     Attributes:
-        boxes: (r,4).
-        rows: (r,) int64, the target row of each box; meaningless for negatives.
-        positives: how many of them are positive.
+        boxes: (r,4) float32 xyxy, in pixels.
+        rows: (r,) int64, the target row of each positive. Values of negatives have no meaning.
+        positives: the number of positives.
     """
 
     boxes: Tensor
@@ -67,9 +72,9 @@ class RoiSamples:
 
 
 class BoxBranch(nn.Module):
-    """Turns 7x7 RoI features into class logits and class-agnostic box deltas.
+    """Computes class logits and class-agnostic box deltas from 7x7 RoI features.
 
-    The logits are T things, and the background last.
+    The logits are those of the T things, and then that of the background.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -92,13 +97,13 @@ class BoxBranch(nn.Module):
         nn.init.normal_(self.delta.weight, std=0.001)
 
     def forward(self, roi: Tensor) -> tuple[Tensor, Tensor]:
-        """(R,F,7,7) -> logits (R,T+1), deltas (R,4)."""
+        """Compute logits (R,T+1) and deltas (R,4), float32, of RoI features (R,F,7,7)."""
         x = self.hidden(self.reduce(self.conv(roi)))
         return self.classify(x).float(), self.delta(x).float()
 
 
 class MaskBranch(nn.Module):
-    """14x14 RoI features to 28x28 mask logits per thing class."""
+    """Computes 28x28 mask logits of a thing class from 14x14 RoI features."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -113,7 +118,15 @@ class MaskBranch(nn.Module):
         self.classify = nn.Conv2d(width, len(config.things), 1)
 
     def forward(self, roi: Tensor, things: Tensor) -> Tensor:
-        """(R,F,14,14) and thing indices (R,) int64 -> logits (R,28,28) of that class."""
+        """Compute mask logits.
+
+        Args:
+            roi: RoI features (R,F,14,14).
+            things: (R,) int64, the thing index of each box.
+
+        Returns:
+            (R,28,28) float32, the logits of each box's class.
+        """
         logits = self.classify(self.act(self.upsample(self.convs(roi))))  # (R,T,28,28)
         index = things.view(-1, 1, 1, 1).expand(-1, 1, MASK_SIZE, MASK_SIZE)
         chosen: Tensor = torch.gather(logits, 1, index)[:, 0].float()
@@ -121,7 +134,11 @@ class MaskBranch(nn.Module):
 
 
 class InstanceHead(nn.Module):
-    """Box and mask branches; `things` maps a thing index to its train id."""
+    """The box branch and the mask branch.
+
+    Attributes:
+        things: (T,) int64, the train id of each thing index.
+    """
 
     things: Tensor
 
@@ -135,7 +152,15 @@ class InstanceHead(nn.Module):
     def detect(
         self, pyramid: Pyramid, proposals: Tensor, valid: Tensor, height: int, width: int
     ) -> DetectionTensors:
-        """Detections of one image from proposals (P,4) and (P,) bool."""
+        """Detect the objects of one image.
+
+        Args:
+            pyramid: the image's features.
+            proposals: (P,4) float32 xyxy, in pixels.
+            valid: (P,) bool.
+            height: of the network's input, pixels.
+            width: of the network's input, pixels.
+        """
         config = self.config
         rois = nn.functional.pad(proposals, (1, 0))  # batch index 0 in front
         logits, deltas = self.box(multiscale_roi_align(pyramid.levels(), rois, BOX_ROI, STRIDES))
@@ -166,9 +191,16 @@ class InstanceHead(nn.Module):
 def sample_boxes(
     proposals: Tensor, target: FrameTargets, count: int, generator: torch.Generator
 ) -> RoiSamples:
-    """Draw `count` boxes, a quarter of them with an IoU of at least 0.5 with an object.
+    """Draw the boxes of an image that the losses use (paper III-C).
 
-    This is the sampling of paper III-C. Ignored boxes never count.
+    At most a quarter of them are positives, whose IoU with an object is at least 0.5. No negative
+    lies half or more inside an ignored box.
+
+    Args:
+        proposals: (p,4) float32 xyxy, in pixels. The objects' own boxes are added.
+        target: the image's objects.
+        count: the most boxes to draw.
+        generator: on the CPU.
     """
     boxes = torch.cat((target.boxes, proposals))
     if len(target.boxes):
@@ -186,7 +218,7 @@ def sample_boxes(
 
 
 def thing_index(labels: Tensor, things: Tensor) -> Tensor:
-    """Train ids (n,) to indices into `things` (T,)."""
+    """Return the index (n,) int64 of each train id (n,) in `things` (T,)."""
     return (labels[:, None] == things[None]).long().argmax(1)
 
 
@@ -197,7 +229,18 @@ def box_losses(
     targets: list[FrameTargets],
     things: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """L_cls and L_bbx of Eq. 1 over all sampled boxes."""
+    """Compute L_cls and L_bbx of Eq. 1.
+
+    Args:
+        logits: (R,T+1) class logits of all sampled boxes.
+        deltas: (R,4) box deltas of all sampled boxes.
+        samples: the sampled boxes of each image.
+        targets: the objects of each image.
+        things: (T,) int64, the train id of each thing index.
+
+    Returns:
+        Two scalars, the means over all sampled boxes.
+    """
     labels = []
     goals = []
     for sample, target in zip(samples, targets, strict=True):
@@ -220,12 +263,15 @@ def box_losses(
 
 
 def mask_loss(logits: Tensor, samples: list[RoiSamples], targets: list[FrameTargets]) -> Tensor:
-    """L_mask of Eq. 1: per-pixel cross entropy of the positives' masks.
+    """Compute L_mask of Eq. 1, the binary cross entropy of the positives' masks.
 
     Args:
-        logits: (sum of positives,28,28).
-        samples: per image, in the same order.
-        targets: per image.
+        logits: (n,28,28) of the n positives of all images.
+        samples: the sampled boxes of each image, in the same order.
+        targets: the objects of each image.
+
+    Returns:
+        Scalar, the mean over pixels.
     """
     goals = []
     for sample, target in zip(samples, targets, strict=True):
@@ -246,9 +292,16 @@ def mask_loss(logits: Tensor, samples: list[RoiSamples], targets: list[FrameTarg
 
 
 def positive_rows(values: Tensor, samples: list[RoiSamples]) -> Tensor:
-    """Select the values of the positives from values (R,...) of all sampled boxes.
+    """Select the values of the positives.
 
-    It takes slices, because a mask would make the host wait for the GPU.
+    Slices select them, because the host would wait for the GPU if a mask did.
+
+    Args:
+        values: (R,...) of all sampled boxes.
+        samples: the sampled boxes of each image.
+
+    Returns:
+        (n,...) of the n positives of all images.
     """
     parts = values.split([len(sample.boxes) for sample in samples])
     return torch.cat(
@@ -257,5 +310,5 @@ def positive_rows(values: Tensor, samples: list[RoiSamples]) -> Tensor:
 
 
 def positive_rois(samples: list[RoiSamples]) -> Tensor:
-    """The positives of every image as RoIs (n,5)."""
+    """Return the positives of all images as RoIs (n,5) [image index, x1, y1, x2, y2]."""
     return with_batch_index([sample.boxes[: sample.positives] for sample in samples])

@@ -1,7 +1,7 @@
 """The motion head (paper III-B).
 
-The change of the semantic features gives offsets. Deformable convolutions with these offsets
-propagate the masks.
+It computes offsets from the change of the semantic features. Deformable convolutions with these
+offsets propagate masks into the next frame.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from mapt.ops import propagate_masks, propagated_features
 from mapt.ops.propagate import DILATIONS
 
 TAPS = 9
-GAIN = 8.0  # mask logits at the start: sigmoid(+-4) for a mask carried unchanged
+GAIN = 8.0  # at the start, logits are +4 inside and -4 outside a mask that does not move
 
 
 class MotionHead(nn.Module):
-    """S_{t-1} - S_t -> residual block -> four offset fields -> four deformable convolutions -> 1x1.
+    """Propagates masks by the change of the semantic features.
 
-    From the offsets on everything is linear in the masks, so `propagate_masks` may collapse it. It
-    starts as the identity: with zero offsets a mask is carried to where it was.
+    S_{t-1} - S_t passes a residual block, which gives four offset fields. Four deformable
+    convolutions and a 1x1 convolution then propagate the masks. They are linear in the masks, so
+    `propagate_masks` may collapse them. Initially masks stay where they are, up to small random
+    offsets.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -54,9 +56,14 @@ class MotionHead(nn.Module):
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
 
     def offset_fields(self, s_prev: Tensor, s: Tensor) -> Tensor:
-        """Compute offsets (B,4,18,h,w) from the semantic features (B,S,h,w) of two frames.
+        """Compute the offset fields of two frames.
 
-        Offsets count in cells of 8 pixels.
+        Args:
+            s_prev: semantic features (B,S,h,w) of the earlier frame.
+            s: semantic features (B,S,h,w) of the later frame.
+
+        Returns:
+            (B,4,18,h,w) float32: for each dilation and tap (dy, dx), in cells of 8 pixels.
         """
         if self.from_flow:  # every tap follows the flow
             return (
@@ -69,16 +76,41 @@ class MotionHead(nn.Module):
         return torch.stack([conv(x).float() for conv in self.offsets], 1)
 
     def propagate(self, masks: Tensor, offsets: Tensor) -> Tensor:
-        """Masks (N,1,h,w) of t - 1 and offsets (4,18,h,w) -> mask logits (N,1,h,w) at t."""
+        """Propagate masks into the next frame.
+
+        Args:
+            masks: (N,1,h,w) in [0,1] of frame t - 1.
+            offsets: (4,18,h,w) from `offset_fields`.
+
+        Returns:
+            Mask logits (N,1,h,w) of frame t.
+        """
         return propagate_masks(masks, offsets, self.weights, self.projection, self.bias)[0]
 
     def features(self, masks: Tensor, offsets: Tensor, boxes: Tensor) -> Tensor:
-        """Propagated features f_p (N,4*C_m,7,7) of masks (N,1,h,w) inside their boxes (N,4)."""
+        """Compute propagated features f_p inside boxes.
+
+        Args:
+            masks: (N,1,h,w) in [0,1].
+            offsets: (4,18,h,w) from `offset_fields`.
+            boxes: (N,4) float32 xyxy, in pixels, of the masks.
+
+        Returns:
+            (N,4*C_m,7,7).
+        """
         return propagated_features(masks, offsets, self.weights, boxes)
 
 
 def soft_iou(masks: Tensor, others: Tensor) -> Tensor:
-    """Sum min / sum max of masks in [0,1]: (N,1,h,w) twice -> (N,). Both empty: 0."""
+    """Compute the soft IoU, the sum of minima over the sum of maxima (in Eq. 4).
+
+    Args:
+        masks: (N,1,h,w) in [0,1].
+        others: (N,1,h,w) in [0,1].
+
+    Returns:
+        (N,), 0 if both masks are empty.
+    """
     low = torch.minimum(masks, others).flatten(1).sum(1)
     high = torch.maximum(masks, others).flatten(1).sum(1)
     return low / high.clamp(min=1e-6)
@@ -87,6 +119,11 @@ def soft_iou(masks: Tensor, others: Tensor) -> Tensor:
 def motion_loss(logits: Tensor, masks: Tensor) -> Tensor:
     """Compute Eq. 4, the sum of 1 - sIoU over all instances.
 
-    It compares the propagated logits (N,1,h,w) with the masks of the reference frame.
+    Args:
+        logits: propagated mask logits (N,1,h,w).
+        masks: (N,1,h,w) in [0,1] of the frame into which they are propagated.
+
+    Returns:
+        Scalar.
     """
     return (1 - soft_iou(logits.sigmoid(), masks)).sum()

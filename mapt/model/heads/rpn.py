@@ -1,7 +1,4 @@
-"""The region proposal network, its losses and its proposals.
-
-It gives object scores and box deltas on every pyramid level.
-"""
+"""The region proposal network, which scores anchors on every pyramid level and refines them."""
 
 from __future__ import annotations
 
@@ -28,13 +25,13 @@ SAMPLES = 256  # anchors per image in the loss, at most half positive
 
 @dataclass(frozen=True)
 class RpnOutput:
-    """Flattened over levels (P4 first) and cells.
+    """The outputs for all n anchors, first those of P4 and last those of P32.
 
     Attributes:
-        scores: object logits (B,n).
-        deltas: (B,n,4).
-        anchors: (n,4) xyxy pixels.
-        counts: anchors of each level.
+        scores: object logits (B,n) float32.
+        deltas: box deltas (B,n,4) float32.
+        anchors: (n,4) float32 xyxy, in pixels.
+        counts: the number of anchors of each level.
     """
 
     scores: Tensor
@@ -44,7 +41,7 @@ class RpnOutput:
 
 
 class RegionProposals(nn.Module):
-    """One small head on all levels."""
+    """A small head that all pyramid levels share."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -53,15 +50,14 @@ class RegionProposals(nn.Module):
         self.conv = SeparableConv(config.fpn_channels, config.fpn_channels, config.activation)
         self.score = nn.Conv2d(config.fpn_channels, count, 1)
         self.delta = nn.Conv2d(config.fpn_channels, count * 4, 1)
-        for level in range(
-            len(STRIDES)
-        ):  # buffers: made in each call, they would be copied to a GPU in each
+        # As buffers they are copied to a GPU once, instead of in each call.
+        for level in range(len(STRIDES)):
             self.register_buffer(f"anchors{level}", anchor_shapes(config, level), persistent=False)
         nn.init.constant_(self.score.bias, -4.0)  # type: ignore[arg-type]  # objects are rare
         nn.init.normal_(self.delta.weight, std=0.01)
 
     def forward(self, pyramid: Pyramid) -> RpnOutput:
-        """See `RpnOutput`."""
+        """Compute scores and deltas of all anchors."""
         scores = []
         deltas = []
         anchors = []
@@ -78,12 +74,18 @@ class RegionProposals(nn.Module):
         )
 
     def propose(self, output: RpnOutput, height: int, width: int) -> tuple[Tensor, Tensor]:
-        """Return the proposals of one image, for inference and export.
+        """Compute the proposals of one image, for inference and export.
 
-        Shapes are static, and greedy suppression is exact.
+        Shapes are static, and the greedy suppression is exact.
+
+        Args:
+            output: the outputs for a batch of one image.
+            height: of the network's input, pixels.
+            width: of the network's input, pixels.
 
         Returns:
-            Boxes (P,4) in falling order of score, zero where there are fewer, and (P,) bool valid.
+            Boxes (P,4) xyxy in falling order of score, and (P,) bool, which tells the valid ones.
+            Invalid boxes are zero.
         """
         boxes = []
         scores = []
@@ -116,9 +118,18 @@ class RegionProposals(nn.Module):
     def sample_proposals(
         self, output: RpnOutput, height: int, width: int, limit: int
     ) -> list[Tensor]:
-        """Return the proposals of each image (at most `limit`, 4), for training.
+        """Compute the proposals of each image, for training.
 
-        It uses fixed limits and torchvision's faster NMS.
+        Fixed limits and torchvision's NMS make it faster than `propose`.
+
+        Args:
+            output: the outputs for a batch.
+            height: of the network's input, pixels.
+            width: of the network's input, pixels.
+            limit: the most proposals of an image.
+
+        Returns:
+            Boxes (p,4) xyxy of each image, p <= limit.
         """
         proposals = []
         for scores, deltas in zip(output.scores.detach(), output.deltas.detach(), strict=True):
@@ -150,6 +161,14 @@ def rpn_losses(
     """Compute L_os and L_op of Eq. 1 over sampled anchors.
 
     L_os is the object score loss (cross entropy), and L_op the proposal loss (smooth L1).
+
+    Args:
+        output: the outputs for a batch.
+        targets: the objects of each image.
+        generators: draw the anchors of each image.
+
+    Returns:
+        Two scalars, the means over all sampled anchors.
     """
     score_loss = output.scores.sum() * 0
     box_loss = output.deltas.sum() * 0
@@ -175,15 +194,15 @@ def rpn_losses(
 def _sample_anchors(
     anchors: Tensor, target: FrameTargets, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Positive anchor indices, negative anchor indices, and the target row of each positive."""
+    """Draw the indices of positive and negative anchors, and give each positive's target row."""
     if len(target.boxes):
         iou = torchvision.ops.box_iou(target.boxes, anchors)  # (n,anchors)
         best, row = iou.max(0)
-        # Every object keeps the anchors that fit it best, however badly (Ren et al., 2015).
+        # The best anchors of an object are positive even if they fit badly (Ren et al., 2015).
         top = iou.max(1, keepdim=True).values
         forced = (iou >= top - 1e-6) & (top > 0.1)
         is_positive = best >= FOREGROUND_IOU
-        # Of several objects the last one keeps the anchor, on every device.
+        # If several objects share a best anchor, the last one keeps it, on every device.
         numbers = torch.arange(1, len(forced) + 1, device=anchors.device)[:, None]
         keeper = (forced * numbers).amax(0)
         row = torch.where((keeper > 0) & ~is_positive, keeper - 1, row)

@@ -1,8 +1,4 @@
-"""The semantic head.
-
-It has a dilated block, a Dense Prediction Cell, and a decoder that also gives the semantic features
-S.
-"""
+"""The semantic head: a dilated block, a Dense Prediction Cell, and a decoder."""
 
 from __future__ import annotations
 
@@ -20,11 +16,11 @@ from mapt.model.layers import ConvNorm, SeparableConv, upsample
 
 @dataclass(frozen=True)
 class Semantic:
-    """What the head gives.
+    """The outputs of the semantic head.
 
     Attributes:
-        s: semantic features (B,S,H/8,W/8), the quarter-resolution ones area-averaged: what the
-            motion head compares. In ablations P8, brought to their width, or the image
+        s: semantic features (B,S,H/8,W/8), which the motion head compares. They are averages of the
+            decoder's features at 1/4. In ablations they are a projection of P8, or the image
             (`mapt.model.optical_flow`).
         logits: class logits (B,K,H/4,W/4).
     """
@@ -34,13 +30,10 @@ class Semantic:
 
 
 class DensePredictionCell(nn.Module):
-    """The Dense Prediction Cell: five 3x3 branches with different dilations.
+    """The Dense Prediction Cell of Chen et al., 2018, Fig. 5.
 
-    The dilations are (1,6), (1,1), (6,21), (18,15) and (6,3), as in the cell of Fig. 5 of Chen et
-    al., 2018.
-
-    The first feeds the next three, the (18,15) branch feeds the last; all five are concatenated and
-    mixed by a 1x1.
+    It has five 3x3 branches with the dilations (1,6), (1,1), (6,21), (18,15) and (6,3). The first
+    one feeds the next three, and (18,15) feeds the last one. A 1x1 convolution mixes all five.
     """
 
     def __init__(self, inputs: int, width: int, config: ModelConfig) -> None:
@@ -54,7 +47,7 @@ class DensePredictionCell(nn.Module):
         self.mix = ConvNorm(5 * width, width, act)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B,inputs,h,w) -> (B,width,h,w)."""
+        """Map (B,inputs,h,w) to (B,width,h,w)."""
         first = self.first(x)
         far = self.far(first)
         mixed: Tensor = self.mix(
@@ -64,7 +57,7 @@ class DensePredictionCell(nn.Module):
 
 
 class SemanticHead(nn.Module):
-    """c16, P4 and P8 to class logits and semantic features (paper III-A)."""
+    """Computes class logits and semantic features from c16, P4 and P8 (paper III-A)."""
 
     def __init__(self, c16_channels: int, config: ModelConfig) -> None:
         super().__init__()
@@ -87,7 +80,7 @@ class SemanticHead(nn.Module):
         )
 
     def forward(self, c16: Tensor, pyramid: Pyramid) -> Semantic:
-        """See `Semantic`."""
+        """Compute the outputs from c16 (B,C,H/16,W/16), P4 and P8."""
         x = self.dpc(self.dilated(c16))
         x = self.merge8(torch.cat((upsample(x, 2), pyramid.p8), 1))
         x = self.merge4(torch.cat((upsample(x, 2), pyramid.p4), 1))
@@ -109,16 +102,16 @@ def semantic_loss(
 ) -> Tensor:
     """Compute Eq. 2-3, the log-loss of the worst quarter of each image's pixels.
 
-    A pixel has the weight 4/WH. The loss is averaged over images.
+    Each of these pixels has the weight 4/WH, and the loss is averaged over images.
 
     Args:
         logits: (B,K,H/4,W/4) float.
-        labels: (B,H,W) uint8 train ids, 255 void (no loss).
-        stride: 1 for every pixel, 2 or 4 for a regular sample of them, which costs a quarter or a
-            sixteenth.
-        hard_share: the share of worst pixels that count; 1 is the plain mean of the log-loss.
-        balance: pixels weigh as (their class's share of the batch)^-balance, 1 on average; 0 weighs
-            all alike.
+        labels: (B,H,W) uint8 train ids. Void pixels (255) have no loss.
+        stride: 1 uses every pixel. 2 or 4 uses a regular sample of them, at a quarter or a
+            sixteenth of the cost.
+        hard_share: share of the worst pixels. With 1 the loss is the mean of the log-loss.
+        balance: exponent b of the pixels' weights f^-b, where f is the share of their class in the
+            batch. The mean weight is 1, and with 0 all weights are equal.
         jaccard: weight of `jaccard_loss`, which is added.
 
     Returns:
@@ -139,21 +132,22 @@ def semantic_loss(
 
 
 def jaccard_loss(shares: Tensor, labels: Tensor) -> Tensor:
-    """1 - the soft intersection over union, mean over the classes an image shows, mean over images.
+    """Compute 1 - soft IoU, averaged over the classes that an image shows and over images.
 
-    Every class of an image weighs the same, however small, as in PQ and mean IoU.
+    Small and large classes of an image have the same weight, as in PQ and mean IoU.
 
     Args:
-        shares: (B,K,h,w) probabilities.
-        labels: (B,h,w) int64 train ids, 255 void (left out).
+        shares: probabilities (B,K,h,w).
+        labels: (B,h,w) int64 train ids. Void pixels (255) are left out.
 
     Returns:
-        Scalar; 0 for an image of nothing but void.
+        Scalar. An image that is void everywhere counts as 0.
     """
     images, classes = shares.shape[:2]
     known = labels != VOID
     wanted = torch.where(known, labels, 0)
-    right = shares.gather(1, wanted[:, None])[:, 0] * known  # the share of the true class, (B,h,w)
+    # The probability of the true class, (B,h,w).
+    right = shares.gather(1, wanted[:, None])[:, 0] * known
     cell = (wanted + torch.arange(images, device=labels.device)[:, None, None] * classes).flatten()
     both = (
         right.new_zeros(images * classes).index_add(0, cell, right.flatten()).view(images, classes)
@@ -170,9 +164,9 @@ def jaccard_loss(shares: Tensor, labels: Tensor) -> Tensor:
 
 
 def _class_weights(labels: Tensor, classes: int, balance: float) -> Tensor:
-    """Return a weight per pixel (B,h,w), which is its class's share^-balance.
+    """Compute the weight (B,h,w) of each pixel, which is f^-balance for its class's share f.
 
-    The mean is 1 over the pixels that are not void.
+    The mean over all pixels that are not void is 1.
     """
     counts = batch_sum(torch.bincount(labels.flatten(), minlength=VOID + 1)[:classes].float())
     weights = counts.clamp(min=1).pow(-balance)

@@ -1,1 +1,1 @@
-"""From a street to pixels and exact labels."""
+"""Renders a street to pixels and exact labels."""

@@ -1,8 +1,7 @@
-"""A pinhole camera and the canvas it draws on.
+"""A pinhole camera, and the canvas on which a scene is drawn.
 
-Colours are anti-aliased and labels are not. Far things are drawn first.
-
-World coordinates are metres in the camera's frame: x right, y up from the road, z forward.
+Draw far things first. Colours are anti-aliased, and labels are not. World coordinates are metres in
+the camera's frame: x to the right, y up from the road, z forward.
 """
 
 from __future__ import annotations
@@ -15,16 +14,21 @@ from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
 Colour = tuple[float, float, float]
-NEAR = 0.5  # metres; nearer parts are cut off
+NEAR = 0.5  # metres; parts that are nearer are cut off
 SHIFT = 4  # sub-pixel bits of OpenCV's polygons
 LIMIT = 20_000.0  # pixels; keeps fixed-point coordinates in range
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Intrinsics in pixels and the height above the road in metres.
+    """A pinhole camera.
 
-    `horizon` is the image row of points at infinity on the road: pitch moves it.
+    Attributes:
+        width: of the image, pixels.
+        height: of the image, pixels.
+        focal: focal length, pixels.
+        horizon: image row of points at infinity on the road. The camera's pitch moves it.
+        altitude: height above the road, metres.
     """
 
     width: int
@@ -34,7 +38,7 @@ class Camera:
     altitude: float
 
     def project(self, points: Points) -> Points:
-        """World points (n,3) with z > 0 to pixels (n,2), x right and y down."""
+        """Project world points (n,3) with z > 0 to pixels (n,2), x to the right and y down."""
         z = points[:, 2]
         u = self.width / 2 + self.focal * points[:, 0] / z
         v = self.horizon + self.focal * (self.altitude - points[:, 1]) / z
@@ -42,7 +46,7 @@ class Camera:
 
 
 def clip_near(points: Points) -> Points:
-    """A polygon (n,3) without what lies nearer than `NEAR` (Sutherland-Hodgman)."""
+    """Cut off the part of a polygon (n,3) that is nearer than `NEAR` (Sutherland-Hodgman)."""
     inside = points[:, 2] >= NEAR
     if inside.all():
         return points
@@ -62,9 +66,15 @@ def clip_near(points: Points) -> Points:
 
 @dataclass
 class Canvas:
-    """An image (H,W,3) uint8 RGB and a label map (H,W) int32, with distance haze.
+    """An image and its label map, on which haze fades distant colours.
 
-    A label is class + 256 * id.
+    Attributes:
+        camera: projects the world.
+        image: (H,W,3) uint8 RGB.
+        label: (H,W) int32, class + 256 * id.
+        haze: RGB colour of the air.
+        range: distance in metres at which the share 1/e of a colour remains.
+        mask: (H,W) uint8 scratch memory.
     """
 
     camera: Camera
@@ -78,13 +88,13 @@ class Canvas:
         self.mask = np.zeros(self.image.shape[:2], np.uint8)
 
     def through_air(self, colour: Colour, z: float) -> Colour:
-        """A colour as seen from `z` metres."""
+        """Return a colour as seen through `z` metres of air."""
         clear = float(np.exp(-max(z, 0.0) / self.range))
         r, g, b = (c * clear + h * (1 - clear) for c, h in zip(colour, self.haze, strict=True))
         return r, g, b
 
     def polygon(self, points: Points, colour: Colour, tag: int | None) -> None:
-        """Fill a world polygon (n,3); `tag` None leaves the label as it is."""
+        """Fill a world polygon (n,3). With `tag` None, the label map does not change."""
         points = clip_near(points)
         if len(points) < 3:
             return
@@ -93,7 +103,7 @@ class Canvas:
         )
 
     def pixels(self, corners: Points, colour: Colour, tag: int | None) -> None:
-        """Fill a polygon given in pixels (n,2)."""
+        """Fill a polygon given in pixels (n,2), see `polygon`."""
         fixed = np.round(corners * (1 << SHIFT)).astype(np.int32)
         cv2.fillPoly(self.image, [fixed], colour, cv2.LINE_AA, SHIFT)
         if tag is not None:
@@ -102,7 +112,7 @@ class Canvas:
     def disc(
         self, centre: Points, axes: tuple[float, float], colour: Colour, tag: int | None
     ) -> None:
-        """Fill an upright ellipse: centre (3,) world, semi-axes in metres."""
+        """Fill an upright ellipse with a world centre (3,) and semi-axes in metres."""
         if centre[2] < NEAR:
             return
         pixel = self.camera.project(centre[None])[0]
@@ -112,7 +122,7 @@ class Canvas:
         self.pixels(ring, self.through_air(colour, float(centre[2])), tag)
 
     def limb(self, a: Points, b: Points, width: float, colour: Colour, tag: int | None) -> None:
-        """A bar from world point a (3,) to b (3,), `width` metres thick, facing the camera."""
+        """Draw a bar from world point a (3,) to b (3,), `width` metres thick."""
         if min(a[2], b[2]) < NEAR:
             return
         p, q = self.camera.project(np.stack((a, b)))
@@ -126,7 +136,7 @@ class Canvas:
         )
 
     def shade(self, points: Points, keep: float) -> None:
-        """Darken a world polygon (n,3) on the ground with soft edges; the label stays."""
+        """Darken a world polygon (n,3) on the ground, with soft edges, by the factor `keep`."""
         points = clip_near(points)
         if len(points) < 3:
             return
@@ -161,9 +171,14 @@ class Canvas:
         tag: int,
         gain: float,
     ) -> None:
-        """Paste an upright picture (h,w,4) that stands at `foot` (3,).
+        """Paste an upright picture.
 
-        Its `size` (width, height) is in metres.
+        Args:
+            rgba: (h,w,4) uint8.
+            foot: (3,) world point at the middle of its lower edge.
+            size: width and height, metres.
+            tag: label.
+            gain: brightness.
         """
         if foot[2] < 1.5:
             return
@@ -179,8 +194,8 @@ class Canvas:
         y2 = min(y + height, self.camera.height)
         if x2 <= x1 or y2 <= y1:
             return
-        # Only the visible part of the picture is resampled: a tree beside the camera is far larger
-        # than the image.
+        # Only the visible part of the picture is resampled, because a tree beside the camera is far
+        # larger than the image.
         sx = rgba.shape[1] / width
         sy = rgba.shape[0] / height
         left = int((x1 - x) * sx)
@@ -203,9 +218,13 @@ class Canvas:
     def facade(
         self, texture: list[NDArray[np.uint8]], corners: Points, tag: int, gain: float
     ) -> None:
-        """Warp a texture pyramid onto a world quad (4,3).
+        """Warp a texture onto a world quadrilateral.
 
-        The corners are top-left, top-right, bottom-right and bottom-left.
+        Args:
+            texture: the texture and its halved copies, see `mapt.synthetic.rendering.textures`.
+            corners: (4,3) top left, top right, bottom right and bottom left.
+            tag: label.
+            gain: brightness.
         """
         pixels = self.camera.project(corners)
         low = np.clip(

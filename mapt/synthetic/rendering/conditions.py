@@ -1,4 +1,4 @@
-"""What light, air, lens and sensor do to a scene's pictures."""
+"""Draws how light, air, lens and sensor change a scene's pictures."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.synthetic.scene.vehicles import Light
+from mapt.synthetic.scene.vehicle_style import Light
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """Light, air and camera of a scene.
+    """The light, air and camera of a scene.
 
     Attributes:
-        light: the sun's.
-        haze: RGB of the air; range: metres in which it hides all but 1/e.
-        gain: of what is drawn; exposure: of the camera; cast: (3,) gain of each channel.
-        blur: standard deviation, pixels at a width of 1248.
-        noise: grey levels.
-        jpeg: quality, 0 for none.
-        shake: radians.
+        light: the sun's light.
+        haze: RGB colour of the air.
+        range: distance in metres at which the share 1/e of a colour remains.
+        gain: brightness of drawn objects.
+        exposure: the camera's brightness.
+        cast: (3,) gain of each colour channel.
+        blur: standard deviation in pixels, for a picture 1248 pixels wide.
+        noise: standard deviation in grey levels.
+        jpeg: quality of the compression, 0 for none.
+        shake: standard deviation of the camera's pitch, radians.
     """
 
     light: Light
@@ -39,13 +42,13 @@ class Conditions:
     def photograph(
         self, picture: NDArray[np.uint8], flicker: float, scale: float, seed: int
     ) -> NDArray[np.uint8]:
-        """Exposure, colour cast, blur, noise and compression.
+        """Apply exposure, colour cast, blur, noise and compression to a picture.
 
         Args:
-            picture: (H,W,3) as it was drawn.
-            flicker: the frame's own factor of the exposure.
-            scale: the picture's width, as a share of 1248 pixels.
-            seed: of the grain.
+            picture: (H,W,3) uint8 RGB, as it was drawn.
+            flicker: an additional factor of the exposure.
+            scale: the picture's width as a share of 1248 pixels.
+            seed: seed of the noise.
 
         Returns:
             (H,W,3) uint8.
@@ -65,7 +68,7 @@ class Conditions:
 
 
 def random_conditions(rng: np.random.Generator) -> Conditions:
-    """Day, dusk or overcast; clear or hazy air; a good or a poor camera."""
+    """Draw day, dusk or an overcast sky, clear or hazy air, and a good or a poor camera."""
     azimuth = rng.uniform(0, 2 * np.pi)
     elevation = rng.uniform(0.3, 1.2)
     sun = np.array(

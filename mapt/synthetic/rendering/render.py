@@ -1,7 +1,7 @@
 """Renders a street frame by frame.
 
-It draws sky, ground and houses, then everything else from far to near. The camera's faults come
-last.
+It draws sky, ground and houses, and then everything else from far to near. Last, it applies the
+camera's faults.
 """
 
 from __future__ import annotations
@@ -16,30 +16,33 @@ from numpy.typing import NDArray
 from mapt.synthetic.rendering import textures
 from mapt.synthetic.rendering.canvas import Camera, Canvas, Points
 from mapt.synthetic.rendering.conditions import random_conditions
+from mapt.synthetic.rendering.furniture import VEGETATION, draw_block, draw_post, draw_tree
 from mapt.synthetic.scene.build import build_street
 from mapt.synthetic.scene.ground import Ground
 from mapt.synthetic.scene.people import draw_person, draw_two_wheeler
-from mapt.synthetic.scene.street import Block, Mover, Post, Street, Tree
-from mapt.synthetic.scene.vehicles import draw_vehicle, scale
+from mapt.synthetic.scene.street import Mover, Street
+from mapt.synthetic.scene.vehicles import draw_vehicle
 
-FAR = 150.0  # metres beyond which nothing stands
-POLE = 5
-LAMP = 6
-SIGN = 7
-VEGETATION = 8
+FAR = 150.0  # metres; objects that are farther away are not drawn
 BUILDING = 2
 SKY = 10
 PERSON = 11
-# Annotators stop at some distance and at slivers: KITTI-MOTS' smallest decile is a car 20 and a
-# person 39 pixels high, both above 300 pixels of area. Smaller ones keep their class and lose their
-# id: a crowd, which metrics ignore.
+# Annotators leave out distant objects and slivers. In KITTI-MOTS, the smallest tenth of the cars is
+# up to 20 pixels high and of people up to 39, with areas above 300 pixels. Farther or smaller
+# objects keep their class but lose their id, which makes them a crowd that metrics ignore.
 REACH = {13: 58.0, 11: 36.0}  # metres
 MIN_VISIBLE = 60  # pixels at a width of 1248
 
 
 @dataclass(frozen=True)
 class SyntheticFrame:
-    """One frame: image (H,W,3) uint8 RGB, semantic (H,W) uint8 train ids, instance (H,W) int32."""
+    """A rendered frame.
+
+    Attributes:
+        image: (H,W,3) uint8 RGB.
+        semantic: (H,W) uint8 train ids.
+        instance: (H,W) int32 ids, 0 without an object.
+    """
 
     image: NDArray[np.uint8]
     semantic: NDArray[np.uint8]
@@ -52,11 +55,10 @@ def render_sequence(
     """Render a sequence.
 
     Args:
-        seed: of the dataset.
-        index: of the sequence; it depends on nothing but (seed, index).
-        frames: how many.
-        size: (height, width) pixels; the field of view follows the width, as KITTI's: focal length
-            0.58 of it.
+        seed: the dataset's seed.
+        index: the sequence's number. Seed and index together determine the scene.
+        frames: number of frames.
+        size: height and width, pixels. As in KITTI, the focal length is 0.58 of the width.
         fps: frames per second.
         rare: 0 for usual traffic, up to 1 for many trucks, buses, trams and two-wheelers.
 
@@ -70,7 +72,7 @@ def render_sequence(
 
 
 class _Scene:
-    """A street with everything that is fixed for its camera."""
+    """A street, and all properties of its camera that do not change."""
 
     def __init__(
         self, rng: np.random.Generator, street: Street, size: tuple[int, int], fps: float
@@ -124,7 +126,7 @@ class _Scene:
         return np.concatenate(([0.0], np.cumsum(heading - self._heading_at(s0))))
 
     def _heading_at(self, s: float) -> float:
-        """The road's direction at s, radians."""
+        """Return the road's direction at s, radians."""
         return float(np.interp(s, np.arange(len(self.heading)), self.heading))
 
     def _background(self, canvas: Canvas, s0: float) -> None:
@@ -152,9 +154,9 @@ class _Scene:
         canvas.label[window][seen] = label[seen]
 
     def _things(self, canvas: Canvas, s0: float, bend: NDArray[np.float64], t: float) -> None:
-        """Draw the houses and what is behind them, then furniture and traffic.
+        """Draw houses and everything behind them, and then furniture and traffic.
 
-        Each group is drawn from far to near.
+        Both groups are drawn from far to near.
         """
         street = self.street
 
@@ -169,17 +171,25 @@ class _Scene:
         for block in street.blocks:
             if block.s2 - s0 > 1.0 and block.s1 - s0 < FAR:
                 middle = max(block.s1 - s0, 0) / 2 + (block.s2 - s0) / 2
-                behind.append((middle, partial(self._block, canvas, block, s0, place)))
+                behind.append(
+                    (middle, partial(draw_block, canvas, self.conditions, block, s0, place))
+                )
         for post in street.posts:
             if 1.5 < post.s - s0 < FAR:
                 front.append(
-                    (post.s - s0, partial(self._post, canvas, post, place(post.s, post.d)))
+                    (
+                        post.s - s0,
+                        partial(draw_post, canvas, self.conditions, post, place(post.s, post.d)),
+                    )
                 )
         for tree in street.trees:
             if 2.0 < tree.s - s0 < FAR:
                 layer = behind if abs(tree.d) > line else front
                 layer.append(
-                    (tree.s - s0, partial(self._tree, canvas, tree, place(tree.s, tree.d)))
+                    (
+                        tree.s - s0,
+                        partial(draw_tree, canvas, self.conditions, tree, place(tree.s, tree.d)),
+                    )
                 )
         for mover in street.movers:
             s, d = mover.at(t)
@@ -196,89 +206,6 @@ class _Scene:
         for layer in (behind, front):
             for _, draw in sorted(layer, key=lambda item: -item[0]):
                 draw()
-
-    def _block(
-        self, canvas: Canvas, block: Block, s0: float, place: Callable[[float, float], Points]
-    ) -> None:
-        gain = self.conditions.gain * (
-            1.0 if block.d * self.conditions.light.direction[0] < 0 else 0.78
-        )
-        s1 = max(block.s1, s0 + 1.0)
-        texture = block.texture
-        if s1 > block.s1:  # cut the part behind the camera off the texture too
-            texture = [
-                t[:, int(t.shape[1] * (s1 - block.s1) / (block.s2 - block.s1)) :] for t in texture
-            ]
-            texture = [t for t in texture if t.shape[1] > 1] or [block.texture[-1]]
-        near = place(s1, block.d)
-        far = place(block.s2, block.d)
-        up = np.array([0.0, block.height, 0.0])
-        if block.depth and s1 == block.s1:
-            out = np.array([np.sign(block.d) * block.depth, 0.0, 0.0])
-            end = np.stack((near, near + out, near + out + up, near + up))
-            mean = tuple(
-                float(c) * self.conditions.gain * 0.8
-                for c in block.texture[-1].reshape(-1, 3).mean(0)
-            )
-            canvas.polygon(end, mean, block.label)  # type: ignore[arg-type]
-        canvas.facade(texture, np.stack((near + up, far + up, far, near)), block.label, gain)
-
-    def _post(self, canvas: Canvas, post: Post, foot: Points) -> None:
-        gain = self.conditions.gain
-        top = np.array([0.0, post.height, 0.0])
-        grey = scale(post.colour if post.kind != "sign" else (120.0, 122.0, 125.0), gain)
-        canvas.limb(foot, foot + top, 0.15 if post.kind != "sign" else 0.07, grey, POLE)
-        if post.kind == "lamp":
-            arm = np.array([-np.sign(foot[0]) * 1.2, 0.0, 0.0])
-            canvas.limb(foot + top, foot + top + arm, 0.1, grey, POLE)
-            canvas.limb(
-                foot + top + arm * 0.7,
-                foot + top + arm * 1.4,
-                0.16,
-                scale((170.0, 170.0, 165.0), gain),
-                POLE,
-            )
-        elif post.kind == "light":
-            low = foot + top * 0.68
-            high = foot + top
-            canvas.limb(low, high, 0.32, scale((25.0, 27.0, 25.0), gain), LAMP)
-            lamps = ((255.0, 40.0, 30.0), (255.0, 190.0, 40.0), (50.0, 230.0, 120.0))
-            for i, colour in enumerate(lamps):
-                lit = colour if i == post.shape else scale(colour, 0.22)
-                canvas.disc(high - (high - low) * (0.2 + 0.3 * i), (0.1, 0.1), lit, LAMP)
-        else:
-            angle = (
-                np.linspace(0, 2 * np.pi, (12, 4, 3)[post.shape], endpoint=False)
-                + (0.0, np.pi / 4, np.pi / 6)[post.shape]
-            )
-            for size, colour in (
-                (0.36, post.colour),
-                (0.26, (235.0, 235.0, 232.0) if post.shape != 1 else post.colour),
-            ):
-                ring = (
-                    foot
-                    + top
-                    + np.stack((np.cos(angle) * size, np.sin(angle) * size, angle * 0), 1)
-                )
-                canvas.polygon(ring, scale(colour, gain), SIGN)
-
-    def _tree(self, canvas: Canvas, tree: Tree, foot: Points) -> None:
-        gain = self.conditions.gain
-        bare = tree.height * tree.trunk
-        canvas.shade(
-            foot
-            + np.array([[-1, 0, -0.6], [1, 0, -0.6], [1, 0, 0.6], [-1, 0, 0.6]]) * tree.width * 0.4,
-            0.75,
-        )
-        top = foot + np.array([0, bare * 1.5, 0])
-        canvas.limb(foot, top, 0.036 * tree.height, scale((70.0, 58.0, 46.0), gain), VEGETATION)
-        canvas.billboard(
-            tree.crown,
-            foot + np.array([0, bare, 0]),
-            (tree.width, tree.height - bare),
-            VEGETATION,
-            gain,
-        )
 
     def _mover(self, canvas: Canvas, mover: Mover, foot: Points, yaw: float, t: float) -> None:
         known = foot[2] < REACH.get(mover.label, 0.0)
@@ -302,7 +229,7 @@ class _Scene:
             )
 
     def _develop(self, canvas: Canvas, frame: int) -> SyntheticFrame:
-        """The photograph and its labels."""
+        """Apply the camera's faults, and split the labels into classes and ids."""
         image = self.conditions.photograph(
             canvas.image, self.flicker[frame], canvas.camera.width / 1248, self.grain_seed + frame
         )
@@ -319,7 +246,7 @@ def _skyline(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Draw far trees and roofs along the horizon.
 
-    The result holds colours (h,width,3) and labels (h,width), which are 0 where the sky shows.
+    The result is colours (h,width,3) and labels (h,width), which are 0 where the sky is visible.
     """
     rows = max(24, height // 6)
     x = np.arange(width)

@@ -1,4 +1,4 @@
-"""Procedural textures: noise, facades, fences, foliage, sky and the road's surface."""
+"""Draws procedural textures: noise, facades, walls, fences, foliage and sky."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ Texture = NDArray[np.uint8]
 def noise(
     rng: np.random.Generator, height: int, width: int, octaves: tuple[int, ...], wrap: bool = False
 ) -> NDArray[np.float32]:
-    """Smooth noise (height,width) float32 with mean 0 and deviation 1: sums of resized white noise.
+    """Draw smooth noise, the sum of resized white noise.
 
     Args:
-        rng: source of randomness.
+        rng: draws the noise.
         height: rows.
         width: columns.
-        octaves: sizes in pixels of the grains; each finer one counts half of the one before.
-        wrap: whether the right and lower edges continue at the left and upper ones.
+        octaves: grain sizes in pixels. Each has half the weight of the one before.
+        wrap: whether the right and the lower edge continue at the left and the upper one.
+
+    Returns:
+        (height,width) float32 with the mean 0 and the standard deviation 1.
     """
     total = np.zeros((height, width), np.float32)
     weight = 1.0
@@ -47,7 +50,7 @@ def noise(
 
 
 def pyramid(texture: Texture, levels: int = 5) -> list[Texture]:
-    """The texture and its halved copies."""
+    """Return a texture and its halved copies, each half as large as the one before."""
     out = [texture]
     while len(out) < levels and min(out[-1].shape[:2]) > 4:
         out.append(cv2.pyrDown(out[-1]).astype(np.uint8))
@@ -55,12 +58,12 @@ def pyramid(texture: Texture, levels: int = 5) -> list[Texture]:
 
 
 def shaded(colour: Colour, pattern: NDArray[np.float32], strength: float) -> NDArray[np.float32]:
-    """A colour varied by a noise pattern: (h,w,3) float32."""
+    """Vary a colour by a noise pattern (h,w), to (h,w,3) float32."""
     return np.array(colour, np.float32) * (1 + strength * pattern[..., None])
 
 
 def facade(rng: np.random.Generator, metres: float, height: float) -> Texture:
-    """A house front, 20 pixels per metre: wall, rows of windows, doors or shops at street level."""
+    """Draw a house front with windows, and doors or shops at street level, 20 pixels a metre."""
     ppm = 20
     h = round(height * ppm)
     w = round(metres * ppm)
@@ -125,7 +128,7 @@ def _wall_colour(rng: np.random.Generator) -> Colour:
 
 
 def wall(rng: np.random.Generator, metres: float, height: float) -> Texture:
-    """A garden or retaining wall, 16 pixels per metre."""
+    """Draw a garden wall or retaining wall, 16 pixels a metre."""
     h = max(8, round(height * 16))
     w = round(metres * 16)
     image = shaded(_wall_colour(rng), noise(rng, h, w, (32, 8, 3)), 0.12)
@@ -136,7 +139,7 @@ def wall(rng: np.random.Generator, metres: float, height: float) -> Texture:
 
 
 def fence(rng: np.random.Generator, metres: float, height: float) -> Texture:
-    """Planks, pickets or a rail, 16 pixels per metre."""
+    """Draw a fence of planks, pickets or a rail, 16 pixels a metre."""
     h = max(8, round(height * 16))
     w = round(metres * 16)
     wood = (rng.uniform(60, 160), rng.uniform(55, 130), rng.uniform(40, 110))
@@ -151,7 +154,7 @@ def fence(rng: np.random.Generator, metres: float, height: float) -> Texture:
 
 
 def hedge(rng: np.random.Generator, metres: float, height: float) -> Texture:
-    """Leaves, 16 pixels per metre."""
+    """Draw the leaves of a hedge, 16 pixels a metre."""
     h = max(8, round(height * 16))
     w = round(metres * 16)
     green = (rng.uniform(35, 90), rng.uniform(60, 120), rng.uniform(20, 60))
@@ -161,7 +164,7 @@ def hedge(rng: np.random.Generator, metres: float, height: float) -> Texture:
 
 
 def crown(rng: np.random.Generator) -> Texture:
-    """A tree's or bush's crown (160,128,4) RGBA."""
+    """Draw the crown (160,128,4) RGBA of a tree or bush."""
     h = 160
     w = 128
     y, x = np.mgrid[0:h, 0:w].astype(np.float32)
@@ -191,7 +194,7 @@ def crown(rng: np.random.Generator) -> Texture:
 
 
 def sky(rng: np.random.Generator, height: int, width: int) -> Texture:
-    """A sky (height,width,3): clear, cloudy or overcast; brighter towards the horizon."""
+    """Draw a clear, cloudy or overcast sky (height,width,3), brighter towards the horizon."""
     zenith = np.array(
         [(70, 120, 200), (120, 150, 190), (150, 160, 170), (190, 190, 192)][int(rng.integers(4))],
         np.float32,

@@ -1,1 +1,1 @@
-"""What stands in a street and how it moves."""
+"""Builds streets: their objects, and how these move."""

@@ -1,7 +1,7 @@
 """Builds a random street.
 
-It decides the road and how the camera drives along it. Other modules put things beside and onto the
-road.
+It chooses the road, and how the camera drives along it. Other modules place objects beside and on
+the road.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from mapt.synthetic.scene.traffic import Traffic
 def build_street(rng: np.random.Generator, frames: int, fps: float, rare: float = 0.0) -> Street:
     """Build a random street with its traffic.
 
-    It is long enough for `frames` at `fps`. For `rare` see `Traffic`.
+    Args:
+        rng: draws the street.
+        frames: number of frames for which the street must suffice.
+        fps: frames per second.
+        rare: see `Traffic`.
     """
     lanes = int(rng.choice([2, 2, 2, 4]))
     strip = Strip(
@@ -42,7 +46,7 @@ def build_street(rng: np.random.Generator, frames: int, fps: float, rare: float 
 
 
 def _ego(rng: np.random.Generator, street: Street, frames: int, fps: float) -> None:
-    """Speed per frame and curvature per metre: driving, slowing down, standing."""
+    """Draw the camera's speed at each frame, and the road's curvature at each metre."""
     cruise = float(rng.choice([0.0, rng.uniform(3, 8), rng.uniform(8, 16)], p=[0.15, 0.35, 0.5]))
     t = np.arange(frames + 1) / fps
     speed = np.full(frames + 1, cruise) + rng.normal(0, 0.4) * np.sin(t * rng.uniform(0.3, 1.0))

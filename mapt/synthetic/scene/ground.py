@@ -1,10 +1,7 @@
-"""The ground plane: road, markings, sidewalks, verges and crossings.
+"""Draws the ground: road, markings, sidewalks, verges and crossings.
 
-It is textured and labelled row by row.
-
-The road runs ahead along a curve; a ground point is (s, d): metres along the road and to the right
-of its middle. Within an image row s is constant, so a row is one lookup of classes and colours by
-d.
+The road is a curve. A ground point is (s, d), in metres along the road and to the right of its
+middle. s is constant within an image row, so a row is one look-up of classes and colours by d.
 """
 
 from __future__ import annotations
@@ -32,11 +29,11 @@ class Strip:
     """The cross-section of a street.
 
     Attributes:
-        lane: lane width, metres.
-        lanes: lanes in all.
-        parking: width of a parking strip on either side.
-        walk: sidewalk width.
-        beyond: class behind the sidewalk (sidewalk or terrain).
+        lane: width of a lane, metres.
+        lanes: number of lanes in both directions together.
+        parking: width of the parking strip on either side, metres.
+        walk: width of a sidewalk, metres.
+        beyond: class of the ground behind the sidewalk, sidewalk or terrain.
     """
 
     lane: float
@@ -47,17 +44,17 @@ class Strip:
 
     @property
     def half(self) -> float:
-        """Middle to kerb, metres."""
+        """Distance from the middle to the kerb, metres."""
         return self.lane * self.lanes / 2 + self.parking
 
     @property
     def building_line(self) -> float:
-        """Middle to the house fronts, metres."""
+        """Distance from the middle to the house fronts, metres."""
         return self.half + self.walk + (0.0 if self.beyond == SIDEWALK else 3.0)
 
 
 class Ground:
-    """Tables and tiles of one scene."""
+    """The tables of classes and colours of a scene's ground, and its texture tiles."""
 
     def __init__(self, rng: np.random.Generator, strip: Strip) -> None:
         self.strip = strip
@@ -109,11 +106,11 @@ class Ground:
         """Fill everything below the horizon.
 
         Args:
-            canvas: where.
-            centre: (rows,) x of the road's middle in the camera's frame at each row's distance; see
+            canvas: receives the ground.
+            centre: (rows,) x in metres of the road's middle at the distance of each row, see
                 `rows`.
-            s0: the camera's place along the road, metres.
-            crossings: stretches (from, to) where a street crosses.
+            s0: the camera's position along the road, metres.
+            crossings: intervals (from, to) of s in which a street crosses, metres.
             gain: brightness.
         """
         top, z = self.rows(canvas)
@@ -153,9 +150,9 @@ class Ground:
 
     @staticmethod
     def rows(canvas: Canvas) -> tuple[int, NDArray[np.float64]]:
-        """Return the first image row on the ground, and the distance of each row from there on.
+        """Return the first image row on the ground, and the distance z of it and all below.
 
-        Distances z are in metres, at most 400.
+        Distances are in metres, and at most 400.
         """
         camera = canvas.camera
         top = int(np.clip(np.floor(camera.horizon) + 1, 0, camera.height - 1))

@@ -1,4 +1,4 @@
-"""What stands along a street: houses, walls, fences and hedges; poles, lights, signs and trees."""
+"""Places houses, walls, fences, hedges, poles, lights, signs and trees along a street."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mapt.synthetic.scene.street import LENGTH, Block, Post, Street, Tree
 
 
 def line_the_street(rng: np.random.Generator, street: Street, side: float) -> None:
-    """Houses, walls, fences, hedges and gaps along one side, interrupted by crossings."""
+    """Place houses, walls, fences, hedges and gaps along a side (-1 or 1), except at crossings."""
     line = side * street.strip.building_line
     houses = [
         (h, textures.pyramid(textures.facade(rng, 14.0, h)))
@@ -56,7 +56,7 @@ def line_the_street(rng: np.random.Generator, street: Street, side: float) -> No
 
 
 def furnish(rng: np.random.Generator, street: Street, side: float) -> None:
-    """Poles, lights, signs and trees along one side."""
+    """Place poles, lights, signs and trees along a side (-1 or 1)."""
     kerb = side * (street.strip.half + 0.5)
     crowns = [textures.crown(rng) for _ in range(4)]
     for s in np.arange(rng.uniform(0, 20), LENGTH, rng.uniform(14, 35)):

@@ -1,4 +1,4 @@
-"""Walking people, cyclists and motorcyclists as jointed figures that face the camera's plane."""
+"""Draws people and two-wheelers as jointed figures in planes that face the camera."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mapt.synthetic.rendering.canvas import Canvas, Colour, Points
-from mapt.synthetic.scene.vehicles import scale
+from mapt.synthetic.scene.vehicle_style import scale
 
 BICYCLE = 18
 MOTORCYCLE = 17
@@ -16,7 +16,18 @@ RIDER = 12
 
 @dataclass(frozen=True)
 class Figure:
-    """How a person looks: height in metres, build, and RGB colours."""
+    """The appearance of a person.
+
+    Attributes:
+        height: metres.
+        build: relative width of the body.
+        skin: RGB colour.
+        hair: RGB colour.
+        top: RGB colour of the upper clothes.
+        legs: RGB colour of the trousers.
+        coat: wears a coat.
+        bag: carries a bag.
+    """
 
     height: float
     build: float
@@ -29,7 +40,7 @@ class Figure:
 
 
 def random_figure(rng: np.random.Generator) -> Figure:
-    """A person at random; one in eight is a child."""
+    """Draw the appearance of a person. One in eight is a child."""
     height = float(rng.uniform(1.0, 1.4) if rng.random() < 0.12 else rng.normal(1.71, 0.09))
     tone = rng.uniform(0.35, 1.0)
 
@@ -65,11 +76,11 @@ def draw_person(
     """Draw a walking person.
 
     Args:
-        canvas: where.
-        figure: who.
+        canvas: receives the person.
+        figure: the person's appearance.
         foot: (3,) world point between the feet.
-        heading: (3,) unit vector of the walk; its part across the view swings the limbs visibly.
-        phase: of the stride, radians; constant for someone who stands.
+        heading: (3,) unit vector of the walk. The limbs swing along its part across the view.
+        phase: of the stride, radians. It is constant for a person who stands.
         gain: brightness.
         tag: label.
     """
@@ -88,7 +99,7 @@ def draw_person(
     )
     hip = foot + [0, 0.5 * h, 0]
     shoulder = foot + [0, 0.82 * h, 0]
-    across = abs(float(heading[2]))  # walking away or towards: the body is seen from the front
+    across = abs(float(heading[2]))  # 1 if the person walks away or towards the camera
     spread = np.array([width * (0.25 + 0.25 * across), 0.0, 0.0])
     swing = 0.24 * h * np.sin(phase)
     legs = scale(figure.legs, gain)
@@ -125,7 +136,7 @@ def draw_person(
 
 
 def draw_head(canvas: Canvas, figure: Figure, shoulder: Points, gain: float, tag: int) -> None:
-    """Neck, hair and face above the shoulders."""
+    """Draw neck, hair and face above the shoulders, a world point (3,)."""
     h = figure.height
     canvas.limb(shoulder, shoulder + [0, 0.06 * h, 0], 0.11, scale(figure.skin, gain * 0.85), tag)
     canvas.disc(shoulder + [0, 0.115 * h, 0.01], (0.095, 0.12), scale(figure.hair, gain), tag)
@@ -142,11 +153,22 @@ def draw_two_wheeler(
     phase: float,
     gain: float,
 ) -> None:
-    """A bicycle or motorcycle, with its rider (class rider) or parked."""
+    """Draw a bicycle or motorcycle, with or without its rider.
+
+    Args:
+        canvas: receives both, with the classes of the vehicle and of a rider.
+        figure: the rider's appearance.
+        foot: (3,) world point on the ground.
+        heading: (3,) unit vector of the ride.
+        motor: a motorcycle instead of a bicycle.
+        ridden: with a rider. Otherwise it is parked.
+        phase: of the pedals, radians.
+        gain: brightness.
+    """
     machine = MOTORCYCLE if motor else BICYCLE
     radius, base = (0.32, 0.65) if motor else (0.34, 0.52)
     paint = scale(figure.top, gain * 0.7)
-    flat = max(0.12, abs(float(heading[0])))  # a wheel seen edge on is thin
+    flat = max(0.12, abs(float(heading[0])))  # a wheel that is seen edge-on is thin
     for sign in (-1.0, 1.0):
         hub = foot + heading * base * sign + [0, radius, 0]
         canvas.disc(hub, (radius * flat, radius), (22.0, 22.0, 24.0), machine)

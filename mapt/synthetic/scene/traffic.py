@@ -1,4 +1,4 @@
-"""Who is on a street: parked and driving vehicles, walkers, riders."""
+"""Fills a street with parked and driving vehicles, pedestrians and riders."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import numpy as np
 
 from mapt.synthetic.scene.people import random_figure
 from mapt.synthetic.scene.street import LENGTH, Mover, Street
-from mapt.synthetic.scene.vehicles import CAR_KINDS, random_look
+from mapt.synthetic.scene.vehicle_style import CAR_KINDS, random_style
 
 
 class Traffic:
-    """Fills a street with vehicles and people and hands out instance ids.
+    """Fills a street with vehicles and people, and assigns instance ids.
 
-    `rare` is 0 for usual traffic. Up to 1, that share of the driving vehicles is a truck, bus or
-    tram, each as often as the others, and there are up to five times as many bicycles and
-    motorcycles.
+    Args:
+        rng: draws the traffic.
+        street: receives the traffic.
+        seconds: duration of the scene.
+        rare: 0 for usual traffic. Otherwise this share of the driving vehicles is trucks, buses and
+            trams in equal parts, and there are up to five times as many two-wheelers.
     """
 
     def __init__(
@@ -28,7 +31,7 @@ class Traffic:
         self.density = float(rng.choice([0.3, 0.8, 1.3], p=[0.4, 0.4, 0.2]))
 
     def fill(self) -> None:
-        """Parked and driving vehicles, walkers, riders."""
+        """Add parked and driving vehicles, pedestrians and riders."""
         for side in (-1.0, 1.0):
             self._park(side)
         self._drive()
@@ -44,7 +47,7 @@ class Traffic:
         self, kind: str, s: float, d: float, vs: float, vd: float = 0.0, **more: object
     ) -> Mover:
         label = {"truck": 14, "bus": 15, "tram": 16}.get(kind, 13)
-        style = more.pop("style", None) or random_look(self.rng, kind)
+        style = more.pop("style", None) or random_style(self.rng, kind)
         key = self._key() if label == 13 else 0
         mover = Mover(key, label, s, d, vs, vd, style=style, **more)  # type: ignore[arg-type]
         self.street.movers.append(mover)
@@ -132,7 +135,7 @@ class Traffic:
     def _walk(self) -> None:
         rng = self.rng
         strip = self.street.strip
-        slow = float(self.street.ego_speed.mean()) < 6  # where people are many, cars are slow
+        slow = float(self.street.ego_speed.mean()) < 6  # slow streets have more people
         for _ in range(
             int(rng.poisson(rng.choice([1.0, 3.0, 9.0]) if slow else rng.choice([0.2, 1.5])))
         ):

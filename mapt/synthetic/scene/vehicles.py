@@ -1,19 +1,20 @@
-"""Draws cars, vans, trucks, buses and trams as extruded side profiles.
+"""Draws cars, vans, trucks, buses and trams.
 
-They have windows, wheels, lights and plates.
+A vehicle is an extruded side profile with windows, wheels, lights and plates.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 import numpy as np
 
 from mapt.synthetic.rendering.canvas import Canvas, Colour, Points
+from mapt.synthetic.scene.vehicle_style import CAR_KINDS, Light, VehicleStyle, scale
 
-# Side profiles: (along, up) in metres from rear bottom over the roof to front bottom; the two
-# indices name the edges that are rear window and windscreen (edge i runs from point i to i + 1).
+# Side profiles: points (along, up) in metres, from the rear bottom over the roof to the front
+# bottom. Two indices name the edges of the rear window and the windscreen. Edge i runs from point i
+# to i + 1.
 _PROFILES: dict[str, tuple[list[tuple[float, float]], int, int]] = {
     "sedan": (
         [(-2.2, 0.3), (-2.22, 0.75), (-2.1, 1.0), (-1.55, 1.04), (-0.9, 1.42), (0.25, 1.45),
@@ -40,7 +41,6 @@ _PROFILES: dict[str, tuple[list[tuple[float, float]], int, int]] = {
         [(-9.0, 0.3), (-9.1, 1.2), (-8.7, 2.8), (-8.4, 3.3), (8.4, 3.3), (9.0, 1.3),
          (9.1, 1.2), (9.1, 0.7), (9.0, 0.3)], 1, 4),
 }  # fmt: skip
-CAR_KINDS = ("sedan", "hatch", "estate", "suv", "van")
 _WIDTH = {
     "sedan": 1.78,
     "hatch": 1.7,
@@ -54,44 +54,18 @@ _WIDTH = {
 _WHEEL = {"truck": 0.48, "bus": 0.48, "tram": 0.3, "suv": 0.37, "van": 0.34}
 
 
-@dataclass(frozen=True)
-class VehicleStyle:
-    """The appearance of a vehicle.
-
-    It has a profile, an overall scale, the RGB colours of paint and glass, dirt, and lights that
-    may be on.
-    """
-
-    kind: str
-    scale: float
-    paint: Colour
-    glass: Colour
-    lit: bool
-    dirt: float
-
-
-@dataclass(frozen=True)
-class Light:
-    """The sun's direction, and the share of light that has no direction.
-
-    The direction is a unit vector towards the sun in the camera's frame.
-    """
-
-    direction: Points
-    ambient: float
-
-    def on(self, normal: Points) -> float:
-        """Brightness of a surface with that outward normal."""
-        shine = max(0.0, float(normal @ self.direction))
-        return self.ambient + (1 - self.ambient) * shine + 0.12 * max(0.0, float(normal[1]))
-
-
 def draw_vehicle(
     canvas: Canvas, style: VehicleStyle, place: Points, yaw: float, light: Light, tag: int
 ) -> None:
-    """Draw a vehicle whose middle stands at `place` (3,).
+    """Draw a vehicle.
 
-    Its heading is `yaw`, which is 0 if it drives away from the camera.
+    Args:
+        canvas: receives the vehicle.
+        style: the vehicle's appearance.
+        place: (3,) world point on the ground below its middle.
+        yaw: its heading, radians. A vehicle with 0 drives away from the camera.
+        light: the scene's light.
+        tag: label.
     """
     body = _Body(style, place, yaw)
     canvas.shade(body.at([(u, v, 0.0) for u, v in body.footprint(1.06)]), 0.35)
@@ -107,7 +81,7 @@ def draw_vehicle(
 
 
 class _Body:
-    """A placed profile: local (along, across, up) to world."""
+    """A vehicle's body, with local coordinates (along, across, up) in metres."""
 
     def __init__(self, style: VehicleStyle, place: Points, yaw: float) -> None:
         points, self.rear_glass, self.front_glass = _PROFILES[style.kind]
@@ -121,7 +95,7 @@ class _Body:
         self.up = np.array([0.0, 1.0, 0.0])
 
     def at(self, local: list[tuple[float, float, float]]) -> Points:
-        """Local points to world (n,3)."""
+        """Convert local points to world points (n,3)."""
         u, v, y = np.array(local).T
         world: Points = (
             self.place + u[:, None] * self.forward + v[:, None] * self.right + y[:, None] * self.up
@@ -129,20 +103,20 @@ class _Body:
         return world
 
     def across(self, up: float) -> float:
-        """Half the width at a height: the cabin leans inwards."""
+        """Return half the width at a height, in metres. The cabin leans inwards."""
         top = float(self.profile[:, 1].max())
         lean = max(0.0, up - self.belt) / max(top - self.belt, 0.1)
         return self.half * (1 - 0.17 * lean)
 
     def footprint(self, grow: float) -> list[tuple[float, float]]:
-        """The corners on the ground (along, across)."""
+        """Return the corners (along, across) on the ground, with lengths multiplied by `grow`."""
         a = self.profile[:, 0].min() * grow
         b = self.profile[:, 0].max() * grow
         w = self.half * grow
         return [(a, -w), (b, -w), (b, w), (a, w)]
 
     def faces(self, light: Light) -> list[tuple[Points, Colour]]:
-        """Every outer face with its colour."""
+        """Return every outer face with its colour."""
         faces = []
         for i, ((u1, y1), (u2, y2)) in enumerate(zip(self.profile, self.profile[1:], strict=False)):
             w1 = self.across(y1)
@@ -165,12 +139,12 @@ class _Body:
         return faces
 
     def visible_side(self) -> float:
-        """+1 or -1: the flank the camera sees; 0 when it looks along both."""
+        """Return the flank that the camera sees, 1 or -1, or 0 if it looks along both."""
         offset = -float(self.place @ self.right)
         return 0.0 if abs(offset) < self.half * 0.9 else float(np.sign(offset))
 
     def visible_end(self) -> float:
-        """+1 front, -1 rear, 0 none."""
+        """Return the end that the camera sees: 1 for the front, -1 for the rear, 0 for none."""
         offset = -float(self.place @ self.forward)
         return (
             0.0 if abs(offset) < float(self.profile[:, 0].max()) * 0.9 else float(np.sign(offset))
@@ -278,33 +252,3 @@ def _draw_end(canvas: Canvas, body: _Body, end: float, light: Light, tag: int) -
             float(profile[2, 1]) - 0.1,
             scale(style.paint, gain * 0.85),
         )
-
-
-def scale(colour: Colour, gain: float) -> Colour:
-    """A colour made brighter or darker."""
-    r, g, b = (min(255.0, max(0.0, c * gain)) for c in colour)
-    return r, g, b
-
-
-def random_look(rng: np.random.Generator, kind: str) -> VehicleStyle:
-    """A vehicle of that kind as one meets it: mostly grey, black and white cars, some in colour."""
-    if kind in CAR_KINDS and rng.random() < 0.68:
-        value = float(rng.choice([18, 35, 70, 110, 150, 185, 225])) * rng.uniform(0.85, 1.1)
-        tint = rng.uniform(-0.06, 0.06, 3)
-        paint = tuple(float(np.clip(value * (1 + t), 5, 250)) for t in tint)
-    else:
-        hue = rng.uniform(0, 6)
-        full = np.clip([abs(hue - 3) - 1, 2 - abs(hue - 2), 2 - abs(hue - 4)], 0, 1)
-        depth = rng.uniform(0.35, 0.9)
-        value = rng.uniform(60, 220)
-        paint = tuple(float(c) for c in value * (1 - depth + depth * full))
-    shade = rng.uniform(18, 75)
-    glass = (shade * 0.9, shade, shade * 1.1)
-    return VehicleStyle(
-        kind,
-        float(rng.uniform(0.93, 1.08)),
-        paint,  # type: ignore[arg-type]
-        glass,
-        bool(rng.random() < 0.3),
-        float(rng.random()),
-    )

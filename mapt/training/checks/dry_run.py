@@ -16,7 +16,8 @@ import torch
 
 from mapt.data.datasets.bad_files import BadFiles
 from mapt.data.datasets.kitti_step import open_step
-from mapt.data.loader import SampleRule, check_shares, load_batches
+from mapt.data.loader import check_shares, load_batches
+from mapt.data.samples import SampleRule
 from mapt.data.triplet import Source
 from mapt.errors import InputError
 from mapt.evaluation.device import arithmetic, describe_device
@@ -66,15 +67,16 @@ class DryRun:
 def dry_run(config: TrainConfig, out: Path, init: Path | None = None) -> DryRun:
     """Build data, network, optimiser and processes as `train` does, and take two steps.
 
-    Nothing is kept. Where a path is missing, nothing is built: every missing path is named at once.
+    No file is kept. If a path is missing, nothing is built, and every missing path is named.
 
     Args:
-        config: the run.
-        out: the run's folder, in which nothing is written.
+        config: the run's configuration.
+        out: the run's folder. Nothing is written there.
         init: weights to start from.
 
     Raises:
-        InputError: what cannot be stood in for, such as a batch that the processes cannot share.
+        InputError: something is wrong that no stand-in can replace, such as a batch that the
+            processes cannot share.
     """
     found = DryRun(missing=missing_paths(config, out, init))
     if found.missing:
@@ -103,8 +105,8 @@ def dry_run(config: TrainConfig, out: Path, init: Path | None = None) -> DryRun:
         check_deployable(state)
         found.lines.append("the five subgraphs keep their contract under the tracker")
         check_shares(config.schedule.batch, place.world)
-        # A CPU takes most of a minute for a pair of `base`; on a GPU the whole batch shows whether
-        # it fits.
+        # A CPU needs most of a minute for a pair of `base`. A GPU gets the whole batch, which shows
+        # whether it fits into memory.
         pairs = config.schedule.batch if place.device.type == "cuda" else place.world
         for batch in load_batches(rule, pairs, 0, STEPS, 0, place.rank, place.world):
             line, odd = describe_batch(batch, config.model.class_set)

@@ -1,7 +1,4 @@
-"""Checks a run before it spends hours.
-
-It shows the first batch, and tests whether the network can be deployed.
-"""
+"""Checks a run before its first step: describes the first batch, and tries the deployment."""
 
 from __future__ import annotations
 
@@ -22,9 +19,7 @@ from mapt.training.state import State
 
 
 def check_deployable(state: State) -> None:
-    """Run the averaged weights as they will be deployed, on two random images.
-
-    The five subgraphs run under the tracker.
+    """Run the five subgraphs of the averaged weights under the tracker, on two random images.
 
     Raises:
         InputError: a subgraph breaks its contract.
@@ -42,7 +37,15 @@ def check_deployable(state: State) -> None:
 
 
 def describe_batch(batch: PairBatch, labels: ClassSet) -> tuple[str, list[str]]:
-    """Describe a batch in one line, and everything unusual in it in further lines."""
+    """Describe a batch.
+
+    Args:
+        batch: the batch.
+        labels: the network's classes.
+
+    Returns:
+        A line about the batch, and a line for each peculiarity, such as an image of one colour.
+    """
     frames = [*batch.prev, *batch.now]
     classes = np.unique(np.concatenate([np.unique(f.semantic.cpu().numpy()) for f in frames]))
     names = [labels.classes[c] for c in classes if c != VOID]

@@ -1,11 +1,11 @@
 """Shows the progress of a run.
 
-There are a progress bar, a log file, CSV tables, pictures, and TensorBoard if it is installed.
+It writes a progress bar, a log file, CSV tables, pictures and, if it is installed, TensorBoard's
+files.
 """
 
 from __future__ import annotations
 
-import csv
 import re
 import time
 from collections.abc import Mapping
@@ -25,15 +25,16 @@ from rich.progress import (
 
 from mapt.app.visualize import write_picture
 from mapt.drawing.text import Image
-from mapt.io.atomic_files import atomic_file, write_json
+from mapt.io.atomic_files import write_json
 from mapt.regular_files import open_regular
+from mapt.training.reporting.table import Table
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 
 LOG = "log.txt"
-# What a run writes over, beside its checkpoints and its log.
+# The files that a run replaces, beside its checkpoints and its log.
 REPLACED = (
     *("weights.safetensors", "best.safetensors", "losses.csv", "evaluation.csv", "summary.json"),
     *("first_batch.jpg", "predictions.jpg"),
@@ -83,7 +84,15 @@ class SilentLog:
 
 
 class RunLog(SilentLog):
-    """A log that reports the mean losses since the last report to every output at once."""
+    """Logs a run to all outputs.
+
+    Args:
+        folder: the run's folder.
+        start: iterations before this part of the run.
+        total: iterations of the whole run.
+        every: iterations between two reports of the mean losses.
+        console: shows the progress bar and the log.
+    """
 
     def __init__(
         self, folder: Path, start: int, total: int, every: int, console: Console | None = None
@@ -130,12 +139,12 @@ class RunLog(SilentLog):
             self.writer.close()  # type: ignore[no-untyped-call,unused-ignore]
 
     def step(self, losses: dict[str, float], rate: float, norm: float, waited: float = 0.0) -> None:
-        """Take in one iteration's losses; every `every` iterations report their means.
+        """Add a step, and report the mean losses every `every` iterations.
 
         Args:
-            losses: by name.
-            rate: learning rate.
-            norm: of the gradient, before clipping.
+            losses: the step's losses by name.
+            rate: its learning rate.
+            norm: the gradient's norm before clipping.
             waited: seconds for which the step waited for its batch.
         """
         self.iteration += 1
@@ -155,13 +164,15 @@ class RunLog(SilentLog):
         line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}"
         with (self.folder / LOG).open("a") as file:
             file.write(line + "\n")
-        # Not wrapped, and names with brackets stay as they are.
+        # Rich must neither wrap lines nor interpret brackets in names.
         self.progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def evaluation(self, iteration: int, values: Mapping[str, float | None]) -> None:
-        """Report the scores of the averaged weights.
+        """Report the scores of the averaged weights to the log, `evaluation.csv` and TensorBoard.
 
-        They go to the log, to `evaluation.csv` and to TensorBoard.
+        Args:
+            iteration: iterations so far.
+            values: scores in [0,1] by name, None if undefined.
         """
         defined = {name: value for name, value in values.items() if value is not None}
         self.note(
@@ -174,7 +185,7 @@ class RunLog(SilentLog):
         self._scalars({f"evaluation/{name}": value for name, value in defined.items()}, iteration)
 
     def picture(self, name: str, image: Image, iteration: int) -> None:
-        """Write a picture to `<name>.jpg`, which it replaces, and to TensorBoard."""
+        """Write a picture (H,W,3) uint8 RGB to `<name>.jpg`, which it replaces, and TensorBoard."""
         write_picture(self.folder / f"{name}.jpg", image)
         if self.writer:
             self.writer.add_image(  # type: ignore[no-untyped-call,unused-ignore]
@@ -182,10 +193,10 @@ class RunLog(SilentLog):
             )
 
     def summary(self, pairs: int, more: Mapping[str, object]) -> None:
-        """Write the summary of this part of the run as the last line and `summary.json`.
+        """Write the summary of this part of the run to the log and to `summary.json`.
 
         Args:
-            pairs: a step.
+            pairs: pairs in a step.
             more: further entries.
         """
         if self.steps:
@@ -202,7 +213,7 @@ class RunLog(SilentLog):
             **more,
             "losses": self.means,
         }
-        if steps:  # else the run was finished already, and its summary says more
+        if steps:  # a run that was already finished keeps its summary
             write_json(self.folder / "summary.json", entries)
         self.note(
             f"finished {self.iteration} iterations; here {steps} in {seconds / 60:.1f} min,"
@@ -233,48 +244,10 @@ class RunLog(SilentLog):
                 )
 
 
-class Table:
-    """A CSV table with one row per report.
-
-    Rows after iteration `start` are dropped, because their steps are taken again.
-    """
-
-    def __init__(self, path: Path, start: int) -> None:
-        self.path = path
-        self.names: list[str] = []
-        if path.is_file():
-            header, *rows = path.read_text(errors="replace").splitlines() or [""]
-            self.names = header.split(",")[1:]
-            whole = [row.split(",") for row in rows if row.count(",") == len(self.names)]
-            kept = [
-                ",".join(row)
-                for row in whole
-                if row[0].isascii() and row[0].isdecimal() and int(row[0]) <= start
-            ]
-            if not kept:  # other columns may follow
-                path.unlink()
-                self.names = []
-                return
-            with atomic_file(path) as temporary:
-                temporary.write_text("".join(line + "\n" for line in (header, *kept)))
-
-    def append(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Write one row, and the header before the first; the columns stay those of the first."""
-        fresh = not self.names
-        self.names = self.names or list(values)
-        with self.path.open("a", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            if fresh:
-                table.writerow(["iteration", *self.names])
-            table.writerow(
-                [iteration, *(f"{values.get(name, float('nan')):.6g}" for name in self.names)]
-            )
-
-
 def _tensorboard(folder: Path, start: int) -> SummaryWriter | None:
-    """Create a writer that hides what an interrupted run wrote after `start`.
+    """Create TensorBoard's writer, or return None if TensorBoard is not installed.
 
-    The result is None if TensorBoard is not installed.
+    The writer hides the records of an interrupted run after iteration `start`.
     """
     try:
         from torch.utils.tensorboard import SummaryWriter

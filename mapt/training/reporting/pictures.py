@@ -17,7 +17,16 @@ INTERVAL_NS = 100_000_000
 
 
 def draw_batch(batch: PairBatch, labels: ClassSet, limit: int = 4) -> Image:
-    """The frames t - tau and t of a batch's first pairs with their labels, a row for each pair."""
+    """Draw the frames t - tau and t of a batch's first pairs with their labels.
+
+    Args:
+        batch: the batch.
+        labels: the network's classes.
+        limit: the most pairs to draw.
+
+    Returns:
+        (H,W,3) uint8 RGB, with a row for each pair.
+    """
     cells = []
     captions = []
     for row in range(min(limit, len(batch.names))):
@@ -32,7 +41,16 @@ def draw_batch(batch: PairBatch, labels: ClassSet, limit: int = 4) -> Image:
 
 
 def draw_predictions(batch: PairBatch, backend: TorchBackend, labels: ClassSet) -> Image:
-    """Draw a batch's first pair: the labels above, the tracker's predictions below."""
+    """Draw a batch's first pair with its labels, and below with the tracker's predictions.
+
+    Args:
+        batch: the batch.
+        backend: runs the network.
+        labels: the network's classes.
+
+    Returns:
+        (H,W,3) uint8 RGB.
+    """
     truth = draw_batch(batch, labels, 1)
     tracker = PanopticTracker(backend)
     cells = []

@@ -19,7 +19,11 @@ SHOWN = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ")
 
 
 class Validation:
-    """The configured validation set; its sequences are shared out among the processes.
+    """The configured validation set, whose sequences the processes divide among themselves.
+
+    Args:
+        config: the run's configuration.
+        place: this process and its device.
 
     Raises:
         InputError: a folder, image or sequence is missing.
@@ -63,7 +67,7 @@ class Validation:
         merged = PanopticTrackingMetrics(self.labels)
         for part in parts:
             merged.merge(part)
-        # In one process's order: the same last bit.
+        # In the order of a single process, sums have the same last bit.
         merged.sequences = {s.name: merged.sequences[s.name] for s in self.sequences}
         return merged
 

@@ -10,17 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mapt.bench.accuracy.association import (
-    OURS,
-    Steps,
-    carried,
-    crowd,
-    detect,
-    instances,
-    time_association,
-    timed,
-    track_mots,
-)
+from mapt.bench.accuracy.association import OURS, Steps, time_association, timed
+from mapt.bench.accuracy.crowd import crowd, instances, static_masks
+from mapt.bench.accuracy.mots_tracking import detect, track_mots
 from mapt.contract import Thresholds
 from mapt.errors import InputError
 from mapt.labels.mots_text import MotsObject
@@ -77,12 +69,12 @@ def test_a_tenth_of_the_masks_is_dropped_and_the_rest_moved_a_little() -> None:
 def test_a_crowd_is_what_the_fusion_would_hand_over() -> None:
     table = TrackTable(Thresholds(similarity=0.8), "full")
     ids = []
-    for number, (fused, looks) in enumerate(crowd(30, 20)):
-        np.testing.assert_allclose(np.linalg.norm(looks, axis=1), 1, atol=1e-5)
+    for number, (fused, embeddings) in enumerate(crowd(30, 20)):
+        np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
         again, _ = instances(fused.index, np.full(30, 13, np.int32))
         np.testing.assert_array_equal(again.masks8, fused.masks8)
         assert fused.masks8.sum() * 64 == pytest.approx((fused.index > 0).sum(), rel=1e-4)
-        table, found, _ = table.update(fused, carried(table), looks, number * 100_000_000)
+        table, found, _ = table.update(fused, static_masks(table), embeddings, number * 100_000_000)
         ids += found
     assert len(ids) > 500 and max(ids) < 40  # both stages together keep nearly all
 

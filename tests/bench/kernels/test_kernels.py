@@ -6,16 +6,17 @@ import pytest
 import torch
 
 from mapt import ops
-from mapt.bench.kernels import cases as kernel_cases
 from mapt.bench.kernels import operators as kernels
 from mapt.bench.kernels import training as kernel_training
+from mapt.bench.kernels.case import Case
+from mapt.bench.kernels.cases import convolution_case, roi_cases
 from mapt.ops import compiled
 from mapt.training.config import find_config, read_config
 
 
 def test_medians_of_interleaved_rounds() -> None:
     calls: list[str] = []
-    case = kernel_cases.Case(
+    case = Case(
         "work", lambda: calls.append("ours"), {"theirs": lambda: calls.append("theirs")}, 2e6, 1e3
     )
     kernels.measure([case], 3)
@@ -31,7 +32,7 @@ def test_the_contenders_compute_the_same() -> None:
     """torchvision's, ONNX Runtime's and ours, on the convolution and on RoIAlign."""
     torch.manual_seed(0)
     with torch.no_grad():
-        for case in (kernel_cases.convolution_case(1), kernel_cases.roi_cases(1)[1]):
+        for case in (convolution_case(1), roi_cases(1)[1]):
             ours = case.ours()
             assert isinstance(ours, torch.Tensor)
             exported = np.asarray(case.others["ONNX Runtime"]()[0])  # type: ignore[index]
@@ -41,7 +42,7 @@ def test_the_contenders_compute_the_same() -> None:
 
 
 def test_the_report_names_the_machine(tmp_path: Path) -> None:
-    case = kernel_cases.Case(
+    case = Case(
         "work",
         lambda: None,
         {"torchvision": lambda: None},
