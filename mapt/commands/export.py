@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from mapt.errors import InputError
+from mapt.commands._shared.completion import complete_with
+from mapt.errors import InputError, suggest
 
 if TYPE_CHECKING:
     from mapt.export.bundle.compare_outputs import Deviation
     from mapt.export.bundle.writer import Graph
     from mapt.export.lowering.lowering import Device, Lowering
     from mapt.export.precision.mixed_precision import Precision
+
+PRECISIONS = ("fp32", "fp16", "int8")
+LOWERINGS = ("custom", "standard", "gridsample")
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -28,8 +32,22 @@ def export(  # noqa: PLR0917
         bool,
         typer.Option("--trt", help="also build TensorRT engines; without a GPU by TensorRT-RTX"),
     ] = False,
-    precision: Annotated[str, typer.Option("--precision", help="fp32, fp16 or int8")] = "fp32",
-    ops: Annotated[str, typer.Option("--ops", help="custom, standard or gridsample")] = "standard",
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision",
+            help="fp32, fp16 or int8",
+            autocompletion=complete_with(lambda: PRECISIONS),
+        ),
+    ] = "fp32",
+    ops: Annotated[
+        str,
+        typer.Option(
+            "--ops",
+            help="custom, standard or gridsample",
+            autocompletion=complete_with(lambda: LOWERINGS),
+        ),
+    ] = "standard",
     device: Annotated[
         str, typer.Option("--device", help="of --ops custom graphs: cpu or cuda")
     ] = "cpu",
@@ -140,11 +158,11 @@ def _judge(out: Path, graphs: list[Graph], differences: dict[str, Deviation]) ->
 def _available(precision: str, ops: str) -> None:
     """Refuse unknown values of --precision and --ops, before any work."""
     for option, value, known in (
-        ("--precision", precision, ("fp32", "fp16", "int8")),
-        ("--ops", ops, ("custom", "standard", "gridsample")),
+        ("--precision", precision, PRECISIONS),
+        ("--ops", ops, LOWERINGS),
     ):
         if value not in known:
-            raise InputError(f"{option} {value}: unknown; choose one of {', '.join(known)}")
+            raise InputError(f"{option} {value}: unknown; {suggest(value, known)}")
 
 
 def _check_device(device: str, ops: str) -> None:
@@ -153,7 +171,7 @@ def _check_device(device: str, ops: str) -> None:
     Only graphs with MAPT's own operators are made for one kind of device.
     """
     if device not in ("cpu", "cuda"):
-        raise InputError(f"--device {device}: unknown; choose one of cpu, cuda")
+        raise InputError(f"--device {device}: unknown; {suggest(device, ('cpu', 'cuda'))}")
     if device == "cuda" and ops != "custom":
         raise InputError(f"--device cuda: is for --ops custom; graphs of --ops {ops} run on both")
 

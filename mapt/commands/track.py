@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from mapt.errors import InputError, printable
+from mapt.errors import InputError, printable, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -230,7 +230,7 @@ def open_tracker(
 
     known = get_args(Association)
     if association not in known:
-        raise InputError(f"--association {association}: unknown; choose one of {', '.join(known)}")
+        raise InputError(f"--association {association}: unknown; {suggest(association, known)}")
     if model.is_dir():
         if size:
             raise InputError(
