@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 
@@ -273,6 +274,18 @@ class Build(BASE):  # type: ignore[misc, valid-type]
         write_record(ROOT / "mapt" if self.inplace else Path(self.build_lib) / "mapt")
 
 
+class Wheel(bdist_wheel):  # type: ignore[misc]
+    """A wheel whose tag says what its libraries need."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        """Return the tag: libraries that only ONNX Runtime or TensorRT load fit every Python."""
+        python, abi, platform = super().get_tag()
+        names = {extension.name for extension in EXTENSIONS}
+        if names and names.isdisjoint((PARTS["torch"], PARTS["cuda"])):
+            return "py3", "none", platform
+        return python, abi, platform
+
+
 class Collect(build_py):
     """Python files, and the record where there is nothing to build."""
 
@@ -309,5 +322,5 @@ def write_record(folder: Path) -> None:
 setup(
     ext_modules=EXTENSIONS,
     libraries=[KERNELS] if EXTENSIONS else [],
-    cmdclass={"build_ext": Build, "build_py": Collect},
+    cmdclass={"build_ext": Build, "build_py": Collect, "bdist_wheel": Wheel},
 )

@@ -7,16 +7,15 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from rich.console import Console
 from rich.progress import Progress
 
 from mapt.bench.accuracy.ablation import VARIANTS, out_of_order, run_ablation
-from mapt.bench.costs.flops import count_heads, count_motion
-from mapt.bench.costs.graph_flops import count_bundle
 from mapt.bench.costs.roofline import measure_limits
 from mapt.bench.latency.backend_variants import (
+    WITHOUT_PYTORCH,
     BackendVariant,
     list_contenders,
     open_contender,
@@ -25,7 +24,7 @@ from mapt.bench.latency.backend_variants import (
 from mapt.bench.latency.deadline import SHARES, print_deadlines, run_deadlines
 from mapt.bench.latency.interleaved import run_backends
 from mapt.bench.latency.isolated import measure_alone
-from mapt.bench.latency.scaling import SWEEPS, run_scale
+from mapt.bench.report.annotated import AnnotatedFrames
 from mapt.bench.report.bench_report import Costs, Json, Row, RunReport, gemm_shares, run_json
 from mapt.bench.report.console import (
     print_ablation,
@@ -40,11 +39,14 @@ from mapt.cores import usable_cores
 from mapt.data.datasets.kitti_step import list_sequences
 from mapt.errors import InputError
 from mapt.evaluation.evaluate import choose_sequences
-from mapt.evaluation.reference import load_reference
 from mapt.io.image_files import read_rgb
+from mapt.probes import importable
 from mapt.runtime.backends.ort import OrtBackend
 from mapt.runtime.backends.protocol import Backend
 from mapt.runtime.bundle.manifest import Bundle
+
+if TYPE_CHECKING:
+    import torch
 
 SPLIT = "val"
 WARM = 3  # frames at the start of which no suite keeps the times
@@ -63,7 +65,8 @@ class Setting:
         others: bundles beside it.
         compiled: have a row of `torch.compile`, too?
         alone: measure memory and throughput of each backend in a process of its own, too?
-        device: of PyTorch's rows.
+        device: of PyTorch's rows; None: the CPU.
+        pictures: takes some annotated frames of the run for the report; None: none are wanted.
     """
 
     console: Console
@@ -74,7 +77,8 @@ class Setting:
     others: list[Bundle] = field(default_factory=list)
     compiled: bool = False
     alone: bool = True
-    device: torch.device = torch.device("cpu")  # noqa: RUF009  (immutable)
+    device: torch.device | None = None
+    pictures: AnnotatedFrames | None = None
 
     @property
     def root(self) -> Path:
@@ -108,18 +112,41 @@ def check_frames(root: Path) -> None:
         )
 
 
+def has_pytorch() -> bool:
+    """Tell whether what counts costs and gives the reference is installed."""
+    return all(map(importable, ("torch", "onnx", "safetensors")))
+
+
 def count_costs(bundle: Bundle) -> Costs:
     """Count what a bundle's network and the paper's motion head cost."""
+    from mapt.bench.costs.flops import count_heads, count_motion
+    from mapt.bench.costs.graph_flops import count_bundle
+    from mapt.evaluation.reference import load_reference
+
     network = load_reference(bundle)
     return Costs(count_heads(network), count_bundle(bundle, network), count_motion(preset("base")))
 
 
 def run_suite(setting: Setting) -> Json:
-    """Measure cost, latency, memory, accuracy and parity of every available backend."""
-    costs = count_costs(setting.bundle)
-    print_costs(setting.console, costs)
-    torch.set_num_threads(setting.threads)
-    limits = measure_limits()
+    """Measure cost, latency, memory, accuracy and parity of every available backend.
+
+    Without PyTorch the first backend is ONNX Runtime, and nothing is counted.
+    """
+    costs = None
+    limits = None
+    if has_pytorch():
+        import torch
+
+        costs = count_costs(setting.bundle)
+        print_costs(setting.console, costs)
+        torch.set_num_threads(setting.threads)
+        limits = measure_limits()
+    else:
+        setting.console.print(
+            f"left out: parameters, FLOPs and the comparison with PyTorch: {WITHOUT_PYTORCH}",
+            highlight=False,
+            markup=False,
+        )
     backends = list[Backend]()
     tried = list[tuple[BackendVariant, InputError | None]]()
     for contender in list_contenders(setting.bundle, setting.others, setting.compiled):
@@ -131,14 +158,21 @@ def run_suite(setting: Setting) -> Json:
             backends.append(open_contender(contender, setting.threads, setting.device))
             tried.append((contender, None))
         except InputError as error:
-            if contender.kind in ("torch", "ort"):
+            if contender.kind == "ort" or (contender.kind == "torch" and costs):
                 raise
             tried.append((contender, error))
     sequences = list_sequences(setting.root, SPLIT)
     with ExitStack() as stack:
         total = sum(len(s.images) for s in sequences)
         on_progress = setting.progress(stack, f"measuring, {setting.threads} threads", total)
-        result = run_backends(backends, setting.root, SPLIT, setting.fps, on_progress=on_progress)
+        result = run_backends(
+            backends,
+            setting.root,
+            SPLIT,
+            setting.fps,
+            on_progress=on_progress,
+            show=setting.pictures.show if setting.pictures else None,
+        )
     providers = {backend.name: dict(backend.providers) for backend in backends}
     del backends
     images = sequences[0].images[0].parent
@@ -153,14 +187,16 @@ def run_suite(setting: Setting) -> Json:
                     bundle=contender.bundle.folder,
                     images=images,
                     threads=setting.threads,
-                    device=str(setting.device),
+                    device=str(setting.device or "cpu"),
                     trust=contender.bundle.trust,
                 )
             except RuntimeError as error:
                 stands = replace(
                     stands, why=f"memory and throughput in a process of its own failed: {error}"
                 )
-        shares = {} if refusal else gemm_shares(result, contender.name, costs.subgraphs, limits)
+        shares = {}
+        if costs and limits and refusal is None:
+            shares = gemm_shares(result, contender.name, costs.subgraphs, limits)
         rows.append(Row(contender, stands, alone, shares, providers.get(contender.name, {})))
     report = RunReport(costs, limits, rows, result)
     print_latency(setting.console, result)
@@ -172,7 +208,11 @@ def run_suite(setting: Setting) -> Json:
 def ablation_suite(setting: Setting) -> Json:
     """The rows of Tables IV to VI; weights of other configurations come with `others`."""
     trained: dict[str, Backend] = {}
+    if setting.others and not has_pytorch():
+        raise InputError(f"--beside: the ablation reads the bundles' weights; {WITHOUT_PYTORCH}")
     for bundle in setting.others:
+        from mapt.evaluation.reference import load_reference
+
         config = load_reference(bundle).config
         row = {
             "backbone": config.motion_input,
@@ -186,9 +226,8 @@ def ablation_suite(setting: Setting) -> Json:
         backend = OrtBackend(setting.bundle, setting.threads)
         found = run_ablation(backend, trained, setting.roots, SPLIT, setting.fps, on_progress)
     print_ablation(setting.console, found, setting.seeds)
-    heads = count_heads(load_reference(setting.bundle))
     return {
-        "heads": {name: asdict(cost) for name, cost in heads.items()},
+        "heads": _count_heads(setting.bundle),
         "ablation": {
             name: [asdict(s) for s in of_seeds] for name, of_seeds in found.scores.items()
         },
@@ -201,12 +240,30 @@ def ablation_suite(setting: Setting) -> Json:
     }
 
 
+def _count_heads(bundle: Bundle) -> Json:
+    """Count parameters and multiply-adds per head; empty without PyTorch."""
+    if not has_pytorch():
+        return {}
+    from mapt.bench.costs.flops import count_heads
+    from mapt.evaluation.reference import load_reference
+
+    network = load_reference(bundle)
+    return {name: asdict(cost) for name, cost in count_heads(network).items()}
+
+
 def scale_suite(setting: Setting) -> Json:
     """Measure how the cost grows, with the settings of one run.
 
     The cost depends on the objects, the threads, the sequence length, the network's input and the
     camera's image.
+
+    Raises:
+        InputError: there is no PyTorch, with which networks of other input sizes are exported.
     """
+    if not has_pytorch():
+        raise InputError(f"--suite scale: exports networks of several sizes; {WITHOUT_PYTORCH}")
+    from mapt.bench.latency.scaling import SWEEPS, run_scale
+
     sequence = list_sequences(setting.root, SPLIT)[0]
     images = [read_rgb(path) for path in sequence.images]
     with ExitStack() as stack:

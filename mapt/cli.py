@@ -10,23 +10,59 @@ import os
 import signal
 import sys
 from types import FrameType
+from typing import Annotated
 
 import typer
 
+from mapt import __version__
 from mapt.cores import bound_pools
 from mapt.errors import InputError, printable
 
 app = typer.Typer(
     name="mapt",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+DEBUG = "With --debug a failure shows its full traceback instead of one line."
 
 
-@app.callback()
-def _root() -> None:
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mapt {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Try `mapt COMMAND -h` for the options of a command.")
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version")
+    ] = False,
+    # `main` takes it from the arguments, wherever it stands.
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug", help="full traceback instead of one line; may stand behind any command"
+        ),
+    ] = False,
+) -> None:
     """Motion and appearance-aware panoptic tracking: train, export, track, evaluate, benchmark."""
+    _check_system()
+
+
+def _check_system() -> None:
+    """Refuse a system without POSIX file locks before a command begins.
+
+    Raises:
+        InputError: there are none, as on Windows.
+    """
+    try:
+        import fcntl  # noqa: F401
+    except ImportError:
+        raise InputError(
+            "this system is not supported, it has no POSIX file locks; on Windows run mapt in WSL 2"
+            " or in a Linux container"
+        ) from None
 
 
 def _register() -> None:
@@ -47,6 +83,10 @@ def _explain(group: typer.Typer) -> None:
     callbacks = [entry.callback for entry in group.registered_commands]
     if group.registered_callback:
         callbacks.append(group.registered_callback.callback)
+    for entry in group.registered_commands:
+        entry.epilog = DEBUG
+    for inner in group.registered_groups:
+        inner.epilog = DEBUG
     for callback in callbacks:
         if callback and not callback.__doc__:
             callback.__doc__ = text_of(callback)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mapt.contract import Thresholds
-from mapt.errors import InputError
+from mapt.errors import InputError, nearest, suggest
 from mapt.io.toml import TOMLDecodeError, loads
 from mapt.io.user_files import read_text
 from mapt.labels.class_sets import ClassSet, default_names, find_class_set
@@ -220,7 +220,7 @@ def preset(name: str, **overrides: Any) -> ModelConfig:
         InputError: unknown preset or key, or a value the deployment rules refuse.
     """
     if name not in PRESETS:
-        raise InputError(f"preset {name!r} does not exist; choose one of {', '.join(PRESETS)}")
+        raise InputError(f"preset {name!r} does not exist; {suggest(name, PRESETS)}")
     return parse(ModelConfig, {"preset": name, **PRESETS[name], **overrides}, f"preset {name}")
 
 
@@ -240,11 +240,13 @@ def parse(model: type[C], values: dict[str, Any], where: str) -> C:
         key = ".".join(str(part) for part in first["loc"]) or "value"
         if first["type"] == "extra_forbidden":
             known = _fields_at(model, first["loc"][:-1])
-            near = difflib.get_close_matches(str(first["loc"][-1]), known, 1)
-            hint = (
-                f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
-            )
+            near = nearest(str(first["loc"][-1]), known)
+            hint = f"did you mean {near!r}?" if near else f"known keys: {', '.join(sorted(known))}"
             raise InputError(f"{where}: unknown key {key!r}; {hint}") from None
+        if first["type"] == "literal_error" and isinstance(first["input"], str):
+            names = re.findall(r"'([^']*)'", first["ctx"]["expected"])
+            hint = suggest(first["input"], names)
+            raise InputError(f"{where}: {key}: {first['input']!r} is unknown; {hint}") from None
         raise InputError(
             f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}; correct it"
         ) from None

@@ -13,10 +13,10 @@ from rich.console import Console
 from mapt.app.outputs.kinds import DEFAULT
 from mapt.app.track_source import Tracked, track_source
 from mapt.app.visualize import contact_sheet, write_picture
+from mapt.bench.latency.backend_variants import WITHOUT_PYTORCH
 from mapt.bench.latency.interleaved import run_backends
 from mapt.bench.report.console import print_accuracy, print_latency
 from mapt.cores import usable_cores
-from mapt.export.bundle.writer import Request, export_bundle
 from mapt.io.atomic_folders import find_place
 from mapt.io.frame_source import open_sources
 from mapt.metrics import Results
@@ -24,6 +24,7 @@ from mapt.metrics.evaluate import evaluate_pairs
 from mapt.metrics.folders import pair_frames
 from mapt.metrics.tables import show
 from mapt.model.class_names import check_streets
+from mapt.probes import importable
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backends.ort import OrtBackend
 from mapt.runtime.backends.protocol import Backend
@@ -76,6 +77,8 @@ def run_demo(
 ) -> Demo:
     """Run the chain.
 
+    Without PyTorch a bundle runs all of it but the comparison with PyTorch.
+
     Args:
         out: folder of everything it writes.
         model: weights, or a bundle.
@@ -100,6 +103,8 @@ def run_demo(
         command = f"mapt export {model} --out {bundle}" + (
             "" if lowering == "standard" else f" --ops {lowering}"
         )
+        from mapt.export.bundle.writer import Request, export_bundle
+
         with steps.step("Export the weights to ONNX", command):
             export_bundle(model, bundle, Request(lowering=lowering))
     info = read_bundle(bundle).info
@@ -147,6 +152,13 @@ def _score(steps: Steps, clip: Path, out: Path, names: list[str], console: Conso
 
 
 def _measure(steps: Steps, clip: Path, bundle: Path, console: Console) -> None:
+    if not importable("torch"):
+        console.print(
+            f"left out: the comparison with PyTorch: {WITHOUT_PYTORCH}",
+            highlight=False,
+            markup=False,
+        )
+        return
     from mapt.evaluation.reference import load_reference
     from mapt.evaluation.torch_backend import TorchBackend
 

@@ -51,7 +51,10 @@ def _about_usage(error: Exception) -> str | None:
     if tell is None:
         return None
     command = context.command_path if context else "mapt"
-    text = " ".join(tell().split()).rstrip(".")
+    text = " ".join(tell().split()).rstrip(".?")
+    near = getattr(error, "possibilities", None)
+    if near:
+        text = f"{getattr(error, 'message', text)}, did you mean {' or '.join(near)}"
     where = f"{command.removeprefix('mapt ')}: " if command != "mapt" else ""
     return f"{where}{text}; see {command} --help" if text else ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -69,6 +70,11 @@ def installed(package: Package) -> dict[str, str]:
     """Every distribution with its version that brings the package's module."""
     found = {name: version(name) for name in (package.distribution, *package.others)}
     return {name: number for name, number in found.items() if number is not None}
+
+
+def importable(module: str) -> bool:
+    """Tell whether a top-level module can be found. It is not imported."""
+    return importlib.util.find_spec(module) is not None
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import typer
 
+from mapt import __version__
 from mapt.cli import app
 from mapt.commands import COMMANDS
+from mapt.errors import suggest
 from mapt.runtime.errors import OutputError
 
 Run = Callable[..., Any]
@@ -20,6 +22,100 @@ Run = Callable[..., Any]
 def test_every_command_explains_itself(mapt: Run, name: str) -> None:
     ran = mapt(name, "--help")
     assert ran.code == 0 and "Usage" in ran.out
+
+
+def test_the_version_is_told(mapt: Run) -> None:
+    ran = mapt("--version")
+    assert ran.code == 0 and ran.out == f"mapt {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [(), ("data",), ("data", "check"), ("track",)])
+def test_help_has_a_short_name_everywhere(mapt: Run, arguments: tuple[str, ...]) -> None:
+    ran = mapt(*arguments, "-h")
+    assert ran.code == 0 and "Usage" in ran.out and "--debug" in ran.out
+
+
+def test_the_package_runs_as_a_module() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "mapt", "--version"], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == f"mapt {__version__}\n"
+
+
+def test_debug_shows_where_wherever_it_stands(mapt: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for arguments in (("--debug", "synth", "x"), ("synth", "x", "--debug")):
+
+        def fail(*_: object, **__: object) -> None:
+            raise ValueError("odd")
+
+        monkeypatch.setattr(typer.Typer, "__call__", fail)
+        with pytest.raises(ValueError, match="odd"):
+            mapt(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("trak",), "'track'"),
+        (("data", "chek"), "'check'"),
+        (("track", "x", "--modle", "y"), "did you mean --model"),
+        (("eval", "a", "b", "--dataset", "kitti_stp"), "did you mean 'kitti-step'?"),
+        (("eval", "a", "b", "--dataset", "kitti-step", "--variant", "nuscene"), "'nuscenes'?"),
+        (("bench", "x", "--suite", "scal"), "did you mean 'scale'?"),
+        (("export", "x", "--out", "y", "--ops", "Custom"), "did you mean 'custom'?"),
+        (("train", "nano-stret"), "did you mean 'nano-street'?"),
+        (("train", "nano-street", "--set", "model.preset=nno"), "did you mean 'nano'?"),
+        (("train", "nano-street", "--set", "shedule.batch=1"), "did you mean 'schedule'?"),
+    ],
+    ids=lambda a: " ".join(a)[:40] if isinstance(a, tuple) else "",
+)
+def test_a_mistyped_name_is_answered_with_the_nearest(
+    mapt: Run, arguments: tuple[str, ...], words: str
+) -> None:
+    ran = mapt(*arguments)
+    assert ran.code == 2 and words in ran.err and ran.err.count("\n") == 1
+
+
+def test_a_name_unlike_all_others_is_answered_with_all_of_them() -> None:
+    assert suggest("zzz", ("ort", "tensorrt")) == "choose one of ort, tensorrt"
+    assert suggest("gpu", ("cpu", "cuda")) == "choose one of cpu, cuda"
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("mapt tr", {"track", "train"}),
+        ("mapt train kitti", {"kitti-step"}),
+        ("mapt eval --dataset kitti", {"kitti-step", "kitti-mots"}),
+        ("mapt bench --suite ", {"run", "ablation", "parity", "scale", "deadline", "all"}),
+    ],
+)
+def test_a_shell_completes_names(line: str, offered: set[str]) -> None:
+    asked = {"_MAPT_COMPLETE": "complete_bash", "COMP_WORDS": line}
+    asked["COMP_CWORD"] = str(len(line.split(" ")) - 1)
+    ran = subprocess.run(
+        [sys.executable, "-m", "mapt"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **asked},
+    )
+    assert set(ran.stdout.split()) == offered, ran.stderr
+
+
+def test_a_system_without_file_locks_is_refused_at_once_in_one_line() -> None:
+    """As on Windows, which has no module `fcntl`."""
+    code = "import sys; sys.modules['fcntl'] = None\nfrom mapt.cli import main; main()"
+    for arguments, status, words in (
+        (["--version"], 0, "mapt "),
+        (["synth", "x"], 2, "mapt: this system is not supported"),
+        (["track", "clip.mp4", "--out", "x"], 2, "mapt: this system is not supported"),
+    ):
+        ran = subprocess.run(
+            [sys.executable, "-c", code, *arguments], check=False, capture_output=True, text=True
+        )
+        told = ran.stdout + ran.stderr
+        assert ran.returncode == status and told.startswith(words) and told.count("\n") == 1, told
 
 
 def test_the_promised_commands_are_there() -> None:

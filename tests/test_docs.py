@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import typer
 
+from mapt.cli import app
 from mapt.commands import COMMANDS
 from mapt.io.toml import loads
 from tests.conftest import Ran
@@ -142,10 +143,10 @@ def find_command(arguments: list[str]) -> tuple[Any, str, list[str]]:
     Raises:
         UsageError: there is no such command.
     """
-    app = typer.Typer()
+    group = typer.Typer()
     for name, module in COMMANDS.items():
-        module.register(app, name)
-    command: Any = typer.main.get_command(app)
+        module.register(group, name)
+    command: Any = typer.main.get_command(group)
     name = "mapt"
     while hasattr(command, "commands") and arguments:
         name, *arguments = arguments
@@ -161,8 +162,15 @@ def parse_mapt(arguments: list[str]) -> None:
     Raises:
         UsageError: they are no command, or no options of it.
     """
+    if arguments[0].startswith("-"):
+        root = typer.main.get_command(app)
+        known = {option for parameter in root.params for option in parameter.opts}
+        if arguments[0] not in known | {"-h", "--help"}:
+            raise UsageError(f"no option {arguments[0]}")
+        return
     command, name, own = find_command(arguments)
-    command.make_context(name, own)
+    if own != ["-h"]:
+        command.make_context(name, own)
 
 
 def parse_module(name: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +225,7 @@ def test_a_command_within_a_sentence_exists_with_its_options(page: Path, text: s
 
 
 @pytest.mark.parametrize(
-    "line", ["nosuch", "track --model B", "track IN --out O --nosuch", "data nosuch"]
+    "line", ["nosuch", "track --model B", "track IN --out O --nosuch", "data nosuch", "--nosuch"]
 )
 def test_a_wrong_command_would_be_found(line: str) -> None:
     with pytest.raises(UsageError):

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mapt.bench.cli_errors import told_in_one_line
+from mapt.bench.costs.counts import HeadCost, Operators
 from mapt.config import ModelConfig, preset
 from mapt.docstrings import text_of
 from mapt.model.heads.motion import MotionHead
@@ -29,46 +29,6 @@ from mapt.model.subgraphs import build_subgraphs, model_info
 from mapt.ops import disabled
 
 BILINEAR = 4
-
-
-@dataclass(frozen=True)
-class Operators:
-    """Multiply-adds by kind of operator.
-
-    Attributes:
-        convolution: ordinary and depthwise convolutions.
-        linear: fully connected layers.
-        product: matrix products of tensors, and the filters of deformable convolutions.
-        sample: bilinear samples.
-    """
-
-    convolution: int = 0
-    linear: int = 0
-    product: int = 0
-    sample: int = 0
-
-    @property
-    def total(self) -> int:
-        """The sum over all kinds of operators."""
-        return self.convolution + self.linear + self.product + self.sample
-
-    def __add__(self, other: Operators) -> Operators:
-        return Operators(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
-
-
-@dataclass(frozen=True)
-class HeadCost:
-    """Parameters, and multiply-adds of one frame.
-
-    Attributes:
-        params: number of parameters.
-        flops: multiply-adds of a frame; for motion and appearance with N instances.
-        per_instance: the part of `flops` that each instance adds; 0 for the other heads.
-    """
-
-    params: int
-    flops: int
-    per_instance: float = 0.0
 
 
 def count_heads(network: Network) -> dict[str, HeadCost]:

@@ -19,7 +19,8 @@ import torch
 from onnx import helper
 from torch import nn
 
-from mapt.bench.costs.flops import BILINEAR, Operators, count
+from mapt.bench.costs.counts import Operators
+from mapt.bench.costs.flops import BILINEAR, count
 from mapt.export.lowering.folded_subgraphs import list_subgraphs
 from mapt.export.lowering.graph_rewriter import Shapes, static_shapes
 from mapt.model.heads.motion import MotionHead

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import torch
-
 
 @dataclass(frozen=True)
 class Limits:
@@ -20,6 +18,8 @@ class Limits:
 
 def measure_limits() -> Limits:
     """Measure the best of some matrix products, and of some copies larger than the caches."""
+    import torch
+
     squares = [torch.rand(2, side, side) for side in (512, 1024, 2048)]
     source = torch.rand(32 << 20)
     target = torch.empty(32 << 20)

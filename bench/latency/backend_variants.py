@@ -5,34 +5,24 @@ The backends are PyTorch in three ways, ONNX Runtime, OpenVINO and TensorRT.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import nn
+from typing import TYPE_CHECKING, Literal
 
 from mapt.errors import InputError
-from mapt.evaluation.reference import load_reference
-from mapt.evaluation.torch_backend import TorchBackend
-from mapt.export.lowering.folded_subgraphs import fold_batch_norm
-from mapt.model.network import Network
+from mapt.probes import importable
 from mapt.runtime.backends.openvino import OpenvinoBackend
 from mapt.runtime.backends.ort import OrtBackend
-from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.runtime.backends.protocol import Backend
 from mapt.runtime.backends.tensorrt import TensorrtBackend
 from mapt.runtime.bundle.manifest import Bundle
 from mapt.runtime.perception.self_test import self_test
 
+if TYPE_CHECKING:
+    import torch
+
 Kind = Literal["torch", "torch-best", "torch-compile", "ort", "openvino", "tensorrt"]
 Proof = Literal["proven here", "built only", "unproven"]
-COMPILED = (
-    "backbone",
-    "semantic",
-)  # convolutions from end to end; the others hold operators it would step around
+WITHOUT_PYTORCH = "PyTorch is not installed; pip install 'mapt[export]'"
 
 
 @dataclass(frozen=True)
@@ -59,58 +49,6 @@ class Verification:
 
     proof: Proof
     why: str = ""
-
-
-class TorchBest(TorchBackend):
-    """The fastest eager PyTorch: batch norms folded, channels last."""
-
-    name = "torch-best"
-
-    def __init__(self, network: Network) -> None:
-        super().__init__(fold_batch_norm(copy.deepcopy(network).eval()))
-        for graph in self.graphs.values():
-            for module in graph.modules():
-                if isinstance(
-                    module, nn.Conv2d | nn.ConvTranspose2d
-                ):  # what comes out of them follows their weights
-                    module.to(memory_format=torch.channels_last)
-
-    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
-        """See `Backend.run`."""
-        return {
-            name: np.ascontiguousarray(value)
-            for name, value in super().run(subgraph, inputs).items()
-        }
-
-
-class TorchCompiled(TorchBest):
-    """The same, with the backbone and the semantic head compiled by `torch.compile`.
-
-    Both are compiled before the first frame.
-
-    Raises:
-        InputError: they could not be.
-    """
-
-    name = "torch-compile"
-
-    def __init__(self, network: Network) -> None:
-        super().__init__(network)
-        given: Tensors = {"image": np.zeros((1, self.info.height, self.info.width, 3), np.uint8)}
-        try:
-            for name in COMPILED:  # the semantic head reads what the backbone gives
-                self.graphs[name].compile(dynamic=False)
-                given = self.run(name, given)
-        except Exception as error:  # its errors have no common class
-            why = (str(error).strip().splitlines() or [""])[0]
-            raise InputError(
-                f"torch.compile failed: {type(error).__name__}: {why[:200]}"
-            ) from error
-
-
-PYTORCH: dict[str, type[TorchBackend]] = {
-    c.name: c for c in (TorchBackend, TorchBest, TorchCompiled)
-}
 
 
 def list_contenders(
@@ -157,10 +95,8 @@ def open_contender(
     """
     bundle = contender.bundle
     backend: Backend
-    if contender.kind in PYTORCH:
-        torch.set_num_threads(threads)
-        network = load_reference(bundle)
-        backend = PYTORCH[contender.kind](network.to(device or torch.device("cpu")))
+    if contender.kind.startswith("torch"):
+        backend = _open_pytorch(contender, threads, device)
     elif contender.kind == "ort":
         backend = OrtBackend(bundle, threads)
     elif contender.kind == "openvino":
@@ -169,6 +105,14 @@ def open_contender(
         backend = TensorrtBackend(bundle)
     backend.name = contender.name
     return backend
+
+
+def _open_pytorch(contender: BackendVariant, threads: int, device: torch.device | None) -> Backend:
+    if not importable("torch"):
+        raise InputError(WITHOUT_PYTORCH)
+    from mapt.bench.latency.torch_variants import open_variant
+
+    return open_variant(contender.kind, contender.bundle, threads, device)
 
 
 def _proven(backend: Backend, bundle: Bundle) -> Backend:

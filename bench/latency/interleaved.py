@@ -20,10 +20,12 @@ from mapt.bench.parity.frame_gap import compare_frames
 from mapt.bench.report.constants import NETWORKS
 from mapt.data.datasets.kitti_step import list_sequences, read_labelled
 from mapt.metrics import PanopticTrackingMetrics, Scores
+from mapt.metrics.results import ClassScores
 from mapt.model.class_names import network_labels
 from mapt.runtime import PanopticFrame, PanopticTracker
 from mapt.runtime.backends.protocol import Backend, Tensors
 
+Show = Callable[[str, int, NDArray[np.uint8], Mapping[str, PanopticFrame]], None]
 QUANTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "max": 100.0}
 
 
@@ -53,6 +55,7 @@ class RunResult:
     Attributes:
         timings: milliseconds of every frame, by backend and stage; `networks` is their sum.
         scores: by backend.
+        classes: scores of each class that occurs, by backend.
         differences: frames whose ids differ from the first backend's.
         frames: how many were measured.
         calls: how often each network ran in every kept frame, by backend and subgraph.
@@ -62,6 +65,7 @@ class RunResult:
 
     timings: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     scores: dict[str, Scores] = field(default_factory=dict)
+    classes: dict[str, dict[str, ClassScores]] = field(default_factory=dict)
     differences: list[IdMismatch] = field(default_factory=list)
     frames: int = 0
     calls: dict[str, dict[str, list[int]]] = field(default_factory=dict)
@@ -104,6 +108,7 @@ def run_backends(
     warmup: int = 3,
     limit: int | None = None,
     on_progress: Callable[[], None] | None = None,
+    show: Show | None = None,
 ) -> RunResult:
     """Step every backend's tracker through every frame, one frame each in turn.
 
@@ -115,6 +120,7 @@ def run_backends(
         warmup: frames at the start whose times are not kept.
         limit: frames of each sequence, None: all.
         on_progress: called after each frame.
+        show: is given the sequence, index, image and labels, by backend, of each frame.
 
     Raises:
         InputError: a folder, frame or label is missing or bad.
@@ -149,9 +155,14 @@ def run_backends(
             result.differences += _compare(
                 frames, [b.name for b in backends], margins, sequence.name, index
             )
+            if show:
+                show(sequence.name, index, image, frames)
             if on_progress:
                 on_progress()
-    result.scores = {name: m.compute().dataset for name, m in metrics.items()}
+    for name, metric in metrics.items():
+        computed = metric.compute()
+        result.scores[name] = computed.dataset
+        result.classes[name] = computed.classes
     return result
 
 

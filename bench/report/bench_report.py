@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mapt.bench.costs.flops import HeadCost
-from mapt.bench.costs.graph_flops import SubgraphCost
+from mapt.bench.costs.counts import HeadCost
 from mapt.bench.costs.roofline import Limits
 from mapt.bench.latency.backend_variants import BackendVariant, Verification
 from mapt.bench.latency.interleaved import RunResult
 from mapt.bench.latency.isolated import Alone
 from mapt.bench.report.constants import NETWORKS, SCORES
+
+if TYPE_CHECKING:
+    from mapt.bench.costs.graph_flops import SubgraphCost
 
 Json = dict[str, object]
 
@@ -53,10 +56,13 @@ class Row:
 
 @dataclass(frozen=True)
 class RunReport:
-    """The results of one pass over the frames, with the data that reports need."""
+    """The results of one pass over the frames, with the data that reports need.
 
-    costs: Costs
-    limits: Limits
+    Costs and limits are None where there is no PyTorch to count and to measure them.
+    """
+
+    costs: Costs | None
+    limits: Limits | None
     rows: list[Row]
     result: RunResult
 
@@ -80,24 +86,14 @@ def gemm_shares(
 
 
 def run_json(report: RunReport) -> Json:
-    """The keys of a run; `latency_ms` and `accuracy` hold the backends that ran."""
+    """The keys of a run; `latency_ms` and `accuracy` hold the backends that ran.
+
+    What is counted on the PyTorch model is left out where there is none.
+    """
     result = report.result
-    costs = report.costs
     return {
-        "heads": {name: asdict(cost) for name, cost in costs.heads.items()},
-        "operators": {
-            name: {
-                "params": cost.params,
-                "graph_params": cost.graph_params,
-                "folded": cost.folded,
-                "agree": cost.agree,
-                "model": asdict(cost.model),
-                "graph": asdict(cost.graph),
-            }
-            for name, cost in costs.subgraphs.items()
-        },
-        "base_motion": asdict(costs.base_motion),
-        "limits": asdict(report.limits),
+        **_costs_json(report.costs),
+        **({"limits": asdict(report.limits)} if report.limits else {}),
         "backends": {
             row.contender.name: {
                 "kind": row.contender.kind,
@@ -112,12 +108,36 @@ def run_json(report: RunReport) -> Json:
         },
         "latency_ms": result.latency(),
         "accuracy": {n: {k: getattr(s, k) for k in SCORES} for n, s in result.scores.items()},
+        "classes": {
+            name: {label: asdict(scores) for label, scores in classes.items()}
+            for name, classes in result.classes.items()
+        },
         "parity": {"frames": result.frames, "differences": [asdict(d) for d in result.differences]},
         "samples_ms": {
             n: {s: _rounded(v) for s, v in stages.items()} for n, stages in result.timings.items()
         },
         "yardstick_ms": _rounded(result.yardstick),
         "labels": result.labels,
+    }
+
+
+def _costs_json(costs: Costs | None) -> Json:
+    if costs is None:
+        return {"heads": {}}
+    return {
+        "heads": {name: asdict(cost) for name, cost in costs.heads.items()},
+        "operators": {
+            name: {
+                "params": cost.params,
+                "graph_params": cost.graph_params,
+                "folded": cost.folded,
+                "agree": cost.agree,
+                "model": asdict(cost.model),
+                "graph": asdict(cost.graph),
+            }
+            for name, cost in costs.subgraphs.items()
+        },
+        "base_motion": asdict(costs.base_motion),
     }
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
 from mapt.bench.accuracy.ablation import VARIANTS, Ablation, out_of_order
-from mapt.bench.costs.flops import HeadCost, Operators
+from mapt.bench.costs.counts import HeadCost, Operators
 from mapt.bench.latency.interleaved import RunResult
-from mapt.bench.latency.scaling import Sweep
 from mapt.bench.report.bench_report import Costs, RunReport
 from mapt.bench.report.compare import ENOUGH, Change, Report, drift
 from mapt.bench.report.constants import (
@@ -23,6 +23,9 @@ from mapt.bench.report.constants import (
     percent,
     with_spread,
 )
+
+if TYPE_CHECKING:
+    from mapt.bench.latency.scaling import Sweep
 
 COMPOSITES = ("PAT", "PQ", "TQ", "STQ", "AQ")  # of the ablation
 SHOWN = 10  # frames whose ids differ, one by one
@@ -65,22 +68,25 @@ def print_backends(console: Console, report: RunReport) -> None:
 
     The table also shows how much of the rate of a matrix product each subgraph reaches.
     """
-    table = Table("backend", "frames/s", "MiB", *NETWORKS, padding=0)
+    shown = NETWORKS if report.limits else ()
+    table = Table("backend", "frames/s", "MiB", *shown, padding=0)
     for row in report.rows:
         alone = (
             (f"{row.alone.frames_per_second:.1f}", f"{row.alone.peak_mib:.0f}")
             if row.alone
             else ("", "")
         )
-        shares = [f"{row.shares[n]:.0%}" if n in row.shares else "" for n in NETWORKS]
-        if row.shares:
+        shares = [f"{row.shares[n]:.0%}" if n in row.shares else "" for n in shown]
+        if row.providers:
             table.add_row(row.contender.name, *alone, *shares)
     console.print(table)
-    console.print(
-        "frames/s and memory: in a process of its own; subgraphs: share of a float32 matrix"
-        f" product's {report.limits.flops / 1e9:.0f} GFLOP/s here, a multiply-add being two",
-        highlight=False,
-    )
+    note = "frames/s and memory: in a process of its own"
+    if report.limits:
+        note += (
+            "; subgraphs: share of a float32 matrix product's"
+            f" {report.limits.flops / 1e9:.0f} GFLOP/s here, a multiply-add being two"
+        )
+    console.print(note, highlight=False)
     proven = [row.contender.name for row in report.rows if not row.standing.why]
     console.print(f"proven here: {', '.join(proven)}", highlight=False)
     for row in report.rows:
@@ -120,7 +126,7 @@ def print_accuracy(console: Console, result: RunResult) -> None:
     for name, s in result.scores.items():
         table.add_row(name, *(percent(v) for v in (s.PAT, s.PQ, s.TQ, s.STQ)), f"{s.IDS}/{s.N_IDS}")
     console.print(table)
-    if not result.differences:
+    if not result.differences and len(result.scores) > 1:
         console.print(f"identities equal in all {result.frames} frames", highlight=False)
     for d in result.differences[:SHOWN]:
         console.print(

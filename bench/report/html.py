@@ -14,19 +14,21 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader
 
 from mapt.bench.cli_errors import told_in_one_line
-from mapt.bench.report.sections import cards, sections
+from mapt.bench.report.page import Picture
+from mapt.bench.report.sections import cards, sections, seen
 from mapt.docstrings import text_of
 from mapt.errors import InputError
 from mapt.io.atomic_files import atomic_file
 from mapt.io.user_files import read_json
 
 
-def write_html(path: Path, report: Mapping[str, Any]) -> None:
+def write_html(path: Path, report: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> None:
     """Write the page, whole or not at all.
 
     Args:
         path: the file.
         report: the JSON of `mapt bench`.
+        pictures: annotated frames of the run.
     """
     machine = report["machine"]
     bundle = report["bundle"]
@@ -39,22 +41,29 @@ def write_html(path: Path, report: Mapping[str, Any]) -> None:
         title=f"mapt bench: {bundle['preset']} {bundle['height']}x{bundle['width']}",
         machine=_machine(machine)
         + f" Bundle {bundle['id'][:12]}, {bundle['lowering']}, {bundle['precision']}.",
-        data=f"{data.get('sequences', '?')} sequences, {data.get('frames', '?')} frames{seeds}.",
+        data=f"{_sequences(data)}, {data.get('frames', '?')} frames{seeds}.",
         cards=cards(report),
-        sections=sections(report),
+        sections=[*seen(pictures), *sections(report)],
     )
     with atomic_file(path) as temporary:
         temporary.write_text(page)
+
+
+def _sequences(data: Mapping[str, Any]) -> str:
+    count = data.get("sequences", "?")
+    return "1 sequence" if count == 1 else f"{count} sequences"
 
 
 def _machine(machine: Mapping[str, Any]) -> str:
     libraries = ", ".join(
         f"{name} {version}" for name, version in machine["libraries"].items() if version
     )
+    device = machine.get("pytorch", "cpu")
+    pytorch = f"PyTorch on {device}" if device else "without PyTorch"
     return (
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB,"
-        f" {machine['system']}, {machine['threads']} threads, PyTorch on"
-        f" {machine.get('pytorch', 'cpu')}. Python {machine['python']}, {libraries}."
+        f" {machine['system']}, {machine['threads']} threads, {pytorch}."
+        f" Python {machine['python']}, {libraries}."
     )
 
 

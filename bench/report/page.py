@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+Report = Mapping[str, Any]  # the JSON of `mapt bench`
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,22 @@ class Panel:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """An image as a data URI, and a line below it."""
+
+    uri: str
+    caption: str
+
+
+@dataclass(frozen=True)
 class Section:
-    """A part of the page."""
+    """A part of the page; a folded one is shown on demand."""
 
     title: str
     texts: tuple[str, ...]
-    blocks: tuple[Panel, ...]
+    blocks: tuple[Panel, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,3 +63,12 @@ class Card:
 
     value: str
     label: str
+
+
+def bundle_row(report: Report) -> str | None:
+    """The bundle's row on ONNX Runtime; None where it was not measured."""
+    rows = report.get("backends", {})
+    latency = report.get("latency_ms", {})
+    return next(
+        (name for name, row in rows.items() if row["kind"] == "ort" and name in latency), None
+    )

@@ -17,8 +17,11 @@ COLOURS = (
     "#bbbbbb",
     "#999933",
     "#882255",
+    "#666666",
 )  # (Paul Tol's bright scheme: told apart by people with colour blindness)
 ROW = 26
+THIN = 8  # height of one of several bars
+MARKED = 24  # points of a curve that still have marks
 LABEL = 14
 
 
@@ -51,6 +54,38 @@ def stacked_bars(rows: Mapping[str, Mapping[str, float]], unit: str) -> str:
     return _svg(height, [*out, *legend])
 
 
+def grouped_bars(rows: Mapping[str, Mapping[str, float]], top: float) -> str:
+    """Draw thin bars for each row, one a part, with a legend below.
+
+    Args:
+        rows: values by part, of each row.
+        top: the value of a bar over the whole width.
+    """
+    parts = list(dict.fromkeys(name for row in rows.values() for name in row))
+    left = 100
+    scale = (WIDTH - left - 30) / top
+    marks = []
+    y = 16.0
+    for name, row in rows.items():
+        height = max(THIN, THIN * len(row))
+        marks.append(_text(left - 6, y + height / 2 + 4, name, "end"))
+        for number, (part, value) in enumerate(row.items()):
+            colour = COLOURS[parts.index(part) % len(COLOURS)]
+            title = f"<title>{escape(name)}, {escape(part)}: {value:.1f}</title>"
+            marks.append(
+                f'<rect x="{left}" y="{y + number * THIN:.1f}" width="{value * scale:.1f}"'
+                f' height="{THIN - 1}" fill="{colour}">{title}</rect>'
+            )
+        y += height + 6
+    grid = []
+    for value in _ticks(top):
+        x = left + value * scale
+        grid.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="14" y2="{y:.1f}" class="grid"/>')
+        grid.append(_text(x, 10, f"{value:g}", "middle"))
+    legend, bottom = _legend(parts, y + 16)
+    return _svg(bottom, [*grid, *marks, *legend])
+
+
 def curves(
     series: Mapping[str, Sequence[tuple[float, float]]],
     across: str,
@@ -59,8 +94,8 @@ def curves(
 ) -> str:
     """Draw measured points joined by lines, as SVG.
 
-    The vertical axis starts at zero. The horizontal axis is logarithmic if the points span a factor
-    above 20.
+    The vertical axis starts at zero. The horizontal axis is logarithmic if there are few points
+    that span a factor above 20. Many points have no marks.
 
     Args:
         series: points by name.
@@ -75,7 +110,9 @@ def curves(
     height = 240
     left = 46
     right = WIDTH - 22
-    bend = math.log if low > 0 and high / low > 20 else float
+    several = sorted({x for x, _ in points})
+    many = len(several) > MARKED
+    bend = math.log if low > 0 and high / low > 20 and not many else float
     span = (bend(high) - bend(low)) or 1.0
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -88,14 +125,16 @@ def curves(
         y = place(low, value)[1]
         out.append(f'<line x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
         out.append(_text(left - 5, y + 4, f"{value:g}", "end"))
-    for x in sorted({x for x, _ in points}):
+    for x in [low + x for x in _ticks(high - low or 1.0)] if many else several:
         out.append(_text(place(x, 0)[0], height - 15, f"{x:g}", "middle"))
     for number, line in enumerate(series.values()):
         colour = COLOURS[number % len(COLOURS)]
         placed = [place(x, y) for x, y in line]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
-        out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        out += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in placed]
+        pen = f'stroke="{colour}" stroke-width="{1.5 if many else 2}"'
+        out.append(f'<polyline points="{path}" fill="none" {pen}/>')
+        if not many:
+            out += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in placed]
     names = [f"{name}: {fits[name]}" if fits and name in fits else name for name in series]
     legend, bottom = _legend(names, height + 16)
     return _svg(bottom, [*out, *legend])

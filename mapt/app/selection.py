@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mapt.errors import InputError
+from mapt.errors import InputError, suggest
 from mapt.labels.class_sets import ClassSet
 from mapt.labels.step_png import VOID
 from mapt.runtime import PanopticFrame
@@ -39,10 +38,9 @@ def select(classes: str | None, score: float, labels: ClassSet) -> Selection:
         raise InputError(f"--classes {classes}: names none; give names by comma, or leave it out")
     for name in names:
         if name not in labels.classes:
-            near = difflib.get_close_matches(name.lower(), labels.classes, 1)
-            advice = f"did you mean {near[0]}?" if near else "choose any of"
-            listed = "" if near else " " + ", ".join(labels.classes)
-            raise InputError(f"--classes: this network has no class {name}; {advice}{listed}")
+            raise InputError(
+                f"--classes: this network has no class {name}; {suggest(name, labels.classes)}"
+            )
     return Selection(frozenset(labels.classes.index(name) for name in names), score)
 
 

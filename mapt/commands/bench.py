@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mapt.errors import InputError
+from mapt.commands._shared.completion import complete_with
+from mapt.errors import InputError, suggest
 
 if TYPE_CHECKING:
+    import torch
     from rich.console import Console
 
+    from mapt.bench.report.page import Picture
     from mapt.bench.suites import Setting
     from mapt.runtime.bundle.manifest import Bundle
 
@@ -29,7 +32,12 @@ def bench(  # noqa: PLR0917  (the command's options)
         typer.Argument(help="a bundle of `mapt export`, nano-synthetic, or hf:OWNER/NAME@COMMIT"),
     ],
     suite: Annotated[
-        str, typer.Option("--suite", help=f"{', '.join(SUITES)}; all: run, ablation and scale")
+        str,
+        typer.Option(
+            "--suite",
+            help=f"{', '.join(SUITES)}; all: run, ablation and scale",
+            autocompletion=complete_with(lambda: SUITES),
+        ),
     ] = "run",
     data: Annotated[
         Path | None,
@@ -99,16 +107,16 @@ def bench(  # noqa: PLR0917  (the command's options)
         raise InputError(f"{given[0]}: is for synthetic frames; leave it out, or --data")
     _check_outputs(json_file, html)
 
+    from mapt.bench.report.annotated import AnnotatedFrames
     from mapt.bench.report.compare import check_comparable, read_report
     from mapt.bench.suites import Setting, check_frames
     from mapt.commands._shared.model import find_bundle
     from mapt.commands._shared.size import parse_size
     from mapt.cores import check_threads, usable_cores
-    from mapt.evaluation.device import find_device
     from mapt.model.class_names import check_streets
     from mapt.runtime.bundle.manifest import read_bundle
 
-    place = find_device(device)
+    place = _find_device(device)
     before = read_report(old) if old else None
     console = Console()
     checked = read_bundle(find_bundle(bundle), trust)
@@ -134,12 +142,16 @@ def bench(  # noqa: PLR0917  (the command's options)
             return
         for root in roots.values():
             check_frames(root)
-        setting = Setting(console, checked, roots, fps, count, others, compiled, alone, place)
+        name = checked.folder.name if others else "ort"
+        pictures = AnnotatedFrames(name) if html else None
+        setting = Setting(
+            console, checked, roots, fps, count, others, compiled, alone, place, pictures
+        )
         about = _describe(suite, setting)
         if before and old:
             check_comparable(before, about, old)
         report = about | _measure(suite, setting)
-    _write(report, json_file, html)
+    _write(report, json_file, html, pictures.images if pictures else [])
     if before and old and _worse(console, before, report, old):
         raise typer.Exit(1)
 
@@ -158,6 +170,7 @@ def _measure(suite: str, setting: Setting) -> dict[str, Any]:
     from mapt.bench.suites import (
         ablation_suite,
         deadline_suite,
+        has_pytorch,
         run_suite,
         scale_suite,
     )
@@ -170,9 +183,29 @@ def _measure(suite: str, setting: Setting) -> dict[str, Any]:
     }
     report: dict[str, Any] = {"heads": {}, "latency_ms": {}, "accuracy": {}}
     for name, measure in suites.items():
-        if name == suite or (suite == "all" and name != "deadline"):
+        if suite == "all" and name == "scale" and not has_pytorch():
+            setting.console.print("left out: --suite scale, which exports networks with PyTorch")
+        elif name == suite or (suite == "all" and name != "deadline"):
             report |= measure(setting)
     return report
+
+
+def _find_device(name: str) -> torch.device | None:
+    """Return PyTorch's device; None where PyTorch is not installed.
+
+    Raises:
+        InputError: no such device, or one that needs PyTorch.
+    """
+    from mapt.bench.latency.backend_variants import WITHOUT_PYTORCH
+    from mapt.bench.suites import has_pytorch
+
+    if has_pytorch():
+        from mapt.evaluation.device import find_device
+
+        return find_device(name)
+    if name not in ("auto", "cpu"):
+        raise InputError(f"--device {name}: is of PyTorch's rows; {WITHOUT_PYTORCH}")
+    return None
 
 
 def _describe(suite: str, setting: Setting) -> dict[str, Any]:
@@ -182,11 +215,14 @@ def _describe(suite: str, setting: Setting) -> dict[str, Any]:
     """
     from mapt.bench.machine import describe_machine
     from mapt.bench.suites import describe_bundle, describe_data
-    from mapt.evaluation.device import describe_device
 
     machine = describe_machine(setting.threads)
     bundle = describe_bundle(setting.bundle)
-    machine["pytorch"] = describe_device(setting.device)
+    machine["pytorch"] = None
+    if setting.device:
+        from mapt.evaluation.device import describe_device
+
+        machine["pytorch"] = describe_device(setting.device)
     seeds = setting.seeds if suite == "ablation" else setting.seeds[:1]
     return {
         "machine": machine,
@@ -195,7 +231,9 @@ def _describe(suite: str, setting: Setting) -> dict[str, Any]:
     }
 
 
-def _write(report: dict[str, Any], json_file: Path | None, html: Path | None) -> None:
+def _write(
+    report: dict[str, Any], json_file: Path | None, html: Path | None, pictures: list[Picture]
+) -> None:
     from mapt.io.atomic_files import write_json
 
     if json_file:
@@ -203,7 +241,7 @@ def _write(report: dict[str, Any], json_file: Path | None, html: Path | None) ->
     if html:
         from mapt.bench.report.html import write_html
 
-        write_html(html, report)
+        write_html(html, report, pictures)
 
 
 def _worse(console: Console, before: dict[str, Any], report: dict[str, Any], old: Path) -> bool:
@@ -221,7 +259,7 @@ def _check_options(
 ) -> None:
     """Refuse options that the chosen suite does not use."""
     if suite not in SUITES:
-        raise InputError(f"--suite {suite}: unknown; choose one of {', '.join(SUITES)}")
+        raise InputError(f"--suite {suite}: unknown; {suggest(suite, SUITES)}")
     if html and suite == "parity":
         raise InputError("--html: has no part for --suite parity; take --json")
     if beside and suite in ("parity", "scale", "deadline"):

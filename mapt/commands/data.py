@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mapt.commands._shared.completion import complete_with, datasets
 from mapt.errors import InputError, printable
 
 
@@ -36,6 +37,7 @@ def check(
         typer.Option(
             "--dataset",
             help="kitti-step, motchallenge-step, kitti-mots, cityscapes-vps, or a file of classes",
+            autocompletion=complete_with(datasets),
         ),
     ],
     json_file: Annotated[

@@ -32,9 +32,11 @@ def demo(
     from mapt.commands._shared.model import Model, find_model
     from mapt.demo import run_demo
     from mapt.io.pretrained import DEFAULT, PRETRAINED
+    from mapt.probes import importable
 
     here = PRETRAINED.get(model or DEFAULT.name)
-    if here and here.weights.is_file() and not Path(here.name).exists():
+    in_checkout = here and here.weights.is_file() and not Path(here.name).exists()
+    if here and in_checkout and importable("torch"):
         found = Model(here.weights, here.name, here.licence)  # exporting them is a step of it
     else:
         found = find_model(model)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mapt.errors import InputError
+from mapt.commands._shared.completion import complete_with, datasets
+from mapt.errors import InputError, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from mapt.metrics.evaluate import Evaluation, Variant
     from mapt.metrics.frame_pair import FramePair
+
+VARIANTS = ("step", "nuscenes")
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -35,13 +38,21 @@ def evaluate(
         typer.Option(
             "--dataset",
             help="kitti-step, motchallenge-step, kitti-mots, cityscapes-vps, or a file of classes",
+            autocompletion=complete_with(datasets),
         ),
     ],
     json_file: Annotated[Path | None, typer.Option("--json", help="write the results here")] = None,
     sequences: Annotated[
         str | None, typer.Option("--sequences", help="only these, by comma")
     ] = None,
-    variant: Annotated[str, typer.Option("--variant", help="step or nuscenes")] = "step",
+    variant: Annotated[
+        str,
+        typer.Option(
+            "--variant",
+            help="step or nuscenes",
+            autocompletion=complete_with(lambda: VARIANTS),
+        ),
+    ] = "step",
     labelled_only: Annotated[
         bool,
         typer.Option(
@@ -62,12 +73,12 @@ def evaluate(
     from mapt.metrics.tables import show, show_mot, show_sizes
 
     labels_of(dataset)
-    if variant not in ("step", "nuscenes"):
-        raise InputError(f"--variant {variant}: unknown; choose step or nuscenes")
+    if variant not in VARIANTS:
+        raise InputError(f"--variant {variant}: unknown; {suggest(variant, VARIANTS)}")
     check_writable(json_file, "--json")
     console = Console()
-    names = [s.strip() for s in sequences.split(",") if s.strip()] if sequences else None
-    find = partial(pair_frames, gt, pred, dataset, names, labelled_only)
+    chosen = [s.strip() for s in sequences.split(",") if s.strip()] if sequences else None
+    find = partial(pair_frames, gt, pred, dataset, chosen, labelled_only)
     evaluation = _count(
         find, dataset, "nuscenes" if variant == "nuscenes" else "step", workers, console
     )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from mapt.errors import InputError
+from mapt.commands._shared.completion import complete_with
+from mapt.errors import InputError, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from mapt.export.bundle.writer import Exported, Graph, Request
     from mapt.export.lowering.lowering import Device, Lowering
     from mapt.export.precision.mixed_precision import Precision
+
+PRECISIONS = ("fp32", "fp16", "int8")
+LOWERINGS = ("custom", "standard", "gridsample")
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -35,11 +39,20 @@ def export(  # noqa: PLR0917
         bool,
         typer.Option("--trt", help="also build TensorRT engines; without a GPU by TensorRT-RTX"),
     ] = False,
-    precision: Annotated[str, typer.Option("--precision", help="fp32, fp16 or int8")] = "fp32",
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision",
+            help="fp32, fp16 or int8",
+            autocompletion=complete_with(lambda: PRECISIONS),
+        ),
+    ] = "fp32",
     ops: Annotated[
         list[str] | None,
         typer.Option(
-            "--ops", help="custom, standard (the default) or gridsample; repeated: one for another"
+            "--ops",
+            help="custom, standard (the default) or gridsample; repeated: one for another",
+            autocompletion=complete_with(lambda: LOWERINGS),
         ),
     ] = None,
     device: Annotated[
@@ -220,14 +233,14 @@ def _check_values(precision: str, lowerings: tuple[str, ...], device: str) -> No
     Only graphs with MAPT's own operators are made for one kind of device.
     """
     choices = (
-        ("--precision", (precision,), ("fp32", "fp16", "int8")),
-        ("--ops", lowerings, ("custom", "standard", "gridsample")),
+        ("--precision", (precision,), PRECISIONS),
+        ("--ops", lowerings, LOWERINGS),
         ("--device", (device,), ("cpu", "cuda")),
     )
     for option, values, known in choices:
         for value in values:
             if value not in known:
-                raise InputError(f"{option} {value}: unknown; choose one of {', '.join(known)}")
+                raise InputError(f"{option} {value}: unknown; {suggest(value, known)}")
     if device == "cuda" and lowerings != ("custom",):
         others = " and ".join(lowerings)
         raise InputError(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mapt.commands._shared.completion import complete_with, configurations
 from mapt.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ def register(app: typer.Typer, name: str) -> None:
 
 def train(
     config: Annotated[
-        str, typer.Argument(help="a TOML file, or a shipped name such as nano-street")
+        str,
+        typer.Argument(
+            help="a TOML file, or a shipped name such as nano-street",
+            autocompletion=complete_with(configurations),
+        ),
     ],
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="key=value over the configuration")
@@ -35,7 +40,10 @@ def train(
     ] = False,
     dry: Annotated[
         bool,
-        typer.Option("--dry-run", help="build everything, take two steps, name what is missing"),
+        typer.Option(
+            "--dry-run",
+            help="look at every path, build everything, take two steps, name what is missing",
+        ),
     ] = False,
 ) -> None:
     """Train a network and write its weights.
@@ -51,18 +59,18 @@ def train(
     folder = out or Path("runs") / path.stem
     settings = read_config(path, [*(changes or []), *(["data.skip_bad=true"] if skip_bad else [])])
     if dry:
-        _dry_run(settings, init)
+        _dry_run(settings, folder, init)
         return
     weights = run(settings, folder, resume, init)
     if first_process():
         typer.echo(f"weights: {printable(str(weights))}")
 
 
-def _dry_run(settings: TrainConfig, init: Path | None) -> None:
+def _dry_run(settings: TrainConfig, out: Path, init: Path | None) -> None:
     from mapt.training.checks.dry_run import dry_run
     from mapt.training.distributed import first_process
 
-    found = dry_run(settings, init)
+    found = dry_run(settings, out, init)
     if first_process():
         for line in found.lines:
             typer.echo(line)

@@ -16,7 +16,7 @@ OTHER_EXTRAS = {  # by module, for modules that no line of the report checks
     "onnxruntime": "cpu",
     "av": "video",
     "tensorboard": "train",
-    "jinja2": "export",
+    "jinja2": "cpu",
     "rerun": "rerun",
     "openvino": "openvino",
     "rosbags": "rosbag",

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.errors import InputError
+from mapt.errors import InputError, suggest
 from mapt.labels.class_files import read_class_set
 from mapt.labels.class_sets import CITYSCAPES_VPS, KITTI_STEP, MOTCHALLENGE_STEP, ClassSet
 from mapt.labels.step_png import BACKGROUND, VOID, Packed
@@ -40,7 +40,7 @@ def labels_of(dataset: str) -> ClassSet:
         return LABELS[dataset]
     if not Path(dataset).suffix:
         raise InputError(
-            f"--dataset {dataset}: unknown; choose one of {', '.join(LABELS)}, or a file that names"
+            f"--dataset {dataset}: unknown; {suggest(dataset, LABELS)}, or a file that names"
             " classes"
         )
     return read_class_set(dataset)

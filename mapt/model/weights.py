@@ -164,10 +164,15 @@ def read_card(path: Path) -> dict[str, str]:
     return {key: text for key, text in _read(path)[0].items() if key not in {"format", "config"}}
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+def check_weight_file(path: Path) -> None:
+    """Raise InputError unless the path is a file."""
     if not path.is_file():
         what = "is no file" if path.exists() else "no such weight file"
         raise InputError(f"{path}: {what}; give weights that `mapt train` wrote")
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    check_weight_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}

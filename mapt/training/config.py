@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PositiveInt, create_model, model_validator
 
 from mapt.config import LONGEST, PRESETS, Frozen, ModelConfig, parse, read_toml
+from mapt.configs import FOLDER, shipped_configs
 from mapt.data.datasets.registry import KITTI_HEIGHTS, find_datasets
 from mapt.data.transforms import Augmentation
-from mapt.errors import InputError
+from mapt.errors import InputError, suggest
 from mapt.model.network import HEADS, Head
 from mapt.training.changes import apply_changes
 from mapt.training.own_classes import expand_class_set
@@ -250,13 +251,12 @@ def find_config(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    folder = Path(__file__).parent.parent / "configs"
-    shipped = folder / f"{name.replace('-', '_')}.toml"
+    shipped = FOLDER / f"{name.replace('-', '_')}.toml"
     if shipped.is_file():
         return shipped
-    names = ", ".join(sorted(p.stem.replace("_", "-") for p in folder.glob("*.toml")))
     raise InputError(
-        f"{name}: no such configuration file; give a path or one of the shipped: {names}"
+        f"{name}: no such configuration file; give a path, or a shipped one:"
+        f" {suggest(name, shipped_configs())}"
     )
 
 

@@ -21,6 +21,7 @@ from mapt.model.network import HEADS
 from mapt.model.targets import PairBatch
 from mapt.model.weights import read_card, save_weights
 from mapt.training.checkpoint import checkpoints, restore_checkpoint, save_checkpoint
+from mapt.training.checks.paths import missing_paths
 from mapt.training.checks.preflight import check_deployable, describe_batch, save_batch
 from mapt.training.config import LAST, DatasetTable, TrainConfig
 from mapt.training.distributed import (
@@ -69,6 +70,8 @@ def train(
         if first_process():
             stack.enter_context(own_folder(folder))
         _check_run(config, folder, resume, init)
+        if missing := missing_paths(config, folder, init):
+            raise InputError(missing[0])
         place = stack.enter_context(join(config.device))
         stack.enter_context(arithmetic(config.tf32))
         check_shares(config.schedule.batch, place.world)

@@ -20,6 +20,7 @@ from mapt.data.samples import DatasetMix, SampleRule
 from mapt.data.transforms import View
 from mapt.data.triplet import Source
 from mapt.errors import InputError
+from mapt.io.atomic_files import check_folder
 from mapt.io.user_files import read_json
 from mapt.training.config import DataConfig, DatasetTable, SyntheticData, TrainConfig
 
@@ -52,13 +53,18 @@ def datasets(data: DataConfig, folder: Path) -> Iterator[tuple[str, Part, Opener
 
     Datasets on disk come before those that are rendered, because they are faster to check.
     """
+    yield from open_labelled(data)
+    for name, part in synthetic_sets(data):
+        root = Path(part.root) if part.root else folder / name
+        yield name, part, partial(_open_synthetic, data, part, root)
+
+
+def open_labelled(data: DataConfig) -> Iterator[tuple[str, Part, Opener]]:
+    """Yield name, table and opener of every labelled dataset that is used."""
     for dataset in find_datasets():
         table: DatasetTable = getattr(data, dataset.name)
         if table.root:
             yield dataset.name, table, partial(_open, dataset, table, data.intervals)
-    for name, part in synthetic_sets(data):
-        root = Path(part.root) if part.root else folder / name
-        yield name, part, partial(_open_synthetic, data, part, root)
 
 
 def synthetic_sets(data: DataConfig) -> list[tuple[str, SyntheticData]]:
@@ -145,15 +151,8 @@ def render_once(data: SyntheticData, folder: Path) -> Path:
     """
     from mapt.synthetic import write_dataset
 
-    # Recipes of usual traffic lack the key `rare`, because older releases wrote them without it.
-    asked = data.model_dump(exclude={"weight", "root", "heights", *([] if data.rare else ["rare"])})
-    there = _read_recipe(folder)
-    if there != asked:
-        if data.root and folder.exists() and any(folder.iterdir()):
-            raise InputError(
-                f"{folder}: {_difference(there, asked)}; "
-                "name a new folder, or read this one as it is with data.step.root"
-            )
+    asked = _recipe(data)
+    if not check_rendered(data, folder):
         size = (data.height, data.width)
         with Progress() as progress:
             task = progress.add_task("rendering sequences", total=data.sequences)
@@ -170,6 +169,32 @@ def render_once(data: SyntheticData, folder: Path) -> Path:
                 recipe=asked,
             )
     return folder
+
+
+def check_rendered(data: SyntheticData, folder: Path) -> bool:
+    """Tell whether the sequences that are asked for are already in the folder.
+
+    Raises:
+        InputError: the user named the folder, and it is a file or holds something else.
+    """
+    asked = _recipe(data)
+    there = _read_recipe(folder)
+    if there == asked:
+        return True
+    if data.root:
+        check_folder(folder, str(folder))
+        if folder.exists() and any(folder.iterdir()):
+            raise InputError(
+                f"{folder}: {_difference(there, asked)}; "
+                "name a new folder, or read this one as it is with data.step.root"
+            )
+    return False
+
+
+def _recipe(data: SyntheticData) -> dict[str, object]:
+    """Return the settings that decide what is rendered."""
+    # Recipes of usual traffic lack the key `rare`, because older releases wrote them without it.
+    return data.model_dump(exclude={"weight", "root", "heights", *([] if data.rare else ["rare"])})
 
 
 def _read_recipe(folder: Path) -> dict[str, object] | None:

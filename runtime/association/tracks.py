@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.contract import Thresholds
-from mapt.errors import InputError
+from mapt.errors import InputError, suggest
 from mapt.runtime.association.affinity import cosine, soft_iou
 from mapt.runtime.association.assignment import Match, assign
 from mapt.runtime.association.spatial_gate import reach_used
@@ -89,8 +89,8 @@ class TrackTable:
     def __post_init__(self) -> None:
         if self.association not in get_args(Association):
             raise InputError(
-                f"association {self.association!r} is unknown; choose one of"
-                f" {', '.join(get_args(Association))}"
+                f"association {self.association!r} is unknown;"
+                f" {suggest(str(self.association), get_args(Association))}"
             )
 
     def active(self) -> list[TrackState]:

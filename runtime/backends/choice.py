@@ -7,7 +7,7 @@ import logging
 from typing import Literal, get_args
 
 from mapt.cores import check_threads, usable_cores
-from mapt.errors import InputError
+from mapt.errors import InputError, suggest
 from mapt.runtime.backends.ort_providers import check_device, say_once
 from mapt.runtime.backends.protocol import Backend, Options
 from mapt.runtime.bundle.manifest import Bundle
@@ -24,7 +24,7 @@ def check_name(wanted: str) -> None:
     """
     if wanted not in get_args(BackendName):
         raise InputError(
-            f"backend {wanted!r} is unknown; choose one of {', '.join(get_args(BackendName))}"
+            f"backend {wanted!r} is unknown; {suggest(str(wanted), get_args(BackendName))}"
         )
 
 

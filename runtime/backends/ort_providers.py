@@ -20,7 +20,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from mapt.errors import InputError
+from mapt.errors import InputError, suggest
 from mapt.runtime.backends.operators import operator_providers, ranks_channels_last
 from mapt.runtime.backends.protocol import Device
 
@@ -57,9 +57,7 @@ def check_device(wanted: str) -> None:
         InputError: it is none.
     """
     if wanted not in get_args(Device):
-        raise InputError(
-            f"device {wanted!r} is unknown; choose one of {', '.join(get_args(Device))}"
-        )
+        raise InputError(f"device {wanted!r} is unknown; {suggest(str(wanted), get_args(Device))}")
 
 
 def choose_provider(

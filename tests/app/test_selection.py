@@ -55,8 +55,8 @@ def test_the_end_of_a_track_that_was_shown_is_told() -> None:
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        ("Car", "--classes: this network has no class Car; did you mean car?"),
-        ("zebra", "no class zebra; choose any of road, sidewalk, .*, bicycle$"),
+        ("Car", "--classes: this network has no class Car; did you mean 'car'?"),
+        ("zebra", "no class zebra; choose one of road, sidewalk, .*, bicycle$"),
         (" , ", "names none; give names by comma, or leave it out"),
     ],
 )

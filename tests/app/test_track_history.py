@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mapt.app.track_history import choose_moments, draw_life, read_decisions
+from mapt.app.track_lives import draw_timeline, find_life
 from mapt.app.visualize import strip
 from mapt.drawing.colours import track_colour
 from mapt.errors import InputError
@@ -104,6 +105,32 @@ def test_a_birth_beside_a_look_alike_says_that_it_was_too_far(
     assert on_progress.code == 0 and "3.3 of 1" in on_progress.out
 
 
+def test_the_whole_life_is_told_with_the_class(run: Path, mapt: Callable[..., Any]) -> None:
+    content = json.loads((run / "tracks.json").read_text())
+    content["classes"] = ["road", "car"]
+    for number, frame in enumerate(content["frames"]):
+        for track in frame["tracks"]:
+            track |= {"label": 1, "lost": int(30 <= number < 34)}
+    (run / "tracks.json").write_text(json.dumps(content))
+    life = find_life(run, 2)
+    assert (life.label, life.first, life.last) == ("car", "000000", "000049")
+    assert (life.count("seen"), life.count("lost")) == (46, 4)
+    words = "seen 000000 to 000029, lost 000030 to 000033, seen 000034 to 000049"
+    assert life.spells() == words
+    bar = draw_timeline(life, [10], 520)
+    assert bar.shape[1:] == (520, 3)
+    colours = [tuple(bar[20, 10 * number + 5]) for number in (0, 29, 31, 40, 51)]
+    own = track_colour(2)
+    assert colours == [own, own, (90, 90, 90), own, (0, 0, 0)]
+    assert tuple(bar[2, 104]) == (255, 255, 255)
+    ran = mapt("explain", run, "--track", 2, "--images", run.parent / "images")
+    assert ran.code == 0 and f"car 2: {words}" in ran.out
+    picture = cv2.imread(str(run / "track_2.png"))
+    assert picture is not None and picture.shape[0] > 2 * 352
+    ran = mapt("explain", run)
+    assert ran.code == 0 and "car" in ran.out and "000049" in ran.out and "46" in ran.out
+
+
 def test_files_of_before_there_was_a_gate_are_read(run: Path) -> None:
     old = {key: value for key, value in ROWS[0].items() if key != "gate"}
     (run / "decisions.jsonl").write_text(json.dumps(old) + "\n")
@@ -180,7 +207,7 @@ def test_explain_draws_from_images_and_says_when_it_cannot(
     )
     on_progress = mapt("explain", run, "--track", 2, "--images", tmp_path / "images")
     assert on_progress.code == 0 and "runner-up" in on_progress.out, on_progress.err
-    assert np.asarray(cv2.imread(str(run / "track_2.png"))).shape == (2 * 352, 6 * 264, 3)
+    assert np.asarray(cv2.imread(str(run / "track_2.png"))).shape == (2 * 352 + 50, 6 * 264, 3)
     assert mapt("explain", run, "--track", 3).code == 2
     assert (
         mapt(

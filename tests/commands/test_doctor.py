@@ -147,7 +147,7 @@ def test_what_cannot_be_written_is_said_before_the_checks(mapt: Run, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("module", "extra"), [("jinja2", "export"), ("rerun.blueprint", "rerun"), ("numpy", None)]
+    ("module", "extra"), [("jinja2", "cpu"), ("rerun.blueprint", "rerun"), ("numpy", None)]
 )
 def test_modules_name_their_extra(module: str, extra: str | None) -> None:
     assert extra_of(module) == extra

@@ -95,10 +95,13 @@ def test_classes_and_scores_are_chosen_and_the_tracker_stays_as_it_is(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--classes", "Car"), "--classes: this network has no class Car; did you mean car?"),
+        (("--classes", "Car"), "--classes: this network has no class Car; did you mean 'car'?"),
         (("--conf", "1.5"), "--conf"),
         (("--show",), "--show: there is no display"),
-        (("--save", "gif"), "choose any of step,video,json,coco,mot,mots,yolo,csv,parquet,mcap"),
+        (
+            ("--save", "gif"),
+            "choose one of step, video, json, coco, mot, mots, yolo, csv, parquet, mcap",
+        ),
     ],
 )
 def test_mistakes_are_a_line_and_leave_nothing(

@@ -111,7 +111,7 @@ def test_undefined_is_a_dash_and_null(  # type: ignore[no-untyped-def]
         (["--dataset", "kitti-step", "--json", "."], "--json .: is a folder; name a file in it"),
         (
             ["--dataset", "kitti-step", "--variant", "paper"],
-            "--variant paper: unknown; choose step or nuscenes",
+            "--variant paper: unknown; choose one of step, nuscenes",
         ),
         (["--dataset", "kitti-step", "--sequences", "0002"], "has no sequence 0002"),
         (["--dataset", "kitti-step", "--sequences", ","], "no sequence is chosen"),

@@ -19,7 +19,7 @@ from mapt.app.outputs.texts import (
     check_mots_classes,
     is_yolo_file,
 )
-from mapt.errors import InputError
+from mapt.errors import InputError, suggest
 from mapt.labels.class_sets import ClassSet
 
 
@@ -66,9 +66,8 @@ def parse_kinds(text: str) -> tuple[str, ...]:
     kinds = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     wrong = next((kind for kind in kinds if kind not in KINDS), None)
     if wrong or not kinds:
-        raise InputError(
-            f"--save {text}: {wrong or 'nothing'} is unknown; choose any of {','.join(KINDS)}"
-        )
+        near = suggest(wrong or "", KINDS)
+        raise InputError(f"--save {text}: {wrong or 'nothing'} is unknown; {near}")
     return kinds
 
 

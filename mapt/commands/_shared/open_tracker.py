@@ -11,7 +11,7 @@ import typer
 
 from mapt.commands._shared.model import Model, find_model
 from mapt.commands._shared.size import network_size
-from mapt.errors import InputError
+from mapt.errors import InputError, suggest
 from mapt.io.sources.frame import Source
 from mapt.io.sources.live import LiveSource
 from mapt.runtime import PanopticTracker
@@ -85,7 +85,7 @@ def open_tracker(
     known = get_args(Association)
     if options.association not in known:
         raise InputError(
-            f"--association {options.association}: unknown; choose one of {', '.join(known)}"
+            f"--association {options.association}: unknown; {suggest(options.association, known)}"
         )
     model = find_model(name)
     if model.path.is_file():

@@ -21,6 +21,7 @@ from mapt.data.samples import SampleRule
 from mapt.data.triplet import Source
 from mapt.errors import InputError
 from mapt.evaluation.device import arithmetic, describe_device
+from mapt.training.checks.paths import missing_paths
 from mapt.training.checks.preflight import check_deployable, describe_batch
 from mapt.training.config import DatasetTable, TrainConfig
 from mapt.training.distributed import default_threads, first_process_first, join
@@ -63,20 +64,25 @@ class DryRun:
         return True
 
 
-def dry_run(config: TrainConfig, init: Path | None = None) -> DryRun:
+def dry_run(config: TrainConfig, out: Path, init: Path | None = None) -> DryRun:
     """Build data, network, optimiser and processes as `train` does, and take two steps.
 
-    No file is kept.
+    No file is kept. If a path is missing, nothing is built, and every missing path is named.
 
     Args:
         config: the run's configuration.
+        out: the run's folder. Nothing is written there.
         init: weights to start from.
 
     Raises:
         InputError: something is wrong that no stand-in can replace, such as a batch that the
             processes cannot share.
     """
-    found = DryRun()
+    found = DryRun(missing=missing_paths(config, out, init))
+    if found.missing:
+        found.lines.append("paths are looked at first: nothing was built yet")
+        return found
+    found.lines.append("paths: every file and folder that the run names is there")
     with (
         tempfile.TemporaryDirectory() as folder,
         join(config.device) as place,

@@ -6,7 +6,8 @@ import torch
 import torchvision
 from torch import nn
 
-from mapt.bench.costs.flops import Operators, count, count_heads, count_motion
+from mapt.bench.costs.counts import Operators
+from mapt.bench.costs.flops import count, count_heads, count_motion
 from mapt.bench.costs.graph_flops import count_bundle, count_graph
 from mapt.config import PRESETS, ModelConfig, preset
 from mapt.export.lowering.folded_subgraphs import list_subgraphs

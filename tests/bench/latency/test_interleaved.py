@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from mapt.bench import suites
-from mapt.bench.costs.flops import HeadCost
+from mapt.bench.costs.counts import HeadCost
 from mapt.bench.costs.roofline import Limits
 from mapt.bench.latency.backend_variants import BackendVariant
 from mapt.bench.latency.interleaved import RunResult, run_backends
@@ -189,7 +189,7 @@ def test_a_missing_package_of_the_report_is_said_before_the_work(
     monkeypatch.delitem(sys.modules, "mapt.bench.report.html", raising=False)
     monkeypatch.setitem(sys.modules, "jinja2", None)
     ran = mapt("bench", bundle, "--html", tmp_path / "out.html")
-    assert ran.code == 2 and "mapt[export]" in ran.err and "synthetic" not in ran.out
+    assert ran.code == 2 and "mapt[cpu]" in ran.err and "synthetic" not in ran.out
 
 
 def test_only_the_ablation_names_seeds_that_the_rest_did_not_see(

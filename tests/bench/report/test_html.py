@@ -1,22 +1,31 @@
 """The report for people, from results of any suite."""
 
+import base64
 import json
 import re
+import tempfile
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from mapt.bench.report import html
-from mapt.bench.report.plots import curves, stacked_bars
-from mapt.bench.report.sections import sections
+from mapt.bench.report.annotated import AnnotatedFrames
+from mapt.bench.report.frame_time import frame_ms, split_frame
+from mapt.bench.report.page import Picture
+from mapt.bench.report.plots import curves, grouped_bars, stacked_bars
+from mapt.bench.report.sections import cards, sections
+from mapt.runtime import PanopticFrame, Track
 
 
 class Outline(HTMLParser):
     """Headings, cells, and whatever would be loaded; open tags must be closed."""
 
-    VOID = frozenset({"meta", "br", "rect", "line", "circle", "polyline"})
+    VOID = frozenset({"meta", "br", "img", "rect", "line", "circle", "polyline"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -38,6 +47,13 @@ class Outline(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.texts.append(data.strip())
+
+
+def render(report: dict[str, Any], pictures: Sequence[Picture] = ()) -> str:
+    """The page as text."""
+    with tempfile.TemporaryDirectory() as folder:
+        html.write_html(Path(folder) / "page.html", report, pictures)
+        return (Path(folder) / "page.html").read_text()
 
 
 @pytest.fixture
@@ -68,6 +84,20 @@ def report() -> dict[str, Any]:
         "data": {"sequences": 1, "frames": 4, "seeds": [7]},
         "latency_ms": {"torch": stages, "ort": stages},
         "accuracy": {"torch": scores, "ort": scores},
+        "classes": {
+            "ort": {
+                "road": {"PQ": 0.9, "IoU": 0.8, "TQ": None, "PAT": None, "IDS": None},
+                "car": {"PQ": 0.5, "IoU": 0.25, "TQ": 0.125, "PAT": 0.3, "IDS": 3},
+            }
+        },
+        "samples_ms": {
+            "ort": {
+                "preprocess": [1.0, 1.0, 1.0],
+                "backbone": [2.0, 2.0, 20.0],
+                "fusion": [2.0, 9.0, 2.0],
+                "frame": [6.0, 13.0, 24.0],
+            }
+        },
         "parity": {"frames": 4, "differences": []},
         "limits": {"flops": 1e11},
         "backends": {
@@ -122,6 +152,7 @@ def test_the_page_has_every_part_and_loads_nothing(tmp_path: Path, report: dict[
     for title in (
         "Latency",
         "Accuracy and parity",
+        "Classes",
         "Cost",
         "Ablation",
         "Scale",
@@ -137,7 +168,56 @@ def test_the_page_has_every_part_and_loads_nothing(tmp_path: Path, report: dict[
     ):
         assert cell in outline.texts, cell
     assert "CPU &lt;one&gt;" in text
-    assert text.count("<svg") == 2
+    assert text.count("<svg") == 4
+
+
+def test_every_part_of_the_page_has_the_same_total(report: dict[str, Any]) -> None:
+    """The medians of the stages sum to something else than the median of the frame."""
+    text = "".join(re.findall(r"<figure>.*?</figure>", render(report)))
+    assert cards(report)[0].value == "10.0 ms"
+    split = split_frame(report["latency_ms"]["ort"], report["samples_ms"]["ort"])
+    assert sum(split.values()) == pytest.approx(frame_ms(report["latency_ms"]["ort"]))
+    assert split["rest"] == pytest.approx(10 * 3 / 43) and "10.0 ms" in text
+    assert split["backbone"] == pytest.approx(10 * 24 / 43)
+    del report["samples_ms"]  # as in results of before they were kept
+    split = split_frame(report["latency_ms"]["ort"], None)
+    assert sum(split.values()) == pytest.approx(10.0) and split["rest"] == 0
+
+
+def test_annotated_frames_stand_in_the_page_itself(report: dict[str, Any]) -> None:
+    frames = AnnotatedFrames("ort")
+    image = np.full((90, 1200, 3), 128, np.uint8)
+    track = Track(id=1, label=13, score=0.9, box=(0, 0, 50, 50), age=1, lost=0)
+    instance = np.zeros((90, 1200), np.int32)
+    instance[:50, :50] = 1
+    labels = PanopticFrame(np.zeros((90, 1200), np.uint8), instance, (track,), (), {}, 0, 0)
+    for index in range(30):
+        frames.show("0000", index, image, {"torch": labels, "ort": labels})
+    assert [picture.caption for picture in frames.images] == [
+        f"ort, sequence 0000, frame {index}: 1 tracks" for index in (3, 20)
+    ]
+    outline = Outline(render(report, frames.images))
+    assert len(outline.loaded) == 2 and "What it sees" in outline.texts
+    encoded = outline.loaded[0].removeprefix("data:image/jpeg;base64,")
+    drawn = cv2.imdecode(np.frombuffer(base64.b64decode(encoded), np.uint8), cv2.IMREAD_COLOR)
+    assert drawn is not None and drawn.shape == (72, 960, 3) and drawn.std() > 5
+
+
+def test_the_papers_tables_are_folded_away(report: dict[str, Any]) -> None:
+    page = render(report)
+    folded = page[page.index('<details class="section">') :]
+    assert "paper&#39;s tables" in folded and page.count('<details class="section">') == 1
+    assert "(published)" in folded and "(published)" not in page.removesuffix(folded)
+
+
+def test_a_run_without_pytorch_has_a_page(report: dict[str, Any]) -> None:
+    report["latency_ms"].pop("torch")
+    report["accuracy"].pop("torch")
+    report["machine"]["pytorch"] = None
+    for key in ("limits", "operators", "base_motion"):
+        del report[key]
+    page = render(report)
+    assert "without PyTorch" in page and "ids differ" not in page and "parity" not in page
 
 
 def test_the_papers_tables_stand_beside_the_bundle_not_another_row(report: dict[str, Any]) -> None:
@@ -187,6 +267,12 @@ def test_bars_are_as_long_as_their_numbers_and_curves_keep_inside() -> None:
     assert widths[1] == pytest.approx(3 * widths[0], abs=0.2) and widths[2] == pytest.approx(
         2 * widths[0], abs=0.2
     )
+    groups = grouped_bars({"road": {"IoU": 80.0}, "car": {"IoU": 40.0, "TQ": 20.0}}, 100)
+    wide = [float(w) for w in re.findall(r'width="([\d.]+)" height="7"', groups)]
+    assert wide[0] == pytest.approx(2 * wide[1], abs=0.2)
+    assert wide[1] == pytest.approx(2 * wide[2], abs=0.2)
+    over_time = curves({"ort": [(n, 50.0 + n % 7) for n in range(300)]}, "frame", "ms")
+    assert "<circle" not in over_time and over_time.count("<text") < 20
     drawn = curves({"s": [(1, 0.5), (10, 3.0), (100, 0.25)]}, "n", "ms")
     places = [
         (float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', drawn)
