@@ -19,8 +19,11 @@ default-bundle: $(STAMP)
 	$(BIN)/mapt export nano-synthetic --out mapt/weights/nano-synthetic --no-weights \
 	  $(addprefix --size ,$(DEFAULT_SIZES)) --ops standard --ops gridsample
 
+# Two workers, each of which takes whole files: more memory buys little on most machines.
+WORKERS ?= 2
+
 test: $(STAMP)
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -m slow
