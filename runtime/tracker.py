@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -9,11 +10,12 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt.default_network import BUNDLE, LICENCE, NAME
 from mapt.errors import InputError, shown
 from mapt.runtime.association.tracks import Association, TrackTable
 from mapt.runtime.association_inputs import compute_association_inputs
 from mapt.runtime.backends.choice import BackendName, check_name
-from mapt.runtime.backends.ort_providers import check_device
+from mapt.runtime.backends.ort_providers import check_device, say_once
 from mapt.runtime.backends.protocol import Backend, Device, Options
 from mapt.runtime.errors import OutputError, StepError, documented
 from mapt.runtime.frame import PanopticFrame
@@ -94,7 +96,7 @@ class PanopticTracker:
     @classmethod
     def load(
         cls,
-        bundle_dir: str | Path,
+        bundle_dir: str | Path | None = None,
         backend: BackendName = "auto",
         threads: int | None = None,
         association: Association = "full",
@@ -113,7 +115,8 @@ class PanopticTracker:
 
         Args:
             bundle_dir: its folder; every file is checked against the manifest's SHA-256 first. Of
-                several input sizes, `BUNDLE/HxW` names one.
+                several input sizes, `BUNDLE/HxW` names one. None: the network that comes with the
+                package, trained on synthetic streets alone (Apache-2.0).
             backend: "ort", "tensorrt", "openvino", or "auto": TensorRT where bundle and machine
                 have all it needs, else ONNX Runtime; what it chose is logged once.
             threads: of the network; None, or more than that: as many as cores that this process may
@@ -139,14 +142,17 @@ class PanopticTracker:
                 bundle gave when it was exported. Where a library raised, `__cause__` is its
                 exception.
         """
+        if bundle_dir is None:
+            say_once(logging.INFO, f"the default network runs, {NAME} ({LICENCE})")
+        folder = BUNDLE if bundle_dir is None else bundle_dir
         with documented(
-            InputError, f"{bundle_dir}: cannot be loaded", "free memory, or load it elsewhere"
+            InputError, f"{folder}: cannot be loaded", "free memory, or load it elsewhere"
         ):
             import_scipy()
             check_name(backend)
             check_device(device)
             opened = open_network(
-                Path(bundle_dir),
+                Path(folder),
                 backend,
                 Options(threads, device, tf32),
                 Wish(frame, budget_ms),

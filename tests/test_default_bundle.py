@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from mapt.export.bundle.writer import Request, export_bundle
-from mapt.io.pretrained import DEFAULT, FREE, shipped_bundle, shipped_weights
+from mapt.io.pretrained import DEFAULT, shipped_bundle, shipped_weights
+from mapt.runtime import PanopticTracker
 from mapt.runtime.bundle.contents import sha256
 from mapt.runtime.bundle.input_sizes import read_sizes, written
 from mapt.runtime.bundle.manifest import read_bundle
@@ -27,7 +29,7 @@ def entries() -> list[dict[str, str]]:
 
 def test_it_is_free_for_any_use_and_of_the_weights_in_the_repository() -> None:
     source = read_sizes(FOLDER).source
-    assert source and (source.name, source.licence) == (DEFAULT.name, FREE)
+    assert source and (source.name, source.licence) == (DEFAULT.name, "Apache-2.0")
     assert source.sha256 == sha256(shipped_weights(DEFAULT.name))
 
 
@@ -83,3 +85,13 @@ def test_it_tracks_without_pytorch_and_without_a_model(street: Path, tmp_path: P
     told = r"mapt: weights: nano-synthetic, Apache-2\.0, \d+\.\d MB; input 384x1248 of .*\n"
     assert re.fullmatch(told, ran.stderr), ran.stderr
     assert (tmp_path / "0000" / "tracks.json").is_file()
+
+
+def test_a_program_that_names_no_bundle_gets_it_and_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO, "mapt"):
+        tracker = PanopticTracker.load(threads=1)
+    named = PanopticTracker.load(FOLDER, threads=1, test=False)
+    assert tracker.model == named.model
+    assert "the default network runs, nano-synthetic (Apache-2.0)" in caplog.text

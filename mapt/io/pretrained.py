@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mapt.default_network import BUNDLES, LICENCE, NAME
 from mapt.errors import InputError
 
 FOLDER = Path(__file__).resolve().parents[2] / "weights"
-BUNDLES = Path(__file__).resolve().parents[1] / "weights"
-FREE = "Apache-2.0"
 RESEARCH = "research use only"
 
 
@@ -40,7 +39,7 @@ class Pretrained:
         return BUNDLES / self.name
 
 
-DEFAULT = Pretrained("nano-synthetic", FREE)
+DEFAULT = Pretrained(NAME, LICENCE)
 PRETRAINED = {network.name: network for network in (DEFAULT, Pretrained("nano", RESEARCH))}
 WEIGHTS = PRETRAINED["nano"].weights
 
