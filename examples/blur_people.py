@@ -1,6 +1,6 @@
 """Makes people unrecognisable in a video; everything else stays sharp.
 
-python examples/blur_people.py BUNDLE INPUT OUT.mp4 [--labels person,rider]
+python examples/blur_people.py INPUT OUT.mp4 [--labels person,rider] [--bundle BUNDLE]
 """
 
 import argparse
@@ -14,11 +14,11 @@ from mapt.io.video_writer import VideoWriter
 from mapt.runtime import PanopticTracker
 
 parser = argparse.ArgumentParser()
-parser.add_argument("bundle", type=Path)
 parser.add_argument("source", type=Path, help="a video or a folder of frames")
 parser.add_argument("out", type=Path, help="the video")
 parser.add_argument("--labels", default="person,rider", help="classes, by comma")
 parser.add_argument("--margin", type=int, default=9, help="pixels around them that are blurred too")
+parser.add_argument("--bundle", type=Path, help="default: the network of the package")
 given = parser.parse_args()
 
 tracker = PanopticTracker.load(given.bundle)

@@ -1,6 +1,6 @@
 """Counts cars that cross a line, in each direction.
 
-python examples/count_over_line.py BUNDLE INPUT --line 0.5 [--label car]
+python examples/count_over_line.py INPUT --line 0.5 [--label car] [--bundle BUNDLE]
 """
 
 import argparse
@@ -11,10 +11,10 @@ from mapt.io.frame_source import open_sources
 from mapt.runtime import PanopticTracker
 
 parser = argparse.ArgumentParser()
-parser.add_argument("bundle", type=Path)
 parser.add_argument("source", type=Path, help="a video or a folder of frames")
 parser.add_argument("--line", type=float, default=0.5, help="share of the width: an upright line")
 parser.add_argument("--label", default="car")
+parser.add_argument("--bundle", type=Path, help="default: the network of the package")
 given = parser.parse_args()
 
 tracker = PanopticTracker.load(given.bundle)

@@ -1,6 +1,6 @@
 """Gives every frame a budget in milliseconds, and tells what was left out to keep it.
 
-python examples/deadline_budget.py BUNDLE INPUT --budget 40
+python examples/deadline_budget.py INPUT --budget 40 [--bundle BUNDLE]
 """
 
 import argparse
@@ -11,9 +11,9 @@ from mapt.io.frame_source import open_sources
 from mapt.runtime import PanopticTracker
 
 parser = argparse.ArgumentParser()
-parser.add_argument("bundle", type=Path)
 parser.add_argument("source", type=Path, help="a video or a folder of frames")
 parser.add_argument("--budget", type=float, default=40.0, help="milliseconds for a frame")
+parser.add_argument("--bundle", type=Path, help="default: the network of the package")
 given = parser.parse_args()
 
 tracker = PanopticTracker.load(given.bundle)

@@ -1,6 +1,6 @@
 """Draws where people walk, or cars drive, as a heat map over the last frame.
 
-python examples/heat_map.py BUNDLE INPUT OUT.png [--label person]
+python examples/heat_map.py INPUT OUT.png [--label person] [--bundle BUNDLE]
 """
 
 import argparse
@@ -13,10 +13,10 @@ from mapt.io.frame_source import open_sources
 from mapt.runtime import PanopticTracker
 
 parser = argparse.ArgumentParser()
-parser.add_argument("bundle", type=Path)
 parser.add_argument("source", type=Path, help="a video or a folder of frames")
 parser.add_argument("out", type=Path, help="the picture")
 parser.add_argument("--label", default="person")
+parser.add_argument("--bundle", type=Path, help="default: the network of the package")
 given = parser.parse_args()
 
 tracker = PanopticTracker.load(given.bundle)

@@ -1,6 +1,6 @@
 """Writes the tracked masks as COCO's instances, for annotation tools and for training others.
 
-python examples/masks_to_coco.py BUNDLE INPUT OUT.json
+python examples/masks_to_coco.py INPUT OUT.json [--bundle BUNDLE]
 """
 
 import argparse
@@ -14,9 +14,9 @@ from mapt.io.frame_source import open_sources
 from mapt.runtime import PanopticTracker
 
 parser = argparse.ArgumentParser()
-parser.add_argument("bundle", type=Path)
 parser.add_argument("source", type=Path, help="a folder of frames, or a video")
 parser.add_argument("out", type=Path, help="the file")
+parser.add_argument("--bundle", type=Path, help="default: the network of the package")
 given = parser.parse_args()
 
 tracker = PanopticTracker.load(given.bundle)

@@ -1,6 +1,6 @@
 """Records a run, then replays it without the networks: every frame must come out the same.
 
-python examples/record_and_replay.py BUNDLE INPUT RUN.record
+python examples/record_and_replay.py INPUT RUN.record [--bundle BUNDLE]
 """
 
 import argparse
@@ -13,9 +13,9 @@ from mapt.runtime import PanopticTracker
 from mapt.runtime.persistence.recording import Recorder, Replayer
 
 parser = argparse.ArgumentParser()
-parser.add_argument("bundle", type=Path)
 parser.add_argument("source", type=Path, help="a video or a folder of frames")
 parser.add_argument("record", type=Path, help="the file that is written")
+parser.add_argument("--bundle", type=Path, help="default: the network of the package")
 given = parser.parse_args()
 source = open_sources(given.source)[0]
 

@@ -1,6 +1,6 @@
 """Reads a stream, draws what is tracked, and sends it on, for example to an RTSP server.
 
-python examples/restream.py BUNDLE rtsp://camera/street rtsp://server/annotated
+python examples/restream.py rtsp://camera/street rtsp://server/annotated [--bundle BUNDLE]
 """
 
 import argparse
@@ -12,9 +12,9 @@ import av
 from mapt.runtime import PanopticTracker
 
 parser = argparse.ArgumentParser()
-parser.add_argument("bundle", type=Path)
 parser.add_argument("source", help="a URL or a file")
 parser.add_argument("target", help="rtsp://..., or a file such as out.mkv")
+parser.add_argument("--bundle", type=Path, help="default: the network of the package")
 given = parser.parse_args()
 
 tracker = PanopticTracker.load(given.bundle)

@@ -1,6 +1,6 @@
 """Saves the largest sighting of every track, its background removed.
 
-python examples/save_crops.py BUNDLE INPUT OUT
+python examples/save_crops.py INPUT OUT [--bundle BUNDLE]
 """
 
 import argparse
@@ -13,9 +13,9 @@ from mapt.io.frame_source import open_sources
 from mapt.runtime import PanopticTracker
 
 parser = argparse.ArgumentParser()
-parser.add_argument("bundle", type=Path)
 parser.add_argument("source", type=Path, help="a video or a folder of frames")
 parser.add_argument("out", type=Path, help="a folder: OUT/<class>_<id>.png")
+parser.add_argument("--bundle", type=Path, help="default: the network of the package")
 given = parser.parse_args()
 
 tracker = PanopticTracker.load(given.bundle)

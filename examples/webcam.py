@@ -1,6 +1,6 @@
 """Tracks a camera, or anything else that OpenCV opens, and shows it until q is pressed.
 
-python examples/webcam.py BUNDLE [--camera 0] [--save DIR]
+python examples/webcam.py [--camera 0] [--save DIR] [--bundle BUNDLE]
 """
 
 import argparse
@@ -13,9 +13,9 @@ from mapt.app.window import open_window
 from mapt.runtime import PanopticTracker
 
 parser = argparse.ArgumentParser()
-parser.add_argument("bundle", type=Path)
 parser.add_argument("--camera", default="0", help="an index, a URL or a file")
 parser.add_argument("--save", type=Path, help="write pictures here instead of showing them")
+parser.add_argument("--bundle", type=Path, help="default: the network of the package")
 given = parser.parse_args()
 
 tracker = PanopticTracker.load(given.bundle)

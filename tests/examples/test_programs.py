@@ -59,7 +59,7 @@ def test_there_are_ten_and_each_is_short_and_says_how_it_is_called() -> None:
 
 
 def test_webcam(run: Run, bundle: Path, clip: Path, tmp_path: Path) -> None:
-    run("webcam", bundle, "--camera", clip, "--save", tmp_path / "seen")
+    run("webcam", "--bundle", bundle, "--camera", clip, "--save", tmp_path / "seen")
     pictures = sorted((tmp_path / "seen").iterdir())
     assert len(pictures) == FRAMES
     drawn = cv2.imread(str(pictures[-1]))
@@ -67,7 +67,7 @@ def test_webcam(run: Run, bundle: Path, clip: Path, tmp_path: Path) -> None:
 
 
 def test_restream(run: Run, bundle: Path, clip: Path, tmp_path: Path) -> None:
-    run("restream", bundle, clip, tmp_path / "out.mkv")
+    run("restream", "--bundle", bundle, clip, tmp_path / "out.mkv")
     video = cv2.VideoCapture(str(tmp_path / "out.mkv"))
     read = [video.read()[0] for _ in range(FRAMES + 1)]
     assert read == [True] * FRAMES + [False]
@@ -75,14 +75,18 @@ def test_restream(run: Run, bundle: Path, clip: Path, tmp_path: Path) -> None:
 
 
 def test_count_over_line(run: Run, bundle: Path, frames: Path) -> None:
-    told = run("count_over_line", bundle, frames)
+    told = run("count_over_line", "--bundle", bundle, frames)
     seen = re.search(r"^(\d+) of car seen$", told, re.MULTILINE)
     assert seen and int(seen[1]) > 0
     assert re.search(r"^\d+ to the right\n\d+ to the left$", told, re.MULTILINE)
 
 
+def test_a_program_without_a_bundle_runs_the_network_of_the_package(run: Run, frames: Path) -> None:
+    assert re.search(r"^\d+ of car seen$", run("count_over_line", frames), re.MULTILINE)
+
+
 def test_save_crops(run: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
-    told = run("save_crops", bundle, frames, tmp_path / "crops")
+    told = run("save_crops", "--bundle", bundle, frames, tmp_path / "crops")
     crops = list((tmp_path / "crops").glob("car_*.png"))
     assert crops and told.startswith(f"{len(list((tmp_path / 'crops').iterdir()))} crops")
     crop = cv2.imread(str(crops[0]), cv2.IMREAD_UNCHANGED)
@@ -90,8 +94,8 @@ def test_save_crops(run: Run, bundle: Path, frames: Path, tmp_path: Path) -> Non
 
 
 def test_heat_map(run: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
-    run("heat_map", bundle, frames, tmp_path / "cars.png", "--label", "car")
-    run("heat_map", bundle, frames, tmp_path / "trains.png", "--label", "train")
+    run("heat_map", "--bundle", bundle, frames, tmp_path / "cars.png", "--label", "car")
+    run("heat_map", "--bundle", bundle, frames, tmp_path / "trains.png", "--label", "train")
     last = cv2.imread(str(sorted(frames.iterdir())[-1]))
     drawn = [cv2.imread(str(tmp_path / name)) for name in ("cars.png", "trains.png")]
     assert last is not None and drawn[0] is not None and drawn[1] is not None
@@ -101,7 +105,7 @@ def test_heat_map(run: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
 
 def test_blur_people(run: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
-    run("blur_people", bundle, frames, out, "--labels", "road", "--margin", 0)
+    run("blur_people", "--bundle", bundle, frames, out, "--labels", "road", "--margin", 0)
     assert probe(out).frames == FRAMES
     first = next(iter(open_sources(out)[0])).image.astype(int)
     original = next(iter(open_sources(frames)[0])).image.astype(int)
@@ -116,19 +120,19 @@ def test_compare_bundles(run: Run, bundle: Path, frames: Path) -> None:
 
 
 def test_record_and_replay(run: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
-    told = run("record_and_replay", bundle, frames, tmp_path / "run.record")
+    told = run("record_and_replay", "--bundle", bundle, frames, tmp_path / "run.record")
     assert told.startswith(f"{FRAMES} frames replayed, bit for bit")
 
 
 def test_deadline_budget(run: Run, bundle: Path, frames: Path) -> None:
-    plenty = run("deadline_budget", bundle, frames, "--budget", 1e6)
+    plenty = run("deadline_budget", "--bundle", bundle, frames, "--budget", 1e6)
     assert "0 late" in plenty and "without motion: 0" in plenty
-    none = run("deadline_budget", bundle, frames, "--budget", 0.001)
+    none = run("deadline_budget", "--bundle", bundle, frames, "--budget", 0.001)
     assert f"{FRAMES} late" in none and "without appearance: 0" not in none
 
 
 def test_masks_to_coco(run: Run, bundle: Path, frames: Path, tmp_path: Path) -> None:
-    run("masks_to_coco", bundle, frames, tmp_path / "coco.json")
+    run("masks_to_coco", "--bundle", bundle, frames, tmp_path / "coco.json")
     content = json.loads((tmp_path / "coco.json").read_text())
     assert len(content["images"]) == FRAMES and content["images"][0]["file_name"] == "000000.png"
     found = COCO(str(tmp_path / "coco.json"))
