@@ -6,7 +6,7 @@ cannot show: the way that objects came, and a legend that does not change from f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import cv2
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mapt.drawing.colours import class_colours
 from mapt.drawing.legend import put_legend, seen_classes
 from mapt.drawing.object_labels import put_object_labels
-from mapt.drawing.objects import DrawnTrack, put_objects
+from mapt.drawing.objects import Box, DrawnTrack, put_objects
 from mapt.drawing.text import Image, put_caption, text_size
 from mapt.drawing.trails import Trails
 
@@ -69,8 +69,8 @@ def draw_frame(
     """
     out = _tinted(image, frame)
     visible = [t for t in frame.tracks if not t.lost]
-    put_objects(out, image, frame.instance, visible)
-    _annotate(out, visible, caption, labels)
+    parts = put_objects(out, image, frame.instance, visible)
+    _annotate(out, visible, parts if labels else None, caption)
     if legend:
         put_legend(out, seen_classes(frame.semantic, frame.instance), frame.classes)
     return out
@@ -97,17 +97,20 @@ class FrameDrawing:
         out = _tinted(image, frame)
         visible = [t for t in frame.tracks if not t.lost]
         self._trails.add(frame.stamp_ns, visible, image.shape[:2])
-        put_objects(out, image, frame.instance, visible)
+        parts = put_objects(out, image, frame.instance, visible)
         self._trails.put(out)
-        _annotate(out, visible, caption, True)
+        _annotate(out, visible, parts, caption)
         self._seen |= seen_classes(frame.semantic, frame.instance)
         put_legend(out, self._seen, frame.classes)
         return out
 
 
-def _annotate(out: Image, visible: Sequence[DrawnTrack], caption: str, labels: bool) -> None:
-    if labels:
-        put_object_labels(out, visible)
+def _annotate(
+    out: Image, visible: Sequence[DrawnTrack], parts: Mapping[int, Box] | None, caption: str
+) -> None:
+    """Write the labels of objects, unless there are no `parts`, and the caption."""
+    if parts is not None:
+        put_object_labels(out, visible, parts)
     if caption:
         size = text_size(*out.shape[:2])
         put_caption(out, caption, (size // 2, size // 2), size)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mapt.drawing.colours import class_colours
 from mapt.drawing.text import Image, put_plate, put_text, text_size, text_width
 
-SHARE = 0.002  # of the picture: a class that covers less is not named
+SHARE = 0.005  # of the picture: a class that covers less is not named
 STEP = 3  # every third row and column is counted
 GROUND = (16, 16, 16)
 PAPER = (235, 235, 235)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mapt.drawing.colours import ink_on, track_colour
-from mapt.drawing.objects import DrawnTrack
+from mapt.drawing.objects import Box, DrawnTrack
 from mapt.drawing.text import Image, put_plate, put_text, text_size, text_width
 
-Box = tuple[int, int, int, int]  # xyxy pixels
+Plate = tuple[int, int, int, int]  # xyxy pixels
 TINY = 1.5  # of the letters' size: a smaller object gets no label
 SPREAD = 1.8  # how much wider than its object a label may be
 
 
-def put_object_labels(image: Image, tracks: Sequence[DrawnTrack]) -> None:
+def put_object_labels(
+    image: Image, tracks: Sequence[DrawnTrack], parts: Mapping[int, Box] | None = None
+) -> None:
     """Label the visible tracks, the largest first.
 
     A label says class, id and score. A small object has its id alone, a tiny one nothing. A label
@@ -23,15 +25,19 @@ def put_object_labels(image: Image, tracks: Sequence[DrawnTrack]) -> None:
     Args:
         image: (H,W,3) uint8 RGB, changed in place.
         tracks: the visible ones.
+        parts: by track id, the box that its label belongs to, where it is not the track's: a mask
+            in pieces is labelled at its largest one.
     """
     size = text_size(*image.shape[:2])
-    taken = list[Box]()
-    for track in sorted(tracks, key=lambda t: -_area(t.box)):
+    taken = list[Plate]()
+    boxes = {track.id: track.box for track in tracks} | dict(parts or {})
+    for track in sorted(tracks, key=lambda t: -_area(boxes[t.id])):
+        box = boxes[track.id]
         found = next(
             (
                 (text, plate)
-                for text in _texts(track, size)
-                for plate in _places(track.box, text_width(text, size), size, image.shape)
+                for text in _texts(track, box, size)
+                for plate in _places(box, text_width(text, size), size, image.shape)
                 if not any(_overlap(plate, other) for other in taken)
             ),
             None,
@@ -46,9 +52,9 @@ def put_object_labels(image: Image, tracks: Sequence[DrawnTrack]) -> None:
         put_text(image, text, start, ink_on(colour), size)
 
 
-def _texts(track: DrawnTrack, size: int) -> Iterator[str]:
+def _texts(track: DrawnTrack, box: Box, size: int) -> Iterator[str]:
     """The label's texts that suit the object's size, the longest first."""
-    x1, y1, x2, y2 = track.box
+    x1, y1, x2, y2 = box
     if min(y2 - y1, x2 - x1) < TINY * size:
         return
     name = track.label_name or f"class {track.label}"
@@ -58,9 +64,7 @@ def _texts(track: DrawnTrack, size: int) -> Iterator[str]:
     yield str(track.id)
 
 
-def _places(
-    box: tuple[float, float, float, float], width: int, size: int, shape: tuple[int, ...]
-) -> Iterator[Box]:
+def _places(box: Box, width: int, size: int, shape: tuple[int, ...]) -> Iterator[Plate]:
     """Where a label may go: the plates above, in and below its object that lie in the image."""
     plate_width = width + 2 * _pad(size)
     plate_height = round(1.4 * size)
@@ -75,9 +79,9 @@ def _pad(size: int) -> int:
     return round(0.35 * size)
 
 
-def _area(box: tuple[float, float, float, float]) -> float:
+def _area(box: Box) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _overlap(a: Box, b: Box) -> bool:
+def _overlap(a: Plate, b: Plate) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mapt.drawing.colours import track_colour
 from mapt.drawing.text import Image, text_size
 
+Box = tuple[float, float, float, float]  # xyxy pixels
 FILL = 0.45  # of the track's colour in its mask
 MARGIN = 2  # pixels around a box, which the nearest sampling of a mask may overstep
 STROKE = 14  # letters' size over a line's thickness
@@ -38,7 +39,7 @@ class DrawnTrack(Protocol):
         """In [0,1]."""
 
     @property
-    def box(self) -> tuple[float, float, float, float]:
+    def box(self) -> Box:
         """The box, xyxy pixels."""
 
     @property
@@ -53,7 +54,7 @@ def stroke(height: int, width: int) -> int:
 
 def put_objects(
     out: Image, image: Image, instance: NDArray[np.int32], tracks: Sequence[DrawnTrack]
-) -> None:
+) -> dict[int, Box]:
     """Draw the masks of tracks.
 
     Args:
@@ -61,7 +62,11 @@ def put_objects(
         image: the same size, what shows through the masks.
         instance: (H,W) int32 track ids.
         tracks: those to draw; a mask is looked for in its box.
+
+    Returns:
+        By track id, the box of the largest connected part of its mask.
     """
+    parts = dict[int, Box]()
     thickness = stroke(*out.shape[:2])
     for track in tracks:
         window = _window(track.box, instance.shape)
@@ -79,9 +84,15 @@ def put_objects(
         )
         offset = (window[1].start, window[0].start)
         cv2.drawContours(out, contours, -1, colour, thickness, cv2.LINE_AA, offset=offset)
+        if contours:
+            x, y, width, height = cv2.boundingRect(max(contours, key=cv2.contourArea))
+            left = float(offset[0] + x)
+            top = float(offset[1] + y)
+            parts[track.id] = (left, top, left + width, top + height)
+    return parts
 
 
-def _window(box: tuple[float, float, float, float], shape: tuple[int, ...]) -> tuple[slice, slice]:
+def _window(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
     x1, y1, x2, y2 = box
     rows = slice(max(int(y1) - MARGIN, 0), min(int(np.ceil(y2)) + MARGIN, shape[0]))
     columns = slice(max(int(x1) - MARGIN, 0), min(int(np.ceil(x2)) + MARGIN, shape[1]))

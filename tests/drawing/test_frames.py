@@ -32,6 +32,18 @@ def test_lost_tracks_are_not_drawn() -> None:
     assert len(np.unique(out.reshape(-1, 3), axis=0)) == 1
 
 
+def test_a_mask_in_pieces_is_labelled_at_its_largest() -> None:
+    whole = frame_with({3: (200, 200, 400, 300)})
+    pieces = frame_with({3: (200, 200, 400, 300)})
+    pieces.instance[100:104, 20:24] = 3
+    (track,) = pieces.tracks
+    pieces = replace(pieces, tracks=(replace(track, box=(20.0, 100.0, 400.0, 300.0)),))
+    above = np.s_[170:198, 190:420]
+    drawn = [draw_frame(gray(), frame, legend=False)[above] for frame in (whole, pieces)]
+    assert (drawn[0] == track_colour(3)).all(2).sum() > 100
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+
+
 def near_its_colour(
     drawn: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], row: int, x: int
 ) -> bool:

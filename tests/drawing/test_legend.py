@@ -32,4 +32,6 @@ def test_objects_and_specks_are_no_part_of_it() -> None:
     frame = frame_with({1: (100, 100, 300, 250)})
     frame.semantic[:3, :3] = 10
     assert seen_classes(frame.semantic, frame.instance) == {0}
+    frame.semantic[-36:, :24] = 18  # 0.4 % of the picture
+    assert seen_classes(frame.semantic, frame.instance) == {0}
     assert seen_classes(frame.semantic, np.zeros_like(frame.instance)) == {0, 13}
