@@ -26,16 +26,18 @@ def doctor(
     from rich.markup import escape
     from rich.table import Column, Table
 
-    from mapt.doctor import examine
+    from mapt.doctor import examine, verdict
     from mapt.io.atomic_files import check_writable, write_json
 
     check_writable(json_file, "--json")
     findings = examine()
-    table = Table(*(Column(name, overflow="fold") for name in ("", "state", "found", "what to do")))
+    folded = (Column(name, overflow="fold") for name in ("state", "found", "what to do"))
+    table = Table(Column("", no_wrap=True), *folded)
     colours = {"ok": "green", "missing": "yellow", "broken": "red"}
     for f in findings:
         table.add_row(f.what, f"[{colours[f.state]}]{f.state}", escape(f.detail), escape(f.advice))
     Console().print(table)
+    typer.echo(verdict(findings))
     if json_file:
         write_json(json_file, [asdict(f) for f in findings])
     if any(f.needed and f.state != "ok" for f in findings):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from mapt.cores import usable_cores
@@ -24,6 +25,7 @@ OTHER_EXTRAS = {  # by module, for modules that no line of the report checks
     "mcap_ros2": "mcap",
     "huggingface_hub": "hub",
 }
+TRACKING = ("temporary folder", "video", "default network")  # by line of the report
 # The instruction sets that decide the speed: first those of x86-64, then those of aarch64. Every
 # aarch64 processor has `asimd`.
 FEATURES = (
@@ -74,6 +76,15 @@ def examine() -> list[Finding]:
             "exporting and training on need them: run in a checkout of the project",
         ),
     ]
+
+
+def verdict(findings: Sequence[Finding]) -> str:
+    """Tell in a line whether videos can be tracked here."""
+    needed = [f for f in findings if f.needed or f.what in TRACKING]
+    failing = [f.what for f in needed if f.state != "ok"]
+    if failing:
+        return f"Tracking a video does not work here yet: see {', '.join(failing)} above."
+    return "Tracking a video works here. Parts marked missing are needed for other tasks only."
 
 
 def _processor() -> Finding:

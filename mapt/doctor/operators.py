@@ -19,7 +19,9 @@ def check_torch_operators() -> Finding:
     build = "MAPT_BUILD=torch pip install --no-build-isolation -e . (in a checkout)"
     left_out = _left_out("torch")
     if version("torch") is None or version("torchvision") is None:
-        return Finding(what, "missing", "no PyTorch", "training needs it: pip install mapt[train]")
+        return Finding(
+            what, "missing", "no PyTorch", "training needs it: pip install 'mapt[train]'"
+        )
     question = (
         "from mapt.ops import compiled; print(compiled.implementation(), compiled.MISSING, sep='|')"
     )

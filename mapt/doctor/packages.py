@@ -77,9 +77,8 @@ def check_package(package: Package) -> Finding:
     what = package.distribution
     needed = not package.extra
     found = installed(package)
-    install = f"{package.purpose} needs it: pip install mapt" + (
-        f"[{package.extra}]" if package.extra else ""
-    )
+    name = f"'mapt[{package.extra}]'" if package.extra else "mapt"
+    install = f"{package.purpose} needs it: pip install {name}"
     probe = ask(
         f"import {package.module} as m\nprint(m.__version__ if hasattr(m, '__version__') else '?',"
         " m.__file__ or '')"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mapt import doctor
-from mapt.doctor import _processor, extra_of, packages
+from mapt.doctor import _processor, extra_of, packages, verdict
 from mapt.doctor import operators as operator_checks
 from mapt.doctor.finding import Finding
 from mapt.doctor.gpu import check_cuda_provider, check_gpu, check_tensorrt
@@ -36,6 +36,14 @@ def test_it_lists_what_is_here(mapt: Run, tmp_path: Path, monkeypatch: pytest.Mo
         == "ok"
     )
     assert all(f["advice"] for f in findings.values() if f["state"] != "ok")
+    assert "Tracking a video works here." in ran.out
+
+
+def test_the_verdict_is_about_tracking_alone() -> None:
+    found = [Finding("numpy", "ok", "2", needed=True), Finding("torch", "missing", "")]
+    assert verdict(found).startswith("Tracking a video works here.")
+    broken = verdict([*found, Finding("video", "broken", "no codec")])
+    assert broken == "Tracking a video does not work here yet: see video above."
 
 
 def test_operators_that_are_not_built_are_said_to_be_missing(
@@ -55,7 +63,10 @@ def test_it_says_which_bundles_an_older_onnx_runtime_runs() -> None:
 
 def test_a_missing_package_names_its_extra() -> None:
     found = check_package(Package("no-such-thing", "no_such_thing", "train", "training"))
-    assert (found.state, found.advice) == ("missing", "training needs it: pip install mapt[train]")
+    assert (found.state, found.advice) == (
+        "missing",
+        "training needs it: pip install 'mapt[train]'",
+    )
 
 
 def test_a_package_that_does_not_import_is_broken() -> None:
@@ -74,7 +85,8 @@ def test_no_runtime_fails(mapt: Run, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(doctor, "PACKAGES", ())
     monkeypatch.setattr(packages, "installed", lambda _: {})
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    assert mapt("doctor", "--json", tmp_path / "doctor.json").code == 1
+    ran = mapt("doctor", "--json", tmp_path / "doctor.json")
+    assert ran.code == 1 and "does not work here yet: see ONNX Runtime" in ran.out
     findings = {f["what"]: f for f in json.loads((tmp_path / "doctor.json").read_text())}
     assert (
         findings["ONNX Runtime"]["state"] == "missing"
