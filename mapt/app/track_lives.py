@@ -69,6 +69,29 @@ class Life:
         return ", ".join(told)
 
 
+def find_run(path: Path) -> Path:
+    """Find the folder of a sequence's outputs from what a user may name instead of it.
+
+    Args:
+        path: that folder, a file in it, or the folder of a run with one sequence alone.
+
+    Returns:
+        The folder; `path` itself where nothing better is found.
+
+    Raises:
+        InputError: the run has several sequences.
+    """
+    if path.is_file():
+        return path.parent
+    if (path / "tracks.json").exists():
+        return path
+    found = sorted(file.parent for file in path.glob("*/tracks.json"))
+    if len(found) > 1:
+        names = ", ".join(map(str, found))
+        raise InputError(f"{path}: holds several sequences; choose one of {names}")
+    return found[0] if found else path
+
+
 def read_lives(run: Path) -> list[Life]:
     """Read the life of every track of a sequence, by id.
 

@@ -39,11 +39,13 @@ def explain(
     from rich.markup import escape
     from rich.table import Table
 
+    from mapt.app.track_lives import draw_timeline, find_life, find_run
+
+    run = find_run(run)
     if track is None:
         _list_lives(run)
         return
     from mapt.app.track_history import choose_moments, draw_life, read_decisions, tell_gate
-    from mapt.app.track_lives import draw_timeline, find_life
     from mapt.app.visualize import write_picture
     from mapt.errors import InputError, printable
     from mapt.io.atomic_files import check_writable

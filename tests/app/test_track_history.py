@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mapt.app.track_history import choose_moments, draw_life, read_decisions
-from mapt.app.track_lives import draw_timeline, find_life
+from mapt.app.track_lives import draw_timeline, find_life, find_run
 from mapt.app.visualize import strip
 from mapt.drawing.colours import track_colour
 from mapt.errors import InputError
@@ -129,6 +129,22 @@ def test_the_whole_life_is_told_with_the_class(run: Path, mapt: Callable[..., An
     assert picture is not None and picture.shape[0] > 2 * 352
     ran = mapt("explain", run)
     assert ran.code == 0 and "car" in ran.out and "000049" in ran.out and "46" in ran.out
+
+
+def test_a_file_or_a_run_of_one_sequence_stands_for_its_folder(
+    tmp_path: Path, mapt: Callable[..., Any]
+) -> None:
+    own = tmp_path / "out" / "clip"
+    own.mkdir(parents=True)
+    (own / "tracks.json").write_text('{"classes": [], "frames": []}')
+    for given in (own, own / "tracks.json", tmp_path / "out"):
+        assert find_run(given) == own and mapt("explain", given).code == 0
+    assert find_run(tmp_path / "nowhere") == tmp_path / "nowhere"
+    other = tmp_path / "out" / "other"
+    other.mkdir()
+    (other / "tracks.json").touch()
+    ran = mapt("explain", tmp_path / "out")
+    assert ran.code == 2 and f"choose one of {own}, {other}" in ran.err
 
 
 def test_files_of_before_there_was_a_gate_are_read(run: Path) -> None:
