@@ -111,6 +111,12 @@ class PanopticFrame:
     alarms: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """One line without the arrays: the time, the size and the tracks that are not lost."""
+        height, width = self.semantic.shape
+        seen = ", ".join(f"{t.label_name or t.label} {t.id}" for t in self.tracks if not t.lost)
+        return f"PanopticFrame({self.stamp_ns} ns, {height}x{width} pixels, tracks: {seen or '-'})"
+
     def track_array(self) -> NDArray[np.void]:
         """The tracks (n,) as one flat block of `TRACK_DTYPE`, in their order."""
         return np.array(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import Progress
 
 from mapt.app.selection import Selection
@@ -55,7 +56,9 @@ def track_all(tracker: PanopticTracker, sources: Iterable[Source], run: Run) -> 
             recorder = Recorder(tracker.backend, file, tracker.association)
             tracker = PanopticTracker(recorder, tracker.association)
         show = stack.enter_context(viewers(run.rerun, run.window, class_set_of(tracker)))
-        progress = stack.enter_context(Progress(transient=True))
+        console = Console()
+        bar = Progress(console=console, transient=True, disable=not console.is_terminal)
+        progress = stack.enter_context(bar)
         for source in sources:
             task = progress.add_task(source.name, total=len(source) or None)
             results.append(

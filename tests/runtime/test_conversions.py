@@ -35,6 +35,12 @@ def frame() -> PanopticFrame:
     )  # fmt: skip
 
 
+def test_a_printed_frame_is_one_line_with_its_tracks(frame: PanopticFrame) -> None:
+    line = "PanopticFrame(7 ns, 40x60 pixels, tracks: car 3, person 70000, car 8)"
+    assert repr(frame) == line
+    assert repr(replace(frame, tracks=())) == "PanopticFrame(7 ns, 40x60 pixels, tracks: -)"
+
+
 def check_detections(found: Any, frame: PanopticFrame) -> None:
     assert found.tracker_id.tolist() == [3, 70_000] and found.class_id.tolist() == [13, 11]
     assert found.xyxy.tolist() == [[10, 5, 30, 15], [40, 20, 45, 35]]
