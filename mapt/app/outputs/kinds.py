@@ -10,7 +10,7 @@ from pathlib import Path
 from mapt.app.outputs.frames import StepOutput, VideoOutput
 from mapt.app.outputs.json_files import CocoOutput, JsonOutput
 from mapt.app.outputs.mcap_file import McapOutput, check_mcap
-from mapt.app.outputs.output import Labelled, Output, Sequence
+from mapt.app.outputs.output import Labelled, Output, OutputSequence
 from mapt.app.outputs.tables import CsvOutput, ParquetOutput, check_pyarrow
 from mapt.app.outputs.texts import (
     MotOutput,
@@ -24,7 +24,7 @@ from mapt.labels.class_sets import ClassSet
 
 
 @dataclass(frozen=True)
-class Kind:
+class OutputKind:
     """A kind of output.
 
     Attributes:
@@ -35,7 +35,7 @@ class Kind:
         ours: tells whether a file of another name, relative to the folder, is one of its own.
     """
 
-    open: Callable[[Path, Sequence], Output]
+    open: Callable[[Path, OutputSequence], Output]
     files: tuple[str, ...] = ()
     check: Callable[[ClassSet], None] = lambda _: None
     may_refuse: bool = False
@@ -43,16 +43,16 @@ class Kind:
 
 
 KINDS = {
-    "step": Kind(StepOutput, may_refuse=True),  # in a folder of its own
-    "video": Kind(VideoOutput, ("video.mp4",)),
-    "json": Kind(JsonOutput, ("tracks.json", "decisions.jsonl")),
-    "coco": Kind(CocoOutput, ("coco.json",)),
-    "mot": Kind(MotOutput, ("mot.txt",)),
-    "mots": Kind(MotsOutput, ("mots.txt",), check=check_mots_classes, may_refuse=True),
-    "yolo": Kind(YoloOutput, may_refuse=True, ours=is_yolo_file),
-    "csv": Kind(CsvOutput, ("tracks.csv",)),
-    "parquet": Kind(ParquetOutput, ("tracks.parquet",), check=lambda _: check_pyarrow()),
-    "mcap": Kind(McapOutput, ("tracks.mcap",), check=lambda _: check_mcap()),
+    "step": OutputKind(StepOutput, may_refuse=True),  # in a folder of its own
+    "video": OutputKind(VideoOutput, ("video.mp4",)),
+    "json": OutputKind(JsonOutput, ("tracks.json", "decisions.jsonl")),
+    "coco": OutputKind(CocoOutput, ("coco.json",)),
+    "mot": OutputKind(MotOutput, ("mot.txt",)),
+    "mots": OutputKind(MotsOutput, ("mots.txt",), check=check_mots_classes, may_refuse=True),
+    "yolo": OutputKind(YoloOutput, may_refuse=True, ours=is_yolo_file),
+    "csv": OutputKind(CsvOutput, ("tracks.csv",)),
+    "parquet": OutputKind(ParquetOutput, ("tracks.parquet",), check=lambda _: check_pyarrow()),
+    "mcap": OutputKind(McapOutput, ("tracks.mcap",), check=lambda _: check_mcap()),
 }
 DEFAULT = ("step", "video", "json")
 
@@ -104,7 +104,9 @@ class Outputs:
         sequence: what it is of.
     """
 
-    def __init__(self, step: Path, run: Path, kinds: Collection[str], sequence: Sequence) -> None:
+    def __init__(
+        self, step: Path, run: Path, kinds: Collection[str], sequence: OutputSequence
+    ) -> None:
         self._outputs = list[Output]()
         try:
             for kind in sorted(kinds, key=lambda kind: not KINDS[kind].may_refuse):
