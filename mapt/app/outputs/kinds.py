@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from mapt.app.outputs.texts import (
     is_yolo_file,
 )
 from mapt.errors import InputError, suggest
+from mapt.io.image_files import is_written_here
 from mapt.labels.class_sets import ClassSet
 
 
@@ -54,6 +56,7 @@ KINDS = {
     "parquet": OutputKind(ParquetOutput, ("tracks.parquet",), check=lambda _: check_pyarrow()),
     "mcap": OutputKind(McapOutput, ("tracks.mcap",), check=lambda _: check_mcap()),
 }
+LIFE = re.compile(r"track_\d+\.png")
 DEFAULT = ("step", "video", "json")
 
 
@@ -83,7 +86,14 @@ def check_kinds(kinds: Collection[str], labels: ClassSet) -> None:
 
 def is_of_a_run(folder: Path, name: str) -> bool:
     """Tell whether a file, by its path below a sequence's folder, is one that outputs have."""
-    return any(name in kind.files or kind.ours(folder, name) for kind in KINDS.values())
+    return _is_a_life(folder, name) or any(
+        name in kind.files or kind.ours(folder, name) for kind in KINDS.values()
+    )
+
+
+def _is_a_life(folder: Path, name: str) -> bool:
+    """Tell whether a file is a picture by `mapt explain`, which goes with the run that it shows."""
+    return bool(LIFE.fullmatch(name)) and is_written_here(folder / name)
 
 
 def stays(folder: Path, name: str, kinds: Collection[str]) -> bool:
@@ -91,7 +101,9 @@ def stays(folder: Path, name: str, kinds: Collection[str]) -> bool:
 
     A kind of several files, which may be fewer now, is replaced as a whole.
     """
-    return is_of_a_run(folder, name) and not any(KINDS[kind].ours(folder, name) for kind in kinds)
+    return is_of_a_run(folder, name) and not (
+        _is_a_life(folder, name) or any(KINDS[kind].ours(folder, name) for kind in kinds)
+    )
 
 
 class Outputs:
