@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mapt.errors import InputError
 from mapt.regular_files import open_regular
-from mapt.runtime.bundle.shared_parameters import restore_parameters
+from mapt.runtime.bundle.graphs.shared_parameters import restore_parameters
 
 BLOCK = 1 << 20  # bytes
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mapt.errors import InputError
-from mapt.io.sources.ros_images import TYPES
+from mapt.io.sources.bags.ros_images import TYPES
 from mapt.regular_files import open_regular
 
 READERS = (  # packages whose own errors mean damage: those that read, decompress and query
