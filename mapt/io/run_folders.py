@@ -48,7 +48,7 @@ def new_run(name: str, parent: Path = RUNS) -> Iterator[Path]:
         for number in count(1):
             folder = parent / (name if number == 1 else f"{name}{number}")
             with suppress(FileExistsError):
-                folder.mkdir()
+                folder.mkdir(parents=True)  # another run may have removed its empty `parent`
                 break
     except OSError as error:
         raise InputError(

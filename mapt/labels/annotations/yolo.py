@@ -49,7 +49,7 @@ def read_yolo(path: Path, split: str = "train") -> Annotations:
     labels = class_set(list(names.values()), (), str(path))
     entries = content.get(split)
     images = []
-    for entry in entries if isinstance(entries, list) else [entries]:
+    for entry in entries if isinstance(entries, list) else [entries][: entries is not None]:
         folder = _image_folder(path, content.get("path"), entry, split)
         for image in list_files(folder, *IMAGES):
             images.append(LabelledImage(image, _regions(image, names, labels)))
