@@ -14,7 +14,6 @@ from mapt.io.sources.ros_images import TYPES
 from mapt.regular_files import open_regular
 
 
-
 @dataclass(frozen=True)
 class Topic:
     """A topic of a bag.

@@ -89,7 +89,9 @@ def _names(path: Path, content: dict[str, Any]) -> dict[int, str]:
 def _image_folder(path: Path, root: Any, entry: Any, split: str) -> Path:
     """The folder of a split. Exports give it from their own folder, or from one above."""
     if not isinstance(entry, str) or entry.endswith(".txt"):
-        raise InputError(f"{path}: {split!r} is {shown(entry, 80)}, no folder of images; name folders")
+        raise InputError(
+            f"{path}: {split!r} is {shown(entry, 80)}, no folder of images; name folders"
+        )
     bases = [path.parent / root, path.parent] if isinstance(root, str) else [path.parent]
     places = [base / name for base in bases for name in (entry, entry.removeprefix("../"))]
     found = next((place for place in places if place.is_dir()), None)

@@ -87,7 +87,9 @@ def test_annotations_of_an_image_that_is_not_listed_are_told(tmp_path: Path) -> 
             "images",
             "<annotations>",
             '<!DOCTYPE a [<!ENTITY a0 "aaaaaaaaaa">'
-            + "".join(f'<!ENTITY a{n} "{_LAUGH * 10}">'.replace("_", str(n - 1)) for n in range(1, 12))
+            + "".join(
+                f'<!ENTITY a{n} "{_LAUGH * 10}">'.replace("_", str(n - 1)) for n in range(1, 12)
+            )
             + "]><annotations>&a11;",
             "is not XML",
         ),
