@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,7 +76,7 @@ def test_a_parent_that_another_run_takes_away_is_made_again(
     runs = tmp_path / "runs"
     make = Path.mkdir
 
-    def made_and_taken_away(path: Path, *args: int, **kwargs: bool) -> None:
+    def made_and_taken_away(path: Path, *args: Any, **kwargs: Any) -> None:
         make(path, *args, **kwargs)
         if path == runs:
             monkeypatch.setattr(Path, "mkdir", make)
