@@ -47,6 +47,7 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/packing.py
+	$(BIN)/python .ci/rooms.py
 	$(BIN)/clang-format --dry-run --Werror $(SOURCES)
 	$(BIN)/clang-format --dry-run --Werror --style=file:csrc/.clang-format $(wildcard examples/*/*.h examples/*/*.cpp)
 

@@ -24,7 +24,6 @@ from mapt.bench.latency.backend_variants import (
 from mapt.bench.latency.deadline import SHARES, print_deadlines, run_deadlines
 from mapt.bench.latency.interleaved import run_backends
 from mapt.bench.latency.isolated import measure_alone
-from mapt.bench.report.annotated import AnnotatedFrames
 from mapt.bench.report.bench_report import Costs, Json, Row, RunReport, gemm_shares, run_json
 from mapt.bench.report.console import (
     print_ablation,
@@ -34,6 +33,7 @@ from mapt.bench.report.console import (
     print_latency,
     print_scale,
 )
+from mapt.bench.report.page.annotated import AnnotatedFrames
 from mapt.config import preset
 from mapt.cores import usable_cores
 from mapt.data.datasets.kitti_step import list_sequences

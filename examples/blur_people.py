@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mapt.io.frame_source import open_sources
-from mapt.io.video_writer import VideoWriter
+from mapt.io.sources.folders import open_sources
+from mapt.io.video.writer import VideoWriter
 from mapt.runtime import PanopticTracker
 
 parser = argparse.ArgumentParser()

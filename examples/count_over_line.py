@@ -7,7 +7,7 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from mapt.io.frame_source import open_sources
+from mapt.io.sources.folders import open_sources
 from mapt.runtime import PanopticTracker
 
 parser = argparse.ArgumentParser()

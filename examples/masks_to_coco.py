@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from mapt.io.frame_source import open_sources
+from mapt.io.sources.folders import open_sources
 from mapt.runtime import PanopticTracker
 
 parser = argparse.ArgumentParser()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mapt.io.frame_source import open_sources
+from mapt.io.sources.folders import open_sources
 from mapt.runtime import PanopticTracker
 from mapt.runtime.persistence.recording import Recorder, Replayer
 

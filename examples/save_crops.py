@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mapt.io.frame_source import open_sources
+from mapt.io.sources.folders import open_sources
 from mapt.runtime import PanopticTracker
 
 parser = argparse.ArgumentParser()

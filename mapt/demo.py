@@ -18,7 +18,7 @@ from mapt.bench.latency.interleaved import run_backends
 from mapt.bench.report.console import print_accuracy, print_latency
 from mapt.cores import usable_cores
 from mapt.io.atomic_folders import find_place
-from mapt.io.frame_source import open_sources
+from mapt.io.sources.folders import open_sources
 from mapt.metrics import Results
 from mapt.metrics.evaluate import evaluate_pairs
 from mapt.metrics.folders import pair_frames

@@ -10,7 +10,6 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.default_network import BUNDLE, LICENCE, NAME
 from mapt.errors import InputError, shown
 from mapt.runtime.association.tracks import Association, TrackTable
 from mapt.runtime.association_inputs import compute_association_inputs
@@ -34,6 +33,7 @@ from mapt.runtime.perception.stuff import absorb_small_stuff
 from mapt.runtime.perception.warm_up import Scene, import_scipy, rehearse
 from mapt.runtime.perception.workspace import Workspace
 from mapt.runtime.persistence.state import TrackerState, model_id, restore, save
+from mapt.weights import BUNDLE, LICENCE, NAME
 
 
 class PanopticTracker:

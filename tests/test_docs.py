@@ -318,7 +318,7 @@ def test_the_quick_start_runs_as_printed(
     }
     page = ROOT / "docs" / "quick-start.md"
     lines = [line for line in shell_lines(page) if line.startswith("mapt ")]
-    assert len(lines) == 6
+    assert len(lines) == 7
     for line in lines:
         for name, value in given.items():
             line = line.replace(name, value)  # noqa: PLW2901

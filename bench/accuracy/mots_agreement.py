@@ -48,7 +48,7 @@ Scores = dict[str, dict[str, Any]]  # a class, a sequence or "all" -> our name -
 
 
 @dataclass(frozen=True)
-class Agreement:
+class TrackEvalAgreement:
     """How far two sets of scores are apart.
 
     Attributes:
@@ -64,7 +64,7 @@ class Agreement:
     where: str
 
 
-def compare(ours: Scores, theirs: Scores) -> Agreement:
+def compare(ours: Scores, theirs: Scores) -> TrackEvalAgreement:
     """Compare every number of every class, sequence and of all.
 
     Raises:
@@ -79,7 +79,7 @@ def compare(ours: Scores, theirs: Scores) -> Agreement:
     ]
     both = [(abs(own - other), where) for where, own, other in pairs if own is not None]
     difference, where = max(both, default=(0.0, ""))
-    return Agreement(len(both), len(pairs) - len(both), difference, where)
+    return TrackEvalAgreement(len(both), len(pairs) - len(both), difference, where)
 
 
 def spoil(texts: dict[str, Path], out: Path, seed: int) -> None:

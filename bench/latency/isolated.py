@@ -82,7 +82,7 @@ def peak_mib() -> float:
 @told_in_one_line()
 def main() -> None:
     """Open the backend, step through the frames, print."""
-    from mapt.io.frame_source import open_sources
+    from mapt.io.sources.folders import open_sources
     from mapt.runtime import PanopticTracker
     from mapt.runtime.backends.ort import OrtBackend
     from mapt.runtime.backends.protocol import Backend

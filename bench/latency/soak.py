@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mapt.bench.cli_errors import told_in_one_line
 from mapt.cores import usable_cores
 from mapt.docstrings import text_of
-from mapt.io.frame_source import open_sources
+from mapt.io.sources.folders import open_sources
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backends.protocol import Backend, Tensors
 from mapt.runtime.persistence.recording import KEPT

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.data.datasets.kitti_step import Sequence, list_sequences, read_labelled
-from mapt.io.frame_source import open_sources
+from mapt.io.sources.folders import open_sources
 from mapt.io.sources.frame import Source
 from mapt.labels.class_sets import ClassSet
 

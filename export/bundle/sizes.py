@@ -30,9 +30,9 @@ from mapt.runtime.bundle.format import (
     SIZES_FORMAT,
     WEIGHTS,
 )
+from mapt.runtime.bundle.graphs.shared_parameters import restore_parameters
 from mapt.runtime.bundle.schema import SizesManifest
 from mapt.runtime.bundle.sealed import seal
-from mapt.runtime.bundle.shared_parameters import restore_parameters
 from mapt.runtime.bundle.signature import sign_file
 
 LEAST = 256  # bytes of a tensor that is worth sharing

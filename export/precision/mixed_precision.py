@@ -20,7 +20,7 @@ from mapt.evaluation.evaluate import choose_sequences, evaluate
 from mapt.export.precision.accuracy_gate import LIMITS, Score, Verdict, judge
 from mapt.export.precision.fp16 import to_half
 from mapt.export.precision.int8 import quantize, record
-from mapt.io.frame_source import FolderSource, open_sources
+from mapt.io.sources.folders import FolderSource, open_sources
 from mapt.io.sources.frame import Source
 from mapt.model.class_names import check_streets
 from mapt.runtime.backends.ort import OrtBackend

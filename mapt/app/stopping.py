@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from mapt.io.sources.live import LiveSource
+from mapt.io.sources.live.source import LiveSource
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE = 1.0  # seconds in which another Ctrl-C is the same one, sent to the terminal's group

@@ -16,7 +16,7 @@ from mapt.app.visualize import strip
 from mapt.drawing.colours import track_colour
 from mapt.drawing.text import Image
 from mapt.errors import InputError
-from mapt.io.frame_source import open_sources
+from mapt.io.sources.folders import open_sources
 from mapt.io.sources.frame import Frame
 from mapt.io.user_files import read_file, read_json
 from mapt.runtime.frame import Stage

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mapt.app.outputs.kinds import Outputs, is_of_a_run, stays
-from mapt.app.outputs.output import Labelled, Sequence
+from mapt.app.outputs.output import Labelled, OutputSequence
 from mapt.app.selection import Selection, Selector
 from mapt.app.stopping import stopped_by_signals
 from mapt.app.viewers import Show
@@ -23,7 +23,7 @@ from mapt.errors import InputError
 from mapt.io.atomic_folders import Ours, find_place, nothing, published
 from mapt.io.image_files import is_written_here
 from mapt.io.sources.frame import Frame, Source
-from mapt.io.sources.live import LiveSource, StreamCounts
+from mapt.io.sources.live.source import LiveSource, StreamCounts
 from mapt.labels.class_sets import ClassSet, find_class_set
 from mapt.runtime import BackendError, PanopticFrame, PanopticTracker
 from mapt.runtime.persistence.recording import Recorder, Replayer, ReplayMismatch
@@ -191,7 +191,7 @@ def track_source(
             for t in _targets(out, source, kinds)
         ]
         labels = class_set_of(tracker)
-        sequence = Sequence(
+        sequence = OutputSequence(
             source.name,
             source.fps,
             labels,

@@ -15,7 +15,7 @@ from mapt.errors import InputError
 SHARE = 0.9  # of the screen that the picture may fill
 
 
-class Window:
+class DisplayWindow:
     """A window that shows one picture after the other, in Python's own toolkit.
 
     Closing it, or the keys q and Escape, end the showing; the run goes on without it.
@@ -65,7 +65,7 @@ class Window:
 
 
 @contextmanager
-def open_window() -> Iterator[Window]:
+def open_window() -> Iterator[DisplayWindow]:
     """Open a window for the duration of a run.
 
     Raises:
@@ -78,7 +78,7 @@ def open_window() -> Iterator[Window]:
             "--show: this Python has no tkinter; install it (Debian: python3-tk), or use --rerun"
         ) from None
     try:
-        shown = Window(tkinter)
+        shown = DisplayWindow(tkinter)
     except tkinter.TclError as error:
         raise InputError(
             f"--show: there is no display ({error}); leave it out, or use --rerun FILE"

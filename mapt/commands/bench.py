@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from rich.console import Console
 
-    from mapt.bench.report.page import Picture
+    from mapt.bench.report.page.elements import Picture
     from mapt.bench.suites import Setting
     from mapt.runtime.bundle.manifest import Bundle
 
@@ -107,8 +107,8 @@ def bench(  # noqa: PLR0917  (the command's options)
         raise InputError(f"{given[0]}: is for synthetic frames; leave it out, or --data")
     _check_outputs(json_file, html)
 
-    from mapt.bench.report.annotated import AnnotatedFrames
     from mapt.bench.report.compare import check_comparable, read_report
+    from mapt.bench.report.page.annotated import AnnotatedFrames
     from mapt.bench.suites import Setting, check_frames
     from mapt.commands._shared.model import find_bundle
     from mapt.commands._shared.size import parse_size
@@ -239,7 +239,7 @@ def _write(
     if json_file:
         write_json(json_file, report)
     if html:
-        from mapt.bench.report.html import write_html
+        from mapt.bench.report.page.html import write_html
 
         write_html(html, report, pictures)
 
@@ -278,7 +278,7 @@ def _check_outputs(json_file: Path | None, html: Path | None) -> None:
     check_writable(json_file, "--json")
     check_writable(html, "--html")
     if html:
-        import mapt.bench.report.html  # noqa: F401  (needs jinja2)
+        import mapt.bench.report.page.html  # noqa: F401  (needs jinja2)
 
 
 def _seeds(text: str, suite: str) -> list[int]:

@@ -44,9 +44,9 @@ def explain(
         return
     from mapt.app.track_history import choose_moments, draw_life, read_decisions, tell_gate
     from mapt.app.track_lives import draw_timeline, find_life
-    from mapt.app.visualize import write_picture
     from mapt.errors import InputError, printable
     from mapt.io.atomic_files import check_writable
+    from mapt.io.image_files import write_signed_image
 
     path = out or run / f"track_{track}.png"
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
@@ -74,7 +74,7 @@ def explain(
     moments = choose_moments(run, track, rows)
     crops = draw_life(run, track, moments, images)
     timeline = draw_timeline(life, [moment.index for moment in moments], crops.shape[1])
-    write_picture(path, np.vstack((crops, timeline)))
+    write_signed_image(path, np.vstack((crops, timeline)))
     typer.echo(f"picture: {printable(str(path))}")
 
 

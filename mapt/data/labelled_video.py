@@ -50,7 +50,7 @@ class Clip:
 
 
 class Video:
-    """A `Source` of the triplets of labelled clips.
+    """A `TripletSource` of the triplets of labelled clips.
 
     Args:
         root: the dataset's folder, for error messages.
@@ -129,7 +129,7 @@ class Video:
         return factors
 
     def read(self, index: int, rng: np.random.Generator, distinct: int = 3) -> Triplet:
-        """Read triplet `index`, see `Source.read`.
+        """Read triplet `index`, see `TripletSource.read`.
 
         Near the start of a sequence tau is smaller, and the first frame replaces t - 2 tau.
 

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from mapt.data.targets import frame_targets
 from mapt.data.transforms import Augmentation, View, augment
-from mapt.data.triplet import Source
+from mapt.data.triplet import TripletSource
 from mapt.errors import InputError
 from mapt.model.targets import FrameTargets
 
@@ -36,7 +36,7 @@ class DatasetMix:
             they are the same.
     """
 
-    source: Source
+    source: TripletSource
     weight: float
     views: tuple[View, ...]
     chances: NDArray[np.float64] | None = None

@@ -40,7 +40,7 @@ class StillReader(Protocol):
 
 
 class Stills:
-    """A `Source` of still images with labels.
+    """A `TripletSource` of still images with labels.
 
     `read` warps an image into three frames of a moving camera.
 
@@ -68,7 +68,7 @@ class Stills:
         return len(self.files)
 
     def read(self, index: int, rng: np.random.Generator, distinct: int = 3) -> Triplet:
-        """Read triplet `index`, see `Source.read`.
+        """Read triplet `index`, see `TripletSource.read`.
 
         Raises:
             InputError: image or label cannot be read, their sizes differ, or a class is unknown.

@@ -56,7 +56,7 @@ def last_frames(
     )
 
 
-class Source(Protocol):
+class TripletSource(Protocol):
     """A dataset of triplets.
 
     Attributes:

@@ -96,8 +96,8 @@ def _video() -> str:
     """Write and read back four frames as `mapt track` does."""
     import numpy as np
 
-    from mapt.io.video import decode, probe
-    from mapt.io.video_writer import VideoWriter
+    from mapt.io.video.reader import decode, probe
+    from mapt.io.video.writer import VideoWriter
 
     with temporary_folder() as folder:
         path = folder / "probe.mp4"

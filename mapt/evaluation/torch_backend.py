@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from mapt.contract import BY_NAME
 from mapt.evaluation.device import arithmetic
+from mapt.model.heads.optical_flow import pack_grey
 from mapt.model.network import Network
-from mapt.model.optical_flow import pack_grey
 from mapt.model.subgraphs import build_subgraphs, model_info
 from mapt.model.weights import load_weights
 

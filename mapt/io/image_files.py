@@ -130,6 +130,13 @@ def signed_png(data: bytes) -> bytes:
     return data[:HEADER] + chunk + data[HEADER:]
 
 
+def write_signed_image(path: Path, image: NDArray[np.uint8]) -> None:
+    """As `write_image`; of a PNG `is_written_here` then knows that a newer one may replace it."""
+    data = encode_image(path.suffix, image)
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(signed_png(data) if path.suffix.lower() == ".png" else data)
+
+
 def is_written_here(path: Path) -> bool:
     """Tell whether `signed_png` made this PNG, so that a newer one may replace it."""
     try:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mapt.default_network import BUNDLES, LICENCE, NAME
 from mapt.errors import InputError
+from mapt.weights import BUNDLES, LICENCE, NAME
 
 FOLDER = Path(__file__).resolve().parents[2] / "weights"
 RESEARCH = "research use only"

@@ -28,9 +28,9 @@ from mapt.model.heads.instance import (
     thing_index,
 )
 from mapt.model.heads.motion import MotionHead, motion_loss
+from mapt.model.heads.optical_flow import pack_grey
 from mapt.model.heads.rpn import RegionProposals, rpn_losses
 from mapt.model.heads.semantic import Semantic, SemanticHead, semantic_loss
-from mapt.model.optical_flow import pack_grey
 from mapt.model.targets import FrameTargets, PairBatch
 from mapt.ops import multiscale_roi_align
 

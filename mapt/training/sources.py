@@ -18,14 +18,14 @@ from mapt.data.datasets.registry import Dataset, find_datasets
 from mapt.data.labelled_video import Video
 from mapt.data.samples import DatasetMix, SampleRule
 from mapt.data.transforms import View
-from mapt.data.triplet import Source
+from mapt.data.triplet import TripletSource
 from mapt.errors import InputError
 from mapt.io.atomic_files import check_folder
 from mapt.io.user_files import read_json
 from mapt.training.config import DataConfig, DatasetTable, SyntheticData, TrainConfig
 
 Part = SyntheticData | DatasetTable
-Opener = Callable[[BadFiles], Source]
+Opener = Callable[[BadFiles], TripletSource]
 NO_DATA = "set data.synthetic.sequences or the root of a dataset, e.g. data.step.root"
 
 
@@ -79,11 +79,13 @@ def synthetic_sets(data: DataConfig) -> list[tuple[str, SyntheticData]]:
 
 def _open(
     dataset: Dataset, table: DatasetTable, intervals: tuple[int, ...], bad: BadFiles
-) -> Source:
+) -> TripletSource:
     return dataset.open(Path(table.root), table.split, intervals, bad)
 
 
-def _open_synthetic(data: DataConfig, part: SyntheticData, root: Path, bad: BadFiles) -> Source:
+def _open_synthetic(
+    data: DataConfig, part: SyntheticData, root: Path, bad: BadFiles
+) -> TripletSource:
     return open_step(render_once(part, root), "train", data.intervals, bad=bad)
 
 
@@ -99,7 +101,7 @@ def check_weights(parts: Iterable[Part]) -> None:
         )
 
 
-def sample_rule(config: TrainConfig, sources: list[tuple[Part, Source]]) -> SampleRule:
+def sample_rule(config: TrainConfig, sources: list[tuple[Part, TripletSource]]) -> SampleRule:
     """Build the rule by which samples are drawn from opened datasets.
 
     Args:

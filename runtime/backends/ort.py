@@ -23,7 +23,7 @@ from mapt.runtime.backends.ort_providers import (
     open_session,
 )
 from mapt.runtime.backends.protocol import Backend, Device, Options, Tensors
-from mapt.runtime.bundle.graph_bytes import check_graph
+from mapt.runtime.bundle.graphs.graph_bytes import check_graph
 from mapt.runtime.bundle.manifest import Bundle
 from mapt.runtime.bundle.requirements import check_requirements
 

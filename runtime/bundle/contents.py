@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mapt.errors import InputError
 from mapt.regular_files import open_regular
-from mapt.runtime.bundle.shared_parameters import restore_parameters
+from mapt.runtime.bundle.graphs.shared_parameters import restore_parameters
 
 BLOCK = 1 << 20  # bytes
 LARGEST = 1 << 32  # bytes of a file that is kept; ONNX files have half as many at most

@@ -18,8 +18,8 @@ import pytest
 from mapt.app.stopping import PATIENCE, stopped_by_signals
 from mapt.app.track_source import track_source
 from mapt.errors import InputError
-from mapt.io.sources.connection import Received
-from mapt.io.sources.live import LiveSource
+from mapt.io.sources.live.connection import Received
+from mapt.io.sources.live.source import LiveSource
 from mapt.labels.class_sets import KITTI_STEP
 from mapt.runtime import Decision, PanopticFrame, Track
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mapt.app.outputs.kinds import Outputs
-from mapt.app.outputs.output import Labelled, Sequence
+from mapt.app.outputs.output import Labelled, OutputSequence
 from mapt.app.track_source import renumbered
 from mapt.drawing.frames import FrameDrawing
 from mapt.errors import InputError
@@ -34,7 +34,7 @@ def test_ids_of_a_sequence_do_not_depend_on_those_before_it() -> None:
 
 
 def test_the_step_writer_takes_65535_tracks_and_no_more(tmp_path: Path) -> None:
-    sequence = Sequence("drive", 10.0, KITTI_STEP, {})
+    sequence = OutputSequence("drive", 10.0, KITTI_STEP, {})
     outputs = Outputs(tmp_path / "step", tmp_path / "run", ("step",), sequence)
     image = np.zeros((1, 2, 3), np.uint8)
     drawing = FrameDrawing()

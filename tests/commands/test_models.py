@@ -21,8 +21,8 @@ from mapt.errors import InputError
 from mapt.io import pretrained
 from mapt.io.hub import parse_hub
 from mapt.io.pretrained import shipped_bundle, shipped_weights
-from mapt.io.sources.connection import Received
-from mapt.io.sources.live import LiveSource
+from mapt.io.sources.live.connection import Received
+from mapt.io.sources.live.source import LiveSource
 from mapt.runtime.bundle.contents import sha256
 
 Run = Callable[..., Any]

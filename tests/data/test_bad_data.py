@@ -13,7 +13,7 @@ from mapt.data.datasets.kitti_step import open_step
 from mapt.data.loader import load_batches
 from mapt.data.samples import DatasetMix, SampleRule
 from mapt.data.transforms import Augmentation, View
-from mapt.data.triplet import Source
+from mapt.data.triplet import TripletSource
 from mapt.errors import InputError
 from mapt.labels.step_png import read_step, write_step
 
@@ -49,7 +49,7 @@ def missing_image(root: Path) -> None:
     (root / "training" / "image_02" / "0000" / FRAME).unlink()
 
 
-def rule_of(source: Source, skip: bool) -> SampleRule:
+def rule_of(source: TripletSource, skip: bool) -> SampleRule:
     share = DatasetMix(source, 1.0, (View(64, 192, (64, 120)),))
     return SampleRule((share,), (11, 13), Augmentation(), 0.2, 5, skip)
 

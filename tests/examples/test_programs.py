@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from mapt.io.frame_source import open_sources
-from mapt.io.video import probe
-from mapt.io.video_writer import VideoWriter
+from mapt.io.sources.folders import open_sources
+from mapt.io.video.reader import probe
+from mapt.io.video.writer import VideoWriter
 
 FOLDER = Path(__file__).parents[2] / "examples"
 PROGRAMS = sorted(path.stem for path in FOLDER.glob("*.py"))

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from mapt.errors import InputError
-from mapt.io.frame_source import FolderSource, open_sources
 from mapt.io.image_files import read_rgb
+from mapt.io.sources.folders import FolderSource, open_sources
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from mapt.errors import InputError
-from mapt.io.frame_source import open_sources
-from mapt.io.video_writer import VideoWriter
+from mapt.io.sources.folders import open_sources
+from mapt.io.video.writer import VideoWriter
 
 SIZE = (96, 160)
 
@@ -108,7 +108,7 @@ def test_a_damaged_middle_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_hole_of_zeros_is_no_nal_unit() -> None:
-    from mapt.io.video import _has_hole
+    from mapt.io.video.reader import _has_hole
 
     unit = b"\x65\x88\x84\x00\x00\x03\x01\xff"
     framed = len(unit).to_bytes(4, "big") + unit

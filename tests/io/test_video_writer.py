@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from mapt.errors import InputError
-from mapt.io.frame_source import open_sources
-from mapt.io.video_writer import ENCODERS, VideoWriter, find_encoder
+from mapt.io.sources.folders import open_sources
+from mapt.io.video.writer import ENCODERS, VideoWriter, find_encoder
 from tests.tools.browser import Page, browser, needs_browser
 
 FRAMES = 12

@@ -12,8 +12,8 @@ from mapt.errors import InputError
 from mapt.evaluation.torch_backend import TorchBackend
 from mapt.export.lowering.folded_subgraphs import list_subgraphs
 from mapt.model.heads.motion import soft_iou
+from mapt.model.heads.optical_flow import flow_offsets, pack_grey
 from mapt.model.network import Network
-from mapt.model.optical_flow import flow_offsets, pack_grey
 from mapt.model.subgraphs import model_info
 from mapt.model.targets import PairBatch
 from mapt.runtime import PanopticTracker

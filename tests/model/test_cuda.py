@@ -17,8 +17,8 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 
 from mapt.config import preset
 from mapt.contract import BY_NAME, SUBGRAPHS
+from mapt.model.heads.optical_flow import pack_grey
 from mapt.model.network import Network
-from mapt.model.optical_flow import pack_grey
 from mapt.model.subgraphs import build_subgraphs, model_info
 from mapt.ops import compiled, greedy_nms, multiscale_roi_align, nms
 from mapt.ops.roi_align import roi_levels

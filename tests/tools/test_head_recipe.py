@@ -150,8 +150,8 @@ def test_a_head_is_eight_files(copy: Path) -> None:
             assert text.count(before) == 1, (name, before)
             text = text.replace(before, after)
         (copy / name).write_text(text)
-    manifest = copy / others.pop()
-    raised, count = re.subn(r"^FORMAT = \d+$", "FORMAT = 1000", manifest.read_text(), flags=re.M)
+    formats = copy / others.pop()
+    raised, count = re.subn(r"^FORMAT = \d+", "FORMAT = 1000", formats.read_text(), flags=re.M)
     assert count == 1
-    manifest.write_text(raised)
+    formats.write_text(raised)
     assert run(copy, USE) == "ran"

@@ -32,6 +32,27 @@ def test_values_that_do_not_depend_on_each_other_are_assigned_one_by_one(
     assert (ran.returncode == 1) is refused and (f"{file}:1:" in ran.stdout) is refused
 
 
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({f"room/f{n}.py": "" for n in range(13)}, "room: 13 Python files, at most 12"),
+        ({"a.py": "class One: ...", "b/c.py": "class One: ..."}, "class One: in a.py, b/c.py"),
+        ({"a.py": "class One: ...", "tests/b.py": "class One: ..."}, ""),
+        ({f"room/f{n}.py": f"class C{n}: ..." for n in range(12)}, ""),
+    ],
+    ids=["an attic", "namesakes", "a test's own", "a room"],
+)
+def test_attics_and_namesakes_are_refused(tmp_path: Path, files: dict[str, str], told: str) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "."], cwd=tmp_path, check=True)
+    command = [sys.executable, str(ROOT / ".ci" / "rooms.py")]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == bool(told) and ran.stdout.startswith(told), ran.stdout + ran.stderr
+
+
 @pytest.mark.skipif(importlib.util.find_spec("importlinter") is None, reason="no import-linter")
 @pytest.mark.parametrize(
     ("module", "line", "contract"),

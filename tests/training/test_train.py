@@ -122,10 +122,14 @@ def test_data_may_move_but_a_dataset_may_not_come_or_go(
     moved = step_folder.rename(tmp_path / "moved")
     changes = ("schedule.iterations=2", f"data.step.root={moved}")
     train(tiny(*changes), out, resume=True)
+    stills = tmp_path / "camvid"
+    for folder in ("images", "labels"):
+        (stills / "train" / folder).mkdir(parents=True)
+        (stills / "train" / folder / "0001.png").touch()
     with pytest.raises(
         InputError, match=r"data\.camvid\.root was not set in this run and is set now"
     ):
-        train(tiny(*changes, "data.camvid.root=camvid"), out, resume=True)
+        train(tiny(*changes, f"data.camvid.root={stills}"), out, resume=True)
 
 
 def test_a_bad_file_costs_no_steps_and_can_be_skipped_from_there(

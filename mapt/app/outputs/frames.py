@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mapt.app.outputs.output import Labelled, Sequence
+from mapt.app.outputs.output import Labelled, OutputSequence
 from mapt.errors import InputError
-from mapt.io.video_writer import VideoWriter
+from mapt.io.video.writer import VideoWriter
 from mapt.labels.step_png import MAX_INSTANCE, write_step
 
 
 class StepOutput:
     """Label images in KITTI-STEP's format, one a frame."""
 
-    def __init__(self, folder: Path, sequence: Sequence) -> None:
+    def __init__(self, folder: Path, sequence: OutputSequence) -> None:
         self.folder = folder
 
     def write(self, labelled: Labelled) -> None:
@@ -37,7 +37,7 @@ class StepOutput:
 class VideoOutput:
     """The annotated frames at their own times, `video.mp4`."""
 
-    def __init__(self, folder: Path, sequence: Sequence) -> None:
+    def __init__(self, folder: Path, sequence: OutputSequence) -> None:
         self.path = folder / "video.mp4"
         self.fps = sequence.fps
         self.writer: VideoWriter | None = None

@@ -6,15 +6,15 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from mapt.app.outputs.output import Labelled, Sequence, TextOutput
-from mapt.io.growing_json import GrowingJson
+from mapt.app.outputs.growing_json import GrowingJson
+from mapt.app.outputs.output import Labelled, OutputSequence, TextOutput
 from mapt.labels.rle import encode_mask
 
 
 class JsonOutput:
     """`tracks.json` and `decisions.jsonl`."""
 
-    def __init__(self, folder: Path, sequence: Sequence) -> None:
+    def __init__(self, folder: Path, sequence: OutputSequence) -> None:
         self.sequence = sequence
         self.tracks = GrowingJson(folder / "tracks.json", "frames")
         self.decisions = TextOutput(folder / "decisions.jsonl")
@@ -55,7 +55,7 @@ class CocoOutput:
     An annotation is a visible track in one frame. Category ids are train ids.
     """
 
-    def __init__(self, folder: Path, sequence: Sequence) -> None:
+    def __init__(self, folder: Path, sequence: OutputSequence) -> None:
         self.labels = sequence.labels
         self._file = GrowingJson(folder / "coco.json", "images", "annotations")
         self._images = 0

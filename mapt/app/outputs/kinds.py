@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from mapt.app.outputs.frames import StepOutput, VideoOutput
 from mapt.app.outputs.json_files import CocoOutput, JsonOutput
 from mapt.app.outputs.mcap_file import McapOutput, check_mcap
-from mapt.app.outputs.output import Labelled, Output, Sequence
+from mapt.app.outputs.output import Labelled, Output, OutputSequence
 from mapt.app.outputs.tables import CsvOutput, ParquetOutput, check_pyarrow
 from mapt.app.outputs.texts import (
     MotOutput,
@@ -20,11 +21,12 @@ from mapt.app.outputs.texts import (
     is_yolo_file,
 )
 from mapt.errors import InputError, suggest
+from mapt.io.image_files import is_written_here
 from mapt.labels.class_sets import ClassSet
 
 
 @dataclass(frozen=True)
-class Kind:
+class OutputKind:
     """A kind of output.
 
     Attributes:
@@ -35,7 +37,7 @@ class Kind:
         ours: tells whether a file of another name, relative to the folder, is one of its own.
     """
 
-    open: Callable[[Path, Sequence], Output]
+    open: Callable[[Path, OutputSequence], Output]
     files: tuple[str, ...] = ()
     check: Callable[[ClassSet], None] = lambda _: None
     may_refuse: bool = False
@@ -43,17 +45,18 @@ class Kind:
 
 
 KINDS = {
-    "step": Kind(StepOutput, may_refuse=True),  # in a folder of its own
-    "video": Kind(VideoOutput, ("video.mp4",)),
-    "json": Kind(JsonOutput, ("tracks.json", "decisions.jsonl")),
-    "coco": Kind(CocoOutput, ("coco.json",)),
-    "mot": Kind(MotOutput, ("mot.txt",)),
-    "mots": Kind(MotsOutput, ("mots.txt",), check=check_mots_classes, may_refuse=True),
-    "yolo": Kind(YoloOutput, may_refuse=True, ours=is_yolo_file),
-    "csv": Kind(CsvOutput, ("tracks.csv",)),
-    "parquet": Kind(ParquetOutput, ("tracks.parquet",), check=lambda _: check_pyarrow()),
-    "mcap": Kind(McapOutput, ("tracks.mcap",), check=lambda _: check_mcap()),
+    "step": OutputKind(StepOutput, may_refuse=True),  # in a folder of its own
+    "video": OutputKind(VideoOutput, ("video.mp4",)),
+    "json": OutputKind(JsonOutput, ("tracks.json", "decisions.jsonl")),
+    "coco": OutputKind(CocoOutput, ("coco.json",)),
+    "mot": OutputKind(MotOutput, ("mot.txt",)),
+    "mots": OutputKind(MotsOutput, ("mots.txt",), check=check_mots_classes, may_refuse=True),
+    "yolo": OutputKind(YoloOutput, may_refuse=True, ours=is_yolo_file),
+    "csv": OutputKind(CsvOutput, ("tracks.csv",)),
+    "parquet": OutputKind(ParquetOutput, ("tracks.parquet",), check=lambda _: check_pyarrow()),
+    "mcap": OutputKind(McapOutput, ("tracks.mcap",), check=lambda _: check_mcap()),
 }
+LIFE = re.compile(r"track_\d+\.png")
 DEFAULT = ("step", "video", "json")
 
 
@@ -83,7 +86,14 @@ def check_kinds(kinds: Collection[str], labels: ClassSet) -> None:
 
 def is_of_a_run(folder: Path, name: str) -> bool:
     """Tell whether a file, by its path below a sequence's folder, is one that outputs have."""
-    return any(name in kind.files or kind.ours(folder, name) for kind in KINDS.values())
+    return _is_a_life(folder, name) or any(
+        name in kind.files or kind.ours(folder, name) for kind in KINDS.values()
+    )
+
+
+def _is_a_life(folder: Path, name: str) -> bool:
+    """Tell whether a file is a picture by `mapt explain`, which goes with the run that it shows."""
+    return bool(LIFE.fullmatch(name)) and is_written_here(folder / name)
 
 
 def stays(folder: Path, name: str, kinds: Collection[str]) -> bool:
@@ -91,7 +101,9 @@ def stays(folder: Path, name: str, kinds: Collection[str]) -> bool:
 
     A kind of several files, which may be fewer now, is replaced as a whole.
     """
-    return is_of_a_run(folder, name) and not any(KINDS[kind].ours(folder, name) for kind in kinds)
+    return is_of_a_run(folder, name) and not (
+        _is_a_life(folder, name) or any(KINDS[kind].ours(folder, name) for kind in kinds)
+    )
 
 
 class Outputs:
@@ -104,7 +116,9 @@ class Outputs:
         sequence: what it is of.
     """
 
-    def __init__(self, step: Path, run: Path, kinds: Collection[str], sequence: Sequence) -> None:
+    def __init__(
+        self, step: Path, run: Path, kinds: Collection[str], sequence: OutputSequence
+    ) -> None:
         self._outputs = list[Output]()
         try:
             for kind in sorted(kinds, key=lambda kind: not KINDS[kind].may_refuse):

@@ -9,7 +9,7 @@ from typing import Any
 
 import cv2
 
-from mapt.app.outputs.output import Labelled, Sequence
+from mapt.app.outputs.output import Labelled, OutputSequence
 from mapt.app.outputs.polygons import outlines
 from mapt.drawing.colours import Colour, ink_on, track_colour
 from mapt.drawing.objects import FILL, stroke
@@ -84,7 +84,7 @@ class McapOutput:
     `PanopticFrame.to_dict` gives.
     """
 
-    def __init__(self, folder: Path, sequence: Sequence) -> None:
+    def __init__(self, folder: Path, sequence: OutputSequence) -> None:
         from mcap.writer import Writer
 
         self.camera = sequence.name

@@ -12,13 +12,13 @@ from typing import Protocol
 from mapt.drawing.frames import FrameDrawing
 from mapt.drawing.text import Image
 from mapt.io.sources.frame import Frame
-from mapt.io.sources.live import StreamCounts
+from mapt.io.sources.live.source import StreamCounts
 from mapt.labels.class_sets import ClassSet
 from mapt.runtime import PanopticFrame
 
 
 @dataclass(frozen=True)
-class Sequence:
+class OutputSequence:
     """The sequence that is written.
 
     Attributes:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mapt.app.outputs.output import Labelled, Sequence
+from mapt.app.outputs.output import Labelled, OutputSequence
 from mapt.errors import InputError
 from mapt.runtime.conversions import COLUMNS, rows
 
@@ -28,7 +28,7 @@ def _rows(name: str, labelled: Labelled) -> list[Row]:
 class CsvOutput:
     """`tracks.csv`, with the names of the columns in its first line."""
 
-    def __init__(self, folder: Path, sequence: Sequence) -> None:
+    def __init__(self, folder: Path, sequence: OutputSequence) -> None:
         self.name = sequence.name
         self._file = (folder / "tracks.csv").open("w", newline="", encoding="utf-8")
         self._writer = csv.writer(self._file, lineterminator="\n")
@@ -51,7 +51,7 @@ class CsvOutput:
 class ParquetOutput:
     """`tracks.parquet`, the same table with typed columns."""
 
-    def __init__(self, folder: Path, sequence: Sequence) -> None:
+    def __init__(self, folder: Path, sequence: OutputSequence) -> None:
         import pyarrow
         from pyarrow import parquet
 

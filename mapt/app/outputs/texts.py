@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mapt.app.outputs.output import Labelled, Sequence, TextOutput
+from mapt.app.outputs.output import Labelled, OutputSequence, TextOutput
 from mapt.app.outputs.polygons import joined_polygon
 from mapt.errors import InputError
 from mapt.labels.class_sets import ClassSet
@@ -21,7 +21,7 @@ DIGITS = 9  # of a frame's number at most; longer ones are times
 class MotOutput(TextOutput):
     """`mot.txt` in MOTChallenge's format."""
 
-    def __init__(self, folder: Path, sequence: Sequence) -> None:
+    def __init__(self, folder: Path, sequence: OutputSequence) -> None:
         super().__init__(folder / "mot.txt")
 
     def write(self, labelled: Labelled) -> None:
@@ -35,7 +35,7 @@ class MotsOutput(TextOutput):
     A frame has the number that is its name, if the name is a number.
     """
 
-    def __init__(self, folder: Path, sequence: Sequence) -> None:
+    def __init__(self, folder: Path, sequence: OutputSequence) -> None:
         super().__init__(folder / "mots.txt")
 
     def write(self, labelled: Labelled) -> None:
@@ -52,7 +52,7 @@ class YoloOutput:
     `yolo/classes.txt` names the classes, one a line.
     """
 
-    def __init__(self, folder: Path, sequence: Sequence) -> None:
+    def __init__(self, folder: Path, sequence: OutputSequence) -> None:
         self.folder = folder / "yolo"
         self.labels = sequence.labels
         self.folder.mkdir()

@@ -9,7 +9,7 @@ import typer
 from mapt.commands._shared.open_tracker import first_size
 from mapt.commands._shared.size import network_size
 from mapt.errors import InputError
-from mapt.io.frame_source import open_sources
+from mapt.io.sources.folders import open_sources
 from mapt.runtime.bundle.input_sizes import Size, propose_sizes, written
 
 

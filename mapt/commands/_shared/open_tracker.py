@@ -13,7 +13,7 @@ from mapt.commands._shared.model import Model, find_model
 from mapt.commands._shared.size import network_size
 from mapt.errors import InputError, printable, suggest
 from mapt.io.sources.frame import Source
-from mapt.io.sources.live import LiveSource
+from mapt.io.sources.live.source import LiveSource
 from mapt.runtime import PanopticTracker
 from mapt.runtime.association.tracks import Association
 from mapt.runtime.bundle.input_sizes import (

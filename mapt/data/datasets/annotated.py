@@ -10,7 +10,7 @@ from mapt.data.datasets.bad_files import BadFiles
 from mapt.data.datasets.registry import Dataset
 from mapt.data.labelled_video import Clip, LabelledFrame, Video
 from mapt.data.static_images import Stills
-from mapt.data.triplet import Source
+from mapt.data.triplet import TripletSource
 from mapt.errors import InputError
 from mapt.io.image_files import read_rgb
 from mapt.labels.annotations.formats import read_annotations
@@ -35,7 +35,7 @@ class RegionReader:
 
 def open_annotated(
     root: Path, split: str, intervals: tuple[int, ...], bad: BadFiles | None = None
-) -> Source:
+) -> TripletSource:
     """Open the samples of an export, see `mapt.labels.annotations.formats: read_annotations`.
 
     With tracks, and where neighbouring frames are labelled, they are triplets of video: each run of

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mapt.data.datasets.bad_files import BadFiles
 
 if TYPE_CHECKING:
-    from mapt.data.triplet import Source
+    from mapt.data.triplet import TripletSource
 
 Heights = tuple[float, float]
 KITTI_HEIGHTS: Heights = (190.0, 420.0)
@@ -36,7 +36,7 @@ class Dataset:
 
     name: str
     origin: str
-    open: Callable[[Path, str, tuple[int, ...], BadFiles], Source]
+    open: Callable[[Path, str, tuple[int, ...], BadFiles], TripletSource]
     heights: Heights = KITTI_HEIGHTS
     place: int = 100
 

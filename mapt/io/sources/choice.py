@@ -11,19 +11,19 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from mapt.errors import InputError
-from mapt.io.frame_source import VideoSource, open_images, open_sources
 from mapt.io.listing import IMAGES, natural_order, visible
-from mapt.io.sources.av_connection import SCHEMES, open_av
-from mapt.io.sources.bag import BagSource, open_bag_source
-from mapt.io.sources.bag_readers import is_bag
-from mapt.io.sources.camera import open_camera
-from mapt.io.sources.connection import ConnectionLost
+from mapt.io.sources.bags.bag import BagSource, open_bag_source
+from mapt.io.sources.bags.readers import is_bag
+from mapt.io.sources.folders import VideoSource, open_images, open_sources
 from mapt.io.sources.frame import Source
 from mapt.io.sources.frame_selection import ALL_FRAMES, FrameSelection
-from mapt.io.sources.live import LiveSource
+from mapt.io.sources.live.av_connection import SCHEMES, open_av
+from mapt.io.sources.live.camera import open_camera
+from mapt.io.sources.live.connection import ConnectionLost
+from mapt.io.sources.live.source import LiveSource
 from mapt.io.sources.standard_input import open_standard_input
-from mapt.io.video import probe
-from mapt.io.video_container import Remote
+from mapt.io.video.container import Remote
+from mapt.io.video.reader import probe
 
 PATIENCE = 60.0  # seconds without a frame after which a lost stream is given up
 CAMERA = re.compile(r"/dev/video(\d+)")

@@ -7,8 +7,8 @@ import select
 import sys
 from collections.abc import Callable
 
-from mapt.io.sources.av_connection import AvConnection, open_av
-from mapt.io.sources.connection import ConnectionLost
+from mapt.io.sources.live.av_connection import AvConnection, open_av
+from mapt.io.sources.live.connection import ConnectionLost
 
 TICK = 0.2  # seconds after which a wait for bytes looks whether it is still wanted
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from mapt.config import ModelConfig
+from mapt.model.heads.optical_flow import flow_offsets
 from mapt.model.layers import ConvNorm, activation
-from mapt.model.optical_flow import flow_offsets
 from mapt.ops import propagate_masks, propagated_features
 from mapt.ops.propagate import DILATIONS
 

@@ -21,7 +21,7 @@ class Semantic:
     Attributes:
         s: semantic features (B,S,H/8,W/8), which the motion head compares. They are averages of the
             decoder's features at 1/4. In ablations they are a projection of P8, or the image
-            (`mapt.model.optical_flow`).
+            (`mapt.model.heads.optical_flow`).
         logits: class logits (B,K,H/4,W/4).
     """
 

@@ -18,7 +18,7 @@ from mapt.data.datasets.bad_files import BadFiles
 from mapt.data.datasets.kitti_step import open_step
 from mapt.data.loader import check_shares, load_batches
 from mapt.data.samples import SampleRule
-from mapt.data.triplet import Source
+from mapt.data.triplet import TripletSource
 from mapt.errors import InputError
 from mapt.evaluation.device import arithmetic, describe_device
 from mapt.training.checks.paths import missing_paths
@@ -122,7 +122,7 @@ def dry_run(config: TrainConfig, out: Path, init: Path | None = None) -> DryRun:
 
 def _samples(config: TrainConfig, folder: Path, found: DryRun) -> SampleRule:
     """Open the samples of the available datasets or, if there are none, of a drawn one."""
-    opened: list[tuple[Part, Source]] = []
+    opened: list[tuple[Part, TripletSource]] = []
     short = {"sequences": 1, "frames": 3, "root": ""}
     data = config.data.model_copy(
         update={n: p.model_copy(update=short) for n, p in synthetic_sets(config.data)}
@@ -131,7 +131,9 @@ def _samples(config: TrainConfig, folder: Path, found: DryRun) -> SampleRule:
         bad = BadFiles(config.data.skip_bad)
 
         def open_it(
-            part: Part = part, opener: Callable[[BadFiles], Source] = opener, bad: BadFiles = bad
+            part: Part = part,
+            opener: Callable[[BadFiles], TripletSource] = opener,
+            bad: BadFiles = bad,
         ) -> None:
             source = opener(bad)
             sample_rule(config, [(part, source)])  # reads labels where classes are counted
@@ -154,7 +156,7 @@ def _samples(config: TrainConfig, folder: Path, found: DryRun) -> SampleRule:
     return sample_rule(config, opened)
 
 
-def _stand_in(folder: Path) -> Source:
+def _stand_in(folder: Path) -> TripletSource:
     from mapt.synthetic import write_dataset
 
     frames, height, width = STAND_IN

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mapt.app.outputs.output import Labelled, Sequence
+from mapt.app.outputs.output import Labelled, OutputSequence
 from mapt.drawing.frames import FrameDrawing
 from mapt.io.sources.frame import Frame
 from mapt.labels.class_sets import KITTI_STEP
@@ -35,8 +35,8 @@ def frame() -> PanopticFrame:
 
 
 @pytest.fixture
-def sequence() -> Sequence:
-    return Sequence("drive", 10.0, KITTI_STEP, {"backbone": "cpu"})
+def sequence() -> OutputSequence:
+    return OutputSequence("drive", 10.0, KITTI_STEP, {"backbone": "cpu"})
 
 
 @pytest.fixture

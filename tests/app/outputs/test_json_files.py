@@ -8,12 +8,15 @@ import numpy as np
 from pycocotools import mask as coco
 
 from mapt.app.outputs.json_files import CocoOutput
-from mapt.app.outputs.output import Labelled, Sequence
+from mapt.app.outputs.output import Labelled, OutputSequence
 from mapt.runtime import PanopticFrame
 
 
 def test_coco_masks_decode_to_the_frame(
-    frame: PanopticFrame, folder: Path, sequence: Sequence, labelled: Callable[[int], Labelled]
+    frame: PanopticFrame,
+    folder: Path,
+    sequence: OutputSequence,
+    labelled: Callable[[int], Labelled],
 ) -> None:
     output = CocoOutput(folder, sequence)
     for index in (0, 1):

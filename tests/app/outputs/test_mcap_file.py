@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mapt.app.outputs.kinds import Outputs
-from mapt.app.outputs.output import Labelled, Sequence
+from mapt.app.outputs.output import Labelled, OutputSequence
 from mapt.runtime import PanopticFrame
 
 reader = pytest.importorskip("mcap.reader", reason="needs mcap: pip install 'mapt[mcap]'")
@@ -20,7 +20,7 @@ reader = pytest.importorskip("mcap.reader", reason="needs mcap: pip install 'map
 
 @pytest.fixture
 def messages(
-    folder: Path, sequence: Sequence, labelled: Callable[[int], Labelled]
+    folder: Path, sequence: OutputSequence, labelled: Callable[[int], Labelled]
 ) -> dict[str, list[tuple[str, int, Any]]]:
     """By topic: the schema's name, the time and the content of every message."""
     outputs = Outputs(folder, folder, ("mcap",), sequence)

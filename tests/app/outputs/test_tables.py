@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from mapt.app.outputs.kinds import Outputs, check_kinds
-from mapt.app.outputs.output import Labelled, Sequence
+from mapt.app.outputs.output import Labelled, OutputSequence
 from mapt.errors import InputError
 from mapt.labels.class_sets import KITTI_STEP
 
 Make = Callable[[int], Labelled]
 
 
-def write(folder: Path, kinds: tuple[str, ...], sequence: Sequence, make: Make) -> None:
+def write(folder: Path, kinds: tuple[str, ...], sequence: OutputSequence, make: Make) -> None:
     outputs = Outputs(folder, folder, kinds, sequence)
     for index in range(2):
         outputs.write(make(index))
@@ -21,7 +21,7 @@ def write(folder: Path, kinds: tuple[str, ...], sequence: Sequence, make: Make) 
 
 
 def test_csv_has_a_row_for_each_visible_track_and_frame(
-    folder: Path, sequence: Sequence, labelled: Make
+    folder: Path, sequence: OutputSequence, labelled: Make
 ) -> None:
     write(folder, ("csv",), sequence, labelled)
     with (folder / "tracks.csv").open(newline="") as file:
@@ -37,7 +37,7 @@ def test_csv_has_a_row_for_each_visible_track_and_frame(
 
 
 def test_parquet_has_the_same_table_with_types(
-    folder: Path, sequence: Sequence, labelled: Make
+    folder: Path, sequence: OutputSequence, labelled: Make
 ) -> None:
     parquet = pytest.importorskip(
         "pyarrow.parquet", reason="needs pyarrow: pip install 'mapt[parquet]'"
@@ -55,7 +55,9 @@ def test_parquet_has_the_same_table_with_types(
     assert str(table.schema.field("score").type) == "float"
 
 
-def test_a_sequence_without_tracks_has_an_empty_table(folder: Path, sequence: Sequence) -> None:
+def test_a_sequence_without_tracks_has_an_empty_table(
+    folder: Path, sequence: OutputSequence
+) -> None:
     parquet = pytest.importorskip(
         "pyarrow.parquet", reason="needs pyarrow: pip install 'mapt[parquet]'"
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mapt.app.outputs.kinds import Outputs
-from mapt.app.outputs.output import Labelled, Sequence
+from mapt.app.outputs.output import Labelled, OutputSequence
 from mapt.app.outputs.texts import check_mots_classes, mot_lines, mots_lines, yolo_lines
 from mapt.errors import InputError
 from mapt.labels.class_sets import KITTI_STEP, ClassSet
@@ -19,7 +19,7 @@ from mapt.runtime import PanopticFrame
 Make = Callable[[int], Labelled]
 
 
-def write(folder: Path, kind: str, sequence: Sequence, frames: list[Labelled]) -> None:
+def write(folder: Path, kind: str, sequence: OutputSequence, frames: list[Labelled]) -> None:
     outputs = Outputs(folder, folder, (kind,), sequence)
     for frame in frames:
         outputs.write(frame)
@@ -36,7 +36,7 @@ def test_mot_lines_count_from_one_and_leave_out_lost_tracks(frame: PanopticFrame
 
 
 def test_mots_text_is_read_as_kitti_mots_masks(
-    folder: Path, sequence: Sequence, labelled: Make, frame: PanopticFrame
+    folder: Path, sequence: OutputSequence, labelled: Make, frame: PanopticFrame
 ) -> None:
     write(folder, "mots", sequence, [labelled(0), labelled(1)])
     found = read_mots_text(folder / "mots.txt")
@@ -48,7 +48,7 @@ def test_mots_text_is_read_as_kitti_mots_masks(
 
 
 def test_mots_text_of_frames_without_numbers_counts_them(
-    folder: Path, sequence: Sequence, labelled: Make
+    folder: Path, sequence: OutputSequence, labelled: Make
 ) -> None:
     named = [
         replace(it, frame=replace(it.frame, stem=f"a{it.index}")) for it in map(labelled, (0, 1))
@@ -89,7 +89,7 @@ def test_yolo_polygons_fill_to_the_masks_without_holes(frame: PanopticFrame) -> 
 
 
 def test_yolo_writes_a_file_a_frame_and_the_names_of_the_classes(
-    folder: Path, sequence: Sequence, labelled: Make
+    folder: Path, sequence: OutputSequence, labelled: Make
 ) -> None:
     empty = labelled(1)
     empty = replace(empty, labels=replace(empty.labels, tracks=()))

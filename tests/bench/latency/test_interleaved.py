@@ -186,7 +186,7 @@ def test_mistakes_are_one_line(
 def test_a_missing_package_of_the_report_is_said_before_the_work(
     mapt: Callable[..., Any], bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "mapt.bench.report.html", raising=False)
+    monkeypatch.delitem(sys.modules, "mapt.bench.report.page.html", raising=False)
     monkeypatch.setitem(sys.modules, "jinja2", None)
     ran = mapt("bench", bundle, "--html", tmp_path / "out.html")
     assert ran.code == 2 and "mapt[cpu]" in ran.err and "synthetic" not in ran.out

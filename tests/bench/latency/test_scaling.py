@@ -81,6 +81,7 @@ def test_sizes_are_compared_in_float32_alone(
     monkeypatch.setattr(scale, "SIZES", (0.5, 1.0))
     monkeypatch.setattr(scale, "export_bundle", lambda weights, out, request: made.append(out))
     monkeypatch.setattr(scale, "read_bundle", lambda out: out)
+    monkeypatch.setattr(scale, "reference_weights", lambda bundle: bundle.folder)
     monkeypatch.setattr(scale, "OrtBackend", lambda bundle, threads: bundle)
     monkeypatch.setattr(scale, "_median_frame", lambda backend, images: 1.0)
     info = SimpleNamespace(height=192, width=640)

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 import pytest
 
-from mapt.bench.report import html
-from mapt.bench.report.annotated import AnnotatedFrames
 from mapt.bench.report.frame_time import frame_ms, split_frame
-from mapt.bench.report.page import Picture
-from mapt.bench.report.plots import curves, grouped_bars, stacked_bars
-from mapt.bench.report.sections import cards, sections
+from mapt.bench.report.page import html
+from mapt.bench.report.page.annotated import AnnotatedFrames
+from mapt.bench.report.page.elements import Picture
+from mapt.bench.report.page.plots import curves, grouped_bars, stacked_bars
+from mapt.bench.report.page.sections import cards, sections
 from mapt.runtime import PanopticFrame, Track
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from mapt.commands._shared.export_tables import show_engines
 from mapt.contract import SUBGRAPHS
-from mapt.export.bundle import writer
+from mapt.export.bundle import engine_files, writer
 from mapt.export.bundle.writer import TARGETS, Request, export_bundle
 from mapt.export.lowering.graph_rewriter import static_shapes
 from mapt.export.lowering.matmul_free import remove_products
@@ -123,7 +123,7 @@ def test_what_is_refused_is_told_and_left_out(
         return []
 
     passed = Lowered(Converter("fp16", {}), gate.Verdict(("motion",), (), {}), {})
-    monkeypatch.setattr(writer, "build_engines", build)
+    monkeypatch.setattr(engine_files, "build_engines", build)
     monkeypatch.setattr(writer, "engine_targets", lambda wanted: wanted)
     monkeypatch.setattr(writer, "lower_precision", lambda *_: passed)
     request = Request(

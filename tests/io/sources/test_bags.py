@@ -13,7 +13,7 @@ import pytest
 
 from mapt.errors import InputError
 from mapt.io.image_files import encode_image
-from mapt.io.sources.bag import BagSource
+from mapt.io.sources.bags.bag import BagSource
 from mapt.io.sources.choice import SourceOptions, open_named
 from mapt.io.sources.frame_selection import selection_of
 from tests.io.sources.servers import picture

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from mapt.errors import InputError
-from mapt.io.frame_source import FolderSource, VideoSource
 from mapt.io.image_files import write_image
-from mapt.io.sources import camera
 from mapt.io.sources.choice import SourceOptions, open_named
-from mapt.io.sources.live import LiveSource
+from mapt.io.sources.folders import FolderSource, VideoSource
+from mapt.io.sources.live import camera
+from mapt.io.sources.live.source import LiveSource
 from tests.io.sources.servers import encode, picture
 
 

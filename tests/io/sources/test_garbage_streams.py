@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from mapt.io.sources import av_connection
-from mapt.io.sources.av_connection import AvConnection
-from mapt.io.sources.connection import ConnectionLost
-from mapt.io.video import _seconds
+from mapt.io.sources.live import av_connection
+from mapt.io.sources.live.av_connection import AvConnection
+from mapt.io.sources.live.connection import ConnectionLost
+from mapt.io.video.reader import _seconds
 
 
 class Garbage:

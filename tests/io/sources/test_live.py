@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from mapt.errors import InputError
-from mapt.io.sources import live
-from mapt.io.sources.connection import ConnectionLost, Received
-from mapt.io.sources.frame_queue import FrameQueue
 from mapt.io.sources.frame_selection import FrameSelection
-from mapt.io.sources.live import WAITING, LiveSource, StreamCounts
+from mapt.io.sources.live import source as live
+from mapt.io.sources.live.connection import ConnectionLost, Received
+from mapt.io.sources.live.frame_queue import FrameQueue
+from mapt.io.sources.live.source import WAITING, LiveSource, StreamCounts
 
 SIXTIETH = 16_666_667  # ns
 

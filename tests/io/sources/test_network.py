@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from mapt.errors import InputError
-from mapt.io.frame_source import VideoSource
-from mapt.io.sources import av_connection, live
 from mapt.io.sources.choice import SourceOptions, open_named
-from mapt.io.sources.frame_queue import FrameQueue
-from mapt.io.sources.live import LiveSource
+from mapt.io.sources.folders import VideoSource
+from mapt.io.sources.live import av_connection
+from mapt.io.sources.live import source as live
+from mapt.io.sources.live.frame_queue import FrameQueue
+from mapt.io.sources.live.source import LiveSource
 from tests.io.sources.servers import (
     encode,
     free_port,

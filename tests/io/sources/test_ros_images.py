@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mapt.errors import InputError
 from mapt.io.image_files import encode_image
-from mapt.io.sources.ros_images import PACKED, PLANAR, to_rgb
+from mapt.io.sources.bags.ros_images import PACKED, PLANAR, to_rgb
 
 HEIGHT = 8
 WIDTH = 12

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from mapt.io.sources.stream_clock import StreamClock
+from mapt.io.sources.live.stream_clock import StreamClock
 
 SECOND = 1_000_000_000
 FRAME = SECOND // 25

@@ -11,8 +11,8 @@ from mapt.app.track_source import track_source
 from mapt.bench.latency.interleaved import Counted
 from mapt.contract import SUBGRAPHS
 from mapt.errors import InputError
-from mapt.io.frame_source import open_sources
 from mapt.io.pretrained import shipped_weights
+from mapt.io.sources.folders import open_sources
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backends import choice
 from mapt.runtime.backends.ort import OrtBackend

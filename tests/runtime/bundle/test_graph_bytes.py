@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mapt.errors import InputError
 from mapt.runtime.backends.ort import OrtBackend
-from mapt.runtime.bundle.graph_bytes import MOST_ROUNDS, check_graph
+from mapt.runtime.bundle.graphs.graph_bytes import MOST_ROUNDS, check_graph
 from mapt.runtime.bundle.manifest import read_bundle
 
 X = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])

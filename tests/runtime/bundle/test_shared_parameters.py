@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from mapt.errors import InputError
-from mapt.runtime.bundle.shared_parameters import restore_parameters
+from mapt.runtime.bundle.graphs.shared_parameters import restore_parameters
 
 VALUES = np.arange(100, dtype=np.float32)
 BYTES = VALUES.tobytes()

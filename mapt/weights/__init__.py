@@ -6,5 +6,5 @@ from pathlib import Path
 
 NAME = "nano-synthetic"
 LICENCE = "Apache-2.0"
-BUNDLES = Path(__file__).resolve().parent / "weights"
+BUNDLES = Path(__file__).resolve().parent
 BUNDLE = BUNDLES / NAME

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mapt.errors import InputError
 from mapt.io.sources.frame_selection import ALL_FRAMES, FrameSelection
-from mapt.io.video_container import Remote, opened
+from mapt.io.video.container import Remote, opened
 
 INDEXED = "mov,mp4"  # the containers whose index counts the frames
 MISCOUNTED = 3  # frames by which such a count may be wrong

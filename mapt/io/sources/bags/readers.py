@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mapt.errors import InputError
-from mapt.io.sources.mcap_chunks import check_chunks
-from mapt.io.sources.ros_images import TYPES
+from mapt.io.sources.bags.mcap_chunks import check_chunks
+from mapt.io.sources.bags.ros_images import TYPES
 from mapt.regular_files import open_regular
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mapt.errors import InputError, printable
-from mapt.io.frame_source import FPS
-from mapt.io.sources.bag_readers import Topic, open_bag
+from mapt.io.sources.bags.readers import Topic, open_bag
+from mapt.io.sources.bags.ros_images import to_rgb
+from mapt.io.sources.folders import FPS
 from mapt.io.sources.frame import Frame
 from mapt.io.sources.frame_selection import ALL_FRAMES, FrameSelection
-from mapt.io.sources.ros_images import to_rgb
 
 LISTED = 8  # topics that a message names where none has images
 

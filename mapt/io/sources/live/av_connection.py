@@ -10,9 +10,9 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from mapt.errors import InputError
-from mapt.io.sources.connection import ConnectionLost, Received
-from mapt.io.video import frame_time, upright
-from mapt.io.video_container import NOTHING_ELSE
+from mapt.io.sources.live.connection import ConnectionLost, Received
+from mapt.io.video.container import NOTHING_ELSE
+from mapt.io.video.reader import frame_time, upright
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "tcp", "udp")
 OPEN_SECONDS = 10.0

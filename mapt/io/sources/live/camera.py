@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.io.sources.connection import ConnectionLost, Received
+from mapt.io.sources.live.connection import ConnectionLost, Received
 
 DEVICES = Path("/dev")
 

@@ -1,6 +1,6 @@
 """Writes the report as one self-contained HTML file with plots.
 
-`python -m mapt.bench.report.html OUT.html RESULTS.json...` makes one from JSON files of `mapt
+`python -m mapt.bench.report.page.html OUT.html RESULTS.json...` makes one from JSON files of `mapt
 bench`; keys of later files win.
 """
 
@@ -14,8 +14,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader
 
 from mapt.bench.cli_errors import told_in_one_line
-from mapt.bench.report.page import Picture
-from mapt.bench.report.sections import cards, sections, seen
+from mapt.bench.report.page.elements import Picture
+from mapt.bench.report.page.sections import cards, sections, seen
 from mapt.docstrings import text_of
 from mapt.errors import InputError
 from mapt.io.atomic_files import atomic_file
@@ -71,7 +71,7 @@ def _machine(machine: Mapping[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Merge the files and write the page."""
     parser = argparse.ArgumentParser(
-        prog="python -m mapt.bench.report.html", description=text_of(__name__)
+        prog="python -m mapt.bench.report.page.html", description=text_of(__name__)
     )
     parser.add_argument("out", type=Path)
     parser.add_argument("results", type=Path, nargs="+")

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.bench.report.page import Picture
+from mapt.bench.report.page.elements import Picture
 from mapt.runtime import PanopticFrame
 
 WIDTH = 960  # pixels at most

@@ -19,7 +19,7 @@ class MalformedError(ValueError):
 
 
 @dataclass(frozen=True)
-class Field:
+class ProtobufField:
     """One field of a message.
 
     Attributes:
@@ -55,7 +55,7 @@ def walk(message: memoryview) -> Iterator[tuple[int, Value]]:
         yield field.number, field.value
 
 
-def walk_fields(message: memoryview) -> Iterator[Field]:
+def walk_fields(message: memoryview) -> Iterator[ProtobufField]:
     """Yield each field of a message.
 
     Raises:
@@ -71,14 +71,14 @@ def walk_fields(message: memoryview) -> Iterator[Field]:
             raise MalformedError
         if wire == VARINT:
             value, at = _varint(message, at)
-            yield Field(number, value, message[start:at])
+            yield ProtobufField(number, value, message[start:at])
             continue
         size = 8 if wire == FIXED64 else 4
         if wire == BYTES:
             size, at = _varint(message, at)
         if size > len(message) - at:
             raise MalformedError
-        yield Field(number, message[at : at + size], message[start : at + size])
+        yield ProtobufField(number, message[at : at + size], message[start : at + size])
         at += size
 
 

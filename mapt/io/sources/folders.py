@@ -13,8 +13,8 @@ from mapt.io.image_files import read_rgb
 from mapt.io.listing import IMAGES, by_frame, frame_key, list_files, list_folders, natural_order
 from mapt.io.sources.frame import Frame
 from mapt.io.sources.frame_selection import ALL_FRAMES, FrameSelection
-from mapt.io.video import VideoInfo, decode, probe
-from mapt.io.video_container import Remote
+from mapt.io.video.container import Remote
+from mapt.io.video.reader import VideoInfo, decode, probe
 
 FPS = 10.0  # of a folder that says nothing
 UNIX_TIME = {

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from mapt.bench.report.constants import percent
 from mapt.bench.report.frame_time import frame_ms
-from mapt.bench.report.page import Card, Picture, Report, Section, bundle_row
-from mapt.bench.report.run_sections import accuracy, classes, costs, latency
-from mapt.bench.report.suite_sections import ablation, deadline, paper, scale
+from mapt.bench.report.page.elements import Card, Picture, Report, Section, bundle_row
+from mapt.bench.report.page.run_sections import accuracy, classes, costs, latency
+from mapt.bench.report.page.suite_sections import ablation, deadline, paper, scale
 
 
 def cards(report: Report) -> list[Card]:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mapt.errors import InputError
-from mapt.io.sources.connection import Connection, ConnectionLost, Received
 from mapt.io.sources.frame import Frame
-from mapt.io.sources.frame_queue import TICK, FrameQueue
 from mapt.io.sources.frame_selection import ALL_FRAMES, FrameSelection
-from mapt.io.sources.stream_clock import StreamClock
+from mapt.io.sources.live.connection import Connection, ConnectionLost, Received
+from mapt.io.sources.live.frame_queue import TICK, FrameQueue
+from mapt.io.sources.live.stream_clock import StreamClock
 
 WAITING = 4  # frames between the reading thread and the tracker: what bounds memory and delay
 NOMINAL_FPS = 25.0  # of a source that announces none; for the annotated video's header alone

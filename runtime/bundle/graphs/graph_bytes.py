@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mapt.errors import InputError
-from mapt.runtime.bundle.protobuf import Fields, MalformedError, read_fields, walk
+from mapt.runtime.bundle.graphs.protobuf import Fields, MalformedError, read_fields, walk
 
 MOST_ROUNDS = 2**14  # of a Loop; suppression takes one for each candidate box, a few thousand
 INT64 = 7  # TensorProto.DataType

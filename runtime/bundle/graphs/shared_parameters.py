@@ -12,10 +12,15 @@ from collections.abc import Callable
 
 from mapt.errors import InputError
 from mapt.runtime.bundle.format import PARAMETERS
-from mapt.runtime.bundle.graph_bytes import GRAPH_TENSOR, MODEL_GRAPH, TENSOR_EXTERNAL, TENSOR_RAW
-from mapt.runtime.bundle.protobuf import (
-    Field,
+from mapt.runtime.bundle.graphs.graph_bytes import (
+    GRAPH_TENSOR,
+    MODEL_GRAPH,
+    TENSOR_EXTERNAL,
+    TENSOR_RAW,
+)
+from mapt.runtime.bundle.graphs.protobuf import (
     MalformedError,
+    ProtobufField,
     encode_bytes,
     read_fields,
     walk_fields,
@@ -107,7 +112,7 @@ def _referred(entries: dict[bytes, bytes], parameters: _Parameters) -> memoryvie
     return parameters.take(*map(int, numbers))
 
 
-def _entry(field: Field) -> tuple[bytes, bytes]:
+def _entry(field: ProtobufField) -> tuple[bytes, bytes]:
     """Return key and value of one entry of a tensor's external data."""
     if not isinstance(field.value, memoryview):
         raise MalformedError

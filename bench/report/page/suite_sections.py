@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mapt.bench.report.constants import percent, with_spread
-from mapt.bench.report.page import Panel, Report, Section, TableRow, bundle_row
+from mapt.bench.report.page.elements import Panel, Report, Section, TableRow, bundle_row
+from mapt.bench.report.page.plots import curves
 from mapt.bench.report.paper_tables import MISPRINTS, TABLES, PaperTable, Published, mismatches
-from mapt.bench.report.plots import curves
 
 COMPOSITES = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ")
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
-from mapt.io.video import probe
+from mapt.io.video.reader import probe
 
 MILLISECONDS = 1000
 # Encoders under permissive licences, the most widely played first: VP9 by libvpx, AV1 by SVT-AV1.

@@ -14,8 +14,8 @@ from mapt.bench.report.constants import (
     percent,
 )
 from mapt.bench.report.frame_time import split_frame
-from mapt.bench.report.page import Panel, Report, Section, TableRow, bundle_row
-from mapt.bench.report.plots import curves, grouped_bars, stacked_bars
+from mapt.bench.report.page.elements import Panel, Report, Section, TableRow, bundle_row
+from mapt.bench.report.page.plots import curves, grouped_bars, stacked_bars
 
 QUANTILES = ("p50", "p95", "p99", "max")
 SPLIT = (

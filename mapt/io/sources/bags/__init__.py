@@ -1,0 +1,1 @@
+"""Frames in bags of ROS and MCAP files."""

@@ -1,0 +1,1 @@
+"""Cameras and streams, which do not wait for the tracker."""

@@ -1,0 +1,1 @@
+"""Videos: what is read of them, and how they are written."""
