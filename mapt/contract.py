@@ -239,7 +239,9 @@ class ModelInfo:
                 raise ValueError(f"the size {symbol} is {self.sizes[symbol]}, not a multiple of 32")
         if len(self.classes) > VOID:
             raise ValueError(f"it has {len(self.classes)} classes, labels tell {VOID} apart")
-        if not self.classes or not all(isinstance(name, str) for name in self.classes):
+        if not self.classes or not all(
+            isinstance(name, str) and name.isprintable() for name in self.classes
+        ):
             raise ValueError("classes are not names")
         inside = all(type(c) is int and 0 <= c < len(self.classes) for c in self.things)
         if not inside or len(set(self.things)) != len(self.things):

@@ -5,8 +5,14 @@ The command line prints it as one line and exits with code 2.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable
 
+# A short text, whatever the value: a few lines of YAML can name lists in lists of 2^40 items.
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel = 3
+_BRIEF.maxstring = _BRIEF.maxlong = _BRIEF.maxother = 250
+_BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxdict = 20
 LIKE = 0.7  # of a name must be the same, so that gpu is not taken for cpu
 
 
@@ -47,12 +53,12 @@ def suggest(value: str, known: Iterable[str]) -> str:
 
 
 def shown(value: object, limit: int = 40) -> str:
-    """Return the beginning of a value's `repr` for a message.
+    """Return the beginning of a value's `repr` for a message, in bounded time and memory.
 
     If `repr` fails, as it does for an integer of 5000 digits, the type is named instead.
     """
     try:
-        return repr(value)[:limit]
+        return _BRIEF.repr(value)[:limit]
     except Exception:  # a host's class may raise anything
         return f"a {type(value).__name__}"
 

@@ -52,7 +52,7 @@ def track_mots(root: Path, spoilt: bool, on_progress: Callable[[], None] | None 
     for name, path in texts.items():
         frames = read_mots_text(path)
         table = TrackTable(Thresholds(), "iou")
-        rng = np.random.default_rng(int(name) if name.isdigit() else 0)
+        rng = np.random.default_rng(int(name) if name.isascii() and name.isdecimal() else 0)
         size = frame_size(frames)
         if size is None:
             continue  # without an object there is nothing to associate

@@ -29,8 +29,11 @@ def select(classes: str | None, score: float, labels: ClassSet) -> Selection:
     """Parse the options `--classes`, names by comma, and `--conf`.
 
     Raises:
-        InputError: a name that the network does not have; the message names the nearest one.
+        InputError: a score that is none, or a name that the network does not have; the message
+            names the nearest one.
     """
+    if not 0 <= score <= 1:  # also true of NaN, which no comparison finds
+        raise InputError(f"--conf {score}: is no score; give a number from 0 to 1")
     if classes is None:
         return Selection(None, score)
     names = [part.strip() for part in classes.split(",") if part.strip()]

@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -43,8 +44,24 @@ def is_hidden_work(name: str) -> bool:
 
 
 def remove_left_behind(parent: Path, name: str) -> None:
-    """Remove working files and folders whose processes are gone."""
-    for left in parent.glob(f"{glob.escape(_beginning(name))}*"):
+    """Remove working files and folders of `name` whose processes are gone."""
+    _remove(parent.glob(f"{glob.escape(_beginning(name))}*"))
+
+
+def remove_all_left_behind(folder: Path) -> None:
+    """Remove all working files and folders in a folder whose processes are gone.
+
+    The folder goes too if nothing else was in it.
+    """
+    found = list(folder.glob(f".*{MARK}*"))
+    _remove(found)
+    if found:
+        with suppress(OSError):  # it holds more
+            folder.rmdir()
+
+
+def _remove(found: Iterable[Path]) -> None:
+    for left in found:
         try:
             if time.time() - left.stat().st_mtime < YOUNG:
                 continue

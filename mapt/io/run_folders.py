@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mapt.errors import InputError
 from mapt.io.atomic_files import check_folder
+from mapt.io.hidden_files import remove_all_left_behind
 
 RUNS = Path("runs")
 
@@ -31,7 +32,8 @@ def run_folder(out: Path | None, name: str) -> Iterator[Path]:
 def new_run(name: str, parent: Path = RUNS) -> Iterator[Path]:
     """Make the first folder of this name that does not exist, so that no run replaces another.
 
-    A folder that is still empty at the end is removed.
+    A folder that is still empty at the end is removed, and so is the unfinished work of earlier
+    runs that were killed.
 
     Args:
         name: of the command.
@@ -47,8 +49,10 @@ def new_run(name: str, parent: Path = RUNS) -> Iterator[Path]:
         parent.mkdir(parents=True, exist_ok=True)
         for number in count(1):
             folder = parent / (name if number == 1 else f"{name}{number}")
+            for place in (folder / "step", folder):
+                remove_all_left_behind(place)
             with suppress(FileExistsError):
-                folder.mkdir()
+                folder.mkdir(parents=True)  # another run may have removed its empty `parent`
                 break
     except OSError as error:
         raise InputError(

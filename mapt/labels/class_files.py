@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mapt.errors import InputError
+from mapt.errors import InputError, shown
 from mapt.io.toml import TOMLDecodeError, loads
 from mapt.io.user_files import read_text
 from mapt.labels.annotations.formats import CLASS_READERS, FORMATS, read_annotated_classes
-from mapt.labels.class_sets import CLASS_SETS, ClassSet, find_class_set
+from mapt.labels.class_sets import CLASS_SETS, ClassSet, check_class_names, find_class_set
 
 CLASS_FILE = "classes.toml"  # names the classes of a folder in KITTI-STEP's layout
 KEYS = ("classes", "things")
@@ -45,7 +45,7 @@ def _read_toml(path: Path) -> ClassSet:
         raise InputError(f"{path}: is not valid TOML; {FORM}") from None
     unknown = sorted(set(content) - set(KEYS))
     if unknown:
-        raise InputError(f"{path}: unknown key {unknown[0]!r}; {FORM}")
+        raise InputError(f"{path}: unknown key {shown(unknown[0])}; {FORM}")
     lists = [content.get(key) for key in KEYS]
     if not all(
         isinstance(names, list) and names and all(isinstance(n, str) and n for n in names)
@@ -54,8 +54,8 @@ def _read_toml(path: Path) -> ClassSet:
         raise InputError(f"{path}: needs two lists of names; {FORM}")
     classes = [str(name) for name in lists[0] or ()]
     things = [str(name) for name in lists[1] or ()]
+    check_class_names(classes, str(path))
     odd = [name for name in things if name not in classes]
-    odd += [name for name in classes if classes.count(name) > 1]
     if odd:
-        raise InputError(f"{path}: {odd[0]!r} is a thing but no class, or is twice; {FORM}")
+        raise InputError(f"{path}: {shown(odd[0])} is a thing but no class; {FORM}")
     return find_class_set(tuple(classes), tuple(sorted({classes.index(name) for name in things})))

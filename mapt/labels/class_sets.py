@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mapt.drawing.colours import class_colours
+from mapt.errors import InputError, shown
 
+MAX_CLASSES = 254  # label maps tell them and void apart
+LONGEST_NAME = 100  # characters
 OWN = "own"  # the name of a class set that no dataset has
 
 
@@ -61,6 +65,27 @@ def find_class_set(classes: tuple[str, ...], things: tuple[int, ...]) -> ClassSe
         if (known.classes, known.things) == (classes, things):
             return known
     return ClassSet(OWN, classes, things, class_colours(classes))
+
+
+def check_class_names(names: Sequence[str], where: str) -> None:
+    """Refuse names that outputs cannot tell apart or would not hold in a line.
+
+    Args:
+        names: of classes.
+        where: names their file in messages.
+
+    Raises:
+        InputError: one is empty, too long, twice, or has a control character; or there are too
+            many.
+    """
+    if len(names) > MAX_CLASSES:
+        raise InputError(f"{where}: has {len(names)} classes, {MAX_CLASSES} at most can be told")
+    good = [name for name in names if 0 < len(name) <= LONGEST_NAME and name.isprintable()]
+    if len(set(good)) != len(names):
+        raise InputError(
+            f"{where}: its classes {shown(list(names), 200)} must be different names in one line;"
+            " rename them"
+        )
 
 
 def default_names(count: int) -> tuple[str, ...] | None:

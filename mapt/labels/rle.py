@@ -73,7 +73,7 @@ def covering_runs(text: bytes, height: int, width: int) -> NDArray[np.int64]:
     """
     runs = decode_runs(text)
     # Bound each run before adding them, because a sum may wrap around 64 bits to the right value.
-    if runs.min() < 0 or runs.max() > height * width or int(runs.sum()) != height * width:
+    if runs.min() < 0 or runs.max() > height * width or sum(runs.tolist()) != height * width:
         raise ValueError(f"has runs that do not cover {height}x{width} pixels")
     return runs
 

@@ -6,6 +6,7 @@ The bytes in use are always the bytes that were hashed.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from mapt.regular_files import open_regular
 from mapt.runtime.bundle.graphs.shared_parameters import restore_parameters
 
 BLOCK = 1 << 20  # bytes
+LARGEST = 1 << 32  # bytes of a file that is kept; ONNX files have half as many at most
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Contents:
             return self.kept[path]
         try:
             with open_regular(path) as file:
+                _check_size(path, os.fstat(file.fileno()).st_size, LARGEST)
                 content = file.read()
         except OSError as error:
             raise _unreadable(path, error) from None
@@ -137,6 +140,11 @@ def require_file(path: Path) -> None:
         raise InputError(
             f"{path}: is named in the manifest but missing; export or copy the bundle again"
         )
+
+
+def _check_size(path: Path, size: int, most: int) -> None:
+    if size > most:
+        raise InputError(f"{path}: has {size} bytes, more than any bundle's; export it again")
 
 
 def _compare(path: Path, found: str, stated: str) -> None:

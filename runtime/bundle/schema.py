@@ -11,8 +11,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mapt.errors import InputError
+from mapt.contract import LARGEST
+from mapt.errors import InputError, shown
 from mapt.runtime.bundle.format import SIZES_FORMAT, EngineStatus, Lowering, Precision
+
+MOST_INPUTS = 100
 
 
 class _Entry(BaseModel):
@@ -60,8 +63,8 @@ class Manifest(_Entry):
     format: int
     id: str
     preset: str
-    height: int
-    width: int
+    height: int = Field(ge=1, le=LARGEST)
+    width: int = Field(ge=1, le=LARGEST)
     classes: list[str]
     things: list[Any]
     sizes: dict[str, Any]
@@ -123,7 +126,14 @@ class SizesManifest(_Entry):
     id: str
     weights: WeightsEntry
     files: dict[str, str]
-    inputs: list[NamedManifest] = Field(min_length=1)
+    inputs: list[NamedManifest] = Field(min_length=1, max_length=MOST_INPUTS)
+
+    @model_validator(mode="after")
+    def _check_names(self) -> SizesManifest:
+        names = [entry.name for entry in self.inputs]
+        if len(set(names)) != len(names):
+            raise ValueError("two inputs have the same name")
+        return self
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -151,6 +161,6 @@ def parse_manifest(path: Path, values: dict[str, Any]) -> Manifest | SizesManife
         elif first["type"] == "missing":
             what = f"is malformed: the key {key!r} is missing; export the bundle again"
         else:
-            found = f"{first['input']!r:.40}"
+            found = shown(first["input"])
             what = f"is malformed: {key!r} is {found} ({first['msg']}); export the bundle again"
         raise InputError(f"{path}: {what}") from None

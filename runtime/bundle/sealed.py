@@ -18,6 +18,8 @@ from mapt.runtime.bundle.format import (
     WEIGHTS,
 )
 
+LARGEST = 1 << 26  # bytes
+
 
 def seal(manifest: dict[str, Any]) -> str:
     """Return the canonical text of a manifest.
@@ -41,6 +43,8 @@ def open_manifest(path: Path) -> bytes:
     folder = path.parent
     try:
         if path.is_file():
+            if path.stat().st_size > LARGEST:
+                raise InputError(f"{path}: is too large for a manifest; export the bundle again")
             return path.read_bytes()
     except OSError as error:
         raise InputError(

@@ -63,3 +63,9 @@ def test_the_end_of_a_track_that_was_shown_is_told() -> None:
 def test_unknown_classes_are_named(names: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         select(names, 0.0, KITTI_STEP)
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -0.1])
+def test_what_is_no_score_is_refused(score: float) -> None:
+    with pytest.raises(InputError, match="is no score"):
+        select(None, score, KITTI_STEP)

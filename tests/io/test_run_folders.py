@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,3 +52,36 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         new_run("x" * os.pathconf(tmp_path, "PC_NAME_MAX") + "x", tmp_path / "other"),
     ):
         pass
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    def leave(folder: Path) -> Path:
+        folder.mkdir(parents=True)
+        (folder / "tracks.csv").touch()
+        os.utime(folder, (0, 0))
+        return folder
+
+    runs = tmp_path / "runs"
+    left = [leave(runs / "track" / name) for name in ("step/.a.mapt-0011", ".a.mapt-0022")]
+    (runs / "track" / "notes.txt").touch()
+    with new_run("track", runs) as folder:
+        assert folder.name == "track2"
+    assert not any(path.exists() for path in left)
+    assert [path.name for path in (runs / "track").iterdir()] == ["notes.txt"]
+
+
+def test_a_parent_that_another_run_takes_away_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = tmp_path / "runs"
+    make = Path.mkdir
+
+    def made_and_taken_away(path: Path, *args: Any, **kwargs: Any) -> None:
+        make(path, *args, **kwargs)
+        if path == runs:
+            monkeypatch.setattr(Path, "mkdir", make)
+            runs.rmdir()
+
+    monkeypatch.setattr(Path, "mkdir", made_and_taken_away)
+    with new_run("track", runs) as folder:
+        assert folder == runs / "track"

@@ -207,3 +207,18 @@ def fast_start(data: bytes, folder: Path) -> bytes:
                 packet.stream = stream
                 out.mux(packet)
     return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+        "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n",
+        "ffconcat version 1.0\nfile http://127.0.0.1:9/a.mp4\n",
+    ],
+)
+def test_a_file_that_names_other_places_opens_none(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "video.mp4"
+    path.write_bytes(text.encode())
+    with pytest.raises(InputError, match="is no video that can be read"):
+        read(path)

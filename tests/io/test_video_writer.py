@@ -114,3 +114,13 @@ def test_a_missing_package_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     with pytest.raises(InputError, match=r"writing video needs PyAV; pip install 'mapt\[video\]'"):
         VideoWriter(tmp_path / "video.mp4", (64, 64), 10.0)
     assert not (tmp_path / "video.mp4").exists()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1)])
+def test_frames_of_a_single_row_or_column(tmp_path: Path, size: tuple[int, int]) -> None:
+    writer = VideoWriter(tmp_path / "video.mp4", (size[1], size[0]), 10.0)
+    for number in range(2):
+        writer.write(number * 100_000_000, np.full((*size, 3), 100, np.uint8))
+    writer.close()
+    frames = [frame.image for frame in open_sources(tmp_path / "video.mp4")[0]]
+    assert [frame.shape for frame in frames] == [(max(2, size[0]), max(2, size[1]), 3)] * 2

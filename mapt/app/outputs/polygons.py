@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 Points = NDArray[np.int32]  # (n,2) x and y
 
@@ -31,8 +32,10 @@ def joined_polygon(mask: NDArray[np.bool_]) -> Points | None:
         return None
     polygon = parts[0]
     for part in parts[1:]:
-        apart = np.linalg.norm(polygon[:, None] - part[None], axis=2)
-        leave, enter = np.unravel_index(int(apart.argmin()), apart.shape)
+        # Not by a table of all distances: two long outlines would fill the memory with it.
+        apart, nearest = cKDTree(polygon).query(part)
+        enter = apart.argmin()
+        leave = nearest[enter]
         there = np.roll(part, -int(enter), axis=0)
         way = np.vstack((there, there[:1], polygon[leave : leave + 1]))
         polygon = np.insert(polygon, int(leave) + 1, way, axis=0)

@@ -11,7 +11,7 @@ import typer
 
 from mapt.commands._shared.model import Model, find_model
 from mapt.commands._shared.size import network_size
-from mapt.errors import InputError, suggest
+from mapt.errors import InputError, printable, suggest
 from mapt.io.sources.frame import Source
 from mapt.io.sources.live.source import LiveSource
 from mapt.runtime import PanopticTracker
@@ -95,7 +95,7 @@ def open_tracker(
     if model.licence or tracker.size_choice:
         info = tracker.backend.info
         choice = tracker.size_choice or f"input {written((info.height, info.width))}"
-        typer.echo(f"mapt: {model}; {choice}", err=True)
+        typer.echo(printable(f"mapt: {model}; {choice}"), err=True)
     return tracker
 
 

@@ -162,7 +162,7 @@ def frame_number(path: Path) -> int:
     Raises:
         InputError: the file's name is not a number.
     """
-    if not path.stem.isdigit():
+    if not (path.stem.isascii() and path.stem.isdecimal()):
         raise InputError(
             f"{path}: is not named by its frame's number; name frames 000000.png, 000001.png, ..."
         )

@@ -10,7 +10,7 @@ from typing import TypeVar
 from mapt.errors import InputError
 
 T = TypeVar("T")
-CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")  # hh:mm:ss or mm:ss
+CLOCK = re.compile(r"(?:(\d{1,9}):)?(\d{1,9}):(\d{1,9}(?:\.\d+)?)")  # hh:mm:ss or mm:ss
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,6 @@ def parse_time(text: str, option: str) -> int:
         seconds = float(clock[3])
         if seconds < 60 and (minutes < 60 or clock[1] is None):
             return round((3600 * hours + 60 * minutes + seconds) * 1e9)
-    if re.fullmatch(r"\d+(?:\.\d+)?", text):
+    if re.fullmatch(r"\d{1,12}(?:\.\d+)?", text):
         return round(float(text) * 1e9)
     raise InputError(f"{option} {text}: is no time; give seconds as 12.5, or hh:mm:ss")

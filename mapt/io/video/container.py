@@ -12,6 +12,8 @@ from mapt.errors import InputError
 from mapt.regular_files import open_regular
 
 REMOTE = {"reconnect": "1", "reconnect_delay_max": "10"}  # continues where a connection broke
+# A session description or a playlist, under whatever name, would open ports and other files.
+NOTHING_ELSE = {"protocol_whitelist": "none"}
 REMOTE_SECONDS = 30.0  # without data after which a server is given up
 
 
@@ -57,7 +59,7 @@ def _open_file(path: Path, stack: ExitStack) -> Any:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     try:
-        return av.open(file)
+        return av.open(file, options=NOTHING_ELSE)
     except av.error.FFmpegError as error:
         raise InputError(f"{path}: {_not_a_video(file, error)}") from None
 

@@ -238,7 +238,9 @@ def _seconds(container: Any, stream: Any) -> float | None:
     """
     if stream.duration is not None:
         return float(stream.duration * stream.time_base)
-    tag = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    tag = re.fullmatch(
+        r"(\d{1,6}):(\d{1,6}):(\d{1,6}(?:\.\d+)?)", stream.metadata.get("DURATION", "")
+    )
     if tag:
         hours, minutes, seconds = (float(part) for part in tag.groups())
         return 3600 * hours + 60 * minutes + seconds

@@ -35,8 +35,8 @@ class VideoWriter:
 
     Args:
         path: the file; it lies in a folder that is published as a whole.
-        size: width and height in pixels; odd ones lose their last column or row, encoders want even
-            sizes.
+        size: width and height in pixels; odd ones lose their last column or row, and a single one
+            is doubled, because encoders want even sizes.
         fps: the nominal frames per second, for players.
         encoders: those to choose from, with their options; the first that PyAV has is taken.
 
@@ -58,8 +58,8 @@ class VideoWriter:
         self.path = path
         self.count = 0
         self._last = -1
-        self.width = size[0] // 2 * 2
-        self.height = size[1] // 2 * 2
+        self.width = max(2, size[0] // 2 * 2)
+        self.height = max(2, size[1] // 2 * 2)
         self._file = path.open("wb")  # Python's own: what it cannot write it says
         self._container = av.open(
             self._file,
@@ -82,6 +82,8 @@ class VideoWriter:
         """Add a frame (H,W,3) uint8 RGB at its time."""
         import av
 
+        if min(image.shape[:2]) == 1:
+            image = image.repeat(2, axis=0).repeat(2, axis=1)
         frame = av.VideoFrame.from_ndarray(
             np.ascontiguousarray(image[: self.height, : self.width]), format="rgb24"
         )

@@ -5,22 +5,24 @@ https://docs.cvat.ai/docs/manual/advanced/xml_format/
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
-from mapt.errors import InputError
+from mapt.errors import InputError, shown
 from mapt.io.user_files import read_file
 from mapt.labels.annotations.images import ImageFinder
 from mapt.labels.annotations.regions import (
     Annotations,
     LabelledImage,
-    Mask,
     Polygon,
     Region,
+    Runs,
     class_set,
     polygon,
+    whole_number,
 )
 from mapt.labels.class_sets import ClassSet
 
@@ -70,12 +72,13 @@ def read_cvat(path: Path) -> Annotations:
 
 def _read_video(path: Path, root: Element, labels: ClassSet, finder: ImageFinder) -> Annotations:
     original = root.find(".//original_size")
-    sides = [
+    texts = [
         original.findtext(side, "") if original is not None else "" for side in ("height", "width")
     ]
-    if not all(side.strip().isdigit() for side in sides):
+    sides = [side for text in texts if (side := whole_number(text)) is not None]
+    if len(sides) != 2:
         raise InputError(f"{path}: its meta has no original_size; export it again")
-    size = (int(sides[0]), int(sides[1]))
+    size = (sides[0], sides[1])
     frames: dict[int, list[Ordered]] = {}
     for number, track in enumerate(root.iter("track"), 1):
         where = f"{path}: track {track.get('id')}"
@@ -94,16 +97,23 @@ def _read_video(path: Path, root: Element, labels: ClassSet, finder: ImageFinder
                     " images of one video in a folder of their own"
                 )
             pictures[frame_number] = picture
-    span = range(min(frames, default=0), max(frames, default=-1) + 1)
-    images = [
-        LabelledImage(pictures[n], _in_order(frames.get(n, []))) for n in span if n in pictures
-    ]
+    if not frames:
+        return Annotations(labels, ())
+    first = min(frames)
+    last = max(frames)
+    there = sorted(n for n in pictures if first <= n <= last)
+    images = [LabelledImage(pictures[n], _in_order(frames.get(n, []))) for n in there]
     missing = [
-        f"{finder.folder}: no image of frame {n}, {path} labels it; copy it"
-        for n in span
-        if n not in pictures
+        f"{finder.folder}: no image of {_run(before + 1, after - 1)}, {path} labels it; copy it"
+        for before, after in pairwise([first - 1, *there, last + 1])
+        if after - before > 1
     ]
     return Annotations(labels, tuple(images), tuple(missing))
+
+
+def _run(first: int, last: int) -> str:
+    """Call a run of frames."""
+    return f"frame {first}" if first == last else f"frames {first} to {last}"
 
 
 def _read(path: Path) -> Element:
@@ -144,29 +154,27 @@ def _region(
     return Region(labels.classes.index(name), _shape(shape, size, where), track, False, where)
 
 
-def _shape(shape: Element, size: tuple[int, int], where: str) -> tuple[Polygon, ...] | Mask:
+def _shape(shape: Element, size: tuple[int, int], where: str) -> tuple[Polygon, ...] | Runs:
     if shape.tag == "polygon":
         numbers = shape.get("points", "").replace(";", ",").split(",")
         return (polygon(numbers, where),)
     left, top, width, height = (
         _whole(shape, key, where) for key in ("left", "top", "width", "height")
     )
-    text = shape.get("rle", "").split(",")
-    runs = np.array([int(run) if run.strip().isdigit() else -1 for run in text])
+    runs = [whole_number(run) for run in shape.get("rle", "").split(",")]
+    lengths = [run for run in runs if run is not None]
     fits = top + height <= size[0] and left + width <= size[1]
-    if not fits or runs.min() < 0 or sum(runs.tolist()) != height * width:
+    if not fits or len(lengths) < len(runs) or sum(lengths) != height * width:
         raise InputError(f"{where}: has a mask whose run lengths do not fit; export it again")
-    mask = np.zeros(size, np.bool_)
-    inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs)  # row by row, the first run of zeros
-    mask[top : top + height, left : left + width] = inside.reshape(height, width)
-    return mask
+    return Runs(size, np.array(lengths, np.int64), (top, left, height, width))
 
 
 def _whole(element: Element, key: str, where: str) -> int:
     text = element.get(key, "")
-    if not text.isdigit() or len(text) > 9:
-        raise InputError(f"{where}: {key} {text[:20]!r} is no whole number; export it again")
-    return int(text)
+    number = whole_number(text)
+    if number is None:
+        raise InputError(f"{where}: {key} {shown(text, 20)} is no whole number; export it again")
+    return number
 
 
 def _z_order(shape: Element) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from mapt.errors import InputError
@@ -32,10 +33,15 @@ def read_annotations(path: Path, split: str = "train") -> Annotations:
     """
     file = find_export(path, split)
     if file.suffix.lower() == ".json":
-        return read_coco(file)
-    if file.suffix.lower() == ".xml":
-        return read_cvat(file)
-    return read_yolo(file, split)
+        found = read_coco(file)
+    elif file.suffix.lower() == ".xml":
+        found = read_cvat(file)
+    else:
+        found = read_yolo(file, split)
+    twice = [path for path, times in Counter(i.path for i in found.images).items() if times > 1]
+    if twice:
+        raise InputError(f"{file}: lists {twice[0]} twice; keep one entry with all its labels")
+    return found
 
 
 def read_annotated_classes(path: Path) -> ClassSet:

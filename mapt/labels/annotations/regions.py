@@ -12,16 +12,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
-from mapt.labels.class_sets import ClassSet, find_class_set
+from mapt.labels.class_sets import ClassSet, check_class_names, find_class_set
 from mapt.labels.rle import decode_mask
 from mapt.labels.step_png import MAX_INSTANCE, VOID, Instance, Semantic
 
 BACKGROUND_NAME = "background"  # class of the pixels that no region covers
-MAX_CLASSES = 254
 FARTHEST = 1e5  # coordinate in pixels, far beyond any image
+DIGITS = 9  # of a number at most
 
 Polygon = NDArray[np.float64]  # (n,2) x and y in pixels
 Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """A mask as run lengths, of which only the image's size tells whether memory holds it.
+
+    Attributes:
+        size: (height, width) of the image.
+        lengths: (n,) int64, of zeros and ones in turn.
+        rows: (top, left, height, width) of a part of the image that they cover row by row; None:
+            they cover all of it column by column.
+    """
+
+    size: tuple[int, int]
+    lengths: NDArray[np.int64]
+    rows: tuple[int, int, int, int] | None = None
+
+    def mask(self) -> Mask:
+        """The mask (height,width)."""
+        inside = np.repeat(np.arange(len(self.lengths)) % 2 == 1, self.lengths)
+        if self.rows is None:
+            return inside.reshape(self.size[::-1]).T
+        top, left, height, width = self.rows
+        mask = np.zeros(self.size, np.bool_)
+        mask[top : top + height, left : left + width] = inside.reshape(height, width)
+        return mask
 
 
 @dataclass(frozen=True)
@@ -30,14 +56,14 @@ class Region:
 
     Attributes:
         label: train id of its class.
-        shape: polygons in pixels, which are united, or a mask (H,W).
+        shape: polygons in pixels, which are united, or run lengths.
         track: number of the object, the same in every frame; None: the export has no tracks.
         crowd: several objects that are not told apart.
         where: names the region in messages.
     """
 
     label: int
-    shape: tuple[Polygon, ...] | Mask
+    shape: tuple[Polygon, ...] | Runs
     track: int | None
     crowd: bool
     where: str
@@ -48,13 +74,13 @@ class Region:
         Raises:
             InputError: it is a mask of another size.
         """
-        if isinstance(self.shape, np.ndarray):
-            if self.shape.shape != (height, width):
+        if isinstance(self.shape, Runs):
+            if self.shape.size != (height, width):
                 raise InputError(
-                    f"{self.where}: its mask is {self.shape.shape}, the image {(height, width)};"
+                    f"{self.where}: its mask is {self.shape.size}, the image {(height, width)};"
                     " export them together"
                 )
-            return self.shape
+            return self.shape.mask()
         return fill_polygons(self.shape, height, width)
 
 
@@ -111,7 +137,8 @@ class Annotations:
     Attributes:
         labels: its classes. Pixels without a region are of the class "background".
         images: labelled images, also those without a region.
-        missing: one message for every image that is labelled and not there.
+        missing: a message for every image, or run of a video's images, that is labelled and not
+            there.
     """
 
     labels: ClassSet
@@ -133,15 +160,11 @@ def class_set(names: Sequence[str], stuff: Sequence[str], where: str) -> ClassSe
         where: names the export in messages.
 
     Raises:
-        InputError: no names, an empty one, one twice, too many, or no thing among them.
+        InputError: no thing among them, or see `check_class_names`.
     """
     lacking = () if BACKGROUND_NAME in names else (BACKGROUND_NAME,)
     classes = (*lacking, *names)
-    if len(set(classes)) != len(classes) or not all(classes) or len(classes) > MAX_CLASSES:
-        raise InputError(
-            f"{where}: its classes {list(names)!r:.200} must be different, not empty, and at most"
-            f" {MAX_CLASSES - 1}; rename them"
-        )
+    check_class_names(classes, where)
     things = tuple(
         i for i, name in enumerate(classes) if name != BACKGROUND_NAME and name not in stuff
     )
@@ -158,13 +181,20 @@ def polygon(numbers: Any, where: str) -> Polygon:
     """
     try:
         points = np.asarray(numbers, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         points = np.empty(0)
     if points.ndim != 1 or points.size < 6 or points.size % 2:
         raise InputError(f"{where}: is no polygon of at least three points; label it again")
     if not (np.abs(points) < FARTHEST).all():  # also False for NaN
         raise InputError(f"{where}: has a point far outside the image; label it again")
     return points.reshape(-1, 2)
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a text is, of a few digits; None: it is none."""
+    text = text.strip()
+    few = text.isascii() and text.isdecimal() and len(text) <= DIGITS
+    return int(text) if few else None
 
 
 def fill_polygons(polygons: Sequence[Polygon], height: int, width: int) -> Mask:

@@ -11,13 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from mapt.errors import InputError
+from mapt.errors import InputError, shown
 from mapt.io.image_files import read_rgb
 from mapt.io.listing import IMAGES, list_files
 from mapt.io.user_files import read_text
-from mapt.labels.annotations.regions import Annotations, LabelledImage, Region, class_set, polygon
+from mapt.labels.annotations.regions import (
+    Annotations,
+    LabelledImage,
+    Region,
+    class_set,
+    polygon,
+    whole_number,
+)
 from mapt.labels.class_sets import ClassSet
 
+BEYOND = 1.5  # sides of an image, of a point from its centre
 INSTALL = "pip install 'mapt[train]'"
 
 
@@ -41,8 +49,8 @@ def read_yolo(path: Path, split: str = "train") -> Annotations:
     labels = class_set(list(names.values()), (), str(path))
     entries = content.get(split)
     images = []
-    for entry in [entries] if isinstance(entries, str) else entries or ():
-        folder = _image_folder(path, content.get("path"), entry)
+    for entry in entries if isinstance(entries, list) else [entries][: entries is not None]:
+        folder = _image_folder(path, content.get("path"), entry, split)
         for image in list_files(folder, *IMAGES):
             images.append(LabelledImage(image, _regions(image, names, labels)))
     if not images:
@@ -57,7 +65,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: reading YAML needs the package pyyaml; {INSTALL}") from None
     try:
         content = yaml.safe_load(read_text(path))
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except InputError:
+        raise
+    except Exception:  # its parts for dates and numbers raise anything
         raise InputError(f"{path}: is not YAML; export it again") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: is no data.yaml with names and folders; export it again")
@@ -76,10 +86,12 @@ def _names(path: Path, content: dict[str, Any]) -> dict[int, str]:
     return dict(sorted(names.items()))
 
 
-def _image_folder(path: Path, root: Any, entry: Any) -> Path:
+def _image_folder(path: Path, root: Any, entry: Any, split: str) -> Path:
     """The folder of a split. Exports give it from their own folder, or from one above."""
     if not isinstance(entry, str) or entry.endswith(".txt"):
-        raise InputError(f"{path}: {entry!r:.80} is no folder of images; name folders")
+        raise InputError(
+            f"{path}: {split!r} is {shown(entry, 80)}, no folder of images; name folders"
+        )
     bases = [path.parent / root, path.parent] if isinstance(root, str) else [path.parent]
     places = [base / name for base in bases for name in (entry, entry.removeprefix("../"))]
     found = next((place for place in places if place.is_dir()), None)
@@ -99,13 +111,16 @@ def _regions(image: Path, names: dict[int, str], labels: ClassSet) -> tuple[Regi
         label, *numbers = line.split() or ("",)
         if not label:
             continue
-        if not label.isdigit() or int(label) not in names:
+        name = names.get(-1 if (index := whole_number(label)) is None else index)
+        if name is None:
             raise InputError(f"{where}: class {label[:20]} is none of data.yaml's; correct it")
         if len(numbers) == 4:
             raise InputError(f"{where}: is a box, a network here learns masks; export segmentation")
-        points = polygon(numbers, where) * np.array([width, height])
-        train_id = labels.classes.index(names[int(label)])
-        regions.append(Region(train_id, (points,), None, False, where))
+        shares = polygon(numbers, where)
+        if np.abs(shares - 0.5).max() > BEYOND:
+            raise InputError(f"{where}: has a point that is no share of the sides; export it again")
+        points = shares * np.array([width, height])
+        regions.append(Region(labels.classes.index(name), (points,), None, False, where))
     return tuple(regions)
 
 

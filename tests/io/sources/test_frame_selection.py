@@ -76,3 +76,9 @@ def test_folders_and_videos_keep_names_and_times_of_their_frames(tmp_path: Path)
         ("000003", 5200),
     ]
     assert [number_of(f.image) for f in source] == pytest.approx([2, 3], abs=1)
+
+
+@pytest.mark.parametrize("text", ["9" * 400, "9" * 5000, f"{'9' * 5000}:00:00", f"1:{'9' * 400}"])
+def test_times_beyond_all_numbers(text: str) -> None:
+    with pytest.raises(InputError, match="is no time"):
+        selection_of(text, None)

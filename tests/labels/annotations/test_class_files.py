@@ -26,7 +26,7 @@ def test_names_files_and_exports(tmp_path: Path, coco_file: Path) -> None:
     ("text", "message"),
     [
         (GOOD.replace("things", "thing"), "unknown key 'thing'"),
-        (GOOD.replace('"floor", ', '"pallet", '), "'pallet' is a thing but no class, or is twice"),
+        (GOOD.replace('"floor", ', '"pallet", '), "its classes .* must be different names"),
         (GOOD.replace('["forklift"', '["crane"'), "'crane' is a thing but no class"),
         ('classes = ["floor"]', "needs two lists of names"),
         ('classes = "floor"\nthings = [1]', "needs two lists of names"),

@@ -1,7 +1,10 @@
 """Which input size suits which frames."""
 
 import itertools
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +17,7 @@ from mapt.runtime.bundle.input_sizes import (
     scale_in,
     used_share,
 )
-from mapt.runtime.bundle.manifest import read_bundle
+from mapt.runtime.bundle.manifest import MANIFEST, read_bundle, seal
 
 SIZES = ((384, 672), (192, 352), (192, 640), (384, 1248))
 
@@ -78,3 +81,47 @@ def test_a_size_that_a_bundle_does_not_have_is_refused_with_those_that_it_has(na
 def test_a_folder_in_a_bundle_of_one_size_is_no_size(bundle: Path) -> None:
     with pytest.raises(InputError, match="192x640: is not a bundle"):
         read_bundle(bundle / "192x640")
+
+
+def forge(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """A manifest of several sizes that was changed and sealed again."""
+    manifest = json.loads((shipped_bundle() / MANIFEST).read_text())
+    change(manifest)
+    (folder / MANIFEST).write_text(seal(manifest))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "size", [(-32, -32), (0, 32), (10**400, 32), (2**63, 2**63), (-(10**30), 10**30)]
+)
+def test_sizes_that_no_input_has_are_refused(tmp_path: Path, size: tuple[int, int]) -> None:
+    def resize(manifest: dict[str, Any]) -> None:
+        height, width = size
+        name = f"{height}x{width}"
+        manifest["inputs"][0] |= {"height": height, "width": width, "name": name}
+
+    with pytest.raises(InputError, match="is malformed"):
+        read_sizes(forge(tmp_path, resize))
+
+
+@pytest.mark.parametrize("times", [2, 200])
+def test_a_size_that_is_listed_twice_is_refused(tmp_path: Path, times: int) -> None:
+    def repeat(manifest: dict[str, Any]) -> None:
+        manifest["inputs"] = manifest["inputs"][:1] * times
+
+    with pytest.raises(InputError, match="is malformed"):
+        read_sizes(forge(tmp_path, repeat))
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "parameters.bin"])
+def test_files_that_no_memory_holds_are_not_read(tmp_path: Path, name: str) -> None:
+    forge(tmp_path, lambda _: None)
+    with (tmp_path / name).open("ab") as file:
+        file.truncate(1 << 36)  # without blocks on the disk
+    for path in shipped_bundle().rglob("*.*"):
+        target = tmp_path / path.relative_to(shipped_bundle())
+        if path.is_file() and not target.exists():
+            target.parent.mkdir(exist_ok=True)
+            target.symlink_to(path)
+    with pytest.raises(InputError, match=r"too large|bytes, more than"):
+        read_bundle(tmp_path)

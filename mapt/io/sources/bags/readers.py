@@ -9,21 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mapt.errors import InputError
+from mapt.io.sources.bags.mcap_chunks import check_chunks
 from mapt.io.sources.bags.ros_images import TYPES
 from mapt.regular_files import open_regular
-
-READERS = (  # packages whose own errors mean damage: those that read, decompress and query
-    "rosbags",
-    "mcap",
-    "mcap_ros2",
-    "lz4",
-    "_lz4",
-    "zstandard",
-    "apsw",
-    "sqlite3",
-    "ruamel",
-)
-DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, AssertionError, EOFError)
 
 
 @dataclass(frozen=True)
@@ -78,20 +66,12 @@ def open_bag(path: Path) -> Iterator[BagReader]:
         raise InputError(
             f"{path}: cannot be read ({error.strerror or error}); check the path"
         ) from None
-    except Exception as error:
-        if not isinstance(error, DAMAGE) and not _is_readers_own(error):
-            raise
+    except Exception as error:  # readers raise anything, down to a recursion of types without end
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise InputError(
             f"{path}: is damaged or no bag that can be read ({reason}); copy it again, or repair it"
             f" with `{'mcap recover' if mcap else 'ros2 bag reindex'}`"
         ) from None
-
-
-def _is_readers_own(error: Exception) -> bool:
-    """Whether a reader's package, or what it decompresses with, raised its own kind of error."""
-    package = type(error).__module__.partition(".")[0]
-    return package in READERS
 
 
 def _open_rosbag(path: Path) -> AbstractContextManager[BagReader]:
@@ -146,7 +126,11 @@ def _open_mcap(path: Path) -> Iterator[BagReader]:
     except ImportError:
         raise InputError(f"{path}: MCAP files need mcap; pip install 'mapt[mcap]'") from None
     with open_regular(path) as file:
-        yield _Mcap(make_reader(file), DecoderFactory())
+        reader = make_reader(file)
+        summary = reader.get_summary()
+        starts = [index.chunk_start_offset for index in summary.chunk_indexes] if summary else None
+        check_chunks(file, path, starts)
+        yield _Mcap(reader, DecoderFactory())
 
 
 class _Mcap:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 
 from mapt.errors import InputError
 from mapt.io.sources.live.connection import ConnectionLost, Received
+from mapt.io.video.container import NOTHING_ELSE
 from mapt.io.video.reader import frame_time, upright
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "tcp", "udp")
@@ -61,6 +63,8 @@ class AvConnection:
         from av.error import FFmpegError
 
         count = 0
+        damaged = self.damaged
+        waiting_since = time.monotonic()  # for a good frame, not counting how long one is used
         packets = self._container.demux(self._stream)
         while True:
             try:
@@ -73,20 +77,24 @@ class AvConnection:
                 decoded = packet.decode()
             except (FFmpegError, ValueError):
                 self.damaged += 1
-                continue
+                decoded = []
+            if self.damaged > damaged and time.monotonic() - waiting_since > READ_SECONDS:
+                raise ConnectionLost("nothing of what comes can be decoded")
             for frame in decoded:
                 if frame.is_corrupt:
                     self.damaged += 1
                     continue
                 yield Received(self._stamp(frame, count), partial(upright, frame))
                 count += 1
+                damaged = self.damaged
+                waiting_since = time.monotonic()
 
     def _stamp(self, frame: Any, count: int) -> int | None:
         """The time in ns of a frame, the stream's or by its number."""
         if self._given_fps is not None:
             return round(count * 1e9 / self._given_fps)
-        time = frame_time(frame) if self.clock else None
-        return None if time is None else round(time * 1_000_000_000)
+        seconds = frame_time(frame) if self.clock else None
+        return None if seconds is None else round(seconds * 1_000_000_000)
 
     def close(self) -> None:
         """Close the connection."""
@@ -127,7 +135,7 @@ def open_av(place: str | Readable, fps: float | None = None) -> AvConnection:
             options = OPTIONS if urlsplit(place).scheme.startswith("rtsp") else {}
             container: Any = av.open(place, options=options, timeout=(OPEN_SECONDS, READ_SECONDS))
         else:
-            container = av.open(place, "r")
+            container = av.open(place, "r", options=NOTHING_ELSE)
     except (OSError, ValueError, av.error.FFmpegError) as error:
         raise ConnectionLost(reason_of(error)) from None
     if not container.streams.video:
