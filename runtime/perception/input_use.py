@@ -25,7 +25,7 @@ def warn_of_waste(letterbox: Letterbox, height: int, width: int) -> None:
     if used >= LEAST_USED:
         return
     logging.getLogger("mapt").warning(
-        "mapt: frames of %dx%d fill %.0f  of the network's input %dx%d, and the rest costs time"
+        "mapt: frames of %dx%d fill %.0f %% of the network's input %dx%d, and the rest costs time"
         " for nothing; a size of their shape: mapt export WEIGHTS --for VIDEO",
         letterbox.height,
         letterbox.width,
