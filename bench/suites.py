@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
@@ -294,36 +293,3 @@ def deadline_suite(setting: Setting) -> Json:
         points = run_deadlines(backend, setting.root, SPLIT, setting.fps, on_progress)
     print_deadlines(setting.console, points)
     return {"deadline": [asdict(point) for point in points]}
-
-
-def describe_bundle(bundle: Bundle) -> Json:
-    """Describe the bundle and its network."""
-    info = bundle.info
-    return {
-        "id": bundle.id,
-        "preset": info.preset,
-        "height": info.height,
-        "width": info.width,
-        "lowering": bundle.lowering,
-        "precision": bundle.precision,
-    }
-
-
-def describe_data(setting: Setting) -> Json:
-    """Describe the frames of the first folder.
-
-    The description holds the number of frames, the size of the first one, and a fingerprint of the
-    files.
-    """
-    sequences = list_sequences(setting.root, SPLIT)
-    found = hashlib.sha256()
-    for path in (p for s in sequences for p in (*s.images, *s.labels)):
-        found.update(path.read_bytes())
-    frames = sum(len(s.images) for s in sequences)
-    return {
-        "sequences": len(sequences),
-        "frames": frames,
-        "fps": setting.fps,
-        "sha256": found.hexdigest(),
-        "size": list(read_rgb(sequences[0].images[0]).shape[:2]),
-    }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,31 @@ if TYPE_CHECKING:
     from mapt.bench.costs.graph_flops import SubgraphCost
 
 Json = dict[str, object]
+
+
+@dataclass(frozen=True)
+class BenchReport:
+    """What one call of `mapt bench` found: what `--json` writes and every other report reads.
+
+    Attributes:
+        machine: the hardware and the versions.
+        bundle: the bundle and its network.
+        data: the frames, and the seeds of synthetic ones.
+        parts: the keys that each measured part of the suite has.
+    """
+
+    machine: Json
+    bundle: Json
+    data: Json
+    parts: Mapping[str, Json] = field(default_factory=dict)
+
+    def to_json(self) -> Json:
+        """The report as `--json` writes it; a part that was not measured leaves its keys empty."""
+        found: Json = {"machine": self.machine, "bundle": self.bundle, "data": self.data}
+        found |= {"heads": {}, "latency_ms": {}, "accuracy": {}}
+        for part in self.parts.values():
+            found |= part
+        return found
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mapt.bench.suite_options import SUITES, names_of
 from mapt.commands._shared.completion import complete_with
 from mapt.errors import InputError, suggest
 
@@ -15,10 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mapt.bench.report.page.elements import Picture
-    from mapt.bench.suites import Setting
     from mapt.runtime.bundle.manifest import Bundle
-
-SUITES = ("run", "ablation", "parity", "scale", "deadline", "all")
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -107,6 +105,7 @@ def bench(  # noqa: PLR0917  (the command's options)
         raise InputError(f"{given[0]}: is for synthetic frames; leave it out, or --data")
     _check_outputs(json_file, html)
 
+    from mapt.bench.measure import describe, measure
     from mapt.bench.report.compare import check_comparable, read_report
     from mapt.bench.report.page.annotated import AnnotatedFrames
     from mapt.bench.suites import Setting, check_frames
@@ -121,7 +120,7 @@ def bench(  # noqa: PLR0917  (the command's options)
     console = Console()
     checked = read_bundle(find_bundle(bundle), trust)
     others = [read_bundle(path, trust) for path in beside or ()]
-    if not data and suite != "scale":  # which scores nothing
+    if not data and SUITES[suite].scores:
         check_streets(checked.info, "--data")
     with tempfile.TemporaryDirectory(prefix="mapt-bench-") as folder:
         roots: dict[int | None, Path] = (
@@ -147,10 +146,10 @@ def bench(  # noqa: PLR0917  (the command's options)
         setting = Setting(
             console, checked, roots, fps, count, others, compiled, alone, place, pictures
         )
-        about = _describe(suite, setting)
+        about = describe(suite, setting)
         if before and old:
-            check_comparable(before, about, old)
-        report = about | _measure(suite, setting)
+            check_comparable(before, about.to_json(), old)
+        report = measure(suite, setting, about).to_json()
     _write(report, json_file, html, pictures.images if pictures else [])
     if before and old and _worse(console, before, report, old):
         raise typer.Exit(1)
@@ -163,31 +162,6 @@ def _verify(  # it writes its own JSON, also where the bundle fails
     from mapt.commands._shared.parity import verify_bundle
 
     verify_bundle(console, bundle, open_clips(root, fps), threads, json_file)
-
-
-def _measure(suite: str, setting: Setting) -> dict[str, Any]:
-    """Run the suites, and return their results by key."""
-    from mapt.bench.suites import (
-        ablation_suite,
-        deadline_suite,
-        has_pytorch,
-        run_suite,
-        scale_suite,
-    )
-
-    suites = {
-        "run": run_suite,
-        "scale": scale_suite,
-        "ablation": ablation_suite,
-        "deadline": deadline_suite,
-    }
-    report: dict[str, Any] = {"heads": {}, "latency_ms": {}, "accuracy": {}}
-    for name, measure in suites.items():
-        if suite == "all" and name == "scale" and not has_pytorch():
-            setting.console.print("left out: --suite scale, which exports networks with PyTorch")
-        elif name == suite or (suite == "all" and name != "deadline"):
-            report |= measure(setting)
-    return report
 
 
 def _find_device(name: str) -> torch.device | None:
@@ -206,29 +180,6 @@ def _find_device(name: str) -> torch.device | None:
     if name not in ("auto", "cpu"):
         raise InputError(f"--device {name}: is of PyTorch's rows; {WITHOUT_PYTORCH}")
     return None
-
-
-def _describe(suite: str, setting: Setting) -> dict[str, Any]:
-    """Describe the machine, the bundle and the data of a run.
-
-    Only the ablation runs on other seeds than the first. It names them itself.
-    """
-    from mapt.bench.machine import describe_machine
-    from mapt.bench.suites import describe_bundle, describe_data
-
-    machine = describe_machine(setting.threads)
-    bundle = describe_bundle(setting.bundle)
-    machine["pytorch"] = None
-    if setting.device:
-        from mapt.evaluation.device import describe_device
-
-        machine["pytorch"] = describe_device(setting.device)
-    seeds = setting.seeds if suite == "ablation" else setting.seeds[:1]
-    return {
-        "machine": machine,
-        "bundle": bundle,
-        "data": {**describe_data(setting), "seeds": seeds},
-    }
 
 
 def _write(
@@ -260,12 +211,15 @@ def _check_options(
     """Refuse options that the chosen suite does not use."""
     if suite not in SUITES:
         raise InputError(f"--suite {suite}: unknown; {suggest(suite, SUITES)}")
-    if html and suite == "parity":
-        raise InputError("--html: has no part for --suite parity; take --json")
-    if beside and suite in ("parity", "scale", "deadline"):
-        raise InputError(f"--beside: is for --suite run, ablation and all, not {suite}")
-    if old and suite not in ("run", "all"):
-        raise InputError(f"--compare: is for --suite run and all, not {suite}")
+    takes = SUITES[suite]
+    if html and not takes.html:
+        raise InputError(f"--html: has no part for --suite {suite}; take --json")
+    if beside and not takes.beside:
+        fitting = names_of(lambda other: other.beside)
+        raise InputError(f"--beside: is for --suite {fitting}, not {suite}")
+    if old and not takes.compare:
+        fitting = names_of(lambda other: other.compare)
+        raise InputError(f"--compare: is for --suite {fitting}, not {suite}")
 
 
 def _check_outputs(json_file: Path | None, html: Path | None) -> None:
@@ -283,7 +237,7 @@ def _check_outputs(json_file: Path | None, html: Path | None) -> None:
 
 def _seeds(text: str, suite: str) -> list[int]:
     """Return the seeds of `--seeds`, or the suite's default."""
-    several = suite in ("ablation", "all")
+    several = SUITES[suite].many_seeds
     if not text:
         return [7, 8, 9] if several else [7]
     parts = [part.strip() for part in text.split(",")]
@@ -294,7 +248,8 @@ def _seeds(text: str, suite: str) -> list[int]:
         )
     if len(parts) > 1 and not several:
         raise InputError(
-            f"--seeds {text}: several are for --suite ablation and all, not {suite}; give one"
+            f"--seeds {text}: several are for --suite {names_of(lambda other: other.many_seeds)},"
+            f" not {suite}; give one"
         )
     return [int(part) for part in parts]
 

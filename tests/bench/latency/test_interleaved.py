@@ -19,10 +19,10 @@ from mapt.bench.costs.roofline import Limits
 from mapt.bench.latency.backend_variants import BackendVariant
 from mapt.bench.latency.interleaved import RunResult, run_backends
 from mapt.bench.latency.isolated import measure_alone
+from mapt.bench.measure import describe
 from mapt.bench.report.bench_report import Costs
 from mapt.bench.report.constants import mean_and_spread
 from mapt.bench.suites import Setting
-from mapt.commands.bench import _describe
 from mapt.data.datasets.kitti_step import list_sequences, read_labelled
 from mapt.errors import InputError
 from mapt.labels.class_sets import KITTI_STEP, MOTCHALLENGE_STEP
@@ -196,9 +196,8 @@ def test_only_the_ablation_names_seeds_that_the_rest_did_not_see(
     bundle: Path, street: Path
 ) -> None:
     def seeds(suite: str, roots: dict[int | None, Path]) -> Any:
-        return _describe(suite, Setting(Console(), read_bundle(bundle), roots, 10.0, 1))["data"][
-            "seeds"
-        ]
+        setting = Setting(Console(), read_bundle(bundle), roots, 10.0, 1)
+        return describe(suite, setting).data["seeds"]
 
     assert seeds("all", {7: street, 8: street}) == [7] and seeds(
         "ablation", {7: street, 8: street}
