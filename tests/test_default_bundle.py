@@ -14,6 +14,7 @@ import pytest
 from mapt.export.bundle.writer import Request, export_bundle
 from mapt.io.pretrained import DEFAULT, shipped_bundle, shipped_weights
 from mapt.runtime import PanopticTracker
+from mapt.runtime.backends.ort_providers import say_once
 from mapt.runtime.bundle.contents import sha256
 from mapt.runtime.bundle.input_sizes import read_sizes, written
 from mapt.runtime.bundle.manifest import read_bundle
@@ -90,6 +91,7 @@ def test_it_tracks_without_pytorch_and_without_a_model(street: Path, tmp_path: P
 def test_a_program_that_names_no_bundle_gets_it_and_is_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    say_once.cache_clear()
     with caplog.at_level(logging.INFO, "mapt"):
         tracker = PanopticTracker.load(threads=1)
     named = PanopticTracker.load(FOLDER, threads=1, test=False)

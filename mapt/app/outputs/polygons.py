@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 Points = NDArray[np.int32]  # (n,2) x and y
 
@@ -27,6 +26,8 @@ def joined_polygon(mask: NDArray[np.bool_]) -> Points | None:
 
     Each part is joined to those before it by a line to the nearest point and back.
     """
+    from scipy.spatial import cKDTree
+
     parts = outlines(mask)
     if not parts:
         return None
