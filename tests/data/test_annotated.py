@@ -43,7 +43,7 @@ def test_a_gap_splits_a_video_and_single_frames_are_stills(tmp_path: Path) -> No
     source = open_annotated(path, "train", (1,), BadFiles(skip=True))
     assert isinstance(source, Stills) and len(source) == 3
     assert len(source.bad.messages) == 2  # frames 1 to 3, and 5 to 8
-    with pytest.raises(InputError, match=r"no image of frame 1"):
+    with pytest.raises(InputError, match=r"no image of frames 1 to 3"):
         open_annotated(path, "train", (1,))
 
 
