@@ -144,15 +144,15 @@ class PanopticTracker:
         """
         if bundle_dir is None:
             say_once(logging.INFO, f"the default network runs, {NAME} ({LICENCE})")
-        folder = BUNDLE if bundle_dir is None else bundle_dir
+            bundle_dir = BUNDLE
         with documented(
-            InputError, f"{folder}: cannot be loaded", "free memory, or load it elsewhere"
+            InputError, f"{bundle_dir}: cannot be loaded", "free memory, or load it elsewhere"
         ):
             import_scipy()
             check_name(backend)
             check_device(device)
             opened = open_network(
-                Path(folder),
+                Path(bundle_dir),
                 backend,
                 Options(threads, device, tf32),
                 Wish(frame, budget_ms),

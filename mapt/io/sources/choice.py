@@ -19,7 +19,7 @@ from mapt.io.sources.frame import Source
 from mapt.io.sources.frame_selection import ALL_FRAMES, FrameSelection
 from mapt.io.sources.live.av_connection import SCHEMES, open_av
 from mapt.io.sources.live.camera import open_camera
-from mapt.io.sources.live.connection import ConnectionLost
+from mapt.io.sources.live.connection import Connection, ConnectionLost
 from mapt.io.sources.live.source import LiveSource
 from mapt.io.sources.standard_input import open_standard_input
 from mapt.io.video.container import Remote
@@ -118,15 +118,7 @@ def _open_camera(index: int, options: SourceOptions) -> LiveSource:
         connection = open_camera(index)
     except ConnectionLost as lost:
         raise InputError(f"{shown}: cannot be opened: {lost}") from None
-    return LiveSource(
-        f"camera{index}",
-        shown,
-        connection,
-        lambda: open_camera(index),
-        patience=_patience(options),
-        selection=options.selection,
-        announce=options.announce,
-    )
+    return _live(f"camera{index}", shown, connection, lambda: open_camera(index), options)
 
 
 def _open_address(url: str, scheme: str, options: SourceOptions) -> Source:
@@ -148,19 +140,26 @@ def _open_address(url: str, scheme: str, options: SourceOptions) -> Source:
         connection.close()
         remote = Remote(url, shown)
         return VideoSource(name, remote, probe(remote), options.fps, selection=options.selection)
+    return _live(name, shown, connection, lambda: open_av(url), options)
+
+
+def _live(
+    name: str,
+    shown: str,
+    connection: Connection,
+    reopen: Callable[[], Connection],
+    options: SourceOptions,
+) -> LiveSource:
+    """A source that is opened again where its connection is lost."""
     return LiveSource(
         name,
         shown,
         connection,
-        lambda: open_av(url),
-        patience=_patience(options),
+        reopen,
+        patience=PATIENCE if options.patience is None else options.patience,
         selection=options.selection,
         announce=options.announce,
     )
-
-
-def _patience(options: SourceOptions) -> float:
-    return PATIENCE if options.patience is None else options.patience
 
 
 def _split(url: str) -> SplitResult:

@@ -15,25 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapt.errors import InputError
-from mapt.runtime import PanopticFrame, PanopticTracker, StateError
+from mapt.runtime import PanopticTracker, StateError
 from mapt.runtime.persistence.state import VERSION
-
-Make = Callable[..., Any]
-PERIOD = 100_000_000  # ns
-
-
-def told(frame: PanopticFrame) -> tuple[Any, ...]:
-    """All of a frame but its timings, to be compared."""
-    pixels = zlib.crc32(frame.semantic.tobytes()), zlib.crc32(frame.instance.tobytes())
-    return (
-        frame.tracks,
-        frame.decisions,
-        frame.stamp_ns,
-        frame.overflow,
-        frame.degraded,
-        frame.alarms,
-        *pixels,
-    )
+from tests.runtime.faults.playing import PERIOD, Make, told
 
 
 @pytest.fixture
