@@ -1,0 +1,21 @@
+// How a network is to run; `runtime/backends/protocol.py: Options`.
+#pragma once
+
+#include <functional>
+#include <string>
+
+namespace mapt {
+
+enum class Device { kAuto, kCpu, kCuda };
+
+struct NetworkOptions {
+  int threads = 0;          // of the network on a CPU; 0: as many as cores that this process may use
+  Device device = Device::kAuto;
+  bool tf32 = false;        // let CUDA round the inputs of float32 products and convolutions to TF32
+  bool test = true;         // compare what the bundle's golden picture gives
+  std::string onnxruntime;  // path of ONNX Runtime's library; empty: where `OrtLibrary::open` looks
+  std::string operators;    // path of MAPT's operators for CUDA; empty: those for a CPU that are linked in
+  std::function<void(const std::string&)> say;  // told what was chosen, and why; may be empty
+};
+
+}  // namespace mapt
