@@ -1,140 +1,169 @@
-// mapt_host [--trust KEY] BUNDLE FRAME.ppm...: tracks pictures that lie in memory, at 10 frames a second, and prints
-// every track. With a public Ed25519 key (PEM) it takes no bundle but one that its owner signed.
+// mapt_host BUNDLE FRAMES_FOLDER OUT [--fps N] [--trust KEY] [--state FILE] [--threads N]: tracks a folder of frames
+// without Python, and writes OUT/step/<folder's name>/*.png as `mapt track` does.
 //
-// Each file is mapped, and the tracker reads its pixels where they are. A second thread watches the tracker's health.
+// A second thread prints the tracker's health. With --state, tracks go on where an earlier run stopped, whose file is
+// then replaced; the stamps go on, too.
+#include <mapt.h>
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <optional>
+#include <fstream>
+#include <iterator>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
 
-#include "panoptic_tracker.h"
-
-namespace py = pybind11;
+#include "pictures.h"
 
 namespace {
 
-constexpr std::int64_t kPeriodNs = 100'000'000;
-
-// A binary PPM (P6, 8 bits a channel) in memory, as a camera's driver would hand it over.
-class MappedPicture {
- public:
-  explicit MappedPicture(const std::string& path) {
-    const int file = open(path.c_str(), O_RDONLY);
-    struct stat about{};
-    if (file < 0 || fstat(file, &about) != 0) throw std::runtime_error(path + ": cannot be read");
-    size_ = static_cast<std::size_t>(about.st_size);
-    data_ = size_ ? mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0) : MAP_FAILED;
-    close(file);
-    if (data_ == MAP_FAILED) throw std::runtime_error(path + ": cannot be mapped");
-    const auto* bytes = static_cast<const char*>(data_);
-    const std::string head(bytes, std::min<std::size_t>(size_, 64));
-    int height = 0, width = 0, start = 0;
-    const bool read = std::sscanf(head.c_str(), "P6 %d %d 255%n", &width, &height, &start) == 2 && start > 0;
-    const auto pixels =
-        3 * static_cast<std::size_t>(std::max(width, 0)) * static_cast<std::size_t>(std::max(height, 0));
-    if (!read || !pixels || start + 1 + pixels != size_) {
-      munmap(data_, size_);
-      throw std::runtime_error(path + ": is no binary PPM without comments");
-    }
-    image = {reinterpret_cast<const std::uint8_t*>(bytes) + start + 1, height, width, py::ssize_t{3} * width};
-  }
-  ~MappedPicture() { munmap(data_, size_); }
-  MappedPicture(const MappedPicture&) = delete;
-  MappedPicture& operator=(const MappedPicture&) = delete;
-
-  mapt::Image image{};
-
- private:
-  void* data_ = nullptr;
-  std::size_t size_ = 0;
+struct Arguments {
+  std::string bundle, frames, out, trust, state;
+  double fps = 10;
+  int threads = 0;
 };
 
-// Asks for the health every few milliseconds, as a supervisor would, until told to stop.
-void watch(const mapt::Tracker& tracker, const std::atomic<bool>& stop, std::atomic<int>& asked) {
-  while (!stop) {
-    {
-      py::gil_scoped_acquire lock;
-      tracker.status();
-      ++asked;
+using Tracker = std::unique_ptr<mapt_tracker, decltype(&mapt_close)>;
+using Frame = std::unique_ptr<mapt_frame, decltype(&mapt_frame_free)>;
+
+Arguments parse(int count, char** values) {
+  Arguments found;
+  std::string* const places[] = {&found.bundle, &found.frames, &found.out};
+  int place = 0;
+  for (int i = 1; i < count; ++i) {
+    const std::string word = values[i];
+    const char* next = i + 1 < count ? values[i + 1] : "";
+    if (word.rfind("--", 0) != 0 && place < 3) *places[place++] = word;
+    else if (word == "--fps" && (found.fps = std::atof(next)) > 0) ++i;
+    else if (word == "--threads" && (found.threads = std::atoi(next)) > 0) ++i;
+    else if (word == "--trust" && i + 1 < count) found.trust = values[++i];
+    else if (word == "--state" && *next) found.state = values[++i];
+    else throw std::invalid_argument(word);
+  }
+  if (place < 3) throw std::invalid_argument("usage");
+  return found;
+}
+
+void require(mapt_code code, const mapt_error& error) {
+  if (code != MAPT_OK) throw std::runtime_error(error.text);
+}
+
+Tracker open(const Arguments& arguments, bool trusted, const pictures::Picture& first) {
+  mapt_options options;
+  mapt_default_options(&options, sizeof options);
+  options.bundle = arguments.bundle.c_str();
+  options.trust = trusted ? arguments.trust.c_str() : nullptr;
+  options.threads = arguments.threads;
+  options.frame_height = first.height;  // of several input sizes the best one for the frames is taken
+  options.frame_width = first.width;
+  options.say = [](void*, const char* line) { std::fprintf(stderr, "mapt_host: %s\n", line); };
+  mapt_tracker* tracker = nullptr;
+  mapt_error error;
+  require(mapt_open(&options, &tracker, &error), error);
+  return {tracker, mapt_close};
+}
+
+// The time of the last frame of the run that wrote the state; -1 where there was none.
+std::int64_t restore(mapt_tracker* tracker, const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::int64_t stamp_ns = -1;
+  if (path.empty() || !file.read(reinterpret_cast<char*>(&stamp_ns), sizeof stamp_ns)) return -1;
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  mapt_error error;
+  require(mapt_restore(tracker, bytes.data(), bytes.size(), &error), error);
+  return stamp_ns;
+}
+
+void save(const mapt_tracker* tracker, const std::string& path, std::int64_t stamp_ns) {
+  if (path.empty()) return;
+  std::string bytes(mapt_state_room(tracker), '\0');
+  std::size_t size = 0;
+  mapt_error error;
+  require(mapt_save(tracker, &bytes[0], bytes.size(), &size, &error), error);
+  std::ofstream file(path + ".new", std::ios::binary);
+  file.write(reinterpret_cast<const char*>(&stamp_ns), sizeof stamp_ns).write(bytes.data(), std::streamsize(size));
+  file.close();
+  if (!file || std::rename((path + ".new").c_str(), path.c_str()) != 0)
+    throw std::runtime_error(path + ": cannot be written");
+}
+
+void watch(const mapt_tracker* tracker, const std::atomic<bool>& stop, std::atomic<int>& asked) {
+  for (std::int64_t printed = 0; !stop; ++asked) {
+    mapt_health health;
+    health.size = sizeof health;
+    mapt_read_health(tracker, &health);
+    if (health.frames > printed + 9) {
+      std::fprintf(stderr, "health: %s after %lld frames, %.1f ms\n", mapt_health_name(health.status),
+                   static_cast<long long>(health.frames), health.ms[MAPT_MS_FRAME]);
+      printed = health.frames;
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }
 
-void drive(const std::string& bundle, const std::optional<std::string>& trust, int count, char** paths) {
-  mapt::Tracker tracker(bundle, 1, trust);
+void print(const std::string& stem, const mapt_labels& labels) {
+  std::printf("frame %s: %d tracks\n", stem.c_str(), labels.track_count);
+  for (int i = 0; i < labels.track_count; ++i) {
+    const mapt_track& t = labels.tracks[i];
+    std::printf("  %d %d %.9g %.9g %.9g %.9g %.9g %lld %lld\n", t.id, t.label, t.score, t.box[0], t.box[1], t.box[2],
+                t.box[3], static_cast<long long>(t.age), static_cast<long long>(t.lost));
+  }
+}
+
+// Tracks all frames; gives the time of the last one.
+std::int64_t track(mapt_tracker* tracker, const std::vector<pictures::FrameFile>& frames, std::int64_t after,
+                   const std::string& folder) {
+  const Frame frame(mapt_frame_new(), mapt_frame_free);
+  const std::int64_t start = after < 0 ? 0 : after + (frames.size() > 1 ? frames[1].stamp_ns : 100'000'000);
+  std::int64_t stamp_ns = after;
+  for (const pictures::FrameFile& file : frames) {
+    const pictures::Picture picture = pictures::read(file.path);
+    const mapt_image image{picture.rgb.data(), picture.height, picture.width, 0};
+    mapt_error error;
+    stamp_ns = start + file.stamp_ns;
+    require(mapt_step(tracker, &image, stamp_ns, nullptr, frame.get(), &error), error);
+    const mapt_labels& labels = *mapt_frame_read(frame.get());
+    pictures::write_step(folder + "/" + file.stem + ".png", labels.semantic, labels.instance, labels.height,
+                         labels.width);
+    print(file.stem, labels);
+  }
+  return stamp_ns;
+}
+
+void run(const Arguments& arguments, bool trusted) {
+  const auto frames = pictures::list_frames(arguments.frames, arguments.fps);
+  const std::string folder = pictures::make_folder(arguments.out, arguments.frames);
+  const Tracker tracker = open(arguments, trusted, pictures::read(frames.front().path));
+  const std::int64_t after = restore(tracker.get(), arguments.state);
   std::atomic<bool> stop{false};
   std::atomic<int> asked{0};
-  std::thread watcher(watch, std::cref(tracker), std::cref(stop), std::ref(asked));
-  auto finish = [&] {
-    stop = true;
-    py::gil_scoped_release unlock;  // the watcher may be waiting for it
-    watcher.join();
-  };
+  std::thread watcher(watch, tracker.get(), std::cref(stop), std::ref(asked));
+  std::exception_ptr failure;
   try {
-    for (int number = 0; number < count; ++number) {
-      const MappedPicture picture(paths[number]);
-      const auto frame = tracker.step(picture.image, number * kPeriodNs);
-      if (!frame) {
-        std::printf("frame %d: dropped, %s\n", number, tracker.dropped().c_str());
-        continue;
-      }
-      long labelled = 0;
-      for (py::ssize_t i = 0; i < picture.image.height * picture.image.width; ++i) labelled += frame->instance[i] > 0;
-      std::printf("frame %d: %zu tracks, %ld pixels, %s\n", number, frame->count, labelled, tracker.status().c_str());
-      for (const mapt::Track* t = frame->tracks; t != frame->tracks + frame->count; ++t)
-        std::printf("  %d %d %.9g %.9g %.9g %.9g %.9g %d %d\n", t->id, t->label, t->score, t->x1, t->y1, t->x2, t->y2,
-                    t->age, t->lost);
-    }
+    save(tracker.get(), arguments.state, track(tracker.get(), frames, after, folder));
   } catch (...) {
-    finish();
-    throw;
+    failure = std::current_exception();
   }
-  finish();
+  stop = true;
+  watcher.join();
+  if (failure) std::rethrow_exception(failure);
   std::printf("health was asked for %s\n", asked > 0 ? "meanwhile" : "never");
-}
-
-// Python as it was installed: no variable of the environment, no folder of the user's and none that the program is
-// called from adds a module. Paths are UTF-8 whatever the locale is.
-void isolate(PyConfig& config) {
-  PyPreConfig before;
-  PyPreConfig_InitIsolatedConfig(&before);
-  before.utf8_mode = 1;
-  Py_PreInitialize(&before);
-  PyConfig_InitIsolatedConfig(&config);
-  const char* python = std::getenv("MAPT_PYTHON");  // an interpreter elsewhere than where this was built
-  PyConfig_SetBytesString(&config, &config.executable, python ? python : MAPT_PYTHON);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::optional<std::string> trust;
-  int at = 1;
-  if (argc > 2 && std::strcmp(argv[1], "--trust") == 0) trust = argv[2], at = 3;
-  if (argc < at + 2) {
-    std::fprintf(stderr, "usage: %s [--trust KEY] BUNDLE FRAME.ppm...\n", argv[0]);
-    return 2;
-  }
-  PyConfig config;
-  isolate(config);
-  const py::scoped_interpreter interpreter(&config, 0, nullptr, false);
+  bool trusted = false;  // an empty key is a mistake, never "no key"
+  for (int i = 1; i < argc; ++i) trusted |= std::strcmp(argv[i], "--trust") == 0;
   try {
-    drive(argv[at], trust, argc - at - 1, argv + at + 1);
-  } catch (const py::error_already_set& error) {
-    std::fprintf(stderr, "mapt_host: %s\n", py::str(error.value()).cast<std::string>().c_str());
+    run(parse(argc, argv), trusted);
+  } catch (const std::invalid_argument&) {
+    std::fprintf(stderr, "usage: %s BUNDLE FRAMES_FOLDER OUT [--fps N] [--trust KEY] [--state FILE] [--threads N]\n",
+                 argv[0]);
     return 2;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "mapt_host: %s\n", error.what());

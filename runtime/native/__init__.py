@@ -1,0 +1,1 @@
+"""Runs the tracker's native core: libmapt, called through its C interface."""
