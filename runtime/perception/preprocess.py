@@ -5,6 +5,7 @@ No other module does this.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import cv2
@@ -112,14 +113,25 @@ def to_input(
 def to_image(labels: NDArray[np.generic], letterbox: Letterbox) -> NDArray[np.generic]:
     """Resize a label map (H,W) from the network's resolution to the image's size (h,w).
 
-    The result is a new array, sampled by nearest neighbour.
+    The result is a new array. Each pixel takes the one whose area its centre lies in; on a border
+    that is the lower or the right one.
     """
     inner = labels[: letterbox.inner_height, : letterbox.inner_width]
     if inner.shape == (letterbox.height, letterbox.width):
         return inner.copy()
-    resized: NDArray[np.generic] = cv2.resize(
-        inner,  # type: ignore[arg-type]
-        (letterbox.width, letterbox.height),
-        interpolation=cv2.INTER_NEAREST_EXACT,
-    )
-    return resized
+    # Versions of OpenCV differ where a centre lies on a border, so its INTER_NEAREST_EXACT does not
+    # do.
+    rows = _nearest(letterbox.height, letterbox.inner_height)
+    columns = _nearest(letterbox.width, letterbox.inner_width)
+    if letterbox.height < letterbox.inner_height:
+        return inner.take(rows, 0, mode="clip").take(columns, 1, mode="clip")
+    return inner.take(columns, 1, mode="clip").take(rows, 0, mode="clip")
+
+
+@functools.lru_cache(maxsize=64)  # a step asks for every frame
+def _nearest(count: int, cells: int) -> NDArray[np.int64]:
+    """The cell (count,) in which the centre of each of `count` pixels lies along an axis."""
+    doubled = 2 * np.arange(count, dtype=np.int64) + 1
+    nearest: NDArray[np.int64] = doubled * cells // (2 * count)
+    nearest.flags.writeable = False
+    return nearest
