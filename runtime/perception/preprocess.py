@@ -110,22 +110,28 @@ def to_input(
     return out
 
 
-def to_image(labels: NDArray[np.generic], letterbox: Letterbox) -> NDArray[np.generic]:
+def to_image(
+    labels: NDArray[np.generic], letterbox: Letterbox, workspace: Workspace | None = None
+) -> NDArray[np.generic]:
     """Resize a label map (H,W) from the network's resolution to the image's size (h,w).
 
     The result is a new array. Each pixel takes the one whose area its centre lies in; on a border
     that is the lower or the right one.
     """
-    inner = labels[: letterbox.inner_height, : letterbox.inner_width]
-    if inner.shape == (letterbox.height, letterbox.width):
-        return inner.copy()
+    size = letterbox.height, letterbox.width
+    if size == (letterbox.inner_height, letterbox.inner_width):
+        return labels[: size[0], : size[1]].copy()
     # Versions of OpenCV differ where a centre lies on a border, so its INTER_NEAREST_EXACT does not
-    # do.
-    rows = _nearest(letterbox.height, letterbox.inner_height)
-    columns = _nearest(letterbox.width, letterbox.inner_width)
-    if letterbox.height < letterbox.inner_height:
-        return inner.take(rows, 0, mode="clip").take(columns, 1, mode="clip")
-    return inner.take(columns, 1, mode="clip").take(rows, 0, mode="clip")
+    # do. The axis that leaves less to do comes first.
+    cells = {
+        0: _nearest(letterbox.height, letterbox.inner_height),
+        1: _nearest(letterbox.width, letterbox.inner_width),
+    }
+    first = 0 if letterbox.height < letterbox.inner_height else 1
+    shape = (size[0], labels.shape[1]) if first == 0 else (len(labels), size[1])
+    out = (workspace or Workspace()).take("narrow", shape, labels.dtype)
+    np.take(labels, cells[first], first, out=out, mode="clip")  # "raise" would buffer the result
+    return out.take(cells[1 - first], 1 - first, mode="clip")
 
 
 @functools.lru_cache(maxsize=64)  # a step asks for every frame
