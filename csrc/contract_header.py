@@ -19,7 +19,7 @@ from mapt.runtime.bundle import format as bundle
 from mapt.runtime.frame import Stage
 from mapt.runtime.monitoring import deadline, output_monitor, timestamps
 from mapt.runtime.monitoring.health import Status
-from mapt.runtime.perception import fusion, preprocess
+from mapt.runtime.perception import fusion, preprocess, sigmoid
 from mapt.runtime.persistence import state
 
 HEADER = Path(__file__).parent / "runtime" / "core" / "contract.h"
@@ -38,6 +38,10 @@ CONSTANTS: tuple[tuple[str, str, object], ...] = (
     ("int32_t", "kStride", fusion.STRIDE),
     ("int32_t", "kCoarse", fusion.COARSE),
     ("float", "kTail", affinity.TAIL),
+    ("double", "kGrain", affinity.GRAIN),
+    ("float", "kSigmoidLimit", sigmoid.LIMIT),
+    *(("float", f"kSigmoidP{power}", value) for power, value in enumerate(sigmoid.P)),
+    *(("float", f"kSigmoidQ{power}", value) for power, value in enumerate(sigmoid.Q)),
     ("double", "kRise", deadline.RISE),
     ("double", "kFall", deadline.FALL),
     ("double", "kOutlier", deadline.OUTLIER),

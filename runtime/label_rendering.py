@@ -67,8 +67,8 @@ def render_labels(
         np.copyto(semantic[window], label, where=mask)
         np.copyto(instance[window], track, where=mask)
     return (
-        to_image(semantic, letterbox).astype(np.uint8, copy=False),
-        to_image(instance, letterbox).astype(np.int32, copy=False),
+        to_image(semantic, letterbox, workspace).astype(np.uint8, copy=False),
+        to_image(instance, letterbox, workspace).astype(np.int32, copy=False),
     )
 
 

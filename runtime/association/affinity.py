@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Float = NDArray[np.float32]
 Index = NDArray[np.intp]
 TAIL = 1e-4
+GRAIN = 2.0**-26  # of an embedding's entry; float32 itself is as coarse from 1/4 on
 CELLS = 2**17  # compared at once, or one pair of masks: what bounds the memory
 
 
@@ -128,6 +129,15 @@ def _windows_at_once(masks: Float) -> Index:
 
 
 def cosine(rows: Float, columns: Float) -> NDArray[np.float64]:
-    """Cosine similarities (n,m) of unit embeddings (n,E) and (m,E) (Eq. 6)."""
-    similarity: NDArray[np.float64] = rows.astype(np.float64) @ columns.astype(np.float64).T
+    """Cosine similarities (n,m) of embeddings (n,E) and (m,E) of at most unit length (Eq. 6).
+
+    Entries count as multiples of `GRAIN`, so that float64 holds every product and every sum of
+    products exactly. The result therefore does not depend on the order in which BLAS adds.
+    """
+    similarity: NDArray[np.float64] = _grained(rows) @ _grained(columns).T
     return similarity
+
+
+def _grained(embeddings: Float) -> NDArray[np.float64]:
+    grained: NDArray[np.float64] = np.rint(embeddings * np.float64(1 / GRAIN)) * GRAIN
+    return grained

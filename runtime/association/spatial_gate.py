@@ -33,7 +33,8 @@ def reach_used(expected: Boxes, boxes: Boxes, thresholds: Thresholds) -> NDArray
     before = np.asarray(expected, np.float64)[:, None]
     now = np.asarray(boxes, np.float64)[None]
     apart = (before[..., :2] + before[..., 2:] - now[..., :2] - now[..., 2:]) / 2
-    distance = np.hypot(apart[..., 0], apart[..., 1])
+    # np.hypot would call the C library, and each rounds in its own way.
+    distance = np.sqrt(np.square(apart[..., 0]) + np.square(apart[..., 1]))
     # A visible mask has a pixel; what a damaged state restores need not.
     sizes = [
         np.sqrt(np.maximum((b[..., 2] - b[..., 0]) * (b[..., 3] - b[..., 1]), 1))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.contract import Thresholds
+from mapt.runtime.perception.sigmoid import sigmoid
 from mapt.runtime.perception.workspace import Workspace
 
 Float = NDArray[np.float32]
@@ -183,8 +184,8 @@ def _fused_logits(
     """Compute the fused logits FL of one detection over its window."""
     instance = paste(detections.mask_logits[row], detections.boxes[row], window, workspace)
     semantic = upsample_window(logits[detections.classes[row]], window, rivals, workspace)
-    level = sigmoid(instance, workspace.take("level", instance.shape))
-    level += sigmoid(semantic, workspace.take("scratch", instance.shape))
+    level = sigmoid(instance, workspace.take("level", instance.shape), workspace)
+    level += sigmoid(semantic, workspace.take("scratch", instance.shape), workspace)
     instance += semantic
     level *= instance
     return level
@@ -285,15 +286,6 @@ def _mixed(cells: Float, taps: _Taps, axis: int, out: Float, scratch: Float) -> 
     scratch *= weight
     out += scratch
     return out
-
-
-def sigmoid(x: Float, out: Float | None = None) -> Float:
-    """1 / (1 + exp(-x)), without overflow."""
-    half: Float = np.multiply(np.float32(0.5), x, out=out)
-    np.tanh(half, out=half)
-    half += np.float32(1)
-    half *= np.float32(0.5)
-    return half
 
 
 def _visible(

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.runtime.backends.protocol import Backend, Tensors
-from mapt.runtime.perception.fusion import Detections, sigmoid
+from mapt.runtime.perception.fusion import Detections
 from mapt.runtime.perception.output_checks import (
     check_instances,
     check_labels,
     check_outputs,
     failed,
 )
+from mapt.runtime.perception.sigmoid import sigmoid
 from mapt.runtime.perception.workspace import Workspace
 
 Float = NDArray[np.float32]
@@ -175,7 +176,7 @@ def propagate_masks(
             },
         )
         carried = propagated[part]
-        sigmoid(out["propagated"][: len(carried)], carried)
+        sigmoid(out["propagated"][: len(carried)], carried, workspace)
         features.append(out["f_p"])
     f_p = (
         np.concatenate(features)[: len(detections)]

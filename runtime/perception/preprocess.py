@@ -5,6 +5,7 @@ No other module does this.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import cv2
@@ -109,17 +110,34 @@ def to_input(
     return out
 
 
-def to_image(labels: NDArray[np.generic], letterbox: Letterbox) -> NDArray[np.generic]:
+def to_image(
+    labels: NDArray[np.generic], letterbox: Letterbox, workspace: Workspace | None = None
+) -> NDArray[np.generic]:
     """Resize a label map (H,W) from the network's resolution to the image's size (h,w).
 
-    The result is a new array, sampled by nearest neighbour.
+    The result is a new array. Each pixel takes the one whose area its centre lies in; on a border
+    that is the lower or the right one.
     """
-    inner = labels[: letterbox.inner_height, : letterbox.inner_width]
-    if inner.shape == (letterbox.height, letterbox.width):
-        return inner.copy()
-    resized: NDArray[np.generic] = cv2.resize(
-        inner,  # type: ignore[arg-type]
-        (letterbox.width, letterbox.height),
-        interpolation=cv2.INTER_NEAREST_EXACT,
-    )
-    return resized
+    size = letterbox.height, letterbox.width
+    if size == (letterbox.inner_height, letterbox.inner_width):
+        return labels[: size[0], : size[1]].copy()
+    # Versions of OpenCV differ where a centre lies on a border, so its INTER_NEAREST_EXACT does not
+    # do. The axis that leaves less to do comes first.
+    cells = {
+        0: _nearest(letterbox.height, letterbox.inner_height),
+        1: _nearest(letterbox.width, letterbox.inner_width),
+    }
+    first = 0 if letterbox.height < letterbox.inner_height else 1
+    shape = (size[0], labels.shape[1]) if first == 0 else (len(labels), size[1])
+    out = (workspace or Workspace()).take("narrow", shape, labels.dtype)
+    np.take(labels, cells[first], first, out=out, mode="clip")  # "raise" would buffer the result
+    return out.take(cells[1 - first], 1 - first, mode="clip")
+
+
+@functools.lru_cache(maxsize=64)  # a step asks for every frame
+def _nearest(count: int, cells: int) -> NDArray[np.int64]:
+    """The cell (count,) in which the centre of each of `count` pixels lies along an axis."""
+    doubled = 2 * np.arange(count, dtype=np.int64) + 1
+    nearest: NDArray[np.int64] = doubled * cells // (2 * count)
+    nearest.flags.writeable = False
+    return nearest
