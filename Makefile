@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := $(foreach kind,h cpp inc cu cuh,$(wildcard csrc/*/*.$(kind) csrc/*/*/*.$(kind)))
 
-.PHONY: demo default-bundle test test-slow test-lowest test-pythons test-arm check docs setup kernels sanitize lock sbom clean
+.PHONY: demo default-bundle test test-slow test-lowest test-pythons test-arm check docs setup kernels native sanitize lock sbom clean
 
 demo: $(STAMP)
 	$(BIN)/mapt demo
@@ -73,9 +73,19 @@ $(STAMP): requirements.lock pyproject.toml setup.py csrc/compilers.py csrc/nvcc.
 
 # Everything that can be compiled, incrementally; fails where `make setup` would leave a part out. For GPUs where there
 # is an nvcc, a few minutes of it.
-EVERYTHING := torch,onnxruntime$(if $(shell command -v nvcc),$(shell echo ,cuda,tensorrt))
+EVERYTHING := torch,onnxruntime,native$(if $(shell command -v nvcc),$(shell echo ,cuda,tensorrt))
 kernels: $(STAMP)
 	MAPT_BUILD=$(EVERYTHING) $(BIN)/python setup.py --quiet build_ext --inplace
+
+# The tracker without Python: build/native/libmapt.so, its static twin, and the host program. It needs CMake and zlib, and
+# for the host libpng and libjpeg. ONNX Runtime's library of $(VENV) is linked beside them, where libmapt looks first.
+NATIVE := build/native
+native:
+	cmake -S csrc/runtime -B $(NATIVE) -DCMAKE_BUILD_TYPE=Release
+	cmake --build $(NATIVE) --parallel $(JOBS)
+	@for library in $(wildcard $(BIN)/../lib/python*/site-packages/onnxruntime/capi/libonnxruntime.so.*); do \
+	  ln -sf $$(realpath $$library) $(NATIVE)/libonnxruntime.so.1; done
+JOBS ?= 2
 
 # The kernels' stress program under AddressSanitizer and UBSan, once per instruction set; those for CUDA run as loops. Then random
 # attributes and shapes through the operators for ONNX Runtime, and through TensorRT's plugins where its headers are.

@@ -4,7 +4,7 @@ pyproject.toml holds the package's description.
 
 MAPT_BUILD says what to build: `auto` (the default) whatever there are tools and headers for, `none`
 nothing, or parts separated by commas, which then have to build: `torch`, `onnxruntime`, and for
-GPUs `cuda` and `tensorrt`. `auto` compiles for this machine's own GPUs; by name, for all that the
+GPUs `cuda` and `tensorrt`; `native` is the tracker's core in C++. `auto` compiles for this machine's own GPUs; by name, for all that the
 kernels are made for. `onnxruntime` gets CUDA kernels too where one of the last two is named or
 there are nvcc and a GPU here; elsewhere it does without them. What was built, and what was left out
 for which reason, goes into mapt/build.json, where `mapt doctor` reads it.
@@ -33,6 +33,7 @@ import sources  # noqa: E402
 PARTS = {
     "torch": "mapt.ops._kernels",
     "onnxruntime": "mapt.runtime._ort_ops",
+    "native": "mapt.runtime._native",
     "cuda": "mapt.ops._cuda",
     "tensorrt": "mapt.runtime._trt_plugins",
 }
@@ -189,6 +190,37 @@ def onnxruntime_extension() -> Extension:
     )
 
 
+def native_extension() -> Extension:
+    """Describe the tracker's native core, which Python calls through its C interface.
+
+    It contains the operators for ONNX Runtime's CPU provider. The core's own arithmetic rounds
+    after every operation, so that it gives the bits of the Python core.
+
+    Raises:
+        FileNotFoundError: zlib's header is missing.
+    """
+    if not compilers.has_header(COMPILER, "zlib.h"):
+        raise FileNotFoundError("zlib.h is missing; install zlib1g-dev, or your system's zlib-devel")
+    version_script = sources.CSRC / "runtime" / "libmapt.map"
+    return Extension(
+        PARTS["native"],
+        relative([*sources.runtime(), *sources.library("onnxruntime")]),
+        include_dirs=[*INCLUDE, str(sources.CSRC / "runtime" / "include")],
+        depends=[*HEADERS, *relative([version_script])],
+        libraries=["z", "dl"],
+        extra_compile_args=[
+            *FLAGS,
+            "-std=c++17",
+            "-ffp-contract=off",
+            "-isystem",
+            str(ROOT / "third_party"),
+        ],
+        extra_link_args=["-pthread", f"-Wl,--version-script={version_script}", *LINK],
+        language="c++",
+        optional=ASKED == "auto",
+    )
+
+
 def add_cuda(extension: Extension, folder: Path) -> str:
     """Give the operators for ONNX Runtime those for its CUDA provider, where they can be built.
 
@@ -214,6 +246,7 @@ def add_cuda(extension: Extension, folder: Path) -> str:
 MAKERS = {
     "torch": torch_extension,
     "onnxruntime": onnxruntime_extension,
+    "native": native_extension,
     "cuda": cuda_extension,
     "tensorrt": tensorrt_extension,
 }

@@ -60,6 +60,13 @@ def too_old(compiler: str) -> str | None:
     )
 
 
+def has_header(compiler: str, name: str) -> bool:
+    """Tell whether a compiler finds a header of the system."""
+    ask = [compiler, "-x", "c++", "-E", "-"]
+    source = f"#include <{name}>\n"
+    return subprocess.run(ask, input=source, capture_output=True, text=True, check=False).returncode == 0
+
+
 @functools.cache
 def hardening(compiler: str) -> tuple[list[str], list[str]]:
     """Return the hardening options for compiling and for linking.

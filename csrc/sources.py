@@ -39,3 +39,8 @@ def bindings(framework: str) -> list[Path]:
 def library(framework: str) -> list[Path]:
     """List the sources of a framework's library: the bindings, and their shared parts."""
     return [*sorted(CSRC.glob(f"{framework}/*.cpp")), *bindings(framework)]
+
+
+def runtime() -> list[Path]:
+    """List the sources of the native core, without the operators that it contains."""
+    return sorted(CSRC.glob("runtime/*/*.cpp"))

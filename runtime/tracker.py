@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.errors import InputError, shown
+from mapt.errors import InputError, shown, suggest
 from mapt.runtime.association.tracks import Association, TrackTable
 from mapt.runtime.association_inputs import compute_association_inputs
 from mapt.runtime.backends.choice import BackendName, check_name
@@ -34,6 +35,8 @@ from mapt.runtime.perception.warm_up import Scene, import_scipy, rehearse
 from mapt.runtime.perception.workspace import Workspace
 from mapt.runtime.persistence.state import TrackerState, model_id, restore, save
 from mapt.weights import BUNDLE, LICENCE, NAME
+
+Core = Literal["auto", "python", "native"]
 
 
 class PanopticTracker:
@@ -108,6 +111,7 @@ class PanopticTracker:
         tf32: bool = False,
         frame: tuple[int, int] | None = None,
         budget_ms: float | None = None,
+        core: Core = "auto",
     ) -> PanopticTracker:
         """Open a bundle written by `mapt export`.
 
@@ -135,6 +139,9 @@ class PanopticTracker:
                 them is taken, see `size_choice`. None: the bundle's first size.
             budget_ms: milliseconds that a step may take: the best size is taken whose steps, timed
                 here, keep it, or else the quickest.
+            core: what computes the frames around the network, with the same bits: "python",
+                "native" (C++), or "auto": native where it is built and runs the backend, else
+                Python.
 
         Raises:
             InputError: not a bundle, a changed file, a missing or wrong key or signature, a backend
@@ -148,14 +155,27 @@ class PanopticTracker:
         with documented(
             InputError, f"{bundle_dir}: cannot be loaded", "free memory, or load it elsewhere"
         ):
-            import_scipy()
             check_name(backend)
             check_device(device)
+            if core not in get_args(Core):
+                raise InputError(f"core {core!r} is unknown; {suggest(str(core), get_args(Core))}")
+            folder = Path(bundle_dir)
+            options = Options(threads, device, tf32)
+            wish = Wish(frame, budget_ms)
+            if core != "python" and cls is PanopticTracker:
+                choice = importlib.import_module("mapt.runtime.native.choice")
+                native: PanopticTracker | None = choice.open_native(
+                    folder, core, backend, options, wish, association, max_objects,
+                    trust=trust, test=test,
+                )  # fmt: skip
+                if native is not None:
+                    return native
+            import_scipy()
             opened = open_network(
-                Path(bundle_dir),
+                folder,
                 backend,
-                Options(threads, device, tf32),
-                Wish(frame, budget_ms),
+                options,
+                wish,
                 lambda opened: cls(opened.backend, association, max_objects).step,
                 trust=trust,
                 test=test,
@@ -167,6 +187,11 @@ class PanopticTracker:
             rehearsal._workspace = tracker._workspace  # laid out here, for the frames that come
             rehearse(rehearsal)
             return tracker
+
+    @property
+    def core(self) -> str:
+        """What computes the frames around the network: "python" or "native"."""
+        return "python"
 
     @property
     def next_id(self) -> int:

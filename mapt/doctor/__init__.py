@@ -64,6 +64,7 @@ def examine() -> list[Finding]:
         _processor(),
         operators.check_torch_operators(),
         operators.check_ort_operators(),
+        operators.check_native_core(),
         gpu.check_gpu(),
         *operators.check_gpu_operators(),
         gpu.check_tensorrt(),

@@ -74,6 +74,22 @@ def check_ort_operators() -> Finding:
     return Finding(what, "ok", f"{DOMAIN} {version} for {providers}, {path.name}")
 
 
+def check_native_core() -> Finding:
+    """Check which core a tracker takes by itself: the one in C++, or Python's."""
+    what = "native core"
+    left_out = _left_out("native")
+    try:
+        from mapt.runtime.native.library import REBUILD, find_onnxruntime, load_library
+
+        library = load_library()
+        runtime = find_onnxruntime()
+    except InputError as error:
+        said = str(error) if left_out.startswith("ok") else left_out
+        return Finding(what, "missing", f"trackers run the Python core: {said}", f"it is quicker; {REBUILD}")
+    release = library.mapt_version().decode()
+    return Finding(what, "ok", f"libmapt {release} with {runtime.name}")
+
+
 def check_gpu_operators() -> list[Finding]:
     """Check whether the CUDA operators and the TensorRT plugins were built, and for which GPUs."""
     parts = (

@@ -59,6 +59,7 @@ __all__ = [
     "EngineStatus",
     "Lowering",
     "Precision",
+    "choose_entry",
     "find_root",
     "read_bundle",
     "read_manifest",
@@ -189,7 +190,7 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
     path = root / MANIFEST
     manifest = read_manifest(root, trust)
     if isinstance(manifest, SizesManifest):
-        chosen = _choose(path, manifest, name)
+        chosen = choose_entry(path, manifest, name)
         if PARAMETERS not in manifest.files:
             raise InputError(f"{path}: names no {PARAMETERS}; export the bundle again")
         bundle = _read(path, chosen, manifest.files, root / PARAMETERS)
@@ -206,7 +207,7 @@ def runs_here(requires: Mapping[str, Any]) -> bool:
     return here is None or is_met(requires, {"onnxruntime": here})
 
 
-def _choose(path: Path, manifest: SizesManifest, name: str) -> NamedManifest:
+def choose_entry(path: Path, manifest: SizesManifest, name: str) -> NamedManifest:
     """Return the entry of that name, or of the first size.
 
     A size may have several entries, of different lowerings. The first that runs here is taken.

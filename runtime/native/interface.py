@@ -20,11 +20,12 @@ from ctypes import (
 )
 from enum import IntEnum
 
+from mapt.runtime.frame import Stage
 from mapt.runtime.monitoring.deadline import Head
 
 API_VERSION = 1
 # By the bits and numbers of mapt.h.
-STAGES = ("propagation", "appearance", "birth", "lost", "removed", "overflow")
+STAGES: tuple[Stage, ...] = ("propagation", "appearance", "birth", "lost", "removed", "overflow")
 HEADS: tuple[Head, ...] = ("appearance", "motion")
 ALARMS = ("blind", "frozen", "saturated", "empty", "churn")
 TIMINGS = (

@@ -1,0 +1,117 @@
+"""Chooses the core of a tracker, and opens a bundle with the native one."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from mapt.contract import ModelInfo
+from mapt.cores import check_threads, usable_cores
+from mapt.errors import InputError
+from mapt.runtime.association.tracks import Association
+from mapt.runtime.backends.choice import BackendName
+from mapt.runtime.backends.ort_providers import say_once
+from mapt.runtime.backends.protocol import Options
+from mapt.runtime.bundle.format import MANIFEST
+from mapt.runtime.bundle.input_sizes import rank_sizes, read_sizes
+from mapt.runtime.bundle.manifest import choose_entry, find_root, read_manifest
+from mapt.runtime.bundle.manifest_values import read_model_info
+from mapt.runtime.bundle.schema import Manifest, SizesManifest
+from mapt.runtime.loading import SizeChoice, Wish
+from mapt.runtime.native.library import find_onnxruntime, load_library
+from mapt.runtime.native.tracker import NativeRequest, NativeTracker
+from mapt.runtime.tracker import Core
+
+
+def open_native(
+    folder: Path,
+    core: Core,
+    backend: BackendName,
+    options: Options,
+    wish: Wish,
+    association: Association,
+    max_objects: int | None,
+    *,
+    trust: Path | None,
+    test: bool,
+) -> NativeTracker | None:
+    """Open a bundle with the native core.
+
+    Args:
+        folder: see `PanopticTracker.load`, and so the others.
+        core: "native", or "auto".
+        backend: see there.
+        options: see there.
+        wish: the camera's frames, and what a step may take.
+        association: see there.
+        max_objects: see there.
+        trust: see there.
+        test: see there.
+
+    Returns:
+        The tracker. None: "auto" leaves this to the Python core, because the native core is not
+        built, or does not run what is asked for.
+
+    Raises:
+        InputError: as `PanopticTracker.load`, or "native" cannot run what is asked for.
+    """
+    fault = _fault(backend, options, wish)
+    size = folder
+    choice = None
+    entry = None
+    if not fault:
+        offered = read_sizes(folder, trust)
+        if wish.frame is not None:
+            best = rank_sizes(wish.frame, offered.sizes)[0]
+            size = offered.path(best)
+            choice = SizeChoice(best, wish.frame, offered.sizes)
+        entry = _entry(size, trust)
+        if entry.engines and core == "auto" and options.device != "cpu":
+            fault = "the bundle has engines of TensorRT, which only the Python core runs"
+    if fault or entry is None:
+        if core == "native":
+            raise InputError(f"core 'native': {fault}; or take core 'python'")
+        return None
+    if options.threads is not None:
+        options = options.with_threads(min(check_threads(options.threads), usable_cores()))
+    request = NativeRequest(size, options, association, max_objects, trust, test)
+    tracker = NativeTracker(request, _info(size, entry), entry.id)
+    if choice:
+        say_once(logging.INFO, str(choice))
+    tracker.size_choice = choice
+    return tracker
+
+
+def _fault(backend: BackendName, options: Options, wish: Wish) -> str:
+    """Say why the native core cannot run this; empty where it can."""
+    if backend not in ("auto", "ort"):
+        return f"backend {backend!r} runs with the Python core alone"
+    if wish.budget_ms is not None:
+        return "budget_ms is kept by the Python core alone"
+    try:
+        load_library()
+        library = find_onnxruntime()
+    except InputError as error:
+        return str(error)
+    if options.device == "auto" and list(library.parent.glob("*providers_cuda*")):
+        return "the Python core keeps a CUDA device's tensors there; name device 'cpu'"
+    return ""
+
+
+def _entry(folder: Path, trust: Path | None) -> Manifest:
+    """Return what the manifest says of one input size."""
+    root, name = find_root(folder)
+    manifest = read_manifest(root, trust)
+    if isinstance(manifest, SizesManifest):
+        return choose_entry(root / MANIFEST, manifest, name)
+    return manifest
+
+
+def _info(folder: Path, entry: Manifest) -> ModelInfo:
+    try:
+        return read_model_info(entry)
+    except (TypeError, KeyError, AttributeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"{find_root(folder)[0] / MANIFEST}: is malformed ({type(error).__name__}: {error});"
+            " export the bundle again"
+        ) from None
