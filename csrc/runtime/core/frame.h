@@ -58,6 +58,7 @@ struct Timings {
   double operator[](Timed stage) const { return ms[static_cast<int>(stage)]; }
 };
 
+constexpr uint32_t bit(Alarm alarm) { return 1u << static_cast<int>(alarm); }
 constexpr uint32_t bit(Head head) { return 1u << static_cast<int>(head); }
 
 struct Frame {

@@ -1,6 +1,7 @@
 // Checks images and outputs without relying on the network's own confidence; `runtime/monitoring/output_monitor.py`.
 #pragma once
 
+#include "runtime/core/frame.h"
 #include "runtime/core/letterbox.h"
 #include "runtime/core/model_info.h"
 
@@ -19,8 +20,6 @@ struct Recent {
   int32_t births = 0;
   int32_t visible = 0;
 };
-
-constexpr uint32_t bit(Alarm alarm) { return 1u << static_cast<int>(alarm); }
 
 // What makes an output suspicious.
 struct Suspicions {

@@ -1,0 +1,302 @@
+#include "runtime/core/tracker.h"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+
+#include "runtime/core/output_checks.h"
+
+namespace mapt {
+namespace {
+
+// The right to change a tracker's state.
+class Turn {
+ public:
+  explicit Turn(std::atomic_flag* flag) : flag_(flag), mine_(!flag->test_and_set(std::memory_order_acquire)) {}
+  ~Turn() {
+    if (mine_) flag_->clear(std::memory_order_release);
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+  bool mine() const { return mine_; }
+
+ private:
+  std::atomic_flag* flag_;
+  bool mine_;
+};
+
+Status busy() {
+  return Status::of(Code::kBusy, "another thread is in this tracker; give each thread its own, or take turns");
+}
+
+int32_t limited(int32_t wanted, int32_t slots) { return wanted < 1 ? slots : std::min(wanted, slots); }
+
+int32_t capacity_of(const ModelInfo& info, int32_t max_objects) {
+  return static_cast<int32_t>(info.thresholds.tracks_per_object) * limited(max_objects, info.slots());
+}
+
+}  // namespace
+
+int64_t steady_now() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+Tracker::Tracker(Network* network, const TrackerOptions& options)
+    : network_(network),
+      info_(network->info()),
+      owner_{info_, options.model, options.association, capacity_of(info_, options.max_objects)},
+      max_objects_(limited(options.max_objects, info_.slots())),
+      now_(options.now),
+      states_(kFeatureSlots, TrackerState(info_, owner_.capacity)),
+      record_(info_.thresholds.max_gap, options.now),
+      estimates_(info_.thresholds.deadline_reserve),
+      fusion_(info_),
+      cues_(info_, options.association),
+      table_(info_, options.association, owner_.capacity),
+      stuff_(info_),
+      renderer_(info_) {
+  order_.reserve(info_.slots());
+}
+
+Status Tracker::step(const Image& image, int64_t stamp_ns, double deadline_ms, Frame* frame) noexcept {
+  const Turn turn(&turn_);
+  if (!turn.mine()) return busy();
+  record_.begin();
+  Status status = check_image(image);
+  if (status.ok()) status = check_stamp(stamp_ns, accepted_, info_.thresholds.max_jump);
+  if (status.ok()) status = check_deadline(deadline_ms);
+  if (!status.ok()) {
+    record_.refused(status);
+    return status;
+  }
+  record_.expect(deadline_ms);
+  Stopwatch watch(now_, deadline_ms);
+  try {
+    status = next(image, stamp_ns, &watch, frame);
+  } catch (const std::exception& error) {  // the frame finds no memory
+    status = Status::of(Code::kStep, "the frame cannot be labelled (%s); frame dropped", error.what());
+  }
+  if (status.ok()) {
+    record_.labelled(*frame);
+  } else {
+    record_.failed(status);
+  }
+  return status;
+}
+
+// Computes the next frame and the state after it. Nothing else changes except the running estimates.
+Status Tracker::next(const Image& image, int64_t stamp_ns, Stopwatch* watch, Frame* frame) {
+  Stopwatch::Block whole(watch, Timed::kFrame);
+  const int slot = free_slot();
+  const TrackerState& before = states_[accepted_slot_];
+  TrackerState& after = states_[slot];
+  Pass pass;
+  pass.stamp_ns = stamp_ns;
+  Status status = perceive(image, slot, watch, &pass);
+  if (!status.ok()) return status;
+  Stopwatch::Block fusion(watch, Timed::kFusion);
+  choose_detections(&pass);
+  fusion_.run(pass.found, pass.letterbox, &after.masks);
+  fusion.end();
+  follow(before, &pass, &after);
+  CueRequest request;
+  request.before = pass.follows ? &before : nullptr;
+  request.before_slot = accepted_slot_;
+  request.now_slot = slot;
+  request.instances = &fusion_.instances();
+  status = cues_.run(network_, request, estimates_, watch);
+  if (!status.ok()) return status;
+  Stopwatch::Block association(watch, Timed::kAssociation);
+  status = associate(before, pass, &after, frame);
+  association.end();
+  if (!status.ok()) return status;
+  bool one_class = false;
+  Stopwatch::Block output(watch, Timed::kOutput);
+  status = render(pass, after, frame, &one_class);
+  output.end();
+  if (!status.ok()) return status;
+  judge(before, pass, one_class, &after, frame);
+  whole.end();
+  frame->timings = watch->timings();
+  estimates_.learn_from(frame->timings, cues_.calls(), cues_.degraded());
+  accepted_ = {true, stamp_ns};
+  if (!pass.look.blind) commit(slot);
+  return {};
+}
+
+Status Tracker::perceive(const Image& image, int slot, Stopwatch* watch, Pass* pass) {
+  Stopwatch::Block preprocess(watch, Timed::kPreprocess);
+  pass->letterbox = fit(image.height, image.width, info_.height(), info_.width());
+  const uint8_t* pixels = nullptr;
+  Status status = network_->prepare(image, pass->letterbox, &pixels);
+  if (!status.ok()) return status;
+  pass->look = look_at(pixels, pass->letterbox, info_);
+  preprocess.end();
+  Stopwatch::Block backbone(watch, Timed::kBackbone);
+  status = network_->backbone();
+  backbone.end();
+  if (!status.ok()) return status;
+  Stopwatch::Block semantic(watch, Timed::kSemantic);
+  status = network_->semantic(slot, &pass->seen);
+  if (status.ok()) status = check_semantic(pass->seen, info_);
+  semantic.end();
+  if (!status.ok()) return status;
+  const Stopwatch::Block instance(watch, Timed::kInstance);
+  status = network_->instance(&pass->seen);
+  return status.ok() ? check_instance(pass->seen, info_) : status;
+}
+
+// The detections that may become instances; of an image that shows nothing, none.
+void Tracker::choose_detections(Pass* pass) {
+  sort_rows(pass->seen, &order_);
+  pass->found = {&pass->seen, order_.data(), pass->seen.count};
+  pass->overflow = count_worthy(pass->found, max_objects_, info_.thresholds);
+  // Where every slot is filled, there may have been more.
+  if (pass->seen.count == info_.slots()) {
+    pass->overflow += pass->found.score(pass->seen.count - 1) >= static_cast<float>(info_.thresholds.score);
+  }
+  pass->found.count = pass->look.blind ? 0 : std::min(pass->found.count, max_objects_);
+}
+
+// Fills the state after a frame, its tracks apart, and tells whether masks can be propagated into the frame.
+//
+// While a camera repeats its last picture the world moves on, so what counts then is when that picture was new.
+void Tracker::follow(const TrackerState& before, Pass* pass, TrackerState* after) const {
+  const Letterbox& size = pass->letterbox;
+  const bool same_size = size.height == before.height && size.width == before.width;
+  pass->frozen = before.known && same_size && pass->look.pixels == before.pixels;
+  after->known = true;
+  after->stamp_ns = pass->stamp_ns;
+  after->fresh_ns = pass->frozen ? before.fresh_ns : pass->stamp_ns;
+  after->pixels = pass->look.pixels;
+  after->height = size.height;
+  after->width = size.width;
+  const int64_t since = pass->frozen ? before.stamp_ns : before.fresh_ns;
+  pass->follows = !pass->look.blind && before.known && same_size &&
+                  seconds_between(since, pass->stamp_ns) <= info_.thresholds.max_gap;
+}
+
+Status Tracker::associate(const TrackerState& before, const Pass& pass, TrackerState* after, Frame* frame) {
+  frame->decisions.clear();
+  const auto& carried = cues_.masks();
+  const Sighting sighting = {fusion_.instances(),    after->masks, cues_.embeddings(), carried.data(),
+                             static_cast<int32_t>(carried.size()), pass.stamp_ns};
+  return table_.update(before, sighting, after, &frame->decisions);
+}
+
+Status Tracker::render(const Pass& pass, const TrackerState& after, Frame* frame, bool* one_class) {
+  const uint8_t* labels = nullptr;
+  const Status status = stuff_.run(pass.seen.labels, fusion_.index(), pass.letterbox, network_, &labels);
+  if (!status.ok()) return status;
+  const int64_t pixels = int64_t{pass.letterbox.height} * pass.letterbox.width;
+  frame->height = pass.letterbox.height;
+  frame->width = pass.letterbox.width;
+  frame->semantic.resize(pixels);
+  frame->instance.resize(pixels);
+  *one_class = renderer_.run(labels, fusion_, table_.ids(), pass.letterbox, frame);
+  list_tracks(after, pass.letterbox, &frame->tracks);
+  frame->stamp_ns = pass.stamp_ns;
+  frame->overflow = pass.overflow;
+  frame->degraded = cues_.degraded();
+  return {};
+}
+
+// Counts births, and sets the frame's alarms.
+void Tracker::judge(const TrackerState& before, const Pass& pass, bool one_class, TrackerState* after,
+                    Frame* frame) const {
+  if (pass.look.blind) {
+    frame->decisions.clear();
+    frame->alarms = bit(Alarm::kBlind);
+    return;
+  }
+  after->recent = before.recent;
+  if (pass.follows) {
+    Recent recent;
+    for (const Decision& decision : frame->decisions) recent.births += decision.stage == Stage::kBirth;
+    recent.visible = static_cast<int32_t>(table_.ids().size());
+    if (static_cast<int64_t>(after->recent.size()) == info_.thresholds.churn_window) {
+      after->recent.erase(after->recent.begin());
+    }
+    after->recent.push_back(recent);
+  }
+  frame->alarms = alarms({pass.frozen, pass.overflow, one_class}, after->recent.data(),
+                         static_cast<int>(after->recent.size()), info_.thresholds);
+}
+
+Status Tracker::reset() noexcept {
+  const Turn turn(&turn_);
+  if (!turn.mine()) return busy();
+  const int slot = free_slot();
+  TrackerState& state = states_[slot];
+  state.tracks.clear();
+  state.recent.clear();
+  state.known = false;
+  state.pixels = 0;
+  state.height = 0;
+  state.width = 0;
+  state.next_id = states_[accepted_slot_].next_id;
+  accepted_ = {};
+  commit(slot);
+  return {};
+}
+
+Status Tracker::save(std::vector<uint8_t>* bytes) noexcept {
+  const std::lock_guard<std::mutex> alone(saving_);
+  int slot = 0;
+  {
+    const std::lock_guard<std::mutex> held(slots_);
+    slot = saved_slot_ = accepted_slot_;
+  }
+  Status status;
+  try {
+    std::vector<float> features;
+    if (states_[slot].known) {
+      features.resize(info_.sizes.S * info_.cells8());
+      status = network_->read_features(slot, features.data());
+    }
+    if (status.ok()) *bytes = save_state(states_[slot], owner_, features.data());
+  } catch (const std::exception& error) {
+    status = Status::of(Code::kStep, "the state cannot be saved (%s)", error.what());
+  }
+  const std::lock_guard<std::mutex> held(slots_);
+  saved_slot_ = -1;
+  return status;
+}
+
+Status Tracker::restore(const uint8_t* bytes, size_t size) noexcept {
+  const Turn turn(&turn_);
+  if (!turn.mine()) return busy();
+  const int slot = free_slot();
+  TrackerState& state = states_[slot];
+  Status status;
+  try {
+    std::vector<float> features;
+    status = restore_state(bytes, size, owner_, &state, &features);
+    if (status.ok()) cues_.reserve(static_cast<int32_t>(state.tracks.size()));
+    if (status.ok() && state.known) status = network_->write_features(slot, features.data());
+  } catch (const std::exception& error) {
+    status = Status::of(Code::kStep, "the state cannot be restored (%s)", error.what());
+  }
+  if (!status.ok()) return status;
+  accepted_ = {state.known, state.stamp_ns};
+  commit(slot);
+  return {};
+}
+
+// A slot that neither is accepted nor being saved. One that is being saved was accepted before.
+int Tracker::free_slot() {
+  const std::lock_guard<std::mutex> held(slots_);
+  int slot = 0;
+  while (slot == accepted_slot_ || slot == saved_slot_) ++slot;
+  return slot;
+}
+
+void Tracker::commit(int slot) {
+  const std::lock_guard<std::mutex> held(slots_);
+  accepted_slot_ = slot;
+  next_id_.store(states_[slot].next_id);
+}
+
+}  // namespace mapt
