@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "mapt.h"
-#include "runtime/bundle/bundle.h"
 #include "runtime/core/tracker.h"
 
 struct mapt_frame {
@@ -19,7 +18,7 @@ struct mapt_frame {
 struct mapt_tracker {
   std::unique_ptr<mapt::Network> network;
   std::unique_ptr<mapt::Tracker> tracker;
-  std::string bundle, folder, provider, library;
+  std::string bundle, folder, library;
   std::vector<const char*> class_names;
   mapt_network about{};
 };
@@ -27,7 +26,7 @@ struct mapt_tracker {
 namespace mapt {
 
 // Writes a message, which may be cut, and gives the code.
-mapt_code tell(mapt_code code, const char* text, mapt_error* error);
-mapt_code tell(const Status& status, mapt_error* error);
+mapt_code tell(mapt_code code, const char* text, mapt_error* error) noexcept;
+mapt_code tell(const Status& status, mapt_error* error) noexcept;
 
 }  // namespace mapt

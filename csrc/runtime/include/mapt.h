@@ -199,8 +199,8 @@ MAPT_API const mapt_labels* mapt_frame_read(const mapt_frame* frame);
 /* Labels the next frame.
  *
  * `stamp_ns` is above the previous frame's. `deadline_ms` counts from the call: appearance, then motion are left out
- * where they would not fit; NULL: never. `frame` keeps what it held where the step fails. TURN; nobody else may use
- * `frame` meanwhile. */
+ * where they would not fit; NULL: never. What `frame` holds after a step that failed means nothing. TURN; nobody else may
+ * use `frame` meanwhile. */
 MAPT_API mapt_code mapt_step(mapt_tracker* tracker, const mapt_image* image, int64_t stamp_ns, const double* deadline_ms,
                              mapt_frame* frame, mapt_error* error);
 
