@@ -26,6 +26,7 @@ from mapt.runtime.errors import (
     StepError,
 )
 from mapt.runtime.frame import Decision, PanopticFrame, Track
+from mapt.runtime.monitoring.timestamps import whole
 from mapt.runtime.native import interface
 from mapt.runtime.native.library import find_onnxruntime, load_library
 from mapt.runtime.perception.input_use import warn_of_waste
@@ -43,6 +44,7 @@ ERRORS: Mapping[int, type[Exception]] = {
     interface.Code.BUSY: BusyError,
 }
 DEVICES = ("auto", "cpu", "cuda")
+MOST_OBJECTS = 2**31 - 1
 STAGE_ORDER = (*interface.TIMINGS[1:], interface.TIMINGS[0])  # as the Python core tells them
 
 
@@ -191,7 +193,8 @@ def _open(library: ctypes.CDLL, request: NativeRequest) -> ctypes.c_void_p:
     options.threads = request.options.threads or 0
     options.tf32 = request.options.tf32
     options.test = request.test
-    options.max_objects = request.max_objects or 0
+    if request.max_objects is not None:  # what is no number is refused by PanopticTracker
+        options.max_objects = min(max(whole(request.max_objects), 1), MOST_OBJECTS)
     handle = ctypes.c_void_p()
     error = interface.NativeError()
     code = library.mapt_open(ctypes.byref(options), ctypes.byref(handle), ctypes.byref(error))

@@ -1,0 +1,57 @@
+"""Builds libmapt, its host program and what the tests call, once for all test runs of a checkout."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mapt.errors import InputError
+from mapt.runtime.native.library import find_onnxruntime
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "build" / "native-tests"
+NEEDED = {"no zlib.h": "zlib.h", "no png.h": "png.h", "no jpeglib.h": "jpeglib.h"}
+
+
+def missing() -> str:
+    """Return what is not here to build it; empty where everything is."""
+    tools = {"no CMake": shutil.which("cmake"), "no C++ compiler": shutil.which("c++")}
+    found = [what for what, path in tools.items() if not path]
+    if not found:
+        found = [what for what, header in NEEDED.items() if not _has(header)]
+    try:
+        find_onnxruntime()
+    except InputError as error:
+        found.append(str(error))
+    return ", ".join(found)
+
+
+def _has(header: str) -> bool:
+    ask = ["c++", "-x", "c++", "-E", "-include", "cstdio", "-include", header, "/dev/null"]
+    return subprocess.run(ask, capture_output=True, check=False).returncode == 0
+
+
+@functools.cache
+def native_build() -> Path:
+    """Return the folder with libmapt.so, libmapt_probe.so and mapt_host, as CMakeLists.txt builds them."""
+    if missing():
+        pytest.skip(f"libmapt cannot be built: {missing()}")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    options = ["-DCMAKE_BUILD_TYPE=Release", "-DMAPT_TESTS=ON", "-DCMAKE_CXX_FLAGS=-Werror"]
+    with (FOLDER / "lock").open("w") as lock:  # workers of one run build it together
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for command in (
+            ["-S", str(ROOT / "csrc" / "runtime"), "-B", str(FOLDER), *options],
+            ["--build", str(FOLDER), "--parallel", "2"],
+        ):
+            ran = subprocess.run(["cmake", *command], capture_output=True, text=True, check=False)
+            assert ran.returncode == 0, ran.stdout + ran.stderr
+        link = FOLDER / "libonnxruntime.so.1"
+        link.unlink(missing_ok=True)
+        link.symlink_to(find_onnxruntime())
+    return FOLDER
