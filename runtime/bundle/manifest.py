@@ -202,9 +202,15 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
 
 
 def runs_here(requires: Mapping[str, Any]) -> bool:
-    """Tell whether the installed ONNX Runtime is new enough; without one, the answer is yes."""
+    """Tell whether the installed ONNX Runtime is new enough; without one, the answer is yes.
+
+    It is also yes for what is no version, which `read_bundle` refuses.
+    """
     here = onnxruntime_version()
-    return here is None or is_met(requires, {"onnxruntime": here})
+    try:
+        return here is None or is_met(requires, {"onnxruntime": here})
+    except (ValueError, TypeError):
+        return True
 
 
 def choose_entry(path: Path, manifest: SizesManifest, name: str) -> NamedManifest:
