@@ -49,7 +49,6 @@ Tracker::Tracker(Network* network, const TrackerOptions& options)
       owner_{info_, options.model, options.association, capacity_of(info_, options.max_objects)},
       max_objects_(limited(options.max_objects, info_.slots())),
       now_(options.now),
-      states_(kFeatureSlots, TrackerState(info_, owner_.capacity)),
       record_(info_.thresholds.max_gap, options.now),
       estimates_(info_.thresholds.deadline_reserve),
       fusion_(info_),
@@ -58,6 +57,8 @@ Tracker::Tracker(Network* network, const TrackerOptions& options)
       stuff_(info_),
       renderer_(info_) {
   order_.reserve(info_.slots());
+  states_.reserve(kFeatureSlots);  // a copy of a state would lose the room that it keeps
+  while (states_.size() < kFeatureSlots) states_.emplace_back(info_, owner_.capacity);
 }
 
 Status Tracker::step(const Image& image, int64_t stamp_ns, double deadline_ms, Frame* frame) noexcept {
