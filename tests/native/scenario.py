@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from mapt.contract import ModelInfo, Thresholds
 
 SECOND = 10**9
+PERIODS = (SECOND // 10, SECOND // 7, 1, SECOND, 4 * SECOND)  # between frames
+SHARES = (0.6, 0.25, 0.02, 0.1, 0.03)
 Float = NDArray[np.float32]
 
 
@@ -67,9 +69,9 @@ def _network(rng: np.random.Generator) -> ModelInfo:
         overlap=float(rng.choice([0.2, 0.0, 0.9])),
         min_area=int(rng.choice([0, 1, 8, 32])),
         stuff_area=int(rng.choice([0, 8, 64, 400])),
-        propagation_iou=float(rng.choice([0.3, 0.05, 0.7])),
+        propagation_iou=float(rng.choice([0.3, 0.3, 0.05, 0.7])),
         similarity=float(rng.choice([0.94, 0.5, -1.0])),
-        reach=float(rng.choice([1.5, 0.2, 50.0])),
+        reach=float(rng.choice([1.5, 1.5, 0.2, 50.0])),
         resize=float(rng.choice([3.0, 1.1])),
         foresight=float(rng.choice([0.5, 0.0])),
         max_lost=float(rng.choice([1.5, 0.25])),
@@ -91,7 +93,7 @@ class _World:
         self.count = int(rng.integers(1, info.sizes["D"] + 4))
         size = np.array([info.width, info.height], np.float64)
         self.place = rng.random((self.count, 2)) * size
-        self.extent = (0.1 + 0.5 * rng.random((self.count, 2))) * size
+        self.extent = (0.1 + 0.4 * rng.random((self.count, 2))) * size
         self.speed = rng.normal(0, 0.04, (self.count, 2)) * size
         self.label = rng.choice(info.things, self.count)
         looks = rng.normal(size=(self.count, info.sizes["E"]))
@@ -121,7 +123,7 @@ def _events(rng: np.random.Generator, info: ModelInfo, frames: int) -> Iterator[
         if act < 0.25:
             yield Event("reset" if act < 0.05 else "restore" if act < 0.12 else "save")
         world.move()
-        stamp += int(rng.choice([SECOND // 10, SECOND // 7, 1, SECOND, 4 * SECOND], p=[0.6, 0.25, 0.02, 0.1, 0.03]))  # fmt: skip
+        stamp += int(rng.choice(PERIODS, p=SHARES))
         if rng.random() < 0.08:
             size = _image_size(rng, info)
         if rng.random() < 0.9 or image.shape[:2] != size:
@@ -143,7 +145,8 @@ def _image_size(rng: np.random.Generator, info: ModelInfo) -> tuple[int, int]:
 def _script(rng: np.random.Generator, info: ModelInfo, world: _World) -> dict[str, Any]:
     sizes = info.sizes
     slots = sizes["D"]
-    rows = rng.permutation(world.count)[: rng.integers(0, slots + 1)]
+    hidden = rng.random(world.count) < 0.2
+    rows = rng.permutation(np.flatnonzero(~hidden))[:slots]
     count = len(rows)
     coarse = (info.height // 8, info.width // 8)
     logits = _smooth(rng, (sizes["K"], info.height // 4, info.width // 4), 3.0)
@@ -154,10 +157,13 @@ def _script(rng: np.random.Generator, info: ModelInfo, world: _World) -> dict[st
     for row in range(count):
         _raise_logit(logits[classes[row]], boxes[row])
     scores = np.zeros(slots, np.float32)
-    scores[:count] = rng.choice([0.9, 0.5, 0.4], count) if rng.random() < 0.3 else rng.random(count)
+    scores[:count] = (
+        rng.choice([0.9, 0.5, 0.4], count) if rng.random() < 0.3 else rng.random(count) ** 0.5
+    )
     if rng.random() < 0.7:
         scores[:count] = -np.sort(-scores[:count])
-    mask_logits = rng.normal(2, 3, (slots, 28, 28)).astype(np.float32)
+    spread = float(rng.choice([0.5, 3.0]))
+    mask_logits = rng.normal(2, spread, (slots, 28, 28)).astype(np.float32)
     mask_logits[:, 27, 27] = np.arange(slots)  # tells rows apart
     looks = np.zeros((slots, sizes["E"]), np.float32)
     looks[:count] = world.look[rows] + rng.normal(0, 0.1, (count, sizes["E"]))
@@ -172,7 +178,7 @@ def _script(rng: np.random.Generator, info: ModelInfo, world: _World) -> dict[st
         "features": rng.normal(size=(sizes["S"], *coarse)).astype(np.float32),
         "mask_logits": mask_logits, "embeddings": looks, "count": count, "fails": -1,
         "masks8": rng.random((slots, 1, *coarse)).astype(np.float32),
-        "noise": rng.normal(0, 3, (sizes["N"], 1, *coarse)).astype(np.float32),
+        "noise": rng.normal(0, spread, (sizes["N"], 1, *coarse)).astype(np.float32),
         "costs_ns": rng.integers(0, 3_000_000, 5).tolist(),
     }  # fmt: skip
     _spoil(rng, info, script)

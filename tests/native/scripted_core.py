@@ -204,7 +204,10 @@ class ScriptedCore:
         ]
         return {
             "decisions": decisions,
-            "tracks": [(*t.tolist()[:3], *t["box"].tolist(), *t.tolist()[4:]) for t in self._array("tracks", TRACK)],
+            "tracks": [
+                (*t.tolist()[:3], *t["box"].tolist(), *t.tolist()[4:])
+                for t in self._array("tracks", TRACK)
+            ],
             "overflow": overflow,
             "degraded": tuple(h for i, h in enumerate(ORDER) if degraded >> i & 1),
             "alarms": tuple(a for i, a in enumerate(get_args(Alarm)) if alarms >> i & 1),
@@ -231,9 +234,7 @@ class ScriptedCore:
 
     def restore(self, data: bytes) -> None:
         """Go on from bytes; raises NativeError."""
-        self._must(
-            self.library.scripted_restore(self._self, data, ctypes.c_int64(len(data)))
-        )
+        self._must(self.library.scripted_restore(self._self, data, ctypes.c_int64(len(data))))
 
     def health(self) -> tuple[Any, ...]:
         """Status, reason, alarms, degraded, frames, refused and failed."""

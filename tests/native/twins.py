@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +16,6 @@ from mapt.runtime import PanopticTracker
 from mapt.runtime.backends.protocol import Tensors
 from mapt.runtime.errors import StepError
 from mapt.runtime.frame import PanopticFrame
-from mapt.runtime.monitoring import health
 from mapt.runtime.perception import pipeline
 from mapt.runtime.perception.preprocess import fit, to_input
 from tests.native.scenario import Event, Scenario
@@ -99,13 +97,14 @@ class Twins:
         self.info = scenario.info
         self.backend = ScriptedBackend(scenario.info)
         self.python = PanopticTracker(
-            self.backend, scenario.association, scenario.max_objects, MODEL  # type: ignore[arg-type]
+            self.backend,
+            scenario.association,
+            scenario.max_objects,
+            MODEL,  # type: ignore[arg-type]
         )
         # Both read the time that the scripts move.
         self.python._record.now = lambda: now_ns() / 1e9
-        self.native = ScriptedCore(
-            scenario.info, scenario.association, scenario.max_objects, MODEL
-        )
+        self.native = ScriptedCore(scenario.info, scenario.association, scenario.max_objects, MODEL)
         self.saved = self.python.save_state()
 
     def run(self, event: Event) -> str:

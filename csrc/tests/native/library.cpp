@@ -106,8 +106,12 @@ MAPT_TEST int32_t scripted_restore(Scripted* self, const uint8_t* bytes, int64_t
 MAPT_TEST const char* scripted_health(Scripted* self, int64_t* numbers, double* ms) {
   self->health = self->tracker.health();
   const mapt::Health& health = self->health;
-  const int64_t told[] = {static_cast<int64_t>(health.status), health.alarms,  health.degraded,
-                          health.frames,                       health.refused, health.failed};
+  const int64_t told[] = {static_cast<int64_t>(health.status),
+                          health.alarms,
+                          health.degraded,
+                          health.frames,
+                          health.refused,
+                          health.failed};
   std::memcpy(numbers, told, sizeof told);
   ms[0] = health.age_ms;
   ms[1] = health.busy_ms;

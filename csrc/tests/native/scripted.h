@@ -10,19 +10,19 @@ namespace scripted {
 
 // The script of one frame. Every pointer is the caller's, and valid during the step.
 struct Script {
-  const uint8_t* pixels = nullptr;      // (H,W,3), the input
-  const float* margins = nullptr;       // (T,H/4,W/4)
-  const float* logits = nullptr;        // (K,H/4,W/4)
-  const uint8_t* labels = nullptr;      // (H,W)
-  const float* features = nullptr;      // (S,H/8,W/8)
-  const float* boxes = nullptr;         // (D,4)
-  const float* scores = nullptr;        // (D,)
-  const int32_t* classes = nullptr;     // (D,)
-  const float* mask_logits = nullptr;   // (D,28,28)
-  const float* masks8 = nullptr;        // (D,1,H/8,W/8)
-  const float* noise = nullptr;         // (N,1,H/8,W/8), added to what motion propagates
-  const float* embeddings = nullptr;    // (D,E) by row of the instance head
-  int64_t costs_ns[5] = {};             // of each subgraph's call
+  const uint8_t* pixels = nullptr;     // (H,W,3), the input
+  const float* margins = nullptr;      // (T,H/4,W/4)
+  const float* logits = nullptr;       // (K,H/4,W/4)
+  const uint8_t* labels = nullptr;     // (H,W)
+  const float* features = nullptr;     // (S,H/8,W/8)
+  const float* boxes = nullptr;        // (D,4)
+  const float* scores = nullptr;       // (D,)
+  const int32_t* classes = nullptr;    // (D,)
+  const float* mask_logits = nullptr;  // (D,28,28)
+  const float* masks8 = nullptr;       // (D,1,H/8,W/8)
+  const float* noise = nullptr;        // (N,1,H/8,W/8), added to what motion propagates
+  const float* embeddings = nullptr;   // (D,E) by row of the instance head
+  int64_t costs_ns[5] = {};            // of each subgraph's call
   int32_t count = 0;
   int32_t fails = -1;  // the subgraph that fails
 };
