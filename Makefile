@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := $(foreach kind,h cpp inc cu cuh,$(wildcard csrc/*/*.$(kind) csrc/*/*/*.$(kind)))
 
-.PHONY: demo default-bundle test test-slow test-lowest test-pythons test-arm check docs setup kernels native sanitize lock sbom clean
+.PHONY: demo default-bundle test test-slow test-lowest test-pythons test-arm native-test check docs setup kernels native fuzz sanitize lock sbom clean
 
 demo: $(STAMP)
 	$(BIN)/mapt demo
@@ -37,6 +37,11 @@ test-pythons: $(STAMP)
 test-lowest:
 	.ci/lowest
 
+# The native tracker against the Python one: 10,000 random scenarios, KITTI-MOTS masks where MOTS=FOLDER names the texts,
+# and its own programs under the sanitizers.
+native-test: $(STAMP)
+	MAPT_MOTS=$(MOTS) $(BIN)/pytest tests/native
+
 # aarch64 under emulation, which takes long; .ci/arm says what it needs.
 test-arm: $(STAMP)
 	.ci/arm
@@ -48,6 +53,7 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/packing.py
 	$(BIN)/python .ci/rooms.py
+	$(BIN)/python csrc/contract_header.py --check
 	$(BIN)/clang-format --dry-run --Werror $(SOURCES)
 	$(BIN)/clang-format --dry-run --Werror --style=file:csrc/.clang-format $(wildcard examples/*/*.h examples/*/*.cpp)
 

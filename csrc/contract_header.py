@@ -61,7 +61,7 @@ NAMES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 def lines() -> Iterator[str]:
     """The lines of the header."""
     yield "// The contract of a bundle and the constants that both trackers share."
-    yield "// Made by `python csrc/contract_header.py`; change the Python modules that own the values."
+    yield "// Made by `python csrc/contract_header.py`; Python modules own the values."
     yield "#pragma once"
     yield ""
     yield "#include <cstdint>"
@@ -128,7 +128,7 @@ def _thresholds() -> Iterator[str]:
 
 def _tensors() -> Iterator[str]:
     yield ""
-    yield "// A dimension: `size` is a number where `symbol` is 0, else what the symbol is divided by."
+    yield "// A dimension: a number where `symbol` is 0, else a symbol divided by `size`."
     yield "struct Dim {"
     yield "  char symbol;"
     yield "  int32_t size;"

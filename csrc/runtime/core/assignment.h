@@ -1,4 +1,5 @@
-// Assigns rows to columns one to one, and reports the best alternative of each pair; `runtime/association/assignment.py`.
+// Assigns rows to columns one to one, and reports the best alternative of each pair;
+// `runtime/association/assignment.py`.
 #pragma once
 
 #include <cstdint>

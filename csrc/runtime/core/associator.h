@@ -55,11 +55,11 @@ class Associator {
   Assignment assignment_;
   std::vector<int32_t> matches_;
   std::vector<double> lacking_, gate_;
-  std::vector<int32_t> active_;            // indices of tracks
-  std::vector<CoarseMask> visible_;        // by instance
-  std::vector<int32_t> free_, rest_;       // tracks and instances that stage 2 may match
-  std::vector<char> taken_;                // by track
-  std::vector<double> used_;               // of the gate, free x rest
+  std::vector<int32_t> active_;              // indices of tracks
+  std::vector<CoarseMask> visible_;          // by instance
+  std::vector<int32_t> free_, rest_;         // tracks and instances that stage 2 may match
+  std::vector<char> taken_;                  // by track
+  std::vector<double> used_;                 // of the gate, free x rest
   std::vector<double> track_looks_, looks_;  // grained embeddings
 };
 

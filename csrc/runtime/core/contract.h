@@ -1,6 +1,6 @@
 // clang-format off
 // The contract of a bundle and the constants that both trackers share.
-// Made by `python csrc/contract_header.py`; change the Python modules that own the values.
+// Made by `python csrc/contract_header.py`; Python modules own the values.
 #pragma once
 
 #include <cstdint>
@@ -118,7 +118,7 @@ constexpr ThresholdRange kRanges[] = {
     {"deadline_reserve", nullptr, &Thresholds::deadline_reserve, 1.0, 100.0},
 };
 
-// A dimension: `size` is a number where `symbol` is 0, else what the symbol is divided by.
+// A dimension: a number where `symbol` is 0, else a symbol divided by `size`.
 struct Dim {
   char symbol;
   int32_t size;

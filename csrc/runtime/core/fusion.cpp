@@ -33,8 +33,7 @@ MAPT_CLONES Counts fuse_row(const Line& mask, const Line& plane, const int32_t* 
   Counts counts = {0, 0};
   for (int32_t x = 0; x < count; ++x) {
     const float instance = mask.cells[mask_first[x]] * mask_rest[x] + mask.cells[mask_second[x]] * mask_weight[x];
-    const float semantic =
-        plane.cells[plane_first[x]] * plane_rest[x] + plane.cells[plane_second[x]] * plane_weight[x];
+    const float semantic = plane.cells[plane_first[x]] * plane_rest[x] + plane.cells[plane_second[x]] * plane_weight[x];
     const float fused = (sigmoid(instance) + sigmoid(semantic)) * (instance + semantic);
     level[x] = fused;
     const int32_t positive = fused > 0;

@@ -1,4 +1,5 @@
-// Panoptic fusion (paper Eq. 8), inside the detections' boxes only; `runtime/perception/fusion.py` is its specification.
+// Panoptic fusion (paper Eq. 8), inside the detections' boxes only; `runtime/perception/fusion.py` is its
+// specification.
 #pragma once
 
 #include <vector>

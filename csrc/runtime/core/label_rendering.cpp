@@ -24,8 +24,7 @@ MAPT_CLONES bool all_equal(const uint8_t* values, int64_t count, uint8_t wanted)
 
 }  // namespace
 
-LabelRenderer::LabelRenderer(const ModelInfo& info)
-    : info_(info), classes_(info.slots() + 1), ids_(info.slots() + 1) {
+LabelRenderer::LabelRenderer(const ModelInfo& info) : info_(info), classes_(info.slots() + 1), ids_(info.slots() + 1) {
   columns_.reserve(kMostSide);
 }
 

@@ -73,8 +73,7 @@ Status check_semantic(const Perception& seen, const ModelInfo& info) {
   if (!status.ok()) return status;
   const int label = highest(seen.labels, info.pixels());
   if (label < info.sizes.K) return {};
-  return Status::of(Code::kOutput, "semantic: a label is %d, not within 0..%d; frame dropped", label,
-                    info.sizes.K - 1);
+  return Status::of(Code::kOutput, "semantic: a label is %d, not within 0..%d; frame dropped", label, info.sizes.K - 1);
 }
 
 Status check_instance(const Perception& seen, const ModelInfo& info) {

@@ -23,8 +23,8 @@ struct Recent {
 
 // What makes an output suspicious.
 struct Suspicions {
-  bool frozen = false;    // its pixels are those of the frame before
-  int64_t overflow = 0;   // objects that were left out
+  bool frozen = false;     // its pixels are those of the frame before
+  int64_t overflow = 0;    // objects that were left out
   bool one_class = false;  // everywhere
 };
 

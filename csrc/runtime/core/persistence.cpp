@@ -250,8 +250,7 @@ Status restore_state(const uint8_t* data, size_t size, const StateOwner& owner, 
   } catch (const std::exception&) {
     return Status::of(Code::kStep, "saved state: there is no memory to restore it");
   }
-  return Status::of(Code::kState, "saved state: these bytes cannot be restored, %s; start with reset()",
-                    wrong.c_str());
+  return Status::of(Code::kState, "saved state: these bytes cannot be restored, %s; start with reset()", wrong.c_str());
 }
 
 }  // namespace mapt

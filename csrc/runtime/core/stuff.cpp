@@ -36,8 +36,7 @@ Status StuffFilter::run(const uint8_t* labels, const int32_t* index, const Lette
   return {};
 }
 
-void StuffFilter::count(const uint8_t* labels, const int32_t* index, const Letterbox& letterbox,
-                        int64_t* areas) const {
+void StuffFilter::count(const uint8_t* labels, const int32_t* index, const Letterbox& letterbox, int64_t* areas) const {
   int32_t lanes[4][256] = {};  // equal labels lie side by side, and would wait for each other
   for (int32_t y = 0; y < letterbox.inner_height; ++y) {
     const int64_t row = int64_t{y} * info_.width();

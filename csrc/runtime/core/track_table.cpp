@@ -100,8 +100,7 @@ Status TrackTable::bear(const Sighting& seen, int64_t* next_id, std::vector<Deci
   for (size_t i = 0; i < ids_.size(); ++i) {
     if (ids_[i]) continue;
     if (*next_id > kMaxId) {
-      return Status::of(Code::kStep, "ids are used up after %lld; start a new tracker",
-                        static_cast<long long>(kMaxId));
+      return Status::of(Code::kStep, "ids are used up after %lld; start a new tracker", static_cast<long long>(kMaxId));
     }
     const Instance& instance = seen.instances[i];
     Source source;

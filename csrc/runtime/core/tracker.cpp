@@ -5,30 +5,10 @@
 #include <exception>
 
 #include "runtime/core/output_checks.h"
+#include "runtime/core/turn.h"
 
 namespace mapt {
 namespace {
-
-// The right to change a tracker's state.
-class Turn {
- public:
-  explicit Turn(std::atomic_flag* flag) : flag_(flag), mine_(!flag->test_and_set(std::memory_order_acquire)) {}
-  ~Turn() {
-    if (mine_) flag_->clear(std::memory_order_release);
-  }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-
-  bool mine() const { return mine_; }
-
- private:
-  std::atomic_flag* flag_;
-  bool mine_;
-};
-
-Status busy() {
-  return Status::of(Code::kBusy, "another thread is in this tracker; give each thread its own, or take turns");
-}
 
 int32_t limited(int32_t wanted, int32_t slots) { return wanted < 1 ? slots : std::min(wanted, slots); }
 
@@ -49,7 +29,6 @@ Tracker::Tracker(Network* network, const TrackerOptions& options)
       owner_{info_, options.model, options.association, capacity_of(info_, options.max_objects)},
       max_objects_(limited(options.max_objects, info_.slots())),
       now_(options.now),
-      states_(kFeatureSlots, TrackerState(info_, owner_.capacity)),
       record_(info_.thresholds.max_gap, options.now),
       estimates_(info_.thresholds.deadline_reserve),
       fusion_(info_),
@@ -58,6 +37,8 @@ Tracker::Tracker(Network* network, const TrackerOptions& options)
       stuff_(info_),
       renderer_(info_) {
   order_.reserve(info_.slots());
+  states_.reserve(kFeatureSlots);  // a copy of a state would lose the room that it keeps
+  while (states_.size() < kFeatureSlots) states_.emplace_back(info_, owner_.capacity);
 }
 
 Status Tracker::step(const Image& image, int64_t stamp_ns, double deadline_ms, Frame* frame) noexcept {
@@ -181,8 +162,9 @@ void Tracker::follow(const TrackerState& before, Pass* pass, TrackerState* after
 Status Tracker::associate(const TrackerState& before, const Pass& pass, TrackerState* after, Frame* frame) {
   frame->decisions.clear();
   const auto& carried = cues_.masks();
-  const Sighting sighting = {fusion_.instances(),    after->masks, cues_.embeddings(), carried.data(),
-                             static_cast<int32_t>(carried.size()), pass.stamp_ns};
+  const Sighting sighting = {
+      fusion_.instances(), after->masks, cues_.embeddings(), carried.data(), static_cast<int32_t>(carried.size()),
+      pass.stamp_ns};
   return table_.update(before, sighting, after, &frame->decisions);
 }
 
@@ -223,80 +205,6 @@ void Tracker::judge(const TrackerState& before, const Pass& pass, bool one_class
   }
   frame->alarms = alarms({pass.frozen, pass.overflow, one_class}, after->recent.data(),
                          static_cast<int>(after->recent.size()), info_.thresholds);
-}
-
-Status Tracker::reset() noexcept {
-  const Turn turn(&turn_);
-  if (!turn.mine()) return busy();
-  const int slot = free_slot();
-  TrackerState& state = states_[slot];
-  state.tracks.clear();
-  state.recent.clear();
-  state.known = false;
-  state.pixels = 0;
-  state.height = 0;
-  state.width = 0;
-  state.next_id = states_[accepted_slot_].next_id;
-  accepted_ = {};
-  commit(slot);
-  return {};
-}
-
-Status Tracker::save(std::vector<uint8_t>* bytes) noexcept {
-  const std::lock_guard<std::mutex> alone(saving_);
-  int slot = 0;
-  {
-    const std::lock_guard<std::mutex> held(slots_);
-    slot = saved_slot_ = accepted_slot_;
-  }
-  Status status;
-  try {
-    std::vector<float> features;
-    if (states_[slot].known) {
-      features.resize(info_.sizes.S * info_.cells8());
-      status = network_->read_features(slot, features.data());
-    }
-    if (status.ok()) *bytes = save_state(states_[slot], owner_, features.data());
-  } catch (const std::exception& error) {
-    status = Status::of(Code::kStep, "the state cannot be saved (%s)", error.what());
-  }
-  const std::lock_guard<std::mutex> held(slots_);
-  saved_slot_ = -1;
-  return status;
-}
-
-Status Tracker::restore(const uint8_t* bytes, size_t size) noexcept {
-  const Turn turn(&turn_);
-  if (!turn.mine()) return busy();
-  const int slot = free_slot();
-  TrackerState& state = states_[slot];
-  Status status;
-  try {
-    std::vector<float> features;
-    status = restore_state(bytes, size, owner_, &state, &features);
-    if (status.ok()) cues_.reserve(static_cast<int32_t>(state.tracks.size()));
-    if (status.ok() && state.known) status = network_->write_features(slot, features.data());
-  } catch (const std::exception& error) {
-    status = Status::of(Code::kStep, "the state cannot be restored (%s)", error.what());
-  }
-  if (!status.ok()) return status;
-  accepted_ = {state.known, state.stamp_ns};
-  commit(slot);
-  return {};
-}
-
-// A slot that neither is accepted nor being saved. One that is being saved was accepted before.
-int Tracker::free_slot() {
-  const std::lock_guard<std::mutex> held(slots_);
-  int slot = 0;
-  while (slot == accepted_slot_ || slot == saved_slot_) ++slot;
-  return slot;
-}
-
-void Tracker::commit(int slot) {
-  const std::lock_guard<std::mutex> held(slots_);
-  accepted_slot_ = slot;
-  next_id_.store(states_[slot].next_id);
 }
 
 }  // namespace mapt
