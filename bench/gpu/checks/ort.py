@@ -29,7 +29,7 @@ from mapt.bench.gpu.checks.bundles import ready, street
 from mapt.bench.gpu.context import Context, Device, Result
 from mapt.contract import SUBGRAPHS
 from mapt.runtime import PanopticFrame, PanopticTracker
-from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.runtime.backends.protocol import Backend, Tensors, all_on_host, on_host
 from mapt.runtime.bundle.manifest import Bundle
 from mapt.runtime.perception.self_test import TOLERANCE, difference, run_golden
 
@@ -54,8 +54,8 @@ class OutputRecorder:
 
     def run(self, subgraph: str, inputs: Any) -> Tensors:
         """See `Backend.run`."""
-        self.inputs[subgraph] = {name: np.array(array) for name, array in inputs.items()}
-        self.outputs[subgraph] = self.backend.run(subgraph, inputs)
+        self.inputs[subgraph] = {name: np.array(on_host(a)) for name, a in inputs.items()}
+        self.outputs[subgraph] = all_on_host(self.backend.run(subgraph, inputs))
         return self.outputs[subgraph]
 
 
