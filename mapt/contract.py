@@ -245,7 +245,7 @@ class ModelInfo:
                 raise ValueError(
                     f"the size {symbol} is {size!r:.40}, not a whole number within 1..{LARGEST}"
                 )
-        stated = {"H": self.height, "W": self.width, "K": len(self.classes), "T": len(self.things)}
+        stated = {"H": self.height, "W": self.width, "K": len(self.classes)}
         wrong = next((s for s, value in stated.items() if self.sizes[s] != value), None)
         if wrong:
             raise ValueError(
@@ -266,3 +266,5 @@ class ModelInfo:
                 f"things are {list(self.things)!r:.60}, not different train ids within"
                 f" 0..{len(self.classes) - 1}"
             )
+        if self.sizes["T"] != len(self.things):
+            raise ValueError(f"sizes say T = {self.sizes['T']}, the things are {len(self.things)}")

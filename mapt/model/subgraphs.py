@@ -159,7 +159,8 @@ def take_rows(slots: Tensor, rows: Tensor) -> Tensor:
     Returns:
         (N,...); zeros where there is none.
     """
-    taken = slots.index_select(0, rows.clamp(min=0))
+    # `clamp` of int32 would be a Clip, which ONNX Runtime has for no GPU.
+    taken = slots.index_select(0, torch.maximum(rows, torch.zeros_like(rows)))
     given = (rows >= 0).view(-1, *[1] * (slots.dim() - 1))
     return torch.where(given, taken, torch.zeros((), dtype=slots.dtype, device=slots.device))
 

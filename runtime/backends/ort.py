@@ -14,8 +14,9 @@ from mapt.errors import InputError
 from mapt.runtime.backends.cuda import CudaMemory, bindings
 from mapt.runtime.backends.device.memory import DeviceMemory, OrtMemory
 from mapt.runtime.backends.operators import library_for
-from mapt.runtime.backends.ort_binding import BoundSessions
+from mapt.runtime.backends.ort_binding import BoundSessions, zero_inputs
 from mapt.runtime.backends.ort_providers import (
+    CAPTURE,
     CUDA,
     TF32,
     brief,
@@ -44,6 +45,8 @@ class OrtBackend:
             means nothing.
         bound: keep tensors in buffers that are planned here; None: on a CUDA device. On a CPU that
             only adds copies, as many as a GPU would need.
+        capture: let CUDA replay what a session queues as one graph, where that is possible: not
+            with control flow, nor with a node on the CPU.
 
     Attributes:
         name: "ort".
@@ -51,6 +54,7 @@ class OrtBackend:
         providers: which of ONNX Runtime's execution providers runs each subgraph, and whether in
             TF32.
         traffic: what was copied between the host and the device.
+        captured: the subgraphs that CUDA replays as a graph.
 
     Raises:
         InputError: no ONNX Runtime, a graph that it does not load or that is not the contract's, no
@@ -67,6 +71,7 @@ class OrtBackend:
         device: Device = "auto",
         tf32: bool = False,
         bound: bool | None = None,
+        capture: bool = True,
     ) -> None:
         try:
             import onnxruntime
@@ -90,9 +95,10 @@ class OrtBackend:
         place = "cuda" if provider == CUDA else "cpu"
         memory = open_memory(onnxruntime, place)
         settings = cuda_options(tf32, memory.stream) if provider == CUDA else {}
-        opening = partial(open_session, onnxruntime, options, provider, settings)
+        opening = partial(open_session, onnxruntime, options, provider)
+        self.captured: frozenset[str] = frozenset()
         self.sessions = {
-            name: self._open(name, path, partial(opening, graphs[path]))
+            name: self._open(name, path, partial(opening, settings, graphs[path]))
             for name, path in bundle.graphs.items()
         }
         runs = f"{provider} {TF32}" if provider == CUDA and tf32 else provider
@@ -110,6 +116,10 @@ class OrtBackend:
                     "free some, or take device 'cpu'"
                 ) from error
             self.traffic = self._bound.pool.traffic
+            if capture and memory.stream:
+                settings = settings | CAPTURE
+                for name, path in bundle.graphs.items():
+                    self._capture(name, partial(opening, settings, graphs[path]))
 
     def run(self, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """See `Backend.run`; on a CUDA device the results stay there.
@@ -122,6 +132,24 @@ class OrtBackend:
         names = [t.name for t in BY_NAME[subgraph].outputs]
         given = all_on_host(inputs)
         return dict(zip(names, self.sessions[subgraph].run(names, given), strict=True))
+
+    def _capture(self, name: str, opening: Callable[[], Any]) -> None:
+        """Replace a session by one that captures what it queues, if that comes up and runs.
+
+        ONNX Runtime tells only by trying.
+        """
+        assert self._bound, "only sessions between tensors on a device are captured"
+        before = self.sessions[name]
+        try:
+            self._bound.replace(name, opening(), captured=True)
+            for _ in range(2):  # the first run captures, the second replays
+                self._bound.run(name, zero_inputs(self.info, name))
+                self._bound.pool.wait()
+        except Exception as error:  # its errors have no common class
+            logging.getLogger("mapt").debug("mapt: %s is not captured: %s", name, brief(error))
+            self._bound.replace(name, before, captured=False)
+        self.captured = self._bound.captured
+        self.sessions[name] = self._bound.sessions[name]
 
     def _open(self, name: str, path: Path, opening: Callable[[], Any]) -> Any:
         """A session on a file, whose inputs and outputs must be those of the contract."""

@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from mapt.contract import BY_NAME
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.contract import BY_NAME, ModelInfo
 from mapt.runtime.backends.device.memory import DeviceMemory
 from mapt.runtime.backends.device.tensors import ResidentTensor, TensorPool
 
@@ -26,10 +29,10 @@ class BoundSessions:
         sizes: the network's shape symbols.
         memory: of the device; with a stream, the sessions must run on it.
         place: "cuda", or "cpu" for memory of the host.
-        captured: subgraphs whose sessions capture CUDA graphs.
 
     Attributes:
         pool: the tensors.
+        captured: subgraphs whose sessions capture CUDA graphs.
 
     Raises:
         RuntimeError: there is not enough memory.
@@ -42,16 +45,25 @@ class BoundSessions:
         sizes: dict[str, int],
         memory: DeviceMemory,
         place: str,
-        captured: frozenset[str] = frozenset(),
     ) -> None:
-        self.sessions = sessions
+        self.sessions = dict(sessions)
         self.pool = TensorPool(memory, sizes)
-        self.captured = captured
+        self.captured: frozenset[str] = frozenset()
         self._onnxruntime = onnxruntime
         self._place = place
-        self._bindings = {name: session.io_binding() for name, session in sessions.items()}
-        self._addresses: dict[str, dict[str, int]] = {name: {} for name in sessions}
-        self._graphs: dict[str, dict[tuple[int, ...], int]] = {name: {} for name in sessions}
+        self._bindings: dict[str, Any] = {}
+        self._addresses: dict[str, dict[str, int]] = {}
+        self._graphs: dict[str, dict[tuple[int, ...], int]] = {}
+        for name, session in sessions.items():
+            self.replace(name, session, captured=False)
+
+    def replace(self, name: str, session: Any, captured: bool) -> None:
+        """Run a subgraph by another session from now on."""
+        self.sessions[name] = session
+        self.captured = self.captured | {name} if captured else self.captured - {name}
+        self._bindings[name] = session.io_binding()
+        self._addresses[name] = {}
+        self._graphs[name] = {}
 
     def run(self, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, ResidentTensor]:
         """See `Backend.run`.
@@ -87,3 +99,8 @@ class BoundSessions:
                 graphs[key] = len(graphs) + 1
             options.add_run_config_entry("gpu_graph_id", str(graphs.get(key, -1)))
         return options
+
+
+def zero_inputs(info: ModelInfo, subgraph: str) -> dict[str, NDArray[Any]]:
+    """Return inputs of a subgraph, to run it without a frame."""
+    return {t.name: np.zeros(t.resolve(info.sizes), t.dtype) for t in BY_NAME[subgraph].inputs}

@@ -26,6 +26,7 @@ from mapt.runtime.backends.protocol import Device
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
+CAPTURE = {"enable_cuda_graph": "1"}  # an option of CUDA's provider
 TF32 = "with TF32"  # behind a provider's name in `Backend.providers`
 # y = Relu(x) of one float: the smallest graph that shows whether a provider comes up and its
 # kernels run.

@@ -146,6 +146,7 @@ class Ort:
         settings: of CUDA's provider, of every session.
         placed: the device of every buffer.
         cuda: NVIDIA's bindings for Python; None: they are not installed.
+        captures: sessions that capture CUDA graphs.
     """
 
     def __init__(self, *providers: str, cuda: Any = None) -> None:
@@ -156,6 +157,7 @@ class Ort:
         self.log: list[str] = []
         self.settings: list[dict[str, str]] = []
         self.placed: list[str] = []
+        self.captures = 0
         self.OrtValue = OrtValue(self)
         self.__file__ = "/nowhere/onnxruntime/__init__.py"
 
@@ -181,4 +183,8 @@ class Ort:
             wanted = [CPU]
         if CUDA in wanted and not self.loads:
             wanted = [CPU]
+        if self.settings and CUDA in wanted and "enable_cuda_graph" in self.settings[-1]:
+            if b"Loop" in graph:
+                raise RuntimeError("the model has control flow nodes which can't be supported")
+            self.captures += 1
         return Session(self, onnxruntime.InferenceSession(graph, options, providers=[CPU]), wanted)

@@ -100,6 +100,9 @@ def test_one_stream_runs_all_sessions_and_the_host_waits_three_times_a_frame(
 ) -> None:
     backend = OrtBackend(checked, 1, "cuda")
     assert {s.get("user_compute_stream") for s in streamed_ort.settings[1:]} == {"77"}
+    assert backend.captured == set(BY_NAME) - {"instance"}, "its suppression is a Loop"
+    assert streamed_ort.captures == len(backend.captured)
+    assert OrtBackend(checked, 1, "cuda", capture=False).captured == frozenset()
     tracker = PanopticTracker(backend)
     for number, image in enumerate(images(3)):
         before = replace(backend.traffic)
