@@ -22,7 +22,7 @@ from mapt.docstrings import text_of
 from mapt.io.sources.folders import open_sources
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backends.ort import OrtBackend
-from mapt.runtime.backends.protocol import Device, Traffic
+from mapt.runtime.backends.protocol import CopyCounts, Device
 from mapt.runtime.bundle.manifest import read_bundle
 from mapt.synthetic import render_sequence
 
@@ -37,6 +37,7 @@ class FrameCopies:
     """The copies of one frame.
 
     Attributes:
+        ms: what the frame took, milliseconds.
         moved: what the backend counted.
         calls: how often each subgraph ran.
         everything: bytes that all inputs and outputs of these calls hold, which is what a backend
@@ -44,7 +45,8 @@ class FrameCopies:
         logits: whether the host read the semantic logits, too.
     """
 
-    moved: Traffic
+    ms: float
+    moved: CopyCounts
     calls: dict[str, int]
     everything: int
     logits: bool
@@ -83,11 +85,12 @@ def count_copies(backend: OrtBackend, images: Iterable[NDArray[np.uint8]]) -> li
     for number, image in enumerate(images):
         counted.calls = {}
         before = replace(backend.traffic)
-        tracker.step(image, number * PERIOD)
+        frame = tracker.step(image, number * PERIOD)
         everything = sum(n * tensor_bytes(name, backend) for name, n in counted.calls.items())
         read = bool(counted.logits.ticket)
         moved = backend.traffic.since(before)
-        found.append(FrameCopies(moved, counted.calls, everything, read))
+        ms = frame.timings_ms["frame"]
+        found.append(FrameCopies(ms, moved, counted.calls, everything, read))
     return found
 
 

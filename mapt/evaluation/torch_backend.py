@@ -18,7 +18,7 @@ from mapt.model.heads.optical_flow import pack_grey
 from mapt.model.network import Network
 from mapt.model.subgraphs import build_subgraphs, model_info
 from mapt.model.weights import load_weights
-from mapt.runtime.backends.protocol import Traffic, on_host
+from mapt.runtime.backends.protocol import CopyCounts, on_host
 
 
 class TorchBackend:
@@ -46,7 +46,7 @@ class TorchBackend:
         # In this ablation the motion head reads images, which its subgraph does not get.
         self.from_flow = network.config.motion_input == "flow"
         self.packed = torch.zeros(0)
-        self.traffic = Traffic()
+        self.traffic = CopyCounts()
 
     @classmethod
     def load(
@@ -132,7 +132,7 @@ class TorchTensor:
         traffic: counts its copies to the host.
     """
 
-    def __init__(self, tensor: Tensor, traffic: Traffic) -> None:
+    def __init__(self, tensor: Tensor, traffic: CopyCounts) -> None:
         self.tensor = tensor
         self._traffic = traffic
 

@@ -25,7 +25,7 @@ from mapt.runtime.backends.ort_providers import (
     open_session,
     say_once,
 )
-from mapt.runtime.backends.protocol import Backend, Device, Options, Traffic, all_on_host
+from mapt.runtime.backends.protocol import Backend, CopyCounts, Device, Options, all_on_host
 from mapt.runtime.bundle.graphs.graph_bytes import check_graph
 from mapt.runtime.bundle.manifest import Bundle
 from mapt.runtime.bundle.requirements import check_requirements
@@ -103,7 +103,7 @@ class OrtBackend:
         }
         runs = f"{provider} {TF32}" if provider == CUDA and tf32 else provider
         self.providers = dict.fromkeys(self.sessions, runs)
-        self.traffic = Traffic()
+        self.traffic = CopyCounts()
         self._bound: BoundSessions | None = None
         if bound or (bound is None and provider == CUDA):
             try:

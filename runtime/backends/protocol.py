@@ -58,7 +58,7 @@ class DeviceTensor(Protocol):
 
 
 @dataclass
-class Traffic:
+class CopyCounts:
     """What a backend has copied between the host and its device since it was opened.
 
     Attributes:
@@ -71,9 +71,9 @@ class Traffic:
     down: int = 0
     waits: int = 0
 
-    def since(self, before: Traffic) -> Traffic:
+    def since(self, before: CopyCounts) -> CopyCounts:
         """Return what was added."""
-        return Traffic(self.up - before.up, self.down - before.down, self.waits - before.waits)
+        return CopyCounts(self.up - before.up, self.down - before.down, self.waits - before.waits)
 
 
 class Backend(Protocol):
@@ -81,7 +81,7 @@ class Backend(Protocol):
 
     A tensor is a NumPy array, or a `DeviceTensor` of this backend. So a backend on the host takes
     and gives arrays, and need not know of the rest. A backend that copies counts what it copies in
-    an attribute `traffic`, see `Traffic`.
+    an attribute `traffic`, see `CopyCounts`.
     """
 
     name: str

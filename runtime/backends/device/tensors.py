@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mapt.contract import BY_NAME, HOST_READS, SUBGRAPHS, TensorSpec
 from mapt.runtime.backends.device.memory import DeviceMemory
-from mapt.runtime.backends.protocol import Traffic, on_host
+from mapt.runtime.backends.protocol import CopyCounts, on_host
 
 Key = tuple[str, tuple[int, ...]]
 FEATURES = 3  # `s` of two frames, and one more while a frame fails or a thread saves the state
@@ -91,7 +91,7 @@ class TensorPool:
         self.memory = memory
         self.lock = threading.RLock()
         self.free: dict[Key, list[Buffer]] = {}
-        self.traffic = Traffic()
+        self.traffic = CopyCounts()
         self._sizes = sizes
         self._queued = 0
         self._done = 0
@@ -160,7 +160,8 @@ class TensorPool:
     def _place(self, spec: TensorSpec, value: Any) -> ResidentTensor:
         """An input on the device; an array is copied there."""
         key = self._key(spec)
-        shape, dtype = tuple(value.shape), value.dtype
+        shape = tuple(value.shape)
+        dtype = value.dtype
         if shape != key[1] or dtype != np.dtype(spec.dtype):
             raise ValueError(f"{spec.name} is {dtype} {shape}, not {spec.dtype} {key[1]}")
         if isinstance(value, ResidentTensor) and value.pool is self:

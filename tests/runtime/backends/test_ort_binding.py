@@ -11,7 +11,7 @@ import pytest
 from mapt.contract import BY_NAME, HOST_READS
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backends.ort import OrtBackend
-from mapt.runtime.backends.protocol import Traffic
+from mapt.runtime.backends.protocol import CopyCounts
 from mapt.runtime.bundle.manifest import Bundle
 from mapt.runtime.persistence.recording import digest
 from tests.runtime.backends import cuda_standin
@@ -73,7 +73,7 @@ def test_what_lies_on_the_device_is_not_sent_again(checked: Bundle, bound: OrtBa
     plain = OrtBackend(checked, 1, "cpu")
     image = inputs_of(checked)["backbone"]
     trunk = bound.run("backbone", image)
-    assert bound.traffic == Traffic(up=image["image"].nbytes)
+    assert bound.traffic == CopyCounts(up=image["image"].nbytes)
     pyramid = {n: trunk[n] for n in ("p4", "p8", "p16", "p32")}
     first = bound.run("instance", pyramid)
     assert bound.traffic.up == image["image"].nbytes, "the pyramid is there"

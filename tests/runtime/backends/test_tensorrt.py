@@ -22,7 +22,7 @@ from mapt.runtime import BackendError, PanopticTracker
 from mapt.runtime.backends import choice
 from mapt.runtime.backends import tensorrt as backend_module
 from mapt.runtime.backends.ort_providers import say_once
-from mapt.runtime.backends.protocol import Options, Traffic, on_host
+from mapt.runtime.backends.protocol import CopyCounts, Options, on_host
 from mapt.runtime.backends.tensorrt import Machine, TensorrtBackend
 from mapt.runtime.bundle.manifest import Bundle, EngineFile
 from mapt.runtime.persistence.recording import digest
@@ -142,7 +142,7 @@ def test_only_what_the_host_reads_leaves_the_device(
         sent = [t for t in spec.inputs if t.name in ("image", "masks_prev", "rows")]
         for way, tensors in (("up", sent), ("down", read)):
             moved[way] += calls * sum(_bytes(t.resolve(sizes), t.dtype) for t in tensors)
-    assert backend.traffic.since(before) == Traffic(**moved, waits=3)
+    assert backend.traffic.since(before) == CopyCounts(**moved, waits=3)
 
 
 def _bytes(shape: tuple[int, ...], dtype: str) -> int:
