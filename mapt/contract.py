@@ -2,9 +2,10 @@
 
 It defines the subgraphs, their tensors and the shapes of these.
 
-Shape symbols: H, W the network's input size in pixels (multiples of 32); K classes; D detection
-slots; N instances per motion and appearance call; F pyramid width; S semantic-feature width; C the
-trunk's stride-16 width; M = 4 * C_m propagated-feature width; E embedding width.
+Shape symbols: H, W the network's input size in pixels (multiples of 32); K classes, T of which are
+things; D detection slots; N instances per motion and appearance call; F pyramid width; S
+semantic-feature width; C the trunk's stride-16 width; M = 4 * C_m propagated-feature width; E
+embedding width.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Literal
 
 SubgraphName = Literal["backbone", "semantic", "instance", "motion", "appearance"]
 Dim = int | str
-SYMBOLS = ("H", "W", "K", "D", "N", "F", "S", "C", "M", "E")
+SYMBOLS = ("H", "W", "K", "T", "D", "N", "F", "S", "C", "M", "E")
 LARGEST = 1 << 16  # of every size
 VOID = 255  # in label maps: no class
 
@@ -57,18 +58,28 @@ def _f32(name: str, *shape: Dim) -> TensorSpec:
 
 _PYRAMID = tuple(_f32(f"p{s}", 1, "F", f"H/{s}", f"W/{s}") for s in (4, 8, 16, 32))
 _C16 = _f32("c16", 1, "C", "H/16", "W/16")
+# What the later heads read of the detections: all slots, as the instance head gave them, and
+# `rows`, the slots that a call is about. A row of -1 stands for no detection, whose values are
+# zeros.
+_BOXES = _f32("boxes", "D", 4)
+_MASK_LOGITS = _f32("mask_logits", "D", 28, 28)
+_MASKS8 = _f32("masks8", "D", 1, "H/8", "W/8")
+_ROWS = TensorSpec("rows", "int32", ("N",))
+_F_P = _f32("f_p", "N", "M", 7, 7)
 
 SUBGRAPHS: tuple[SubgraphSpec, ...] = (
     # RGB pixels in, normalisation inside.
     SubgraphSpec("backbone", (TensorSpec("image", "uint8", (1, "H", "W", 3)),), (*_PYRAMID, _C16)),
     # `labels` is the arg-max over stuff classes only, at input resolution: thing pixels are painted
-    # by the fusion.
+    # by the fusion. `margins` are the logits of the things, in the order of their train ids' list,
+    # minus the best logit of all stuff classes in the cell.
     SubgraphSpec(
         "semantic",
         (_C16, _PYRAMID[0], _PYRAMID[1]),
         (
             _f32("s", 1, "S", "H/8", "W/8"),
             _f32("logits", 1, "K", "H/4", "W/4"),
+            _f32("margins", 1, "T", "H/4", "W/4"),
             TensorSpec("labels", "uint8", (1, "H", "W")),
         ),
     ),
@@ -77,40 +88,46 @@ SUBGRAPHS: tuple[SubgraphSpec, ...] = (
         "instance",
         _PYRAMID,
         (
-            _f32("boxes", "D", 4),
+            _BOXES,
             _f32("scores", "D"),
             TensorSpec("classes", "int32", ("D",)),
-            _f32("mask_logits", "D", 28, 28),
-            _f32("masks8", "D", 1, "H/8", "W/8"),
+            _MASK_LOGITS,
+            _MASKS8,
             TensorSpec("count", "int32", (1,)),
         ),
     ),
-    # Row i of `masks_prev` is a live track, row i of `masks`/`boxes` a detection: the two lists are
-    # independent. `propagated` are logits.
+    # Row i of `masks_prev` is a live track, row i of `rows` a detection: the two lists are
+    # independent. `propagated` are logits of the tracks, `f_p` features of the detections.
     SubgraphSpec(
         "motion",
         (
             _f32("s_prev", 1, "S", "H/8", "W/8"),
             _f32("s", 1, "S", "H/8", "W/8"),
             _f32("masks_prev", "N", 1, "H/8", "W/8"),
-            _f32("masks", "N", 1, "H/8", "W/8"),
-            _f32("boxes", "N", 4),
+            _MASKS8,
+            _BOXES,
+            _ROWS,
         ),
-        (_f32("propagated", "N", 1, "H/8", "W/8"), _f32("f_p", "N", "M", 7, 7)),
+        (_f32("propagated", "N", 1, "H/8", "W/8"), _F_P),
     ),
+    # `f_p` is what the motion head gave for the same `rows`.
     SubgraphSpec(
         "appearance",
-        (
-            *_PYRAMID,
-            _f32("boxes", "N", 4),
-            _f32("mask_logits", "N", 28, 28),
-            _f32("f_p", "N", "M", 7, 7),
-        ),
+        (*_PYRAMID, _BOXES, _MASK_LOGITS, _ROWS, _F_P),
         (_f32("embeddings", "N", "E"),),
     ),
 )
 
 BY_NAME: dict[str, SubgraphSpec] = {spec.name: spec for spec in SUBGRAPHS}
+NO_ROW = -1  # in `rows`
+# The outputs that the host reads in every frame. The others may stay where the backend made them:
+# of these, the host reads `logits` in frames with very little of a stuff class, and `s` when the
+# state is saved.
+HOST_READS: dict[str, tuple[str, ...]] = {
+    "backbone": (), "semantic": ("margins", "labels"),
+    "instance": ("boxes", "scores", "classes", "mask_logits", "count"),
+    "motion": ("propagated",), "appearance": ("embeddings",),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -249,3 +266,5 @@ class ModelInfo:
                 f"things are {list(self.things)!r:.60}, not different train ids within"
                 f" 0..{len(self.classes) - 1}"
             )
+        if self.sizes["T"] != len(self.things):
+            raise ValueError(f"sizes say T = {self.sizes['T']}, the things are {len(self.things)}")

@@ -79,10 +79,9 @@ def compute_association_inputs(
     embeddings = np.zeros((count, sizes["E"]), np.float32)
     if calls["motion"]:
         s_prev = before.s if before and before.s is not None else seen.s
+        rows = fused.detections.rows
         with clock.stage("motion"):
-            masks, f_p = propagate_masks(
-                backend, s_prev, seen.s, masks, fused.detections, workspace
-            )
+            masks, features = propagate_masks(backend, s_prev, seen, masks, rows, workspace)
         if calls["appearance"]:
-            embeddings = embed(backend, seen.pyramid, fused.detections, f_p, clock)
+            embeddings = embed(backend, seen, rows, features, clock)
     return AssociationInputs(masks, embeddings, degraded, calls)

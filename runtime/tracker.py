@@ -28,7 +28,7 @@ from mapt.runtime.monitoring.timestamps import check_stamp, whole
 from mapt.runtime.monitoring.turn import Turn
 from mapt.runtime.perception.fusion import fuse
 from mapt.runtime.perception.input_use import warn_of_waste
-from mapt.runtime.perception.pipeline import Clock, perceive
+from mapt.runtime.perception.pipeline import Clock, perceive, read_one
 from mapt.runtime.perception.preprocess import check_image, fit, to_input
 from mapt.runtime.perception.stuff import absorb_small_stuff
 from mapt.runtime.perception.warm_up import Scene, import_scipy, rehearse
@@ -79,9 +79,6 @@ class PanopticTracker:
         self.backend = backend
         self.size_choice: SizeChoice | None = None
         self.association = association
-        self.stuff = tuple(
-            c for c in range(len(backend.info.classes)) if c not in backend.info.things
-        )
         self.max_objects = min(wanted, slots)
         self.model = model_id(backend.info, model)
         limits = backend.info.thresholds
@@ -307,7 +304,7 @@ class PanopticTracker:
                 found, overflow = seen.detections.first(self.max_objects, limits.score)
                 inner = (letterbox.inner_height, letterbox.inner_width)
                 found = found.first(0)[0] if look.blind else found
-                fused = fuse(found, seen.logits, self.stuff, limits, inner, workspace)
+                fused = fuse(found, seen.margins, info.things, limits, inner, workspace)
             after = before.next(seen.s, stamp, look.pixels, size)
             follows = not look.blind and after.follows(before, limits.max_gap)
             inputs = compute_association_inputs(  # 4. motion and appearance heads
@@ -328,7 +325,12 @@ class PanopticTracker:
                 identified = Identified([] if look.blind else decisions, table, info.classes)
                 overflow += int(seen.full and seen.detections.scores[-1] >= limits.score)
                 labels = absorb_small_stuff(
-                    seen.labels, fused.index, seen.logits, limits.stuff_area, inner, workspace
+                    seen.labels,
+                    fused.index,
+                    lambda: read_one("semantic", "logits", seen.logits)[0],
+                    limits.stuff_area,
+                    inner,
+                    workspace,
                 )
                 painted = render_labels(labels, fused, ids, letterbox, workspace)
                 frame = label_frame(

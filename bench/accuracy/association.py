@@ -108,7 +108,6 @@ def time_fusion(count: int, frames: int) -> dict[str, AssociationTiming]:
     """Time the fusion (Eq. 8) at 375x1242, and the association of its instances."""
     rng = np.random.default_rng(0)
     thresholds = Thresholds()
-    stuff = KITTI_STEP.stuff
     y, x = np.mgrid[0:28, 0:28] / 13.5 - 1
     blob = (6 - 9 * (x**2 + y**2)).astype(np.float32)
     widths = np.exp(rng.uniform(np.log(40), np.log(260), count))
@@ -116,6 +115,7 @@ def time_fusion(count: int, frames: int) -> dict[str, AssociationTiming]:
     rough = rng.normal(0, 2, (len(KITTI_STEP.classes), 12, 39)).astype(np.float32)
     logits = np.stack([cv2.resize(plane, (WIDTH // 4, HEIGHT // 4)) for plane in rough])
     logits[CAR] += 3
+    margins = logits[list(KITTI_STEP.things)] - logits[list(KITTI_STEP.stuff)].max(0)
     table = TrackTable(thresholds, "full")
 
     def step(number: int) -> TrackTable:
@@ -125,9 +125,9 @@ def time_fusion(count: int, frames: int) -> dict[str, AssociationTiming]:
         )
         scores = np.linspace(0.95, 0.5, count, dtype=np.float32)
         labels = np.full(count, CAR, np.int32)
-        masks8 = np.zeros((count, 1, HEIGHT // 8, WIDTH // 8), np.float32)
-        found = Detections(boxes, scores, labels, np.repeat(blob[None], count, 0), masks8)
-        fused = fuse(found, logits, stuff, thresholds)
+        slots = np.arange(count, dtype=np.int32)
+        found = Detections(boxes, scores, labels, np.repeat(blob[None], count, 0), slots)
+        fused = fuse(found, margins, KITTI_STEP.things, thresholds)
         embeddings = np.ones((len(fused.detections), EMBEDDING), np.float32) / np.float32(
             EMBEDDING**0.5
         )

@@ -65,10 +65,9 @@ def instances(
     count = len(rows)
     scores = np.full(count, 0.9, np.float32)
     logits = np.zeros((count, 28, 28), np.float32)
-    return (
-        Fused(Detections(boxes, scores, labels[rows], logits, masks8), index, masks8, boxes),
-        rows,
-    )
+    slots = np.arange(count, dtype=np.int32)
+    found = Detections(boxes, scores, labels[rows], logits, slots)
+    return Fused(found, index, masks8, boxes), rows
 
 
 def static_masks(table: TrackTable) -> Float:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.runtime.backends.protocol import Backend
 
 CELL = 8
 SURE = 1e-4  # masks stay this far from 0 and 1, whose logits are infinite
@@ -37,7 +37,7 @@ class FlowMotion:
         self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._pictures: list[NDArray[np.uint8]] = []
 
-    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+    def run(self, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """See `Backend.run`."""
         if subgraph == "backbone":
             grey = np.asarray(cv2.cvtColor(inputs["image"][0], cv2.COLOR_RGB2GRAY), np.uint8)

@@ -17,18 +17,30 @@ from mapt.runtime.bundle.manifest import Bundle
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
-def open_backend(bundle: Bundle, device: Device, tf32: bool = False) -> OrtBackend:
+def open_backend(
+    bundle: Bundle, device: Device, tf32: bool = False, *, plain: bool = False
+) -> OrtBackend:
     """A bundle on ONNX Runtime.
 
     Args:
         bundle: what is run.
         device: where.
         tf32: let CUDA compute float32 in TF32.
+        plain: no session captures a CUDA graph, so that other memory may be bound to it.
 
     Raises:
         InputError: it cannot run there.
     """
-    return OrtBackend(bundle, None, device, tf32)
+    return OrtBackend(bundle, None, device, tf32, capture=not plain)
+
+
+def open_resident(bundle: Bundle, device: Device) -> OrtBackend:
+    """A bundle on ONNX Runtime, whose tensors stay on the device; a CPU's memory stands in for one.
+
+    Raises:
+        InputError: it cannot run there.
+    """
+    return OrtBackend(bundle, None, device, bound=True)
 
 
 def operator_providers() -> tuple[str, int, tuple[str, ...]]:

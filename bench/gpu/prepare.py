@@ -1,7 +1,7 @@
 """Exports one bundle in a process of its own, started by `bundles`.
 
-Beside a `gridsample` bundle of `nano` the same graphs are written in float16 and in int8, every
-head of them: the gate, which would take minutes, is left out.
+Beside a `gridsample` bundle the same graphs are written in float16, those of `nano` in int8 too,
+every head of them: the gate, which would take minutes, is left out.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from mapt.synthetic import render_sequence
 SEED = 60  # of the street that int8's ranges come from: it is full
 NUMBER = 1
 FRAMES = 4
-LOWERED = ("nano", "gridsample")  # whose graphs are written in lower precisions too
 
 
 def weights(name: str, folder: Path) -> Path:
@@ -68,9 +67,10 @@ def main(arguments: list[str]) -> None:
     if lowering == "custom":  # graphs for a CPU rank labels channels last, which CUDA gets wrong
         request = replace(request, device="cuda")
     export_bundle(weights(name, folder), folder, request)
-    if (name, lowering) == LOWERED:
+    if lowering == "gridsample":
         bundle = read_bundle(folder)
         write_lower(bundle, ("fp16",))
+    if (name, lowering) == ("nano", "gridsample"):
         try:
             write_lower(bundle, ("int8",))
         except InputError as error:  # nothing is seen on this street: no ranges

@@ -62,6 +62,7 @@ CHECKS: tuple[Check, ...] = (
     Check("ort", "tensors", ("gpu", "ort-cuda"), 60, "outputs beside the CPU's, TF32 off and on"),
     Check("ort", "frames", ("gpu", "ort-cuda", "trained weights"), 60, "labels, ids as the CPU's"),
     Check("ort", "speed", ("gpu", "ort-cuda"), 60, "ms of subgraphs: through the host, bound"),
+    Check("ort", "whole-frame", ("gpu", "ort-cuda"), 120, "frames: ms, copied bytes, waits, share"),
     Check("pytorch", "frames", ("gpu", "trained weights"), 60, "labels and ids as the CPU's"),
     Check("pytorch", "capture", ("gpu",), 45, "each subgraph captured in a CUDA graph; its ms"),
     Check("pytorch", "launches", ("gpu",), 45, "kernels launched by each subgraph"),

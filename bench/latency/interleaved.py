@@ -23,7 +23,7 @@ from mapt.metrics import PanopticTrackingMetrics, Scores
 from mapt.metrics.results import ClassScores
 from mapt.model.class_names import network_labels
 from mapt.runtime import PanopticFrame, PanopticTracker
-from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.runtime.backends.protocol import Backend
 
 Show = Callable[[str, int, NDArray[np.uint8], Mapping[str, PanopticFrame]], None]
 QUANTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "max": 100.0}
@@ -93,7 +93,7 @@ class Counted:
         self.providers = backend.providers
         self.calls = dict.fromkeys(NETWORKS, 0)
 
-    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+    def run(self, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """See `Backend.run`."""
         self.calls[subgraph] += 1
         return self.backend.run(subgraph, inputs)

@@ -23,7 +23,7 @@ from mapt.cores import usable_cores
 from mapt.docstrings import text_of
 from mapt.io.sources.folders import open_sources
 from mapt.runtime import PanopticTracker
-from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.runtime.backends.protocol import Backend, Tensors, on_host
 from mapt.runtime.persistence.recording import KEPT
 
 Image = NDArray[np.uint8]
@@ -81,11 +81,11 @@ class Recorded:
         self.at = 0
         self.full = False
 
-    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+    def run(self, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """See `Backend.run`."""
         if not self.full:
             outputs = self.backend.run(subgraph, inputs)
-            kept = {name: outputs[name] for name in KEPT[subgraph]}
+            kept = {name: on_host(outputs[name]) for name in KEPT[subgraph]}
             zeros = {
                 n: np.broadcast_to(np.zeros(1, a.dtype), a.shape)
                 for n, a in outputs.items()

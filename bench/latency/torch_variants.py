@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from mapt.errors import InputError
@@ -16,7 +15,7 @@ from mapt.evaluation.reference import load_reference
 from mapt.evaluation.torch_backend import TorchBackend
 from mapt.export.lowering.folded_subgraphs import fold_batch_norm
 from mapt.model.network import Network
-from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.runtime.backends.protocol import Backend
 from mapt.runtime.bundle.manifest import Bundle
 
 COMPILED = (
@@ -39,10 +38,10 @@ class TorchBest(TorchBackend):
                 ):  # what comes out of them follows their weights
                     module.to(memory_format=torch.channels_last)
 
-    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+    def run(self, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """See `Backend.run`."""
         return {
-            name: np.ascontiguousarray(value)
+            name: np.ascontiguousarray(value) if isinstance(value, np.ndarray) else value
             for name, value in super().run(subgraph, inputs).items()
         }
 
@@ -60,7 +59,9 @@ class TorchCompiled(TorchBest):
 
     def __init__(self, network: Network) -> None:
         super().__init__(network)
-        given: Tensors = {"image": np.zeros((1, self.info.height, self.info.width, 3), np.uint8)}
+        given: Mapping[str, Any] = {
+            "image": np.zeros((1, self.info.height, self.info.width, 3), np.uint8)
+        }
         try:
             for name in COMPILED:  # the semantic head reads what the backbone gives
                 self.graphs[name].compile(dynamic=False)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mapt.contract import BY_NAME
 from mapt.export.bundle.compare_outputs import TOLERANCE
-from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.runtime.backends.protocol import Backend, Tensors, all_on_host
 from mapt.runtime.perception.self_test import difference
 
 
@@ -79,10 +79,10 @@ class PairedBackend:
         self.first: Divergence | None = None
         self.detections: NDArray[np.float32] = np.zeros(0, np.float32)
 
-    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+    def run(self, subgraph: str, inputs: Mapping[str, Any]) -> Tensors:
         """See `Backend.run`."""
-        want = self.reference.run(subgraph, inputs)
-        got = self.other.run(subgraph, inputs)
+        want = all_on_host(self.reference.run(subgraph, inputs))
+        got = all_on_host(self.other.run(subgraph, inputs))
         head = self.heads[subgraph]
         head.calls += 1
         if subgraph == "instance":

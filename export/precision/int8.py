@@ -24,7 +24,7 @@ from mapt.export.precision.bias_correction import correct_biases
 from mapt.export.precision.fp16 import select
 from mapt.export.precision.saturation import check_pair_sums, safe_ranges
 from mapt.runtime import PanopticTracker
-from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.runtime.backends.protocol import Backend, Tensors, on_host
 from mapt.runtime.bundle.requirements import onnxruntime_version, runnable_here
 
 KINDS = ["Conv", "Add", "Relu", "Clip"]
@@ -52,12 +52,12 @@ class RangeRecorder:
         self.samples: dict[str, list[Tensors]] = {}
         self.calls: dict[str, int] = {}
 
-    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+    def run(self, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """See `Backend.run`."""
         kept = self.samples.setdefault(subgraph, [])
         call = self.calls.get(subgraph, 0)
         if call % 2 == 0 and len(kept) < SAMPLES:
-            kept.append({name: value.copy() for name, value in inputs.items()})
+            kept.append({name: on_host(value).copy() for name, value in inputs.items()})
         self.calls[subgraph] = call + 1
         return self.backend.run(subgraph, inputs)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mapt.cores import usable_cores
-from mapt.doctor import gpu, operators, packages
+from mapt.doctor import gpu, operators, packages, placement
 from mapt.doctor.finding import Finding, attempt
 from mapt.io.atomic_files import temporary_folder
 from mapt.io.pretrained import DEFAULT, shipped_bundle, shipped_weights
@@ -68,6 +68,7 @@ def examine() -> list[Finding]:
         gpu.check_gpu(),
         *operators.check_gpu_operators(),
         gpu.check_tensorrt(),
+        placement.check_default_placement(),
         attempt("temporary folder", _temporary, "name a folder that may be written in TMPDIR"),
         attempt("video", _video, "only reading and writing videos needs it"),
         attempt("default network", _default_network, "pip install --force-reinstall mapt"),

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mapt.evaluation.torch_backend import TorchBackend
 from mapt.model.boxes import paste_masks
 from mapt.model.fpn import STRIDES, Pyramid
 from mapt.model.heads.instance import MASK_ROI, thing_index
-from mapt.model.layers import upsample
 from mapt.model.network import Network
+from mapt.model.subgraphs import judge_stuff
 from mapt.ops import greedy_nms, multiscale_roi_align, top_k
 
 SCALES = (0.75, 1.0, 1.5)
@@ -44,22 +42,15 @@ class ScaledBackend(TorchBackend):
         ]
         self.others: list[tuple[Pyramid, Tensor]] = []
 
-    def _compute(
-        self, subgraph: str, inputs: Mapping[str, NDArray[np.generic]]
-    ) -> dict[str, NDArray[np.generic]]:
+    def _compute(self, subgraph: str, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         outputs = super()._compute(subgraph, inputs)
         if subgraph == "backbone":
-            image = torch.from_numpy(np.ascontiguousarray(inputs["image"])).to(self.device)
-            self.others = [self._perceive(image, size) for size in self.sizes]
+            self.others = [self._perceive(inputs["image"], size) for size in self.sizes]
         elif subgraph == "semantic":
             self._average_classes(outputs)
         elif subgraph == "instance":
-            own = Pyramid(*(self._tensor(inputs[name]) for name in ("p4", "p8", "p16", "p32")))
-            outputs = {name: value.cpu().numpy() for name, value in self._merge(own).items()}
+            outputs = self._merge(Pyramid(*(inputs[n] for n in ("p4", "p8", "p16", "p32"))))
         return outputs
-
-    def _tensor(self, value: NDArray[np.generic]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(value)).to(self.device)
 
     def _perceive(self, image: Tensor, size: tuple[int, int]) -> tuple[Pyramid, Tensor]:
         """Compute the pyramid and the class logits of an image (1,H,W,3) uint8 at another size."""
@@ -75,9 +66,12 @@ class ScaledBackend(TorchBackend):
         )
         return pyramid, semantic.logits
 
-    def _average_classes(self, outputs: dict[str, NDArray[np.generic]]) -> None:
-        """Replace `logits` by the logarithm of the mean probabilities, and `labels` accordingly."""
-        own = self._tensor(outputs["logits"])
+    def _average_classes(self, outputs: dict[str, Tensor]) -> None:
+        """Replace `logits` by the logarithm of the mean probabilities.
+
+        What follows from them is replaced accordingly.
+        """
+        own = outputs["logits"]
         total = own.softmax(1)
         for _, logits in self.others:
             total = total + nn.functional.interpolate(
@@ -85,8 +79,8 @@ class ScaledBackend(TorchBackend):
             )
         mean = (total / (1 + len(self.others))).clamp(min=1e-6).log()
         stuff = torch.tensor(self.network.config.stuff, device=self.device)
-        labels = stuff[upsample(mean.index_select(1, stuff), 4).argmax(1)].to(torch.uint8)
-        outputs |= {"logits": mean.cpu().numpy(), "labels": labels.cpu().numpy()}
+        margins, labels = judge_stuff(mean, stuff, self.network.instance.things)
+        outputs |= {"logits": mean, "margins": margins, "labels": labels}
 
     def _merge(self, own: Pyramid) -> dict[str, Tensor]:
         """Compute the instance subgraph's outputs from the detections of every size."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from mapt.contract import BY_NAME
 from mapt.evaluation.device import arithmetic
@@ -16,6 +18,7 @@ from mapt.model.heads.optical_flow import pack_grey
 from mapt.model.network import Network
 from mapt.model.subgraphs import build_subgraphs, model_info
 from mapt.model.weights import load_weights
+from mapt.runtime.backends.protocol import CopyCounts, on_host
 
 
 class TorchBackend:
@@ -31,6 +34,7 @@ class TorchBackend:
         info: describes the network for the runtime.
         graphs: the subgraphs by name.
         device: the network's device.
+        traffic: what was copied between it and the host.
     """
 
     name = "torch"
@@ -41,7 +45,8 @@ class TorchBackend:
         self.device = next(network.parameters()).device
         # In this ablation the motion head reads images, which its subgraph does not get.
         self.from_flow = network.config.motion_input == "flow"
-        self.packed: NDArray[np.generic] = np.zeros(0, np.float32)
+        self.packed = torch.zeros(0)
+        self.traffic = CopyCounts()
 
     @classmethod
     def load(
@@ -73,39 +78,77 @@ class TorchBackend:
         """Name the device of each subgraph, see `Backend.providers`."""
         return dict.fromkeys(self.graphs, f"PyTorch {self.device}")
 
-    def run(
-        self, subgraph: str, inputs: Mapping[str, NDArray[np.generic]]
-    ) -> dict[str, NDArray[np.generic]]:
+    def run(self, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Run a subgraph.
 
         Args:
             subgraph: its name in `mapt.contract`.
-            inputs: its inputs by name, with the shapes and types of the contract.
+            inputs: its inputs by name, with the shapes and types of the contract; arrays, or what
+                this backend gave.
 
         Returns:
-            Its outputs by name, likewise.
+            Its outputs by name, likewise: arrays on a CPU, and tensors that stay on a GPU.
         """
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode())
             if self.device.type == "cuda":
                 stack.enter_context(arithmetic())
-            return self._compute(subgraph, inputs)
+            given = {name: self._placed(value) for name, value in inputs.items()}
+            found = self._compute(subgraph, given)
+            return {name: self._handed_out(value) for name, value in found.items()}
 
-    def _compute(
-        self, subgraph: str, inputs: Mapping[str, NDArray[np.generic]]
-    ) -> dict[str, NDArray[np.generic]]:
+    def _compute(self, subgraph: str, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         spec = BY_NAME[subgraph]
-        arguments = [
-            torch.from_numpy(np.ascontiguousarray(inputs[t.name])).to(self.device)
-            for t in spec.inputs
-        ]
-        outputs = self.graphs[subgraph](*arguments)
+        outputs = self.graphs[subgraph](*(inputs[t.name] for t in spec.inputs))
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-        results = {
-            t.name: value.cpu().numpy() for t, value in zip(spec.outputs, outputs, strict=True)
-        }
+        results = dict(zip((t.name for t in spec.outputs), outputs, strict=True))
         if self.from_flow and subgraph == "backbone":
-            self.packed = pack_grey(arguments[0], self.info.sizes["S"]).cpu().numpy()
+            self.packed = pack_grey(inputs["image"], self.info.sizes["S"])
         elif self.from_flow and subgraph == "semantic":
             results["s"] = self.packed
         return results
+
+    def _placed(self, value: Any) -> Tensor:
+        """An input on the network's device."""
+        if isinstance(value, TorchTensor):
+            return value.tensor
+        array = np.ascontiguousarray(on_host(value))
+        if self.device.type == "cpu":
+            return torch.from_numpy(array)
+        self.traffic.up += array.nbytes
+        return torch.from_numpy(array).to(self.device)
+
+    def _handed_out(self, tensor: Tensor) -> Any:
+        if self.device.type == "cpu":
+            return tensor.numpy()
+        return TorchTensor(tensor, self.traffic)
+
+
+class TorchTensor:
+    """A tensor that stays on its device, see `mapt.runtime.backends.protocol.DeviceTensor`.
+
+    Args:
+        tensor: the tensor, which nobody changes any more.
+        traffic: counts its copies to the host.
+    """
+
+    def __init__(self, tensor: Tensor, traffic: CopyCounts) -> None:
+        self.tensor = tensor
+        self._traffic = traffic
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape."""
+        return tuple(self.tensor.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy's name of its type."""
+        return np.dtype(str(self.tensor.dtype).removeprefix("torch."))
+
+    def numpy(self) -> NDArray[Any]:
+        """Return a copy on the host, which waits for the device."""
+        found: NDArray[Any] = self.tensor.cpu().numpy()
+        self._traffic.down += found.nbytes
+        self._traffic.waits += 1
+        return found

@@ -35,29 +35,48 @@ class BackboneGraph(nn.Module):
 
 
 class SemanticGraph(nn.Module):
-    """Computes s, logits and labels from c16, p4 and p8.
+    """Computes s, logits, margins and labels from c16, p4 and p8.
 
     The labels are the arg-max over stuff classes, at the resolution of the input.
     """
 
     stuff: Tensor
+    things: Tensor
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.semantic = network.semantic
-        device = network.instance.things.device  # the network's
+        things = network.instance.things  # on the network's device
         self.register_buffer(
-            "stuff", torch.tensor(network.config.stuff, device=device), persistent=False
+            "stuff", torch.tensor(network.config.stuff, device=things.device), persistent=False
         )
+        self.register_buffer("things", things, persistent=False)
 
-    def forward(self, c16: Tensor, p4: Tensor, p8: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, c16: Tensor, p4: Tensor, p8: Tensor) -> tuple[Tensor, ...]:
         """See `mapt.contract`."""
         out = self.semantic(c16, Pyramid(p4, p8, p8, p8))
-        full = upsample(out.logits.index_select(1, self.stuff), 4)
-        best = full.argmax(1)
-        # This exports as Gather. Indexing would export as GatherND, which is slow in runtimes.
-        labels = self.stuff.index_select(0, best.flatten()).reshape(best.shape).to(torch.uint8)
-        return out.s, out.logits, labels
+        logits = out.logits.float()
+        return out.s, logits, *judge_stuff(logits, self.stuff, self.things)
+
+
+def judge_stuff(logits: Tensor, stuff: Tensor, things: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute what the runtime reads of class logits.
+
+    Args:
+        logits: (1,K,H/4,W/4) float32.
+        stuff: train ids of the classes without instances, int64.
+        things: train ids of the others, int64.
+
+    Returns:
+        `margins` (1,T,H/4,W/4), the things' logits minus the best stuff logit of the cell, and
+        `labels` (1,H,W) uint8, the best stuff class of every pixel.
+    """
+    behind = logits.index_select(1, stuff)
+    margins = logits.index_select(1, things) - behind.amax(1, keepdim=True)
+    best = upsample(behind, 4).argmax(1)
+    # This exports as Gather. Indexing would export as GatherND, which is slow in runtimes.
+    labels = stuff.index_select(0, best.flatten()).reshape(best.shape).to(torch.uint8)
+    return margins, labels
 
 
 class InstanceGraph(nn.Module):
@@ -81,24 +100,31 @@ class InstanceGraph(nn.Module):
 
 
 class MotionGraph(nn.Module):
-    """Computes propagated and f_p from s_prev, s, masks_prev, masks and boxes."""
+    """Computes propagated and f_p from s_prev, s, masks_prev, masks8, boxes and rows."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.motion = network.motion
 
     def forward(
-        self, s_prev: Tensor, s: Tensor, masks_prev: Tensor, masks: Tensor, boxes: Tensor
+        self,
+        s_prev: Tensor,
+        s: Tensor,
+        masks_prev: Tensor,
+        masks8: Tensor,
+        boxes: Tensor,
+        rows: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """See `mapt.contract`."""
         offsets = self.motion.offset_fields(s_prev, s)[0]
+        masks = take_rows(masks8, rows)
         return self.motion.propagate(masks_prev, offsets), self.motion.features(
-            masks, offsets, boxes
+            masks, offsets, take_rows(boxes, rows)
         )
 
 
 class AppearanceGraph(nn.Module):
-    """Computes embeddings from p4..p32, boxes, mask_logits and f_p."""
+    """Computes embeddings from p4..p32, boxes, mask_logits, rows and f_p."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -112,13 +138,31 @@ class AppearanceGraph(nn.Module):
         p32: Tensor,
         boxes: Tensor,
         mask_logits: Tensor,
+        rows: Tensor,
         f_p: Tensor,
     ) -> Tensor:
         """See `mapt.contract`."""
-        rois = nn.functional.pad(boxes, (1, 0))
+        rois = nn.functional.pad(take_rows(boxes, rows), (1, 0))
         roi = multiscale_roi_align([p4, p8, p16, p32], rois, BOX_ROI, STRIDES)
-        embeddings: Tensor = self.appearance(roi, pool_mask(mask_logits), f_p)
+        masks = pool_mask(take_rows(mask_logits, rows))
+        embeddings: Tensor = self.appearance(roi, masks, f_p)
         return embeddings
+
+
+def take_rows(slots: Tensor, rows: Tensor) -> Tensor:
+    """Gather detections from their slots.
+
+    Args:
+        slots: (D,...) float, of every slot.
+        rows: (N,) int32 slots; below 0 stands for none.
+
+    Returns:
+        (N,...); zeros where there is none.
+    """
+    # `clamp` of int32 would be a Clip, which ONNX Runtime has for no GPU.
+    taken = slots.index_select(0, torch.maximum(rows, torch.zeros_like(rows)))
+    given = (rows >= 0).view(-1, *[1] * (slots.dim() - 1))
+    return torch.where(given, taken, torch.zeros((), dtype=slots.dtype, device=slots.device))
 
 
 def build_subgraphs(network: Network) -> dict[str, nn.Module]:
@@ -147,6 +191,7 @@ def model_info(config: ModelConfig, c16_channels: int) -> ModelInfo:
         "H": config.height,
         "W": config.width,
         "K": config.classes,
+        "T": len(config.things),
         "D": config.detections,
         "N": config.motion_batch,
         "F": config.fpn_channels,

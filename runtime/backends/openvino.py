@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from numpy.typing import NDArray
-
 from mapt.contract import BY_NAME
 from mapt.cores import usable_cores
 from mapt.errors import InputError
-from mapt.runtime.backends.protocol import Backend, Options, Tensors
+from mapt.runtime.backends.protocol import Backend, Options, Tensors, all_on_host
 from mapt.runtime.bundle.manifest import Bundle
 
 
@@ -66,9 +64,9 @@ class OpenvinoBackend:
             ) from None
         self.providers = dict.fromkeys(models, f"OpenVINO {openvino.__version__} CPU")
 
-    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+    def run(self, subgraph: str, inputs: Mapping[str, Any]) -> Tensors:
         """See `Backend.run`."""
-        results = self.models[subgraph](dict(inputs))
+        results = self.models[subgraph](all_on_host(inputs))
         return {t.name: results[t.name].copy() for t in BY_NAME[subgraph].outputs}
 
 

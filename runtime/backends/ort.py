@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from mapt.contract import BY_NAME
 from mapt.cores import check_threads, require_threads, usable_cores
 from mapt.errors import InputError
+from mapt.runtime.backends.cuda import CudaMemory, bindings
+from mapt.runtime.backends.device.memory import DeviceMemory, OrtMemory
 from mapt.runtime.backends.operators import library_for
-from mapt.runtime.backends.ort_binding import BoundSessions
+from mapt.runtime.backends.ort_binding import BoundSessions, zero_inputs
 from mapt.runtime.backends.ort_providers import (
+    CAPTURE,
     CUDA,
     TF32,
     brief,
     choose_provider,
     cuda_options,
     open_session,
+    say_once,
 )
-from mapt.runtime.backends.protocol import Backend, Device, Options, Tensors
+from mapt.runtime.backends.protocol import Backend, CopyCounts, Device, Options, all_on_host
 from mapt.runtime.bundle.graphs.graph_bytes import check_graph
 from mapt.runtime.bundle.manifest import Bundle
 from mapt.runtime.bundle.requirements import check_requirements
@@ -41,13 +44,17 @@ class OrtBackend:
         tf32: let CUDA round the inputs of float32 products and convolutions to TF32; on a CPU it
             means nothing.
         bound: keep tensors in buffers that are planned here; None: on a CUDA device. On a CPU that
-            only adds copies.
+            only adds copies, as many as a GPU would need.
+        capture: let CUDA replay what a session queues as one graph, where that is possible: not
+            with control flow, nor with a node on the CPU.
 
     Attributes:
         name: "ort".
         info: of the network.
         providers: which of ONNX Runtime's execution providers runs each subgraph, and whether in
             TF32.
+        traffic: what was copied between the host and the device.
+        captured: the subgraphs that CUDA replays as a graph.
 
     Raises:
         InputError: no ONNX Runtime, a graph that it does not load or that is not the contract's, no
@@ -64,6 +71,7 @@ class OrtBackend:
         device: Device = "auto",
         tf32: bool = False,
         bound: bool | None = None,
+        capture: bool = True,
     ) -> None:
         try:
             import onnxruntime
@@ -84,27 +92,37 @@ class OrtBackend:
         provider = choose_provider(onnxruntime, device, operators, graphs)
         # Sums in a fixed order. On a CPU they always are.
         options.use_deterministic_compute = provider == CUDA
-        settings = cuda_options(tf32) if provider == CUDA else {}
-        opening = partial(open_session, onnxruntime, options, provider, settings)
+        place = "cuda" if provider == CUDA else "cpu"
+        memory = open_memory(onnxruntime, place)
+        settings = cuda_options(tf32, memory.stream) if provider == CUDA else {}
+        opening = partial(open_session, onnxruntime, options, provider)
+        self.captured: frozenset[str] = frozenset()
         self.sessions = {
-            name: self._open(name, path, partial(opening, graphs[path]))
+            name: self._open(name, path, partial(opening, settings, graphs[path]))
             for name, path in bundle.graphs.items()
         }
         runs = f"{provider} {TF32}" if provider == CUDA and tf32 else provider
         self.providers = dict.fromkeys(self.sessions, runs)
+        self.traffic = CopyCounts()
         self._bound: BoundSessions | None = None
         if bound or (bound is None and provider == CUDA):
-            place = "cuda" if provider == CUDA else "cpu"
             try:
-                self._bound = BoundSessions(onnxruntime, self.sessions, self.info.sizes, place)
+                self._bound = BoundSessions(
+                    onnxruntime, self.sessions, self.info.sizes, memory, place
+                )
             except RuntimeError as error:
                 raise InputError(
                     f"{bundle.folder}: no memory for its tensors on {provider} ({brief(error)}); "
                     "free some, or take device 'cpu'"
                 ) from error
+            self.traffic = self._bound.pool.traffic
+            if capture and memory.stream:
+                settings = settings | CAPTURE
+                for name, path in bundle.graphs.items():
+                    self._capture(name, partial(opening, settings, graphs[path]))
 
-    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
-        """See `Backend.run`; on a CUDA device the arrays are read-only.
+    def run(self, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Backend.run`; on a CUDA device the results stay there.
 
         Raises:
             Exception: whatever ONNX Runtime raises; it never goes on with another provider.
@@ -112,7 +130,26 @@ class OrtBackend:
         if self._bound:
             return self._bound.run(subgraph, inputs)
         names = [t.name for t in BY_NAME[subgraph].outputs]
-        return dict(zip(names, self.sessions[subgraph].run(names, dict(inputs)), strict=True))
+        given = all_on_host(inputs)
+        return dict(zip(names, self.sessions[subgraph].run(names, given), strict=True))
+
+    def _capture(self, name: str, opening: Callable[[], Any]) -> None:
+        """Replace a session by one that captures what it queues, if that comes up and runs.
+
+        ONNX Runtime tells only by trying.
+        """
+        assert self._bound, "only sessions between tensors on a device are captured"
+        before = self.sessions[name]
+        try:
+            self._bound.replace(name, opening(), captured=True)
+            for _ in range(2):  # the first run captures, the second replays
+                self._bound.run(name, zero_inputs(self.info, name))
+                self._bound.pool.wait()
+        except Exception as error:  # its errors have no common class
+            logging.getLogger("mapt").debug("mapt: %s is not captured: %s", name, brief(error))
+            self._bound.replace(name, before, captured=False)
+        self.captured = self._bound.captured
+        self.sessions[name] = self._bound.sessions[name]
 
     def _open(self, name: str, path: Path, opening: Callable[[], Any]) -> Any:
         """A session on a file, whose inputs and outputs must be those of the contract."""
@@ -145,6 +182,22 @@ class OrtBackend:
                 f"{path}: the system gives no more threads ({error}); take fewer, end other"
                 " programs, or raise the limit: ulimit -u, or a container's limit of processes"
             ) from error
+
+
+def open_memory(onnxruntime: Any, place: str) -> DeviceMemory:
+    """Return memory of a device, with one stream for all sessions where CUDA's bindings are.
+
+    Args:
+        onnxruntime: the module; CUDA's libraries are loaded.
+        place: "cuda" or "cpu".
+    """
+    if place == "cpu":
+        return OrtMemory(onnxruntime, place)
+    try:
+        return CudaMemory(bindings())
+    except InputError as error:
+        say_once(logging.INFO, f"ONNX Runtime copies tensors one by one: {error}")
+        return OrtMemory(onnxruntime, place)
 
 
 def _options(onnxruntime: Any, threads: int) -> Any:

@@ -1,105 +1,106 @@
-"""Binds every tensor of ONNX Runtime to a buffer on the sessions' device.
+"""Runs ONNX Runtime's sessions between tensors that stay on their device.
 
-The buffers are planned once.
-
-Without it a session copies its inputs to the device in every call, the pyramid three times a frame.
-Here a tensor that one subgraph leaves on the device and another reads does not travel again.
+Without it a session copies its inputs to the device and its outputs to the host in every call, the
+pyramid three times a frame.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.contract import BY_NAME, TensorSpec
-from mapt.runtime.backends.protocol import Tensors
+from mapt.contract import BY_NAME, ModelInfo
+from mapt.runtime.backends.device.memory import DeviceMemory
+from mapt.runtime.backends.device.tensors import ResidentTensor, TensorPool
 
-Key = tuple[str, tuple[int, ...]]  # `boxes` has D rows in one place and N in another
+MOST_GRAPHS = 16  # captured of a session: each holds memory, and a few serve all frames
 
 
 class BoundSessions:
-    """Sessions whose inputs and outputs lie in fixed buffers.
-
-    There is one buffer for every distinct tensor of the contract.
+    """Sessions whose inputs and outputs lie in the buffers of a pool.
 
     Args:
         onnxruntime: the module.
         sessions: by subgraph.
         sizes: the network's shape symbols.
-        device: "cuda", or "cpu" for memory of the host.
+        memory: of the device; with a stream, the sessions must run on it.
+        place: "cuda", or "cpu" for memory of the host.
+
+    Attributes:
+        pool: the tensors.
+        captured: subgraphs whose sessions capture CUDA graphs.
+
+    Raises:
+        RuntimeError: there is not enough memory.
     """
 
     def __init__(
-        self, onnxruntime: Any, sessions: Mapping[str, Any], sizes: dict[str, int], device: str
+        self,
+        onnxruntime: Any,
+        sessions: Mapping[str, Any],
+        sizes: dict[str, int],
+        memory: DeviceMemory,
+        place: str,
     ) -> None:
-        self.sessions = sessions
-        self.sizes = sizes
-        self.device = device
-        self._create = onnxruntime.OrtValue.ortvalue_from_shape_and_type
-        self._buffers: dict[Key, Any] = {}
-        self._resident: dict[
-            Key, NDArray[Any]
-        ] = {}  # arrays handed out whose content still lies in its buffer
-        self._bindings = {name: self._bind(name) for name in sessions}
+        self.sessions = dict(sessions)
+        self.pool = TensorPool(memory, sizes)
+        self.captured: frozenset[str] = frozenset()
+        self._onnxruntime = onnxruntime
+        self._place = place
+        self._bindings: dict[str, Any] = {}
+        self._addresses: dict[str, dict[str, int]] = {}
+        self._graphs: dict[str, dict[tuple[int, ...], int]] = {}
+        for name, session in sessions.items():
+            self.replace(name, session, captured=False)
 
-    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+    def replace(self, name: str, session: Any, captured: bool) -> None:
+        """Run a subgraph by another session from now on."""
+        self.sessions[name] = session
+        self.captured = self.captured | {name} if captured else self.captured - {name}
+        self._bindings[name] = session.io_binding()
+        self._addresses[name] = {}
+        self._graphs[name] = {}
+
+    def run(self, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, ResidentTensor]:
         """See `Backend.run`.
-
-        The arrays are read-only, so that they stay equal to the content of the buffers.
 
         Raises:
             ValueError: an input has another shape or type than the contract says.
             Exception: whatever ONNX Runtime raises.
         """
-        spec = BY_NAME[subgraph]
-        for tensor in spec.inputs:
-            self._send(tensor, inputs[tensor.name])
-        for tensor in spec.outputs:
-            self._resident.pop(self._key(tensor), None)
-        self.sessions[subgraph].run_with_iobinding(
-            self._bindings[subgraph]
-        )  # waits for the device at its end
-        return {tensor.name: self._hand_out(self._key(tensor)) for tensor in spec.outputs}
+        return self.pool.run(subgraph, inputs, partial(self._launch, subgraph))
 
-    def _send(self, tensor: TensorSpec, array: NDArray[Any]) -> None:
-        key = self._key(tensor)
-        if self._resident.get(key) is array:
-            return
-        if array.shape != key[1] or array.dtype != np.dtype(tensor.dtype):
-            raise ValueError(
-                f"{tensor.name} is {array.dtype} {array.shape}, not {tensor.dtype} {key[1]}"
-            )
-        self._resident.pop(key, None)
-        self._buffers[key].update_inplace(np.ascontiguousarray(array))
+    def _launch(self, subgraph: str, tensors: Mapping[str, ResidentTensor]) -> None:
+        binding = self._bindings[subgraph]
+        bound = self._addresses[subgraph]
+        inputs = {t.name for t in BY_NAME[subgraph].inputs}
+        for name, tensor in tensors.items():
+            if bound.get(name) == tensor.address:
+                continue
+            bind = binding.bind_input if name in inputs else binding.bind_output
+            dtype = tensor.dtype.type
+            bind(name, self._place, 0, dtype, list(tensor.shape), tensor.address)
+            bound[name] = tensor.address
+        self.sessions[subgraph].run_with_iobinding(binding, self._options(subgraph))
 
-    def _hand_out(self, key: Key) -> NDArray[Any]:
-        array: NDArray[Any] = self._buffers[key].numpy()
-        array = (
-            array if array.flags.owndata else array.copy()
-        )  # of a buffer on the host it is a view
-        array.setflags(write=False)
-        self._resident[key] = array
-        return array
+    def _options(self, subgraph: str) -> Any:
+        """Options of one run: whether it waits for the device, and which captured graph it is."""
+        options = self._onnxruntime.RunOptions()
+        if self.pool.memory.stream:
+            options.add_run_config_entry("disable_synchronize_execution_providers", "1")
+        if subgraph in self.captured:
+            graphs = self._graphs[subgraph]
+            key = tuple(self._addresses[subgraph].values())
+            if key not in graphs and len(graphs) < MOST_GRAPHS:
+                graphs[key] = len(graphs) + 1
+            options.add_run_config_entry("gpu_graph_id", str(graphs.get(key, -1)))
+        return options
 
-    def _key(self, tensor: TensorSpec) -> Key:
-        return tensor.name, tensor.resolve(self.sizes)
 
-    def _bind(self, subgraph: str) -> Any:
-        spec = BY_NAME[subgraph]
-        binding = self.sessions[subgraph].io_binding()
-        for tensor in spec.inputs:
-            binding.bind_ortvalue_input(tensor.name, self._buffer(tensor))
-        for tensor in spec.outputs:
-            binding.bind_ortvalue_output(tensor.name, self._buffer(tensor))
-        return binding
-
-    def _buffer(self, tensor: TensorSpec) -> Any:
-        key = self._key(tensor)
-        if key not in self._buffers:
-            self._buffers[key] = self._create(
-                list(key[1]), np.dtype(tensor.dtype).type, self.device, 0
-            )
-        return self._buffers[key]
+def zero_inputs(info: ModelInfo, subgraph: str) -> dict[str, NDArray[Any]]:
+    """Return inputs of a subgraph, to run it without a frame."""
+    return {t.name: np.zeros(t.resolve(info.sizes), t.dtype) for t in BY_NAME[subgraph].inputs}

@@ -26,6 +26,7 @@ from mapt.runtime.backends.protocol import Device
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
+CAPTURE = {"enable_cuda_graph": "1"}  # an option of CUDA's provider
 TF32 = "with TF32"  # behind a provider's name in `Backend.providers`
 # y = Relu(x) of one float: the smallest graph that shows whether a provider comes up and its
 # kernels run.
@@ -91,7 +92,7 @@ def choose_provider(
     return CUDA
 
 
-def cuda_options(tf32: bool) -> dict[str, str]:
+def cuda_options(tf32: bool, stream: int = 0) -> dict[str, str]:
     """Return options of CUDA's provider for reproducible float32 results.
 
     Convolutions are chosen by cuDNN's rules: the default, EXHAUSTIVE, takes whichever was fastest
@@ -99,8 +100,10 @@ def cuda_options(tf32: bool) -> dict[str, str]:
 
     Args:
         tf32: let matrix products and convolutions round their float32 inputs to TF32's 10 bits.
+        stream: on which a session queues its work; 0: on one of its own, for which every run waits.
     """
-    return {"use_tf32": "1" if tf32 else "0", "cudnn_conv_algo_search": "HEURISTIC"}
+    options = {"use_tf32": "1" if tf32 else "0", "cudnn_conv_algo_search": "HEURISTIC"}
+    return options | {"user_compute_stream": str(stream)} if stream else options
 
 
 def open_session(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mapt.contract import ModelInfo
@@ -34,8 +35,54 @@ class Options:
         return replace(self, threads=threads)
 
 
+class DeviceTensor(Protocol):
+    """A tensor that a backend left where it computed it.
+
+    It may be given back to the backend, whose own way to find its memory is nobody else's concern.
+    Its content stays as it is until the last reference to it is gone.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy's name of its type."""
+        ...
+
+    def numpy(self) -> NDArray[Any]:
+        """Return the values on the host; any thread may call it, and it may wait for the device."""
+        ...
+
+
+@dataclass
+class CopyCounts:
+    """What a backend has copied between the host and its device since it was opened.
+
+    Attributes:
+        up: bytes to the device.
+        down: bytes to the host.
+        waits: how often the host waited for the device.
+    """
+
+    up: int = 0
+    down: int = 0
+    waits: int = 0
+
+    def since(self, before: CopyCounts) -> CopyCounts:
+        """Return what was added."""
+        return CopyCounts(self.up - before.up, self.down - before.down, self.waits - before.waits)
+
+
 class Backend(Protocol):
-    """Runs subgraphs on numpy tensors named and shaped as in `mapt.contract`."""
+    """Runs subgraphs on tensors named and shaped as in `mapt.contract`.
+
+    A tensor is a NumPy array, or a `DeviceTensor` of this backend. So a backend on the host takes
+    and gives arrays, and need not know of the rest. A backend that copies counts what it copies in
+    an attribute `traffic`, see `CopyCounts`.
+    """
 
     name: str
     info: ModelInfo
@@ -48,9 +95,21 @@ class Backend(Protocol):
         """
         ...
 
-    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+    def run(self, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Run one subgraph.
 
-        The results belong to the caller. So do the inputs, which may change after the call.
+        The results belong to the caller. So do the inputs, and arrays among them may change after
+        the call. With device tensors among the results, the device may still be at work.
         """
         ...
+
+
+def on_host(tensor: Any) -> NDArray[Any]:
+    """Return the values of an array or a `DeviceTensor`."""
+    found: NDArray[Any] = tensor if isinstance(tensor, np.ndarray) else tensor.numpy()
+    return found
+
+
+def all_on_host(tensors: Mapping[str, Any]) -> Tensors:
+    """Return the values of several tensors by name."""
+    return {name: on_host(tensor) for name, tensor in tensors.items()}

@@ -3,24 +3,22 @@
 Not yet verified: no GPU has run it, and the tests use a stand-in.
 
 Every backend, and so every tracker, has its own engines, contexts, stream and buffers. The buffers
-are planned when it is loaded: one on the device and one page-locked on the host for every distinct
-tensor of the contract. Tensors that one subgraph leaves on the device and another reads, the
-pyramid above all, do not travel again.
+are planned when it is loaded (`mapt.runtime.backends.device.tensors`). Only what the host reads
+leaves the device, into page-locked memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mapt.contract import BY_NAME, SUBGRAPHS, TensorSpec
+from mapt.contract import BY_NAME, SUBGRAPHS
 from mapt.errors import InputError
 from mapt.runtime.backends.cuda import CudaMemory, bindings
-from mapt.runtime.backends.protocol import Backend, Options, Tensors
+from mapt.runtime.backends.device.tensors import ResidentTensor, TensorPool
+from mapt.runtime.backends.protocol import Backend, Options
 from mapt.runtime.backends.tensorrt_library import device_target, load_library, versioned
 from mapt.runtime.bundle.manifest import Bundle, EngineFile
 
@@ -29,15 +27,6 @@ DTYPES = {
     "INT32": "int32",
     "UINT8": "uint8",
 }  # TensorRT's names of the contract's types
-Key = tuple[str, tuple[int, ...]]  # `boxes` has D rows in one place and N in another
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """A tensor's two places: its address on the device, and a page-locked array."""
-
-    address: int
-    host: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -115,6 +104,7 @@ class TensorrtBackend:
         name: "tensorrt".
         info: of the network.
         providers: the library that runs every subgraph, with its version, and the GPU.
+        traffic: what was copied between the host and the GPU.
 
     Raises:
         InputError: see `find_machine` and `choose_engines`; or an engine does not load or is not
@@ -130,19 +120,12 @@ class TensorrtBackend:
         self.providers: dict[str, str] = {spec.name: runs for spec in SUBGRAPHS}
         engines = choose_engines(bundle, self.machine)
         trt = self.machine.trt
-        try:
-            self._memory = CudaMemory(self.machine.cuda)
-        except RuntimeError as error:
-            raise InputError(
-                f"CUDA cannot be used ({error}); repair NVIDIA's driver, or use backend='ort'"
-            ) from None
-        self._buffers: dict[Key, Buffer] = {}
-        self._resident: dict[
-            Key, NDArray[Any]
-        ] = {}  # arrays handed out whose content still lies on the device
+        self._pool = self._plan(bundle)
+        self.traffic = self._pool.traffic
         self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
         self._engines: dict[str, Any] = {}
         self._contexts: dict[str, Any] = {}
+        self._addresses: dict[tuple[str, str], int] = {}  # by subgraph and tensor
         for spec in SUBGRAPHS:
             engine = self._runtime.deserialize_cuda_engine(
                 bundle.contents.read(engines[spec.name].path)
@@ -153,69 +136,50 @@ class TensorrtBackend:
                 )
             self._check(engine, spec.name, engines[spec.name])
             self._engines[spec.name] = engine
-            self._contexts[spec.name] = self._prepare(
-                engine, (*spec.inputs, *spec.outputs), engines[spec.name]
-            )
+            self._contexts[spec.name] = self._prepare(engine, engines[spec.name])
 
-    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
-        """See `Backend.run`.
-
-        The arrays are read-only, so that they stay equal to what is on the device.
+    def run(self, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Backend.run`; the results stay on the GPU.
 
         Raises:
             RuntimeError: CUDA or TensorRT fails.
         """
-        spec = BY_NAME[subgraph]
-        memory = self._memory
-        for tensor in spec.inputs:
-            key = self._key(tensor)
-            array = inputs[tensor.name]
-            if self._resident.get(key) is array:
+        return self._pool.run(subgraph, inputs, partial(self._launch, subgraph))
+
+    def _launch(self, subgraph: str, tensors: Mapping[str, ResidentTensor]) -> None:
+        context = self._contexts[subgraph]
+        for name, tensor in tensors.items():
+            if self._addresses.get((subgraph, name)) == tensor.address:
                 continue
-            self._resident.pop(key, None)
-            np.copyto(self._buffers[key].host, array)
-            memory.upload(self._buffers[key].address, self._buffers[key].host)
-        for tensor in spec.outputs:
-            self._resident.pop(self._key(tensor), None)
-        if not self._contexts[subgraph].execute_async_v3(memory.stream):
+            if not context.set_tensor_address(name, tensor.address):
+                raise RuntimeError(f"TensorRT refuses {subgraph}.{name}'s address")
+            self._addresses[subgraph, name] = tensor.address
+        if not context.execute_async_v3(self._pool.memory.stream):
             raise RuntimeError(f"TensorRT refuses to run {subgraph}")
-        for tensor in spec.outputs:
-            buffer = self._buffers[self._key(tensor)]
-            memory.download(buffer.host, buffer.address)
-        memory.wait()
-        return {tensor.name: self._hand_out(self._key(tensor)) for tensor in spec.outputs}
 
-    def _hand_out(self, key: Key) -> NDArray[Any]:
-        array = self._buffers[key].host.copy()
-        array.setflags(write=False)
-        self._resident[key] = array
-        return array
+    def _plan(self, bundle: Bundle) -> TensorPool:
+        """The stream, and memory for every tensor."""
+        try:
+            memory = CudaMemory(self.machine.cuda)
+        except RuntimeError as error:
+            raise InputError(
+                f"CUDA cannot be used ({error}); repair NVIDIA's driver, or use backend='ort'"
+            ) from None
+        try:
+            return TensorPool(memory, self.info.sizes)
+        except RuntimeError as error:
+            raise InputError(
+                f"{bundle.folder}: no memory for its tensors on the GPU ({error}); free some, or"
+                " use backend='ort'"
+            ) from None
 
-    def _key(self, tensor: TensorSpec) -> Key:
-        return tensor.name, tensor.resolve(self.info.sizes)
-
-    def _prepare(self, engine: Any, tensors: tuple[TensorSpec, ...], file: EngineFile) -> Any:
-        """An execution context whose tensors lie in the planned buffers for good."""
+    def _prepare(self, engine: Any, file: EngineFile) -> Any:
+        """An execution context."""
         context = engine.create_execution_context()
         if context is None:
             raise InputError(
                 f"{file.path}: TensorRT gives it no execution context; is the GPU's memory full?"
             )
-        for tensor in tensors:
-            key = self._key(tensor)
-            if key not in self._buffers:
-                try:
-                    host = self._memory.allocate_host(key[1], tensor.dtype)
-                    self._buffers[key] = Buffer(self._memory.allocate(host.nbytes), host)
-                except RuntimeError as error:
-                    raise InputError(
-                        f"{file.path}: no memory for {tensor.name} ({error}); free some, or use"
-                        " backend='ort'"
-                    ) from None
-            if not context.set_tensor_address(tensor.name, self._buffers[key].address):
-                raise InputError(
-                    f"{file.path}: TensorRT refuses {tensor.name}'s address; build the engine again"
-                )
         return context
 
     def _check(self, engine: Any, subgraph: str, file: EngineFile) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-FORMAT = 6  # of a bundle with one input size
-SIZES_FORMAT = 7  # of a bundle with several
+FORMAT = 8  # of a bundle with one input size
+SIZES_FORMAT = 9  # of a bundle with several
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 GOLDEN = "golden.npz"

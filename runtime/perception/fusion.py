@@ -28,27 +28,27 @@ class Detections:
         scores: (D,) float32.
         classes: (D,) int32 train ids.
         mask_logits: (D,28,28) float32.
-        masks8: (D,1,H/8,W/8) float32.
+        rows: (D,) int32, their slots in the instance head's outputs.
     """
 
     boxes: Float
     scores: Float
     classes: NDArray[np.int32]
     mask_logits: Float
-    masks8: Float
+    rows: NDArray[np.int32]
 
     def __len__(self) -> int:
         """Return the number of detections."""
         return len(self.scores)
 
-    def take(self, rows: NDArray[np.intp] | slice, masks8: Float | None = None) -> Detections:
-        """Return the detections of those rows, as views if `rows` is a slice.
-
-        Pass `masks8` if the coarse masks of the rows are known.
-        """
-        masks8 = self.masks8[rows] if masks8 is None else masks8
+    def take(self, kept: NDArray[np.intp] | slice) -> Detections:
+        """Return some of the detections, as views if `kept` is a slice."""
         return Detections(
-            self.boxes[rows], self.scores[rows], self.classes[rows], self.mask_logits[rows], masks8
+            self.boxes[kept],
+            self.scores[kept],
+            self.classes[kept],
+            self.mask_logits[kept],
+            self.rows[kept],
         )
 
     def first(self, count: int, score: float = 0.0) -> tuple[Detections, int]:
@@ -63,8 +63,7 @@ class Detections:
 class Fused:
     """The detections that remain visible after the fusion.
 
-    `index` and the detections' own masks lie in the workspace that `fuse` was given, until it is
-    used again.
+    `index` lies in the workspace that `fuse` was given, until it is used again.
 
     Attributes:
         detections: those that kept a visible mask.
@@ -90,8 +89,8 @@ class Fused:
 
 def fuse(
     detections: Detections,
-    logits: Float,
-    stuff: tuple[int, ...],
+    margins: Float,
+    things: tuple[int, ...],
     thresholds: Thresholds,
     inner: tuple[int, int] | None = None,
     workspace: Workspace | None = None,
@@ -99,14 +98,14 @@ def fuse(
     """Decide which pixel belongs to which detection.
 
     In each box the detection's mask logits A and its class's semantic logits B give FL =
-    (sigmoid(A) + sigmoid(B)) * (A + B) (Eq. 8). B is measured against the best stuff class of the
-    pixel, so that FL's sign compares the instance with the stuff behind it; a pixel goes to the
+    (sigmoid(A) + sigmoid(B)) * (A + B) (Eq. 8). B is the margin over the best stuff class of the
+    cell, so that FL's sign compares the instance with the stuff behind it; a pixel goes to the
     instance of the highest FL where that is positive.
 
     Args:
         detections: in falling order of score.
-        logits: semantic logits (K,H/4,W/4) float32.
-        stuff: train ids without instances.
+        margins: (T,H/4,W/4) float32, the logits of `things` minus the best stuff logit.
+        things: train ids of the classes with instances.
         thresholds: thresholds of score, overlap and area.
         inner: rows and columns of the input that the image fills; what is seen nowhere in it is
             dropped. None: all.
@@ -116,16 +115,17 @@ def fuse(
         The surviving instances, in the detections' order.
     """
     workspace = workspace or Workspace()
-    size = logits.shape[1] * STRIDE, logits.shape[2] * STRIDE
+    size = margins.shape[1] * STRIDE, margins.shape[2] * STRIDE
     index = workspace.take("index", size, np.int32)
     best = workspace.take("best", size)
     index.fill(0)
     best.fill(0)
-    rivals = _best_of(logits, stuff, workspace.take("rivals", logits.shape[1:]))
+    planes = dict(zip(things, margins, strict=True))
     windows: dict[int, Window] = {}
     for row in np.flatnonzero(detections.scores >= thresholds.score).tolist():
         window = pixel_window(detections.boxes[row], *size)
-        level = _fused_logits(detections, row, window, logits, rivals, workspace)
+        plane = planes[int(detections.classes[row])]
+        level = _fused_logits(detections, row, window, plane, workspace)
         if _claim(level, index[window], best[window], len(windows) + 1, thresholds, workspace):
             windows[row] = window
     return _visible(detections, windows, index, thresholds, inner or size, workspace)
@@ -137,14 +137,6 @@ def pixel_window(box: Float, height: int, width: int) -> Window:
     x1 = min(max(x1, 0), width - 1)
     y1 = min(max(y1, 0), height - 1)
     return slice(y1, min(max(y2, y1 + 1), height)), slice(x1, min(max(x2, x1 + 1), width))
-
-
-def _best_of(logits: Float, classes: tuple[int, ...], out: Float) -> Float:
-    """The highest logit (H/4,W/4) among some classes."""
-    np.copyto(out, logits[classes[0]])
-    for number in classes[1:]:
-        np.maximum(out, logits[number], out=out)
-    return out
 
 
 def _claim(
@@ -177,13 +169,12 @@ def _fused_logits(
     detections: Detections,
     row: int,
     window: Window,
-    logits: Float,
-    rivals: Float,
+    margin: Float,
     workspace: Workspace,
 ) -> Float:
     """Compute the fused logits FL of one detection over its window."""
     instance = paste(detections.mask_logits[row], detections.boxes[row], window, workspace)
-    semantic = upsample_window(logits[detections.classes[row]], window, rivals, workspace)
+    semantic = upsample_window(margin, window, workspace)
     level = sigmoid(instance, workspace.take("level", instance.shape), workspace)
     level += sigmoid(semantic, workspace.take("scratch", instance.shape), workspace)
     instance += semantic
@@ -207,25 +198,15 @@ def paste(mask: Float, box: Float, window: Window, workspace: Workspace | None =
     )
 
 
-def upsample_window(
-    plane: Float, window: Window, less: Float | None = None, workspace: Workspace | None = None
-) -> Float:
-    """Sample a quarter-resolution plane bilinearly at the full-resolution pixels of a window.
-
-    The plane `less` is subtracted first.
-    """
-    workspace = workspace or Workspace()
+def upsample_window(plane: Float, window: Window, workspace: Workspace | None = None) -> Float:
+    """Sample a quarter-resolution plane bilinearly at the full-resolution pixels of a window."""
     stride = np.float32(STRIDE)
     half = np.float32(0.5)
     rows, columns = (
         _taps(_centres(w) / stride - half, n) for w, n in zip(window, plane.shape, strict=True)
     )
     part = plane[rows.cells, columns.cells]
-    if less is not None:
-        part = np.subtract(
-            part, less[rows.cells, columns.cells], out=workspace.take("part", part.shape)
-        )
-    return _separable(part, rows, columns, "semantic", workspace)
+    return _separable(part, rows, columns, "semantic", workspace or Workspace())
 
 
 def _centres(pixels: slice) -> Float:
@@ -313,11 +294,7 @@ def _visible(
         else:
             np.copyto(index[window], 0, where=mask)
     if len(kept) < len(detections):
-        rows = np.array(list(kept), np.intp)
-        masks8 = workspace.take("masks8", (len(kept), *detections.masks8.shape[1:]))
-        detections = detections.take(
-            rows, np.take(detections.masks8, rows, 0, out=masks8, mode="clip")
-        )
+        detections = detections.take(np.array(list(kept), np.intp))
     return _collect(detections, list(kept.values()), index, workspace)
 
 

@@ -14,27 +14,38 @@ from mapt.runtime.backends.ort_providers import brief
 from mapt.runtime.errors import BackendError, OutputError
 
 
-def check_outputs(subgraph: str, outputs: Mapping[str, NDArray[Any]], info: ModelInfo) -> None:
-    """Compare a subgraph's outputs with the contract.
+def check_outputs(subgraph: str, outputs: Mapping[str, Any], info: ModelInfo) -> None:
+    """Compare a subgraph's outputs with the contract, as far as they are known on the host.
+
+    The values of a device tensor are not. Those that the host reads are checked then
+    (`check_values`), and wrong ones among the others show in what is computed from them.
 
     Raises:
-        OutputError: a tensor is missing, of another type or shape, or holds NaN or infinity.
+        OutputError: a tensor is missing, of another type or shape, or an array holds NaN or
+            infinity.
     """
     for spec in BY_NAME[subgraph].outputs:
         found = outputs.get(spec.name)
         shape = spec.resolve(info.sizes)
-        if not isinstance(found, np.ndarray) or found.dtype != spec.dtype or found.shape != shape:
+        known = isinstance(found, np.ndarray) or callable(getattr(found, "numpy", None))
+        if found is None or not known or found.dtype != spec.dtype or tuple(found.shape) != shape:
             what = (
                 f"{found.dtype} {found.shape}"
-                if isinstance(found, np.ndarray)
-                else type(found).__name__
+                if found is not None and known
+                else (type(found).__name__)
             )
             raise OutputError(
                 f"{subgraph}: {spec.name} is {what}, the contract says {spec.dtype} {shape}; frame"
                 " dropped"
             )
-        if spec.dtype == "float32" and not _finite(found):
-            raise OutputError(f"{subgraph}: {spec.name} holds NaN or infinity; frame dropped")
+        if isinstance(found, np.ndarray):
+            check_values(subgraph, spec.name, found)
+
+
+def check_values(subgraph: str, name: str, values: NDArray[Any]) -> None:
+    """Raise OutputError where an output holds NaN or infinity."""
+    if values.dtype == np.float32 and not _finite(values):
+        raise OutputError(f"{subgraph}: {name} holds NaN or infinity; frame dropped")
 
 
 def _finite(values: NDArray[np.float32]) -> bool:

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.contract import HOST_READS, NO_ROW
+from mapt.runtime.backends.protocol import Backend, Tensors, on_host
 from mapt.runtime.perception.fusion import Detections
 from mapt.runtime.perception.output_checks import (
     check_instances,
     check_labels,
     check_outputs,
+    check_values,
     failed,
 )
 from mapt.runtime.perception.sigmoid import sigmoid
@@ -57,25 +59,31 @@ class Clock:
 class Perception:
     """The outputs of the single-frame heads.
 
+    A tensor is an array, or what the backend left on its device.
+
     Attributes:
-        pyramid: p4..p32, for the appearance head.
-        s: semantic features (1,S,H/8,W/8).
-        logits: semantic logits (K,H/4,W/4).
+        pyramid: the tensors p4..p32, for the appearance head.
+        s: semantic features, a tensor (1,S,H/8,W/8).
+        logits: semantic logits, a tensor (1,K,H/4,W/4).
+        margins: (T,H/4,W/4), the things' logits minus the best stuff logit.
         labels: (H,W) uint8, the best stuff class of every pixel.
+        slots: the tensors boxes, mask_logits and masks8 of all D slots, for the later heads.
         detections: valid rows, in falling order of score.
         full: every detection slot was used: there may have been more objects.
     """
 
-    pyramid: Tensors
-    s: Float
-    logits: Float
+    pyramid: Mapping[str, Any]
+    s: Any
+    logits: Any
+    margins: Float
     labels: NDArray[np.uint8]
+    slots: Mapping[str, Any]
     detections: Detections
     full: bool
 
 
-def run(backend: Backend, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
-    """Run one subgraph and check what comes out.
+def run(backend: Backend, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Run one subgraph and check what comes out, as far as it is known already.
 
     Raises:
         BackendError: the backend raised.
@@ -89,8 +97,33 @@ def run(backend: Backend, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> 
     return outputs
 
 
+def read(subgraph: str, outputs: Mapping[str, Any]) -> Tensors:
+    """Return those outputs that the host reads, by name; it may wait for the device.
+
+    Raises:
+        BackendError: the device fails.
+        OutputError: one holds NaN or infinity.
+    """
+    return {name: read_one(subgraph, name, outputs[name]) for name in HOST_READS[subgraph]}
+
+
+def read_one(subgraph: str, name: str, tensor: Any) -> NDArray[Any]:
+    """Return the values of one output of a subgraph, see `read`."""
+    if isinstance(tensor, np.ndarray):
+        return tensor
+    try:
+        values = on_host(tensor)
+    except Exception as error:
+        raise failed(subgraph, error) from error
+    check_values(subgraph, name, values)
+    return values
+
+
 def perceive(backend: Backend, image: NDArray[np.uint8], clock: Clock) -> Perception:
     """Backbone, semantic and instance heads on an input (1,H,W,3) uint8.
+
+    All three are started before the host waits for one of them. What a device takes for them is
+    among the milliseconds of the instance head.
 
     Raises:
         StepError: the backend raised or its output breaks the contract.
@@ -102,23 +135,30 @@ def perceive(backend: Backend, image: NDArray[np.uint8], clock: Clock) -> Percep
         semantic = run(
             backend, "semantic", {"c16": trunk["c16"], "p4": trunk["p4"], "p8": trunk["p8"]}
         )
-        check_labels(semantic["labels"], backend.info)
     with clock.stage("instance"):
-        instance = run(backend, "instance", pyramid)
-        check_instances(instance, backend.info)
-    count = int(instance["count"][0])
-    detections = in_order(
-        Detections(
-            instance["boxes"][:count],
-            instance["scores"][:count],
-            instance["classes"][:count],
-            instance["mask_logits"][:count],
-            instance["masks8"][:count],
-        )
+        slots = run(backend, "instance", pyramid)
+        found = read("instance", slots)
+        check_instances(found, backend.info)
+    with clock.stage("semantic"):
+        seen = read("semantic", semantic)
+        check_labels(seen["labels"], backend.info)
+    count = int(found["count"][0])
+    detections = Detections(
+        found["boxes"][:count],
+        found["scores"][:count],
+        found["classes"][:count],
+        found["mask_logits"][:count],
+        np.arange(count, dtype=np.int32),
     )
-    full = count == backend.info.sizes["D"]
     return Perception(
-        pyramid, semantic["s"], semantic["logits"][0], semantic["labels"][0], detections, full
+        pyramid,
+        semantic["s"],
+        semantic["logits"],
+        seen["margins"][0],
+        seen["labels"][0],
+        {name: slots[name] for name in ("boxes", "mask_logits", "masks8")},
+        in_order(detections),
+        count == backend.info.sizes["D"],
     )
 
 
@@ -134,82 +174,85 @@ def in_order(detections: Detections) -> Detections:
 
 def propagate_masks(
     backend: Backend,
-    s_prev: Float,
-    s: Float,
+    s_prev: Any,
+    seen: Perception,
     masks_prev: Float,
-    detections: Detections,
+    rows: NDArray[np.int32],
     workspace: Workspace,
-) -> tuple[Float, Float]:
-    """The motion head on any number of tracks and detections, N rows at a time.
+) -> tuple[Float, list[Any]]:
+    """The motion head on any number of tracks and detections, N of each at a time.
 
     Args:
         backend: runs it.
-        s_prev: semantic features of the previous frame (1,S,H/8,W/8).
-        s: of this frame.
-        masks_prev: (T,1,H/8,W/8) masks of the live tracks at t - 1.
-        detections: of this frame; their own masks give f_p.
+        s_prev: semantic features of the previous frame, a tensor (1,S,H/8,W/8).
+        seen: this frame's features and detections.
+        masks_prev: (L,1,H/8,W/8) masks of the live tracks at t - 1.
+        rows: slots of the detections that are looked at, whose own masks give f_p.
         workspace: memory that is used again.
 
     Returns:
-        Propagated masks (T,1,H/8,W/8) in [0,1], in the workspace, and propagated features f_p
-        (D,M,7,7).
+        Propagated masks (L,1,H/8,W/8) in [0,1], in the workspace, and the propagated features f_p
+        of each call, tensors (N,M,7,7).
     """
-    rows = backend.info.sizes["N"]
-    grid = (1, *s.shape[2:])
-    propagated: Float = workspace.take("propagated", (len(masks_prev), *grid))
-    features = []
-    for start in range(0, max(len(masks_prev), len(detections)), rows):
-        part = slice(start, start + rows)
-        out = run(
-            backend,
-            "motion",
-            {
-                "s_prev": s_prev,
-                "s": s,
-                "masks_prev": padded(
-                    masks_prev[part], rows, workspace.take("rows_prev", (rows, *grid))
-                ),
-                "masks": padded(
-                    detections.masks8[part], rows, workspace.take("rows", (rows, *grid))
-                ),
-                "boxes": padded(detections.boxes[part], rows),
-            },
-        )
-        carried = propagated[part]
-        sigmoid(out["propagated"][: len(carried)], carried, workspace)
-        features.append(out["f_p"])
-    f_p = (
-        np.concatenate(features)[: len(detections)]
-        if features
-        else np.zeros((0, backend.info.sizes["M"], 7, 7), np.float32)
-    )
-    return propagated, f_p
+    number = backend.info.sizes["N"]
+    grid = masks_prev.shape[1:]
+    propagated: Float = workspace.take("propagated", masks_prev.shape)
+    shared = {
+        "s_prev": s_prev,
+        "s": seen.s,
+        "masks8": seen.slots["masks8"],
+        "boxes": seen.slots["boxes"],
+    }
+    calls = []
+    for start in range(0, max(len(masks_prev), len(rows)), number):
+        part = slice(start, start + number)
+        before = padded(masks_prev[part], number, workspace.take("rows_prev", (number, *grid)))
+        inputs = {**shared, "masks_prev": before, "rows": padded_rows(rows[part], number)}
+        calls.append(run(backend, "motion", inputs))
+    for call, start in enumerate(range(0, len(masks_prev), number)):
+        carried = propagated[start : start + number]
+        sigmoid(read("motion", calls[call])["propagated"][: len(carried)], carried, workspace)
+    return propagated, [outputs["f_p"] for outputs in calls]
 
 
 def embed(
-    backend: Backend, pyramid: Tensors, detections: Detections, f_p: Float, clock: Clock
+    backend: Backend, seen: Perception, rows: NDArray[np.int32], features: list[Any], clock: Clock
 ) -> Float:
-    """Unit embeddings (D,E) of the detections."""
-    rows = backend.info.sizes["N"]
-    parts = []
+    """Unit embeddings (n,E) of the detections in some slots.
+
+    `features` are what `propagate_masks` gave for the same rows.
+    """
+    number = backend.info.sizes["N"]
+    shared = {
+        **seen.pyramid,
+        "boxes": seen.slots["boxes"],
+        "mask_logits": seen.slots["mask_logits"],
+    }
     with clock.stage("appearance"):
-        for start in range(0, len(detections), rows):
-            part = slice(start, start + rows)
-            inputs: dict[str, NDArray[Any]] = {
-                **pyramid,
-                "boxes": padded(detections.boxes[part], rows),
-                "mask_logits": padded(detections.mask_logits[part], rows),
-                "f_p": padded(f_p[part], rows),
+        calls = []
+        for start, f_p in zip(range(0, len(rows), number), features, strict=False):
+            inputs = {
+                **shared,
+                "rows": padded_rows(rows[start : start + number], number),
+                "f_p": f_p,
             }
-            parts.append(run(backend, "appearance", inputs)["embeddings"])
+            calls.append(run(backend, "appearance", inputs))
+        parts = [read("appearance", outputs)["embeddings"] for outputs in calls]
     found = (
-        np.concatenate(parts)[: len(detections)]
+        np.concatenate(parts)[: len(rows)]
         if parts
         else np.zeros((0, backend.info.sizes["E"]), np.float32)
     )
     length = np.linalg.norm(found, axis=1, keepdims=True)
     unit: Float = found / np.maximum(length, np.float32(1e-12))
     return unit
+
+
+def padded_rows(rows: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+    """Return `count` rows, of which those behind the given ones stand for no detection."""
+    out = np.full(count, NO_ROW, np.int32)
+    out[: len(rows)] = rows
+    return out
 
 
 def padded(rows: Float, count: int, out: Float | None = None) -> Float:

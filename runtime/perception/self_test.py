@@ -8,14 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.contract import BY_NAME, SUBGRAPHS, ModelInfo
+from mapt.contract import BY_NAME, NO_ROW, SUBGRAPHS, ModelInfo
 from mapt.errors import InputError
 from mapt.runtime.backends.ort_providers import TF32, brief
-from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.runtime.backends.protocol import Backend, Tensors, on_host
 from mapt.runtime.bundle.golden import Layout, read_arrays
 from mapt.runtime.bundle.manifest import Bundle
 from mapt.runtime.perception.pipeline import padded
@@ -25,7 +26,7 @@ SAMPLES = 4096  # values kept of each tensor
 # processor. TF32 has as many bits as fp16.
 TOLERANCE = {"fp32": 2e-3, "tf32": 3e-2, "fp16": 3e-2, "int8": 0.15}
 # What the heads behind the detections are given, so that two nearly equal scores may change places.
-GIVEN = ("boxes", "mask_logits", "masks")
+GIVEN = ("boxes", "mask_logits", "masks8")
 ORDERED = {"instance": ("scores", "count")}  # its other outputs follow the order of detections
 
 
@@ -37,7 +38,7 @@ def run_golden(
     Args:
         backend: of the bundle.
         image: (1,H,W,3) uint8.
-        given: boxes, mask logits and masks of N detections; None: this run's own.
+        given: boxes, mask logits and masks of the first N slots; None: this run's own.
 
     Returns:
         Samples of what every subgraph gave, by "subgraph.output", and `given`.
@@ -45,8 +46,8 @@ def run_golden(
     Raises:
         InputError: a subgraph does not run.
     """
-    known: Tensors = {"image": image}
-    found: dict[str, Tensors] = {}
+    known: dict[str, Any] = {"image": image}
+    found: dict[str, Mapping[str, Any]] = {}
 
     def run(name: str) -> None:
         inputs = {t.name: known[t.name] for t in BY_NAME[name].inputs}
@@ -63,26 +64,38 @@ def run_golden(
     first_given = names.index("instance") + 1  # of the heads that read detections
     for name in names[:first_given]:
         run(name)
-    slots = backend.info.sizes["N"]
-    own = found["instance"]
+    count = backend.info.sizes["N"]
     given = given or {
-        "boxes": padded(own["boxes"][:slots], slots),
-        "mask_logits": padded(own["mask_logits"][:slots], slots),
-        "masks": padded(own["masks8"][:slots], slots),
+        name: padded(on_host(found["instance"][name])[:count], count) for name in GIVEN
     }
-    known |= given | {
-        "masks_prev": given["masks"],
-        "s_prev": np.ascontiguousarray(np.roll(known["s"], 1, -1)),
-    }
+    known |= later_inputs(backend.info, given, on_host(known["s"]))
     for name in names[first_given:]:
         run(name)
     samples = {
-        f"{name}.{output}": _sample(tensor)
+        f"{name}.{output}": _sample(on_host(tensor))
         for name, outputs in found.items()
         for output, tensor in outputs.items()
         if output in ORDERED.get(name, outputs)
     }
     return samples, given
+
+
+def later_inputs(info: ModelInfo, given: Tensors, s: NDArray[np.float32]) -> Tensors:
+    """What the heads behind the detections read beside the pyramid and `s`.
+
+    Args:
+        info: of the network.
+        given: `GIVEN` of the first N slots, which are also the tracks of the frame before.
+        s: semantic features; the frame before has them a cell aside.
+    """
+    slots = info.sizes["D"]
+    rows = np.arange(info.sizes["N"], dtype=np.int32)
+    return {
+        **{name: padded(values[:slots], slots) for name, values in given.items()},
+        "rows": np.where(rows < slots, rows, np.int32(NO_ROW)),
+        "masks_prev": given["masks8"],
+        "s_prev": np.ascontiguousarray(np.roll(s, 1, -1)),
+    }
 
 
 def write_golden(path: Path, backend: Backend, image: NDArray[np.uint8]) -> None:
@@ -97,9 +110,10 @@ def write_golden(path: Path, backend: Backend, image: NDArray[np.uint8]) -> None
 def layout(info: ModelInfo) -> Layout:
     """Type and shape of every array of a network's golden file, by name."""
     arrays = {"image": ("uint8", BY_NAME["backbone"].inputs[0].resolve(info.sizes))}
-    for tensor in (*BY_NAME["motion"].inputs, *BY_NAME["appearance"].inputs):
+    for tensor in BY_NAME["instance"].outputs:
         if tensor.name in GIVEN:
-            arrays[tensor.name] = tensor.dtype, tensor.resolve(info.sizes)
+            _, *rest = tensor.resolve(info.sizes)
+            arrays[tensor.name] = tensor.dtype, (info.sizes["N"], *rest)
     for spec in SUBGRAPHS:
         for tensor in spec.outputs:
             if tensor.name in ORDERED.get(spec.name, (tensor.name,)):

@@ -5,6 +5,8 @@ Such stuff is mostly a mistake of the arg-max, but always counts as a whole segm
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ Float = NDArray[np.float32]
 def absorb_small_stuff(
     labels: NDArray[np.uint8],
     index: NDArray[np.int32],
-    logits: Float,
+    fetch: Callable[[], Float],
     least: int,
     inner: tuple[int, int],
     workspace: Workspace | None = None,
@@ -29,7 +31,8 @@ def absorb_small_stuff(
     Args:
         labels: (H,W) uint8, the best stuff class of every pixel; not changed.
         index: (H,W) int32, 0 where no instance is visible.
-        logits: semantic logits (K,H/s,W/s) float32; a pixel reads the cell it lies in.
+        fetch: gives the semantic logits (K,H/s,W/s) float32; it is called where they are needed.
+            A pixel reads the cell it lies in.
         least: pixels that a class must have outside instances.
         inner: rows and columns of the input that the image fills; what lies outside neither counts
             nor changes.
@@ -45,11 +48,12 @@ def absorb_small_stuff(
     )
     areas = cv2.calcHist([shown], [0], bare.view(np.uint8), [256], [0, 256]).ravel()
     small = (areas > 0) & (areas < least)
-    enough = np.flatnonzero(areas[: len(logits)] >= least)
+    enough = np.flatnonzero(areas >= least)
     if not small.any() or not len(enough):
         return labels
     moves = cv2.LUT(shown, small.view(np.uint8), workspace.take("free", shown.shape, np.uint8))
     y, x = np.nonzero(np.logical_and(moves, bare, out=bare))
+    logits = fetch()
     stride = len(labels) // logits.shape[1]
     out: NDArray[np.uint8] = workspace.take("stuff", labels.shape, np.uint8)
     np.copyto(out, labels)

@@ -31,7 +31,7 @@ PERIOD = 100_000_000  # ns
 
 
 class Scene:
-    """A network that sees two still objects, if its classes have things.
+    """A network that sees two still objects.
 
     Args:
         info: of the network whose place it takes.
@@ -46,7 +46,7 @@ class Scene:
     def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
         """See `Backend.run`."""
         out = _zeros(self.info, subgraph, outputs=True)
-        if subgraph == "instance" and self.info.things:
+        if subgraph == "instance":
             self._show(out)
         if subgraph == "motion":
             out["propagated"][:] = np.where(inputs["masks_prev"] > 0, 9, -9)

@@ -21,22 +21,18 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.contract import BY_NAME, ModelInfo, Thresholds
+from mapt.contract import BY_NAME, HOST_READS, ModelInfo, Thresholds
 from mapt.errors import InputError
 from mapt.regular_files import open_regular
-from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.runtime.backends.protocol import Backend, Tensors, on_host
 from mapt.runtime.frame import PanopticFrame, Track
 from mapt.runtime.monitoring.deadline import ORDER, Estimates, Head
 from mapt.runtime.persistence.packing import Arrays, pack, unpack
 
-VERSION = 1
+VERSION = 2
 _LENGTH = struct.Struct("<Q")
-KEPT = {
-    "backbone": (), "semantic": ("logits", "labels"),
-    "instance": ("boxes", "scores", "classes", "mask_logits", "masks8", "count"),
-    "motion": ("propagated",), "appearance": ("embeddings",),
-}  # fmt: skip
-OURS = ("image", "masks_prev", "masks", "boxes", "mask_logits")  # inputs that the runtime computes
+KEPT = {**HOST_READS, "semantic": ("logits", *HOST_READS["semantic"])}
+OURS = ("image", "masks_prev", "rows")  # inputs that the runtime computes
 
 
 class ReplayMismatch(Exception):
@@ -62,7 +58,7 @@ def _numbers(track: Track) -> dict[str, Any]:
     return {name: value for name, value in asdict(track).items() if name != "label_name"}
 
 
-def _inputs(inputs: Mapping[str, NDArray[Any]]) -> dict[str, int]:
+def _inputs(inputs: Mapping[str, Any]) -> dict[str, int]:
     return {
         name: zlib.crc32(np.ascontiguousarray(inputs[name]).data) for name in OURS if name in inputs
     }
@@ -96,13 +92,13 @@ class Recorder:
         }
         self._write(pack("RECH", VERSION, meta, {}))
 
-    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+    def run(self, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """See `Backend.run`."""
         outputs = self.backend.run(subgraph, inputs)
-        count = int(outputs["count"][0]) if subgraph == "instance" else None
+        count = int(on_host(outputs["count"])[0]) if subgraph == "instance" else None
         for name in KEPT[subgraph]:
-            kept = outputs[name] if name == "count" else outputs[name][:count]
-            self._arrays[f"{len(self._calls)}.{name}"] = kept
+            kept = on_host(outputs[name])
+            self._arrays[f"{len(self._calls)}.{name}"] = kept if name == "count" else kept[:count]
         self._calls.append((subgraph, _inputs(inputs)))
         return outputs
 

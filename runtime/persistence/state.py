@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mapt.contract import ModelInfo
 from mapt.errors import shown
 from mapt.runtime.association.tracks import MAX_ID, TrackState, TrackTable
+from mapt.runtime.backends.protocol import on_host
 from mapt.runtime.errors import StateError
 from mapt.runtime.monitoring.timestamps import MAX_STAMP
 from mapt.runtime.persistence.packing import Arrays, pack, unpack
@@ -32,7 +33,8 @@ class TrackerState:
 
     Attributes:
         table: the tracks.
-        s: semantic features of the last frame (1,S,H/8,W/8); None before the first.
+        s: semantic features of the last frame, an array or a `DeviceTensor` (1,S,H/8,W/8); None
+            before the first.
         stamp_ns: time of the last frame; None before the first.
         accepted_ns: the same, also of a frame that showed nothing and left the rest as it was; not
             saved.
@@ -44,7 +46,7 @@ class TrackerState:
     """
 
     table: TrackTable
-    s: Float | None = None
+    s: Any = None
     stamp_ns: int | None = None
     fresh_ns: int | None = None
     pixels: int = 0
@@ -57,7 +59,7 @@ class TrackerState:
         """Whether the last frame's pixels were those of the frame before."""
         return self.fresh_ns != self.stamp_ns
 
-    def next(self, s: Float, stamp_ns: int, pixels: int, size: tuple[int, int]) -> TrackerState:
+    def next(self, s: Any, stamp_ns: int, pixels: int, size: tuple[int, int]) -> TrackerState:
         """Return the state after a frame, with the tracks still to be updated."""
         same = self.stamp_ns is not None and (self.pixels, self.size) == (pixels, size)
         fresh = self.fresh_ns if same else stamp_ns
@@ -127,7 +129,7 @@ def save(state: TrackerState, model: str) -> bytes:
         "seen_ns": np.array([t.last_seen_ns for t in tracks], np.int64),
     }
     if state.s is not None:
-        arrays["s"] = state.s
+        arrays["s"] = on_host(state.s)
     if tracks:
         arrays |= {
             "box": np.stack([t.box for t in tracks]),

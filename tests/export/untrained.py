@@ -15,7 +15,7 @@ from mapt.config import preset
 from mapt.contract import Thresholds
 from mapt.model.network import Network
 from mapt.model.subgraphs import build_subgraphs
-from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.runtime.backends.protocol import Backend, Tensors, all_on_host
 from mapt.synthetic import render_sequence
 
 SIZE = (384, 1248)
@@ -90,9 +90,10 @@ def spread_outputs(network: Network) -> None:
         *pyramid, c16 = graphs["backbone"](second)
         s = graphs["semantic"](c16, *pyramid[:2])[0]
         found = graphs["instance"](*pyramid)
-        boxes, mask_logits, masks8 = (found[i][: network.config.motion_batch] for i in (0, 3, 4))
-        f_p = graphs["motion"](s_prev, s, masks8, masks8, boxes)[1]
-        graphs["appearance"](*pyramid, boxes, mask_logits, f_p)
+        boxes, mask_logits, masks8 = (found[i] for i in (0, 3, 4))
+        rows = torch.arange(network.config.motion_batch, dtype=torch.int32)
+        f_p = graphs["motion"](s_prev, s, masks8[: len(rows)], masks8, boxes, rows)[1]
+        graphs["appearance"](*pyramid, boxes, mask_logits, rows, f_p)
         semantic.classify.get_parameter("bias")[list(network.config.things)] += 1.0
     for hook in hooks:
         hook.remove()
@@ -120,5 +121,5 @@ class Remembered:
         key = subgraph, *(hash(inputs[name].tobytes()) for name in sorted(inputs))
         if key not in self.known:
             self.asked += 1
-            self.known[key] = self.backend.run(subgraph, inputs)
+            self.known[key] = all_on_host(self.backend.run(subgraph, inputs))
         return dict(self.known[key])

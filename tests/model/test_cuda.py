@@ -116,6 +116,7 @@ def test_nothing_goes_between_host_and_gpu_and_the_values_are_the_cpus(
     network = Network(preset("nano", height=64, width=128)).eval()
     info = model_info(network.config, network.backbone.channels[2])
     given: dict[str, Tensor] = {"image": torch.randint(0, 256, (1, 64, 128, 3), dtype=torch.uint8)}
+    given["rows"] = torch.arange(-1, info.sizes["N"] - 1, dtype=torch.int32)
     for spec in SUBGRAPHS:
         for t in spec.inputs:
             given.setdefault(

@@ -34,6 +34,9 @@ def run_all(network: Network) -> dict[str, torch.Tensor]:
                 inputs.append(torch.randint(0, 256, shape, dtype=torch.uint8))
             elif tensor.name in known and known[tensor.name].shape == shape:
                 inputs.append(known[tensor.name])
+            elif tensor.name == "rows":
+                slots = torch.arange(-1, shape[0] - 1, dtype=torch.int32)
+                inputs.append(slots.clamp(max=info.sizes["D"] - 1))
             else:
                 inputs.append(torch.rand(shape))
         with torch.inference_mode():

@@ -13,7 +13,9 @@ from mapt.runtime.backends.protocol import Backend, Tensors
 
 HEIGHT = 64
 WIDTH = 96
-SIZES = {"H": HEIGHT, "W": WIDTH, "K": 4, "D": 4, "N": 2, "F": 1, "S": 1, "C": 1, "M": 1, "E": 8}
+SIZES = {
+    "H": HEIGHT, "W": WIDTH, "K": 4, "T": 2, "D": 4, "N": 2, "F": 1, "S": 1, "C": 1, "M": 1, "E": 8,
+}  # fmt: skip
 INFO = ModelInfo(
     "nano", HEIGHT, WIDTH, ("road", "sky", "car", "person"), (2, 3), SIZES, Thresholds()
 )
@@ -104,6 +106,7 @@ class SceneBackend:
         out["labels"][0, : HEIGHT // 2] = 1
         for actor in self._seen(frame):
             out["logits"][0, actor.label][actor.mask(frame)[2::4, 2::4] > 0] = 4
+        out["margins"][:] = out["logits"][:, 2:] - out["logits"][:, :2].max(1, keepdims=True)
 
     def _instance(self, inputs: Mapping[str, NDArray[Any]], out: Tensors) -> None:
         frame = int(inputs["p4"].flat[0])
@@ -130,8 +133,9 @@ class SceneBackend:
 
     def _appearance(self, inputs: Mapping[str, NDArray[Any]], out: Tensors) -> None:
         frame = int(inputs["p4"].flat[0])
+        boxes = np.where(inputs["rows"][:, None] >= 0, inputs["boxes"][inputs["rows"]], 0)
         for actor in self._seen(frame):
-            rows = (inputs["boxes"] == np.array(actor.box(frame))).all(1)
+            rows = (boxes == np.array(actor.box(frame))).all(1)
             out["embeddings"][rows, actor.look] = 3  # the runtime makes it unit length
 
     def _seen(self, frame: int) -> list[Actor]:
@@ -169,7 +173,7 @@ class CrowdBackend(SceneBackend):
 
     def _semantic(self, inputs: Mapping[str, NDArray[Any]], out: Tensors) -> None:
         out["s"][:] = inputs["c16"].flat[0]
-        out["logits"][0, 2] = 4
+        out["logits"][0, 2] = out["margins"][0, 0] = 4
         out["labels"][0, :9] = 1
 
     def _instance(self, inputs: Mapping[str, NDArray[Any]], out: Tensors) -> None:

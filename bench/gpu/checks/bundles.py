@@ -38,17 +38,18 @@ class Kind:
 KINDS = (
     Kind("nano", "standard"), Kind("nano", "gridsample"), Kind("nano", "custom"),
     Kind("nano", "gridsample", "fp16"), Kind("nano", "gridsample", "int8"),
-    Kind("base", "gridsample"),
+    Kind("small", "gridsample"), Kind("small", "gridsample", "fp16"),
+    Kind("base", "gridsample"), Kind("base", "gridsample", "fp16"),
 )  # fmt: skip
 
 
 def kinds(context: Context) -> tuple[Kind, ...]:
     """Those of this run.
 
-    A small one leaves out `base`, which takes a CPU long, and int8: its ranges come from
+    A small one leaves out `base` and `small`, which take a CPU long, and int8: its ranges come from
     detections, and so small a picture has none.
     """
-    left_out = ("base", "int8") if context.small else ()
+    left_out = ("base", "small", "int8") if context.small else ()
     return tuple(k for k in KINDS if k.preset not in left_out and k.precision not in left_out)
 
 

@@ -9,19 +9,21 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt.bench.costs.copies import count_copies
 from mapt.bench.gpu.adapter import (
     PROVIDERS,
     BoundSession,
     HostBackend,
     misplaced,
     open_backend,
+    open_resident,
     operator_providers,
     placed,
 )
@@ -29,7 +31,8 @@ from mapt.bench.gpu.checks.bundles import ready, street
 from mapt.bench.gpu.context import Context, Device, Result
 from mapt.contract import SUBGRAPHS
 from mapt.runtime import PanopticFrame, PanopticTracker
-from mapt.runtime.backends.protocol import Backend, Tensors
+from mapt.runtime.backends.ort import OrtBackend
+from mapt.runtime.backends.protocol import Backend, Tensors, all_on_host, on_host
 from mapt.runtime.bundle.manifest import Bundle
 from mapt.runtime.perception.self_test import TOLERANCE, difference, run_golden
 
@@ -54,14 +57,14 @@ class OutputRecorder:
 
     def run(self, subgraph: str, inputs: Any) -> Tensors:
         """See `Backend.run`."""
-        self.inputs[subgraph] = {name: np.array(array) for name, array in inputs.items()}
-        self.outputs[subgraph] = self.backend.run(subgraph, inputs)
+        self.inputs[subgraph] = {name: np.array(on_host(a)) for name, a in inputs.items()}
+        self.outputs[subgraph] = all_on_host(self.backend.run(subgraph, inputs))
         return self.outputs[subgraph]
 
 
 def recorded(bundle: Bundle, device: Device, image: NDArray[np.uint8]) -> OutputRecorder:
     """A run of every subgraph on one picture."""
-    recorder = OutputRecorder(HostBackend(open_backend(bundle, device)))
+    recorder = OutputRecorder(HostBackend(open_backend(bundle, device, plain=True)))
     run_golden(recorder, image[None])
     return recorder
 
@@ -236,19 +239,75 @@ def measured(
     bundle: Bundle, context: Context, tf32: bool, images: list[NDArray[np.uint8]]
 ) -> dict[str, Any]:
     """Medians of one bundle."""
-    backend = open_backend(bundle, context.device, tf32)
+    backend = open_backend(bundle, context.device, tf32, plain=True)
     run = OutputRecorder(HostBackend(backend))
     run_golden(run, images[0][None])
-    host = dict[str, float]()
-    device = dict[str, float]()
-    for spec in SUBGRAPHS:
-        inputs = run.inputs[spec.name]
-        bound = BoundSession(backend.sessions[spec.name], inputs, context.device)
-        call = partial(run.backend.run, spec.name, inputs)
-        host[spec.name] = median_ms(call, context)
-        device[spec.name] = median_ms(bound.run, context)
-    steps = [f.timings_ms["frame"] for f in track(backend, images)]
+    host = {
+        spec.name: median_ms(partial(run.backend.run, spec.name, run.inputs[spec.name]), context)
+        for spec in SUBGRAPHS
+    }
+    device = on_device(backend, run.inputs, context)
+    steps = [
+        f.timings_ms["frame"] for f in track(open_backend(bundle, context.device, tf32), images)
+    ]
     return {"host": host, "device": device, "frame": statistics.median(steps[len(steps) // 2 :])}
+
+
+def on_device(
+    backend: OrtBackend, inputs: Mapping[str, Tensors], context: Context
+) -> dict[str, float]:
+    """Median milliseconds of each subgraph whose inputs and outputs stay on the device."""
+    return {
+        name: median_ms(BoundSession(session, inputs[name], context.device).run, context)
+        for name, session in backend.sessions.items()
+    }
+
+
+def whole_frame(context: Context) -> Result:
+    """Milliseconds, copied bytes and waits of whole frames, and the share of the networks."""
+    found, faults = ready(context)
+    images = list(street(context, 4 if context.small else 40))
+    values = dict[str, Any]()
+    told = list(faults)
+    rows = [
+        f"{'gridsample':18} {'ms':>6} {'worst':>6} {'share':>6} {'MB':>6} {'waits':>5}  captured"
+    ]
+    for name, bundle in found.items():
+        if bundle.lowering != "gridsample" or bundle.precision == "int8":
+            continue
+        try:
+            values[name] = framed(bundle, context, images)
+        except Exception as error:  # the next kind may run
+            told.append(f"{name}: {error}")
+            continue
+        v = values[name]
+        rows.append(
+            f"{name:18} {v['ms']:6.2f} {v['worst_ms']:6.2f} {v['networks_share']:6.2f}"
+            f" {v['megabytes']:6.2f} {v['waits']:5.0f}  {', '.join(v['captured']) or 'none'}"
+        )
+    line = ", ".join(f"{name} {v['ms']:.1f}" for name, v in values.items())
+    return Result(f"ms a frame: {line}", values, tuple(told), tuple(rows))
+
+
+def framed(bundle: Bundle, context: Context, images: list[NDArray[np.uint8]]) -> dict[str, Any]:
+    """The second half of a run, and what its networks take alone."""
+    plain = open_backend(bundle, context.device, plain=True)
+    run = OutputRecorder(HostBackend(plain))
+    run_golden(run, images[0][None])
+    alone = on_device(plain, run.inputs, context)
+    backend = open_resident(bundle, context.device)
+    steady = count_copies(backend, images)[len(images) // 2 :]
+    ms = statistics.median(f.ms for f in steady)
+    share = [sum(alone[name] * n for name, n in f.calls.items()) / f.ms for f in steady]
+    return {
+        "ms": ms,
+        "worst_ms": max(f.ms for f in steady),
+        "networks_share": statistics.median(share),
+        "megabytes": statistics.median((f.moved.up + f.moved.down) / 1e6 for f in steady),
+        "waits": statistics.median(f.moved.waits for f in steady),
+        "captured": sorted(backend.captured),
+        "subgraphs_ms": alone,
+    }
 
 
 def median_ms(call: Callable[[], object], context: Context) -> float:

@@ -67,19 +67,12 @@ def inputs(context: Context, made: Network) -> dict[str, tuple[Tensor, ...]]:
     rows = made.config.motion_batch
     for spec in SUBGRAPHS:
         if spec.name == "motion":
-            masks = _rows(known["masks8"], rows)
-            known |= {"s_prev": known["s"].roll(1, -1), "masks": masks, "masks_prev": masks}
-            known |= {name: _rows(known[name], rows) for name in ("boxes", "mask_logits")}
+            known |= {"s_prev": known["s"].roll(1, -1), "masks_prev": known["masks8"][:rows]}
+            known["rows"] = torch.arange(rows, dtype=torch.int32, device=context.device)
         taken[spec.name] = tuple(known[t.name] for t in spec.inputs)
         found = _run(graphs[spec.name], taken[spec.name])
         known |= dict(zip((t.name for t in spec.outputs), found, strict=True))
     return taken
-
-
-def _rows(tensor: Tensor, count: int) -> Tensor:
-    padded = tensor.new_zeros(count, *tensor.shape[1:])
-    padded[: len(tensor)] = tensor[:count]
-    return padded
 
 
 def captured(call: Callable[[], list[Tensor]], context: Context) -> tuple[dict[str, float], str]:

@@ -9,7 +9,7 @@ namespace mapt {
 
 constexpr int32_t kLargest = 65536;
 constexpr int32_t kVoid = 255;
-constexpr int32_t kBundleFormat = 6;
+constexpr int32_t kBundleFormat = 8;
 constexpr int32_t kStateVersion = 2;
 constexpr const char* kStateKind = "STAT";
 constexpr double kFar = 1e+18;
@@ -55,14 +55,14 @@ constexpr const char* kHealthStatusNames[] = {"OK", "DEGRADED", "LATE", "NO_INPU
 
 // Every shape symbol with its value.
 struct Sizes {
-  int32_t H = 0, W = 0, K = 0, D = 0, N = 0, F = 0, S = 0, C = 0, M = 0, E = 0;
+  int32_t H = 0, W = 0, K = 0, T = 0, D = 0, N = 0, F = 0, S = 0, C = 0, M = 0, E = 0;
 };
 
 struct SizeSymbol {
   char symbol;
   int32_t Sizes::* size;
 };
-constexpr SizeSymbol kSymbols[] = {{'H', &Sizes::H}, {'W', &Sizes::W}, {'K', &Sizes::K}, {'D', &Sizes::D}, {'N', &Sizes::N}, {'F', &Sizes::F}, {'S', &Sizes::S}, {'C', &Sizes::C}, {'M', &Sizes::M}, {'E', &Sizes::E}};
+constexpr SizeSymbol kSymbols[] = {{'H', &Sizes::H}, {'W', &Sizes::W}, {'K', &Sizes::K}, {'T', &Sizes::T}, {'D', &Sizes::D}, {'N', &Sizes::N}, {'F', &Sizes::F}, {'S', &Sizes::S}, {'C', &Sizes::C}, {'M', &Sizes::M}, {'E', &Sizes::E}};
 
 // Decision limits; `mapt/contract.py: Thresholds` explains them.
 struct Thresholds {
@@ -156,6 +156,7 @@ constexpr TensorSpec kSemanticInputs[] = {
 constexpr TensorSpec kSemanticOutputs[] = {
     {"s", "float32", 4, {{0, 1}, {'S', 1}, {'H', 8}, {'W', 8}}},
     {"logits", "float32", 4, {{0, 1}, {'K', 1}, {'H', 4}, {'W', 4}}},
+    {"margins", "float32", 4, {{0, 1}, {'T', 1}, {'H', 4}, {'W', 4}}},
     {"labels", "uint8", 3, {{0, 1}, {'H', 1}, {'W', 1}}},
 };
 constexpr TensorSpec kInstanceInputs[] = {
@@ -176,8 +177,9 @@ constexpr TensorSpec kMotionInputs[] = {
     {"s_prev", "float32", 4, {{0, 1}, {'S', 1}, {'H', 8}, {'W', 8}}},
     {"s", "float32", 4, {{0, 1}, {'S', 1}, {'H', 8}, {'W', 8}}},
     {"masks_prev", "float32", 4, {{'N', 1}, {0, 1}, {'H', 8}, {'W', 8}}},
-    {"masks", "float32", 4, {{'N', 1}, {0, 1}, {'H', 8}, {'W', 8}}},
-    {"boxes", "float32", 2, {{'N', 1}, {0, 4}}},
+    {"masks8", "float32", 4, {{'D', 1}, {0, 1}, {'H', 8}, {'W', 8}}},
+    {"boxes", "float32", 2, {{'D', 1}, {0, 4}}},
+    {"rows", "int32", 1, {{'N', 1}}},
 };
 constexpr TensorSpec kMotionOutputs[] = {
     {"propagated", "float32", 4, {{'N', 1}, {0, 1}, {'H', 8}, {'W', 8}}},
@@ -188,8 +190,9 @@ constexpr TensorSpec kAppearanceInputs[] = {
     {"p8", "float32", 4, {{0, 1}, {'F', 1}, {'H', 8}, {'W', 8}}},
     {"p16", "float32", 4, {{0, 1}, {'F', 1}, {'H', 16}, {'W', 16}}},
     {"p32", "float32", 4, {{0, 1}, {'F', 1}, {'H', 32}, {'W', 32}}},
-    {"boxes", "float32", 2, {{'N', 1}, {0, 4}}},
-    {"mask_logits", "float32", 3, {{'N', 1}, {0, 28}, {0, 28}}},
+    {"boxes", "float32", 2, {{'D', 1}, {0, 4}}},
+    {"mask_logits", "float32", 3, {{'D', 1}, {0, 28}, {0, 28}}},
+    {"rows", "int32", 1, {{'N', 1}}},
     {"f_p", "float32", 4, {{'N', 1}, {'M', 1}, {0, 7}, {0, 7}}},
 };
 constexpr TensorSpec kAppearanceOutputs[] = {
@@ -197,10 +200,10 @@ constexpr TensorSpec kAppearanceOutputs[] = {
 };
 constexpr SubgraphSpec kSubgraphs[] = {
     {"backbone", kBackboneInputs, 1, kBackboneOutputs, 5},
-    {"semantic", kSemanticInputs, 3, kSemanticOutputs, 3},
+    {"semantic", kSemanticInputs, 3, kSemanticOutputs, 4},
     {"instance", kInstanceInputs, 4, kInstanceOutputs, 6},
-    {"motion", kMotionInputs, 5, kMotionOutputs, 2},
-    {"appearance", kAppearanceInputs, 7, kAppearanceOutputs, 1},
+    {"motion", kMotionInputs, 6, kMotionOutputs, 2},
+    {"appearance", kAppearanceInputs, 8, kAppearanceOutputs, 1},
 };
 
 }  // namespace mapt

@@ -209,7 +209,8 @@ def test_what_cannot_be_exported_is_told_of(
 
 
 @pytest.mark.parametrize(
-    "check", [ort.host_binding, ort.providers, ort.tensors, ort.frames, ort.speed]
+    "check",
+    [ort.host_binding, ort.providers, ort.tensors, ort.frames, ort.speed, ort.whole_frame],
 )
 def test_bundles_on_the_cpu_give_what_the_cpu_gives(
     prepared: Context, check: Callable[[Context], Result]
@@ -225,8 +226,8 @@ def test_tensors_and_frames_that_differ_are_found(
     genuine = adapter.open_backend
     opened = []
 
-    def noisy(bundle: Bundle, device: Device, tf32: bool = False) -> Any:
-        backend = genuine(bundle, device, tf32)
+    def noisy(bundle: Bundle, device: Device, tf32: bool = False, **options: bool) -> Any:
+        backend = genuine(bundle, device, tf32, **options)
         opened.append(backend)
         if len(opened) % 3 == 1:  # the first of three is the CPU's
             return backend

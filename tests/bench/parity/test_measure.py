@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from mapt.bench.parity.clips import open_clips
@@ -65,7 +64,7 @@ class Late:
         self.images: list[bytes] = []
         self.providers = before.providers
 
-    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+    def run(self, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         if subgraph == "backbone" and inputs["image"].tobytes() not in self.images:
             self.images.append(inputs["image"].tobytes())
         return (self.after if len(self.images) > self.frame else self.before).run(subgraph, inputs)

@@ -27,7 +27,7 @@ from mapt.ops.nodes import DOMAIN, VERSION
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backends import operators
 from mapt.runtime.backends.ort import OrtBackend
-from mapt.runtime.backends.protocol import Backend
+from mapt.runtime.backends.protocol import Backend, Tensors
 from mapt.runtime.bundle.manifest import read_bundle, seal
 from mapt.runtime.perception.self_test import difference
 from tests.runtime.backends.test_operators import needs_library
@@ -150,8 +150,11 @@ def test_int8_has_the_ranges_of_the_standard_form(
     bundles = [read_bundle(path) for path in (custom, bundle)]
     sizes = bundles[0].info.sizes
     results = []
-    inputs = {t.name: random.random(t.resolve(sizes), np.float32) for t in BY_NAME["motion"].inputs}
+    inputs: Tensors = {
+        t.name: random.random(t.resolve(sizes), np.float32) for t in BY_NAME["motion"].inputs
+    }
     inputs["boxes"] = inputs["boxes"] * 50 + np.array([0, 0, 50, 50], np.float32)
+    inputs["rows"] = np.arange(sizes["N"], dtype=np.int32)
     for read in bundles:
         path = tmp_path / f"{read.lowering}.onnx"
         onnx.save(quantize(onnx.load(read.graphs["motion"]), [inputs]), path)

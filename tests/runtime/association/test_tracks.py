@@ -69,7 +69,7 @@ class Sequencer:
             np.full(count, 0.9, np.float32),
             labels,
             np.zeros((count, 28, 28), np.float32),
-            masks,
+            np.arange(count, dtype=np.int32),
         )
         propagated = (
             np.stack([mask8(c) for c in carried])

@@ -8,11 +8,13 @@ bound and run.
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import onnxruntime
 
 from mapt.runtime.backends.ort_providers import CPU, CUDA
+from tests.runtime.backends import tensorrt_standin
 
 # As ONNX Runtime words it, though its signature is three times as long.
 ILLEGAL = (
@@ -51,9 +53,13 @@ class Session:
         self._fail()
         return self.real.run(*arguments)
 
-    def run_with_iobinding(self, binding: Any) -> None:
+    def io_binding(self) -> Binding:
+        return Binding(self)
+
+    def run_with_iobinding(self, binding: Binding, options: Any) -> None:
         self._fail()
-        self.real.run_with_iobinding(binding)
+        cuda = self.world.cuda if self.wanted[0] == CUDA else None
+        start(self.real, dict(binding.bound), options, cuda)
 
     def _fail(self) -> None:
         """Fall back to another provider, as the real one does.
@@ -65,6 +71,45 @@ class Session:
                 raise RuntimeError(ILLEGAL)
             print(f"EP Error: {ILLEGAL}\nFalling back")
             self.wanted = [CPU]
+
+
+def start(session: Any, bound: dict[str, tuple[str, Any]], options: Any, cuda: Any) -> None:
+    """Run a session on what is bound, at once or when the stream of `cuda` is waited for."""
+
+    def run() -> None:
+        binding = session.io_binding()
+        for name, (how, arguments) in bound.items():
+            getattr(binding, how)(name, *arguments)
+        session.run_with_iobinding(binding)
+
+    try:
+        options.get_run_config_entry("disable_synchronize_execution_providers")
+        waits = False
+    except RuntimeError:  # it has no such entry
+        waits = True
+    assert waits == (cuda is None), "runs wait where there is no stream to wait for"
+    if cuda is None:
+        run()
+    else:
+        cuda.queue.append(run)
+
+
+class Binding:
+    """Bindings of a session, whose addresses "on the GPU" are the host's."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.bound: dict[str, tuple[str, Any]] = {}
+
+    def bind_input(self, name: str, device: str, *rest: Any) -> None:
+        self._bind("bind_input", name, device, rest)
+
+    def bind_output(self, name: str, device: str, *rest: Any) -> None:
+        self._bind("bind_output", name, device, rest)
+
+    def _bind(self, how: str, name: str, device: str, rest: Any) -> None:
+        assert device == ("cuda" if self.session.wanted[0] == CUDA else "cpu")
+        self.bound[name] = how, ("cpu", *rest)
 
 
 class OrtValue:
@@ -81,6 +126,15 @@ class OrtValue:
         return value
 
 
+class StreamedCuda(tensorrt_standin.Cuda):
+    """NVIDIA's bindings, with device memory that sessions can really be bound to."""
+
+    def cudaMalloc(self, size: int) -> tuple[int, int]:
+        memory = (ctypes.c_uint8 * size)(*b"\xee" * min(size, 64))
+        self.device[ctypes.addressof(memory)] = memoryview(memory).cast("B")  # type: ignore[assignment]
+        return self.fails.get("cudaMalloc", 0), ctypes.addressof(memory)
+
+
 class Ort:
     """The module.
 
@@ -91,15 +145,19 @@ class Ort:
         log: preloading and sessions, in order.
         settings: of CUDA's provider, of every session.
         placed: the device of every buffer.
+        cuda: NVIDIA's bindings for Python; None: they are not installed.
+        captures: sessions that capture CUDA graphs.
     """
 
-    def __init__(self, *providers: str) -> None:
+    def __init__(self, *providers: str, cuda: Any = None) -> None:
+        self.cuda = cuda
         self.providers = list(providers or (CUDA, CPU))
         self.loads = True
         self.broken = False
         self.log: list[str] = []
         self.settings: list[dict[str, str]] = []
         self.placed: list[str] = []
+        self.captures = 0
         self.OrtValue = OrtValue(self)
         self.__file__ = "/nowhere/onnxruntime/__init__.py"
 
@@ -125,4 +183,8 @@ class Ort:
             wanted = [CPU]
         if CUDA in wanted and not self.loads:
             wanted = [CPU]
+        if self.settings and CUDA in wanted and "enable_cuda_graph" in self.settings[-1]:
+            if b"Loop" in graph:
+                raise RuntimeError("the model has control flow nodes which can't be supported")
+            self.captures += 1
         return Session(self, onnxruntime.InferenceSession(graph, options, providers=[CPU]), wanted)

@@ -132,20 +132,21 @@ class ExecutionContext:
         spec = BY_NAME[self.engine.subgraph]
         assert stream_handle == 77
         world.cuda.log.append(f"execute {spec.name}")
+        addresses = dict(self.addresses)
 
         def compute() -> None:
             device = world.cuda.device
             sizes = world.network.info.sizes
             inputs = {
                 t.name: (
-                    np.frombuffer(bytes(device[self.addresses[t.name]]), t.dtype).reshape(
+                    np.frombuffer(bytes(device[addresses[t.name]]), t.dtype).reshape(
                         t.resolve(sizes)
                     )
                 )
                 for t in spec.inputs
             }
             for name, tensor in world.network.run(spec.name, inputs).items():
-                device[self.addresses[name]][:] = tensor.tobytes()
+                device[addresses[name]][:] = tensor.tobytes()
 
         world.cuda.queue.append(compute)
         return spec.name not in world.refuses

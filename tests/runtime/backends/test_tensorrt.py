@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mapt.contract import SUBGRAPHS
+from mapt.contract import BY_NAME, HOST_READS, SUBGRAPHS
 from mapt.errors import InputError
 from mapt.runtime import BackendError, PanopticTracker
 from mapt.runtime.backends import choice
 from mapt.runtime.backends import tensorrt as backend_module
 from mapt.runtime.backends.ort_providers import say_once
-from mapt.runtime.backends.protocol import Options
+from mapt.runtime.backends.protocol import CopyCounts, Options, on_host
 from mapt.runtime.backends.tensorrt import Machine, TensorrtBackend
 from mapt.runtime.bundle.manifest import Bundle, EngineFile
 from mapt.runtime.persistence.recording import digest
@@ -80,82 +80,114 @@ def test_memory_is_planned_once_and_given_back(
     bundle: Bundle, machine: Machine, world: standin.Trt, picture: Make
 ) -> None:
     backend = TensorrtBackend(bundle, machine)
-    sizes = bundle.info.sizes
     cuda = world.cuda
-    distinct = {(t.name, t.resolve(sizes)) for s in SUBGRAPHS for t in (*s.inputs, *s.outputs)}
-    assert len(cuda.device) == len(cuda.host) == len(distinct) and world.contexts == len(SUBGRAPHS)
-    bytes_wanted = sum(
-        int(np.prod(t.resolve(sizes))) * np.dtype(t.dtype).itemsize
-        for t in _tensors(sizes).values()
-    )
-    assert sum(map(len, cuda.device.values())) == bytes_wanted
-    planned = [line for line in cuda.log if line.startswith("address")]
-    assert len(planned) == sum(len(s.inputs) + len(s.outputs) for s in SUBGRAPHS)
+    planned = len(cuda.device)
+    names = [t.name for s in SUBGRAPHS for t in (*s.inputs, *s.outputs)]
+    # Three frames' `s`, what two calls of the motion head read and give, and `rows` for both heads.
+    twice = ("masks_prev", "propagated", "f_p", "embeddings")
+    assert planned == len(set(names) - {"s", "s_prev", "rows"}) + len(twice) + 3 + 4
+    assert world.contexts == len(SUBGRAPHS)
     cuda.log.clear()
     track(PanopticTracker(backend), picture)
-    assert not [
-        line for line in cuda.log if "Malloc" in line or "Alloc" in line or "address" in line
-    ]
+    assert not [line for line in cuda.log if "Malloc" in line or "Alloc" in line]
+    assert len(cuda.device) == planned
     del backend
     gc.collect()
     assert not cuda.device and not cuda.host and cuda.log[-1] == "cudaStreamDestroy"
 
 
-def _tensors(sizes: dict[str, int]) -> dict[Any, Any]:
-    return {(t.name, t.resolve(sizes)): t for s in SUBGRAPHS for t in (*s.inputs, *s.outputs)}
-
-
-def test_the_pyramid_stays_on_the_device(
-    bundle: Bundle, machine: Machine, world: standin.Trt, picture: Make
-) -> None:
-    tracker = PanopticTracker(TensorrtBackend(bundle, machine))
-    tracker.step(picture(0), 0)
-    world.cuda.log.clear()
-    tracker.step(picture(1), PERIOD)
+def told(world: standin.Trt) -> list[str]:
+    """What was queued and waited for, in order."""
     calls: list[str] = []
     for line in world.cuda.log:
         words = line.split()
-        calls.append(words[1] if words[0] == "execute" else words[0])
-    per_call = (
-        ["upload"] * 4 + ["motion"] + ["download"] * 2 + ["wait"]
-    )  # s_prev, masks_prev, masks, boxes; s is there
-    looks = ["upload"] * 3 + [
-        "appearance",
-        "download",
-        "wait",
-    ]  # boxes, mask_logits, f_p; the pyramid is there
-    assert calls == (
-        ["upload", "backbone"]
+        if words[0] != "address":
+            calls.append(words[1] if words[0] == "execute" else words[0])
+    return calls
+
+
+def test_only_what_the_host_reads_leaves_the_device(
+    bundle: Bundle, machine: Machine, world: standin.Trt, picture: Make
+) -> None:
+    backend = TensorrtBackend(bundle, machine)
+    tracker = PanopticTracker(backend)
+    tracker.step(picture(0), 0)
+    world.cuda.log.clear()
+    before = replace(backend.traffic)
+    tracker.step(picture(1), PERIOD)
+    moves = ["upload"] * 2 + ["motion", "download"]  # masks_prev and rows; propagated
+    looks = ["upload", "appearance", "download"]
+    assert told(world) == (
+        ["upload", "backbone", "semantic"]
+        + ["download"] * 2
+        + ["instance"]
         + ["download"] * 5
         + ["wait"]
-        + ["semantic"]
-        + ["download"] * 3
+        + moves * 2
         + ["wait"]
-        + ["instance"]
-        + ["download"] * 6
-        + ["wait"]
-        + per_call * 2
         + looks * 2
+        + ["wait"]
     )
+    sizes = bundle.info.sizes
+    moved = {"up": 0, "down": 0}
+    for name, calls in {
+        "backbone": 1,
+        "semantic": 1,
+        "instance": 1,
+        "motion": 2,
+        "appearance": 2,
+    }.items():
+        spec = BY_NAME[name]
+        read = [t for t in spec.outputs if t.name in HOST_READS[name]]
+        sent = [t for t in spec.inputs if t.name in ("image", "masks_prev", "rows")]
+        for way, tensors in (("up", sent), ("down", read)):
+            moved[way] += calls * sum(_bytes(t.resolve(sizes), t.dtype) for t in tensors)
+    assert backend.traffic.since(before) == CopyCounts(**moved, waits=3)
 
 
-def test_what_was_handed_out_cannot_be_changed_and_other_arrays_are_sent(
-    bundle: Bundle, machine: Machine, network: Any, picture: Make
+def _bytes(shape: tuple[int, ...], dtype: str) -> int:
+    return int(np.prod(shape)) * np.dtype(dtype).itemsize
+
+
+def test_what_was_handed_out_stays_as_it_is_and_other_arrays_are_sent(
+    bundle: Bundle, machine: Machine, network: Any
 ) -> None:
     backend = TensorrtBackend(bundle, machine)
     image = np.zeros((1, 64, 96, 3), np.uint8)
     first = backend.run("backbone", {"image": image})
-    with pytest.raises(ValueError, match="read-only"):
-        first["p4"][:] = 1
-    kept = first["p4"].copy()
     image[:] = 7  # the caller's own array may change
     second = backend.run("backbone", {"image": image})
-    assert second["p4"].flat[0] == 7 and np.array_equal(first["p4"], kept)
+    third = backend.run("backbone", {"image": image + 1})
+    for tensors, value in ((third, 8), (first, 0), (second, 7)):
+        assert tensors["p4"].numpy().flat[0] == value
+        with pytest.raises(ValueError, match="read-only"):
+            tensors["p4"].numpy()[:] = 1
     pyramid = ("p4", "p8", "p16", "p32")
-    for arrays in (first, second, {n: a.copy() for n, a in second.items()}):
-        wanted = network.run("instance", {n: arrays[n] for n in pyramid})
-        found = backend.run("instance", {n: arrays[n] for n in pyramid})
-        assert all(np.array_equal(found[n], wanted[n]) for n in wanted)
+    for given in (first, second, {n: second[n].numpy().copy() for n in pyramid}):
+        wanted = network.run("instance", {n: on_host(given[n]) for n in pyramid})
+        found = backend.run("instance", {n: given[n] for n in pyramid})
+        assert all(np.array_equal(found[n].numpy(), wanted[n]) for n in wanted)
+
+
+def test_the_state_stays_while_frames_go_on(
+    bundle: Bundle, machine: Machine, network: Any, picture: Make
+) -> None:
+    tracker = PanopticTracker(TensorrtBackend(bundle, machine))
+    plain = PanopticTracker(network, model=tracker.model)
+    states = []
+    for number in range(5):
+        tracker.step(picture(number), number * PERIOD)
+        plain.step(picture(number), number * PERIOD)
+        states.append((tracker._state, plain.save_state()))
+    for state, saved in states:
+        tracker._state = state
+        assert tracker.save_state() == saved
+    other = PanopticTracker(TensorrtBackend(bundle, machine))
+    other.restore_state(states[-1][1])
+    for number in (5, 6):
+        assert digest(other.step(picture(number), number * PERIOD)) == digest(
+            plain.step(picture(number), number * PERIOD)
+        )
 
 
 def test_two_trackers_do_not_disturb_each_other(

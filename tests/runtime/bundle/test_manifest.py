@@ -244,16 +244,18 @@ def test_an_engine_that_was_changed_after_the_check_is_refused(bundle: Path) -> 
         (lambda m: m.update(format=2), "format 2"),
         (lambda m: m.update(format=3), "format 3"),
         (lambda m: m.update(format=4), "format 4"),
+        (lambda m: m.update(format=6), "format 6"),
+        (lambda m: m.update(format=7), "format 7"),
         (
             lambda m: m.update(format=5),
-            "format 5, this version reads 6 and 7; convert it with `mapt export ",
+            "format 5, this version reads 8 and 9; convert it with `mapt export ",
         ),
         (lambda m: m.update(format=5), "bundle/weights.safetensors --out NEW`"),
         (
             lambda m: m.update(format=5, lowering=7, precision=[]),
             "bundle/weights.safetensors --out NEW`",
         ),
-        (lambda m: m.update(format=8), "format 8, newer than this version's 7; update mapt"),
+        (lambda m: m.update(format=10), "format 10, newer than this version's 9; update mapt"),
         (lambda m: m.pop("requires"), "'requires'"),
         (lambda m: m.update(requires={"numpy": "1"}), "'numpy'"),
         (lambda m: m.update(requires={"onnxruntime": "newest"}), "'newest'"),
@@ -297,6 +299,11 @@ def test_an_engine_that_was_changed_after_the_check_is_refused(bundle: Path) -> 
         (
             lambda m: m["sizes"].update(F=1.5),
             "the size F is 1.5, not a whole number within 1..65536",
+        ),
+        (lambda m: m["sizes"].update(T=3), "sizes say T = 3, the things are 2"),
+        (
+            lambda m: m["sizes"].pop("T"),
+            "the size T is None, not a whole number within 1..65536",
         ),
         (lambda m: m["sizes"].update(N=True), "the size N is True"),
         (lambda m: m["sizes"].update(N=0), "the size N is 0"),
@@ -389,7 +396,7 @@ def test_an_older_bundle_names_the_command_that_converts_it(
     edit(bundle, lambda m: m.update(states, format=5))
     command = f"`mapt export {bundle}/weights.safetensors --out NEW{options}`"
     assert refusal(bundle, bundle / MANIFEST).endswith(
-        f"format 5, this version reads 6 and 7; convert it with {command}"
+        f"format 5, this version reads 8 and 9; convert it with {command}"
     )
     (bundle / "weights.safetensors").unlink()
     assert refusal(bundle, bundle / MANIFEST).endswith("; export it with this version")

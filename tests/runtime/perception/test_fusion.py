@@ -7,9 +7,17 @@ import pytest
 from numpy.typing import NDArray
 
 from mapt.contract import Thresholds
-from mapt.runtime.perception.fusion import Detections, fuse, paste, pixel_window, upsample_window
+from mapt.runtime.perception.fusion import (
+    Detections,
+    Fused,
+    fuse,
+    paste,
+    pixel_window,
+    upsample_window,
+)
 
 STUFF = (0, 1)
+THINGS = (3, 2)  # in any order
 CLASSES = 4
 
 
@@ -78,8 +86,13 @@ def random_scene(
     logits = rng.normal(0, 2, (CLASSES, height // 4, width // 4)).astype(np.float32)
     scores = np.sort(rng.uniform(0.4, 1, count).astype(np.float32))[::-1]
     classes = rng.integers(2, 4, count, np.int32)
-    masks8 = np.zeros((count, 1, 1, 1), np.float32)
-    return Detections(boxes.astype(np.float32), scores, classes, masks, masks8), logits
+    rows = np.arange(count, dtype=np.int32)
+    return Detections(boxes.astype(np.float32), scores, classes, masks, rows), logits
+
+
+def fused(found: Detections, logits: NDArray[np.float32], thresholds: Thresholds) -> Fused:
+    margins = logits[list(THINGS)] - logits[list(STUFF)].max(0)
+    return fuse(found, margins, THINGS, thresholds)
 
 
 @pytest.mark.parametrize(("height", "width", "count"), [(40, 56, 6), (8, 24, 3), (72, 40, 9)])
@@ -89,9 +102,10 @@ def test_equals_the_loop_over_the_whole_frame(
 ) -> None:
     found, logits = random_scene(seed, height, width, count)
     thresholds = Thresholds(min_area=(1, 16, 32, 60)[seed], overlap=(0.5, 0.6, 0.7, 0.0)[seed])
-    got = fuse(found, logits, STUFF, thresholds)
+    got = fused(found, logits, thresholds)
     want = slow_fuse(found, logits, thresholds)
     assert got.detections.scores.tolist() == [found.scores[row] for row, _ in want]
+    assert got.detections.rows.tolist() == [row for row, _ in want]
     assert got.index.dtype == np.int32 and got.masks8.dtype == got.boxes.dtype == np.float32
     assert (got.index > 0).sum() == sum(mask.sum() for _, mask in want)
     for i, (_, mask) in enumerate(want):
@@ -110,7 +124,7 @@ def test_the_random_scenes_overlap_and_lose_detections() -> None:
     assert ((levels > 0).sum(0) > 1).any()
     assert (
         1
-        < len(fuse(found, logits, STUFF, Thresholds(min_area=32, overlap=0.7)).detections)
+        < len(fused(found, logits, Thresholds(min_area=32, overlap=0.7)).detections)
         < (found.scores > 0.5).sum()
     )
 

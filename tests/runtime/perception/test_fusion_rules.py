@@ -19,20 +19,20 @@ def detections(boxes: Boxes, scores: list[float], classes: list[int], *masks: fl
     rows = np.array(boxes, np.float32).reshape(-1, 4)
     levels = np.broadcast_to(np.array(masks, np.float32), len(rows))
     mask_logits = np.ones((len(rows), 28, 28), np.float32) * levels[:, None, None]
-    masks8 = np.zeros((len(rows), 1, 4, 4), np.float32)
+    slots = np.arange(len(rows), dtype=np.int32)
     return Detections(
-        rows, np.array(scores, np.float32), np.array(classes, np.int32), mask_logits, masks8
+        rows, np.array(scores, np.float32), np.array(classes, np.int32), mask_logits, slots
     )
 
 
 def fused(found: Detections, semantic: float = 0.0, **thresholds: float) -> Fused:
     """Fuse detections on 32x32 pixels.
 
-    The logits of things are `semantic` above those of the best stuff class. Classes 0 and 1 are
-    stuff.
+    The logits of things are `semantic` above those of the best stuff class. Classes 2 and 3 are
+    things.
     """
-    logits = np.stack([np.full((8, 8), v, np.float32) for v in (0, -3, semantic, semantic)])
-    return fuse(found, logits, (0, 1), Thresholds(**thresholds))  # type: ignore[arg-type]
+    margins = np.full((2, 8, 8), semantic, np.float32)
+    return fuse(found, margins, (2, 3), Thresholds(**thresholds))  # type: ignore[arg-type]
 
 
 def test_overlap_goes_to_the_higher_fused_logit_not_to_the_higher_score() -> None:
@@ -99,10 +99,8 @@ def test_no_detections_and_no_pixels(thresholds: dict[str, float]) -> None:
 
 def test_what_lies_in_the_padding_alone_is_no_instance() -> None:
     boxes: Boxes = [(2, 2, 12, 12), (24, 2, 31, 31), (14, 14, 28, 30), (2, 24, 22, 32)]
-    logits = np.stack([np.full((8, 8), v, np.float32) for v in (0, -3, 0, 0)])
-    got = fuse(
-        detections(boxes, [0.9, 0.8, 0.7, 0.6], [2] * 4, 4), logits, (0, 1), Thresholds(), (20, 20)
-    )
+    found = detections(boxes, [0.9, 0.8, 0.7, 0.6], [2] * 4, 4)
+    got = fuse(found, np.zeros((2, 8, 8), np.float32), (2, 3), Thresholds(), (20, 20))
     assert got.detections.scores.tolist() == np.array([0.9, 0.7], np.float32).tolist()
     assert (
         set(np.unique(got.index)) == {0, 1, 2} and got.boxes[1, 2] > 20

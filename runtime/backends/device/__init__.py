@@ -1,0 +1,1 @@
+"""Tensors that stay in the memory of a device between subgraphs."""

@@ -1,0 +1,216 @@
+"""Hands out the contract's tensors in memory of a device, and copies only what somebody reads.
+
+Buffers are planned when a backend is opened, and used again as soon as nobody holds the tensor in
+them. So what a tracker remembers of a frame stays as it is.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.contract import BY_NAME, HOST_READS, SUBGRAPHS, TensorSpec
+from mapt.runtime.backends.device.memory import DeviceMemory
+from mapt.runtime.backends.protocol import CopyCounts, on_host
+
+Key = tuple[str, tuple[int, ...]]
+FEATURES = 3  # `s` of two frames, and one more while a frame fails or a thread saves the state
+
+
+@dataclass
+class Buffer:
+    """A place on the device, and the array of the host that is copied to or from it, if any."""
+
+    address: int
+    staging: NDArray[Any] | None = None
+
+
+class ResidentTensor:
+    """A tensor on a device, see `mapt.runtime.backends.protocol.DeviceTensor`.
+
+    Its buffer goes back to the pool with the last reference to it.
+
+    Attributes:
+        pool: that it belongs to.
+        address: of its values on the device.
+    """
+
+    def __init__(self, pool: TensorPool, spec: TensorSpec, key: Key, buffer: Buffer) -> None:
+        self.pool = pool
+        self.address = buffer.address
+        self.buffer = buffer
+        self.ticket = 0  # of the copy to the host that was queued; 0: none was
+        self._spec = spec
+        self._key = key
+        self._array: NDArray[Any] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape."""
+        return self._key[1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy's name of its type."""
+        return np.dtype(self._spec.dtype)
+
+    def numpy(self) -> NDArray[Any]:
+        """Return its values, read-only; only the first call copies and waits."""
+        with self.pool.lock:
+            if self._array is None:
+                self._array = self.pool.download(self)
+            return self._array
+
+    def __del__(self) -> None:
+        """Give the buffer back."""
+        self.pool.free[self._key].append(self.buffer)
+
+
+class TensorPool:
+    """The tensors of one backend, and so of one tracker.
+
+    Args:
+        memory: of the device.
+        sizes: the network's shape symbols.
+
+    Attributes:
+        lock: held while work is queued or waited for, so that any thread may read a tensor.
+        free: buffers that nobody uses, by tensor.
+        traffic: what was copied.
+
+    Raises:
+        RuntimeError: there is not enough memory.
+    """
+
+    def __init__(self, memory: DeviceMemory, sizes: dict[str, int]) -> None:
+        self.memory = memory
+        self.lock = threading.RLock()
+        self.free: dict[Key, list[Buffer]] = {}
+        self.traffic = CopyCounts()
+        self._sizes = sizes
+        self._queued = 0
+        self._done = 0
+        self._sent: list[ResidentTensor] = []  # whose copies to the device may not be over
+        for spec in SUBGRAPHS:
+            made = {tensor.name for other in SUBGRAPHS for tensor in other.outputs}
+            for tensor in (*spec.inputs, *spec.outputs):
+                uploaded = tensor.name not in made and tensor.name != "s_prev"
+                read = tensor in spec.outputs and tensor.name in HOST_READS[spec.name]
+                self._plan(tensor, staged=uploaded or read)
+
+    def run(
+        self,
+        subgraph: str,
+        inputs: Mapping[str, Any],
+        launch: Callable[[Mapping[str, ResidentTensor]], object],
+    ) -> dict[str, ResidentTensor]:
+        """Run a subgraph between tensors on the device.
+
+        What the host reads of its outputs in every frame is queued for it.
+
+        Args:
+            subgraph: its name.
+            inputs: arrays, tensors of this pool, or those of another backend.
+            launch: queues the work; it is given inputs and outputs by name.
+
+        Raises:
+            ValueError: an input has another shape or type than the contract says.
+        """
+        spec = BY_NAME[subgraph]
+        with self.lock:
+            given = {t.name: self._place(t, inputs[t.name]) for t in spec.inputs}
+            made = {t.name: self._take(t) for t in spec.outputs}
+            launch({**given, **made})
+            for name in HOST_READS[subgraph]:
+                self._expect(made[name])
+        return made
+
+    def download(self, tensor: ResidentTensor) -> NDArray[Any]:
+        """Return a copy of a tensor's values; the caller holds the lock."""
+        self._expect(tensor)
+        if tensor.ticket > self._done:
+            self.wait()
+        assert tensor.buffer.staging is not None, "nothing was queued"
+        array = tensor.buffer.staging.copy()
+        array.setflags(write=False)
+        return array
+
+    def wait(self) -> None:
+        """Wait for the device."""
+        self.memory.wait()
+        self.traffic.waits += 1
+        self._done = self._queued
+        self._sent.clear()
+
+    def _expect(self, tensor: ResidentTensor) -> None:
+        """Queue a tensor's copy to the host, once."""
+        if tensor.ticket:
+            return
+        staging = self._staging(tensor)
+        self.memory.download(staging, tensor.address)
+        self.traffic.down += staging.nbytes
+        self._queued += 1
+        tensor.ticket = self._queued
+
+    def _place(self, spec: TensorSpec, value: Any) -> ResidentTensor:
+        """An input on the device; an array is copied there."""
+        key = self._key(spec)
+        shape = tuple(value.shape)
+        dtype = value.dtype
+        if shape != key[1] or dtype != np.dtype(spec.dtype):
+            raise ValueError(f"{spec.name} is {dtype} {shape}, not {spec.dtype} {key[1]}")
+        if isinstance(value, ResidentTensor) and value.pool is self:
+            return value
+        tensor = self._take(spec)
+        staging = self._staging(tensor)
+        np.copyto(staging, on_host(value))
+        self.memory.upload(tensor.address, staging)
+        self.traffic.up += staging.nbytes
+        self._sent.append(tensor)  # nothing else is written to its array before it was copied
+        return tensor
+
+    def _take(self, spec: TensorSpec) -> ResidentTensor:
+        key = self._key(spec)
+        free = self.free[key]
+        if not free:
+            return ResidentTensor(self, spec, key, self._allocate(spec))
+        # Always the lowest address, so that the same few places are used in every frame.
+        buffer = min(free, key=lambda b: b.address)
+        free.remove(buffer)
+        return ResidentTensor(self, spec, key, buffer)
+
+    def _plan(self, spec: TensorSpec, staged: bool) -> None:
+        free = self.free.setdefault(self._key(spec), [])
+        while len(free) < self._wanted(spec):
+            free.append(self._allocate(spec))
+        for buffer in free if staged else ():
+            if buffer.staging is None:
+                buffer.staging = self.memory.allocate_host(self._key(spec)[1], spec.dtype)
+
+    def _wanted(self, spec: TensorSpec) -> int:
+        """How many buffers a frame may need at once."""
+        if self._key(spec)[0] == "s":
+            return FEATURES
+        calls = -(-self._sizes["D"] // self._sizes["N"])  # of the motion head, and of the next one
+        if spec.name == "rows":
+            return 2 * calls
+        return calls if spec.shape[0] == "N" else 1
+
+    def _allocate(self, spec: TensorSpec) -> Buffer:
+        size = int(np.prod(self._key(spec)[1])) * np.dtype(spec.dtype).itemsize
+        return Buffer(self.memory.allocate(size))
+
+    def _staging(self, tensor: ResidentTensor) -> NDArray[Any]:
+        buffer = tensor.buffer
+        if buffer.staging is None:
+            buffer.staging = self.memory.allocate_host(tensor.shape, tensor.dtype)
+        return buffer.staging
+
+    def _key(self, spec: TensorSpec) -> Key:
+        # A frame's features are those of the frame before in the next one.
+        return "s" if spec.name == "s_prev" else spec.name, spec.resolve(self._sizes)
