@@ -93,6 +93,18 @@ native:
 	  ln -sf $$(realpath $$library) $(NATIVE)/libonnxruntime.so.1; done
 JOBS ?= 2
 
+# libFuzzer on every part of a bundle, on saved states, images and a network's outputs, under AddressSanitizer and UBSan.
+FUZZED := build/fuzz
+FUZZ_SECONDS ?= 60
+CLANG ?= $(shell command -v clang++ || command -v clang++-14)
+fuzz:
+	cmake -S csrc/runtime -B $(FUZZED) -DCMAKE_CXX_COMPILER=$(CLANG) -DCMAKE_BUILD_TYPE=RelWithDebInfo -DMAPT_FUZZ=ON -DMAPT_HOST=OFF
+	cmake --build $(FUZZED) --parallel $(JOBS) --target fuzz_bundle fuzz_tracker
+	$(BIN)/python csrc/tests/fuzz/seeds.py mapt/weights/nano-synthetic $(FUZZED)/seeds
+	mkdir -p $(FUZZED)/bundle $(FUZZED)/tracker
+	$(FUZZED)/fuzz_bundle -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 $(FUZZED)/bundle $(FUZZED)/seeds
+	$(FUZZED)/fuzz_tracker -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=65536 $(FUZZED)/tracker
+
 # The kernels' stress program under AddressSanitizer and UBSan, once per instruction set; those for CUDA run as loops. Then random
 # attributes and shapes through the operators for ONNX Runtime, and through TensorRT's plugins where its headers are.
 SANITIZED := build/sanitize

@@ -27,6 +27,8 @@ CONSTANTS: tuple[tuple[str, str, object], ...] = (
     ("int32_t", "kLargest", contract.LARGEST),
     ("int32_t", "kVoid", contract.VOID),
     ("int32_t", "kBundleFormat", bundle.FORMAT),
+    ("int32_t", "kBundleSizesFormat", bundle.SIZES_FORMAT),
+    ("int32_t", "kPairLimit", bundle.PAIR_LIMIT),
     ("int32_t", "kStateVersion", state.VERSION),
     ("const char*", "kStateKind", state.KIND),
     ("double", "kFar", state.FAR),

@@ -120,6 +120,9 @@ def track(  # noqa: PLR0917  (the command's options)
     device: Annotated[
         str, typer.Option("--device", help="auto, cpu or cuda; of weights also cuda:N")
     ] = "auto",
+    core: Annotated[
+        str, typer.Option("--core", help="of a bundle: auto, python or native, the same labels")
+    ] = "auto",
 ) -> None:
     """Label every pixel and give every car and person an id that lasts."""
     from mapt.app.outputs.kinds import check_kinds, parse_kinds
@@ -155,19 +158,22 @@ def track(  # noqa: PLR0917  (the command's options)
     place = context.with_resource(run_folder(out, "track"))
     _check_outputs(place, sources, kinds, record, rerun)
     if replay:
-        ours = (backend, device, association) != ("auto", "auto", "full")
+        ours = (backend, device, association, core) != ("auto", "auto", "full", "auto")
         chosen = model or size or budget_ms
         if chosen or record or tta or tf32 or threads or ours or trust is not None:
             raise InputError(
                 f"--replay {replay}: a record stands in for a model, and ran as it ran; leave out"
                 " --model, --record, --tta, --tf32, --threads, --size, --budget-ms, --backend,"
-                " --device, --association and --trust"
+                " --device, --association, --core and --trust"
             )
         tracker = replaying(replay)
     else:
+        if record and core == "native":
+            raise InputError("--core native: gives no outputs of the networks; leave it out")
         options = TrackerOptions(
-            threads, association, size, budget_ms, backend, tta, device, tf32, trust
-        )
+            threads, association, size, budget_ms, backend, tta, device, tf32, trust,
+            core="python" if record else core,
+        )  # fmt: skip
         tracker = open_tracker(model, options, sources)
     labels = class_set_of(tracker)
     check_kinds(kinds, labels)

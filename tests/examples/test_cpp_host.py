@@ -1,168 +1,149 @@
-"""The C++ host is built, run, and sees what Python sees."""
+"""The C++ host runs without Python, and writes what `mapt track` writes."""
 
-import importlib.util
 import os
+import re
 import shutil
 import subprocess
-import sys
-import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from mapt.io.image_files import read_rgb
-from mapt.runtime import TRACK_DTYPE, PanopticTracker
+from mapt.io.image_files import read_rgb, write_image
 from mapt.runtime.bundle.signature import sign_file
+from tests.conftest import Ran
 from tests.export.bundle.test_writer import make_keys
-
-ROOT = Path(__file__).parents[2]
-
-
-def missing() -> str:
-    """What is not here to build the host; empty where everything is."""
-    library = Path(
-        sysconfig.get_config_var("LIBDIR") or "", sysconfig.get_config_var("LDLIBRARY") or "none"
-    )
-    needs = {
-        "no CMake": shutil.which("cmake"),
-        "no C++ compiler": shutil.which("c++"),
-        "no pybind11": importlib.util.find_spec("pybind11"),
-        "no Python.h": Path(sysconfig.get_path("include"), "Python.h").is_file(),
-        "no libpython": library.is_file(),
-    }
-    return ", ".join(what for what, found in needs.items() if not found)
+from tests.tools.native_build import native_build
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program, built as its CMakeLists.txt says."""
-    if missing():
-        pytest.skip(f"the C++ host cannot be built: {missing()}")
-    folder = tmp_path_factory.mktemp("cpp_host")
-    options = [
-        f"-DPython_EXECUTABLE={sys.executable}",
-        "-DCMAKE_BUILD_TYPE=Debug",
-        "-DCMAKE_CXX_FLAGS=-Werror",
-    ]
-    for command in (
-        ["-S", str(ROOT / "examples" / "cpp_host"), "-B", str(folder), *options],
-        ["--build", str(folder)],
-    ):
-        ran = subprocess.run(["cmake", *command], capture_output=True, text=True, check=False)
-        assert ran.returncode == 0, ran.stdout + ran.stderr
-    return folder / "mapt_host"
+def host() -> Path:
+    """The program, as `make native` builds it."""
+    return native_build() / "mapt_host"
 
 
-@pytest.fixture
-def images(street: Path) -> list[NDArray[np.uint8]]:
-    """Three frames."""
-    return [
-        read_rgb(path)
-        for path in sorted((street / "training" / "image_02" / "0000").glob("*.png"))[:3]
-    ]
+@pytest.fixture(scope="module")
+def frames(street: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six frames, one of them a JPEG."""
+    folder = tmp_path_factory.mktemp("frames") / "drive"
+    shutil.copytree(street / "training" / "image_02" / "0000", folder)
+    last = folder / "000005.png"
+    write_image(folder / "000005.jpg", read_rgb(last))
+    last.unlink()
+    return folder
 
 
-@pytest.fixture
-def pictures(images: list[NDArray[np.uint8]], tmp_path: Path) -> list[Path]:
-    """The frames as PPM."""
-    for number, image in enumerate(images):
-        height, width, _ = image.shape
-        (tmp_path / f"{number}.ppm").write_bytes(
-            b"P6\n%d %d\n255\n" % (width, height) + image.tobytes()
-        )
-    return [tmp_path / f"{number}.ppm" for number in range(len(images))]
+@pytest.fixture(scope="module")
+def custom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with MAPT's own operators."""
+    from mapt.export.bundle.writer import Request, export_bundle
+    from mapt.io.pretrained import shipped_weights
+
+    folder = tmp_path_factory.mktemp("custom") / "bundle"
+    export_bundle(shipped_weights(), folder, Request(size=(192, 640), lowering="custom"))
+    return folder
 
 
-def run(
-    host: Path, *arguments: object, cwd: Path | None = None, **variables: str
-) -> subprocess.CompletedProcess[str]:
+def run(host: Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [str(host), *map(str, arguments)]
     environment = os.environ | variables
-    return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_the_host_reads_the_tracks_that_python_gives(
-    host: Path, bundle: Path, images: list[NDArray[np.uint8]], pictures: list[Path]
+def labels(out: Path) -> dict[str, bytes]:
+    """The bytes of every label image."""
+    return {p.name: p.read_bytes() for p in sorted((out / "step" / "drive").iterdir())}
+
+
+@pytest.mark.parametrize("kind", ["bundle", "custom"])
+def test_its_labels_are_those_of_mapt_track(
+    kind: str,
+    host: Path,
+    frames: Path,
+    mapt: Callable[..., Ran],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
-    ran = run(host, bundle, *pictures)
+    network: Path = request.getfixturevalue(kind)
+    ran = run(host, network, frames, tmp_path / "native", "--fps", 10)
     assert ran.returncode == 0, ran.stderr
-    tracker = PanopticTracker.load(bundle, threads=1)
-    wanted = []
-    for number, image in enumerate(images):
-        frame = tracker.step(image, number * 100_000_000)
-        rows = frame.track_array()
-        assert (
-            rows.dtype == TRACK_DTYPE and rows.itemsize == 36 and len(rows) == len(frame.tracks) > 0
-        )
-        wanted.append(f"frame {number}: {len(rows)} tracks, {(frame.instance > 0).sum()} pixels, ")
-        wanted += ["  " + " ".join(f"{v:.9g}" for v in row.item()) for row in rows]
-    lines = ran.stdout.splitlines()
-    assert lines.pop() == "health was asked for meanwhile"
-    assert len(lines) == len(wanted)
-    for line, want in zip(lines, wanted, strict=True):
-        assert line.startswith(want) if want.startswith("frame") else line == want
+    tracked = mapt(
+        "track", frames, "--model", network, "--out", tmp_path / "python", "--fps", 10, "--save",
+        "step", "--core", "python",
+    )  # fmt: skip
+    assert tracked.code == 0, tracked.err
+    found = labels(tmp_path / "native")
+    assert len(found) == 6 and found == labels(tmp_path / "python")
+    assert ran.stdout.splitlines()[-1] == "health was asked for meanwhile"
 
 
-def test_no_module_comes_from_outside(
-    host: Path, bundle: Path, pictures: list[Path], tmp_path: Path
+def test_no_python_is_linked(host: Path) -> None:
+    for binary in (host, host.parent / "libmapt.so"):
+        linked = subprocess.run(["ldd", binary], capture_output=True, text=True, check=True).stdout
+        assert "libpython" not in linked and "not found" not in linked
+    assert (host.parent / "libmapt.so").stat().st_size < 3_000_000
+
+
+def test_tracks_go_on_from_a_saved_state(
+    host: Path, bundle: Path, frames: Path, tmp_path: Path
 ) -> None:
-    """Neither by PYTHONPATH or PYTHONHOME nor from the folder that the host is called in."""
-    (tmp_path / "numpy.py").write_text("raise SystemExit('a module from outside')")
-    (tmp_path / "sitecustomize.py").write_text("import os; os._exit(77)")
-    plain = run(host, bundle, pictures[0])
-    assert plain.returncode == 0, plain.stderr
-    ran = run(
-        host, bundle, pictures[0], cwd=tmp_path, PYTHONPATH=str(tmp_path), PYTHONHOME=str(tmp_path)
-    )
-    assert (ran.returncode, ran.stdout) == (0, plain.stdout), ran.stderr
-
-
-def test_a_path_is_utf_8_in_any_locale(
-    host: Path, bundle: Path, pictures: list[Path], tmp_path: Path
-) -> None:
-    named = shutil.copytree(bundle, tmp_path / "Bündel")
-    ran = run(host, named, pictures[0], LC_ALL="C")
-    assert ran.returncode == 0, ran.stderr
+    whole = run(host, bundle, frames, tmp_path / "whole")
+    parts = []
+    for part, numbers in (("first", range(3)), ("second", range(3, 6))):
+        folder = tmp_path / part / "drive"
+        folder.mkdir(parents=True)
+        for path in frames.iterdir():
+            if int(path.stem) in numbers:
+                shutil.copy(path, folder)
+        ran = run(host, bundle, folder, tmp_path / "parts", "--state", tmp_path / "state")
+        assert ran.returncode == 0, ran.stderr
+        parts += ran.stdout.splitlines()[:-1]
+    assert parts == whole.stdout.splitlines()[:-1]
+    assert labels(tmp_path / "parts") == labels(tmp_path / "whole")
 
 
 def test_a_key_refuses_what_its_owner_did_not_sign(
-    host: Path, bundle: Path, pictures: list[Path], tmp_path: Path
+    host: Path, bundle: Path, frames: Path, tmp_path: Path
 ) -> None:
     key, trusted = make_keys(tmp_path)
-    ran = run(host, "--trust", trusted, bundle, pictures[0])
-    assert (
-        ran.returncode == 2 and "manifest.sig: is missing, the bundle is not signed" in ran.stderr
-    )
+    ran = run(host, bundle, frames, tmp_path / "out", "--trust", trusted)
+    assert ran.returncode == 2 and "the bundle is not signed" in ran.stderr
     signed = shutil.copytree(bundle, tmp_path / "signed")
     sign_file(signed / "manifest.json", key, signed / "manifest.sig")
-    assert run(host, "--trust", trusted, signed, pictures[0]).returncode == 0
+    assert run(host, signed, frames, tmp_path / "out", "--trust", trusted).returncode == 0
     manifest = signed / "manifest.json"
     manifest.write_bytes(manifest.read_bytes() + b"\n")
-    ran = run(host, "--trust", trusted, signed, pictures[0])
-    assert (
-        ran.returncode == 2
-        and "was not signed by the owner of" in ran.stderr
-        and ran.stderr.count("\n") == 1
-    )
+    ran = run(host, signed, frames, tmp_path / "out", "--trust", trusted)
+    assert ran.returncode == 2 and "was not signed by the owner of" in ran.stderr
 
 
-def test_mistakes_are_one_line(
-    host: Path, bundle: Path, pictures: list[Path], tmp_path: Path
-) -> None:
-    (tmp_path / "cut.ppm").write_bytes(pictures[0].read_bytes()[:-1])
+def test_mistakes_are_one_line(host: Path, bundle: Path, frames: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut").mkdir()
+    picture = (frames / "000000.png").read_bytes()
+    (tmp_path / "cut" / "0.png").write_bytes(picture[:-9])
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "out"
     for arguments, words in (
-        ((tmp_path / "nowhere", *pictures), "is not a bundle"),
-        ((bundle, tmp_path / "cut.ppm"), "is no binary PPM"),
-        ((bundle, tmp_path / "none.ppm"), "cannot be read"),
+        ((tmp_path / "nowhere", frames, out), "is not a bundle"),
+        ((bundle, tmp_path / "cut", out), "is truncated or not a readable image"),
+        ((bundle, tmp_path / "empty", out), "holds no .png, .jpg, .jpeg files"),
+        ((bundle, tmp_path / "none", out), "cannot be read"),
+        ((bundle, frames, tmp_path / "file"), "cannot be made"),
+        ((bundle, frames, out, "--state", tmp_path / "cut" / "0.png"), "cannot be restored"),
+        ((bundle, frames, out, "--trust", ""), "the trusted key is an empty path"),
+        ((bundle, frames, out, "--fps", "fast"), "usage"),
+        ((bundle, frames), "usage"),
         ((), "usage"),
-        (("--trust", bundle, pictures[0]), "usage"),
-        (("--trust", "", bundle, pictures[0]), "the trusted key is an empty path"),
     ):
         ran = run(host, *arguments)
-        assert ran.returncode == 2 and words in ran.stderr and ran.stderr.count("\n") == 1, (
-            ran.stderr
-        )
+        assert ran.returncode == 2 and words in ran.stderr, ran.stderr
+        assert len(re.findall(r"^(?!mapt_host: input )", ran.stderr, re.MULTILINE)) <= 2
+
+
+def test_onnxruntime_is_named_where_it_is_not_found(
+    host: Path, bundle: Path, frames: Path, tmp_path: Path
+) -> None:
+    ran = run(host, bundle, frames, tmp_path, MAPT_ONNXRUNTIME=str(tmp_path / "none.so"))
+    assert ran.returncode == 2
+    assert "ONNX Runtime's library does not load" in ran.stderr and ran.stderr.count("\n") == 1

@@ -1,7 +1,6 @@
 #include "runtime/backends/ort_network.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "runtime/backends/self_test.h"
@@ -14,11 +13,11 @@ bool same(const char* a, const char* b) { return std::strcmp(a, b) == 0; }
 
 const SubgraphSpec& spec_of(Subgraph subgraph) { return kSubgraphs[static_cast<int>(subgraph)]; }
 
-// The place of a tensor among those of a subgraph; -1 where there is none.
+// The place of a tensor among those of a subgraph, which has it.
 int place(const TensorSpec* tensors, int count, const char* name) noexcept {
   for (int i = 0; i < count; ++i)
     if (same(tensors[i].name, name)) return i;
-  return -1;
+  return 0;
 }
 
 int input_place(Subgraph subgraph, const char* name) noexcept {
@@ -66,17 +65,14 @@ void OrtNetwork::lay_out() {
     features_.emplace_back(sessions_.library(), s, resolve(s, info_.sizes));
   for (int chunk = 0; chunk < chunks; ++chunk)
     propagated_.emplace_back(sessions_.library(), f_p, resolve(f_p, info_.sizes));
-  margins_.resize(static_cast<std::size_t>(info_.cells4()) * (info_.things.size() + 1));
 }
 
 Tensor* OrtNetwork::input(Subgraph subgraph, const char* name) noexcept {
-  const int at = input_place(subgraph, name);
-  return at < 0 ? nullptr : inputs_[static_cast<int>(subgraph)].tensors[static_cast<std::size_t>(at)];
+  return inputs_[static_cast<int>(subgraph)].tensors[static_cast<std::size_t>(input_place(subgraph, name))];
 }
 
 Tensor* OrtNetwork::output(Subgraph subgraph, const char* name) noexcept {
-  const int at = output_place(subgraph, name);
-  return at < 0 ? nullptr : outputs_[static_cast<int>(subgraph)].tensors[static_cast<std::size_t>(at)];
+  return outputs_[static_cast<int>(subgraph)].tensors[static_cast<std::size_t>(output_place(subgraph, name))];
 }
 
 void OrtNetwork::bind_input(Subgraph subgraph, const char* name, const Tensor& tensor) noexcept {
@@ -132,33 +128,15 @@ Status OrtNetwork::semantic(int features, Perception* seen) noexcept {
   bind_output(Subgraph::kSemantic, "s", s);
   Status status = run(Subgraph::kSemantic);
   if (status.ok()) status = check(Subgraph::kSemantic, "s", s);
-  const float* planes = nullptr;
-  if (status.ok()) status = logits(&planes);
-  if (!status.ok()) return status;
+  if (status.ok()) status = check(Subgraph::kSemantic, "logits", *output(Subgraph::kSemantic, "logits"));
   seen->labels = output(Subgraph::kSemantic, "labels")->data<std::uint8_t>();
-  const Tensor* margins = output(Subgraph::kSemantic, "margins");
-  seen->margins = margins ? margins->data<float>() : compute_margins(planes);
-  return {};
-}
-
-const float* OrtNetwork::compute_margins(const float* planes) noexcept {
-  const std::int64_t cells = info_.cells4();
-  float* best = margins_.data() + static_cast<std::size_t>(cells) * info_.things.size();
-  std::fill(best, best + cells, -HUGE_VALF);
-  for (std::int32_t c = 0; c < info_.sizes.K; ++c) {
-    if (std::count(info_.things.begin(), info_.things.end(), c)) continue;
-    for (std::int64_t i = 0; i < cells; ++i) best[i] = std::max(best[i], planes[c * cells + i]);
-  }
-  for (std::size_t t = 0; t < info_.things.size(); ++t)
-    for (std::int64_t i = 0; i < cells; ++i)
-      margins_[t * static_cast<std::size_t>(cells) + i] = planes[info_.things[t] * cells + i] - best[i];
-  return margins_.data();
+  seen->margins = output(Subgraph::kSemantic, "margins")->data<float>();
+  return status;
 }
 
 Status OrtNetwork::logits(const float** planes) noexcept {
-  const Tensor& tensor = *output(Subgraph::kSemantic, "logits");
-  *planes = tensor.data<float>();
-  return check(Subgraph::kSemantic, "logits", tensor);
+  *planes = output(Subgraph::kSemantic, "logits")->data<float>();
+  return {};
 }
 
 Status OrtNetwork::instance(Perception* seen) noexcept {
@@ -174,23 +152,9 @@ Status OrtNetwork::instance(Perception* seen) noexcept {
   return check(Subgraph::kInstance, "masks8", masks8);
 }
 
-void OrtNetwork::select(Subgraph subgraph, const std::int32_t* rows, std::int32_t detections) noexcept {
-  if (const Tensor* given = input(subgraph, "rows")) {
-    std::memcpy(given->bytes(), rows, given->byte_count());
-    return;
-  }
-  const SubgraphSpec& spec = spec_of(subgraph);
-  for (int i = 0; i < spec.input_count; ++i) {
-    const char* name = spec.inputs[i].name;
-    const Tensor* all = output(Subgraph::kInstance, same(name, "masks") ? "masks8" : name);
-    if (!all) continue;
-    const Tensor& some = *input(subgraph, name);
-    const std::int64_t width = some.size() / info_.sizes.N;
-    std::memset(some.bytes(), 0, some.byte_count());
-    for (std::int32_t row = 0; row < detections; ++row)
-      std::memcpy(some.data<float>() + row * width, all->data<float>() + rows[row] * width,
-                  static_cast<std::size_t>(width) * sizeof(float));
-  }
+void OrtNetwork::select(Subgraph subgraph, const std::int32_t* rows) noexcept {
+  const Tensor& given = *input(subgraph, "rows");
+  std::memcpy(given.bytes(), rows, given.byte_count());
 }
 
 Status OrtNetwork::motion(const MotionCall& call, const float** propagated) noexcept {
@@ -198,7 +162,7 @@ Status OrtNetwork::motion(const MotionCall& call, const float** propagated) noex
   bind_input(Subgraph::kMotion, "s", features_[static_cast<std::size_t>(call.now)]);
   const Tensor& masks = *input(Subgraph::kMotion, "masks_prev");
   std::memcpy(masks.bytes(), call.masks_prev, masks.byte_count());
-  select(Subgraph::kMotion, call.rows, call.detections);
+  select(Subgraph::kMotion, call.rows);
   // Calls behind the last detections are about tracks alone, and nobody reads their features.
   const Tensor& f_p = propagated_[std::min(static_cast<std::size_t>(call.chunk), propagated_.size() - 1)];
   const Tensor& features = call.detections > 0 ? f_p : *output(Subgraph::kMotion, "f_p");
@@ -211,7 +175,7 @@ Status OrtNetwork::motion(const MotionCall& call, const float** propagated) noex
 
 Status OrtNetwork::appearance(const AppearanceCall& call, const float** embeddings) noexcept {
   bind_input(Subgraph::kAppearance, "f_p", propagated_[static_cast<std::size_t>(call.chunk)]);
-  select(Subgraph::kAppearance, call.rows, call.detections);
+  select(Subgraph::kAppearance, call.rows);
   const Status status = run(Subgraph::kAppearance);
   *embeddings = output(Subgraph::kAppearance, "embeddings")->data<float>();
   return status;

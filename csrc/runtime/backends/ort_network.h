@@ -29,7 +29,7 @@ class OrtNetwork final : public Network {
   const char* provider(int) const noexcept override { return sessions_.provider(); }
 
  private:
-  // A tensor of the contract. `boxes` has D rows in one place and may have N in another.
+  // A tensor of the contract.
   struct Named {
     const char* name;
     Shape shape;
@@ -44,18 +44,16 @@ class OrtNetwork final : public Network {
 
   void lay_out();
   Tensor& named(const TensorSpec& spec);
-  // Tensors of a subgraph by name; null where this contract has none.
+  // Tensors of a subgraph by name.
   Tensor* input(Subgraph subgraph, const char* name) noexcept;
   Tensor* output(Subgraph subgraph, const char* name) noexcept;
   // Lets a subgraph read or write another buffer under that name.
   void bind_input(Subgraph subgraph, const char* name, const Tensor& tensor) noexcept;
   void bind_output(Subgraph subgraph, const char* name, const Tensor& tensor) noexcept;
   // Tells a head which detections a call is about.
-  void select(Subgraph subgraph, const std::int32_t* rows, std::int32_t detections) noexcept;
+  void select(Subgraph subgraph, const std::int32_t* rows) noexcept;
   Status run(Subgraph subgraph) noexcept;
   Status check(Subgraph subgraph, const char* name, const Tensor& tensor) const noexcept;
-  // Things' logits minus the best stuff logit, for bundles that do not give them.
-  const float* compute_margins(const float* planes) noexcept;
 
   ModelInfo info_;
   OrtSessions sessions_;
@@ -64,7 +62,6 @@ class OrtNetwork final : public Network {
   std::vector<Tensor> propagated_;  // f_p of every chunk of detections
   Bound inputs_[kSubgraphCount];
   Bound outputs_[kSubgraphCount];
-  std::vector<float> margins_;
   LinearResize resize_;
 };
 

@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::int64_t kSamples = 4096;  // values kept of each tensor
 // What the heads behind the detections are given, so that two nearly equal scores may change places.
-constexpr const char* kGiven[] = {"boxes", "mask_logits", "masks"};
+// The file holds N rows of each.
+constexpr const char* kGiven[] = {"boxes", "mask_logits", "masks8"};
 // Of the instance head's outputs those that do not follow the order of detections.
 constexpr const char* kOrdered[] = {"scores", "count"};
 
@@ -46,11 +47,12 @@ std::int64_t kept_of(std::int64_t size) {
 ArrayLayouts layout(const ModelInfo& info) {
   ArrayLayouts arrays;
   arrays["image"] = {"uint8", resolve(kBackboneInputs[0], info.sizes)};
+  for (const TensorSpec& output : kInstanceOutputs) {
+    Shape shape = resolve(output, info.sizes);
+    shape[0] = info.sizes.N;
+    if (is_among(output.name, kGiven)) arrays[output.name] = {output.dtype, shape};
+  }
   for (const SubgraphSpec& spec : kSubgraphs) {
-    const bool later = &spec > &kSubgraphs[static_cast<int>(Subgraph::kInstance)];
-    for (int i = 0; later && i < spec.input_count; ++i)
-      if (is_among(spec.inputs[i].name, kGiven))
-        arrays[spec.inputs[i].name] = {spec.inputs[i].dtype, resolve(spec.inputs[i], info.sizes)};
     for (int i = 0; i < spec.output_count; ++i)
       if (is_sampled(spec, spec.outputs[i]))
         arrays[std::string(spec.name) + "." + spec.outputs[i].name] = {
@@ -122,15 +124,22 @@ Tensor shifted(const OrtLibrary& library, const Tensor& s, const Sizes& sizes) {
   return out;
 }
 
+// What the heads behind the detections read beside the pyramid and `s`: the given rows in the first slots, which are
+// also the tracks of the frame before.
 void give(const OrtSessions& sessions, const ModelInfo& info, const Arrays& arrays, Known& known) {
-  for (const SubgraphSpec& spec : {kSubgraphs[3], kSubgraphs[4]})
-    for (int i = 0; i < spec.input_count; ++i) {
-      const char* name = spec.inputs[i].name;
-      const char* source = std::strcmp(name, "masks_prev") == 0 ? "masks" : name;
-      if (!is_among(source, kGiven)) continue;
-      known[name] = Tensor(sessions.library(), spec.inputs[i], resolve(spec.inputs[i], info.sizes));
-      copy_into(known[name], arrays.at(source));
-    }
+  for (const TensorSpec& output : kInstanceOutputs) {
+    if (!is_among(output.name, kGiven)) continue;
+    known[output.name] = Tensor(sessions.library(), output, resolve(output, info.sizes));
+    copy_into(known[output.name], arrays.at(output.name));
+  }
+  for (const TensorSpec& input : kMotionInputs) {
+    const bool rows = std::strcmp(input.name, "rows") == 0;
+    if (!rows && std::strcmp(input.name, "masks_prev") != 0) continue;
+    known[input.name] = Tensor(sessions.library(), input, resolve(input, info.sizes));
+    if (!rows) copy_into(known[input.name], arrays.at("masks8"));
+    for (std::int32_t row = 0; rows && row < info.sizes.N; ++row)
+      known[input.name].data<std::int32_t>()[row] = row < info.sizes.D ? row : -1;
+  }
   known["s_prev"] = shifted(sessions.library(), known["s"], info.sizes);
 }
 

@@ -11,7 +11,7 @@ namespace mapt {
 
 namespace {
 
-constexpr std::size_t kLargest = std::size_t{1} << 32;  // bytes of a file that is kept
+constexpr std::size_t kMostBytes = std::size_t{1} << 32;  // bytes of a file that is kept
 
 InputError unreadable(const std::string& path, const FileError& error) {
   return InputError(path + ": cannot be read (" + error.reason + "); check its permissions, or copy the bundle again");
@@ -25,7 +25,7 @@ void compare(const std::string& path, const std::string& found, const std::strin
 Bytes read_kept(const std::string& path) {
   try {
     return read_regular(path, [&](std::size_t size) {
-      if (size > kLargest)
+      if (size > kMostBytes)
         throw InputError(path + ": has " + std::to_string(size) + " bytes, more than any bundle's; export it again");
     });
   } catch (const FileError& error) {

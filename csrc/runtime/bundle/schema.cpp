@@ -5,7 +5,6 @@
 #include <set>
 
 #include "runtime/bundle/errors.h"
-#include "runtime/bundle/format.h"
 #include "runtime/core/contract.h"
 
 namespace mapt {
@@ -216,7 +215,7 @@ SizesManifest parse_manifest(const std::string& path, const Json& values) {
   Json content = values;
   content.erase("sha256");
   const Value value(path, "", content);
-  if (content.at("format") == kSizesFormat) return read_several(value);
+  if (content.at("format") == kBundleSizesFormat) return read_several(value);
   SizesManifest found;
   found.inputs.push_back(read_one(value, false));
   return found;

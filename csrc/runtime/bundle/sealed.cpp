@@ -7,12 +7,13 @@
 #include "runtime/bundle/errors.h"
 #include "runtime/bundle/format.h"
 #include "runtime/bundle/sha256.h"
+#include "runtime/core/contract.h"
 
 namespace mapt {
 
 namespace {
 
-constexpr std::size_t kLargest = std::size_t{1} << 26;  // bytes
+constexpr std::size_t kMostBytes = std::size_t{1} << 26;  // bytes
 
 std::string seal(Json manifest) {
   manifest.erase("sha256");
@@ -58,12 +59,12 @@ void check_format(const std::string& path, const Json& manifest) {
   if (!manifest.is_object()) throw InputError(path + ": is not a manifest; export the bundle again");
   const auto found = manifest.find("format");
   const Json format = found == manifest.end() ? Json() : *found;
-  if (format.is_number_integer() && format > kSizesFormat)
+  if (format.is_number_integer() && format > kBundleSizesFormat)
     throw InputError(path + ": has format " + shown(format) + ", newer than this version's " +
-                     std::to_string(kSizesFormat) + "; update mapt to read it");
-  if (!format.is_number_integer() || (format != kFormat && format != kSizesFormat))
-    throw InputError(path + ": has format " + shown(format) + ", this version reads " + std::to_string(kFormat) +
-                     " and " + std::to_string(kSizesFormat) + "; " + conversion(path, manifest));
+                     std::to_string(kBundleSizesFormat) + "; update mapt to read it");
+  if (!format.is_number_integer() || (format != kBundleFormat && format != kBundleSizesFormat))
+    throw InputError(path + ": has format " + shown(format) + ", this version reads " + std::to_string(kBundleFormat) +
+                     " and " + std::to_string(kBundleSizesFormat) + "; " + conversion(path, manifest));
 }
 
 }  // namespace
@@ -73,7 +74,7 @@ Bytes open_manifest(const std::string& path) {
   try {
     if (is_file(path))
       return read_regular(path, [&](std::size_t size) {
-        if (size > kLargest) throw InputError(path + ": is too large for a manifest; export the bundle again");
+        if (size > kMostBytes) throw InputError(path + ": is too large for a manifest; export the bundle again");
       });
   } catch (const FileError& error) {
     throw InputError(path + ": cannot be read (" + error.reason + "); check its permissions");

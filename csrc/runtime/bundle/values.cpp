@@ -5,7 +5,6 @@
 #include <set>
 
 #include "runtime/bundle/errors.h"
-#include "runtime/bundle/format.h"
 
 namespace mapt {
 
@@ -55,7 +54,8 @@ Sizes read_sizes_table(const Json& stated) {
 void check_sizes(const ModelInfo& info, const Manifest& manifest) {
   const std::pair<const char*, std::int64_t> stated[] = {{"H", manifest.height},
                                                          {"W", manifest.width},
-                                                         {"K", static_cast<std::int64_t>(info.classes.size())}};
+                                                         {"K", static_cast<std::int64_t>(info.classes.size())},
+                                                         {"T", static_cast<std::int64_t>(manifest.things.size())}};
   for (const auto& [symbol, value] : stated) {
     const Json& size = manifest.sizes[symbol];
     if (size != value)

@@ -10,6 +10,8 @@ namespace mapt {
 constexpr int32_t kLargest = 65536;
 constexpr int32_t kVoid = 255;
 constexpr int32_t kBundleFormat = 8;
+constexpr int32_t kBundleSizesFormat = 9;
+constexpr int32_t kPairLimit = 32767;
 constexpr int32_t kStateVersion = 2;
 constexpr const char* kStateKind = "STAT";
 constexpr double kFar = 1e+18;

@@ -5,6 +5,7 @@
 
 #include "runtime/backends/ort_network.h"
 #include "runtime/bundle/errors.h"
+#include "runtime/bundle/sha256.h"
 
 #define PROBE extern "C" __attribute__((visibility("default")))
 
@@ -79,4 +80,17 @@ PROBE const char* probe_appearance(Probe* probe, const std::int32_t* rows, int d
 
 PROBE const char* probe_features(Probe* probe, int slot, float* out) {
   return probe->keep(probe->network->read_features(slot, out));
+}
+
+PROBE const char* probe_sha256(const void* data, std::size_t size, int portable) {
+  static thread_local std::string digest;
+  const std::string_view bytes(static_cast<const char*>(data), size);
+  digest = portable ? mapt::sha256_hex_portable(bytes) : mapt::sha256_hex(bytes);
+  return digest.c_str();
+}
+
+PROBE void probe_resize(const std::uint8_t* image, int height, int width, std::uint8_t* out, int out_height,
+                        int out_width) {
+  static thread_local mapt::LinearResize resize;
+  resize.run(image, height, width, 3 * std::int64_t{width}, out, out_height, out_width, 3 * std::int64_t{out_width});
 }

@@ -41,6 +41,7 @@ class TrackerOptions:
         device: of a bundle or of PyTorch.
         tf32: let a GPU round in a bundle's products.
         trust: the key that must have signed a bundle.
+        core: of a bundle, see `mapt.runtime.PanopticTracker.load`.
     """
 
     threads: int | None = None
@@ -52,6 +53,7 @@ class TrackerOptions:
     device: str = "auto"
     tf32: bool = False
     trust: Path | None = None
+    core: str = "auto"
 
 
 def replaying(path: Path) -> PanopticTracker:
@@ -125,6 +127,7 @@ def _open_bundle(
         tf32=options.tf32,
         frame=frame,
         budget_ms=options.budget_ms,
+        core=options.core,  # type: ignore[arg-type]
     )
 
 
