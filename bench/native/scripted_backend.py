@@ -46,10 +46,6 @@ class ScriptedBackend:
             raise RuntimeError("it fails")
         return outputs
 
-    def _note(self, inputs: Mapping[str, NDArray[Any]], *names: str) -> None:
-        for name in names:
-            self.inputs.append(zlib.crc32(np.ascontiguousarray(inputs[name]).data))
-
     def _backbone(self, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
         return {
             t.name: np.zeros(t.resolve(self.info.sizes), t.dtype)
@@ -61,6 +57,7 @@ class ScriptedBackend:
         return {
             "s": script["features"][None].copy(),
             "logits": script["logits"][None],
+            "margins": script["margins"][None],
             "labels": script["labels"][None],
         }
 
@@ -71,7 +68,11 @@ class ScriptedBackend:
         }
 
     def _motion(self, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
-        self._note(inputs, "s_prev", "s", "masks_prev", "masks", "boxes")
+        for name in ("s_prev", "s", "masks_prev"):
+            self._note(inputs[name])
+        given = {"masks8": "masks", "boxes": "boxes"}
+        for name, older in given.items():
+            self._note(self._rows(inputs, name, older))
         half = np.float32(0.5)
         propagated = (inputs["masks_prev"] - half) * np.float32(20) + self.script["noise"]
         sizes = self.info.sizes
@@ -81,10 +82,28 @@ class ScriptedBackend:
         }
 
     def _appearance(self, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
-        self._note(inputs, "boxes", "mask_logits")
+        masks = self._rows(inputs, "mask_logits", "mask_logits")
+        self._note(self._rows(inputs, "boxes", "boxes"))
+        self._note(masks)
         known = {m.tobytes(): row for row, m in enumerate(self.script["mask_logits"])}
         found = np.zeros((self.info.sizes["N"], self.info.sizes["E"]), np.float32)
-        for i, mask in enumerate(inputs["mask_logits"]):
+        for i, mask in enumerate(masks):
             if mask.any():
                 found[i] = self.script["embeddings"][known[mask.tobytes()]]
         return {"embeddings": found}
+
+    def _rows(
+        self, inputs: Mapping[str, NDArray[Any]], name: str, older: str
+    ) -> NDArray[np.float32]:
+        """The rows of a tensor that a call is about, zeros where there is none.
+
+        A call either names them among all slots, or has them under an older name.
+        """
+        if "rows" not in inputs:
+            return inputs[older]
+        chosen = inputs[name][np.maximum(inputs["rows"], 0)]
+        chosen[inputs["rows"] < 0] = 0
+        return chosen
+
+    def _note(self, values: NDArray[Any]) -> None:
+        self.inputs.append(zlib.crc32(np.ascontiguousarray(values).data))

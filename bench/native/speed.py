@@ -30,8 +30,8 @@ CORES = ("python", "native")
 def network(slots: int) -> ModelInfo:
     """A network of KITTI's size."""
     sizes = {
-        "H": HEIGHT, "W": WIDTH, "K": 2, "D": slots, "N": 16, "F": 1, "S": 1, "C": 1, "M": 1,
-        "E": EMBEDDING,
+        "H": HEIGHT, "W": WIDTH, "K": 2, "T": 1, "D": slots, "N": 16, "F": 1, "S": 1, "C": 1,
+        "M": 1, "E": EMBEDDING,
     }  # fmt: skip
     limits = Thresholds(similarity=0.8)
     return ModelInfo("nano", HEIGHT, WIDTH, ("road", "car"), (1,), sizes, limits)

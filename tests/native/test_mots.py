@@ -23,7 +23,8 @@ LENGTH = 20  # frames of a sequence
 SEQUENCES = 500
 BATCH = 10
 SIZES = {
-    "H": HEIGHT, "W": WIDTH, "K": 3, "D": 40, "N": 16, "F": 1, "S": 1, "C": 1, "M": 1, "E": 64,
+    "H": HEIGHT, "W": WIDTH, "K": 3, "T": 2, "D": 40, "N": 16, "F": 1, "S": 1, "C": 1, "M": 1,
+    "E": 64,
 }  # fmt: skip
 THINGS = {label: i + 1 for i, label in enumerate(sorted(set(CLASSES.values())))}
 INFO = ModelInfo("nano", HEIGHT, WIDTH, ("road", "one", "other"), (1, 2), SIZES, Thresholds())
