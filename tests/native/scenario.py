@@ -81,7 +81,15 @@ def _network(rng: np.random.Generator) -> ModelInfo:
         churn_objects=int(rng.choice([20, 3])),
     )
     names = tuple(f"c{i}" for i in range(classes))
-    return ModelInfo("nano", sizes["H"], sizes["W"], names, tuple(things), sizes, thresholds)
+    return ModelInfo(
+        "nano",
+        sizes["H"],
+        sizes["W"],
+        names,
+        tuple(things),
+        {**sizes, "T": len(things)},
+        thresholds,
+    )
 
 
 class _World:

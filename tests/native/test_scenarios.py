@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mapt.bench.native.scripted_backend import ScriptedBackend
 from mapt.runtime.backends.protocol import Tensors
 from tests.native.scenario import draw
-from tests.native.twins import ScriptedBackend, compare
+from tests.native.twins import compare
 
 BATCH = 100  # scenarios of a test
 QUICK = 3  # batches of every run

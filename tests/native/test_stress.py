@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.native.scripted_core import CSRC, build_folder, compile_objects, sources
+from mapt.bench.native.scripted_core import CSRC, build_folder, compile_objects, sources
 
 COMMON = ("-std=c++17", "-ffp-contract=off", "-pthread", "-g")
 SANITIZERS = {

@@ -2,92 +2,24 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mapt.contract import BY_NAME, SUBGRAPHS, ModelInfo
+from mapt.bench.native.scripted_backend import ScriptedBackend
+from mapt.bench.native.scripted_core import NativeError, ScriptedCore, now_ns, pass_time
 from mapt.errors import InputError
 from mapt.runtime import PanopticTracker
-from mapt.runtime.backends.protocol import Tensors
 from mapt.runtime.errors import StepError
 from mapt.runtime.frame import PanopticFrame
 from mapt.runtime.perception import pipeline
 from mapt.runtime.perception.preprocess import fit, to_input
 from tests.native.scenario import Event, Scenario
-from tests.native.scripted_core import NativeError, ScriptedCore, now_ns, pass_time
 
-NAMES = [spec.name for spec in SUBGRAPHS]
 MODEL = 'a "model" of Zürich \U0001f697\x7f'
-
-
-class ScriptedBackend:
-    """The network of a script for the Python tracker; csrc/tests/native/scripted.cpp says why."""
-
-    name = "script"
-
-    def __init__(self, info: ModelInfo) -> None:
-        self.info = info
-        self.providers = dict.fromkeys(NAMES, "script")
-        self.script: Mapping[str, Any] = {}
-        self.inputs: list[int] = []
-
-    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
-        """See `Backend.run`."""
-        script = self.script
-        outputs: Tensors = getattr(self, f"_{subgraph}")(inputs)
-        number = NAMES.index(subgraph)
-        pass_time(script["costs_ns"][number])
-        if script["fails"] == number:
-            raise RuntimeError("it fails")
-        return outputs
-
-    def _note(self, inputs: Mapping[str, NDArray[Any]], *names: str) -> None:
-        for name in names:
-            self.inputs.append(zlib.crc32(np.ascontiguousarray(inputs[name]).data))
-
-    def _backbone(self, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
-        return {
-            t.name: np.zeros(t.resolve(self.info.sizes), t.dtype)
-            for t in BY_NAME["backbone"].outputs
-        }
-
-    def _semantic(self, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
-        script = self.script
-        return {
-            "s": script["features"][None].copy(),
-            "logits": script["logits"][None],
-            "labels": script["labels"][None],
-        }
-
-    def _instance(self, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
-        names = ("boxes", "scores", "classes", "mask_logits", "masks8")
-        return {name: self.script[name] for name in names} | {
-            "count": np.array([self.script["count"]], np.int32)
-        }
-
-    def _motion(self, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
-        self._note(inputs, "s_prev", "s", "masks_prev", "masks", "boxes")
-        half = np.float32(0.5)
-        propagated = (inputs["masks_prev"] - half) * np.float32(20) + self.script["noise"]
-        sizes = self.info.sizes
-        return {
-            "propagated": propagated,
-            "f_p": np.zeros((sizes["N"], sizes["M"], 7, 7), np.float32),
-        }
-
-    def _appearance(self, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
-        self._note(inputs, "boxes", "mask_logits")
-        known = {m.tobytes(): row for row, m in enumerate(self.script["mask_logits"])}
-        found = np.zeros((self.info.sizes["N"], self.info.sizes["E"]), np.float32)
-        for i, mask in enumerate(inputs["mask_logits"]):
-            if mask.any():
-                found[i] = self.script["embeddings"][known[mask.tobytes()]]
-        return {"embeddings": found}
 
 
 class Twins:
@@ -95,7 +27,7 @@ class Twins:
 
     def __init__(self, scenario: Scenario) -> None:
         self.info = scenario.info
-        self.backend = ScriptedBackend(scenario.info)
+        self.backend = ScriptedBackend(scenario.info, pass_time)
         self.python = PanopticTracker(
             self.backend,
             scenario.association,
@@ -195,17 +127,24 @@ def first_difference(python: Mapping[str, Any], native: Mapping[str, Any]) -> st
     return ""
 
 
-def compare(scenario: Scenario) -> str:
-    """What first differs in a scenario; nothing where nothing does."""
-    twins = Twins(scenario)
+@contextmanager
+def playing(twins: Twins) -> Iterator[None]:
+    """Let both trackers read the time that the scripts move, and free the native one at the end."""
     real = pipeline.time
     pipeline.time = SimpleNamespace(perf_counter_ns=now_ns)  # type: ignore[assignment]
     try:
+        yield
+    finally:
+        pipeline.time = real
+        twins.native.close()
+
+
+def compare(scenario: Scenario) -> str:
+    """What first differs in a scenario; nothing where nothing does."""
+    twins = Twins(scenario)
+    with playing(twins):
         for number, event in enumerate(scenario.events):
             difference = twins.run(event)
             if difference:
                 return f"event {number} ({event.kind}): {difference}"
-    finally:
-        pipeline.time = real
-        twins.native.close()
     return ""

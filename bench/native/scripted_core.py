@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import math
 import os
 import subprocess
 import tempfile
@@ -23,9 +24,9 @@ from mapt.runtime.monitoring.deadline import ORDER
 from mapt.runtime.monitoring.health import Status
 from mapt.runtime.monitoring.output_monitor import Alarm
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 CSRC = ROOT / "csrc"
-FLAGS = ("-std=c++17", "-O2", "-fPIC", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror")
+FLAGS = ("-std=c++17", "-O3", "-fPIC", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror")
 # By `Code` of csrc/runtime/core/status.h.
 ERRORS = (
     "", "InputError", "StampError", "StateError", "StepError", "BackendError", "OutputError",
@@ -38,6 +39,10 @@ DECISION = np.dtype(
     [("stage", "i4"), ("track", "i4"), ("detection", "i4"), ("", "i4")]
     + [(name, "f8") for name in ("score", "runner_up", "threshold", "margin", "gate")]
 )
+STAGES = (  # `Timed` of csrc/runtime/core/frame.h
+    "frame", "preprocess", "backbone", "semantic", "instance", "fusion", "motion", "appearance",
+    "association", "output",
+)  # fmt: skip
 TENSORS = (
     "pixels", "margins", "logits", "labels", "features", "boxes", "scores", "classes",
     "mask_logits", "masks8", "noise", "embeddings",
@@ -129,10 +134,23 @@ class NativeError(Exception):
 
 
 class ScriptedCore:
-    """The native tracker with its scripted network."""
+    """The native tracker with its scripted network.
+
+    Args:
+        info: of the network.
+        association: as `PanopticTracker` takes it.
+        max_objects: likewise.
+        model: likewise.
+        timed: stages are timed by what the thread computes, not by the time that scripts move.
+    """
 
     def __init__(
-        self, info: ModelInfo, association: str, max_objects: int | None, model: str
+        self,
+        info: ModelInfo,
+        association: str,
+        max_objects: int | None,
+        model: str,
+        timed: bool = False,
     ) -> None:
         self.library = library()
         sizes = np.array([info.sizes[symbol] for symbol in SYMBOLS], np.int32)
@@ -147,6 +165,7 @@ class ScriptedCore:
                 get_args(Association).index(association),
                 max_objects or 0,
                 model.encode(),
+                int(timed),
             )
         )
         self.size = (0, 0)
@@ -222,6 +241,13 @@ class ScriptedCore:
         self.library.scripted_numbers(self._self, numbers)
         return numbers[3]
 
+    def timings_ms(self) -> dict[str, float]:
+        """Milliseconds of the last frame by stage."""
+        values = self._array("timings", np.float64, (len(STAGES),))
+        return {
+            name: ms for name, ms in zip(STAGES, values.tolist(), strict=True) if not math.isnan(ms)
+        }
+
     def reset(self) -> None:
         """Forget all tracks."""
         self._must(self.library.scripted_reset(self._self))
@@ -252,4 +278,4 @@ class ScriptedCore:
 
 
 def _plain(value: float) -> float | None:
-    return None if value != value else value
+    return None if math.isnan(value) else value
