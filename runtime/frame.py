@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Stage = Literal["propagation", "appearance", "birth", "lost", "removed", "overflow"]
-# A track in 36 bytes without padding, for readers in other languages; `examples/cpp_host` has the
-# same as a struct.
+# A track in 36 bytes without padding, for readers in other languages.
 TRACK_DTYPE = np.dtype(
     [
         ("id", "i4"),

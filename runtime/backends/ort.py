@@ -115,11 +115,11 @@ class OrtBackend:
                     f"{bundle.folder}: no memory for its tensors on {provider} ({brief(error)}); "
                     "free some, or take device 'cpu'"
                 ) from error
-            self.traffic = self._bound.pool.traffic
             if capture and memory.stream:
                 settings = settings | CAPTURE
                 for name, path in bundle.graphs.items():
                     self._capture(name, partial(opening, settings, graphs[path]))
+            self._bound.pool.traffic = self.traffic  # frames count, captures do not
 
     def run(self, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """See `Backend.run`; on a CUDA device the results stay there.
@@ -195,7 +195,7 @@ def open_memory(onnxruntime: Any, place: str) -> DeviceMemory:
         return OrtMemory(onnxruntime, place)
     try:
         return CudaMemory(bindings())
-    except InputError as error:
+    except (InputError, RuntimeError) as error:  # not installed, or too new for the driver
         say_once(logging.INFO, f"ONNX Runtime copies tensors one by one: {error}")
         return OrtMemory(onnxruntime, place)
 

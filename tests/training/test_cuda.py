@@ -17,7 +17,7 @@ from mapt.data.loader import load_batches
 from mapt.errors import InputError
 from mapt.evaluation.device import arithmetic, find_device
 from mapt.evaluation.test_time_scales import ScaledBackend
-from mapt.evaluation.torch_backend import TorchBackend
+from mapt.evaluation.torch_backend import TorchBackend, TorchTensor
 from mapt.model.batch import image_generators
 from mapt.model.heads.rpn import rpn_losses
 from mapt.model.network import Network
@@ -36,6 +36,7 @@ from tests.conftest import Ran
 from tests.tools.pretend_cuda import CUDA, PretendCuda, pretend_cuda
 
 Tiny = Callable[..., TrainConfig]
+PYRAMID = [(64, 64 // s, 128 // s) for s in (4, 8, 16, 32)]  # of `nano` at 64x128
 ON_GPU = ("device=cuda", "schedule.iterations=2")
 
 
@@ -149,7 +150,9 @@ def test_an_anchor_of_two_objects_goes_to_the_last_on_every_device(machine: Pret
     assert score.is_cuda and bool(score.isfinite())
 
 
-def test_scales_and_the_tracker_run_on_a_gpu(machine: PretendCuda) -> None:
+def test_scales_and_the_tracker_run_on_a_gpu(
+    machine: PretendCuda, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.manual_seed(0)
     network = Network(preset("nano", height=64, width=128)).eval()
     image = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
@@ -160,10 +163,23 @@ def test_scales_and_the_tracker_run_on_a_gpu(machine: PretendCuda) -> None:
 
     host = [labels(kind(network)) for kind in (TorchBackend, ScaledBackend)]
     on_gpu = network.to("cuda")
+    left: list[int] = []
+    fetch = TorchTensor.numpy
+
+    def noted(self: TorchTensor) -> np.ndarray:
+        values = fetch(self)
+        assert values.shape[1:] not in PYRAMID, "features never leave the GPU"
+        left.append(values.nbytes)
+        return values
+
+    monkeypatch.setattr(TorchTensor, "numpy", noted)
     for kind, want in zip((TorchBackend, ScaledBackend), host, strict=True):
+        left.clear()
         backend = kind(on_gpu)
         assert backend.device == CUDA
         np.testing.assert_array_equal(labels(backend), want)
+        assert backend.traffic.down == sum(left), "only what the host reads leaves the GPU"
+        assert backend.traffic.up >= 2 * image.nbytes and backend.traffic.waits == len(left)
 
 
 def test_the_reference_computes_in_float32_and_training_as_configured(
