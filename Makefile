@@ -55,7 +55,7 @@ check: $(STAMP)
 	$(BIN)/python .ci/rooms.py
 	$(BIN)/python csrc/contract_header.py --check
 	$(BIN)/clang-format --dry-run --Werror $(SOURCES)
-	$(BIN)/clang-format --dry-run --Werror --style=file:csrc/.clang-format $(wildcard examples/*/*.h examples/*/*.cpp)
+	$(BIN)/clang-format --dry-run --Werror --style=file:csrc/.clang-format $(wildcard examples/*/*.h examples/*/*.cpp examples/*/src/*.cpp examples/*/include/*/*.hpp tests/examples/*/*.cpp)
 
 # The documentation's site in build/site, by what the extra `docs` names, in an environment of its own.
 docs: build/docs/.installed

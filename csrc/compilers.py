@@ -64,7 +64,10 @@ def has_header(compiler: str, name: str) -> bool:
     """Tell whether a compiler finds a header of the system."""
     ask = [compiler, "-x", "c++", "-E", "-"]
     source = f"#include <{name}>\n"
-    return subprocess.run(ask, input=source, capture_output=True, text=True, check=False).returncode == 0
+    return (
+        subprocess.run(ask, input=source, capture_output=True, text=True, check=False).returncode
+        == 0
+    )
 
 
 @functools.cache

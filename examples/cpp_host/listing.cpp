@@ -63,9 +63,7 @@ bool frame_less(const FrameFile& a, const FrameFile& b) {
 }
 
 // The part of a name in front of its last number.
-std::string head_of(const std::string& stem) {
-  return stem.substr(0, stem.find_last_not_of("0123456789") + 1);
-}
+std::string head_of(const std::string& stem) { return stem.substr(0, stem.find_last_not_of("0123456789") + 1); }
 
 // The unit in ns of names that are all times since 1970 of one length; 0: they are not.
 std::int64_t unix_unit(const std::vector<FrameFile>& frames) {

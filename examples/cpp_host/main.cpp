@@ -37,12 +37,18 @@ Arguments parse(int count, char** values) {
   for (int i = 1; i < count; ++i) {
     const std::string word = values[i];
     const char* next = i + 1 < count ? values[i + 1] : "";
-    if (word.rfind("--", 0) != 0 && place < 3) *places[place++] = word;
-    else if (word == "--fps" && (found.fps = std::atof(next)) > 0) ++i;
-    else if (word == "--threads" && (found.threads = std::atoi(next)) > 0) ++i;
-    else if (word == "--trust" && i + 1 < count) found.trust = values[++i];
-    else if (word == "--state" && *next) found.state = values[++i];
-    else throw std::invalid_argument(word);
+    if (word.rfind("--", 0) != 0 && place < 3)
+      *places[place++] = word;
+    else if (word == "--fps" && (found.fps = std::atof(next)) > 0)
+      ++i;
+    else if (word == "--threads" && (found.threads = std::atoi(next)) > 0)
+      ++i;
+    else if (word == "--trust" && i + 1 < count)
+      found.trust = values[++i];
+    else if (word == "--state" && *next)
+      found.state = values[++i];
+    else
+      throw std::invalid_argument(word);
   }
   if (place < 3) throw std::invalid_argument("usage");
   return found;

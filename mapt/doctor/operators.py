@@ -85,7 +85,9 @@ def check_native_core() -> Finding:
         runtime = find_onnxruntime()
     except InputError as error:
         said = str(error) if left_out.startswith("ok") else left_out
-        return Finding(what, "missing", f"trackers run the Python core: {said}", f"it is quicker; {REBUILD}")
+        return Finding(
+            what, "missing", f"trackers run the Python core: {said}", f"it is quicker; {REBUILD}"
+        )
     release = library.mapt_version().decode()
     return Finding(what, "ok", f"libmapt {release} with {runtime.name}")
 

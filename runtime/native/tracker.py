@@ -246,4 +246,3 @@ def _decision(decision: Any) -> Decision:
 
 def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
-

@@ -1,4 +1,4 @@
-"""Builds libmapt, its host program and what the tests call, once for all test runs of a checkout."""
+"""Builds libmapt, its host program and what the tests call, once for a checkout."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _has(header: str) -> bool:
 
 @functools.cache
 def native_build() -> Path:
-    """Return the folder with libmapt.so, libmapt_probe.so and mapt_host, as CMakeLists.txt builds them."""
+    """Return the folder with libmapt.so, libmapt_probe.so and mapt_host."""
     if missing():
         pytest.skip(f"libmapt cannot be built: {missing()}")
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ namespace mapt {
 enum class Device { kAuto, kCpu, kCuda };
 
 struct NetworkOptions {
-  int threads = 0;          // of the network on a CPU; 0: as many as cores that this process may use
+  int threads = 0;  // of the network on a CPU; 0: as many as cores that this process may use
   Device device = Device::kAuto;
   bool tf32 = false;        // let CUDA round the inputs of float32 products and convolutions to TF32
   bool test = true;         // compare what the bundle's golden picture gives

@@ -63,8 +63,8 @@ std::shared_ptr<const OrtLibrary> OrtLibrary::open(const std::string& path) {
     if (said.empty()) said = dlerror();
   }
   if (!handle)
-    throw InputError("ONNX Runtime's library does not load (" + said + "); install onnxruntime, or name the file with " +
-                     kVariable);
+    throw InputError("ONNX Runtime's library does not load (" + said +
+                     "); install onnxruntime, or name the file with " + kVariable);
   auto& known = opened[taken];
   if (known) return known;
   using GetBase = const OrtApiBase* (*)();

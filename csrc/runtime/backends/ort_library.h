@@ -16,8 +16,8 @@ struct OrtError {
 
 class OrtLibrary {
  public:
-  // Loads the library at `path`. An empty one means MAPT_ONNXRUNTIME of the environment, else the folder of this library,
-  // the package `onnxruntime` beside the package `mapt`, and the loader's own places. Throws InputError.
+  // Loads the library at `path`. An empty one means MAPT_ONNXRUNTIME of the environment, else the folder of this
+  // library, the package `onnxruntime` beside the package `mapt`, and the loader's own places. Throws InputError.
   static std::shared_ptr<const OrtLibrary> open(const std::string& path);
 
   const OrtApi& api() const { return *api_; }

@@ -45,20 +45,18 @@ void start_cuda(const OrtLibrary& library) {
   settings.add_cuda(false);
   const OrtApi& api = library.api();
   OrtSession* session = nullptr;
-  library.check(
-      api.CreateSessionFromArray(library.environment(), kRelu, sizeof kRelu - 1, settings.get(), &session));
+  library.check(api.CreateSessionFromArray(library.environment(), kRelu, sizeof kRelu - 1, settings.get(), &session));
   OrtMemoryInfo* place = nullptr;
   OrtValue *in = nullptr, *out = nullptr;
   float one = 1;
   const std::int64_t shape[] = {1};
   const char* const names[] = {"x", "y"};
   std::string said;
-  const bool ran =
-      library.well(api.CreateCpuMemoryInfo(OrtDeviceAllocator, OrtMemTypeDefault, &place), &said) &&
-      library.well(api.CreateTensorWithDataAsOrtValue(place, &one, sizeof one, shape, 1,
-                                                      ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &in),
-                   &said) &&
-      library.well(api.Run(session, nullptr, names, &in, 1, names + 1, 1, &out), &said);
+  const bool ran = library.well(api.CreateCpuMemoryInfo(OrtDeviceAllocator, OrtMemTypeDefault, &place), &said) &&
+                   library.well(api.CreateTensorWithDataAsOrtValue(place, &one, sizeof one, shape, 1,
+                                                                   ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &in),
+                                &said) &&
+                   library.well(api.Run(session, nullptr, names, &in, 1, names + 1, 1, &out), &said);
   if (out) api.ReleaseValue(out);
   if (in) api.ReleaseValue(in);
   if (place) api.ReleaseMemoryInfo(place);
@@ -137,11 +135,10 @@ void add_operators(const OrtLibrary& library, const Bundle& bundle, const Networ
                      ", this library has mapt " + std::to_string(mapt_operator_version()) +
                      "; export the bundle with this version");
   std::string said;
-  const bool taken = options.operators.empty()
-                         ? library.well(RegisterCustomOps(settings.get(), library.base()), &said)
-                         : library.well(library.api().RegisterCustomOpsLibrary_V2(settings.get(),
-                                                                                  options.operators.c_str()),
-                                        &said);
+  const bool taken =
+      options.operators.empty()
+          ? library.well(RegisterCustomOps(settings.get(), library.base()), &said)
+          : library.well(library.api().RegisterCustomOpsLibrary_V2(settings.get(), options.operators.c_str()), &said);
   if (!taken) throw InputError(options.operators + ": ONNX Runtime does not take the operators (" + said + ")");
 }
 

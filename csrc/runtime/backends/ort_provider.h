@@ -1,7 +1,7 @@
 // Chooses the execution provider of ONNX Runtime, the CPU's or CUDA's; `runtime/backends/ort_providers.py`.
 //
-// ONNX Runtime itself goes on with the CPU where CUDA does not come up. Here a provider that was asked for runs, or there
-// is an error.
+// ONNX Runtime itself goes on with the CPU where CUDA does not come up. Here a provider that was asked for runs, or
+// there is an error.
 #pragma once
 
 #include <string>

@@ -149,10 +149,10 @@ void OrtSessions::release() noexcept {
 OrtSession* OrtSessions::open(const BundleFile& graph, const OrtSessionOptions* settings) const {
   OrtSession* session = nullptr;
   std::string said;
-  const bool opened = library_->well(
-      library_->api().CreateSessionFromArray(library_->environment(), graph.content.data(), graph.content.size(),
-                                             settings, &session),
-      &said);
+  const bool opened =
+      library_->well(library_->api().CreateSessionFromArray(library_->environment(), graph.content.data(),
+                                                            graph.content.size(), settings, &session),
+                     &said);
   if (!opened) throw InputError(graph.path + ": ONNX Runtime cannot load it (" + said + ")");
   return session;
 }
@@ -161,8 +161,8 @@ void OrtSessions::check_contract(const BundleFile& graph, Subgraph subgraph, con
   const SubgraphSpec& spec = spec_of(subgraph);
   OrtSession* session = sessions_[static_cast<int>(subgraph)];
   for (const bool input : {true, false}) {
-    const auto want = wanted_tensors(input ? spec.inputs : spec.outputs,
-                                     input ? spec.input_count : spec.output_count, sizes);
+    const auto want =
+        wanted_tensors(input ? spec.inputs : spec.outputs, input ? spec.input_count : spec.output_count, sizes);
     const auto have = found_tensors(*library_, session, input);
     if (want != have)
       throw InputError(graph.path + ": its tensors " + listed(have) + " are not the contract's " + listed(want) +
@@ -177,9 +177,9 @@ Status OrtSessions::run(Subgraph subgraph, const OrtValue* const* inputs, OrtVal
   collect_names(spec.inputs, spec.input_count, in);
   collect_names(spec.outputs, spec.output_count, out);
   const OrtApi& api = library_->api();
-  OrtStatus* failed = api.Run(sessions_[static_cast<int>(subgraph)], nullptr, in, inputs,
-                              static_cast<std::size_t>(spec.input_count), out,
-                              static_cast<std::size_t>(spec.output_count), outputs);
+  OrtStatus* failed =
+      api.Run(sessions_[static_cast<int>(subgraph)], nullptr, in, inputs, static_cast<std::size_t>(spec.input_count),
+              out, static_cast<std::size_t>(spec.output_count), outputs);
   if (!failed) return {};
   const Status status =
       Status::of(Code::kBackend, "%s: ONNX Runtime: %.400s; frame dropped", spec.name, api.GetErrorMessage(failed));

@@ -32,8 +32,7 @@ void copy_row(const std::uint16_t* row, int count, std::uint8_t* out) {
 
 void blend_rows(const std::uint16_t* above, const std::uint16_t* below, unsigned a, unsigned b, int count,
                 std::uint8_t* out) {
-  for (int i = 0; i < count; ++i)
-    out[i] = static_cast<std::uint8_t>((above[i] * a + below[i] * b + 32768u) >> 16);
+  for (int i = 0; i < count; ++i) out[i] = static_cast<std::uint8_t>((above[i] * a + below[i] * b + 32768u) >> 16);
 }
 
 }  // namespace
@@ -65,8 +64,8 @@ ResizeTable resize_table(int from, int to) {
 }
 
 void LinearResize::prepare(int height, int width, int target_height, int target_width) {
-  const bool same = height == height_ && width == width_ && target_height == target_height_ &&
-                    target_width == target_width_;
+  const bool same =
+      height == height_ && width == width_ && target_height == target_height_ && target_width == target_width_;
   held_[0] = held_[1] = -1;
   if (same) return;
   across_ = resize_table(width, target_width);

@@ -82,9 +82,11 @@ double largest_difference(const float* want, const float* got, std::int64_t coun
 double difference(const std::string& want, const TensorSpec& spec, const Tensor& got) {
   const std::int64_t count = kept_of(got.size()), step = step_of(got.size());
   if (element_type(spec) == ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8)
-    return share_of_differing(reinterpret_cast<const std::uint8_t*>(want.data()), got.data<std::uint8_t>(), count, step);
+    return share_of_differing(reinterpret_cast<const std::uint8_t*>(want.data()), got.data<std::uint8_t>(), count,
+                              step);
   if (element_type(spec) == ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32)
-    return share_of_differing(reinterpret_cast<const std::int32_t*>(want.data()), got.data<std::int32_t>(), count, step);
+    return share_of_differing(reinterpret_cast<const std::int32_t*>(want.data()), got.data<std::int32_t>(), count,
+                              step);
   return largest_difference(reinterpret_cast<const float*>(want.data()), got.data<float>(), count, step);
 }
 

@@ -50,9 +50,9 @@ Tensor::Tensor(const OrtLibrary& library, const TensorSpec& spec, const Shape& s
   OrtMemoryInfo* place = nullptr;
   library.check(api.CreateCpuMemoryInfo(OrtDeviceAllocator, OrtMemTypeDefault, &place));
   std::string said;
-  const bool made = library.well(api.CreateTensorWithDataAsOrtValue(place, host_, bytes_, shape.data(), shape.size(),
-                                                                    element_type(spec), &value_),
-                                 &said);
+  const bool made = library.well(
+      api.CreateTensorWithDataAsOrtValue(place, host_, bytes_, shape.data(), shape.size(), element_type(spec), &value_),
+      &said);
   api.ReleaseMemoryInfo(place);
   if (!made) {
     std::free(host_);

@@ -36,8 +36,8 @@ struct BundleRequest {
   std::string onnxruntime;           // the version that will run it, by which a lowering is chosen
 };
 
-// Throws InputError: not a bundle, no such size or key, a missing or wrong signature, an unknown format, key or value, a
-// changed manifest, a path outside the folder, a missing or changed file.
+// Throws InputError: not a bundle, no such size or key, a missing or wrong signature, an unknown format, key or value,
+// a changed manifest, a path outside the folder, a missing or changed file.
 Bundle read_bundle(const BundleRequest& request);
 
 // What a bundle offers before it is loaded: every input size, the default first. Throws as `read_bundle`.

@@ -15,8 +15,8 @@ namespace {
 constexpr std::uint32_t kKey = 1, kValue = 2;  // of StringStringEntryProto
 constexpr std::size_t kDigits = 18;            // of an offset
 
-// The content of `parameters.bin`, of which a graph takes as much again at most twice over. Otherwise a small file could
-// refer to the same megabytes a million times.
+// The content of `parameters.bin`, of which a graph takes as much again at most twice over. Otherwise a small file
+// could refer to the same megabytes a million times.
 class Parameters {
  public:
   explicit Parameters(std::string_view content) : content_(content), left_(2 * content.size()) {}

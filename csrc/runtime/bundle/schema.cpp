@@ -172,9 +172,9 @@ Manifest read_one(const Value& value, bool named) {
   if (const auto limit = bound.maybe("limit")) found.pair_limit = limit->json();
   if (const auto sums = bound.maybe("pair_sums")) found.pair_sums = sums->object().json();
   bound.only({"limit", "pair_sums"});
-  std::set<std::string> known{"format",   "id",        "preset",    "height",    "width", "classes",
-                              "things",   "sizes",     "thresholds", "lowering", "operators", "requires",
-                              "precision", "subgraphs", "files",     "versions", "engines",   "int8"};
+  std::set<std::string> known{"format",    "id",        "preset",     "height",   "width",     "classes",
+                              "things",    "sizes",     "thresholds", "lowering", "operators", "requires",
+                              "precision", "subgraphs", "files",      "versions", "engines",   "int8"};
   if (named) {
     known.insert("name");
     found.name = value.at("name").text();

@@ -26,9 +26,9 @@ struct Manifest {
   Json things, sizes, thresholds, needed;  // checked where they are used
   std::map<std::string, std::int64_t> operators;
   std::map<std::string, GraphEntry> subgraphs;
-  std::map<std::string, std::string> files;                          // SHA-256 by name
+  std::map<std::string, std::string> files;                           // SHA-256 by name
   std::map<std::string, std::map<std::string, EngineEntry>> engines;  // by target and subgraph
-  Json pair_limit, pair_sums;                                        // of int8
+  Json pair_limit, pair_sums;                                         // of int8
 
   std::string size() const { return std::to_string(height) + "x" + std::to_string(width); }
 };

@@ -73,8 +73,8 @@ __attribute__((target("sha,sse4.1,ssse3"))) void compress_instructions(State& st
     __m128i& now = words[i & 3];
     if (i >= 4) {
       const __m128i last = words[(i + 3) & 3];
-      const __m128i sum = _mm_add_epi32(_mm_sha256msg1_epu32(now, words[(i + 1) & 3]),
-                                        _mm_alignr_epi8(last, words[(i + 2) & 3], 4));
+      const __m128i sum =
+          _mm_add_epi32(_mm_sha256msg1_epu32(now, words[(i + 1) & 3]), _mm_alignr_epi8(last, words[(i + 2) & 3], 4));
       now = _mm_sha256msg2_epu32(sum, last);
     }
     const __m128i keyed = _mm_add_epi32(now, _mm_load_si128(reinterpret_cast<const __m128i*>(kRounds + 4 * i)));

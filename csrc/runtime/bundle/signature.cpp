@@ -54,8 +54,7 @@ std::string read_public_key(const std::string& key) {
   const std::string der =
       framed ? from_base64(std::string_view(text).substr(begin + sizeof kBegin - 1, end - begin - sizeof kBegin + 1))
              : "";
-  if (der.empty())
-    throw InputError(key + ": is not a public key (no PEM of one); make one: " + kHowToMake);
+  if (der.empty()) throw InputError(key + ": is not a public key (no PEM of one); make one: " + kHowToMake);
   if (der.size() != sizeof kHeader + kKeySize || std::memcmp(der.data(), kHeader, sizeof kHeader) != 0)
     throw InputError(key + ": is not an Ed25519 key; make one: " + kHowToMake);
   return der.substr(sizeof kHeader);
@@ -109,7 +108,8 @@ void check_signature(std::string_view content, const std::string& path, const st
   Bytes given;
   try {
     if (!is_file(signature))
-      throw InputError(signature + ": is missing, the bundle is not signed; export it with --sign, or leave out --trust");
+      throw InputError(signature +
+                       ": is missing, the bundle is not signed; export it with --sign, or leave out --trust");
     given = read_regular(signature);
   } catch (const FileError& error) {
     throw InputError(signature + ": cannot be read (" + error.reason + "); check its permissions");

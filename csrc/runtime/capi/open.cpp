@@ -144,7 +144,8 @@ mapt_code mapt_open(const mapt_options* options, mapt_tracker** tracker, mapt_er
   } catch (const mapt::InputError& mistake) {
     return mapt::tell(MAPT_INPUT, mistake.what(), error);
   } catch (const mapt::OrtError& failure) {
-    return mapt::tell(MAPT_INPUT, (where + ": cannot be loaded (" + failure.text + "); load it elsewhere").c_str(), error);
+    return mapt::tell(MAPT_INPUT, (where + ": cannot be loaded (" + failure.text + "); load it elsewhere").c_str(),
+                      error);
   } catch (const std::exception& failure) {
     return mapt::tell(MAPT_INPUT, (where + ": cannot be loaded (" + failure.what() + "); free memory").c_str(), error);
   }

@@ -19,7 +19,8 @@ size_t mapt_state_room(const mapt_tracker* tracker) {
   const size_t tracks = static_cast<size_t>(info.thresholds.tracks_per_object) * static_cast<size_t>(info.slots());
   const size_t masks = static_cast<size_t>(info.slots()) * cells;
   const size_t looks = tracks * static_cast<size_t>(info.sizes.E);
-  return kHeaderRoom + tracks * kTrackRoom + sizeof(float) * (static_cast<size_t>(info.sizes.S) * cells + masks + looks);
+  return kHeaderRoom + tracks * kTrackRoom +
+         sizeof(float) * (static_cast<size_t>(info.sizes.S) * cells + masks + looks);
 }
 
 mapt_code mapt_save(const mapt_tracker* tracker, void* bytes, size_t room, size_t* needed, mapt_error* error) {
@@ -28,7 +29,8 @@ mapt_code mapt_save(const mapt_tracker* tracker, void* bytes, size_t room, size_
   if (!status.ok()) return mapt::tell(status, error);
   *needed = saved.size();
   if (!bytes || room < saved.size())
-    return mapt::tell(MAPT_INPUT, "the saved state is larger than the room for it; mapt_state_room tells enough", error);
+    return mapt::tell(MAPT_INPUT, "the saved state is larger than the room for it; mapt_state_room tells enough",
+                      error);
   std::memcpy(bytes, saved.data(), saved.size());
   return mapt::tell(MAPT_OK, "", error);
 }

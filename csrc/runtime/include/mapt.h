@@ -65,20 +65,21 @@ typedef struct mapt_error {
 typedef enum mapt_device { MAPT_AUTO = 0, MAPT_CPU = 1, MAPT_CUDA = 2 } mapt_device;
 
 typedef struct mapt_options {
-  size_t size;             /* of this struct; mapt_default_options sets it */
-  const char* bundle;      /* a folder that `mapt export` wrote, or BUNDLE/HxW for one of its input sizes */
-  const char* trust;       /* public Ed25519 key (PEM) that must have signed the bundle; NULL: none is asked for */
-  const char* onnxruntime; /* ONNX Runtime's library; NULL: MAPT_ONNXRUNTIME, this library's folder, the loader's places */
-  const char* operators;   /* MAPT's operators for CUDA, for bundles of --ops custom --device cuda; NULL: those inside */
+  size_t size;        /* of this struct; mapt_default_options sets it */
+  const char* bundle; /* a folder that `mapt export` wrote, or BUNDLE/HxW for one of its input sizes */
+  const char* trust;  /* public Ed25519 key (PEM) that must have signed the bundle; NULL: none is asked for */
+  const char*
+      onnxruntime; /* ONNX Runtime's library; NULL: MAPT_ONNXRUNTIME, this library's folder, the loader's places */
+  const char* operators; /* MAPT's operators for CUDA, for bundles of --ops custom --device cuda; NULL: those inside */
   const char* association; /* "full"; for ablations "motion", "appearance" or "iou"; NULL: "full" */
-  int32_t device;          /* a mapt_device; MAPT_AUTO takes CUDA where this machine and ONNX Runtime have all it needs */
-  int32_t threads;         /* of the network on a CPU; 0, or more than that: as many as cores that may be used */
-  int32_t tf32;            /* let CUDA round the inputs of float32 products to TF32 */
-  int32_t test;            /* 1: compare what the bundle's golden picture gives; 0: the networks only run once */
-  int32_t max_objects;     /* most objects in a frame, the best scores win; 0: as many as the network has slots */
-  int32_t frame_height;    /* of the camera's images: of several input sizes the best one for them is taken; */
-  int32_t frame_width;     /* 0: the first size */
-  int32_t reserved;        /* 0 */
+  int32_t device;       /* a mapt_device; MAPT_AUTO takes CUDA where this machine and ONNX Runtime have all it needs */
+  int32_t threads;      /* of the network on a CPU; 0, or more than that: as many as cores that may be used */
+  int32_t tf32;         /* let CUDA round the inputs of float32 products to TF32 */
+  int32_t test;         /* 1: compare what the bundle's golden picture gives; 0: the networks only run once */
+  int32_t max_objects;  /* most objects in a frame, the best scores win; 0: as many as the network has slots */
+  int32_t frame_height; /* of the camera's images: of several input sizes the best one for them is taken; */
+  int32_t frame_width;  /* 0: the first size */
+  int32_t reserved;     /* 0 */
   void (*say)(void* context, const char* line); /* told what was chosen, and why, during mapt_open; may be NULL */
   void* context;                                /* given to `say` */
 } mapt_options;
@@ -95,17 +96,17 @@ MAPT_API void mapt_close(mapt_tracker* tracker);
 /* What a tracker runs. The texts live as long as the tracker. */
 typedef struct mapt_network {
   size_t size;
-  const char* bundle;     /* its id */
-  const char* folder;     /* of the input size that was chosen */
-  const char* preset;     /* "base", "small", "micro" or "nano" */
-  const char* provider;   /* what runs it, as ONNX Runtime calls it */
-  const char* library;    /* ONNX Runtime's version */
+  const char* bundle;             /* its id */
+  const char* folder;             /* of the input size that was chosen */
+  const char* preset;             /* "base", "small", "micro" or "nano" */
+  const char* provider;           /* what runs it, as ONNX Runtime calls it */
+  const char* library;            /* ONNX Runtime's version */
   const char* const* class_names; /* by train id */
-  const int32_t* things;  /* train ids of the classes with instances */
-  int32_t classes;        /* how many class names */
+  const int32_t* things;          /* train ids of the classes with instances */
+  int32_t classes;                /* how many class names */
   int32_t thing_count;
-  int32_t height, width;  /* of the network's input */
-  int32_t max_objects;    /* in a frame */
+  int32_t height, width; /* of the network's input */
+  int32_t max_objects;   /* in a frame */
   int32_t reserved;
 } mapt_network;
 
@@ -122,12 +123,12 @@ typedef struct mapt_image {
 
 /* A track as of a frame. There is no padding. */
 typedef struct mapt_track {
-  int32_t id;     /* from 1, never used twice in a tracker's life */
-  int32_t label;  /* train id */
-  double score;   /* of its last detection, in [0,1] */
-  double box[4];  /* x1 y1 x2 y2, pixels of the image, around the visible mask; of the last sighting where lost */
-  int64_t age;    /* frames since its birth */
-  int64_t lost;   /* frames since it was last seen, 0: visible now */
+  int32_t id;    /* from 1, never used twice in a tracker's life */
+  int32_t label; /* train id */
+  double score;  /* of its last detection, in [0,1] */
+  double box[4]; /* x1 y1 x2 y2, pixels of the image, around the visible mask; of the last sighting where lost */
+  int64_t age;   /* frames since its birth */
+  int64_t lost;  /* frames since it was last seen, 0: visible now */
 } mapt_track;
 
 typedef enum mapt_stage {
@@ -199,10 +200,10 @@ MAPT_API const mapt_labels* mapt_frame_read(const mapt_frame* frame);
 /* Labels the next frame.
  *
  * `stamp_ns` is above the previous frame's. `deadline_ms` counts from the call: appearance, then motion are left out
- * where they would not fit; NULL: never. What `frame` holds after a step that failed means nothing. TURN; nobody else may
- * use `frame` meanwhile. */
-MAPT_API mapt_code mapt_step(mapt_tracker* tracker, const mapt_image* image, int64_t stamp_ns, const double* deadline_ms,
-                             mapt_frame* frame, mapt_error* error);
+ * where they would not fit; NULL: never. What `frame` holds after a step that failed means nothing. TURN; nobody else
+ * may use `frame` meanwhile. */
+MAPT_API mapt_code mapt_step(mapt_tracker* tracker, const mapt_image* image, int64_t stamp_ns,
+                             const double* deadline_ms, mapt_frame* frame, mapt_error* error);
 
 /* Forgets all tracks, as after a camera cut; ids go on counting. TURN. */
 MAPT_API mapt_code mapt_reset(mapt_tracker* tracker, mapt_error* error);
@@ -225,24 +226,24 @@ MAPT_API mapt_code mapt_restore(mapt_tracker* tracker, const void* bytes, size_t
 /* ---- Health ----------------------------------------------------------------------------------------------------- */
 
 typedef enum mapt_health_status {
-  MAPT_HEALTHY = 0,  /* the last frame was labelled in full and in time */
-  MAPT_DEGRADED = 1, /* a head was left out, or the output is suspicious */
-  MAPT_LATE = 2,     /* labelled after its deadline, or the running step is beyond it */
+  MAPT_HEALTHY = 0,   /* the last frame was labelled in full and in time */
+  MAPT_DEGRADED = 1,  /* a head was left out, or the output is suspicious */
+  MAPT_LATE = 2,      /* labelled after its deadline, or the running step is beyond it */
   MAPT_NO_FRAMES = 3, /* no frame yet, none for longer than masks can be carried, or the last one was refused */
-  MAPT_INVALID = 4,  /* the image shows nothing or is not a new one, or an output broke its contract */
-  MAPT_FAULT = 5     /* the network failed */
+  MAPT_INVALID = 4,   /* the image shows nothing or is not a new one, or an output broke its contract */
+  MAPT_FAULT = 5      /* the network failed */
 } mapt_health_status;
 
 typedef struct mapt_health {
-  size_t size;      /* of this struct, set by the caller */
-  int32_t status;   /* a mapt_health_status, the worst that holds now */
+  size_t size;    /* of this struct, set by the caller */
+  int32_t status; /* a mapt_health_status, the worst that holds now */
   int32_t has_frame;
-  char reason[512]; /* empty where the status is MAPT_HEALTHY */
+  char reason[512];          /* empty where the status is MAPT_HEALTHY */
   uint32_t degraded, alarms; /* of the last labelled frame */
   int64_t frames, refused, failed;
-  int64_t stamp_ns; /* of the last labelled frame, where has_frame is 1 */
-  double age_ms;    /* since it came out; infinite before the first */
-  double busy_ms;   /* how long the running step has been at it, 0 between steps */
+  int64_t stamp_ns;         /* of the last labelled frame, where has_frame is 1 */
+  double age_ms;            /* since it came out; infinite before the first */
+  double busy_ms;           /* how long the running step has been at it, 0 between steps */
   double ms[MAPT_MS_COUNT]; /* of the last labelled frame */
 } mapt_health;
 

@@ -49,10 +49,17 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   const std::string rest(reinterpret_cast<const char*>(data) + 1, size - 1);
   try {
     switch (data[0] % 4) {
-      case 0: read_manifest(rest); break;
-      case 1: mapt::check_graph("graph.onnx", rest); break;
-      case 2: restore_graph(rest); break;
-      default: read_golden(rest);
+      case 0:
+        read_manifest(rest);
+        break;
+      case 1:
+        mapt::check_graph("graph.onnx", rest);
+        break;
+      case 2:
+        restore_graph(rest);
+        break;
+      default:
+        read_golden(rest);
     }
   } catch (const mapt::InputError& error) {
     if (std::string(error.what()).find('\n') != std::string::npos) std::abort();  // more than one line

@@ -106,7 +106,8 @@ void fill_diagnostics(const mapt_health& health, const mapt_network& network, co
   status.level = level_of(health.status);
   status.name = name + ": tracker";
   status.hardware_id = network.provider;
-  status.message = health.status == MAPT_HEALTHY ? "OK" : std::string(mapt_health_name(health.status)) + ": " + health.reason;
+  status.message =
+      health.status == MAPT_HEALTHY ? "OK" : std::string(mapt_health_name(health.status)) + ": " + health.reason;
   add(status, "bundle", network.bundle);
   add(status, "frames", std::to_string(health.frames));
   add(status, "refused", std::to_string(health.refused));

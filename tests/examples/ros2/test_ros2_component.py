@@ -1,4 +1,4 @@
-"""The ROS 2 component is compiled against stand-ins for ROS' headers, and publishes what Python tracks."""
+"""The ROS 2 component, on stand-ins for ROS' headers, publishes what Python tracks."""
 
 import subprocess
 from pathlib import Path
@@ -53,7 +53,9 @@ def test_it_publishes_the_tracks_of_python(
                 wanted.append(f"  {track.id} {track.label_name} {box}")
     *frames, diagnostics, labels = ran.stdout.splitlines()
     assert frames == wanted and len(wanted) > 8
-    assert diagnostics.startswith("2 mapt_tracker: tracker: NO_INPUT: stamp 100000000 ns is not after")
+    assert diagnostics.startswith(
+        "2 mapt_tracker: tracker: NO_INPUT: stamp 100000000 ns is not after"
+    )
     height, width, _ = images[0].shape
     size = height * width
     assert labels == f"32SC1 {height}x{width} {4 * size}, mono8 {size}"

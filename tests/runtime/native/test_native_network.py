@@ -1,4 +1,4 @@
-"""The native network gives the bits of Python's ONNX Runtime backend, from the image to the embeddings."""
+"""The native network gives the bits of Python's ONNX Runtime backend, stage by stage."""
 
 import ctypes
 import hashlib

@@ -27,6 +27,24 @@ def entry(values: Values) -> Values:
     return next(e for e in values["inputs"] if e["name"] == "192x352")
 
 
+def graph(values: Values) -> Values:
+    """What it says of one subgraph of that size."""
+    found: Values = entry(values)["subgraphs"]["motion"]
+    return found
+
+
+def resize(one: Values, height: int) -> None:
+    """Change the height of a size, wherever it is stated."""
+    one["sizes"]["H"] = height
+    one.update(height=height, name=f"{height}x352")
+
+
+def replace_by_folder(path: Path) -> None:
+    """Put a folder in place of a file."""
+    path.unlink()
+    path.mkdir()
+
+
 def refusal(library: ctypes.CDLL, folder: Path, trust: Path | None = None) -> str:
     """The line with which the native core refuses a bundle."""
     options = interface.options_of(library)
@@ -90,7 +108,7 @@ CHANGES: dict[str, Change] = {
     "symbol as text": lambda v: entry(v)["sizes"].update(F="64"),
     "fraction": lambda v: entry(v)["sizes"].update(N=16.5),
     "another height": lambda v: entry(v)["sizes"].update(H=224),
-    "no multiple": lambda v: (entry(v)["sizes"].update(H=208), entry(v).update(height=208, name="208x352")),
+    "no multiple": lambda v: resize(entry(v), 208),
     "thing beyond": lambda v: entry(v)["things"].append(19),
     "thing twice": lambda v: entry(v)["things"].append(11),
     "class that steers": lambda v: entry(v)["classes"].__setitem__(0, "ro\x1bad"),
@@ -100,28 +118,26 @@ CHANGES: dict[str, Change] = {
     "threshold beyond": lambda v: entry(v)["thresholds"].update(score=1.5),
     "threshold as text": lambda v: entry(v)["thresholds"].update(overlap="much"),
     "fraction of pixels": lambda v: entry(v)["thresholds"].update(min_area=3.25),
-    "climbing graph": lambda v: entry(v)["subgraphs"]["motion"].update(file="../motion.onnx"),
-    "absolute graph": lambda v: entry(v)["subgraphs"]["motion"].update(file="/etc/passwd"),
-    "graph without name": lambda v: entry(v)["subgraphs"]["motion"].update(file=""),
-    "graph that steers": lambda v: entry(v)["subgraphs"]["motion"].update(file="a\x07.onnx"),
-    "missing graph": lambda v: entry(v)["subgraphs"]["motion"].update(file="192x352/none.onnx"),
+    "climbing graph": lambda v: graph(v).update(file="../motion.onnx"),
+    "absolute graph": lambda v: graph(v).update(file="/etc/passwd"),
+    "graph without name": lambda v: graph(v).update(file=""),
+    "graph that steers": lambda v: graph(v).update(file="a\x07.onnx"),
+    "missing graph": lambda v: graph(v).update(file="192x352/none.onnx"),
     "missing subgraph": lambda v: entry(v)["subgraphs"].pop("motion"),
-    "unknown subgraph": lambda v: entry(v)["subgraphs"].update(more=entry(v)["subgraphs"]["motion"]),
-    "another precision": lambda v: entry(v)["subgraphs"]["motion"].update(precision="int8"),
-    "shape as text": lambda v: entry(v)["subgraphs"]["motion"]["inputs"][0].update(shape=["1"]),
+    "unknown subgraph": lambda v: entry(v)["subgraphs"].update(more=graph(v)),
+    "another precision": lambda v: graph(v).update(precision="int8"),
+    "shape as text": lambda v: graph(v)["inputs"][0].update(shape=["1"]),
     "no parameters": lambda v: v["files"].pop("parameters.bin"),
     "unknown library": lambda v: entry(v).update(requires={"python": "3"}),
     "no version": lambda v: entry(v).update(requires={"onnxruntime": "new"}),
-    "another hash": lambda v: entry(v)["subgraphs"]["motion"].update(sha256="0" * 64),
+    "another hash": lambda v: graph(v).update(sha256="0" * 64),
     "another hash of all": lambda v: v["files"].update({"parameters.bin": "0" * 64}),
     "number beyond floats": lambda v: v.update(id=10**400),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_changed_manifest_is_refused_alike(
-    library: ctypes.CDLL, copied: Path, name: str
-) -> None:
+def test_a_changed_manifest_is_refused_alike(library: ctypes.CDLL, copied: Path, name: str) -> None:
     rewrite(copied, CHANGES[name])
     size = copied / ("208x352" if name == "no multiple" else "192x352")
     said = refusal(library, size)
@@ -133,23 +149,21 @@ def test_a_changed_manifest_is_refused_alike(
 
 
 DAMAGES: dict[str, Callable[[Path], object]] = {
-    "no folder": lambda root: shutil.rmtree(root),
+    "no folder": shutil.rmtree,
     "no JSON": lambda root: (root / "manifest.json").write_text("{"),
     "a list": lambda root: (root / "manifest.json").write_text("[]\n"),
-    "one byte": lambda root: (root / "manifest.json").write_text((root / "manifest.json").read_text() + " "),
+    "one byte": lambda root: (root / "manifest.json").open("a").write(" "),
     "a changed graph": lambda root: (root / "192x352" / "motion.onnx").write_bytes(b"\x08\x08"),
     "no graph": lambda root: (root / "192x352" / "motion.onnx").write_bytes(b"what is this"),
     "a missing graph": lambda root: (root / "192x352" / "motion.onnx").unlink(),
-    "a folder for a graph": lambda root: ((root / "192x352" / "motion.onnx").unlink(), (root / "192x352" / "motion.onnx").mkdir()),
+    "a folder for a graph": lambda root: replace_by_folder(root / "192x352" / "motion.onnx"),
     "a cut golden file": lambda root: (root / "192x352" / "golden.npz").write_bytes(b"PK"),
     "other parameters": lambda root: (root / "parameters.bin").write_bytes(b"weights"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_a_damaged_bundle_is_refused_alike(
-    library: ctypes.CDLL, copied: Path, name: str
-) -> None:
+def test_a_damaged_bundle_is_refused_alike(library: ctypes.CDLL, copied: Path, name: str) -> None:
     DAMAGES[name](copied)
     said = refusal(library, copied / "192x352")
     wanted = python_refusal(copied / "192x352")

@@ -73,7 +73,9 @@ def test_state_goes_from_one_core_to_the_other(
         python.step(image, number * PERIOD)
     native.restore_state(python.save_state())
     for number, image in enumerate(images[3:], 3):
-        assert told(native.step(image, number * PERIOD)) == told(python.step(image, number * PERIOD))
+        assert told(native.step(image, number * PERIOD)) == told(
+            python.step(image, number * PERIOD)
+        )
     python.reset()
     native.reset()
     python.restore_state(native.save_state())
