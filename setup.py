@@ -4,10 +4,11 @@ pyproject.toml holds the package's description.
 
 MAPT_BUILD says what to build: `auto` (the default) whatever there are tools and headers for, `none`
 nothing, or parts separated by commas, which then have to build: `torch`, `onnxruntime`, `native`
-(the tracker's core in C++), and for GPUs `cuda` and `tensorrt`. `auto` compiles for this machine's own GPUs; by name, for all that the
-kernels are made for. `onnxruntime` gets CUDA kernels too where one of the last two is named or
-there are nvcc and a GPU here; elsewhere it does without them. What was built, and what was left out
-for which reason, goes into mapt/build.json, where `mapt doctor` reads it.
+(the tracker's core in C++), and for GPUs `cuda` and `tensorrt`. `auto` compiles for this machine's
+own GPUs; by name, for all that the kernels are made for. `onnxruntime` gets CUDA kernels too where
+one of the last two is named or there are nvcc and a GPU here; elsewhere it does without them. What
+was built, and what was left out for which reason, goes into mapt/build.json, where `mapt doctor`
+reads it.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Code(IntEnum):
     BUSY = 7
 
 
-class NativeError(Structure):
+class MaptError(Structure):
     """`mapt_error`."""
 
     _fields_ = [("code", c_int32), ("text", c_char * 512)]
@@ -140,7 +140,7 @@ def declare(library: CDLL) -> CDLL:
     library.mapt_api_version.restype = c_int32
     if library.mapt_api_version() != API_VERSION:
         raise OSError(f"its interface has version {library.mapt_api_version()}, not {API_VERSION}")
-    error = POINTER(NativeError)
+    error = POINTER(MaptError)
     handle = c_void_p
     signatures: dict[str, tuple[object, list[object]]] = {
         "mapt_default_options": (None, [POINTER(NativeOptions), c_size_t]),

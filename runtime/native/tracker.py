@@ -178,7 +178,7 @@ class NativeTracker(PanopticTracker):
             self._library.mapt_frame_free(frame)
 
     def _call(self, function: Any, *arguments: object) -> None:
-        error = interface.NativeError()
+        error = interface.MaptError()
         if function(self._handle, *arguments, ctypes.byref(error)) != interface.Code.OK:
             raise ERRORS[error.code](error.text.decode(errors="replace"))
 
@@ -196,7 +196,7 @@ def _open(library: ctypes.CDLL, request: NativeRequest) -> ctypes.c_void_p:
     if request.max_objects is not None:  # what is no number is refused by PanopticTracker
         options.max_objects = min(max(whole(request.max_objects), 1), MOST_OBJECTS)
     handle = ctypes.c_void_p()
-    error = interface.NativeError()
+    error = interface.MaptError()
     code = library.mapt_open(ctypes.byref(options), ctypes.byref(handle), ctypes.byref(error))
     if code != interface.Code.OK:
         raise ERRORS[code](error.text.decode(errors="replace"))

@@ -53,7 +53,7 @@ def refusal(library: ctypes.CDLL, folder: Path, trust: Path | None = None) -> st
     options.onnxruntime = bytes(find_onnxruntime())
     options.device = 1
     handle = ctypes.c_void_p()
-    error = interface.NativeError()
+    error = interface.MaptError()
     code = library.mapt_open(ctypes.byref(options), ctypes.byref(handle), ctypes.byref(error))
     assert code == interface.Code.INPUT and not handle.value, "the bundle was opened"
     return bytes(error.text).decode()
@@ -168,7 +168,8 @@ def test_a_damaged_bundle_is_refused_alike(library: ctypes.CDLL, copied: Path, n
     said = refusal(library, copied / "192x352")
     wanted = python_refusal(copied / "192x352")
     if name == "no JSON":  # the reason is each parser's own
-        said, wanted = said.partition("(")[0], wanted.partition("(")[0]
+        said = said.partition("(")[0]
+        wanted = wanted.partition("(")[0]
     assert said == wanted
 
 
