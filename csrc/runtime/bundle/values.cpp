@@ -52,10 +52,8 @@ Sizes read_sizes_table(const Json& stated) {
 }
 
 void check_sizes(const ModelInfo& info, const Manifest& manifest) {
-  const std::pair<const char*, std::int64_t> stated[] = {{"H", manifest.height},
-                                                         {"W", manifest.width},
-                                                         {"K", static_cast<std::int64_t>(info.classes.size())},
-                                                         {"T", static_cast<std::int64_t>(manifest.things.size())}};
+  const std::pair<const char*, std::int64_t> stated[] = {
+      {"H", manifest.height}, {"W", manifest.width}, {"K", static_cast<std::int64_t>(info.classes.size())}};
   for (const auto& [symbol, value] : stated) {
     const Json& size = manifest.sizes[symbol];
     if (size != value)
@@ -136,6 +134,9 @@ ModelInfo read_model_info(const Manifest& manifest) {
   if (info.classes.empty() || !std::all_of(info.classes.begin(), info.classes.end(), is_printable))
     throw ValueError("classes are not names");
   info.things = read_things(manifest.things, info.classes.size());
+  if (static_cast<std::size_t>(info.sizes.T) != info.things.size())
+    throw ValueError("sizes say T = " + std::to_string(info.sizes.T) + ", the things are " +
+                     std::to_string(info.things.size()));
   return info;
 }
 

@@ -98,7 +98,7 @@ def test_every_stage_gives_the_same_bits(
     before = None
     for number, frame in enumerate(render_sequence(5, 0, 3, (200, 500))):
         image = np.ascontiguousarray(frame.image)
-        letterbox = fit(*image.shape[:2], sizes["H"], sizes["W"])
+        letterbox = fit(image.shape[0], image.shape[1], sizes["H"], sizes["W"])
         known: dict[str, Any] = {"image": to_input(image, letterbox, sizes["H"], sizes["W"])}
         for name in ("backbone", "semantic", "instance"):
             known |= backend.run(name, {t.name: known[t.name] for t in BY_NAME[name].inputs})

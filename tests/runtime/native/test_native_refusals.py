@@ -39,6 +39,11 @@ def resize(one: Values, height: int) -> None:
     one.update(height=height, name=f"{height}x352")
 
 
+def append(path: Path) -> None:
+    """Add a space to a file."""
+    path.write_text(path.read_text() + " ")
+
+
 def replace_by_folder(path: Path) -> None:
     """Put a folder in place of a file."""
     path.unlink()
@@ -111,6 +116,7 @@ CHANGES: dict[str, Change] = {
     "no multiple": lambda v: resize(entry(v), 208),
     "thing beyond": lambda v: entry(v)["things"].append(19),
     "thing twice": lambda v: entry(v)["things"].append(11),
+    "fewer things": lambda v: entry(v)["things"].pop(),
     "class that steers": lambda v: entry(v)["classes"].__setitem__(0, "ro\x1bad"),
     "class as number": lambda v: entry(v)["classes"].__setitem__(2, 7),
     "missing threshold": lambda v: entry(v)["thresholds"].pop("score"),
@@ -152,7 +158,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "no folder": shutil.rmtree,
     "no JSON": lambda root: (root / "manifest.json").write_text("{"),
     "a list": lambda root: (root / "manifest.json").write_text("[]\n"),
-    "one byte": lambda root: (root / "manifest.json").open("a").write(" "),
+    "one byte": lambda root: append(root / "manifest.json"),
     "a changed graph": lambda root: (root / "192x352" / "motion.onnx").write_bytes(b"\x08\x08"),
     "no graph": lambda root: (root / "192x352" / "motion.onnx").write_bytes(b"what is this"),
     "a missing graph": lambda root: (root / "192x352" / "motion.onnx").unlink(),
