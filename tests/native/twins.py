@@ -130,12 +130,12 @@ def first_difference(python: Mapping[str, Any], native: Mapping[str, Any]) -> st
 @contextmanager
 def playing(twins: Twins) -> Iterator[None]:
     """Let both trackers read the time that the scripts move, and free the native one at the end."""
-    real = pipeline.time
-    pipeline.time = SimpleNamespace(perf_counter_ns=now_ns)  # type: ignore[assignment]
+    real = vars(pipeline)["time"]
+    vars(pipeline)["time"] = SimpleNamespace(perf_counter_ns=now_ns)
     try:
         yield
     finally:
-        pipeline.time = real
+        vars(pipeline)["time"] = real
         twins.native.close()
 
 
