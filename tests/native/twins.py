@@ -32,7 +32,7 @@ class Twins:
             self.backend,
             scenario.association,
             scenario.max_objects,
-            MODEL,  # type: ignore[arg-type]
+            MODEL,
         )
         # Both read the time that the scripts move.
         self.python._record.now = lambda: now_ns() / 1e9
