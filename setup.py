@@ -4,9 +4,9 @@ pyproject.toml holds the package's description.
 
 MAPT_BUILD says what to build: `auto` (the default) whatever there are tools and headers for, `none`
 nothing, or parts separated by commas, which then have to build: `torch`, `onnxruntime`, and for
-GPUs `cuda` and `tensorrt`. `auto` compiles for this machine's own GPUs; by name, for all that the
-kernels are made for. `onnxruntime` gets CUDA kernels too where one of the last two is named or
-there are nvcc and a GPU here; elsewhere it does without them. What was built, and what was left out
+GPUs `cuda`, `tensorrt` and `images`. `auto` compiles for this machine's own GPUs; by name, for all that the
+kernels are made for. `onnxruntime` gets CUDA kernels too where `cuda` or `tensorrt` is
+named or there are nvcc and a GPU here; elsewhere it does without them. What was built, and what was left out
 for which reason, goes into mapt/build.json, where `mapt doctor` reads it.
 """
 
@@ -35,6 +35,7 @@ PARTS = {
     "onnxruntime": "mapt.runtime._ort_ops",
     "cuda": "mapt.ops._cuda",
     "tensorrt": "mapt.runtime._trt_plugins",
+    "images": "mapt.runtime._images",
 }
 ASKED = os.environ.get("MAPT_BUILD", "auto")
 WANTED = tuple(PARTS) if ASKED == "auto" else () if ASKED == "none" else tuple(ASKED.split(","))
@@ -171,6 +172,23 @@ def tensorrt_extension() -> Extension:
     )
 
 
+def images_extension() -> Extension:
+    """Describe the extension that reads images in a GPU's memory; it needs no framework."""
+    toolkit = nvcc.find(ASKED != "auto").toolkit
+    return Extension(
+        PARTS["images"],
+        relative(sources.library("images")),
+        depends=[*HEADERS, *CUDA],
+        include_dirs=INCLUDE,
+        libraries=["cudart_static", "rt", "dl"],
+        library_dirs=[str(toolkit / "lib64")],
+        extra_compile_args=[*FLAGS, "-std=c++17"],
+        extra_link_args=["-pthread", *LINK],
+        language="c++",
+        optional=ASKED == "auto",
+    )
+
+
 def onnxruntime_extension() -> Extension:
     """Describe the extension with the operators for ONNX Runtime.
 
@@ -216,6 +234,7 @@ MAKERS = {
     "onnxruntime": onnxruntime_extension,
     "cuda": cuda_extension,
     "tensorrt": tensorrt_extension,
+    "images": images_extension,
 }
 for part in WANTED:
     if part not in PARTS:
@@ -246,9 +265,10 @@ class Build(BASE):  # type: ignore[misc, valid-type]
         self.build_temp = str(shared / part)  # two parts compile the same files
         try:
             with compilers.explained():
-                if part in ("cuda", "tensorrt"):
+                if part in ("cuda", "tensorrt", "images"):
                     compiler = nvcc.find(ASKED != "auto")
-                    extension.extra_objects = compiler.compile(shared / "nvcc")
+                    operator = "preprocess" if part == "images" else "*"
+                    extension.extra_objects = compiler.compile(shared / "nvcc", operator)
                     RECORD[part] = f"ok: {compiler.targets}"
                 if part == "onnxruntime":
                     RECORD[part] = add_cuda(extension, shared / "nvcc")

@@ -104,8 +104,8 @@ class Compiler:
         found = re.search(r"release (\d+\.\d+)", said)
         return found[1] if found else "unknown"
 
-    def compile(self, folder: Path) -> list[str]:
-        """Compile the kernels and return their objects.
+    def compile(self, folder: Path, operator: str = "*") -> list[str]:
+        """Compile the kernels, of all operators or of one, and return their objects.
 
         The objects include PTX of the last architecture, for newer GPUs. Objects that are up to
         date are not compiled again.
@@ -117,7 +117,9 @@ class Compiler:
         folder.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             return list(
-                pool.map(lambda source: self._compile(source, folder), sources.cuda_kernels())
+                pool.map(
+                    lambda source: self._compile(source, folder), sources.cuda_kernels(operator)
+                )
             )
 
     def _compile(self, source: Path, folder: Path) -> str:

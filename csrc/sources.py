@@ -23,12 +23,12 @@ def cpu_kernels() -> list[Path]:
     return sorted(CSRC.glob("cpu/*.cpp"))
 
 
-def cuda_kernels() -> list[Path]:
-    """List the sources of the CUDA kernels.
+def cuda_kernels(operator: str = "*") -> list[Path]:
+    """List the sources of the CUDA kernels, of all operators or of one.
 
     nvcc compiles them, or a C++ compiler that runs grids as loops (csrc/shim).
     """
-    return sorted(CSRC.glob("operators/*/cuda*.cu"))
+    return sorted(CSRC.glob(f"operators/{operator}/cuda*.cu"))
 
 
 def bindings(framework: str) -> list[Path]:
@@ -37,5 +37,8 @@ def bindings(framework: str) -> list[Path]:
 
 
 def library(framework: str) -> list[Path]:
-    """List the sources of a framework's library: the bindings, and their shared parts."""
+    """List the sources of a framework's library: the bindings, and their shared parts.
+
+    `images` is a library without a framework, which has no bindings.
+    """
     return [*sorted(CSRC.glob(f"{framework}/*.cpp")), *bindings(framework)]
