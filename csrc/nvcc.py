@@ -15,7 +15,7 @@ from pathlib import Path
 import compilers
 import sources
 
-ARCHITECTURES = ("75", "80", "86", "87", "89", "90", "100", "120")
+ARCHITECTURES = ("75", "80", "86", "87", "89", "90", "100", "110", "120")
 FLAGS = ("-std=c++17", "-O3")
 HOST = ("-fPIC", "-fvisibility=hidden")  # for the C++ compiler that nvcc calls
 

@@ -21,7 +21,12 @@ from mapt.contract import BY_NAME, SUBGRAPHS, TensorSpec
 from mapt.errors import InputError
 from mapt.runtime.backends.cuda import CudaMemory, bindings
 from mapt.runtime.backends.protocol import Backend, Options, Tensors
-from mapt.runtime.backends.tensorrt_library import device_target, load_library, versioned
+from mapt.runtime.backends.tensorrt_library import (
+    device_target,
+    load_library,
+    require_support,
+    versioned,
+)
 from mapt.runtime.bundle.manifest import Bundle, EngineFile
 
 DTYPES = {
@@ -66,6 +71,7 @@ def find_machine() -> Machine:
     try:
         target = device_target()
         trt, name = load_library()
+        require_support(name, target)
     except ValueError as error:
         raise InputError(f"TensorRT {error}; use backend='ort'") from None
     except ImportError as error:

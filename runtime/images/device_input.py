@@ -89,9 +89,7 @@ class DeviceInput:
         for plane in _planes(image):
             if plane.stream is not None:
                 self.memory.follow(plane.stream)
-        told = parameters(
-            image, letterbox, self.size, self.tensor.address, self._summary.address
-        )
+        told = parameters(image, letterbox, self.size, self.tensor.address, self._summary.address)
         kernel.queue(told, self._workspace, self.memory.stream)
         self.memory.download(self._summary.host, self._summary.address)
 

@@ -109,7 +109,5 @@ class InputMaker:
 
     def _on_device(self) -> DeviceInput:
         if self._device is None:
-            self._device = DeviceInput(
-                self.info.height, self.info.width, self.stream, self._api
-            )
+            self._device = DeviceInput(self.info.height, self.info.width, self.stream, self._api)
         return self._device

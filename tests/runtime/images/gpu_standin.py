@@ -229,5 +229,3 @@ def capsule(array: NDArray[Any], device: tuple[int, int]) -> Any:
     name = ctypes.c_char_p(b"dltensor")
     _kept.append(name)
     return new(ctypes.addressof(managed), name, None)
-
-

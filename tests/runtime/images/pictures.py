@@ -10,7 +10,9 @@ Bytes = NDArray[np.uint8]
 def rgb(height: int, width: int) -> Bytes:
     """Noise over a slope, without a pattern that resizing hides."""
     rng = np.random.default_rng(height * 1000 + width)
-    slope = np.add.outer(np.arange(height) * 3, np.arange(width))[..., None] + np.array([0, 80, 160])
+    slope = np.add.outer(np.arange(height) * 3, np.arange(width))[..., None] + np.array(
+        [0, 80, 160]
+    )
     noise = rng.integers(0, 80, (height, width, 3))
     return ((slope + noise) % 256).astype(np.uint8)
 

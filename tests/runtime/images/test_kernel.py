@@ -31,9 +31,7 @@ def run(image: CameraImage, place: Letterbox, size: tuple[int, int] = INPUT) -> 
     kernel = ImageKernel(library())
     workspace = ctypes.create_string_buffer(kernel.workspace(*size) + 256)
     aligned = (ctypes.addressof(workspace) + 255) // 256 * 256
-    kernel.queue(
-        parameters(image, place, size, out.ctypes.data, summary.ctypes.data), aligned, 0
-    )
+    kernel.queue(parameters(image, place, size, out.ctypes.data, summary.ctypes.data), aligned, 0)
     inner = out[0, : place.inner_height, : place.inner_width].reshape(place.inner_height, -1)
     rows = summary[: place.inner_height, 0]
     np.testing.assert_array_equal(rows % 256, inner.min(1))
@@ -118,9 +116,7 @@ def test_the_order_of_threads_does_not_change_a_bit() -> None:
     try:
         for index, backwards in enumerate((False, True)):
             cuda_source.backwards(backwards)
-            told = parameters(
-                image, place, (192, 640), out.ctypes.data, summary[index].ctypes.data
-            )
+            told = parameters(image, place, (192, 640), out.ctypes.data, summary[index].ctypes.data)
             loops.preprocess.restype = ctypes.c_char_p
             assert loops.preprocess(ctypes.byref(told)) is None
             results.append(out.copy())

@@ -183,7 +183,11 @@ def test_a_host_image_is_uploaded_from_page_locked_memory(
     backend.gpu = gpu
     got = seen(backend, picture)
     np.testing.assert_array_equal(got, want)
-    assert gpu.log[0] == "upload" and "download" not in gpu.log and backend.kinds[0].__name__ == "DeviceArray"
+    assert (
+        gpu.log[0] == "upload"
+        and "download" not in gpu.log
+        and backend.kinds[0].__name__ == "DeviceArray"
+    )
 
 
 @needs_compiler
