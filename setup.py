@@ -4,10 +4,10 @@ pyproject.toml holds the package's description.
 
 MAPT_BUILD says what to build: `auto` (the default) whatever there are tools and headers for, `none`
 nothing, or parts separated by commas, which then have to build: `torch`, `onnxruntime`, and for
-GPUs `cuda`, `tensorrt` and `images`. `auto` compiles for this machine's own GPUs; by name, for all that the
-kernels are made for. `onnxruntime` gets CUDA kernels too where `cuda` or `tensorrt` is
-named or there are nvcc and a GPU here; elsewhere it does without them. What was built, and what was left out
-for which reason, goes into mapt/build.json, where `mapt doctor` reads it.
+GPUs `cuda`, `tensorrt` and `images`. `auto` compiles for this machine's own GPUs; by name, for all
+that the kernels are made for. `onnxruntime` gets CUDA kernels too where `cuda` or `tensorrt` is
+named or there are nvcc and a GPU here; elsewhere it does without them. What was built, and what was
+left out for which reason, goes into mapt/build.json, where `mapt doctor` reads it.
 """
 
 from __future__ import annotations

@@ -43,9 +43,9 @@ class CudaMemory:
         self._device: list[int] = []
         self._host: list[int] = []
         own = stream is None
-        self._stream = (
-            _call(api, "cudaStreamCreateWithFlags", api.cudaStreamNonBlocking) if own else stream
-        )
+        self._stream: Any = stream
+        if own:
+            self._stream = _call(api, "cudaStreamCreateWithFlags", api.cudaStreamNonBlocking)
         weakref.finalize(self, _free, api, self._stream, own, self._device, self._host)
 
     @property

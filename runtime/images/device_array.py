@@ -44,7 +44,7 @@ class DeviceArray:
             "stream": self.memory.stream,
         }
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         """The content on the host, in a new array.
 
         Raises:

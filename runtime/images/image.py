@@ -22,8 +22,8 @@ NEEDS = {
     "rgb": "step() needs uint8 (height, width, 3) RGB",
     "bgr": "step() needs uint8 (height, width, 3) for pixel_format='bgr'",
     "nv12": (
-        "step() needs uint8 (height * 3 / 2, width) for pixel_format='nv12', or a pair of the planes"
-        " (height, width) and (height / 2, width / 2, 2), of even sides"
+        "step() needs uint8 (height * 3 / 2, width) for pixel_format='nv12', or a pair of the"
+        " planes (height, width) and (height / 2, width / 2, 2), of even sides"
     ),
 }
 NEEDS["nv12-709"] = NEEDS["nv12"].replace("'nv12'", "'nv12-709'")

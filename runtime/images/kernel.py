@@ -19,8 +19,8 @@ from mapt.runtime.perception.preprocess import Letterbox
 VERSION = 1
 NV12 = 1
 REBUILD = (
-    "build it where nvcc is: MAPT_BUILD=images pip install --no-build-isolation -e . (in a checkout),"
-    " or give a host array"
+    "build it where nvcc is: MAPT_BUILD=images pip install --no-build-isolation -e . (in a"
+    " checkout), or give a host array"
 )
 _POINTERS = ("pixels", "chroma", "out", "summary")
 _SIZES = (

@@ -6,12 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mapt.contract import ModelInfo, Thresholds
 from mapt.runtime.errors import StepError, documented
-from mapt.runtime.images.device_array import DeviceArray
 from mapt.runtime.images.device_input import DeviceInput
 from mapt.runtime.images.image import CameraImage, PixelFormat, host_pixels, read_image
 from mapt.runtime.monitoring.output_monitor import ImageSummary, look_at
@@ -24,11 +20,11 @@ class NetworkInput:
     """An image as the network reads it.
 
     Attributes:
-        tensor: (1,H,W,3) uint8 RGB, valid until the next image.
+        tensor: (1,H,W,3) uint8 RGB, a NumPy array or a `DeviceArray`, valid until the next image.
         look: tells, perhaps after waiting for a GPU, how it looks without the network.
     """
 
-    tensor: NDArray[np.uint8] | DeviceArray
+    tensor: Any
     look: Callable[[], ImageSummary]
 
 

@@ -1,6 +1,7 @@
 """The colours of video, brightness and two differences, as RGB.
 
-Source: ITU-R BT.601-7 and BT.709-6, with the limited range: brightness 16..235, differences 16..240.
+Source: ITU-R BT.601-7 and BT.709-6, with the limited range: brightness 16..235, differences
+16..240.
 """
 
 from __future__ import annotations

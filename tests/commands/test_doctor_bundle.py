@@ -13,9 +13,10 @@ from mapt import doctor
 from mapt.contract import SUBGRAPHS
 from mapt.doctor import bundle as bundle_checks
 from mapt.doctor.bundle import Platform, examine_bundle, find_platform, obstacles
+from mapt.errors import InputError
 from mapt.io.pretrained import shipped_bundle
 from mapt.probes import PACKAGES, Answer
-from mapt.runtime.bundle.manifest import EngineFile
+from mapt.runtime.bundle.manifest import EngineFile, read_bundle
 
 Run = Callable[..., Any]
 LIBRARY = "tensorrt_rtx 1.7.1.116"
@@ -67,7 +68,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """What is said of engines, by line; `graphs` runs."""
 
     def show(engines: dict[str, dict[str, EngineFile]], here: Platform) -> dict[str, Any]:
-        real = bundle_checks.read_bundle(shipped_bundle() / "192x640")
+        real = read_bundle(shipped_bundle() / "192x640")
         fake = replace(real, engines=engines)
         monkeypatch.setattr(bundle_checks, "read_bundle", lambda _: fake)
         monkeypatch.setattr(bundle_checks, "find_platform", lambda: here)
@@ -110,7 +111,7 @@ def test_the_platform_is_found_in_a_child(monkeypatch: pytest.MonkeyPatch) -> No
     here = find_platform()
     assert here.refusal is None and (here.target is None) <= (here.driver is None)
     monkeypatch.setattr(bundle_checks, "ask", lambda _: Answer(-11, "", "segmentation fault"))
-    with pytest.raises(bundle_checks.InputError, match="segmentation fault"):
+    with pytest.raises(InputError, match="segmentation fault"):
         find_platform()
 
 

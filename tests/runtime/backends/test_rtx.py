@@ -14,6 +14,7 @@ from mapt.io.pretrained import shipped_bundle
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backends import rtx
 from mapt.runtime.backends.ort import OrtBackend
+from mapt.runtime.backends.ort_providers import check_driver
 from mapt.runtime.backends.rtx import RtxBackend, find_devices
 from mapt.runtime.bundle.manifest import Bundle, read_bundle
 from tests.runtime.backends.ort_bundles import images
@@ -126,7 +127,7 @@ def test_what_it_lacks_is_told(
 def test_the_real_library_says_that_there_is_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnxruntime_ep_nv_tensorrt_rtx")
     try:
-        rtx.check_driver()
+        check_driver()
     except InputError:
         pass
     else:

@@ -14,7 +14,8 @@ def rgb(height: int, width: int) -> Bytes:
         [0, 80, 160]
     )
     noise = rng.integers(0, 80, (height, width, 3))
-    return ((slope + noise) % 256).astype(np.uint8)
+    made: Bytes = ((slope + noise) % 256).astype(np.uint8)
+    return made
 
 
 def nv12(height: int, width: int) -> Bytes:
@@ -34,7 +35,8 @@ def bt709(image: Bytes) -> Bytes:
     chroma = image[height:].reshape(height // 2, -1, 2).astype(np.float64)
     u, v = np.moveaxis((chroma - 128).repeat(2, 0).repeat(2, 1), 2, 0)
     y = (np.maximum(image[:height], 16) - 16.0) * 255 / 219
-    kr, kb = 0.2126, 0.0722
+    kr = 0.2126
+    kb = 0.0722
     r = y + v * 255 / 224 * 2 * (1 - kr)
     b = y + u * 255 / 224 * 2 * (1 - kb)
     g = (
@@ -42,4 +44,5 @@ def bt709(image: Bytes) -> Bytes:
         - u * 255 / 224 * 2 * (1 - kb) * kb / (1 - kr - kb)
         - v * 255 / 224 * 2 * (1 - kr) * kr / (1 - kr - kb)
     )
-    return np.rint(np.stack((r, g, b), 2).clip(0, 255)).astype(np.uint8)
+    made: Bytes = np.rint(np.stack((r, g, b), 2).clip(0, 255)).astype(np.uint8)
+    return made

@@ -49,7 +49,8 @@ def compare(array: object, host: object, pixel_format: PixelFormat = "rgb") -> B
     want = to_input(pixels, place, *INPUT, bgr=bgr)
     got = run(image, place)
     assert not got[0, place.inner_height :].any() and not got[0, :, place.inner_width :].any()
-    return np.abs(got.astype(np.int16) - want).astype(np.uint8)
+    difference: Bytes = np.abs(got.astype(np.int16) - want).astype(np.uint8)
+    return difference
 
 
 @pytest.mark.parametrize("pixel_format", ["rgb", "bgr"])

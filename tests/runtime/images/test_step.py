@@ -1,6 +1,6 @@
 """What a tracker's step takes as an image, and what it says of anything else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import cv2
@@ -25,15 +25,15 @@ class Watching:
 
     def __init__(self, backend: Any, stream: int | None = None) -> None:
         self.backend = backend
+        self.name = "watching"
+        self.info = backend.info
+        self.providers: dict[str, str] = backend.providers
         self.stream = stream
         self.gpu: Gpu | None = None
         self.inputs: list[Bytes] = []
         self.kinds: list[type] = []
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.backend, name)
-
-    def run(self, subgraph: str, inputs: dict[str, Any]) -> Any:
+    def run(self, subgraph: str, inputs: Mapping[str, Any]) -> Any:
         if subgraph == "backbone":
             image = inputs["image"]
             self.kinds.append(type(image))
@@ -64,7 +64,7 @@ def watching(scene: Callable[..., Any], actor: Callable[..., Any]) -> Callable[.
 
 def seen(backend: Watching, image: object, **options: Any) -> Bytes:
     """The input that the network gets of an image."""
-    PanopticTracker(backend).step(image, 0, **options)  # type: ignore[arg-type]
+    PanopticTracker(backend).step(image, 0, **options)
     return backend.inputs[-1]
 
 
