@@ -37,6 +37,7 @@ PARTS = {
     "tensorrt": "mapt.runtime._trt_plugins",
     "images": "mapt.runtime._images",
 }
+IMAGES = ("preprocess", "render_labels")  # the operators of that part
 ASKED = os.environ.get("MAPT_BUILD", "auto")
 WANTED = tuple(PARTS) if ASKED == "auto" else () if ASKED == "none" else tuple(ASKED.split(","))
 RECORD: dict[str, str] = {
@@ -267,8 +268,8 @@ class Build(BASE):  # type: ignore[misc, valid-type]
             with compilers.explained():
                 if part in ("cuda", "tensorrt", "images"):
                     compiler = nvcc.find(ASKED != "auto")
-                    operator = "preprocess" if part == "images" else "*"
-                    extension.extra_objects = compiler.compile(shared / "nvcc", operator)
+                    operators = IMAGES if part == "images" else ("*",)
+                    extension.extra_objects = compiler.compile(shared / "nvcc", operators)
                     RECORD[part] = f"ok: {compiler.targets}"
                 if part == "onnxruntime":
                     RECORD[part] = add_cuda(extension, shared / "nvcc")

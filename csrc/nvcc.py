@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,8 +105,8 @@ class Compiler:
         found = re.search(r"release (\d+\.\d+)", said)
         return found[1] if found else "unknown"
 
-    def compile(self, folder: Path, operator: str = "*") -> list[str]:
-        """Compile the kernels, of all operators or of one, and return their objects.
+    def compile(self, folder: Path, operators: Iterable[str] = ("*",)) -> list[str]:
+        """Compile the kernels, of all operators or of some, and return their objects.
 
         The objects include PTX of the last architecture, for newer GPUs. Objects that are up to
         date are not compiled again.
@@ -118,7 +119,7 @@ class Compiler:
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             return list(
                 pool.map(
-                    lambda source: self._compile(source, folder), sources.cuda_kernels(operator)
+                    lambda source: self._compile(source, folder), sources.cuda_kernels(operators)
                 )
             )
 

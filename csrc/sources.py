@@ -6,6 +6,7 @@ nothing here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 CSRC = Path(__file__).parent
@@ -23,12 +24,12 @@ def cpu_kernels() -> list[Path]:
     return sorted(CSRC.glob("cpu/*.cpp"))
 
 
-def cuda_kernels(operator: str = "*") -> list[Path]:
-    """List the sources of the CUDA kernels, of all operators or of one.
+def cuda_kernels(operators: Iterable[str] = ("*",)) -> list[Path]:
+    """List the sources of the CUDA kernels, of all operators or of some.
 
     nvcc compiles them, or a C++ compiler that runs grids as loops (csrc/shim).
     """
-    return sorted(CSRC.glob(f"operators/{operator}/cuda*.cu"))
+    return sorted(path for name in operators for path in CSRC.glob(f"operators/{name}/cuda*.cu"))
 
 
 def bindings(framework: str) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+N = TypeVar("N", bound=np.generic)
+Labels = Literal["host", "device"]
 Stage = Literal["propagation", "appearance", "birth", "lost", "removed", "overflow"]
 # A track in 36 bytes without padding, for readers in other languages; `examples/cpp_host` has the
 # same as a struct.
@@ -79,13 +81,45 @@ class Decision:
     gate: float | None = None
 
 
+class HostArray(Generic[N]):
+    """A field of a dataclass whose array may lie on a GPU: it comes to the host when it is read."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, frame: None, owner: type) -> HostArray[N]: ...
+    @overload
+    def __get__(self, frame: object, owner: type) -> NDArray[N]: ...
+    def __get__(self, frame: object, owner: type) -> HostArray[N] | NDArray[N]:
+        """The array on the host, the same one every time.
+
+        Raises:
+            AttributeError: of the class, which thus has no default for the field.
+        """
+        if frame is None:
+            raise AttributeError(self._name)
+        given = frame.__dict__[self._name]
+        if isinstance(given, np.ndarray):
+            return given
+        held: NDArray[N] = frame.__dict__.setdefault(f"_{self._name}_on_host", None)
+        if held is None:
+            held = frame.__dict__[f"_{self._name}_on_host"] = np.asarray(given)
+        return held
+
+    def __set__(self, frame: object, array: Any) -> None:
+        """Keep the array as it was given."""
+        frame.__dict__[self._name] = array
+
+
 @dataclass(frozen=True)
 class PanopticFrame:
     """A labelled frame.
 
     Attributes:
-        semantic: (H,W) uint8 train ids, at the input image's size.
-        instance: (H,W) int32 track ids, 0 = none.
+        semantic: (H,W) uint8 train ids, at the input image's size. Labels that were left on a GPU
+            are copied to the host when they are first read.
+        instance: (H,W) int32 track ids, 0 = none; on a GPU likewise.
         tracks: visible ones first, then lost ones, each by id.
         decisions: one for every change or continuation of an identity.
         timings_ms: by stage; `frame` is all of the step.
@@ -100,8 +134,8 @@ class PanopticFrame:
         classes: the network's class names by train id.
     """
 
-    semantic: NDArray[np.uint8]
-    instance: NDArray[np.int32]
+    semantic: HostArray[np.uint8] = HostArray()
+    instance: HostArray[np.int32] = HostArray()
     tracks: tuple[Track, ...]
     decisions: tuple[Decision, ...]
     timings_ms: dict[str, float]
@@ -113,9 +147,24 @@ class PanopticFrame:
 
     def __repr__(self) -> str:
         """One line without the arrays: the time, the size and the tracks that are not lost."""
-        height, width = self.semantic.shape
+        height, width = self.__dict__["semantic"].shape  # which does not fetch them from a GPU
         seen = ", ".join(f"{t.label_name or t.label} {t.id}" for t in self.tracks if not t.lost)
         return f"PanopticFrame({self.stamp_ns} ns, {height}x{width} pixels, tracks: {seen or '-'})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled and copied: all of it on the host."""
+        kept = {k: v for k, v in self.__dict__.items() if not k.startswith("_")}
+        return kept | {"semantic": self.semantic, "instance": self.instance}
+
+    @property
+    def device_labels(self) -> tuple[Any, Any] | None:
+        """`semantic` and `instance` on the GPU, where `step(..., labels="device")` left them.
+
+        Both have `__cuda_array_interface__`, and their memory is theirs while anybody holds them.
+        None: they are on the host.
+        """
+        pair = (self.__dict__["semantic"], self.__dict__["instance"])
+        return None if isinstance(pair[0], np.ndarray) else pair
 
     def track_array(self) -> NDArray[np.void]:
         """The tracks (n,) as one flat block of `TRACK_DTYPE`, in their order."""

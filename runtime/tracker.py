@@ -14,10 +14,17 @@ from mapt.runtime.backends.choice import BackendName, check_name
 from mapt.runtime.backends.ort_providers import check_device, say_once
 from mapt.runtime.backends.protocol import Backend, Device, Options
 from mapt.runtime.errors import OutputError, StepError, documented
-from mapt.runtime.frame import PanopticFrame
+from mapt.runtime.frame import Labels, PanopticFrame
 from mapt.runtime.images.image import CameraImage, PixelFormat
 from mapt.runtime.images.network_input import InputMaker
-from mapt.runtime.label_rendering import Identified, label_frame, render_labels
+from mapt.runtime.label_rendering import (
+    Identified,
+    LabelRenderer,
+    label_frame,
+    paint_labels,
+    shown_classes,
+    with_alarms,
+)
 from mapt.runtime.loading import SizeChoice, Wish, open_network
 from mapt.runtime.monitoring.deadline import Estimates, check_deadline
 from mapt.runtime.monitoring.health import Health, HealthRecord, Status
@@ -93,6 +100,7 @@ class PanopticTracker:
         self._workspace = Workspace(cells * max(64, sizes["D"], sizes["N"]))
         # A backend that runs on a GPU says on which stream it takes inputs that lie there.
         self._inputs = InputMaker(backend.info, self._workspace, getattr(backend, "stream", None))
+        self._labels = LabelRenderer(self._inputs)
 
     @classmethod
     def load(
@@ -215,6 +223,7 @@ class PanopticTracker:
         deadline_ms: float | None = None,
         *,
         pixel_format: PixelFormat = "rgb",
+        labels: Labels = "host",
     ) -> PanopticFrame:
         """Label the next frame.
 
@@ -230,13 +239,15 @@ class PanopticTracker:
             pixel_format: "rgb"; "bgr", OpenCV's order; or "nv12" (BT.601) and "nv12-709" (BT.709),
                 both of the limited range, as one array (h * 3 / 2, w) or a pair of the planes
                 (h,w) and (h/2,w/2,2), of even sides.
+            labels: "host", or "device" to leave them in the GPU's memory: `frame.device_labels`.
 
         Returns:
             Labels at the image's size, tracks, decisions and timings.
 
         Raises:
             InputError: wrong shape, type or strides of the image, an unknown format, an image in a
-                GPU's memory that cannot be read here, or a deadline that is none.
+                GPU's memory that cannot be read here, labels for a GPU that cannot be used, or a
+                deadline that is none.
             StampError: a stamp that does not rise, or is absurd.
             StepError: the backend or another library raised (`__cause__`), there is no memory, the
                 output is invalid, or another thread is in `step`.
@@ -247,11 +258,12 @@ class PanopticTracker:
             self._record.begin()
             try:
                 picture = self._inputs.read(image, pixel_format)
+                self._labels.prepare(labels)
                 max_jump = self.backend.info.thresholds.max_jump
                 stamp = check_stamp(stamp_ns, self._state.accepted_ns, max_jump)
                 limit_ms = check_deadline(deadline_ms)
                 self._record.expect(limit_ms)
-                frame, self._state = self._next(picture, stamp, limit_ms)
+                frame, self._state = self._next(picture, stamp, limit_ms, labels)
             except InputError as error:
                 self._record.refused(error)
                 raise
@@ -272,7 +284,7 @@ class PanopticTracker:
 
     @documented(StepError, "the frame cannot be labelled", "frame dropped")
     def _next(
-        self, image: CameraImage, stamp: int, deadline_ms: float | None
+        self, image: CameraImage, stamp: int, deadline_ms: float | None, where: Labels
     ) -> tuple[PanopticFrame, TrackerState]:
         """Compute the next frame and the state after it.
 
@@ -320,22 +332,24 @@ class PanopticTracker:
                 labels = absorb_small_stuff(
                     seen.labels, fused.index, seen.logits, limits.stuff_area, inner, workspace
                 )
-                painted = render_labels(labels, fused, ids, letterbox, workspace)
+                maps = paint_labels(labels, fused, ids, workspace)
                 frame = label_frame(
-                    painted, identified, letterbox, stamp, overflow, inputs.degraded
+                    self._labels.render(maps, letterbox, where),
+                    identified,
+                    letterbox,
+                    stamp,
+                    overflow,
+                    inputs.degraded,
                 )
         frame.timings_ms.update(clock.ms)
         self._estimates.learn_from(clock.ms, inputs.calls, inputs.degraded)
         if look.blind:
-            return replace(frame, alarms=("blind",)), replace(before, accepted_ns=stamp)
+            return with_alarms(frame, ("blind",)), replace(before, accepted_ns=stamp)
         births = sum(d.stage == "birth" for d in decisions)
         visible = len(ids)
         after = replace(
             after, table=table, recent=before.counted(births, visible) if follows else before.recent
         )
-        return (
-            replace(
-                frame, alarms=alarms(after.frozen, overflow, frame.semantic, after.recent, limits)
-            ),
-            after,
-        )
+        classes = shown_classes(maps[0], letterbox)
+        found_wrong = alarms(after.frozen, overflow, classes, after.recent, limits)
+        return with_alarms(frame, found_wrong), after

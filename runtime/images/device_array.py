@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from mapt.runtime.backends.cuda import CudaMemory
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DeviceArray:
     """A contiguous array in a GPU's memory.
 
@@ -23,14 +24,12 @@ class DeviceArray:
         shape: elements by axis.
         dtype: of an element.
         memory: what it lies in, with the stream on which it was written.
-        host: page-locked memory of this shape, through which it is read.
     """
 
     address: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     memory: CudaMemory
-    host: NDArray[Any]
 
     @property
     def __cuda_array_interface__(self) -> dict[str, object]:
@@ -44,8 +43,19 @@ class DeviceArray:
             "stream": self.memory.stream,
         }
 
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+    def numpy(self) -> NDArray[Any]:
         """The content on the host, in a new array.
+
+        Raises:
+            RuntimeError: CUDA fails.
+        """
+        out = np.empty(self.shape, self.dtype)
+        self.memory.download(out, self.address)
+        self.memory.wait()
+        return out
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """See `numpy`.
 
         Raises:
             ValueError: `copy` is False.
@@ -53,9 +63,7 @@ class DeviceArray:
         """
         if copy is False:
             raise ValueError("an array in a GPU's memory cannot be read without a copy")
-        self.memory.download(self.host, self.address)
-        self.memory.wait()
-        return self.host.astype(dtype or self.dtype)  # always a copy
+        return self.numpy().astype(dtype or self.dtype, copy=False)
 
 
 def allocate(memory: CudaMemory, shape: tuple[int, ...], dtype: DTypeLike) -> DeviceArray:
@@ -64,5 +72,6 @@ def allocate(memory: CudaMemory, shape: tuple[int, ...], dtype: DTypeLike) -> De
     Raises:
         RuntimeError: there is none left.
     """
-    host = memory.allocate_host(shape, dtype)
-    return DeviceArray(memory.allocate(host.nbytes), shape, host.dtype, memory, host)
+    kind = np.dtype(dtype)
+    address = memory.allocate(math.prod(shape) * kind.itemsize)
+    return DeviceArray(address, shape, kind, memory)

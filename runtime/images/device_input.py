@@ -31,7 +31,8 @@ class DeviceInput:
 
     Attributes:
         memory: in which it lies.
-        tensor: the input (1,H,W,3) uint8, and page-locked memory for it on the host.
+        tensor: the input (1,H,W,3) uint8.
+        host: page-locked memory for it on the host.
 
     Raises:
         InputError: no CUDA, or no memory for it.
@@ -44,12 +45,14 @@ class DeviceInput:
         try:
             self.memory = CudaMemory(api or bindings(), stream)
             self.tensor = allocate(self.memory, (1, height, width, 3), np.uint8)
+            self.host = self.memory.allocate_host(self.tensor.shape, np.uint8)
             self._summary = allocate(self.memory, (height, 2), np.uint32)
+            self._summary_host = self.memory.allocate_host((height, 2), np.uint32)
             self._number = self.memory.device()
         except RuntimeError as error:
             raise InputError(
-                f"image is in a GPU's memory, and CUDA cannot be used ({error}); repair NVIDIA's"
-                " driver, free memory, or give a host array"
+                f"images and labels in a GPU's memory need CUDA, which cannot be used ({error});"
+                " repair NVIDIA's driver, free memory, or keep to host arrays"
             ) from None
         self._kernel: ImageKernel | None = None
         self._workspace = 0
@@ -68,11 +71,11 @@ class DeviceInput:
                     f"image is at an address in {where}, and the tracker works on GPU"
                     f" {self._number}; give it there, or a host array"
                 )
-        self._load()
+        self.kernel()
 
     def upload(self) -> None:
         """Queue a copy of the page-locked memory to the device."""
-        self.memory.upload(self.tensor.address, self.tensor.host)
+        self.memory.upload(self.tensor.address, self.host)
 
     def write(self, image: CameraImage, letterbox: Letterbox) -> Callable[[float], ImageSummary]:
         """Queue the kernel on an image in a GPU's memory.
@@ -85,27 +88,33 @@ class DeviceInput:
             InputError: the kernel's library is not built.
             RuntimeError: CUDA fails.
         """
-        kernel = self._load()
+        kernel = self.kernel()
         for plane in _planes(image):
             if plane.stream is not None:
                 self.memory.follow(plane.stream)
         told = parameters(image, letterbox, self.size, self.tensor.address, self._summary.address)
-        kernel.queue(told, self._workspace, self.memory.stream)
-        self.memory.download(self._summary.host, self._summary.address)
+        kernel.preprocess(told, self._workspace, self.memory.stream)
+        self.memory.download(self._summary_host, self._summary.address)
 
         def summary(blind_range: float) -> ImageSummary:
             self.memory.wait()
-            return summarise(self._summary.host[: letterbox.inner_height], blind_range)
+            return summarise(self._summary_host[: letterbox.inner_height], blind_range)
 
         return summary
 
     def download(self) -> NDArray[np.uint8]:
         """The input in page-locked memory of the host, valid until the next frame."""
-        self.memory.download(self.tensor.host, self.tensor.address)
+        self.memory.download(self.host, self.tensor.address)
         self.memory.wait()
-        return self.tensor.host
+        return self.host
 
-    def _load(self) -> ImageKernel:
+    def kernel(self) -> ImageKernel:
+        """The kernels, loaded when they are first needed.
+
+        Raises:
+            InputError: they are not built.
+            RuntimeError: CUDA has no memory for them.
+        """
         if self._kernel is None:
             kernel = ImageKernel(find_library())
             self._workspace = self.memory.allocate(kernel.workspace(*self.size))

@@ -1,4 +1,4 @@
-"""The library with the kernel that makes an image in a GPU's memory the network's input.
+"""The library with the kernels for images and labels in a GPU's memory.
 
 csrc/images builds it beside the runtime; it needs neither PyTorch nor ONNX Runtime.
 """
@@ -20,7 +20,7 @@ VERSION = 1
 NV12 = 1
 REBUILD = (
     "build it where nvcc is: MAPT_BUILD=images pip install --no-build-isolation -e . (in a"
-    " checkout), or give a host array"
+    " checkout), or keep to host arrays"
 )
 _POINTERS = ("pixels", "chroma", "out", "summary")
 _SIZES = (
@@ -81,8 +81,20 @@ def parameters(
     )
 
 
+class RenderLabels(ctypes.Structure):
+    """As in csrc/operators/render_labels/params.h."""
+
+    _fields_ = (
+        *(
+            (name, ctypes.c_void_p)
+            for name in ("semantic", "instance", "rows", "columns", "out_semantic", "out_instance")
+        ),
+        *((name, ctypes.c_int64) for name in ("in_width", "height", "width")),
+    )
+
+
 class ImageKernel:
-    """The kernel of a library.
+    """The kernels of a library.
 
     Args:
         library: its file.
@@ -95,30 +107,43 @@ class ImageKernel:
         try:
             loaded = ctypes.CDLL(str(library))
             version = int(loaded.mapt_images_version())
-            self._run = loaded.mapt_preprocess
+            self._preprocess = loaded.mapt_preprocess
+            self._render_labels = loaded.mapt_render_labels
             self._workspace = loaded.mapt_preprocess_workspace
         except (OSError, AttributeError) as error:
             raise InputError(f"{library}: does not load ({error}); {REBUILD}") from None
         if version != VERSION:
             raise InputError(f"{library}: is version {version}, not {VERSION}; {REBUILD}")
         self._workspace.restype = ctypes.c_int64
-        self._run.restype = ctypes.c_char_p
-        self._run.argtypes = (ctypes.POINTER(Preprocess), ctypes.c_void_p, ctypes.c_void_p)
+        for function, pointers in ((self._preprocess, 2), (self._render_labels, 1)):
+            function.restype = ctypes.c_char_p
+            function.argtypes = (ctypes.c_void_p, *[ctypes.c_void_p] * pointers)
 
     def workspace(self, height: int, width: int) -> int:
-        """The bytes of device memory that it works in, for an input of that size."""
+        """The bytes of device memory that `preprocess` works in, for an input of that size."""
         sizes = Preprocess(inner_height=height, inner_width=width)
         return int(self._workspace(ctypes.byref(sizes)))
 
-    def queue(self, told: Preprocess, workspace: int, stream: int) -> None:
+    def preprocess(self, told: Preprocess, workspace: int, stream: int) -> None:
         """Queue it on a stream.
 
         Raises:
             RuntimeError: CUDA refuses it.
         """
-        error = self._run(ctypes.byref(told), workspace, stream)
-        if error:
-            raise RuntimeError(f"the image kernel: {error.decode()}")
+        _check(self._preprocess(ctypes.addressof(told), workspace, stream))
+
+    def render_labels(self, told: RenderLabels, stream: int) -> None:
+        """Queue it on a stream.
+
+        Raises:
+            RuntimeError: CUDA refuses it.
+        """
+        _check(self._render_labels(ctypes.addressof(told), stream))
+
+
+def _check(error: bytes | None) -> None:
+    if error:
+        raise RuntimeError(f"the image kernel: {error.decode()}")
 
 
 def find_library() -> Path:
@@ -131,6 +156,7 @@ def find_library() -> Path:
     if not built:
         frozen = " into this frozen program" if getattr(sys, "frozen", False) else ""
         raise InputError(
-            f"image is in a GPU's memory, and MAPT's image kernel was not built{frozen}; {REBUILD}"
+            f"images and labels in a GPU's memory need MAPT's image kernel, which was not"
+            f" built{frozen}; {REBUILD}"
         )
     return built[0]

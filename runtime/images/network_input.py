@@ -55,7 +55,7 @@ class InputMaker:
         self._api = api
         self._device: DeviceInput | None = None
         if stream is not None:
-            self._on_device()
+            self.on_device()
 
     @documented(StepError, "the image cannot be read", "frame dropped")
     def read(self, image: object, pixel_format: PixelFormat) -> CameraImage:
@@ -65,9 +65,9 @@ class InputMaker:
             InputError: it is none, or in a GPU's memory that cannot be read here.
             StepError: CUDA fails.
         """
-        read = read_image(image, pixel_format, lambda: self._on_device().memory.stream)
+        read = read_image(image, pixel_format, lambda: self.on_device().memory.stream)
         if read.on_device:
-            self._on_device().check(read)
+            self.on_device().check(read)
         return read
 
     def make(self, image: CameraImage, letterbox: Letterbox) -> NetworkInput:
@@ -79,7 +79,7 @@ class InputMaker:
         limits = self.info.thresholds
         if image.on_device:
             return self._from_device(image, letterbox, limits)
-        device = self._on_device() if self.stream is not None else None
+        device = self.on_device() if self.stream is not None else None
         pixels, bgr = host_pixels(image, self.workspace)
         made = to_input(
             pixels,
@@ -88,7 +88,7 @@ class InputMaker:
             self.info.width,
             self.workspace,
             bgr=bgr,
-            out=device.tensor.host if device else None,
+            out=device.host if device else None,
         )
         seen = look_at(made, letterbox, limits)
         if device:
@@ -98,12 +98,17 @@ class InputMaker:
     def _from_device(
         self, image: CameraImage, letterbox: Letterbox, limits: Thresholds
     ) -> NetworkInput:
-        device = self._on_device()
+        device = self.on_device()
         look = device.write(image, letterbox)
         tensor = device.tensor if self.stream is not None else device.download()
         return NetworkInput(tensor, lambda: look(limits.blind_range))
 
-    def _on_device(self) -> DeviceInput:
+    def on_device(self) -> DeviceInput:
+        """The input in a GPU's memory, made when it is first needed.
+
+        Raises:
+            InputError: CUDA cannot be used.
+        """
         if self._device is None:
             self._device = DeviceInput(self.info.height, self.info.width, self.stream, self._api)
         return self._device

@@ -18,7 +18,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from mapt.runtime.images.kernel import ImageKernel, Preprocess
+from mapt.runtime.images.kernel import ImageKernel, Preprocess, RenderLabels
 from tests.csrc.cuda_source import CSRC, compile_sources
 
 Job = Callable[[], object]
@@ -132,17 +132,23 @@ class QueuedKernel(ImageKernel):
 
     gpu: Gpu
 
-    def queue(self, told: Preprocess, workspace: int, stream: int) -> None:
+    def preprocess(self, told: Preprocess, workspace: int, stream: int) -> None:
         self.gpu.log.append("kernel")
-        run = super().queue
+        run = super().preprocess
         self.gpu.streams[stream].append(lambda: run(told, workspace, stream))
+
+    def render_labels(self, told: RenderLabels, stream: int) -> None:
+        self.gpu.log.append("labels")
+        run = super().render_labels
+        self.gpu.streams[stream].append(lambda: run(told, stream))
 
 
 @functools.cache
 def library() -> Path:
     """The library as setup.py builds it, but for the shim in place of CUDA."""
     folder = Path(tempfile.mkdtemp(prefix="mapt-"))
-    sources = [*CSRC.glob("images/*.cpp"), *CSRC.glob("operators/preprocess/cuda*.cu")]
+    kernels = [CSRC / f"operators/{name}/cuda.cu" for name in ("preprocess", "render_labels")]
+    sources = [*CSRC.glob("images/*.cpp"), *kernels]
     return compile_sources(sources, folder)
 
 

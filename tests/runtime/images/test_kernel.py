@@ -31,7 +31,9 @@ def run(image: CameraImage, place: Letterbox, size: tuple[int, int] = INPUT) -> 
     kernel = ImageKernel(library())
     workspace = ctypes.create_string_buffer(kernel.workspace(*size) + 256)
     aligned = (ctypes.addressof(workspace) + 255) // 256 * 256
-    kernel.queue(parameters(image, place, size, out.ctypes.data, summary.ctypes.data), aligned, 0)
+    kernel.preprocess(
+        parameters(image, place, size, out.ctypes.data, summary.ctypes.data), aligned, 0
+    )
     inner = out[0, : place.inner_height, : place.inner_width].reshape(place.inner_height, -1)
     rows = summary[: place.inner_height, 0]
     np.testing.assert_array_equal(rows % 256, inner.min(1))
