@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-N = TypeVar("N", bound=np.generic)
 Labels = Literal["host", "device"]
 Stage = Literal["propagation", "appearance", "birth", "lost", "removed", "overflow"]
 # A track in 36 bytes without padding, for readers in other languages; `examples/cpp_host` has the
@@ -81,37 +80,6 @@ class Decision:
     gate: float | None = None
 
 
-class HostArray(Generic[N]):
-    """A field of a dataclass whose array may lie on a GPU: it comes to the host when it is read."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    @overload
-    def __get__(self, frame: None, owner: type) -> HostArray[N]: ...
-    @overload
-    def __get__(self, frame: object, owner: type) -> NDArray[N]: ...
-    def __get__(self, frame: object, owner: type) -> HostArray[N] | NDArray[N]:
-        """The array on the host, the same one every time.
-
-        Raises:
-            AttributeError: of the class, which thus has no default for the field.
-        """
-        if frame is None:
-            raise AttributeError(self._name)
-        given = frame.__dict__[self._name]
-        if isinstance(given, np.ndarray):
-            return given
-        held: NDArray[N] = frame.__dict__.setdefault(f"_{self._name}_on_host", None)
-        if held is None:
-            held = frame.__dict__[f"_{self._name}_on_host"] = np.asarray(given)
-        return held
-
-    def __set__(self, frame: object, array: Any) -> None:
-        """Keep the array as it was given."""
-        frame.__dict__[self._name] = array
-
-
 @dataclass(frozen=True)
 class PanopticFrame:
     """A labelled frame.
@@ -134,8 +102,8 @@ class PanopticFrame:
         classes: the network's class names by train id.
     """
 
-    semantic: HostArray[np.uint8] = HostArray()
-    instance: HostArray[np.int32] = HostArray()
+    semantic: NDArray[np.uint8]
+    instance: NDArray[np.int32]
     tracks: tuple[Track, ...]
     decisions: tuple[Decision, ...]
     timings_ms: dict[str, float]
@@ -232,3 +200,40 @@ class PanopticFrame:
         from mapt.runtime.conversions import to_supervision
 
         return to_supervision(self)
+
+
+class HostArray:
+    """A field whose array may lie on a GPU: it comes to the host when it is first read.
+
+    Args:
+        name: of the field, under which the instance's dictionary keeps what it was given.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, frame: object, owner: type) -> NDArray[Any]:
+        """The array on the host, the same one every time.
+
+        Raises:
+            AttributeError: of the class.
+        """
+        if frame is None:
+            raise AttributeError(self._name)
+        given = frame.__dict__[self._name]
+        if isinstance(given, np.ndarray):
+            return given
+        on_host = f"_{self._name}_on_host"
+        if on_host not in frame.__dict__:
+            frame.__dict__[on_host] = np.asarray(given)
+        held: NDArray[Any] = frame.__dict__[on_host]
+        return held
+
+    def __set__(self, frame: object, array: object) -> None:
+        """Keep the array as it was given."""
+        frame.__dict__[self._name] = array
+
+
+# The dataclass has made its constructor by now, so the fields have no default.
+for _name in ("semantic", "instance"):
+    setattr(PanopticFrame, _name, HostArray(_name))
