@@ -1,9 +1,13 @@
-"""A GPU that is the host's memory."""
+"""A GPU that is the host's memory, and a network that notes its inputs."""
+
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from mapt.runtime.images import device_input
 from tests.runtime.images.gpu_standin import Gpu, QueuedKernel, library
+from tests.runtime.images.watching import Watching
 
 
 @pytest.fixture
@@ -15,3 +19,9 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Gpu:
     monkeypatch.setattr(device_input, "find_library", library)
     monkeypatch.setattr(device_input, "ImageKernel", kernel)
     return world
+
+
+@pytest.fixture
+def watching(scene: Callable[..., Any], actor: Callable[..., Any]) -> Callable[..., Watching]:
+    """A network that notes its inputs."""
+    return lambda stream=None: Watching(scene(actor(8, 8)), stream)

@@ -1,13 +1,12 @@
 """What a tracker's step takes as an image, and what it says of anything else."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from mapt.errors import InputError
 from mapt.runtime import PanopticTracker, Status, StepError
@@ -15,57 +14,10 @@ from mapt.runtime.images import device_input
 from mapt.runtime.images.kernel import find_library
 from tests.csrc.cuda_source import needs_compiler
 from tests.runtime.images.gpu_standin import Dlpack, Gpu, Interface
-from tests.runtime.images.pictures import Bytes, bt601, bt709, nv12, rgb
+from tests.runtime.images.pictures import bt601, bt709, nv12, rgb
+from tests.runtime.images.watching import Watching, seen
 
 PERIOD = 100_000_000
-
-
-class Watching:
-    """A backend that keeps a copy of the input; all else is another's."""
-
-    def __init__(self, backend: Any, stream: int | None = None) -> None:
-        self.backend = backend
-        self.name = "watching"
-        self.info = backend.info
-        self.providers: dict[str, str] = backend.providers
-        self.stream = stream
-        self.gpu: Gpu | None = None
-        self.inputs: list[Bytes] = []
-        self.kinds: list[type] = []
-
-    def run(self, subgraph: str, inputs: Mapping[str, Any]) -> Any:
-        if subgraph == "backbone":
-            image = inputs["image"]
-            self.kinds.append(type(image))
-            if self.gpu and self.stream:  # as a GPU would, in the order of the stream
-                self.gpu.run(self.stream)
-                image = _on_host(image)
-            self.inputs.append(np.array(image))
-            inputs = {"image": image}
-        return self.backend.run(subgraph, inputs)
-
-
-def _on_host(array: Any) -> NDArray[Any]:
-    """What a consumer of the interface reads."""
-    told = array.__cuda_array_interface__
-    assert told["version"] == 3 and told["strides"] is None and told["typestr"] == "|u1"
-
-    class Host:
-        __array_interface__ = {k: told[k] for k in ("shape", "typestr", "data")} | {"version": 3}
-
-    return np.asarray(Host())
-
-
-@pytest.fixture
-def watching(scene: Callable[..., Any], actor: Callable[..., Any]) -> Callable[..., Watching]:
-    """A network that notes its inputs."""
-    return lambda stream=None: Watching(scene(actor(8, 8)), stream)
-
-
-def seen(backend: Watching, image: object, **options: Any) -> Bytes:
-    """The input that the network gets of an image."""
-    PanopticTracker(backend).step(image, 0, **options)
-    return backend.inputs[-1]
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 96), (90, 61), (33, 47)])
