@@ -1,4 +1,4 @@
-"""Images and labels in a real GPU's memory, beside the host's; `python -m mapt.bench.gpu` runs them."""
+"""Images and labels in a real GPU's memory, beside the host's: `mapt.bench.gpu` runs these."""
 
 from collections.abc import Callable
 from typing import Any
