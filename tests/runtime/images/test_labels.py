@@ -108,7 +108,7 @@ def test_a_frame_of_the_host_keeps_its_arrays(trackers: Make, picture: Make) -> 
     frame = trackers().step(picture(0), 0)
     assert frame.semantic is frame.__dict__["semantic"] and not hasattr(PanopticFrame, "semantic")
     with pytest.raises(AttributeError):
-        frame.semantic = frame.instance  # type: ignore[misc, assignment]
+        frame.semantic = frame.instance
     with pytest.raises(TypeError, match="semantic"):
         PanopticFrame()  # type: ignore[call-arg]
 
@@ -116,7 +116,7 @@ def test_a_frame_of_the_host_keeps_its_arrays(trackers: Make, picture: Make) -> 
 def test_another_place_or_no_gpu_is_refused(gpu: Gpu, trackers: Make, picture: Make) -> None:
     tracker = trackers()
     with pytest.raises(InputError, match="labels 'gpu' is unknown"):
-        tracker.step(picture(0), 0, labels="gpu")  # type: ignore[arg-type]
+        tracker.step(picture(0), 0, labels="gpu")
     gpu.fails["cudaStreamCreateWithFlags"] = 100
     with pytest.raises(InputError, match="need CUDA, which cannot be used"):
         tracker.step(picture(0), 0, labels="device")
