@@ -79,7 +79,7 @@ $(STAMP): requirements.lock pyproject.toml setup.py csrc/compilers.py csrc/nvcc.
 
 # Everything that can be compiled, incrementally; fails where `make setup` would leave a part out. For GPUs where there
 # is an nvcc, a few minutes of it.
-EVERYTHING := torch,onnxruntime,native$(if $(shell command -v nvcc),$(shell echo ,cuda,tensorrt))
+EVERYTHING := torch,onnxruntime,native$(if $(shell command -v nvcc),$(shell echo ,cuda,tensorrt,images))
 kernels: $(STAMP)
 	MAPT_BUILD=$(EVERYTHING) $(BIN)/python setup.py --quiet build_ext --inplace
 

@@ -4,11 +4,11 @@ pyproject.toml holds the package's description.
 
 MAPT_BUILD says what to build: `auto` (the default) whatever there are tools and headers for, `none`
 nothing, or parts separated by commas, which then have to build: `torch`, `onnxruntime`, `native`
-(the tracker's core in C++), and for GPUs `cuda` and `tensorrt`. `auto` compiles for this machine's
-own GPUs; by name, for all that the kernels are made for. `onnxruntime` gets CUDA kernels too where
-one of the last two is named or there are nvcc and a GPU here; elsewhere it does without them. What
-was built, and what was left out for which reason, goes into mapt/build.json, where `mapt doctor`
-reads it.
+(the tracker's core in C++), and for GPUs `cuda`, `tensorrt` and `images`. `auto` compiles for this
+machine's own GPUs; by name, for all that the kernels are made for. `onnxruntime` gets CUDA kernels
+too where `cuda` or `tensorrt` is named or there are nvcc and a GPU here; elsewhere it does without
+them. What was built, and what was left out for which reason, goes into mapt/build.json, where `mapt
+doctor` reads it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ PARTS = {
     "native": "mapt.runtime._native",
     "cuda": "mapt.ops._cuda",
     "tensorrt": "mapt.runtime._trt_plugins",
+    "images": "mapt.runtime._images",
 }
+IMAGES = ("preprocess", "render_labels")  # the operators of that part
 ASKED = os.environ.get("MAPT_BUILD", "auto")
 WANTED = tuple(PARTS) if ASKED == "auto" else () if ASKED == "none" else tuple(ASKED.split(","))
 RECORD: dict[str, str] = {
@@ -173,6 +175,23 @@ def tensorrt_extension() -> Extension:
     )
 
 
+def images_extension() -> Extension:
+    """Describe the extension that reads images in a GPU's memory; it needs no framework."""
+    toolkit = nvcc.find(ASKED != "auto").toolkit
+    return Extension(
+        PARTS["images"],
+        relative(sources.library("images")),
+        depends=[*HEADERS, *CUDA],
+        include_dirs=INCLUDE,
+        libraries=["cudart_static", "rt", "dl"],
+        library_dirs=[str(toolkit / "lib64")],
+        extra_compile_args=[*FLAGS, "-std=c++17"],
+        extra_link_args=["-pthread", *LINK],
+        language="c++",
+        optional=ASKED == "auto",
+    )
+
+
 def onnxruntime_extension() -> Extension:
     """Describe the extension with the operators for ONNX Runtime.
 
@@ -252,6 +271,7 @@ MAKERS = {
     "native": native_extension,
     "cuda": cuda_extension,
     "tensorrt": tensorrt_extension,
+    "images": images_extension,
 }
 for part in WANTED:
     if part not in PARTS:
@@ -282,9 +302,10 @@ class Build(BASE):  # type: ignore[misc, valid-type]
         self.build_temp = str(shared / part)  # two parts compile the same files
         try:
             with compilers.explained():
-                if part in ("cuda", "tensorrt"):
+                if part in ("cuda", "tensorrt", "images"):
                     compiler = nvcc.find(ASKED != "auto")
-                    extension.extra_objects = compiler.compile(shared / "nvcc")
+                    operators = IMAGES if part == "images" else ("*",)
+                    extension.extra_objects = compiler.compile(shared / "nvcc", operators)
                     RECORD[part] = f"ok: {compiler.targets}"
                 if part == "onnxruntime":
                     RECORD[part] = add_cuda(extension, shared / "nvcc")

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import compilers
 import sources
 
-ARCHITECTURES = ("75", "80", "86", "87", "89", "90", "100", "120")
+ARCHITECTURES = ("75", "80", "86", "87", "89", "90", "100", "110", "120")
 FLAGS = ("-std=c++17", "-O3")
 HOST = ("-fPIC", "-fvisibility=hidden")  # for the C++ compiler that nvcc calls
 
@@ -104,8 +105,8 @@ class Compiler:
         found = re.search(r"release (\d+\.\d+)", said)
         return found[1] if found else "unknown"
 
-    def compile(self, folder: Path) -> list[str]:
-        """Compile the kernels and return their objects.
+    def compile(self, folder: Path, operators: Iterable[str] = ("*",)) -> list[str]:
+        """Compile the kernels, of all operators or of some, and return their objects.
 
         The objects include PTX of the last architecture, for newer GPUs. Objects that are up to
         date are not compiled again.
@@ -117,7 +118,9 @@ class Compiler:
         folder.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             return list(
-                pool.map(lambda source: self._compile(source, folder), sources.cuda_kernels())
+                pool.map(
+                    lambda source: self._compile(source, folder), sources.cuda_kernels(operators)
+                )
             )
 
     def _compile(self, source: Path, folder: Path) -> str:

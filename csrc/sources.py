@@ -6,6 +6,7 @@ nothing here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 CSRC = Path(__file__).parent
@@ -23,12 +24,12 @@ def cpu_kernels() -> list[Path]:
     return sorted(CSRC.glob("cpu/*.cpp"))
 
 
-def cuda_kernels() -> list[Path]:
-    """List the sources of the CUDA kernels.
+def cuda_kernels(operators: Iterable[str] = ("*",)) -> list[Path]:
+    """List the sources of the CUDA kernels, of all operators or of some.
 
     nvcc compiles them, or a C++ compiler that runs grids as loops (csrc/shim).
     """
-    return sorted(CSRC.glob("operators/*/cuda*.cu"))
+    return sorted(path for name in operators for path in CSRC.glob(f"operators/{name}/cuda*.cu"))
 
 
 def bindings(framework: str) -> list[Path]:
@@ -37,7 +38,10 @@ def bindings(framework: str) -> list[Path]:
 
 
 def library(framework: str) -> list[Path]:
-    """List the sources of a framework's library: the bindings, and their shared parts."""
+    """List the sources of a framework's library: the bindings, and their shared parts.
+
+    `images` is a library without a framework, which has no bindings.
+    """
     return [*sorted(CSRC.glob(f"{framework}/*.cpp")), *bindings(framework)]
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+Labels = Literal["host", "device"]
 Stage = Literal["propagation", "appearance", "birth", "lost", "removed", "overflow"]
 # A track in 36 bytes without padding, for readers in other languages.
 TRACK_DTYPE = np.dtype(
@@ -83,8 +84,9 @@ class PanopticFrame:
     """A labelled frame.
 
     Attributes:
-        semantic: (H,W) uint8 train ids, at the input image's size.
-        instance: (H,W) int32 track ids, 0 = none.
+        semantic: (H,W) uint8 train ids, at the input image's size. Labels that were left on a GPU
+            are copied to the host when they are first read.
+        instance: (H,W) int32 track ids, 0 = none; on a GPU likewise.
         tracks: visible ones first, then lost ones, each by id.
         decisions: one for every change or continuation of an identity.
         timings_ms: by stage; `frame` is all of the step.
@@ -112,9 +114,24 @@ class PanopticFrame:
 
     def __repr__(self) -> str:
         """One line without the arrays: the time, the size and the tracks that are not lost."""
-        height, width = self.semantic.shape
+        height, width = self.__dict__["semantic"].shape  # which does not fetch them from a GPU
         seen = ", ".join(f"{t.label_name or t.label} {t.id}" for t in self.tracks if not t.lost)
         return f"PanopticFrame({self.stamp_ns} ns, {height}x{width} pixels, tracks: {seen or '-'})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled and copied: all of it on the host."""
+        kept = {k: v for k, v in self.__dict__.items() if not k.startswith("_")}
+        return kept | {"semantic": self.semantic, "instance": self.instance}
+
+    @property
+    def device_labels(self) -> tuple[Any, Any] | None:
+        """`semantic` and `instance` on the GPU, where `step(..., labels="device")` left them.
+
+        Both have `__cuda_array_interface__`, and their memory is theirs while anybody holds them.
+        None: they are on the host.
+        """
+        pair = (self.__dict__["semantic"], self.__dict__["instance"])
+        return None if isinstance(pair[0], np.ndarray) else pair
 
     def track_array(self) -> NDArray[np.void]:
         """The tracks (n,) as one flat block of `TRACK_DTYPE`, in their order."""
@@ -182,3 +199,40 @@ class PanopticFrame:
         from mapt.runtime.conversions import to_supervision
 
         return to_supervision(self)
+
+
+class HostArray:
+    """A field whose array may lie on a GPU: it comes to the host when it is first read.
+
+    Args:
+        name: of the field, under which the instance's dictionary keeps what it was given.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, frame: object, owner: type) -> NDArray[Any]:
+        """The array on the host, the same one every time.
+
+        Raises:
+            AttributeError: of the class.
+        """
+        if frame is None:
+            raise AttributeError(self._name)
+        given = frame.__dict__[self._name]
+        if isinstance(given, np.ndarray):
+            return given
+        on_host = f"_{self._name}_on_host"
+        if on_host not in frame.__dict__:
+            frame.__dict__[on_host] = np.asarray(given)
+        held: NDArray[Any] = frame.__dict__[on_host]
+        return held
+
+    def __set__(self, frame: object, array: object) -> None:
+        """Keep the array as it was given."""
+        frame.__dict__[self._name] = array
+
+
+# The dataclass has made its constructor by now, so the fields have no default.
+for _name in ("semantic", "instance"):
+    setattr(PanopticFrame, _name, HostArray(_name))

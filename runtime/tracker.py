@@ -8,9 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NoReturn, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mapt.errors import InputError, shown, suggest
 from mapt.runtime.association.tracks import Association, TrackTable
 from mapt.runtime.association_inputs import compute_association_inputs
@@ -18,18 +15,27 @@ from mapt.runtime.backends.choice import BackendName, check_name
 from mapt.runtime.backends.ort_providers import check_device, say_once
 from mapt.runtime.backends.protocol import Backend, Device, Options
 from mapt.runtime.errors import OutputError, StepError, documented
-from mapt.runtime.frame import PanopticFrame
-from mapt.runtime.label_rendering import Identified, label_frame, render_labels
+from mapt.runtime.frame import Labels, PanopticFrame
+from mapt.runtime.images.image import CameraImage, PixelFormat
+from mapt.runtime.images.network_input import InputMaker
+from mapt.runtime.label_rendering import (
+    Identified,
+    LabelRenderer,
+    label_frame,
+    paint_labels,
+    shown_classes,
+    with_alarms,
+)
 from mapt.runtime.loading import SizeChoice, Wish, open_network
 from mapt.runtime.monitoring.deadline import Estimates, check_deadline
 from mapt.runtime.monitoring.health import Health, HealthRecord, Status
-from mapt.runtime.monitoring.output_monitor import alarms, look_at
+from mapt.runtime.monitoring.output_monitor import alarms
 from mapt.runtime.monitoring.timestamps import check_stamp, whole
 from mapt.runtime.monitoring.turn import Turn
 from mapt.runtime.perception.fusion import fuse
 from mapt.runtime.perception.input_use import warn_of_waste
 from mapt.runtime.perception.pipeline import Clock, perceive, read_one
-from mapt.runtime.perception.preprocess import check_image, fit, to_input
+from mapt.runtime.perception.preprocess import fit
 from mapt.runtime.perception.stuff import absorb_small_stuff
 from mapt.runtime.perception.warm_up import Scene, import_scipy, rehearse
 from mapt.runtime.perception.workspace import Workspace
@@ -92,6 +98,9 @@ class PanopticTracker:
         sizes = backend.info.sizes  # a mask has so many
         cells = backend.info.height * backend.info.width // 64
         self._workspace = Workspace(cells * max(64, sizes["D"], sizes["N"]))
+        # A backend that runs on a GPU says on which stream it takes inputs that lie there.
+        self._inputs = InputMaker(backend.info, self._workspace, getattr(backend, "stream", None))
+        self._labels = LabelRenderer(self._inputs)
 
     @classmethod
     def load(
@@ -182,6 +191,7 @@ class PanopticTracker:
             tracker.size_choice = opened.choice
             rehearsal = cls(Scene(bundle.info), association, max_objects)
             rehearsal._workspace = tracker._workspace  # laid out here, for the frames that come
+            rehearsal._inputs = tracker._inputs
             rehearse(rehearsal)
             return tracker
 
@@ -229,23 +239,37 @@ class PanopticTracker:
         return self._record.read()
 
     def step(
-        self, image: NDArray[np.uint8], stamp_ns: int, deadline_ms: float | None = None
+        self,
+        image: object,
+        stamp_ns: int,
+        deadline_ms: float | None = None,
+        *,
+        pixel_format: PixelFormat = "rgb",
+        labels: Labels = "host",
     ) -> PanopticFrame:
         """Label the next frame.
 
         Args:
-            image: (h,w,3) uint8 RGB, any size.
+            image: (h,w,3) uint8 of any size and strides: a NumPy array, or one of another library
+                with DLPack or `__cuda_array_interface__`, on the host or in a GPU's memory. It is
+                read without a copy, and may change as soon as the step returns.
             stamp_ns: its time in nanoseconds, above the previous frame's by at most `max_jump`
                 seconds.
             deadline_ms: milliseconds from the call within which the frame is wanted: appearance,
                 then motion are left out where they would not fit, by what they cost lately; the
                 frame says so. None: never.
+            pixel_format: "rgb"; "bgr", OpenCV's order; or "nv12" (BT.601) and "nv12-709" (BT.709),
+                both of the limited range, as one array (h * 3 / 2, w) or a pair of the planes
+                (h,w) and (h/2,w/2,2), of even sides.
+            labels: "host", or "device" to leave them in the GPU's memory: `frame.device_labels`.
 
         Returns:
             Labels at the image's size, tracks, decisions and timings.
 
         Raises:
-            InputError: wrong shape or type of the image, or a deadline that is none.
+            InputError: wrong shape, type or strides of the image, an unknown format, an image in a
+                GPU's memory that cannot be read here, labels for a GPU that cannot be used, or a
+                deadline that is none.
             StampError: a stamp that does not rise, or is absurd.
             StepError: the backend or another library raised (`__cause__`), there is no memory, the
                 output is invalid, or another thread is in `step`.
@@ -255,12 +279,13 @@ class PanopticTracker:
         with self._turn.taken():
             self._record.begin()
             try:
-                check_image(image)
+                picture = self._inputs.read(image, pixel_format)
+                self._labels.prepare(labels)
                 max_jump = self.backend.info.thresholds.max_jump
                 stamp = check_stamp(stamp_ns, self._state.accepted_ns, max_jump)
                 limit_ms = check_deadline(deadline_ms)
                 self._record.expect(limit_ms)
-                frame, self._state = self._next(image, stamp, limit_ms)
+                frame, self._state = self._next(picture, stamp, limit_ms, labels)
             except InputError as error:
                 self._record.refused(error)
                 raise
@@ -281,7 +306,7 @@ class PanopticTracker:
 
     @documented(StepError, "the frame cannot be labelled", "frame dropped")
     def _next(
-        self, image: NDArray[np.uint8], stamp: int, deadline_ms: float | None
+        self, image: CameraImage, stamp: int, deadline_ms: float | None, where: Labels
     ) -> tuple[PanopticFrame, TrackerState]:
         """Compute the next frame and the state after it.
 
@@ -292,14 +317,16 @@ class PanopticTracker:
         info = self.backend.info
         workspace = self._workspace
         limits = info.thresholds
-        size = (image.shape[0], image.shape[1])
+        size = (image.height, image.width)
         with clock.stage("frame"):
             with clock.stage("preprocess"):  # 1. one place where pixels become the network's input
                 letterbox = fit(*size, info.height, info.width)
                 warn_of_waste(letterbox, info.height, info.width)
-                pixels = to_input(image, letterbox, info.height, info.width, workspace)
-                look = look_at(pixels, letterbox, limits)
-            seen = perceive(self.backend, pixels, clock)  # 2. backbone, semantic and instance heads
+                made = self._inputs.make(image, letterbox)
+            # 2. backbone, semantic and instance heads
+            seen = perceive(self.backend, made.tensor, clock)
+            with clock.stage("preprocess"):
+                look = made.look()
             with clock.stage("fusion"):  # 3. which pixel belongs to which detection
                 found, overflow = seen.detections.first(self.max_objects, limits.score)
                 inner = (letterbox.inner_height, letterbox.inner_width)
@@ -332,22 +359,24 @@ class PanopticTracker:
                     inner,
                     workspace,
                 )
-                painted = render_labels(labels, fused, ids, letterbox, workspace)
+                maps = paint_labels(labels, fused, ids, workspace)
                 frame = label_frame(
-                    painted, identified, letterbox, stamp, overflow, inputs.degraded
+                    self._labels.render(maps, letterbox, where),
+                    identified,
+                    letterbox,
+                    stamp,
+                    overflow,
+                    inputs.degraded,
                 )
         frame.timings_ms.update(clock.ms)
         self._estimates.learn_from(clock.ms, inputs.calls, inputs.degraded)
         if look.blind:
-            return replace(frame, alarms=("blind",)), replace(before, accepted_ns=stamp)
+            return with_alarms(frame, ("blind",)), replace(before, accepted_ns=stamp)
         births = sum(d.stage == "birth" for d in decisions)
         visible = len(ids)
         after = replace(
             after, table=table, recent=before.counted(births, visible) if follows else before.recent
         )
-        return (
-            replace(
-                frame, alarms=alarms(after.frozen, overflow, frame.semantic, after.recent, limits)
-            ),
-            after,
-        )
+        classes = shown_classes(maps[0], letterbox)
+        found_wrong = alarms(after.frozen, overflow, classes, after.recent, limits)
+        return with_alarms(frame, found_wrong), after

@@ -73,6 +73,7 @@ CHECKS: tuple[Check, ...] = (
     Check("training", "base-bf16", ("gpu",), 60, "the same in bfloat16"),
     Check("training", "base-fp16", ("gpu",), 60, "the same in float16"),
     Check("suite", "device-tests", ("gpu", "tests"), 90, "the tests that take a device, there"),
+    Check("suite", "images", ("gpu", "tests"), 60, "images, labels in GPU memory as the host's"),
     Check("suite", "fake-cuda", ("tests",), 120, "the network on fake CUDA tensors"),
     Check("suite", "kernels-as-loops", ("tests", "compiler"), 120, "CUDA source run by the CPU"),
     Check("plugins", "enqueue", ("gpu", "nvcc", "compiler"), 90, "TensorRT plugins beside the CPU"),

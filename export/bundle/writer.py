@@ -47,7 +47,6 @@ from mapt.synthetic import render_sequence
 
 LIBRARIES = ("torch", "torchvision", "timm", "onnx", "onnxscript")
 REPORT = "precision.json"  # what the gate saw
-TARGETS = ("sm75", "sm80", "sm86", "sm89", "sm120")  # Turing, Ampere, Ada, Blackwell
 GOLDEN_SEED = 4  # of the picture in every bundle
 
 
@@ -61,7 +60,7 @@ class Request:
         precision: number format of the heads that pass the gate; the others stay in float32.
         frames: for int8's ranges and the gate.
         targets: GPU generations to build TensorRT engines for; None: no engines; empty: all of
-            `TARGETS` that the library builds for, or the GPU that is there.
+            those that TensorRT-RTX builds for, or the GPU that is there.
         timing_cache: file that keeps TensorRT's measurements from run to run.
         sign: private Ed25519 key (PEM) that signs the manifest.
         device: what graphs with MAPT's own operators are for, see
@@ -189,8 +188,9 @@ def engine_targets(wanted: tuple[str, ...]) -> tuple[str, ...]:
     library, possible = find_targets()
     unknown = next((t for t in wanted if t not in possible), None)
     if unknown:
-        raise InputError(f"--targets {unknown}: {library} builds for {', '.join(possible)}")
-    return wanted or tuple(t for t in TARGETS if t in possible) or possible
+        other = "" if library.startswith("tensorrt ") else "; for others, mapt[trt] on such a GPU"
+        raise InputError(f"--targets {unknown}: {library} builds for {', '.join(possible)}{other}")
+    return wanted or possible
 
 
 def write_bundle(

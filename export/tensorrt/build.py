@@ -19,7 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from mapt.runtime.backends.tensorrt_library import device_target, load_library, versioned
+from mapt.runtime.backends.tensorrt_library import (
+    RTX_TARGETS,
+    device_target,
+    load_library,
+    versioned,
+)
 
 
 class Library:
@@ -85,15 +90,13 @@ class Library:
     def targets(self) -> tuple[str, ...]:
         """List the GPU generations that this library builds for.
 
-        TensorRT-RTX builds for all of them, TensorRT only for the GPU that is present.
+        TensorRT-RTX builds for all that it supports, TensorRT only for the GPU that is present.
 
         Raises:
             ValueError: `tensorrt` without a GPU.
         """
         if self.name == "tensorrt_rtx":
-            return tuple(
-                sorted(k.lower() for k in dir(self.trt.ComputeCapability) if k.startswith("SM"))
-            )
+            return tuple(t for t in RTX_TARGETS if hasattr(self.trt.ComputeCapability, t.upper()))
         try:
             return (device_target(),)
         except ValueError as error:

@@ -73,7 +73,7 @@ def export(  # noqa: PLR0917
         str | None, typer.Option("--licence", help="of the weights, for a bundle of several sizes")
     ] = None,
     targets: Annotated[
-        str | None, typer.Option("--targets", help="GPU generations for --trt: sm75,sm80,...")
+        str | None, typer.Option("--targets", help="GPU generations for --trt: sm75,sm86,...")
     ] = None,
     calibrate: Annotated[
         Path | None, typer.Option("--calibrate", help="frames for int8's ranges")

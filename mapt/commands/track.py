@@ -86,7 +86,7 @@ def track(  # noqa: PLR0917  (the command's options)
         typer.Option("--trust", help="public key that must have signed the bundle (PEM)"),
     ] = None,
     backend: Annotated[
-        str, typer.Option("--backend", help="of a bundle: auto, ort or tensorrt")
+        str, typer.Option("--backend", help="of a bundle: auto, ort, tensorrt, openvino or rtx")
     ] = "auto",
     tf32: Annotated[
         bool, typer.Option("--tf32", help="let a GPU round float32 to TF32 in a bundle's products")

@@ -93,10 +93,11 @@ def check_native_core() -> Finding:
 
 
 def check_gpu_operators() -> list[Finding]:
-    """Check whether the CUDA operators and the TensorRT plugins were built, and for which GPUs."""
+    """Check which kernels for GPUs were built, and for which GPUs."""
     parts = (
         ("CUDA operators", "cuda", "training on a GPU is slower without them"),
         ("TensorRT plugins", "tensorrt", "only TensorRT engines of --ops custom graphs need them"),
+        ("image kernel", "images", "only images in a GPU's memory need it"),
     )
     findings = []
     for what, part, need in parts:

@@ -13,7 +13,7 @@ from mapt.runtime.backends.protocol import Backend, Options
 from mapt.runtime.bundle.manifest import Bundle
 
 # Each is a module beside this one, whose `open_bundle(bundle, options)` gives the backend.
-BackendName = Literal["auto", "ort", "tensorrt", "openvino"]
+BackendName = Literal["auto", "ort", "tensorrt", "openvino", "rtx"]
 
 
 def check_name(wanted: str) -> None:

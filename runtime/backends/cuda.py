@@ -22,7 +22,7 @@ def bindings() -> Any:
         from cuda.bindings import runtime
     except ImportError as error:
         raise InputError(
-            f"CUDA's Python bindings cannot be used ({error}); install mapt[trt]"
+            f"CUDA's Python bindings cannot be used ({error}); install mapt[gpu] or mapt[trt]"
         ) from None
     return runtime
 
@@ -32,17 +32,21 @@ class CudaMemory:
 
     Args:
         api: `cuda.bindings.runtime`.
+        stream: another's stream to work on; None: one of its own.
 
     Raises:
         RuntimeError: from any method, CUDA reports an error.
     """
 
-    def __init__(self, api: Any) -> None:
+    def __init__(self, api: Any, stream: int | None = None) -> None:
         self.api = api
         self._device: list[int] = []
         self._host: list[int] = []
-        self._stream = _call(api, "cudaStreamCreateWithFlags", api.cudaStreamNonBlocking)
-        weakref.finalize(self, _free, api, self._stream, self._device, self._host)
+        own = stream is None
+        self._stream: Any = stream
+        if own:
+            self._stream = _call(api, "cudaStreamCreateWithFlags", api.cudaStreamNonBlocking)
+        weakref.finalize(self, _free, api, self._stream, own, self._device, self._host)
 
     @property
     def stream(self) -> int:
@@ -89,6 +93,30 @@ class CudaMemory:
             self._stream,
         )
 
+    def device(self) -> int:
+        """The number of the GPU."""
+        return int(_call(self.api, "cudaGetDevice"))
+
+    def place_of(self, address: int) -> int | None:
+        """The number of the GPU whose memory an address is in; None: it is in none's."""
+        status, found = self.api.cudaPointerGetAttributes(address)
+        types = self.api.cudaMemoryType
+        if int(status) or found.type not in (
+            types.cudaMemoryTypeDevice,
+            types.cudaMemoryTypeManaged,
+        ):
+            return None
+        return int(found.device)
+
+    def follow(self, stream: int) -> None:
+        """Let later work wait, on the device, for what is queued on another stream now."""
+        event = _call(self.api, "cudaEventCreateWithFlags", self.api.cudaEventDisableTiming)
+        try:
+            _call(self.api, "cudaEventRecord", event, stream)
+            _call(self.api, "cudaStreamWaitEvent", self._stream, event, 0)
+        finally:
+            self.api.cudaEventDestroy(event)  # CUDA frees it when it has happened
+
     def wait(self) -> None:
         """Wait until all queued work is done."""
         _call(self.api, "cudaStreamSynchronize", self._stream)
@@ -103,11 +131,12 @@ def _call(api: Any, name: str, *arguments: object) -> Any:
     return result[0] if result else None
 
 
-def _free(api: Any, stream: Any, device: list[int], host: list[int]) -> None:
+def _free(api: Any, stream: Any, own: bool, device: list[int], host: list[int]) -> None:
     # Nobody is left to be told of an error here.
     api.cudaStreamSynchronize(stream)
     for address in device:
         api.cudaFree(address)
     for address in host:
         api.cudaFreeHost(address)
-    api.cudaStreamDestroy(stream)
+    if own:
+        api.cudaStreamDestroy(stream)

@@ -19,7 +19,12 @@ from mapt.errors import InputError
 from mapt.runtime.backends.cuda import CudaMemory, bindings
 from mapt.runtime.backends.device.tensors import ResidentTensor, TensorPool
 from mapt.runtime.backends.protocol import Backend, Options
-from mapt.runtime.backends.tensorrt_library import device_target, load_library, versioned
+from mapt.runtime.backends.tensorrt_library import (
+    device_target,
+    load_library,
+    require_support,
+    versioned,
+)
 from mapt.runtime.bundle.manifest import Bundle, EngineFile
 
 DTYPES = {
@@ -55,6 +60,7 @@ def find_machine() -> Machine:
     try:
         target = device_target()
         trt, name = load_library()
+        require_support(name, target)
     except ValueError as error:
         raise InputError(f"TensorRT {error}; use backend='ort'") from None
     except ImportError as error:

@@ -12,6 +12,9 @@ from typing import Any
 # Where NVIDIA's bindings come without their libraries, ONNX Runtime's plugin package brings them.
 RTX_LIBRARIES = "onnxruntime-ep-nv-tensorrt-rtx-cu13"
 RTX_LOAD_ORDER = ("libcudart.so", "libtensorrt_rtx.so", "libtensorrt_onnxparser_rtx.so")
+# What TensorRT-RTX runs on, by its support matrix from 1.5 on. It also names SM80 as a target, but
+# no GPU of 8.0 or 9.0 is supported.
+RTX_TARGETS = ("sm75", "sm86", "sm89", "sm120", "sm121")
 CAPABILITY_MAJOR = 75  # CUdevice_attribute
 CAPABILITY_MINOR = 76
 
@@ -46,6 +49,38 @@ def load_library() -> tuple[Any, str]:
 def versioned(trt: Any, name: str) -> str:
     """Name and version, as a bundle's manifest has it."""
     return f"{name} {trt.__version__}"
+
+
+def require_support(name: str, target: str) -> None:
+    """Refuse a GPU on which a library does not run.
+
+    Args:
+        name: "tensorrt" or "tensorrt_rtx".
+        target: the GPU, "sm86".
+
+    Raises:
+        ValueError: it does not.
+    """
+    if name == "tensorrt_rtx" and target not in RTX_TARGETS:
+        raise ValueError(
+            f"RTX does not support this GPU, {target}, but {', '.join(RTX_TARGETS)}; install"
+            " mapt[trt]"
+        )
+
+
+def driver_cuda() -> tuple[int, int]:
+    """The newest CUDA that NVIDIA's driver runs, such as (13, 0).
+
+    Raises:
+        ValueError: there is no driver.
+    """
+    version = ctypes.c_int()
+    try:
+        cuda = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        raise ValueError("needs an NVIDIA GPU and its driver") from None
+    cuda.cuDriverGetVersion(ctypes.byref(version))
+    return version.value // 1000, version.value % 1000 // 10
 
 
 def device_target() -> str:

@@ -25,7 +25,8 @@ from mapt.runtime.errors import (
     StateError,
     StepError,
 )
-from mapt.runtime.frame import Decision, PanopticFrame, Track
+from mapt.runtime.frame import Decision, Labels, PanopticFrame, Track
+from mapt.runtime.images.image import CameraImage, host_pixels
 from mapt.runtime.monitoring.timestamps import whole
 from mapt.runtime.native import interface
 from mapt.runtime.native.library import find_onnxruntime, load_library
@@ -153,15 +154,24 @@ class NativeTracker(PanopticTracker):
             self._call(self._library.mapt_restore, bytes(data), len(data))
 
     def _next(
-        self, image: NDArray[np.uint8], stamp: int, deadline_ms: float | None
+        self, image: CameraImage, stamp: int, deadline_ms: float | None, where: Labels
     ) -> tuple[PanopticFrame, TrackerState]:
         """Compute the next frame; the core keeps the state after it, and `_state` stays empty."""
-        if image.strides[1:] != (3, 1):
-            image = np.ascontiguousarray(image)
-        height, width, _ = image.shape
+        if image.on_device or where == "device":
+            raise InputError(
+                "images and labels in a GPU's memory need the Python core; load the tracker with"
+                " core='python'"
+            )
+        pixels, bgr = host_pixels(image, self._workspace)
+        if bgr:
+            pixels = pixels[:, :, ::-1]
+        if pixels.strides[1:] != (3, 1):
+            pixels = np.ascontiguousarray(pixels)
+        height = image.height
+        width = image.width
         info = self.backend.info
         warn_of_waste(fit(height, width, info.height, info.width), info.height, info.width)
-        given = interface.NativeImage(image.ctypes.data, height, width, image.strides[0])
+        given = interface.NativeImage(pixels.ctypes.data, height, width, pixels.strides[0])
         deadline = None if deadline_ms is None else ctypes.c_double(deadline_ms)
         frame = self._library.mapt_frame_new()
         try:

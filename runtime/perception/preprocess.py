@@ -1,6 +1,6 @@
 """Turns a camera image into the network's input, and results back to its size.
 
-No other module does this.
+The kernel of `mapt.runtime.images` does the same for images in a GPU's memory.
 """
 
 from __future__ import annotations
@@ -40,27 +40,19 @@ class Letterbox:
         return self.width / self.inner_width, self.height / self.inner_height
 
 
-def check_image(image: object) -> None:
-    """Refuse an image that is not uint8 (h,w,3), is empty, or is too large for OpenCV.
+def check_size(shape: tuple[int, ...], height: int, width: int) -> None:
+    """Refuse an image that is empty or too large for OpenCV.
+
+    Args:
+        shape: of the array that holds it, for the message.
+        height: of the image, pixels.
+        width: of the image, pixels.
 
     Raises:
-        InputError: wrong type, dtype or shape.
+        InputError: it is.
     """
-    if (
-        not isinstance(image, np.ndarray)
-        or image.dtype != np.uint8
-        or image.ndim != 3
-        or image.shape[2] != 3
-    ):
-        found = (
-            f"{image.dtype} {image.shape}"
-            if isinstance(image, np.ndarray)
-            else type(image).__name__
-        )
-        raise InputError(f"image is {found}; step() needs uint8 (height, width, 3) RGB")
-    if 0 in image.shape:
-        raise InputError(f"image is empty {image.shape}; step() needs at least one pixel")
-    height, width, _ = image.shape
+    if 0 in shape:
+        raise InputError(f"image is empty {shape}; step() needs at least one pixel")
     if max(height, width) > MOST_SIDE or height * width > MOST_PIXELS:
         raise InputError(
             f"image is {height}x{width}; step() takes sides of up to {MOST_SIDE} and {MOST_PIXELS}"
@@ -89,14 +81,25 @@ def to_input(
     input_height: int,
     input_width: int,
     workspace: Workspace | None = None,
+    *,
+    bgr: bool = False,
+    out: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]:
-    """Turn an RGB image (h,w,3) uint8 into the network's input (1,H,W,3).
+    """Turn an image (h,w,3) uint8 into the network's input (1,H,W,3) RGB.
 
     It is resized bilinearly, with zeros to the right and below.
+
+    Args:
+        image: the pixels.
+        letterbox: their place in the input.
+        input_height: H.
+        input_width: W.
+        workspace: memory that is used again; None: new.
+        bgr: the image's channels are blue, green, red.
+        out: where to write the input; None: into the workspace.
     """
-    out: NDArray[np.uint8] = (workspace or Workspace()).take(
-        "input", (1, input_height, input_width, 3), np.uint8
-    )
+    if out is None:
+        out = (workspace or Workspace()).take("input", (1, input_height, input_width, 3), np.uint8)
     target = out[0, : letterbox.inner_height, : letterbox.inner_width]
     out[0, letterbox.inner_height :] = 0
     out[0, : letterbox.inner_height, letterbox.inner_width :] = 0
@@ -107,6 +110,8 @@ def to_input(
         # x86-64. This does not.
         size = letterbox.inner_width, letterbox.inner_height
         cv2.resize(image, size, target, interpolation=cv2.INTER_LINEAR_EXACT)
+    if bgr:
+        cv2.cvtColor(target, cv2.COLOR_BGR2RGB, target)
     return out
 
 

@@ -21,12 +21,18 @@ DEVICE = (
     "tests/ops/test_roi_align.py",
     "tests/ops/test_propagate.py",
 )
+IMAGES = ("tests/runtime/images/test_gpu.py",)
 COUNT = re.compile(r"(\d+) (passed|failed|error|skipped|deselected)")
 
 
 def device_tests(context: Context) -> Result:
     """The tests marked `device`, on this device alone."""
     return ran("-m", "device", "-k", context.device, *_there(DEVICE))
+
+
+def images(context: Context) -> Result:
+    """Images and labels in the GPU's memory, beside the host's."""
+    return ran(*_there(IMAGES))
 
 
 def fake_cuda(context: Context) -> Result:

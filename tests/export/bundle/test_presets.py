@@ -20,13 +20,14 @@ from mapt.bench.parity.report import print_parity
 from mapt.contract import SUBGRAPHS
 from mapt.evaluation.torch_backend import TorchBackend
 from mapt.export.bundle.compare_outputs import TOLERANCE
-from mapt.export.bundle.writer import TARGETS, Request, export_bundle
+from mapt.export.bundle.writer import Request, export_bundle
 from mapt.export.lowering.lowering import Lowering
 from mapt.model.class_names import network_labels
 from mapt.model.weights import save_weights
 from mapt.ops.nms import watched
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backends.ort import OrtBackend
+from mapt.runtime.backends.tensorrt_library import RTX_TARGETS
 from mapt.runtime.bundle.manifest import read_bundle
 from tests.export.tensorrt.test_engines import needs_tensorrt
 from tests.export.untrained import Remembered, street, untrained
@@ -112,5 +113,5 @@ def test_tracks_as_pytorch_does_and_is_built_for_every_target(
     )  # a pixel on an edge may fall to either side
     if targets is not None:
         assert {target: len(own) for target, own in bundle.engines.items()} == dict.fromkeys(
-            TARGETS, len(SUBGRAPHS)
+            RTX_TARGETS, len(SUBGRAPHS)
         )

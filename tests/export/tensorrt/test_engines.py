@@ -16,10 +16,12 @@ import pytest
 from onnx import TensorProto, helper
 
 from mapt.contract import SUBGRAPHS
+from mapt.doctor.bundle import examine_bundle, find_platform, obstacles
 from mapt.errors import InputError
-from mapt.export.bundle.writer import TARGETS, Request, export_bundle
+from mapt.export.bundle.writer import Request, export_bundle
 from mapt.export.tensorrt.engines import build_engines, find_targets
 from mapt.io.pretrained import shipped_weights
+from mapt.runtime.backends.tensorrt_library import RTX_TARGETS
 from mapt.runtime.bundle.manifest import read_bundle
 from mapt.runtime.bundle.requirements import runnable_here
 from tests.export.conftest import has_tensorrt
@@ -33,7 +35,7 @@ Run = Callable[..., Any]
 @needs_tensorrt
 def test_every_subgraph_builds_for_every_target(gridsample: Path) -> None:
     engines = read_bundle(gridsample).engines
-    assert list(engines) == sorted(TARGETS)
+    assert list(engines) == sorted(RTX_TARGETS)
     for target, own in engines.items():
         assert sorted(own) == sorted(s.name for s in SUBGRAPHS)
         for name, engine in own.items():
@@ -100,16 +102,39 @@ def test_a_graph_that_does_not_parse_is_named(tmp_path: Path) -> None:
 @needs_tensorrt
 def test_an_unknown_target_is_refused_before_any_work(mapt: Run, tmp_path: Path) -> None:
     library, possible = find_targets()
-    assert library.startswith("tensorrt_rtx") and set(TARGETS) <= set(possible)
-    ran = mapt(
-        "export", shipped_weights(), "--out", tmp_path / "b", "--trt", "--targets", "sm86,sm52"
-    )
-    assert (
-        ran.code == 2
-        and ran.err.startswith("mapt: --targets sm52: tensorrt_rtx ")
-        and ran.err.count("\n") == 1
-    )
-    assert not (tmp_path / "b").exists()
+    assert library.startswith("tensorrt_rtx") and possible == RTX_TARGETS
+    assert "sm80" not in possible and "sm90" not in possible
+    for wrong in ("sm52", "sm80", "sm90"):  # TensorRT-RTX names SM80, and does not run there
+        ran = mapt(
+            "export",
+            shipped_weights(),
+            "--out",
+            tmp_path / "b",
+            "--trt",
+            "--targets",
+            f"sm86,{wrong}",
+        )
+        assert ran.code == 2 and ran.err.count("\n") == 1
+        assert ran.err.startswith(f"mapt: --targets {wrong}: tensorrt_rtx ")
+        assert ", ".join(RTX_TARGETS) in ran.err and "mapt[trt] on such a GPU" in ran.err
+        assert not (tmp_path / "b").exists()
+
+
+@needs_tensorrt
+def test_the_preflight_has_a_verdict_on_every_engine(gridsample: Path) -> None:
+    here = find_platform()
+    found = {f.what: f for f in examine_bundle(gridsample) if "engines" in f.what}
+    assert list(found) == [f"engines {target}" for target in sorted(RTX_TARGETS)]
+    for target, finding in found.items():
+        assert all(spec.name in finding.detail for spec in SUBGRAPHS)
+        loads = not obstacles(
+            next(iter(read_bundle(gridsample).engines["sm86"].values())),
+            target.removeprefix("engines "),
+            here,
+        )
+        assert (finding.state == "ok") == loads
+        if here.target is None:
+            assert "will not load: no NVIDIA GPU and driver here" in finding.detail
 
 
 def test_targets_need_engines(mapt: Run, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from mapt.commands._shared.export_tables import show_engines
 from mapt.contract import SUBGRAPHS
 from mapt.export.bundle import engine_files, writer
-from mapt.export.bundle.writer import TARGETS, Request, export_bundle
+from mapt.export.bundle.writer import Request, export_bundle
 from mapt.export.lowering.graph_rewriter import static_shapes
 from mapt.export.lowering.matmul_free import remove_products
 from mapt.export.precision import accuracy_gate as gate
@@ -20,6 +20,7 @@ from mapt.export.precision.mixed_precision import Converter, Lowered, Precision
 from mapt.export.tensorrt.engines import Engine, build_engines
 from mapt.io.pretrained import shipped_weights
 from mapt.runtime.backends.protocol import Tensors
+from mapt.runtime.backends.tensorrt_library import RTX_TARGETS
 from mapt.runtime.bundle.manifest import read_bundle
 from mapt.runtime.bundle.requirements import runnable_here
 from tests.export.tensorrt.test_engines import needs_tensorrt
@@ -97,7 +98,7 @@ def test_all_heads_build_for_every_target(mapt: Run, tmp_path: Path, kind: Preci
     bundle = read_bundle(tmp_path / "b")
     assert set(bundle.precisions.values()) == {kind}
     assert {target: set(own) for target, own in bundle.engines.items()} == {
-        target: {spec.name for spec in SUBGRAPHS} for target in TARGETS
+        target: {spec.name for spec in SUBGRAPHS} for target in RTX_TARGETS
     }
     for own in bundle.engines.values():
         for engine in own.values():
