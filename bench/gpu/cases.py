@@ -22,6 +22,8 @@ CONVOLUTIONS = [
     (2, 2, 4, 2, 6, 7, False, 3, 2, 2, True),
     (2, 1, 1, 3, 48, 61, True, 1, 1, 1, True),  # enough pixels for more lanes than one warp
     (0, 2, 3, 3, 4, 5, True, 1, 1, 1, True),
+    (2, 24, 70, 3, 9, 11, False, 1, 1, 1, True),  # two tiles of filters and of pixels
+    (3, 40, 20, 3, 7, 9, True, 2, 2, 2, True),  # more channels than a tile is deep
 ]
 POOLINGS = [  # height, width, batch, channels, boxes, size, sampling ratio
     (193, 311, 2, 19, 90, 7, 2),

@@ -48,9 +48,12 @@ def backwards(yes: bool) -> None:
     library().run_backwards(ctypes.c_bool(yes))
 
 
-def structure(name: str, pointers: Sequence[str], numbers: Sequence[str]) -> type[ctypes.Structure]:
+def structure(
+    name: str, pointers: Sequence[str], numbers: Sequence[str], flags: Sequence[str] = ()
+) -> type[ctypes.Structure]:
     fields: list[tuple[str, Any]] = [(p, ctypes.c_void_p) for p in pointers]
     fields += [(n, ctypes.c_int64) for n in numbers]
+    fields += [(f, ctypes.c_bool) for f in flags]
     return type(name, (ctypes.Structure,), {"_fields_": fields})
 
 
@@ -68,10 +71,11 @@ _SIZES = (
     "stride",
     "padding",
     "dilation",
-    "shared",
 )
 _LEVELS = [f"{size}{level}" for size in ("height", "width", "stride") for level in range(4)]
-_DeformConv = structure("DeformConv", ("input", "offset", "weight", "bias", "out"), _SIZES)
+_DeformConv = structure(
+    "DeformConv", ("input", "offset", "weight", "bias", "out"), _SIZES, ("shared", "tf32")
+)
 _RoiAlign = structure(
     "RoiAlign",
     ("p4", "p8", "p16", "p32", "boxes", "out"),
@@ -110,18 +114,26 @@ def _convolution(
     bias: Tensor | None,
     out: Tensor | None,
     geometry: Sequence[int],
+    tf32: bool = False,
 ) -> ctypes.Structure:
     shape = (*input.shape, weight.shape[0], *weight.shape[2:], *offset.shape[2:])
     shared = len(offset) != len(input)
-    return _DeformConv(*_pointers((input, offset, weight, bias, out)), *shape, *geometry, shared)
+    pointers = _pointers((input, offset, weight, bias, out))
+    return _DeformConv(*pointers, *shape, *geometry, shared, tf32)
 
 
 def deform_conv2d(
-    input: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None, *geometry: int
+    input: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    *geometry: int,
+    tf32: bool = False,
 ) -> Tensor:
     """Geometry: stride, padding, dilation. Half-precision tensors take a float32 offset."""
     out = input.new_full((len(input), len(weight), *offset.shape[2:]), torch.nan)
-    _call("deform_conv2d", input.dtype, _convolution(input, offset, weight, bias, out, geometry))
+    parameters = _convolution(input, offset, weight, bias, out, geometry, tf32)
+    _call("deform_conv2d", input.dtype, parameters)
     return out
 
 

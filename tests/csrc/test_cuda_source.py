@@ -32,6 +32,29 @@ def test_deform_conv2d_equals_the_cpus(case: tuple[int, ...]) -> None:
     assert_close(cuda_source.deform_conv2d(*tensors, *geometry), want)
 
 
+WIDE = [case for case in CONVOLUTIONS if case[1] >= 8]  # channels that are multiplied as matrices
+# By the type of stored values: how exactly tensor cores read a factor.
+FACTORS = [(torch.float32, 2.0**-11), (torch.float16, 2.0**-11), (torch.bfloat16, 2.0**-8)]
+
+
+@pytest.mark.parametrize(("dtype", "step"), FACTORS)
+@pytest.mark.parametrize("case", WIDE)
+def test_tensor_cores_round_each_factor_once(
+    case: tuple[int, ...], dtype: torch.dtype, step: float
+) -> None:
+    """Float32 is multiplied as TF32. The root of the sum of squares bounds what rounding adds up to."""
+    tensors, geometry = convolution(case)
+    narrow = [t if t is None or i == 1 else t.to(dtype) for i, t in enumerate(tensors)]
+    wide = [None if t is None else t.double() for t in narrow]
+    want = torch.ops.mapt.deform_conv2d(*wide, *geometry)
+    squares = [wide[0].square(), wide[1], wide[2].square(), None]
+    spread = torch.ops.mapt.deform_conv2d(*squares, *geometry).sqrt()
+    got = cuda_source.deform_conv2d(*narrow, *geometry, tf32=dtype == torch.float32)
+    error = (got.double() - want).abs()
+    assert bool((error <= 6 * step * spread + step * want.abs() + 1e-6).all())
+    assert dtype != torch.float32 or error.max() > 1e-5  # they were indeed read as TF32
+
+
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-5), (torch.float64, 1e-12)])
 @pytest.mark.parametrize("case", CONVOLUTIONS)
 def test_deform_conv2d_gradients_equal_the_cpus(
@@ -164,17 +187,25 @@ def test_half_precision_is_rounded_once(case: str, dtype: torch.dtype, step: flo
         )
 
 
+def convolved() -> list[Tensor]:
+    """Results and gradients of convolutions of few and of many channels."""
+    found = []
+    for case in (CONVOLUTIONS[4], WIDE[-1]):
+        tensors, geometry = convolution(case)
+        out = cuda_source.deform_conv2d(*tensors, *geometry)
+        grads = cuda_source.deform_conv2d_backward(out, *tensors[:3], *geometry)
+        found += [out, *(g for g in grads if g is not None)]
+        found.append(cuda_source.deform_conv2d(*tensors, *geometry, tf32=True))
+    return found
+
+
 def everything() -> list[Tensor]:
-    tensors, geometry = convolution(CONVOLUTIONS[4])
-    out = cuda_source.deform_conv2d(*tensors, *geometry)
     features = pyramid(193, 311)
     rows = boxes(90, 2, 193, 311)
     pooled = cuda_source.roi_align(features, rows, 7, STRIDES, 2)
-    grads = cuda_source.deform_conv2d_backward(out, *tensors[:3], *geometry)
     return [
-        out,
+        *convolved(),
         pooled,
-        *(g for g in grads if g is not None),
         *cuda_source.roi_align_backward(pooled, rows, features, STRIDES, 2),
         *cuda_source.propagate_masks(*motion(9, 23, 37, 3)),
     ]

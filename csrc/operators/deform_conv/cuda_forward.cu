@@ -1,6 +1,6 @@
-// The forward pass of deformable convolution on a GPU.
-#include "cuda/launch.cuh"
-#include "operators/deform_conv/taps.h"
+// The forward pass of deformable convolution on a GPU. Few channels are multiplied as they are sampled. Many are
+// gathered into tiles of shared memory, and multiplied there with the filters.
+#include "operators/deform_conv/channels_last.cuh"
 
 MAPT_BEGIN
 
@@ -46,16 +46,109 @@ struct Convolve {
   }
 };
 
+// Samples (rows: output pixels) times filters (columns), summed along taps and channels. A tap's channels take whole
+// steps.
+template <class T, class C, class S, class Shape>
+struct SamplesTimesFilters {
+  using Stored = S;
+  struct Shared {
+    SampleTable<C, Shape::kRows> samples[2];  // of a tap and of the next
+  };
+  struct Work {
+    const C* field;
+    const T* map;
+    int64_t image, pixel, filter;
+    int chunks, steps;
+  };
+
+  ChannelsLast<T, C, S> in;
+
+  MAPT_INLINE int64_t filter_tiles() const { return ceil_div(in.p.filters, Shape::kColumns); }
+  MAPT_INLINE int64_t pixel_tiles() const { return ceil_div(in.p.out_pixels(), Shape::kRows); }
+  int64_t blocks() const { return in.p.batch * pixel_tiles() * filter_tiles(); }
+
+  MAPT_DEVICE Work work(int64_t block) const {
+    Work work;
+    work.filter = block % filter_tiles() * Shape::kColumns;
+    work.pixel = block / filter_tiles() % pixel_tiles() * Shape::kRows;
+    work.image = block / filter_tiles() / pixel_tiles();
+    work.field = in.field(work.image);
+    work.map = in.image(work.image);
+    work.chunks = static_cast<int>(ceil_div(in.width(), kDepth<S>));
+    work.steps = static_cast<int>(in.p.taps()) * work.chunks;
+    return work;
+  }
+
+  MAPT_DEVICE void prepare(const Work& work, Shared& shared, int step) const {
+    const int tap = step / work.chunks;
+    if (step != tap * work.chunks) return;
+    for (int i = thread(); i < Shape::kRows; i += Shape::kThreads) {
+      shared.samples[tap % 2].locate(i, in.p, work.field, tap, work.pixel + i);
+    }
+  }
+
+  MAPT_DEVICE void fill(const Work& work, Shared& shared, int step, Tile<Shape::kRows>& a,
+                        Tile<Shape::kColumns>& b) const {
+    const int tap = step / work.chunks, first = (step - tap * work.chunks) * kDepth<S>, width = in.width();
+    const auto& samples = shared.samples[tap % 2];
+    const int64_t pitch = in.border().pitch();
+    const S* filters = in.weights + work.filter * in.columns() + tap * width + first;
+    MAPT_ROLLED for (int i = thread(); i < Shape::kRows * kVectors; i += Shape::kThreads) {
+      const int row = i / kVectors, v = i % kVectors, c = first + v * kVector<S>;
+      a.template vector<S>(row, v) =
+          c < width ? samples.template gather<S>(row, work.map + c, width, pitch) : zero_vector<S>();
+    }
+    MAPT_ROLLED for (int i = thread(); i < Shape::kColumns * kVectors; i += Shape::kThreads) {
+      const int row = i / kVectors, v = i % kVectors;
+      const bool known = work.filter + row < in.p.filters && first + v * kVector<S> < width;
+      const S* from = filters + row * in.columns() + v * kVector<S>;
+      b.template vector<S>(row, v) = known ? *reinterpret_cast<const Vector<S>*>(from) : zero_vector<S>();
+    }
+  }
+
+  MAPT_DEVICE void write(const Work& work, int row, int column, C sum) const {
+    const int64_t pixel = work.pixel + row, filter = work.filter + column, pixels = in.p.out_pixels();
+    if (pixel >= pixels || filter >= in.p.filters) return;
+    if (in.p.bias) sum += static_cast<C>(in.p.bias[filter]);
+    in.p.out[(work.image * in.p.filters + filter) * pixels + pixel] = static_cast<T>(sum);
+  }
+};
+
 template <int IMAGES, int FILTERS, class T, class C>
 const char* convolve(const DeformConv<T, C>& p, Stream stream) {
   const int64_t rows = ceil_div(p.batch, IMAGES) * ceil_div(p.filters, FILTERS);
   return launch(stream, rows, p.out_pixels(), Convolve<T, C, IMAGES, FILTERS>{p});
 }
 
+template <class Shape, class T, class C, class S>
+const char* multiply(const ChannelsLast<T, C, S>& in, Stream stream) {
+  const SamplesTimesFilters<T, C, S, Shape> factors{in};
+  return launch_blocks(stream, factors.blocks(), Multiply<SamplesTimesFilters<T, C, S, Shape>, Shape>{factors});
+}
+
+template <class S, class T, class C>
+const char* convolve_wide(const DeformConv<T, C>& p, void* map, void* weights, Stream stream) {
+  const ChannelsLast<T, C, S> in{p, static_cast<T*>(map), static_cast<S*>(weights)};
+  const char* error = lay_out(in, false, stream);
+  if constexpr (sizeof(T) < sizeof(double)) {
+    if (p.filters > SmallShape::kColumns) return first_error(error, multiply<LargeShape>(in, stream));
+  }
+  return first_error(error, multiply<SmallShape>(in, stream));
+}
+
 template <class T, class C>
 struct KernelOf<DeformConv<T, C>> {
-  static Nothing allocate(const DeformConv<T, C>&, Arena&) { return {}; }
-  static const char* start(const DeformConv<T, C>& p, Nothing, Stream stream) {
+  static ChannelsLast<T, C, T> allocate(const DeformConv<T, C>& p, Arena& arena) {
+    ChannelsLast<T, C, T> memory{p};
+    if (p.channels >= kWide) memory.allocate(arena, true, true, false);
+    return memory;
+  }
+  static const char* start(const DeformConv<T, C>& p, const ChannelsLast<T, C, T>& memory, Stream stream) {
+    if (p.channels >= kWide) {
+      return with_factors(p.input, p.tf32, [&](auto tag) {
+        return convolve_wide<typename decltype(tag)::type>(p, memory.map, memory.weights, stream);
+      });
+    }
     return p.shared ? convolve<2, 16>(p, stream) : convolve<1, 16>(p, stream);
   }
 };

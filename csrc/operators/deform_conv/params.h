@@ -17,7 +17,8 @@ struct DeformConv {
   int64_t filters, kernel_h, kernel_w;
   int64_t out_height, out_width;
   int64_t stride, padding, dilation;
-  bool shared;  // one offset field for the whole batch
+  bool shared;        // one offset field for the whole batch
+  bool tf32 = false;  // may a GPU multiply float32 with the precision of TF32?
 
   MAPT_INLINE int64_t taps() const { return kernel_h * kernel_w; }
   MAPT_INLINE int64_t out_pixels() const { return out_height * out_width; }
