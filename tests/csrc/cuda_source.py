@@ -144,14 +144,15 @@ def deform_conv2d_backward(
     weight: Tensor,
     *geometry: int,
     wanted: Sequence[bool] = (True,) * 4,
+    tf32: bool = False,
 ) -> list[Tensor | None]:
-    """Gradients of input, offset, weight and bias."""
+    """Gradients of input, offset, weight and bias. Half-precision tensors take a float32 offset."""
     like = (input, offset, weight, weight[:, 0, 0, 0])
     grads = [
         torch.full(t.shape, torch.nan, dtype=t.dtype) if want else None
         for t, want in zip(like, wanted, strict=True)
     ]
-    forward = _convolution(input, offset, weight, None, None, geometry)
+    forward = _convolution(input, offset, weight, None, None, geometry, tf32)
     _call(
         "deform_conv2d_backward", input.dtype, _DeformConvGrad(forward, *_pointers((grad, *grads)))
     )

@@ -55,8 +55,31 @@ def test_tensor_cores_round_each_factor_once(
     assert dtype != torch.float32 or error.max() > 1e-5  # they were indeed read as TF32
 
 
+LARGE = (1, 66, 68, 3, 6, 9, False, 1, 1, 1, False)  # large tiles in all products
+
+
+@pytest.mark.parametrize(("dtype", "step"), FACTORS)
+@pytest.mark.parametrize("case", [CONVOLUTIONS[4], WIDE[-1], LARGE])
+def test_gradients_of_rounded_factors_are_near(
+    case: tuple[int, ...], dtype: torch.dtype, step: float
+) -> None:
+    tensors, geometry = convolution(case)
+    narrow = [t if t is None or i == 1 else t.to(dtype) for i, t in enumerate(tensors[:3])]
+    wide = [t.double() for t in narrow]
+    grad = torch.randn_like(torch.ops.mapt.deform_conv2d(*wide, None, *geometry)).to(dtype)
+    want = torch.ops.mapt.deform_conv2d_backward(grad.double(), *wide, *geometry, [True] * 4)
+    got = cuda_source.deform_conv2d_backward(
+        grad, *narrow, *geometry, tf32=dtype == torch.float32
+    )
+    for i, (found, expected) in enumerate(zip(got, want, strict=True)):
+        assert found is not None and found.dtype == (torch.float32 if i == 1 else dtype)
+        torch.testing.assert_close(
+            found.double(), expected, rtol=4 * step, atol=4 * step * expected.std().item()
+        )
+
+
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-5), (torch.float64, 1e-12)])
-@pytest.mark.parametrize("case", CONVOLUTIONS)
+@pytest.mark.parametrize("case", [*CONVOLUTIONS, LARGE])
 def test_deform_conv2d_gradients_equal_the_cpus(
     case: tuple[int, ...], dtype: torch.dtype, tolerance: float
 ) -> None:

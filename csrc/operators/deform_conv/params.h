@@ -25,12 +25,12 @@ struct DeformConv {
 };
 
 // The gradients. `forward.out` and `forward.bias` are not read. A gradient whose pointer is null is not computed.
-template <class T>
+template <class T, class C = T>
 struct DeformConvGrad {
-  DeformConv<T> forward;
+  DeformConv<T, C> forward;
   const T* grad_out;  // (batch, filters, out_height, out_width)
   T* grad_input;      // as input
-  T* grad_offset;     // as offset
+  C* grad_offset;     // as offset
   T* grad_weight;     // as weight
   T* grad_bias;       // (filters)
 };
