@@ -31,6 +31,7 @@ POOLINGS = [  # height, width, batch, channels, boxes, size, sampling ratio
     (32, 32, 1, 16, 5, 14, 3),
     (64, 64, 1, 3, 0, 7, 2),
     (1, 1, 3, 33, 20, 3, 2),
+    (70, 90, 1, 9, 3, 33, 2),  # more samples along an axis than are computed in advance
 ]
 MOTIONS = [(9, 23, 37, 3), (1, 1, 1, 1), (17, 7, 5, 2), (0, 8, 9, 3)]  # masks, height, width, C_m
 WILD = (torch.nan, torch.inf, -torch.inf, 1e30, -1e30, 2.0**31, -(2.0**31), -1.0, 1e-40)

@@ -80,6 +80,7 @@ _RoiAlign = structure(
     "RoiAlign",
     ("p4", "p8", "p16", "p32", "boxes", "out"),
     (*_LEVELS, "batch", "channels", "count", "size", "sampling_ratio"),
+    ("channels_last",),
 )
 _Propagate = structure(
     "Propagate",
@@ -103,7 +104,12 @@ def _call(name: str, dtype: torch.dtype, parameters: ctypes.Structure) -> None:
 
 
 def _pointers(tensors: Sequence[Tensor | None]) -> list[int | None]:
-    assert all(t is None or t.is_contiguous() for t in tensors)
+    assert all(
+        t is None
+        or t.is_contiguous()
+        or (t.dim() == 4 and t.is_contiguous(memory_format=torch.channels_last))
+        for t in tensors
+    )
     return [None if t is None else t.data_ptr() for t in tensors]
 
 
@@ -166,6 +172,7 @@ def _pyramid(
     size: int,
     strides: Sequence[int],
     ratio: int,
+    channels_last: bool = False,
 ) -> ctypes.Structure:
     sides = [f.shape[axis] for axis in (2, 3) for f in features]
     return _RoiAlign(
@@ -176,15 +183,22 @@ def _pyramid(
         len(boxes),
         size,
         ratio,
+        channels_last,
     )
 
 
 def roi_align(
-    features: Sequence[Tensor], boxes: Tensor, size: int, strides: Sequence[int], ratio: int
+    features: Sequence[Tensor],
+    boxes: Tensor,
+    size: int,
+    strides: Sequence[int],
+    ratio: int,
+    channels_last: bool = False,
 ) -> Tensor:
-    """Half-precision features take float32 boxes."""
+    """Half-precision features take float32 boxes. `channels_last` is how they lie in memory."""
     out = features[0].new_full((len(boxes), features[0].shape[1], size, size), torch.nan)
-    _call("roi_align", out.dtype, _pyramid(features, boxes, out, size, strides, ratio))
+    parameters = _pyramid(features, boxes, out, size, strides, ratio, channels_last)
+    _call("roi_align", out.dtype, parameters)
     return out
 
 

@@ -150,6 +150,17 @@ def test_roi_align_gradients_equal_the_cpus(
         assert_close(got, expected, tolerance)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("count", [3, 90])
+def test_features_in_either_order_pool_to_the_same_bits(dtype: torch.dtype, count: int) -> None:
+    """Three boxes of features in PyTorch's usual order are pooled without a copy."""
+    features = [f.to(dtype) for f in pyramid(193, 311, channels=24)]
+    rows = boxes(count, 2, 193, 311).to(torch.promote_types(dtype, torch.float32))
+    usual = cuda_source.roi_align(features, rows, 7, STRIDES, 2)
+    last = [f.to(memory_format=torch.channels_last) for f in features]
+    assert torch.equal(cuda_source.roi_align(last, rows, 7, STRIDES, 2, channels_last=True), usual)
+
+
 @pytest.mark.parametrize("image", [-1.0, 2.0, 0.5, torch.nan, 1e30])
 def test_a_box_of_no_image_is_zero(image: float) -> None:
     features = pyramid(64, 64)
