@@ -16,14 +16,15 @@
 
 #if defined(__CUDACC__)
 #include <cuda_runtime_api.h>
-#define MAPT_UNROLL _Pragma("unroll")
-#define MAPT_ROLLED _Pragma("unroll 1")
+#define MAPT_PRAGMA(text) _Pragma(#text)
+#define MAPT_UNROLL MAPT_PRAGMA(unroll)
+#define MAPT_UNROLL_BY(times) MAPT_PRAGMA(unroll times)
 #define MAPT_EXPORT_TO_TESTS(symbol, ...)
 #else
 #include "shim/export.h"
 #include "shim/grid.h"
 #define MAPT_UNROLL
-#define MAPT_ROLLED
+#define MAPT_UNROLL_BY(times)
 #endif
 
 MAPT_BEGIN

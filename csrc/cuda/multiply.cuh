@@ -108,7 +108,7 @@ class RegisterSums {
 
   MAPT_DEVICE void add(Tile<Shape::kRows>& a, Tile<Shape::kColumns>& b) {
     const int row = first_row(), column = first_column();
-    MAPT_ROLLED for (int v = 0; v < kVectors; ++v) {
+    MAPT_UNROLL_BY(1) for (int v = 0; v < kVectors; ++v) {
       Vector<S> left[kRows];
       MAPT_UNROLL for (int i = 0; i < kRows; ++i) left[i] = a.template vector<S>(row + 8 * i, v);
       MAPT_UNROLL for (int j = 0; j < kColumns; ++j) {
@@ -182,7 +182,7 @@ class TensorSums {
 
   MAPT_DEVICE void add(Tile<Shape::kRows>& a, Tile<Shape::kColumns>& b) {
 #if defined(MAPT_TENSOR_CORES)
-    MAPT_ROLLED for (int word = 0; word < kRowBytes / 4; word += 8) {
+    MAPT_UNROLL_BY(1) for (int word = 0; word < kRowBytes / 4; word += 8) {
       Held held;
       MAPT_UNROLL for (int i = 0; i < kRows; ++i) Fragments::load_a(a, Shape::warp_row() + 16 * i, word, held.a[i]);
       MAPT_UNROLL for (int j = 0; j < kColumns; ++j) {

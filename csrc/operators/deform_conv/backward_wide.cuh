@@ -36,13 +36,13 @@ struct FiltersTimesGradients {
 
   MAPT_DEVICE void fill(const Work& work, Shared&, int step, Tile<Shape::kRows>& a, Tile<Shape::kColumns>& b) const {
     const int first = step * kDepth<S>;
-    MAPT_ROLLED for (int i = thread(); i < Shape::kRows * kVectors; i += Shape::kThreads) {
+    MAPT_UNROLL_BY(1) for (int i = thread(); i < Shape::kRows * kVectors; i += Shape::kThreads) {
       const int row = i / kVectors, v = i % kVectors, filter = first + v * kVector<S>;
       const S* from = in.weights + (work.row + row) * in.filter_width() + filter;
       const bool known = work.row + row < in.columns() && filter < in.filter_width();
       a.template vector<S>(row, v) = known ? *reinterpret_cast<const Vector<S>*>(from) : zero_vector<S>();
     }
-    MAPT_ROLLED for (int i = thread(); i < Shape::kColumns * kVectors; i += Shape::kThreads) {
+    MAPT_UNROLL_BY(1) for (int i = thread(); i < Shape::kColumns * kVectors; i += Shape::kThreads) {
       const int column = i % Shape::kColumns, v = i / Shape::kColumns;
       b.template vector<S>(column, v) = gradients(work, first + v * kVector<S>, work.pixel + column);
     }
@@ -111,13 +111,13 @@ struct GradientsTimesSamples {
                         Tile<Shape::kColumns>& b) const {
     const int64_t n = (work.first + step) / image_steps(), first = (work.first + step) % image_steps() * kDepth<S>;
     if (step >= work.steps) return;
-    MAPT_ROLLED for (int i = thread(); i < Shape::kRows * kVectors; i += Shape::kThreads) {
+    MAPT_UNROLL_BY(1) for (int i = thread(); i < Shape::kRows * kVectors; i += Shape::kThreads) {
       const int row = i / kVectors, v = i % kVectors;
       a.template vector<S>(row, v) = gradients(n, work.filter + row, first + v * kVector<S>);
     }
     const auto& samples = shared.samples[step % 2];
     const int64_t pitch = in.border().pitch(), first_tap = work.column / in.width();
-    MAPT_ROLLED for (int i = thread(); i < Shape::kColumns / kVector<S> * kDepth<S>; i += Shape::kThreads) {
+    MAPT_UNROLL_BY(1) for (int i = thread(); i < Shape::kColumns / kVector<S> * kDepth<S>; i += Shape::kThreads) {
       const int v = i % (Shape::kColumns / kVector<S>) * kVector<S>, k = i / (Shape::kColumns / kVector<S>);
       const int64_t column = work.column + v, tap = column / in.width();
       Vector<S> found = zero_vector<S>();

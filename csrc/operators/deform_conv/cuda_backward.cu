@@ -21,10 +21,7 @@ struct BiasGradient {
     C sum = 0;
     for (int64_t n = 0; n < g.forward.batch; ++n) {
       const T* from = g.grad_out + (n * g.forward.filters + filter) * pixels;
-#if defined(__CUDACC__)
-#pragma unroll 4
-#endif
-      for (int64_t i = thread(); i < pixels; i += kThreads) sum += static_cast<C>(from[i]);
+      MAPT_UNROLL_BY(4) for (int64_t i = thread(); i < pixels; i += kThreads) sum += static_cast<C>(from[i]);
     }
     sum = block_sum(shared.sums, sum);
     if (thread() == 0) g.grad_bias[filter] = static_cast<T>(sum);

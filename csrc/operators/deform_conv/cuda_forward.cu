@@ -5,42 +5,71 @@
 MAPT_BEGIN
 
 // A thread computes FILTERS filters at an output pixel of IMAGES images that share an offset field. A sampling point
-// thus serves IMAGES samples, and a sample FILTERS products.
-template <class T, class C, int IMAGES, int FILTERS>
+// thus serves IMAGES samples, and a sample FILTERS products. SINGLE: there is one channel.
+template <class T, class C, int IMAGES, int FILTERS, bool SINGLE>
 struct Convolve {
+  static constexpr int kThreads = 128, kBlocks = sizeof(C) == sizeof(float) ? 5 : 4, kStaged = 32;
+  struct Shared {
+    C weights[kStaged][FILTERS];  // of some (tap, channel) pairs
+  };
+
   DeformConv<T, C> p;
 
-  MAPT_INLINE void operator()(int64_t row, int64_t pixel) const {
-    const int64_t chunks = ceil_div(p.filters, FILTERS);
-    const int64_t filter = row % chunks * FILTERS, image = row / chunks * IMAGES, taps = p.taps();
-    const int64_t plane = p.height * p.width;
-    const C* field = p.offset + (p.shared ? 0 : image) * 2 * taps * p.out_pixels();
+  MAPT_INLINE int64_t tiles() const { return ceil_div(p.out_pixels(), kThreads); }
+  MAPT_INLINE int64_t chunks() const { return ceil_div(p.filters, FILTERS); }
+  int64_t blocks() const { return ceil_div(p.batch, IMAGES) * chunks() * tiles(); }
+
+  MAPT_DEVICE void operator()(Shared& shared, int64_t block) const {
+    const int64_t pixel = block % tiles() * kThreads + thread(), filter = block / tiles() % chunks() * FILTERS;
+    const int64_t image = block / tiles() / chunks() * IMAGES;
     C sums[IMAGES][FILTERS];
     MAPT_UNROLL for (int n = 0; n < IMAGES; ++n) {
       MAPT_UNROLL for (int f = 0; f < FILTERS; ++f) {
         sums[n][f] = p.bias && filter + f < p.filters ? static_cast<C>(p.bias[filter + f]) : C(0);
       }
     }
-    for (int64_t tap = 0; tap < taps; ++tap) {
-      const Sample<C, int32_t> s = tap_sample(p, field, tap, pixel);
-      if (!s.inside) continue;
-      for (int64_t c = 0; c < p.channels; ++c) {
-        C samples[IMAGES];
-        MAPT_UNROLL for (int n = 0; n < IMAGES; ++n) {
-          const T* map = p.input + ((image + n) * p.channels + c) * plane;
-          samples[n] = image + n < p.batch ? bilinear_at<C>(map, s, p.height, p.width) : C(0);
-        }
-        MAPT_UNROLL for (int f = 0; f < FILTERS; ++f) {
-          if (filter + f >= p.filters) break;
-          const C weight = static_cast<C>(p.weight[((filter + f) * p.channels + c) * taps + tap]);
-          MAPT_UNROLL for (int n = 0; n < IMAGES; ++n) sums[n][f] += weight * samples[n];
-        }
-      }
+    const int all = static_cast<int>(p.taps() * p.channels);
+    for (int first = 0; first < all; first += kStaged) {
+      if (first > 0) __syncthreads();
+      stage(shared, first, all, filter);
+      __syncthreads();
+      if (pixel < p.out_pixels()) add(shared, first, min(kStaged, all - first), image, pixel, sums);
     }
+    if (pixel >= p.out_pixels()) return;
     MAPT_UNROLL for (int n = 0; n < IMAGES; ++n) {
       MAPT_UNROLL for (int f = 0; f < FILTERS; ++f) {
         if (image + n >= p.batch || filter + f >= p.filters) continue;
         p.out[((image + n) * p.filters + filter + f) * p.out_pixels() + pixel] = static_cast<T>(sums[n][f]);
+      }
+    }
+  }
+
+ private:
+  MAPT_DEVICE void stage(Shared& shared, int first, int all, int64_t filter) const {
+    const int channels = SINGLE ? 1 : static_cast<int>(p.channels), taps = static_cast<int>(p.taps());
+    for (int i = thread(); i < kStaged * FILTERS; i += kThreads) {
+      const int k = first + i / FILTERS, f = i % FILTERS;
+      const bool known = k < all && filter + f < p.filters;
+      const int64_t at = ((filter + f) * channels + k % channels) * taps + k / channels;
+      shared.weights[i / FILTERS][f] = known ? static_cast<C>(p.weight[at]) : C(0);
+    }
+  }
+
+  MAPT_DEVICE void add(const Shared& shared, int first, int count, int64_t image, int64_t pixel,
+                       C (&sums)[IMAGES][FILTERS]) const {
+    const int channels = SINGLE ? 1 : static_cast<int>(p.channels);
+    const int64_t plane = p.height * p.width;
+    const C* field = p.offset + (p.shared ? 0 : image) * 2 * p.taps() * p.out_pixels();
+    MAPT_UNROLL_BY(SINGLE ? 3 : 1) for (int k = 0; k < count; ++k) {
+      const int tap = (first + k) / channels, channel = first + k - tap * channels;
+      const Sample<C, int32_t> s = tap_sample(p, field, tap, pixel);
+      C samples[IMAGES];
+      MAPT_UNROLL for (int n = 0; n < IMAGES; ++n) {
+        const T* map = p.input + ((image + n) * channels + channel) * plane;
+        samples[n] = image + n < p.batch ? bilinear_at<C>(map, s, p.height, p.width) : C(0);
+      }
+      MAPT_UNROLL for (int f = 0; f < FILTERS; ++f) {
+        MAPT_UNROLL for (int n = 0; n < IMAGES; ++n) sums[n][f] += shared.weights[k][f] * samples[n];
       }
     }
   }
@@ -93,12 +122,12 @@ struct SamplesTimesFilters {
     const auto& samples = shared.samples[tap % 2];
     const int64_t pitch = in.border().pitch();
     const S* filters = in.weights + work.filter * in.columns() + tap * width + first;
-    MAPT_ROLLED for (int i = thread(); i < Shape::kRows * kVectors; i += Shape::kThreads) {
+    MAPT_UNROLL_BY(1) for (int i = thread(); i < Shape::kRows * kVectors; i += Shape::kThreads) {
       const int row = i / kVectors, v = i % kVectors, c = first + v * kVector<S>;
       a.template vector<S>(row, v) =
           c < width ? samples.template gather<S>(row, work.map + c, width, pitch) : zero_vector<S>();
     }
-    MAPT_ROLLED for (int i = thread(); i < Shape::kColumns * kVectors; i += Shape::kThreads) {
+    MAPT_UNROLL_BY(1) for (int i = thread(); i < Shape::kColumns * kVectors; i += Shape::kThreads) {
       const int row = i / kVectors, v = i % kVectors;
       const bool known = work.filter + row < in.p.filters && first + v * kVector<S> < width;
       const S* from = filters + row * in.columns() + v * kVector<S>;
@@ -114,10 +143,19 @@ struct SamplesTimesFilters {
   }
 };
 
-template <int IMAGES, int FILTERS, class T, class C>
+template <int IMAGES, bool SINGLE, class T, class C>
 const char* convolve(const DeformConv<T, C>& p, Stream stream) {
-  const int64_t rows = ceil_div(p.batch, IMAGES) * ceil_div(p.filters, FILTERS);
-  return launch(stream, rows, p.out_pixels(), Convolve<T, C, IMAGES, FILTERS>{p});
+  const Convolve<T, C, IMAGES, 16, SINGLE> kernel{p};
+  return launch_blocks(stream, kernel.blocks(), kernel);
+}
+
+template <class T, class C>
+const char* convolve_narrow(const DeformConv<T, C>& p, Stream stream) {
+  if (p.channels != 1) return convolve<1, false>(p, stream);
+  if constexpr (sizeof(C) == sizeof(float)) {
+    if (p.shared) return convolve<2, true>(p, stream);
+  }
+  return convolve<1, true>(p, stream);
 }
 
 template <class Shape, class T, class C, class S>
@@ -149,7 +187,7 @@ struct KernelOf<DeformConv<T, C>> {
         return convolve_wide<typename decltype(tag)::type>(p, memory.map, memory.weights, stream);
       });
     }
-    return p.shared ? convolve<2, 16>(p, stream) : convolve<1, 16>(p, stream);
+    return convolve_narrow(p, stream);
   }
 };
 

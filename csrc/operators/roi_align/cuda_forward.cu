@@ -165,7 +165,7 @@ struct PoolVectors {
     const auto load = [map, this](int64_t cell) {
       return *reinterpret_cast<const Vector<T>*>(map + cell * levels.width());
     };
-    MAPT_ROLLED for (int i = 0; i < ratio(); ++i) {
+    MAPT_UNROLL_BY(1) for (int i = 0; i < ratio(); ++i) {
       const AxisSample<C> y = first_y + i < kTable ? shared.y[first_y + i] : sample(box.y, first_y + i, height);
       MAPT_UNROLL for (int k = 0; k < ratio(); ++k) {
         const AxisSample<C> x = first_x + k < kTable ? shared.x[first_x + k] : sample(box.x, first_x + k, width);
