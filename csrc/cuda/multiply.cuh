@@ -101,9 +101,7 @@ class RegisterSums {
   using C = typename SumOf<S>::type;
 
   MAPT_DEVICE RegisterSums() {
-    MAPT_UNROLL for (int i = 0; i < kRows; ++i) {
-      MAPT_UNROLL for (int j = 0; j < kColumns; ++j) sums_[i][j] = C(0);
-    }
+    MAPT_UNROLL for (int i = 0; i < kRows; ++i) { MAPT_UNROLL for (int j = 0; j < kColumns; ++j) sums_[i][j] = C(0); }
   }
 
   MAPT_DEVICE void add(Tile<Shape::kRows>& a, Tile<Shape::kColumns>& b) {
@@ -144,9 +142,7 @@ struct Fragments {
   template <int ROWS>
   static MAPT_DEVICE void load_a(const Tile<ROWS>& tile, int row, int word, uint32_t (&a)[4]) {
     const int group = thread() % 32 / 4, in_group = thread() % 4;
-    MAPT_UNROLL for (int i = 0; i < 4; ++i) {
-      a[i] = tile.word(row + group + i % 2 * 8, word + in_group + i / 2 * 4);
-    }
+    MAPT_UNROLL for (int i = 0; i < 4; ++i) { a[i] = tile.word(row + group + i % 2 * 8, word + in_group + i / 2 * 4); }
   }
   template <int ROWS>
   static MAPT_DEVICE void load_b(const Tile<ROWS>& tile, int column, int word, uint32_t (&b)[2]) {
@@ -156,11 +152,11 @@ struct Fragments {
 };
 
 #if defined(__CUDACC__) && defined(MAPT_TENSOR_CORES)
-#define MAPT_MMA(Type, shape_and_types)                                                                      \
+#define MAPT_MMA(Type, shape_and_types)                                                                         \
   static MAPT_DEVICE void multiply_words(Type, float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) { \
-    asm("mma.sync.aligned." shape_and_types " {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"         \
-        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                                                     \
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));                                 \
+    asm("mma.sync.aligned." shape_and_types " {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"            \
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                                                        \
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));                                    \
   }
 MAPT_MMA(Half, "m16n8k16.row.col.f32.f16.f16.f32")
 MAPT_MMA(BFloat16, "m16n8k16.row.col.f32.bf16.bf16.f32")
@@ -174,9 +170,7 @@ class TensorSums {
  public:
   MAPT_DEVICE TensorSums() {
     MAPT_UNROLL for (int i = 0; i < kRows; ++i) {
-      MAPT_UNROLL for (int j = 0; j < kColumns; ++j) {
-        MAPT_UNROLL for (int k = 0; k < 4; ++k) sums_[i][j][k] = 0;
-      }
+      MAPT_UNROLL for (int j = 0; j < kColumns; ++j) { MAPT_UNROLL for (int k = 0; k < 4; ++k) sums_[i][j][k] = 0; }
     }
   }
 
@@ -246,8 +240,7 @@ class TensorSums {
             for (int of = 0; of < 4; ++of) {
               const Held& right = held_by((in_group * 2 + of % 2) * 4 + k % 4);
               for (int part = 0; part < static_cast<int>(4 / sizeof(S)); ++part) {
-                sums_[i][j][of] +=
-                    element(left.a[i][of / 2 + k / 4 * 2], part) * element(right.b[j][k / 4], part);
+                sums_[i][j][of] += element(left.a[i][of / 2 + k / 4 * 2], part) * element(right.b[j][k / 4], part);
               }
             }
           }

@@ -42,7 +42,7 @@ FACTORS = [(torch.float32, 2.0**-11), (torch.float16, 2.0**-11), (torch.bfloat16
 def test_tensor_cores_round_each_factor_once(
     case: tuple[int, ...], dtype: torch.dtype, step: float
 ) -> None:
-    """Float32 is multiplied as TF32. The root of the sum of squares bounds what rounding adds up to."""
+    """Float32 is multiplied as TF32. The root of the sum of squares bounds the sum of roundings."""
     tensors, geometry = convolution(case)
     narrow = [t if t is None or i == 1 else t.to(dtype) for i, t in enumerate(tensors)]
     wide = [None if t is None else t.double() for t in narrow]
@@ -68,9 +68,7 @@ def test_gradients_of_rounded_factors_are_near(
     wide = [t.double() for t in narrow]
     grad = torch.randn_like(torch.ops.mapt.deform_conv2d(*wide, None, *geometry)).to(dtype)
     want = torch.ops.mapt.deform_conv2d_backward(grad.double(), *wide, *geometry, [True] * 4)
-    got = cuda_source.deform_conv2d_backward(
-        grad, *narrow, *geometry, tf32=dtype == torch.float32
-    )
+    got = cuda_source.deform_conv2d_backward(grad, *narrow, *geometry, tf32=dtype == torch.float32)
     for i, (found, expected) in enumerate(zip(got, want, strict=True)):
         assert found is not None and found.dtype == (torch.float32 if i == 1 else dtype)
         torch.testing.assert_close(

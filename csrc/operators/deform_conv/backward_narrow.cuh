@@ -194,8 +194,7 @@ struct NarrowGradient {
     const DeformConv<T, C>& p = g.forward;
     const int64_t lanes = lanes_of(p), width = p.channels * p.taps(), rows = ceil_div(p.filters, kSummed) * width;
     const char* error = launch(stream, rows, lanes, FilterParts<T, C>{g, parts, lanes});
-    return first_error(error,
-                       launch_blocks(stream, p.filters * width, AddLanes<T, C>{parts, g.grad_weight, lanes}));
+    return first_error(error, launch_blocks(stream, p.filters * width, AddLanes<T, C>{parts, g.grad_weight, lanes}));
   }
 };
 

@@ -118,7 +118,7 @@ struct GradientsTimesSamples {
     const auto& samples = shared.samples[step % 2];
     const int64_t pitch = in.border().pitch(), first_tap = work.column / in.width();
     MAPT_UNROLL_BY(1) for (int i = thread(); i < Shape::kColumns / kVector<S> * kDepth<S>; i += Shape::kThreads) {
-      const int v = i % (Shape::kColumns / kVector<S>) * kVector<S>, k = i / (Shape::kColumns / kVector<S>);
+      const int v = i % (Shape::kColumns / kVector<S>)*kVector<S>, k = i / (Shape::kColumns / kVector<S>);
       const int64_t column = work.column + v, tap = column / in.width();
       Vector<S> found = zero_vector<S>();
       if (column < in.columns()) {
@@ -247,7 +247,8 @@ struct WideInputGradient {
 
   MAPT_DEVICE void operator()(Shared& shared, int64_t block) const {
     const DeformConv<T, C>& p = in.p;
-    const int64_t first = block % groups() * kChannels, tile = block / groups() % tiles(), n = block / groups() / tiles();
+    const int64_t first = block % groups() * kChannels, tile = block / groups() % tiles(),
+                  n = block / groups() / tiles();
     const int64_t plane = p.height * p.width, cell = tile * kCells + thread() / kLanes;
     const int lane = thread() % kLanes * kVector<C>;
     Vector<C> sums = zero_vector<C>();
@@ -274,7 +275,8 @@ struct WideInputGradient {
         const int64_t slot = field * samples + k;
         const C ly = index.parts[2 * slot], lx = index.parts[2 * slot + 1];
         const C weight = (dy ? ly : C(1) - ly) * (dx ? lx : C(1) - lx);
-        const auto read = *reinterpret_cast<const Vector<C>*>(from + static_cast<int64_t>(index.order[slot]) * in.width());
+        const auto read =
+            *reinterpret_cast<const Vector<C>*>(from + static_cast<int64_t>(index.order[slot]) * in.width());
         MAPT_UNROLL for (int i = 0; i < kVector<C>; ++i) sums.at[i] += weight * read.at[i];
       }
     }

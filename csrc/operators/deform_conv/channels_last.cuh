@@ -2,9 +2,7 @@
 // last axis and a border of zeros, and weights by tap. A sample of a point is then four vectors, without a test.
 #pragma once
 
-#include "cuda/multiply.cuh"  // first: it names the instruction set
-
-#include "common/border.h"
+#include "cuda/multiply.cuh"
 #include "operators/deform_conv/taps.h"
 
 MAPT_BEGIN

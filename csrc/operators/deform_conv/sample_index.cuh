@@ -2,8 +2,7 @@
 // integer atomics. Afterwards each cell's samples are sorted, so the result does not depend on the order of threads.
 #pragma once
 
-#include "cuda/block.cuh"  // first: it names the instruction set
-
+#include "cuda/block.cuh"
 #include "operators/deform_conv/taps.h"
 
 MAPT_BEGIN
@@ -12,11 +11,11 @@ MAPT_BEGIN
 template <class T, class C>
 struct SampleIndex {
   DeformConv<T, C> p;
-  bool by_pixel;              // does `order` number samples pixel * taps + tap instead?
-  int32_t* ends = nullptr;    // (fields, cells): behind the cell's last place
-  int32_t* sums = nullptr;    // (fields, chunks): the samples of a chunk of cells
-  int32_t* order = nullptr;   // (fields, samples): sample numbers, cell by cell
-  C* parts = nullptr;         // (fields, samples, 2): how far below and to the right of the cell they lie
+  bool by_pixel;             // does `order` number samples pixel * taps + tap instead?
+  int32_t* ends = nullptr;   // (fields, cells): behind the cell's last place
+  int32_t* sums = nullptr;   // (fields, chunks): the samples of a chunk of cells
+  int32_t* order = nullptr;  // (fields, samples): sample numbers, cell by cell
+  C* parts = nullptr;        // (fields, samples, 2): how far below and to the right of the cell they lie
 
   MAPT_INLINE int64_t fields() const { return p.shared ? 1 : p.batch; }
   MAPT_INLINE int64_t samples() const { return p.taps() * p.out_pixels(); }

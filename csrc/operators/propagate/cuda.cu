@@ -152,7 +152,8 @@ struct Move {
   // A block computes a row of a box's bins for a field. Each thread samples a tap at one of a bin's points.
   MAPT_DEVICE void features(C (&pooled)[kSamples][kItems], int64_t block) const {
     const Propagate<T, C>& p = m.p;
-    const int64_t row = block % kFeatureSize, field = block / kFeatureSize % kFields, n = block / kFeatureSize / kFields;
+    const int64_t row = block % kFeatureSize, field = block / kFeatureSize % kFields,
+                  n = block / kFeatureSize / kFields;
     const int k = thread() / kItems, item = thread() % kItems;
     if (k < kSamples) {
       const int tap = item / kFeatureSize, column = item % kFeatureSize;

@@ -172,10 +172,9 @@ struct PoolVectors {
         const Vector<T> c00 = load(y.low * width + x.low), c01 = load(y.low * width + x.high);
         const Vector<T> c10 = load(y.high * width + x.low), c11 = load(y.high * width + x.high);
         MAPT_UNROLL for (int c = 0; c < kVector<T>; ++c) {
-          sums[c] += y.low_weight *
-                         (x.low_weight * static_cast<C>(c00.at[c]) + x.high_weight * static_cast<C>(c01.at[c])) +
-                     y.high_weight *
-                         (x.low_weight * static_cast<C>(c10.at[c]) + x.high_weight * static_cast<C>(c11.at[c]));
+          sums[c] +=
+              y.low_weight * (x.low_weight * static_cast<C>(c00.at[c]) + x.high_weight * static_cast<C>(c01.at[c])) +
+              y.high_weight * (x.low_weight * static_cast<C>(c10.at[c]) + x.high_weight * static_cast<C>(c11.at[c]));
         }
       }
     }

@@ -99,11 +99,8 @@ def appearance_loss(
     logits = similarity * log_scale.clamp(max=MAX_SCALE).exp()
     same = row_ids[:, None] == column_ids[None]
     counted = same.any(1)
-    total = logits.sum() * 0  # every process needs a gradient, even without a row
-    kept = torch.nonzero(counted)[:, 0]  # the only line that waits for a GPU
-    if len(kept):
-        logits = logits[kept]
-        same = same[kept]
-        matching = logits.masked_fill(~same, -1e4).logsumexp(1)
-        total = total + (logits.logsumexp(1) - matching).sum()
-    return batch_mean(total, len(kept))
+    # Weights leave out the rows without a column. If a mask selected the others, the host would
+    # wait for the GPU.
+    matching = logits.masked_fill(~same, -1e4).logsumexp(1)
+    total = ((logits.logsumexp(1) - matching) * counted).sum()
+    return batch_mean(total, counted.sum())
