@@ -236,8 +236,8 @@ def table(predictions: Sequence[Prediction], gpu: Gpu) -> Iterator[str]:
         yield f"{p.work:44} {before:>7} {theirs:>6} {p.goal:6.0f} {total:9.0f}"
         for launch in dict.fromkeys(p.launches):
             yield (
-                f"    {launch.kernel:22} {launch.blocks:6} blocks, {launch.resident(gpu):2} resident:"
-                f" {launch.microseconds(gpu):6.1f}"
+                f"    {launch.kernel:22} {launch.blocks:6} blocks,"
+                f" {launch.resident(gpu):2} resident: {launch.microseconds(gpu):6.1f}"
             )
 
 

@@ -67,7 +67,8 @@ def deform_conv2d(
         dtype = compiled.value_type(*values)
     cast = [t.to(dtype) for t in values]
     field = offset.to(compiled.coordinate_type(dtype))
-    arguments = (cast[0], field, cast[1], *(cast[2:] or [None]), stride, padding, dilation)
+    last = None if bias is None else cast[2]
+    arguments = (cast[0], field, cast[1], last, stride, padding, dilation)
     if out is not None and out.dtype == dtype:
         torch.ops.mapt.deform_conv2d_out(*arguments, out)
         return out

@@ -45,9 +45,10 @@ def test_tensor_cores_round_each_factor_once(
     """Float32 is multiplied as TF32. The root of the sum of squares bounds the sum of roundings."""
     tensors, geometry = convolution(case)
     narrow = [t if t is None or i == 1 else t.to(dtype) for i, t in enumerate(tensors)]
-    wide = [None if t is None else t.double() for t in narrow]
-    want = torch.ops.mapt.deform_conv2d(*wide, *geometry)
-    squares = [wide[0].square(), wide[1], wide[2].square(), None]
+    input, offset, weight = (t.double() for t in narrow[:3])
+    bias = None if narrow[3] is None else narrow[3].double()
+    want = torch.ops.mapt.deform_conv2d(input, offset, weight, bias, *geometry)
+    squares = input.square(), offset, weight.square(), None
     spread = torch.ops.mapt.deform_conv2d(*squares, *geometry).sqrt()
     got = cuda_source.deform_conv2d(*narrow, *geometry, tf32=dtype == torch.float32)
     error = (got.double() - want).abs()
