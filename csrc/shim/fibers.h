@@ -24,6 +24,9 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
+// Without the check of hardened builds, which takes a jump to another stack for a mistake.
+extern "C" [[noreturn]] void mapt_shim_longjmp(jmp_buf state, int value) __asm__("_longjmp");
+
 namespace shim {
 
 constexpr int kWarp = 32;
@@ -125,7 +128,7 @@ class Fibers {
     __sanitizer_start_switch_fiber(&own, fiber.stack, kStack);
 #endif
     if (_setjmp(scheduler_) == 0) {
-      if (fiber.started) _longjmp(fiber.state, 1);
+      if (fiber.started) mapt_shim_longjmp(fiber.state, 1);
       fiber.started = true;
       getcontext(&fiber.first);
       fiber.first.uc_stack.ss_sp = fiber.stack;
@@ -144,7 +147,7 @@ class Fibers {
 #if defined(MAPT_SHIM_ASAN)
     __sanitizer_start_switch_fiber(&fiber.fake_stack, scheduler_stack_, scheduler_size_);
 #endif
-    if (_setjmp(fiber.state) == 0) _longjmp(scheduler_, 1);
+    if (_setjmp(fiber.state) == 0) mapt_shim_longjmp(scheduler_, 1);
 #if defined(MAPT_SHIM_ASAN)
     __sanitizer_finish_switch_fiber(fiber.fake_stack, &scheduler_stack_, &scheduler_size_);
 #endif

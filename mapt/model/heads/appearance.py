@@ -99,8 +99,8 @@ def appearance_loss(
     logits = similarity * log_scale.clamp(max=MAX_SCALE).exp()
     same = row_ids[:, None] == column_ids[None]
     counted = same.any(1)
-    # Weights leave out the rows without a column. If a mask selected the others, the host would
-    # wait for the GPU.
     matching = logits.masked_fill(~same, -1e4).logsumexp(1)
-    total = ((logits.logsumexp(1) - matching) * counted).sum()
-    return batch_mean(total, counted.sum())
+    # Rows without a column count as zeros. If a mask selected the others, the host would wait for
+    # the GPU.
+    terms = torch.where(counted, logits.logsumexp(1) - matching, 0.0)
+    return batch_mean(terms.sum(), counted.sum())
