@@ -22,6 +22,8 @@ CONVOLUTIONS = [
     (2, 2, 4, 2, 6, 7, False, 3, 2, 2, True),
     (2, 1, 1, 3, 48, 61, True, 1, 1, 1, True),  # enough pixels for more lanes than one warp
     (0, 2, 3, 3, 4, 5, True, 1, 1, 1, True),
+    (2, 24, 70, 3, 9, 11, False, 1, 1, 1, True),  # two tiles of filters and of pixels
+    (3, 40, 20, 3, 7, 9, True, 2, 2, 2, True),  # more channels than a tile is deep
 ]
 POOLINGS = [  # height, width, batch, channels, boxes, size, sampling ratio
     (193, 311, 2, 19, 90, 7, 2),
@@ -29,6 +31,7 @@ POOLINGS = [  # height, width, batch, channels, boxes, size, sampling ratio
     (32, 32, 1, 16, 5, 14, 3),
     (64, 64, 1, 3, 0, 7, 2),
     (1, 1, 3, 33, 20, 3, 2),
+    (70, 90, 1, 9, 3, 33, 2),  # more samples along an axis than are computed in advance
 ]
 MOTIONS = [(9, 23, 37, 3), (1, 1, 1, 1), (17, 7, 5, 2), (0, 8, 9, 3)]  # masks, height, width, C_m
 WILD = (torch.nan, torch.inf, -torch.inf, 1e30, -1e30, 2.0**31, -(2.0**31), -1.0, 1e-40)

@@ -141,6 +141,7 @@ def roi_cases(
     channels: int = 256,
     shapes: Sequence[tuple[int, int]] = ((1000, 7), (100, 14)),
     dtype: torch.dtype = torch.float32,
+    order: torch.memory_format = torch.contiguous_format,
 ) -> list[Case]:
     """RoIAlign over P4..P32.
 
@@ -149,8 +150,13 @@ def roi_cases(
         channels: of the features.
         shapes: boxes and output size of each case.
         dtype: of the features.
+        order: of the features in memory.
     """
-    features = [torch.rand(1, channels, HEIGHT // s, WIDTH // s).to(dtype) for s in STRIDES]
+    features = [
+        torch.rand(1, channels, HEIGHT // s, WIDTH // s).to(dtype, memory_format=order)
+        for s in STRIDES
+    ]
+    laid = ", channels-last" if order is torch.channels_last else ""
     named = dict(zip("0123", features, strict=True))
     cases = []
     for count, size in shapes:
@@ -170,7 +176,7 @@ def roi_cases(
         amount = dtype.itemsize * (sum(f.numel() for f in features) + out.numel())
         cases.append(
             Case(
-                f"multiscale_roi_align, {count} x {channels} x {size}x{size}",
+                f"multiscale_roi_align, {count} x {channels} x {size}x{size}{laid}",
                 ours,
                 others,
                 32 * out.numel(),
@@ -180,22 +186,29 @@ def roi_cases(
     return cases
 
 
-def convolution_case(threads: int | None, shape: tuple[int, int, int] = (64, 94, 311)) -> Case:
+def convolution_case(
+    threads: int | None,
+    shape: tuple[int, int, int] = (64, 94, 311),
+    dtype: torch.dtype = torch.float32,
+) -> Case:
     """Return the case of an ordinary deformable convolution of `shape` (channels, height, width).
 
-    For `threads` see `motion_cases`.
+    For `threads` see `motion_cases`. With half precision, torchvision's offsets have it too.
     """
     c, h, w = shape
-    x = normal(1, c, h, w)
+    x = normal(1, c, h, w).to(dtype)
     offset = normal(1, 18, h, w)
-    weight = normal(c, c, 3, 3, scale=0.1)
-    out = torch.empty(1, c, h, w)
+    weight = normal(c, c, 3, 3, scale=0.1).to(dtype)
+    out = torch.empty(1, c, h, w, dtype=dtype)
+    narrow = offset.to(dtype)
     others: dict[str, Call] = {
-        "torchvision": lambda: torchvision.ops.deform_conv2d(x, offset, weight, padding=1)
+        "torchvision": lambda: torchvision.ops.deform_conv2d(x, narrow, weight, padding=1)
     }
     if threads is not None:
         others["ONNX Runtime"] = deform_session(x, offset, weight, 1, 1, 1, threads)
     flops = h * w * 9 * c * (2 * c + 8)
-    amount = 4 * (x.numel() + offset.numel() + weight.numel() + out.numel())
+    values = x.numel() + weight.numel() + out.numel()
+    amount = dtype.itemsize * values + 4 * offset.numel()
     ours = lambda: ops.deform_conv2d(x, offset, weight, padding=1, out=out)  # noqa: E731
-    return Case(f"deform_conv2d, {c} -> {c}, {h}x{w}", ours, others, flops, amount)
+    kind = "" if dtype == torch.float32 else f", {str(dtype).removeprefix('torch.')}"
+    return Case(f"deform_conv2d, {c} -> {c}, {h}x{w}{kind}", ours, others, flops, amount)

@@ -38,13 +38,30 @@ def training_case(
     )
 
 
+def _ours(x: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
+    return ops.deform_conv2d(x, offset, weight, padding=1)
+
+
+def _theirs(x: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
+    out: Tensor = torchvision.ops.deform_conv2d(x, offset, weight, padding=1)
+    return out
+
+
+def convolution_training_case(channels: int, height: int, width: int) -> Case:
+    """Return the case of an ordinary deformable convolution of as many filters as channels."""
+    c = channels
+    leaves = [normal(1, c, height, width), normal(1, 18, height, width)]
+    leaves.append(normal(c, c, 3, 3, scale=0.1))
+    name = f"deform_conv2d, {c} -> {c}"
+    return training_case(name, _ours, _theirs, leaves, height * width * 9 * c * (6 * c + 40))
+
+
 def training_cases() -> list[Case]:
     """Return the cases that training runs."""
     h = HEIGHT // 8
     w = WIDTH // 8
     count = 20
     filters = 16
-    c = 64
     features = [torch.rand(1, 256, HEIGHT // s, WIDTH // s) for s in STRIDES]
     boxes = random_boxes(1000)
     assert len(roi_levels(boxes[:, 1:]).unique()) == len(LEVEL_AREAS) + 1
@@ -53,33 +70,19 @@ def training_cases() -> list[Case]:
         with ops.disabled():
             return ops.multiscale_roi_align(levels, boxes, 7, STRIDES)
 
-    def ours(x: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-        return ops.deform_conv2d(x, offset, weight, padding=1)
-
-    def theirs(x: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-        out: Tensor = torchvision.ops.deform_conv2d(x, offset, weight, padding=1)
-        return out
-
     def shared(x: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-        return theirs(x, offset.expand(count, -1, -1, -1), weight)
+        return _theirs(x, offset.expand(count, -1, -1, -1), weight)
 
     masks = [torch.rand(count, 1, h, w), normal(1, 18, h, w), normal(filters, 1, 3, 3)]
-    plain = [normal(1, c, 94, 311), normal(1, 18, 94, 311), normal(c, c, 3, 3, scale=0.1)]
     return [
         training_case(
             f"shared deform_conv2d, {count} x 1 -> {filters}",
-            ours,
+            _ours,
             shared,
             masks,
             count * h * w * 9 * (6 * filters + 40),
         ),
-        training_case(
-            f"deform_conv2d, {c} -> {c}",
-            ours,
-            theirs,
-            plain,
-            94 * 311 * 9 * c * (6 * c + 40),
-        ),
+        convolution_training_case(64, 94, 311),
         training_case(
             "multiscale_roi_align, 1000 x 256 x 7x7",
             lambda *f: ops.multiscale_roi_align(f, boxes, 7, STRIDES),

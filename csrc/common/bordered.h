@@ -2,19 +2,10 @@
 // bilinear sample is therefore four loads, and needs no test.
 #pragma once
 
+#include "common/border.h"
 #include "common/simd.h"
 
 MAPT_BEGIN
-
-// A (height, width) map with one zero row above, one zero column on either side and two zero rows below. A sample
-// outside the map reads `outside()`, whose four cells are zero.
-struct Border {
-  int64_t height, width;
-
-  MAPT_INLINE int64_t pitch() const { return width + 2; }
-  MAPT_INLINE int64_t cells() const { return (height + 3) * (width + 2); }
-  MAPT_INLINE int64_t outside() const { return (height + 1) * (width + 2); }
-};
 
 // Copies `planes` (planes, height, width) to dst[group][cell][lane]. A group is kLanes planes, and missing planes are
 // zero. cell_step and group_step are the distances between cells and between groups.

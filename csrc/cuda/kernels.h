@@ -4,8 +4,8 @@
 // and does not wait for it. The caller asks how many bytes of workspace a kernel needs, and provides them, aligned to
 // 256 bytes. Later work of the same stream may reuse the workspace.
 //
-// (T, C) of parameters is (float, float), (double, double), (Half, float) or (BFloat16, float). Backward kernels take
-// only float and double.
+// (T, C) of parameters is (float, float), (double, double), (Half, float) or (BFloat16, float). RoIAlign's backward
+// kernel takes only float and double.
 #pragma once
 
 #include <cstddef>

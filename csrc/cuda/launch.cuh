@@ -2,7 +2,7 @@
 // neighbouring columns.
 //
 // nvcc launches the grid. Any other compiler runs the same grid as loops, block by block (csrc/shim), so that tests
-// execute this source without a GPU. Kernels therefore use no shared memory, barriers or warp intrinsics.
+// execute this source without a GPU. These kernels use no shared memory and no barriers; block.cuh has those that do.
 //
 // Each kernel specialises KernelOf for its parameters, and its file ends with MAPT_CUDA_FORWARD or MAPT_CUDA_BACKWARD.
 #pragma once
@@ -16,12 +16,15 @@
 
 #if defined(__CUDACC__)
 #include <cuda_runtime_api.h>
-#define MAPT_UNROLL _Pragma("unroll")
+#define MAPT_PRAGMA(text) _Pragma(#text)
+#define MAPT_UNROLL MAPT_PRAGMA(unroll)
+#define MAPT_UNROLL_BY(times) MAPT_PRAGMA(unroll times)
 #define MAPT_EXPORT_TO_TESTS(symbol, ...)
 #else
 #include "shim/export.h"
 #include "shim/grid.h"
 #define MAPT_UNROLL
+#define MAPT_UNROLL_BY(times)
 #endif
 
 MAPT_BEGIN

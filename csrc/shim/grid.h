@@ -2,6 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "shim/fibers.h"
 
 #define __global__
 #define __launch_bounds__(...)
@@ -19,6 +24,8 @@ inline int32_t atomicAdd(int32_t* address, int32_t value) {
   return before;
 }
 
+inline void __syncthreads() { shim::Fibers::get().wait(shim::Pause::kBlock); }
+
 namespace shim {
 
 // If true, blocks and threads run from last to first. Results must not depend on their order.
@@ -35,6 +42,41 @@ void run(dim3 grid, dim3 block, Kernel kernel, const Arguments&... arguments) {
     blockIdx = dim3(static_cast<unsigned>(at / threads % grid.x), static_cast<unsigned>(at / threads / grid.x));
     kernel(arguments...);
   }
+}
+
+// Runs blocks whose threads wait for each other and share memory, which holds NaN when a block begins.
+template <class Shared, class F>
+void run_blocks(int64_t blocks, int threads, const F& f) {
+  struct Context {
+    const F& f;
+    Shared* shared;
+    int64_t block;
+  };
+  static_assert(alignof(Shared) <= 16, "");
+  const std::unique_ptr<void, void (*)(void*)> memory(std::malloc(sizeof(Shared)), std::free);
+  for (int64_t i = 0; i < blocks; ++i) {
+    Context context{f, static_cast<Shared*>(memory.get()), backwards ? blocks - 1 - i : i};
+    std::memset(memory.get(), 0xff, sizeof(Shared));
+    Fibers::get().run(
+        threads, backwards, [](int thread) { threadIdx = dim3(static_cast<unsigned>(thread)); },
+        [](void* at) {
+          const auto* own = static_cast<const Context*>(at);
+          own->f(*own->shared, own->block);
+        },
+        &context);
+  }
+}
+
+// Shows `own` to the other threads of the warp, calls read(lane) with a function that gives theirs, and waits until all
+// have read.
+template <class T, class F>
+void exchange(const T& own, F read) {
+  Fibers& fibers = Fibers::get();
+  const int thread = fibers.current(), first = thread / kWarp * kWarp;
+  fibers.shown[thread] = &own;
+  fibers.wait(Pause::kWarp);
+  read([&fibers, first](int lane) -> const T& { return *static_cast<const T*>(fibers.shown[first + lane]); });
+  fibers.wait(Pause::kWarp);
 }
 
 }  // namespace shim

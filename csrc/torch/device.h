@@ -5,6 +5,7 @@
 #include "torch/tensors.h"
 
 #if defined(MAPT_TORCH_CUDA)
+#include <ATen/Context.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
@@ -24,6 +25,10 @@ namespace mapt_torch {
 #define MAPT_TORCH_DEVICE CUDA
 // Values are not checked, because that would wait for the GPU.
 constexpr bool kReadsValues = false;
+constexpr bool kReadsChannelsLast = true;
+
+// May float32 be multiplied with the precision of TF32? PyTorch's own products ask the same.
+inline bool allows_tf32() { return at::globalContext().allowTF32CuBLAS(); }
 
 // Queues a kernel on PyTorch's current stream of the device of `like`. PyTorch's allocator gives memory of a stream
 // only to later work of the same stream.
@@ -41,6 +46,8 @@ void run(const Params& params, const Tensor& like) {
 
 #define MAPT_TORCH_DEVICE CPU
 constexpr bool kReadsValues = true;
+constexpr bool kReadsChannelsLast = false;
+inline bool allows_tf32() { return false; }
 
 // Each of PyTorch's threads takes the next piece when it is done, so a thread that waits for its core delays little.
 inline void run_on_torch_threads(void*, int64_t tasks, mapt::Parallel::Body body, void* context) {

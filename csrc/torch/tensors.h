@@ -13,6 +13,7 @@
 #include <tuple>
 #include <vector>
 
+#include "common/half.h"
 #include "common/limits.h"
 
 namespace mapt_torch {
@@ -62,19 +63,44 @@ void for_float_type(const Tensor& tensor, F run) {
   if (tensor.scalar_type() == at::kFloat) {
     run(float());
   } else {
-    TORCH_CHECK(tensor.scalar_type() == at::kDouble, "mapt: float32 or float64 tensors, not ", tensor.scalar_type());
+    TORCH_CHECK(tensor.scalar_type() == at::kDouble, "mapt: float32 or float64 tensors; not implemented for ",
+                tensor.scalar_type());
     run(double());
   }
 }
 
+// Calls run(value, coordinate) with the types of a kernel for such values. On a GPU, they may have half precision.
+template <class F>
+void for_value_type(const Tensor& values, F run) {
+#if defined(MAPT_TORCH_CUDA)
+  if (values.scalar_type() == at::kHalf) return run(mapt::Half(), float());
+  if (values.scalar_type() == at::kBFloat16) return run(mapt::BFloat16(), float());
+#endif
+  for_float_type(values, [&](auto zero) { run(zero, zero); });
+}
+
+// The type of offsets and boxes beside such values.
+inline at::ScalarType coordinate_type(const Tensor& values) {
+  const at::ScalarType type = values.scalar_type();
+  return type == at::kHalf || type == at::kBFloat16 ? at::kFloat : type;
+}
+
+inline void check_coordinates(const Tensor& tensor, const char* name, const Tensor& values, int64_t dims) {
+  check_like(tensor, name, tensor, dims);
+  check_device(tensor, name, values);
+  TORCH_CHECK(tensor.scalar_type() == coordinate_type(values), "mapt: ", name, " is ", tensor.scalar_type(), ", not ",
+              coordinate_type(values), " beside ", values.scalar_type());
+}
+
+// The caller has checked the type.
 template <class T>
 const T* data(const Tensor& tensor) {
-  return tensor.defined() ? tensor.const_data_ptr<T>() : nullptr;
+  return tensor.defined() ? static_cast<const T*>(tensor.const_data_ptr()) : nullptr;
 }
 
 template <class T>
 T* mutable_data(const Tensor& tensor) {
-  return tensor.defined() ? tensor.mutable_data_ptr<T>() : nullptr;
+  return tensor.defined() ? static_cast<T*>(tensor.mutable_data_ptr()) : nullptr;
 }
 
 }  // namespace mapt_torch

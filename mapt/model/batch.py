@@ -10,6 +10,8 @@ would compute from the whole batch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, distributed
 
@@ -34,20 +36,21 @@ def batch_sum(value: Tensor) -> Tensor:
     return total
 
 
-def batch_mean(total: Tensor, count: int) -> Tensor:
+def batch_mean(total: Tensor, count: int | Tensor) -> Tensor:
     """Divide a sum by the count of the whole batch, as the module explains.
 
     Args:
         total: scalar, the sum over this process's part of the batch.
-        count: the number of terms in this part. The count of the whole batch is taken as at least
-            1.
+        count: the number of terms in this part, perhaps as a scalar on the device. The count of the
+            whole batch is taken as at least 1.
 
     Returns:
         Scalar, whose average over processes is the mean over the whole batch.
     """
     if processes() == 1:
-        return total / max(count, 1)
-    counts = batch_sum(torch.tensor(float(count), device=total.device))
+        return total / (count.clamp(min=1) if isinstance(count, Tensor) else max(count, 1))
+    own = count.float() if isinstance(count, Tensor) else total.new_tensor(float(count))
+    counts = batch_sum(own)
     return total * (processes() / counts.clamp(min=1))
 
 
@@ -92,17 +95,28 @@ def image_generators(batch: PairBatch) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 
-def choose(mask: Tensor, limit: int, generator: torch.Generator) -> Tensor:
+def count_true(masks: Sequence[Tensor]) -> list[int]:
+    """Count the true entries of masks (n,) bool of any lengths. The host waits for the GPU once."""
+    counts: list[int] = torch.stack([mask.sum() for mask in masks]).tolist() if masks else []
+    return counts
+
+
+def choose(mask: Tensor, count: int, limit: int, generator: torch.Generator) -> Tensor:
     """Choose random indices at which a mask is true, alike on every device.
+
+    The host does not wait for a GPU.
 
     Args:
         mask: (n,) bool.
+        count: its true entries, see `count_true`.
         limit: the most indices to choose.
         generator: on the CPU.
 
     Returns:
         Indices (k,) int64, k <= limit, on the mask's device.
     """
-    index = torch.nonzero(mask)[:, 0]
-    order = torch.randperm(len(index), generator=generator)[:limit]
-    return index[order.to(index.device)]
+    index = torch.nonzero_static(mask, size=count)[:, 0]
+    order = torch.randperm(count, generator=generator)[:limit]
+    if mask.is_cuda:
+        order = order.pin_memory()
+    return index[order.to(index.device, non_blocking=True)]

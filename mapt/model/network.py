@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mapt.config import ModelConfig
 from mapt.model.backbone import build_backbone
-from mapt.model.batch import image_generators
+from mapt.model.batch import count_true, image_generators
 from mapt.model.boxes import paste_masks, with_batch_index
 from mapt.model.fpn import STRIDES, Pyramid, TwoWayPyramid
 from mapt.model.heads.appearance import AppearanceHead, appearance_loss, pool_mask
@@ -206,10 +206,7 @@ class Network(nn.Module):
         if "instance" in self.heads:
             losses["rpn_score"], losses["rpn_box"] = rpn_losses(output, targets, draws)
         proposals = self.rpn.sample_proposals(output, height, width, PROPOSALS)
-        samples = [
-            sample_boxes(p, target, self.config.roi_samples, draw)
-            for p, target, draw in zip(proposals, targets, draws, strict=True)
-        ]
+        samples = sample_boxes(proposals, targets, self.config.roi_samples, draws)
         roi = multiscale_roi_align(
             pyramid.levels(), with_batch_index([s.boxes for s in samples]), BOX_ROI, STRIDES
         )  # (R,F,7,7), shared by the box and appearance branches
@@ -294,8 +291,13 @@ class Network(nn.Module):
         """
         propagated = []
         goals = []
-        for prev, now, field in zip(batch.prev, batch.now, offsets, strict=True):
-            pairs = torch.nonzero(prev.track_ids[:, None] == now.track_ids[None])
+        same = [
+            p.track_ids[:, None] == n.track_ids[None]
+            for p, n in zip(batch.prev, batch.now, strict=True)
+        ]
+        counts = count_true(same)
+        for i, (prev, now, field) in enumerate(zip(batch.prev, batch.now, offsets, strict=True)):
+            pairs = torch.nonzero_static(same[i], size=counts[i])
             if len(pairs):
                 propagated.append(self.motion.propagate(_coarse(prev.masks()[pairs[:, 0]]), field))
                 goals.append(_coarse(now.masks()[pairs[:, 1]]))

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+HALF = (torch.float16, torch.bfloat16)
 _enabled = True  # see `disabled`
 
 
@@ -84,6 +85,21 @@ def disabled() -> Iterator[None]:
 def working_type(*tensors: Tensor) -> torch.dtype:
     """Choose the type to compute in: float64 if any tensor has it, otherwise float32."""
     return torch.float64 if any(t.dtype == torch.float64 for t in tensors) else torch.float32
+
+
+def value_type(*tensors: Tensor) -> torch.dtype:
+    """Choose the type of values that are read and written, see `working_type` for the arithmetic.
+
+    CUDA's operators read and write half precision as such if all values have the same half type.
+    """
+    dtype = tensors[0].dtype
+    same = all(t.is_cuda and t.dtype == dtype for t in tensors)
+    return dtype if same and dtype in HALF else working_type(*tensors)
+
+
+def coordinate_type(values: torch.dtype) -> torch.dtype:
+    """Choose the type of offsets and boxes beside values of a type."""
+    return torch.float32 if values in HALF else values
 
 
 def refuse_gradients(*tensors: Tensor | None) -> None:

@@ -60,9 +60,15 @@ def deform_conv2d(
     if not compiled.usable(*tensors):
         result = _with_torchvision(input, offset, weight, bias, stride, padding, dilation)
         return result if out is None else out.copy_(result)
-    dtype = compiled.working_type(*tensors)
-    cast = [t.to(dtype) for t in tensors]
-    arguments = (*cast[:3], None if bias is None else cast[3], stride, padding, dilation)
+    values = (input, weight) if bias is None else (input, weight, bias)
+    if offset.dtype == torch.float64:
+        dtype = offset.dtype
+    else:
+        dtype = compiled.value_type(*values)
+    cast = [t.to(dtype) for t in values]
+    field = offset.to(compiled.coordinate_type(dtype))
+    last = None if bias is None else cast[2]
+    arguments = (cast[0], field, cast[1], last, stride, padding, dilation)
     if out is not None and out.dtype == dtype:
         torch.ops.mapt.deform_conv2d_out(*arguments, out)
         return out
@@ -173,8 +179,10 @@ def _fake_deform_conv2d_backward(
     wanted: Sequence[bool],
 ) -> tuple[Tensor, ...]:
     shapes = (input.shape, offset.shape, weight.shape, weight.shape[:1])
+    likes = (input, offset, weight, weight)
     return tuple(
-        input.new_empty(s if want else (0,)) for s, want in zip(shapes, wanted, strict=True)
+        like.new_empty(s if want else (0,))
+        for like, s, want in zip(likes, shapes, wanted, strict=True)
     )
 
 

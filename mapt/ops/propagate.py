@@ -62,8 +62,10 @@ def propagate_masks(
     if not compiled.usable(*tensors) or compiled.wants_gradient(*tensors):
         results = _composed(masks, offsets, weights, projection, bias, boxes)
     else:
-        dtype = compiled.working_type(*tensors)
-        arguments = (*(t.to(dtype) for t in tensors), boxes)
+        dtype = _value_type(*tensors)
+        moved, field, *rest = tensors
+        cast = (t.to(dtype) for t in rest)
+        arguments = (moved.to(dtype), field.to(compiled.coordinate_type(dtype)), *cast, boxes)
         if out is not None and all(t is None or t.dtype == dtype for t in out):
             torch.ops.mapt.propagate_masks_out(*arguments, *out)
             return out
@@ -117,8 +119,9 @@ def propagated_features(masks: Tensor, offsets: Tensor, weights: Tensor, boxes: 
     if compiled.usable(masks, offsets, weights) and not compiled.wants_gradient(
         masks, offsets, weights
     ):
-        dtype = compiled.working_type(masks, offsets, weights)
-        arguments = masks.to(dtype), offsets.to(dtype), weights.to(dtype), boxes
+        dtype = _value_type(masks, offsets, weights)
+        field = offsets.to(compiled.coordinate_type(dtype))
+        arguments = masks.to(dtype), field, weights.to(dtype), boxes
         found: Tensor = torch.ops.mapt.propagated_features(*arguments).to(masks.dtype)
         return found
     fields = [
@@ -130,6 +133,12 @@ def propagated_features(masks: Tensor, offsets: Tensor, weights: Tensor, boxes: 
     features = torch.cat(fields, 1)  # (N,4*C,h,w)
     out: Tensor = torchvision.ops.roi_align(features, rois, ROI_SIZE, 1.0 / STRIDE, 2, aligned=True)
     return out
+
+
+def _value_type(masks: Tensor, offsets: Tensor, *weights: Tensor) -> torch.dtype:
+    """Choose the type of masks and weights; offsets only matter if they are float64."""
+    wide = offsets.dtype == torch.float64
+    return offsets.dtype if wide else compiled.value_type(masks, *weights)
 
 
 def _fake_propagated_features(

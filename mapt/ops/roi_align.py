@@ -76,7 +76,7 @@ def multiscale_roi_align(
     if not compiled.usable(*features, boxes):
         result = _level_by_level(features, boxes, output_size, strides, sampling_ratio)
         return result if out is None else out.copy_(result)
-    dtype = compiled.working_type(*features)
+    dtype = compiled.value_type(*features)
     arguments = (
         [f.to(dtype) for f in features],
         boxes.detach(),
@@ -155,8 +155,10 @@ def _save_roi_align(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 def _roi_align_gradient(ctx: Any, grad: Tensor) -> tuple[list[Tensor] | None, ...]:
     (boxes,) = ctx.saved_tensors
+    wide = grad.to(compiled.working_type(grad))
+    grads = torch.ops.mapt.multiscale_roi_align_backward(wide, boxes, *ctx.sizes)
     return (
-        torch.ops.mapt.multiscale_roi_align_backward(grad, boxes, *ctx.sizes),
+        [found.to(grad.dtype) for found in grads],
         None,
         None,
         None,

@@ -48,9 +48,12 @@ def backwards(yes: bool) -> None:
     library().run_backwards(ctypes.c_bool(yes))
 
 
-def structure(name: str, pointers: Sequence[str], numbers: Sequence[str]) -> type[ctypes.Structure]:
+def structure(
+    name: str, pointers: Sequence[str], numbers: Sequence[str], flags: Sequence[str] = ()
+) -> type[ctypes.Structure]:
     fields: list[tuple[str, Any]] = [(p, ctypes.c_void_p) for p in pointers]
     fields += [(n, ctypes.c_int64) for n in numbers]
+    fields += [(f, ctypes.c_bool) for f in flags]
     return type(name, (ctypes.Structure,), {"_fields_": fields})
 
 
@@ -68,14 +71,16 @@ _SIZES = (
     "stride",
     "padding",
     "dilation",
-    "shared",
 )
 _LEVELS = [f"{size}{level}" for size in ("height", "width", "stride") for level in range(4)]
-_DeformConv = structure("DeformConv", ("input", "offset", "weight", "bias", "out"), _SIZES)
+_DeformConv = structure(
+    "DeformConv", ("input", "offset", "weight", "bias", "out"), _SIZES, ("shared", "tf32")
+)
 _RoiAlign = structure(
     "RoiAlign",
     ("p4", "p8", "p16", "p32", "boxes", "out"),
     (*_LEVELS, "batch", "channels", "count", "size", "sampling_ratio"),
+    ("channels_last",),
 )
 _Propagate = structure(
     "Propagate",
@@ -99,7 +104,12 @@ def _call(name: str, dtype: torch.dtype, parameters: ctypes.Structure) -> None:
 
 
 def _pointers(tensors: Sequence[Tensor | None]) -> list[int | None]:
-    assert all(t is None or t.is_contiguous() for t in tensors)
+    assert all(
+        t is None
+        or t.is_contiguous()
+        or (t.dim() == 4 and t.is_contiguous(memory_format=torch.channels_last))
+        for t in tensors
+    )
     return [None if t is None else t.data_ptr() for t in tensors]
 
 
@@ -110,18 +120,26 @@ def _convolution(
     bias: Tensor | None,
     out: Tensor | None,
     geometry: Sequence[int],
+    tf32: bool = False,
 ) -> ctypes.Structure:
     shape = (*input.shape, weight.shape[0], *weight.shape[2:], *offset.shape[2:])
     shared = len(offset) != len(input)
-    return _DeformConv(*_pointers((input, offset, weight, bias, out)), *shape, *geometry, shared)
+    pointers = _pointers((input, offset, weight, bias, out))
+    return _DeformConv(*pointers, *shape, *geometry, shared, tf32)
 
 
 def deform_conv2d(
-    input: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None, *geometry: int
+    input: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    *geometry: int,
+    tf32: bool = False,
 ) -> Tensor:
     """Geometry: stride, padding, dilation. Half-precision tensors take a float32 offset."""
     out = input.new_full((len(input), len(weight), *offset.shape[2:]), torch.nan)
-    _call("deform_conv2d", input.dtype, _convolution(input, offset, weight, bias, out, geometry))
+    parameters = _convolution(input, offset, weight, bias, out, geometry, tf32)
+    _call("deform_conv2d", input.dtype, parameters)
     return out
 
 
@@ -132,14 +150,15 @@ def deform_conv2d_backward(
     weight: Tensor,
     *geometry: int,
     wanted: Sequence[bool] = (True,) * 4,
+    tf32: bool = False,
 ) -> list[Tensor | None]:
-    """Gradients of input, offset, weight and bias."""
+    """Gradients of input, offset, weight and bias. Half-precision tensors take a float32 offset."""
     like = (input, offset, weight, weight[:, 0, 0, 0])
     grads = [
         torch.full(t.shape, torch.nan, dtype=t.dtype) if want else None
         for t, want in zip(like, wanted, strict=True)
     ]
-    forward = _convolution(input, offset, weight, None, None, geometry)
+    forward = _convolution(input, offset, weight, None, None, geometry, tf32)
     _call(
         "deform_conv2d_backward", input.dtype, _DeformConvGrad(forward, *_pointers((grad, *grads)))
     )
@@ -153,6 +172,7 @@ def _pyramid(
     size: int,
     strides: Sequence[int],
     ratio: int,
+    channels_last: bool = False,
 ) -> ctypes.Structure:
     sides = [f.shape[axis] for axis in (2, 3) for f in features]
     return _RoiAlign(
@@ -163,15 +183,22 @@ def _pyramid(
         len(boxes),
         size,
         ratio,
+        channels_last,
     )
 
 
 def roi_align(
-    features: Sequence[Tensor], boxes: Tensor, size: int, strides: Sequence[int], ratio: int
+    features: Sequence[Tensor],
+    boxes: Tensor,
+    size: int,
+    strides: Sequence[int],
+    ratio: int,
+    channels_last: bool = False,
 ) -> Tensor:
-    """Half-precision features take float32 boxes."""
+    """Half-precision features take float32 boxes. `channels_last` is how they lie in memory."""
     out = features[0].new_full((len(boxes), features[0].shape[1], size, size), torch.nan)
-    _call("roi_align", out.dtype, _pyramid(features, boxes, out, size, strides, ratio))
+    parameters = _pyramid(features, boxes, out, size, strides, ratio, channels_last)
+    _call("roi_align", out.dtype, parameters)
     return out
 
 

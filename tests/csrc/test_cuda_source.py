@@ -32,8 +32,53 @@ def test_deform_conv2d_equals_the_cpus(case: tuple[int, ...]) -> None:
     assert_close(cuda_source.deform_conv2d(*tensors, *geometry), want)
 
 
+WIDE = [case for case in CONVOLUTIONS if case[1] >= 8]  # channels that are multiplied as matrices
+# By the type of stored values: how exactly tensor cores read a factor.
+FACTORS = [(torch.float32, 2.0**-11), (torch.float16, 2.0**-11), (torch.bfloat16, 2.0**-8)]
+
+
+@pytest.mark.parametrize(("dtype", "step"), FACTORS)
+@pytest.mark.parametrize("case", WIDE)
+def test_tensor_cores_round_each_factor_once(
+    case: tuple[int, ...], dtype: torch.dtype, step: float
+) -> None:
+    """Float32 is multiplied as TF32. The root of the sum of squares bounds the sum of roundings."""
+    tensors, geometry = convolution(case)
+    narrow = [t if t is None or i == 1 else t.to(dtype) for i, t in enumerate(tensors)]
+    input, offset, weight = (t.double() for t in narrow[:3])
+    bias = None if narrow[3] is None else narrow[3].double()
+    want = torch.ops.mapt.deform_conv2d(input, offset, weight, bias, *geometry)
+    squares = input.square(), offset, weight.square(), None
+    spread = torch.ops.mapt.deform_conv2d(*squares, *geometry).sqrt()
+    got = cuda_source.deform_conv2d(*narrow, *geometry, tf32=dtype == torch.float32)
+    error = (got.double() - want).abs()
+    assert bool((error <= 6 * step * spread + step * want.abs() + 1e-6).all())
+    assert dtype != torch.float32 or error.max() > 1e-5  # they were indeed read as TF32
+
+
+LARGE = (1, 66, 68, 3, 6, 9, False, 1, 1, 1, False)  # large tiles in all products
+
+
+@pytest.mark.parametrize(("dtype", "step"), FACTORS)
+@pytest.mark.parametrize("case", [CONVOLUTIONS[4], WIDE[-1], LARGE])
+def test_gradients_of_rounded_factors_are_near(
+    case: tuple[int, ...], dtype: torch.dtype, step: float
+) -> None:
+    tensors, geometry = convolution(case)
+    narrow = [t if t is None or i == 1 else t.to(dtype) for i, t in enumerate(tensors[:3])]
+    wide = [t.double() for t in narrow]
+    grad = torch.randn_like(torch.ops.mapt.deform_conv2d(*wide, None, *geometry)).to(dtype)
+    want = torch.ops.mapt.deform_conv2d_backward(grad.double(), *wide, *geometry, [True] * 4)
+    got = cuda_source.deform_conv2d_backward(grad, *narrow, *geometry, tf32=dtype == torch.float32)
+    for i, (found, expected) in enumerate(zip(got, want, strict=True)):
+        assert found is not None and found.dtype == (torch.float32 if i == 1 else dtype)
+        torch.testing.assert_close(
+            found.double(), expected, rtol=4 * step, atol=4 * step * expected.std().item()
+        )
+
+
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-5), (torch.float64, 1e-12)])
-@pytest.mark.parametrize("case", CONVOLUTIONS)
+@pytest.mark.parametrize("case", [*CONVOLUTIONS, LARGE])
 def test_deform_conv2d_gradients_equal_the_cpus(
     case: tuple[int, ...], dtype: torch.dtype, tolerance: float
 ) -> None:
@@ -104,6 +149,17 @@ def test_roi_align_gradients_equal_the_cpus(
         assert_close(got, expected, tolerance)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("count", [3, 90])
+def test_features_in_either_order_pool_to_the_same_bits(dtype: torch.dtype, count: int) -> None:
+    """Three boxes of features in PyTorch's usual order are pooled without a copy."""
+    features = [f.to(dtype) for f in pyramid(193, 311, channels=24)]
+    rows = boxes(count, 2, 193, 311).to(torch.promote_types(dtype, torch.float32))
+    usual = cuda_source.roi_align(features, rows, 7, STRIDES, 2)
+    last = [f.to(memory_format=torch.channels_last) for f in features]
+    assert torch.equal(cuda_source.roi_align(last, rows, 7, STRIDES, 2, channels_last=True), usual)
+
+
 @pytest.mark.parametrize("image", [-1.0, 2.0, 0.5, torch.nan, 1e30])
 def test_a_box_of_no_image_is_zero(image: float) -> None:
     features = pyramid(64, 64)
@@ -164,17 +220,25 @@ def test_half_precision_is_rounded_once(case: str, dtype: torch.dtype, step: flo
         )
 
 
+def convolved() -> list[Tensor]:
+    """Results and gradients of convolutions of few and of many channels."""
+    found = []
+    for case in (CONVOLUTIONS[4], WIDE[-1]):
+        tensors, geometry = convolution(case)
+        out = cuda_source.deform_conv2d(*tensors, *geometry)
+        grads = cuda_source.deform_conv2d_backward(out, *tensors[:3], *geometry)
+        found += [out, *(g for g in grads if g is not None)]
+        found.append(cuda_source.deform_conv2d(*tensors, *geometry, tf32=True))
+    return found
+
+
 def everything() -> list[Tensor]:
-    tensors, geometry = convolution(CONVOLUTIONS[4])
-    out = cuda_source.deform_conv2d(*tensors, *geometry)
     features = pyramid(193, 311)
     rows = boxes(90, 2, 193, 311)
     pooled = cuda_source.roi_align(features, rows, 7, STRIDES, 2)
-    grads = cuda_source.deform_conv2d_backward(out, *tensors[:3], *geometry)
     return [
-        out,
+        *convolved(),
         pooled,
-        *(g for g in grads if g is not None),
         *cuda_source.roi_align_backward(pooled, rows, features, STRIDES, 2),
         *cuda_source.propagate_masks(*motion(9, 23, 37, 3)),
     ]

@@ -16,7 +16,7 @@ import onnx
 import pytest
 import torch
 
-from mapt.bench.gpu.cases import CONVOLUTIONS, convolution
+from mapt.bench.gpu.cases import CONVOLUTIONS, STRIDES, boxes, convolution, pyramid
 from mapt.bench.gpu.checks import plugins as plugin_check
 from mapt.bench.gpu.checks.plugins import ROI, plugins, run
 from mapt.bench.gpu.context import Context
@@ -85,6 +85,21 @@ def test_a_plugin_computes_what_the_operator_does(
     torch.testing.assert_close(
         got.float(), want, rtol=step, atol=1e-5 * (1 + want.abs().max().item())
     )
+
+
+def test_kernels_with_workspace_compute_what_the_operators_do(library: Path) -> None:
+    """Convolutions of many channels, and boxes that read more cells than the maps have."""
+    (image, offset, weight, bias), geometry = convolution(CONVOLUTIONS[10])
+    fields = {"stride": [1], "padding": [1], "dilation": [1]}
+    want = torch.ops.mapt.deform_conv2d(image, offset, weight, bias, *geometry)
+    got = run(library, "DeformConv2d", fields, image, offset, weight, bias)
+    torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-4)
+    features = pyramid(193, 311)
+    rows = boxes(90, 2, 193, 311)
+    fields = {"output_size": [7], "strides": STRIDES, "sampling_ratio": [2]}
+    pooled = torch.ops.mapt.multiscale_roi_align(features, rows, 7, STRIDES, 2)
+    got = run(library, "MultiscaleRoiAlign", fields, *features, rows)
+    torch.testing.assert_close(got, pooled, rtol=1e-5, atol=1e-5)
 
 
 def test_the_bias_may_be_missing(library: Path) -> None:

@@ -134,6 +134,20 @@ def test_a_step_waits_for_its_numbers_once(
     assert machine.waits[waited[0] :] == ["cpu"]
 
 
+def test_how_often_a_step_waits(tiny: Tiny, tmp_path: Path, machine: PretendCuda) -> None:
+    """Counts decide how many boxes are drawn: of pairs, anchors, large proposals and samples.
+
+    Besides, each image's suppression asks for the number of survivors.
+    """
+    config = tiny("device=cuda")
+    state = start_state(config, None, Rank(CUDA))
+    batch = first_batch(config, tmp_path).to(CUDA)
+    machine.waits.clear()
+    step(state, batch, config)
+    images = 2 * config.schedule.batch
+    assert sorted(machine.waits) == ["cpu"] * 5 + ["torchvision.nms.default"] * images
+
+
 def test_an_anchor_of_two_objects_goes_to_the_last_on_every_device(machine: PretendCuda) -> None:
     """Written twice, it would go to either on a GPU; the machine refuses that."""
     network = Network(preset("nano", height=64, width=128)).to("cuda")

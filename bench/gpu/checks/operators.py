@@ -28,7 +28,8 @@ from mapt.bench.gpu.device import capture, first_line, synchronize
 from mapt.bench.gpu.needs import sanitizer
 from mapt.ops import compiled
 
-# By dtype: how far results may lie apart, relatively. Half precision is rounded once, from float32.
+# By dtype: how far results may lie apart, relatively. Half precision is rounded once, from float32,
+# but convolutions of many channels also round the samples that they multiply.
 TOLERANCES = {
     torch.float32: 2e-5,
     torch.float64: 1e-12,
@@ -124,7 +125,8 @@ def equal(context: Context) -> Result:
     for name, dtype, work in works(tuple(TOLERANCES)):
         for i, (got, want) in enumerate(zip(work(context.device), work("cpu"), strict=True)):
             compared += 1
-            limit = tolerance(want, TOLERANCES[dtype])
+            rounded_twice = name.startswith("deform_conv2d") and dtype in compiled.HALF
+            limit = tolerance(want, TOLERANCES[dtype] * (4 if rounded_twice else 1))
             apart = (got.cpu().double() - want.double()).abs()
             far = float(apart.max()) if apart.numel() else 0.0
             if not far <= limit or got.dtype != want.dtype:

@@ -22,11 +22,11 @@ from mapt.bench.gpu.cases import (
     pyramid,
     tolerance,
 )
-from mapt.bench.gpu.checks.build import toolkit
 from mapt.bench.gpu.checks.operators import TOLERANCES
 from mapt.bench.gpu.context import Context, Result, Skip
 from mapt.bench.gpu.device import synchronize
 from mapt.bench.gpu.needs import ROOT, compiler
+from mapt.bench.kernels.resources import toolkit
 from mapt.runtime.backends import operators as runtime_operators
 
 TYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 7}  # nvinfer1::DataType

@@ -9,10 +9,10 @@ import torch
 
 from mapt import ops
 from mapt.bench.gpu.context import Context, Result
-from mapt.bench.gpu.device import capture, first_line, milliseconds
+from mapt.bench.gpu.device import capture, first_line, milliseconds, tf32
 from mapt.bench.kernels.case import HEIGHT, WIDTH, Call, Case, blobs, normal, random_boxes
 from mapt.bench.kernels.cases import convolution_case, motion_cases, roi_cases
-from mapt.bench.kernels.training_cases import training_cases
+from mapt.bench.kernels.training_cases import convolution_training_case, training_cases
 
 BANDWIDTH = 3e12  # bytes per second, of the floor: an H200's memory moves half as much again
 SMALL = (8, 24, 40)  # channels, height and width of a rehearsal's convolutions
@@ -30,9 +30,27 @@ def forward(context: Context) -> Result:
             cases += roi_cases(None)
             cases += roi_cases(None, 64, ((300, 7),))
             cases += roi_cases(None, 256, ((1000, 7),), torch.float16)
-            cases.append(convolution_case(None))
-            cases.append(convolution_case(None, (256, 96, 312)))
+            cases += roi_cases(None, 256, ((1000, 7),), torch.float32, torch.channels_last)
+            cases += roi_cases(None, 256, ((1000, 7),), torch.float16, torch.channels_last)
+            for shape in ((64, 94, 311), (256, 96, 312)):
+                cases.append(convolution_case(None, shape))
+                cases.append(in_tf32(convolution_case(None, shape)))
+                cases.append(convolution_case(None, shape, torch.float16))
         return measured(cases, context)
+
+
+def in_tf32(case: Case) -> Case:
+    """The same work, where PyTorch and we may multiply in TF32."""
+
+    def allowed(call: Call) -> Call:
+        def run() -> object:
+            with tf32(True):
+                return call()
+
+        return run
+
+    others = {name: allowed(call) for name, call in case.others.items()}
+    return Case(f"{case.name}, TF32", allowed(case.ours), others, case.flops, case.bytes)
 
 
 def backward(context: Context) -> Result:
@@ -40,6 +58,8 @@ def backward(context: Context) -> Result:
     with torch.device(context.device):
         torch.manual_seed(0)
         cases = training_cases()
+        if not context.small:
+            cases.append(convolution_training_case(256, 96, 312))
     return measured(cases[:1] if context.small else cases, context)
 
 

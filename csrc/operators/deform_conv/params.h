@@ -17,19 +17,20 @@ struct DeformConv {
   int64_t filters, kernel_h, kernel_w;
   int64_t out_height, out_width;
   int64_t stride, padding, dilation;
-  bool shared;  // one offset field for the whole batch
+  bool shared;        // one offset field for the whole batch
+  bool tf32 = false;  // may a GPU multiply float32 with the precision of TF32?
 
   MAPT_INLINE int64_t taps() const { return kernel_h * kernel_w; }
   MAPT_INLINE int64_t out_pixels() const { return out_height * out_width; }
 };
 
 // The gradients. `forward.out` and `forward.bias` are not read. A gradient whose pointer is null is not computed.
-template <class T>
+template <class T, class C = T>
 struct DeformConvGrad {
-  DeformConv<T> forward;
+  DeformConv<T, C> forward;
   const T* grad_out;  // (batch, filters, out_height, out_width)
   T* grad_input;      // as input
-  T* grad_offset;     // as offset
+  C* grad_offset;     // as offset
   T* grad_weight;     // as weight
   T* grad_bias;       // (filters)
 };

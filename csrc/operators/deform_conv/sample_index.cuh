@@ -2,91 +2,114 @@
 // integer atomics. Afterwards each cell's samples are sorted, so the result does not depend on the order of threads.
 #pragma once
 
-#include "cuda/launch.cuh"
+#include "cuda/block.cuh"
 #include "operators/deform_conv/taps.h"
 
 MAPT_BEGIN
 
 // Sample tap * out_pixels + pixel belongs to its upper left cell, which may be one row or column outside the map.
-template <class T>
+template <class T, class C>
 struct SampleIndex {
-  DeformConv<T> p;
-  int32_t* ends = nullptr;      // (fields, cells): behind the cell's last place
-  int32_t* row_ends = nullptr;  // (fields, height + 1)
-  int32_t* order = nullptr;     // (fields, samples): sample numbers, cell by cell
-  T* parts = nullptr;           // (fields, samples, 2): how far below and to the right of the cell they lie
+  DeformConv<T, C> p;
+  bool by_pixel;             // does `order` number samples pixel * taps + tap instead?
+  int32_t* ends = nullptr;   // (fields, cells): behind the cell's last place
+  int32_t* sums = nullptr;   // (fields, chunks): the samples of a chunk of cells
+  int32_t* order = nullptr;  // (fields, samples): sample numbers, cell by cell
+  C* parts = nullptr;        // (fields, samples, 2): how far below and to the right of the cell they lie
 
   MAPT_INLINE int64_t fields() const { return p.shared ? 1 : p.batch; }
   MAPT_INLINE int64_t samples() const { return p.taps() * p.out_pixels(); }
   MAPT_INLINE int64_t pitch() const { return p.width + 1; }
   MAPT_INLINE int64_t cells() const { return (p.height + 1) * pitch(); }
-  MAPT_INLINE const T* field(int64_t i) const { return p.offset + i * 2 * samples(); }
-  // The positions of a cell's samples, counted within its field. `at` counts cells over all fields.
-  MAPT_INLINE int32_t begin(int64_t at) const { return at % cells() == 0 ? 0 : ends[at - 1]; }
-  MAPT_INLINE int32_t end(int64_t at) const { return ends[at]; }
+  // The cells that a thread adds up, and the chunks, of which there are at most 1024.
+  MAPT_INLINE int64_t run() const { return max<int64_t>(8, ceil_div(cells(), 1024 * kChunkThreads)); }
+  MAPT_INLINE int64_t chunks() const { return ceil_div(cells(), run() * kChunkThreads); }
+  MAPT_INLINE const C* field(int64_t i) const { return p.offset + i * 2 * samples(); }
+  // The positions of a cell's samples, counted within the field.
+  MAPT_INLINE int32_t begin(int64_t field, int64_t cell) const {
+    return cell == 0 ? 0 : ends[field * cells() + cell - 1];
+  }
+  MAPT_INLINE int32_t end(int64_t field, int64_t cell) const { return ends[field * cells() + cell]; }
 
   void allocate(Arena& arena) {
     ends = arena.take<int32_t>(fields(), cells());
-    row_ends = arena.take<int32_t>(fields(), p.height + 1);
+    sums = arena.take<int32_t>(fields(), chunks());
     order = arena.take<int32_t>(fields(), samples());
-    parts = arena.take<T>(fields(), samples(), 2);
+    parts = arena.take<C>(fields(), samples(), 2);
   }
 
-  MAPT_INLINE Sample<T, int32_t> sample(int64_t field_index, int64_t number) const {
+  MAPT_INLINE Sample<C, int32_t> sample(int64_t field_index, int64_t number) const {
     return tap_sample(p, field(field_index), number / p.out_pixels(), number % p.out_pixels());
   }
-  MAPT_INLINE int64_t cell_of(int64_t field_index, const Sample<T, int32_t>& s) const {
+  MAPT_INLINE int64_t cell_of(int64_t field_index, const Sample<C, int32_t>& s) const {
     return field_index * cells() + (s.y + 1) * pitch() + (s.x + 1);
   }
+
+  static constexpr int kChunkThreads = 256;
 };
 
-template <class T>
+template <class T, class C>
 struct Count {
-  SampleIndex<T> index;
+  SampleIndex<T, C> index;
   MAPT_INLINE void operator()(int64_t field, int64_t number) const {
     const auto s = index.sample(field, number);
     if (s.inside) atomicAdd(index.ends + index.cell_of(field, s), 1);
   }
 };
 
-template <class T>
-struct AddRow {
-  SampleIndex<T> index;
-  MAPT_INLINE void operator()(int64_t field, int64_t row) const {
-    const int32_t* counts = index.ends + field * index.cells() + row * index.pitch();
+// With `start`, turns counts into the first position of each cell, which `Place` then moves to the ends. Otherwise it
+// adds up the counts of each chunk, which the former needs.
+template <class T, class C>
+struct AddCounts {
+  static constexpr int kThreads = SampleIndex<T, C>::kChunkThreads, kBlocks = 4;
+  struct Shared {
+    int32_t sums[kThreads], before[kThreads];
+  };
+
+  SampleIndex<T, C> index;
+  bool start;
+
+  MAPT_DEVICE void operator()(Shared& shared, int64_t block) const {
+    const int64_t field = block / index.chunks(), chunk = block % index.chunks();
+    const int64_t first = (chunk * kThreads + thread()) * index.run();
+    const int64_t last = min(first + index.run(), index.cells());
+    int32_t* counts = index.ends + field * index.cells();
     int32_t sum = 0;
-    for (int64_t x = 0; x < index.pitch(); ++x) sum += counts[x];
-    index.row_ends[field * (index.p.height + 1) + row] = sum;
-  }
-};
-
-template <class T>
-struct AddRows {
-  SampleIndex<T> index;
-  MAPT_INLINE void operator()(int64_t, int64_t field) const {
-    int32_t* ends = index.row_ends + field * (index.p.height + 1);
-    for (int64_t y = 1; y <= index.p.height; ++y) ends[y] += ends[y - 1];
-  }
-};
-
-// Turns counts into the first position of each cell. `Place` then moves them to the ends.
-template <class T>
-struct Start {
-  SampleIndex<T> index;
-  MAPT_INLINE void operator()(int64_t field, int64_t row) const {
-    int32_t* cells = index.ends + field * index.cells() + row * index.pitch();
-    int32_t at = row == 0 ? 0 : index.row_ends[field * (index.p.height + 1) + row - 1];
-    for (int64_t x = 0; x < index.pitch(); ++x) {
-      const int32_t count = cells[x];
-      cells[x] = at;
+    for (int64_t i = first; i < last; ++i) sum += counts[i];
+    if (!start) {
+      sum = block_sum(shared.sums, sum);
+      if (thread() == 0) index.sums[block] = sum;
+      return;
+    }
+    int32_t at = 0;
+    for (int64_t i = thread(); i < chunk; i += kThreads) at += index.sums[block - chunk + i];
+    at = block_sum(shared.before, at) + sum_before(shared.sums, sum);
+    for (int64_t i = first; i < last; ++i) {
+      const int32_t count = counts[i];
+      counts[i] = at;
       at += count;
     }
   }
+
+ private:
+  // The sum of the values of the threads before.
+  MAPT_DEVICE int32_t sum_before(int32_t (&memory)[kThreads], int32_t value) const {
+    int32_t sum = value;
+    memory[thread()] = sum;
+    __syncthreads();
+    for (int step = 1; step < kThreads; step *= 2) {
+      if (thread() >= step) sum += memory[thread() - step];
+      __syncthreads();
+      memory[thread()] = sum;
+      __syncthreads();
+    }
+    return sum - value;
+  }
 };
 
-template <class T>
+template <class T, class C>
 struct Place {
-  SampleIndex<T> index;
+  SampleIndex<T, C> index;
   MAPT_INLINE void operator()(int64_t field, int64_t number) const {
     const auto s = index.sample(field, number);
     if (!s.inside) return;
@@ -117,31 +140,34 @@ MAPT_INLINE void heap_sort(int32_t* values, int64_t count) {
   }
 }
 
-template <class T>
+template <class T, class C>
 struct Sort {
-  SampleIndex<T> index;
+  SampleIndex<T, C> index;
   MAPT_INLINE void operator()(int64_t field, int64_t cell) const {
-    const int64_t at = field * index.cells() + cell, base = field * index.samples();
-    const int32_t begin = index.begin(at), end = index.end(at);
+    const int64_t base = field * index.samples(), pixels = index.p.out_pixels();
+    const int32_t begin = index.begin(field, cell), end = index.end(field, cell);
     heap_sort(index.order + base + begin, end - begin);
     for (int64_t k = base + begin; k < base + end; ++k) {
-      const auto s = index.sample(field, index.order[k]);
+      const int64_t number = index.order[k];
+      const auto s = index.sample(field, number);
       index.parts[2 * k] = s.ly;
       index.parts[2 * k + 1] = s.lx;
+      if (index.by_pixel) {
+        index.order[k] = static_cast<int32_t>(number % pixels * index.p.taps() + number / pixels);
+      }
     }
   }
 };
 
-template <class T>
-const char* build(const SampleIndex<T>& index, Stream stream) {
-  const int64_t fields = index.fields(), rows = index.p.height + 1;
+template <class T, class C>
+const char* build(const SampleIndex<T, C>& index, Stream stream) {
+  const int64_t fields = index.fields(), blocks = fields * index.chunks();
   const char* error = fill(stream, index.ends, fields * index.cells(), int32_t{0});
-  error = first_error(error, launch(stream, fields, index.samples(), Count<T>{index}));
-  error = first_error(error, launch(stream, fields, rows, AddRow<T>{index}));
-  error = first_error(error, launch(stream, 1, fields, AddRows<T>{index}));
-  error = first_error(error, launch(stream, fields, rows, Start<T>{index}));
-  error = first_error(error, launch(stream, fields, index.samples(), Place<T>{index}));
-  return first_error(error, launch(stream, fields, index.cells(), Sort<T>{index}));
+  error = first_error(error, launch(stream, fields, index.samples(), Count<T, C>{index}));
+  error = first_error(error, launch_blocks(stream, blocks, AddCounts<T, C>{index, false}));
+  error = first_error(error, launch_blocks(stream, blocks, AddCounts<T, C>{index, true}));
+  error = first_error(error, launch(stream, fields, index.samples(), Place<T, C>{index}));
+  return first_error(error, launch(stream, fields, index.cells(), Sort<T, C>{index}));
 }
 
 MAPT_END

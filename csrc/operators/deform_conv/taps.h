@@ -1,6 +1,8 @@
-// The sampling points of a deformable convolution's taps at one output pixel, for CUDA.
+// The sampling points of a deformable convolution's taps at one output pixel, for CUDA. Include a header of cuda/
+// before it, which names the instruction set.
 #pragma once
 
+#include "common/border.h"
 #include "common/sample.h"
 #include "operators/deform_conv/params.h"
 

@@ -36,29 +36,27 @@ struct DeformConv2d {
     }
     return s.count == 4 && !s.is(3, 0, s(2, 0)) ? "bias is not for the filters" : "";
   }
-  static size_t workspace(const Fields&, const Sizes&) { return 0; }
+  // Values in half precision need no more than float32.
+  static size_t workspace(const Fields& fields, const Sizes& s) {
+    return mapt::cuda_workspace_bytes(params<float>(fields, s));
+  }
   template <class T>
   static const char* run(const Fields& fields, const Call& call) {
-    const Sizes& s = call.sizes;
-    const mapt::DeformConv<T, float> p = {call.input<T>(0),
-                                          call.input<float>(1),
-                                          call.input<T>(2),
-                                          call.input<T>(3),
-                                          static_cast<T*>(call.output),
-                                          s(0, 0),
-                                          s(0, 1),
-                                          s(0, 2),
-                                          s(0, 3),
-                                          s(2, 0),
-                                          s(2, 2),
-                                          s(2, 3),
-                                          s(1, 2),
-                                          s(1, 3),
-                                          fields[0],
-                                          fields[1],
-                                          fields[2],
-                                          s(1, 0) == 1 && s(0, 0) != 1};
+    mapt::DeformConv<T, float> p = params<T>(fields, call.sizes);
+    p.input = call.input<T>(0), p.offset = call.input<float>(1), p.weight = call.input<T>(2);
+    p.bias = call.input<T>(3), p.out = static_cast<T*>(call.output);
     return mapt::run_on_cuda(p, call.workspace, call.stream);
+  }
+
+ private:
+  template <class T>
+  static mapt::DeformConv<T, float> params(const Fields& fields, const Sizes& s) {
+    mapt::DeformConv<T, float> p{};
+    p.batch = s(0, 0), p.channels = s(0, 1), p.height = s(0, 2), p.width = s(0, 3);
+    p.filters = s(2, 0), p.kernel_h = s(2, 2), p.kernel_w = s(2, 3), p.out_height = s(1, 2), p.out_width = s(1, 3);
+    p.stride = fields[0], p.padding = fields[1], p.dilation = fields[2];
+    p.shared = s(1, 0) == 1 && s(0, 0) != 1;
+    return p;
   }
 };
 

@@ -24,10 +24,10 @@ struct Convolution {
 
   std::vector<int64_t> out_shape() const { return {input.size(0), weight.size(0), out_size(0), out_size(1)}; }
 
-  template <class T>
-  mapt::DeformConv<T> params(T* out) const {
+  template <class T, class C>
+  mapt::DeformConv<T, C> params(T* out) const {
     return {data<T>(input),
-            data<T>(offset),
+            data<C>(offset),
             data<T>(weight),
             data<T>(bias),
             out,
@@ -43,7 +43,8 @@ struct Convolution {
             stride,
             padding,
             dilation,
-            offset.size(0) == 1 && input.size(0) != 1};
+            offset.size(0) == 1 && input.size(0) != 1,
+            allows_tf32()};
   }
 
  private:
@@ -53,7 +54,7 @@ struct Convolution {
 
   void check() const {
     check_like(input, "input", input, 4);
-    check_like(offset, "offset", input, 4);
+    check_coordinates(offset, "offset", input, 4);
     check_like(weight, "weight", input, 4);
     check_map(input.size(2), input.size(3));
     check_range("stride", stride, 1, mapt::kMaxStep);
@@ -77,9 +78,9 @@ struct Convolution {
 };
 
 void run_convolution(const Convolution& c, const Tensor& out) {
-  for_float_type(c.input, [&](auto zero) {
-    using T = decltype(zero);
-    run(c.params<T>(mutable_data<T>(out)), out);
+  for_value_type(c.input, [&](auto value, auto coordinate) {
+    using T = decltype(value);
+    run(c.params<T, decltype(coordinate)>(mutable_data<T>(out)), out);
   });
 }
 
@@ -108,15 +109,21 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> deform_conv2d_backward(const Tensor& 
   check_like(from, "grad", c.input, 4);
   check_shape(from, "grad", c.out_shape());
   const auto made = [&](int which, at::IntArrayRef shape) {
-    return at::empty(wanted[which] ? shape : at::IntArrayRef{0}, c.input.options());
+    const auto& like = which == 1 ? c.offset : c.input;
+    return at::empty(wanted[which] ? shape : at::IntArrayRef{0}, like.options());
   };
   const Tensor grads[4] = {made(0, c.input.sizes()), made(1, c.offset.sizes()), made(2, c.weight.sizes()),
                            made(3, {c.weight.size(0)})};
-  for_float_type(c.input, [&](auto zero) {
-    using T = decltype(zero);
+  for_value_type(c.input, [&](auto value, auto coordinate) {
+    using T = decltype(value);
+    using C = decltype(coordinate);
     const auto target = [&](int which) { return wanted[which] ? mutable_data<T>(grads[which]) : nullptr; };
-    const mapt::DeformConvGrad<T> params{
-        c.params<T>(nullptr), data<T>(from), target(0), target(1), target(2), target(3)};
+    const mapt::DeformConvGrad<T, C> params{c.params<T, C>(nullptr),
+                                            data<T>(from),
+                                            target(0),
+                                            wanted[1] ? mutable_data<C>(grads[1]) : nullptr,
+                                            target(2),
+                                            target(3)};
     run(params, from);
   });
   return {grads[0], grads[1], grads[2], grads[3]};

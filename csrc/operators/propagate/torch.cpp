@@ -12,7 +12,7 @@ struct Motion {
   Motion(const Tensor& masks, const Tensor& offsets, const Tensor& weights)
       : masks(masks.contiguous()), offsets(offsets.contiguous()), weights(weights.contiguous()) {
     check_like(this->masks, "masks", this->masks, 4);
-    check_like(this->offsets, "offsets", this->masks, 4);
+    check_coordinates(this->offsets, "offsets", this->masks, 4);
     check_like(this->weights, "weights", this->masks, 5);
     check_map(masks.size(2), masks.size(3));
     check_shape(this->masks, "masks", {masks.size(0), 1, masks.size(2), masks.size(3)});
@@ -33,7 +33,7 @@ struct Motion {
     check_device(boxes, "boxes", masks);
     check_shape(boxes, "boxes", {masks.size(0), 4});
     check_small("the output", features_shape());
-    this->boxes = boxes.to(masks.scalar_type()).contiguous();
+    this->boxes = boxes.to(coordinate_type(masks)).contiguous();
   }
 
   std::vector<int64_t> features_shape() const {
@@ -42,11 +42,12 @@ struct Motion {
 
   // Undefined `logits` or `features` are not computed.
   void run(const Tensor& logits, const Tensor& features) const {
-    for_float_type(masks, [&](auto zero) {
-      using T = decltype(zero);
-      const mapt::Propagate<T> params{
-          data<T>(masks), data<T>(offsets), data<T>(weights),        data<T>(projection),
-          data<T>(bias),  data<T>(boxes),   mutable_data<T>(logits), mutable_data<T>(features),
+    for_value_type(masks, [&](auto value, auto coordinate) {
+      using T = decltype(value);
+      using C = decltype(coordinate);
+      const mapt::Propagate<T, C> params{
+          data<T>(masks), data<C>(offsets), data<T>(weights),        data<T>(projection),
+          data<T>(bias),  data<C>(boxes),   mutable_data<T>(logits), mutable_data<T>(features),
           masks.size(0),  masks.size(2),    masks.size(3),           weights.size(1)};
       mapt_torch::run(params, masks);
     });

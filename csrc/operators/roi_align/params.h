@@ -15,6 +15,9 @@ struct RoiAlign {
   T* out;                      // (count, channels, size, size)
   int64_t heights[kLevels], widths[kLevels], strides[kLevels];
   int64_t batch, channels, count, size, sampling_ratio;
+  // For a GPU's forward kernel: features are (batch, heights[l], widths[l], channels), aligned to 16 bytes, and
+  // channels fill whole vectors of 16 bytes.
+  bool channels_last = false;
 };
 
 template <class T>

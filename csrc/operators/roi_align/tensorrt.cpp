@@ -27,18 +27,29 @@ struct MultiscaleRoiAlign {
     }
     return s.is(4, 1, 5) ? "" : "boxes are not (R, 5)";
   }
-  static size_t workspace(const Fields&, const Sizes&) { return 0; }
+  // Few boxes on large maps need none, so the largest sizes alone do not tell what smaller maps need.
+  static size_t workspace(const Fields& fields, const Sizes& s) {
+    mapt::RoiAlign<float> p = params<float>(fields, s);
+    p.count = mapt::kMaxPixels - 1;
+    return mapt::cuda_workspace_bytes(p);
+  }
   template <class T>
   static const char* run(const Fields& fields, const Call& call) {
-    const Sizes& s = call.sizes;
+    mapt::RoiAlign<T, float> p = params<T>(fields, call.sizes);
+    for (int32_t l = 0; l < mapt::kLevels; ++l) p.features[l] = call.input<T>(l);
+    p.boxes = call.input<float>(4), p.out = static_cast<T*>(call.output);
+    return mapt::run_on_cuda(p, call.workspace, call.stream);
+  }
+
+ private:
+  template <class T>
+  static mapt::RoiAlign<T, float> params(const Fields& fields, const Sizes& s) {
     mapt::RoiAlign<T, float> p{};
     for (int32_t l = 0; l < mapt::kLevels; ++l) {
-      p.features[l] = call.input<T>(l);
       p.heights[l] = s(l, 2), p.widths[l] = s(l, 3), p.strides[l] = fields[1 + l];
     }
-    p.boxes = call.input<float>(4), p.out = static_cast<T*>(call.output);
     p.batch = s(0, 0), p.channels = s(0, 1), p.count = s(4, 0), p.size = fields[0], p.sampling_ratio = fields[5];
-    return mapt::run_on_cuda(p, call.workspace, call.stream);
+    return p;
   }
 };
 

@@ -6,12 +6,12 @@ namespace {
 
 using namespace mapt_torch;
 
-// Fills sizes, strides and boxes. `boxes` has the features' type.
-template <class T>
-mapt::RoiAlign<T> roi_params(const Tensor& boxes, at::IntArrayRef heights, at::IntArrayRef widths,
-                             at::IntArrayRef strides, int64_t batch, int64_t channels, int64_t size, int64_t ratio) {
-  mapt::RoiAlign<T> p{};
-  p.boxes = data<T>(boxes);
+// Fills sizes, strides and boxes.
+template <class T, class C>
+mapt::RoiAlign<T, C> roi_params(const Tensor& boxes, at::IntArrayRef heights, at::IntArrayRef widths,
+                                at::IntArrayRef strides, int64_t batch, int64_t channels, int64_t size, int64_t ratio) {
+  mapt::RoiAlign<T, C> p{};
+  p.boxes = data<C>(boxes);
   p.batch = batch, p.channels = channels, p.count = boxes.size(0), p.size = size, p.sampling_ratio = ratio;
   for (int l = 0; l < mapt::kLevels; ++l) {
     p.heights[l] = heights[l], p.widths[l] = widths[l], p.strides[l] = strides[l];
@@ -44,10 +44,18 @@ void check_roi(const Tensor& boxes, size_t levels, at::IntArrayRef strides, int6
   if constexpr (kReadsValues) check_images(boxes, batch);
 }
 
+// A GPU reads features with channels as the last axis in whole vectors of 16 bytes.
+bool is_read_channels_last(const Tensor& feature) {
+  const auto address = reinterpret_cast<uintptr_t>(feature.const_data_ptr());
+  return feature.is_contiguous(at::MemoryFormat::ChannelsLast) && address % 16 == 0 &&
+         feature.size(1) * feature.element_size() % 16 == 0;
+}
+
 struct Pyramid {
   std::vector<Tensor> levels;
   std::vector<int64_t> heights, widths;
   Tensor boxes;
+  bool channels_last = kReadsChannelsLast;  // are all levels?
 
   Pyramid(at::TensorList features, const Tensor& boxes, at::IntArrayRef strides, int64_t size, int64_t ratio) {
     TORCH_CHECK(!features.empty(), "mapt: no features");
@@ -56,12 +64,13 @@ struct Pyramid {
       TORCH_CHECK(feature.size(0) == features[0].size(0) && feature.size(1) == features[0].size(1),
                   "mapt: features of ", feature.sizes(), " beside ", features[0].sizes());
       check_map(feature.size(2), feature.size(3));
-      levels.push_back(feature.contiguous());
+      channels_last = channels_last && is_read_channels_last(feature);
       heights.push_back(feature.size(2));
       widths.push_back(feature.size(3));
     }
+    for (const Tensor& feature : features) levels.push_back(channels_last ? feature : feature.contiguous());
     check_device(boxes, "boxes", levels[0]);
-    this->boxes = boxes.to(levels[0].scalar_type()).contiguous();
+    this->boxes = boxes.to(coordinate_type(levels[0])).contiguous();
     check_roi(this->boxes, levels.size(), strides, batch(), size, ratio);
   }
 
@@ -70,12 +79,13 @@ struct Pyramid {
 };
 
 void run_roi_align(const Pyramid& pyramid, at::IntArrayRef strides, int64_t size, int64_t ratio, const Tensor& out) {
-  for_float_type(out, [&](auto zero) {
-    using T = decltype(zero);
-    auto p = roi_params<T>(pyramid.boxes, pyramid.heights, pyramid.widths, strides, pyramid.batch(), pyramid.channels(),
-                           size, ratio);
+  for_value_type(out, [&](auto value, auto coordinate) {
+    using T = decltype(value);
+    auto p = roi_params<T, decltype(coordinate)>(pyramid.boxes, pyramid.heights, pyramid.widths, strides,
+                                                 pyramid.batch(), pyramid.channels(), size, ratio);
     for (int l = 0; l < mapt::kLevels; ++l) p.features[l] = data<T>(pyramid.levels[l]);
     p.out = mutable_data<T>(out);
+    p.channels_last = pyramid.channels_last;
     run(p, out);
   });
 }
@@ -85,7 +95,7 @@ Tensor multiscale_roi_align(at::TensorList features, const Tensor& boxes, int64_
   const Pyramid pyramid(features, boxes, strides, output_size, sampling_ratio);
   const std::array<int64_t, 4> shape{boxes.size(0), pyramid.channels(), output_size, output_size};
   check_small("the output", shape);
-  Tensor out = at::empty(shape, pyramid.levels[0].options());
+  Tensor out = at::empty(shape, pyramid.levels[0].options().memory_format(at::MemoryFormat::Contiguous));
   run_roi_align(pyramid, strides, output_size, sampling_ratio, out);
   return out;
 }
@@ -116,7 +126,7 @@ std::vector<Tensor> multiscale_roi_align_backward(const Tensor& grad, const Tens
   for_float_type(from, [&](auto zero) {
     using T = decltype(zero);
     mapt::RoiAlignGrad<T> g{
-        roi_params<T>(rows, heights, widths, strides, batch, from.size(1), from.size(2), sampling_ratio),
+        roi_params<T, T>(rows, heights, widths, strides, batch, from.size(1), from.size(2), sampling_ratio),
         data<T>(from),
         {}};
     for (int l = 0; l < mapt::kLevels; ++l) g.grads[l] = mutable_data<T>(grads[l]);

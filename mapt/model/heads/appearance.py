@@ -99,11 +99,8 @@ def appearance_loss(
     logits = similarity * log_scale.clamp(max=MAX_SCALE).exp()
     same = row_ids[:, None] == column_ids[None]
     counted = same.any(1)
-    total = logits.sum() * 0  # every process needs a gradient, even without a row
-    kept = torch.nonzero(counted)[:, 0]  # the only line that waits for a GPU
-    if len(kept):
-        logits = logits[kept]
-        same = same[kept]
-        matching = logits.masked_fill(~same, -1e4).logsumexp(1)
-        total = total + (logits.logsumexp(1) - matching).sum()
-    return batch_mean(total, len(kept))
+    matching = logits.masked_fill(~same, -1e4).logsumexp(1)
+    # Rows without a column count as zeros. If a mask selected the others, the host would wait for
+    # the GPU.
+    terms = torch.where(counted, logits.logsumexp(1) - matching, 0.0)
+    return batch_mean(terms.sum(), counted.sum())

@@ -9,7 +9,7 @@ import torchvision
 from torch import Tensor, nn
 
 from mapt.config import ModelConfig
-from mapt.model.batch import batch_mean, choose
+from mapt.model.batch import batch_mean, choose, count_true
 from mapt.model.boxes import (
     clip,
     decode,
@@ -189,20 +189,37 @@ class InstanceHead(nn.Module):
 
 
 def sample_boxes(
-    proposals: Tensor, target: FrameTargets, count: int, generator: torch.Generator
-) -> RoiSamples:
-    """Draw the boxes of an image that the losses use (paper III-C).
+    proposals: list[Tensor],
+    targets: list[FrameTargets],
+    count: int,
+    generators: list[torch.Generator],
+) -> list[RoiSamples]:
+    """Draw the boxes of each image that the losses use (paper III-C).
 
     At most a quarter of them are positives, whose IoU with an object is at least 0.5. No negative
     lies half or more inside an ignored box.
 
     Args:
-        proposals: (p,4) float32 xyxy, in pixels. The objects' own boxes are added.
-        target: the image's objects.
-        count: the most boxes to draw.
-        generator: on the CPU.
+        proposals: (p,4) float32 xyxy of each image, in pixels. The objects' own boxes are added.
+        targets: the objects of each image.
+        count: the most boxes of an image to draw.
+        generators: of each image, on the CPU.
     """
-    boxes = torch.cat((target.boxes, proposals))
+    boxes = [torch.cat((t.boxes, p)) for t, p in zip(targets, proposals, strict=True)]
+    sides = [_match_boxes(own, target) for own, target in zip(boxes, targets, strict=True)]
+    counts = count_true([mask for above, below, _ in sides for mask in (above, below)])
+    samples = []
+    for i, (own, (positive, negative, rows)) in enumerate(zip(boxes, sides, strict=True)):
+        most = int(count * POSITIVE_SHARE)
+        above = choose(positive, counts[2 * i], most, generators[i])
+        below = choose(negative, counts[2 * i + 1], count - len(above), generators[i])
+        chosen = torch.cat((above, below))
+        samples.append(RoiSamples(own[chosen], rows[chosen], len(above)))
+    return samples
+
+
+def _match_boxes(boxes: Tensor, target: FrameTargets) -> tuple[Tensor, Tensor, Tensor]:
+    """Tell positive and negative boxes (n,) bool, and give the target row (n,) of each."""
     if len(target.boxes):
         best, rows = torchvision.ops.box_iou(boxes, target.boxes).max(1)
     else:
@@ -211,10 +228,7 @@ def sample_boxes(
     negative = best < POSITIVE_IOU
     if len(target.ignore_boxes):
         negative &= intersection_over(boxes, target.ignore_boxes).amax(1) < 0.5
-    above = choose(best >= POSITIVE_IOU, int(count * POSITIVE_SHARE), generator)
-    below = choose(negative, count - len(above), generator)
-    chosen = torch.cat((above, below))
-    return RoiSamples(boxes[chosen], rows[chosen], len(above))
+    return best >= POSITIVE_IOU, negative, rows
 
 
 def thing_index(labels: Tensor, things: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torchvision
 from torch import Tensor, nn
 
 from mapt.config import ModelConfig
-from mapt.model.batch import batch_mean, choose
+from mapt.model.batch import batch_mean, choose, count_true
 from mapt.model.boxes import clip, decode, encode, intersection_over, large_enough
 from mapt.model.fpn import STRIDES, Pyramid
 from mapt.model.heads.anchors import anchor_shapes, anchors_per_cell, make_anchors
@@ -131,28 +131,36 @@ class RegionProposals(nn.Module):
         Returns:
             Boxes (p,4) xyxy of each image, p <= limit.
         """
+        best = [
+            self._best(scores, deltas, output, height, width)
+            for scores, deltas in zip(output.scores.detach(), output.deltas.detach(), strict=True)
+        ]
+        large = [large_enough(boxes, self.config.min_box) for boxes, _, _ in best]
         proposals = []
-        for scores, deltas in zip(output.scores.detach(), output.deltas.detach(), strict=True):
-            kept = []
-            group = []
-            start = 0
-            for level, count in enumerate(output.counts):
-                best = scores[start : start + count].topk(min(400, count)).indices + start
-                kept.append(best)
-                group.append(torch.full_like(best, level))
-                start += count
-            index = torch.cat(kept)
-            level_of = torch.cat(group)
-            boxes = clip(decode(deltas[index], output.anchors[index], DELTA_WEIGHTS), height, width)
-            large = large_enough(boxes, self.config.min_box)
-            boxes = boxes[large]
-            index = index[large]
-            level_of = level_of[large]
+        for (every, scores, level), mask, count in zip(best, large, count_true(large), strict=True):
+            rows = torch.nonzero_static(mask, size=count)[:, 0]
+            boxes = every[rows]
             keep = torchvision.ops.batched_nms(
-                boxes, scores[index], level_of, self.config.rpn_nms_iou
+                boxes, scores[rows], level[rows], self.config.rpn_nms_iou
             )
             proposals.append(boxes[keep[:limit]])
         return proposals
+
+    def _best(
+        self, scores: Tensor, deltas: Tensor, output: RpnOutput, height: int, width: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return boxes (n,4), scores (n,) and levels (n,) of an image's best anchors of a level."""
+        kept = []
+        group = []
+        start = 0
+        for level, count in enumerate(output.counts):
+            best = scores[start : start + count].topk(min(400, count)).indices + start
+            kept.append(best)
+            group.append(torch.full_like(best, level))
+            start += count
+        index = torch.cat(kept)
+        boxes = clip(decode(deltas[index], output.anchors[index], DELTA_WEIGHTS), height, width)
+        return boxes, scores[index], torch.cat(group)
 
 
 def rpn_losses(
@@ -173,10 +181,15 @@ def rpn_losses(
     score_loss = output.scores.sum() * 0
     box_loss = output.deltas.sum() * 0
     total = 0
-    for scores, deltas, target, generator in zip(
-        output.scores, output.deltas, targets, generators, strict=True
+    sides = [_match_anchors(output.anchors, target) for target in targets]
+    counts = count_true([mask for positive, negative, _ in sides for mask in (positive, negative)])
+    for i, (scores, deltas, target, generator) in enumerate(
+        zip(output.scores, output.deltas, targets, generators, strict=True)
     ):
-        positive, negative, matched = _sample_anchors(output.anchors, target, generator)
+        is_positive, is_negative, row = sides[i]
+        positive = choose(is_positive, counts[2 * i], SAMPLES // 2, generator)
+        negative = choose(is_negative, counts[2 * i + 1], SAMPLES - len(positive), generator)
+        matched = row[positive]
         chosen = torch.cat((positive, negative))
         wanted = (torch.arange(len(chosen), device=scores.device) < len(positive)).float()
         score_loss = score_loss + nn.functional.binary_cross_entropy_with_logits(
@@ -191,10 +204,8 @@ def rpn_losses(
     return batch_mean(score_loss, total), batch_mean(box_loss, total)
 
 
-def _sample_anchors(
-    anchors: Tensor, target: FrameTargets, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Draw the indices of positive and negative anchors, and give each positive's target row."""
+def _match_anchors(anchors: Tensor, target: FrameTargets) -> tuple[Tensor, Tensor, Tensor]:
+    """Tell positive and negative anchors (n,) bool, and give the target row (n,) of each."""
     if len(target.boxes):
         iou = torchvision.ops.box_iou(target.boxes, anchors)  # (n,anchors)
         best, row = iou.max(0)
@@ -214,5 +225,4 @@ def _sample_anchors(
     is_negative = (best < BACKGROUND_IOU) & ~is_positive
     if len(target.ignore_boxes):
         is_negative &= intersection_over(anchors, target.ignore_boxes).amax(1) < 0.5
-    positive = choose(is_positive, SAMPLES // 2, generator)
-    return positive, choose(is_negative, SAMPLES - len(positive), generator), row[positive]
+    return is_positive, is_negative, row

@@ -31,6 +31,7 @@ from mapt.bench.gpu.checks import (
     training,
 )
 from mapt.bench.gpu.context import Context, Device, Result, Skip
+from mapt.bench.kernels import resources
 from mapt.errors import InputError
 from mapt.export.bundle.writer import Request
 from mapt.io.pretrained import shipped_weights
@@ -349,9 +350,9 @@ ptxas info    : Used 32 registers, 400 bytes cmem[0]
 
 
 def test_what_ptxas_says_is_read() -> None:
-    assert list(build.read(SAID)) == [
-        build.Kernel("_Z1a", 255, 16, 20, 4096),
-        build.Kernel("_Z1b", 32, 0, 0, 0),
+    assert list(resources.read(SAID)) == [
+        resources.KernelResources("_Z1a", "90", 255, 16, 20, 4096),
+        resources.KernelResources("_Z1b", "90", 32, 0, 0, 0),
     ]
 
 
@@ -368,7 +369,7 @@ def test_a_kernel_that_does_not_compile_is_told_of(
     tool = tmp_path / "bin/nvcc"
     tool.write_text("#!/bin/sh\necho 'any.cu(3): error: no reason' >&2\nexit 2\n")
     tool.chmod(0o755)
-    monkeypatch.setattr(build.toolkit(), "find_toolkit", lambda: tmp_path)
+    monkeypatch.setattr(resources.toolkit(), "find_toolkit", lambda: tmp_path)
     assert build.resources(context).faults[0].endswith(".cu: any.cu(3): error: no reason")
 
 
