@@ -156,8 +156,6 @@ def track(  # noqa: PLR0917  (the command's options)
 
     With --engine or --workers it takes many recordings, does what is missing, and writes an index.
     """
-    from dataclasses import replace
-
     from mapt.app.outputs.kinds import check_kinds, parse_kinds
     from mapt.app.selection import select
     from mapt.app.track_run import Run, track_all
@@ -189,9 +187,8 @@ def track(  # noqa: PLR0917  (the command's options)
         threads, association, size, budget_ms, backend, tta, device, tf32, trust
     )
     selection = selection_of(start, end, stride, max_frames)
-    on_engine = EngineOptions(engine or "local", address, workers, threads or 1, gpus)
-    asked = [engine, address, workers, gpus, piece, truth]
-    if any(asked) or max_failures is not None or needs_engine(source, out):
+    asked = (engine, address, workers, gpus, piece, truth, max_failures is not None)
+    if any(asked) or needs_engine(source, out):
         refuse_here(
             {
                 "--record": record,
@@ -206,7 +203,7 @@ def track(  # noqa: PLR0917  (the command's options)
                 sources=source,
                 out=out,
                 model=model,
-                tracker=replace(options, threads=threads or 1),
+                tracker=options,
                 kinds=kinds,
                 classes=classes,
                 conf=conf,
@@ -215,7 +212,7 @@ def track(  # noqa: PLR0917  (the command's options)
                 truth=truth,
                 dataset=dataset,
                 piece=piece,
-                engine=on_engine,
+                engine=EngineOptions(engine or "local", address, workers, threads or 1, gpus),
                 max_failures=max_failures,
             )
         )

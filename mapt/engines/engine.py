@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -60,6 +60,9 @@ class TaskOutcome(Generic[T, R]):
     failure: TaskFailure | None = None
 
 
+Outcomes = Generator[TaskOutcome[T, R], None, None]
+
+
 class Engine(Protocol):
     """Runs work on tasks.
 
@@ -70,7 +73,7 @@ class Engine(Protocol):
     @property
     def workers(self) -> int: ...  # noqa: D102
 
-    def run(self, make: MakeWork[T, R], tasks: Iterable[T]) -> Iterator[TaskOutcome[T, R]]:
+    def run(self, make: MakeWork[T, R], tasks: Iterable[T]) -> Outcomes[T, R]:
         """Yield the outcome of every task, in the order in which they are done.
 
         Args:

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 from mapt.cores import usable_cores
-from mapt.engines.engine import LazyWork, MakeWork, R, T, TaskOutcome, lost_worker
+from mapt.engines.engine import LazyWork, MakeWork, Outcomes, R, T, TaskOutcome, lost_worker
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class ProcessEngine:
     workers: int = 1
     apart: bool = False
 
-    def run(self, make: MakeWork[T, R], tasks: Iterable[T]) -> Iterator[TaskOutcome[T, R]]:
+    def run(self, make: MakeWork[T, R], tasks: Iterable[T]) -> Outcomes[T, R]:
         """See `mapt.engines.engine.Engine`."""
         if self.workers <= 1 and not self.apart:
             lazy = LazyWork(make)
@@ -58,10 +59,10 @@ class _ProcessPool:
             self._give(self._start(), task)
         while self._busy:
             pipe = next(p for p in wait(list(self._busy)) if isinstance(p, Connection))
-            task = self._busy.pop(pipe)
+            given: Any = self._busy.pop(pipe)
             outcome: TaskOutcome[T, R] | None = _receive(pipe)
             lost = outcome is None
-            yield outcome or TaskOutcome(task, failure=lost_worker())  # type: ignore[arg-type]
+            yield outcome or TaskOutcome(given, failure=lost_worker())
             for following in left:
                 self._give(self._start() if lost else pipe, following)
                 break

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from mapt.engines.engine import LazyWork, MakeWork, R, T, TaskOutcome, lost_worker
+from mapt.engines.engine import LazyWork, MakeWork, Outcomes, R, T, TaskOutcome, lost_worker
 from mapt.errors import InputError
 
 # How often Ray does a task again whose process or machine died. More would let a recording that
 # kills its process occupy a cluster.
 RETRIES = 3
-SECONDS = 30  # until an address is given up
+KNOCK_SECONDS = 10  # until an address is given up
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class RayEngine:
     threads: float = 1
     gpus: float = 0
 
-    def run(self, make: MakeWork[T, R], tasks: Iterable[T]) -> Iterator[TaskOutcome[T, R]]:
+    def run(self, make: MakeWork[T, R], tasks: Iterable[T]) -> Outcomes[T, R]:
         """See `mapt.engines.engine.Engine`."""
         import ray
 
@@ -101,11 +102,11 @@ def connected(address: str | None) -> Iterator[None]:
             "--engine ray: Ray is not installed; pip install 'mapt[ray]', or use --engine local"
         ) from None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
-    os.environ.setdefault("RAY_gcs_rpc_server_connect_timeout_s", str(SECONDS))
     if ray.is_initialized():  # by the program that calls us
         yield
         return
     own = address or os.environ.get("RAY_ADDRESS")
+    _knock(own)
     try:
         ray.init(
             own,
@@ -124,6 +125,24 @@ def connected(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """Look whether anybody listens at HOST:PORT. Ray itself would try for many minutes.
+
+    Raises:
+        InputError: nobody does.
+    """
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(
+            f"--address {address}: nobody answers there ({error}); start a cluster with"
+            " `ray start --head`, or check the address"
+        ) from None
 
 
 def cluster_workers(threads: float, gpus: float) -> int:

@@ -1,4 +1,4 @@
-"""Finds the recordings that a user names: sources of today, lists, and prefixes in object stores."""
+"""Finds the recordings that a user names: paths, globs, lists, and prefixes in object stores."""
 
 from __future__ import annotations
 
@@ -157,5 +157,3 @@ def _parents(source: str, *, inside: bool) -> list[str]:
     else:
         parts = list(Path(source).resolve().parts[1:])
     return parts if inside else parts[:-1]
-
-

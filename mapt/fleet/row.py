@@ -94,5 +94,3 @@ class RowBuilder:
             **{f"{TRACKS}{name}": count for name, count in sorted(self.tracks.items())},
             **{f"{ALARMS}{name}": count for name, count in sorted(self.alarms.items())},
         }
-
-

@@ -72,7 +72,9 @@ def write_table(rows: Iterable[Row], columns: Mapping[str, str]) -> bytes:
     import pyarrow
     from pyarrow import parquet
 
-    schema = pyarrow.schema([(name, pyarrow.type_for_alias(kind)) for name, kind in columns.items()])
+    schema = pyarrow.schema(
+        [(name, pyarrow.type_for_alias(kind)) for name, kind in columns.items()]
+    )
     buffer = io.BytesIO()
     with parquet.ParquetWriter(buffer, schema) as writer:
         for group in _groups(rows):

@@ -76,9 +76,7 @@ class RecordingWorker:
         store = PieceStore(self._archive, name, key)
         with label_in_pieces(tracker, source, store, job.piece) as labeller, self._out() as out:
             self._archive.remove([mark_name(name)])
-            track_source(
-                labeller, source, out, job.kinds, show=builder.add, selection=selection
-            )
+            track_source(labeller, source, out, job.kinds, show=builder.add, selection=selection)
             if not isinstance(self._archive, FolderStorage):
                 self._publish(out, name)
         facts = {

@@ -54,7 +54,7 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
         rare: 0 for usual traffic, up to 1 for many trucks, buses, trams and two-wheelers.
         on_progress: called with the number of finished sequences.
         recipe: written to `recipe.json` in the folder.
-        engine: renders the sequences, in the place of `workers`. Its workers have to see the folder.
+        engine: renders the sequences, in the place of `workers`; its workers must see the folder.
 
     Raises:
         InputError: the folder holds files that no earlier call wrote.

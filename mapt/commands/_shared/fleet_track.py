@@ -89,7 +89,9 @@ def refuse_here(given: dict[str, object]) -> None:
     """
     wrong = next((option for option, value in given.items() if value), None)
     if wrong is not None:
-        raise InputError(f"{wrong}: is for sources that are tracked here; leave it out on an engine")
+        raise InputError(
+            f"{wrong}: is for sources that are tracked here; leave it out on an engine"
+        )
 
 
 def track_fleet(options: FleetTrack) -> None:
@@ -108,24 +110,29 @@ def track_fleet(options: FleetTrack) -> None:
         for found in find_recordings(options.sources, options.sequences)
     ]
     elsewhere = options.engine.name != "local"
+    tracker = replace(options.tracker, threads=options.engine.threads)
     with (
         open_engine(options.engine) as engine,
-        fleet_model(options.model, options.tracker, elsewhere=elsewhere) as model,
+        fleet_model(options.model, tracker, elsewhere=elsewhere) as model,
     ):
         job = _job(options, model)
         if model.class_set is not None:
             check_kinds(job.kinds, model.class_set)
             select(job.classes, job.conf, model.class_set)
         typer.echo(
-            printable(f"mapt: {model.told}; {len(recordings)} recordings, {engine.workers} workers"),
+            printable(
+                f"mapt: {model.told}; {len(recordings)} recordings, {engine.workers} workers"
+            ),
             err=True,
         )
-        console = Console()
+        console = Console(stderr=True)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("recordings", total=len(recordings))
             fleet = FleetOptions(
                 options.max_failures,
-                lambda line: bar.console.print(printable(line), markup=False, highlight=False),
+                lambda line: bar.console.print(
+                    printable(line), markup=False, highlight=False, soft_wrap=True
+                ),
                 lambda _: bar.advance(task),
             )
             run = run_fleet(engine, job, recordings, fleet)

@@ -1,1 +1,1 @@
-"""Long recordings: labels are saved piece by piece, with the state that the next piece begins in."""
+"""Long recordings: labels are saved piece by piece, with the state that the next begins in."""

@@ -14,7 +14,7 @@ import numpy as np
 from mapt.errors import InputError
 from mapt.runtime import PanopticFrame
 from mapt.runtime.frame import Decision, Track
-from mapt.runtime.persistence.packing import pack, unpack
+from mapt.runtime.persistence.packing import Arrays, pack, unpack
 
 KIND = "LABL"
 VERSION = 1
@@ -35,7 +35,7 @@ def write_frame(file: BinaryIO, frame: PanopticFrame) -> None:
         "alarms": frame.alarms,
         "classes": frame.classes,
     }
-    arrays = {"semantic": frame.semantic, "instance": frame.instance}
+    arrays: Arrays = {"semantic": frame.semantic, "instance": frame.instance}
     data = zlib.compress(pack(KIND, VERSION, meta, arrays), _LEVEL)
     file.write(_LENGTH.pack(len(data)))
     file.write(data)

@@ -1,7 +1,7 @@
 """Labels a recording piece by piece, so that it can go on where it was interrupted.
 
-Each piece leaves its labels and the tracker's state. When all are there the outputs are written from
-the labels, by the same code and in the same bytes as those of one run.
+Each piece leaves its labels and the tracker's state. When all are there the outputs are written
+from the labels, by the same code and in the same bytes as those of one run.
 """
 
 from __future__ import annotations

@@ -53,7 +53,9 @@ class PieceStore:
 
     def count(self) -> int:
         """Return how many pieces are whole, from the first on. A state is written last."""
-        found = {m[1] for name in self.archive.sizes(self._folder) if (m := _NUMBER.fullmatch(name))}
+        found = {
+            m[1] for name in self.archive.sizes(self._folder) if (m := _NUMBER.fullmatch(name))
+        }
         count = 0
         while f"{count:06d}" in found:
             count += 1

@@ -117,7 +117,9 @@ class BucketStorage:
             except FileNotFoundError:
                 return {}
         return {
-            path[len(top) + 1 :]: entry for path, entry in found.items() if path.startswith(top + "/")
+            path[len(top) + 1 :]: entry
+            for path, entry in found.items()
+            if path.startswith(top + "/")
         }
 
     def entry(self) -> dict[str, Any] | None:

@@ -46,8 +46,7 @@ def open_storage(text: str, option: str = "--out") -> Storage:
     path = local_path(text)
     if path is None:
         raise InputError(
-            f"{option} {text}: is no place for files; give a path, {FILE}, or"
-            f" {' or '.join(STORES)}"
+            f"{option} {text}: is no place for files; give a path, {FILE}, or {' or '.join(STORES)}"
         )
     return FolderStorage(path)
 

@@ -49,6 +49,5 @@ class Storage(Protocol):
         ...
 
     def read_all(self, names: list[str]) -> Iterator[bytes]:
-        """Yield the contents of files in the order of their names; those that vanished are left
-        out."""
+        """Yield the contents of files in this order; those that vanished are left out."""
         ...
