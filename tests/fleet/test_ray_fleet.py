@@ -39,15 +39,14 @@ def serial(forty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def cluster() -> Iterator[Any]:
-    """A head without CPUs, and two nodes with one each, all on loopback."""
+    """Two nodes with a CPU each, on loopback. The first holds Ray's own tables."""
     from ray.cluster_utils import Cluster
 
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = str(ROOT)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     local = {"node_ip_address": "127.0.0.1", "include_dashboard": False}
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **local})
-    made.add_node(num_cpus=1, **local)
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **local})
     made.add_node(num_cpus=1, **local)
     yield made
     made.shutdown()

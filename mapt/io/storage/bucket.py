@@ -78,7 +78,11 @@ class BucketStorage:
             raise InputError(f"{self.uri}: names no bucket; write {self._scheme}://BUCKET/PREFIX")
         files = self._files(patient=False)
         with _told(self.uri):
-            files.ls(bucket if self._root == bucket else f"{self._root}/", detail=False)
+            try:
+                files.ls(self._root, detail=False)
+            except FileNotFoundError:  # nothing has this prefix yet, or there is no bucket
+                if not files.exists(bucket):
+                    raise
 
     def check_writable(self) -> None:
         """Look whether objects can be written, by writing a small one and removing it.
