@@ -1,4 +1,4 @@
-"""Forty recordings on two nodes of Ray: a node dies, the client dies, and the bytes are the same."""
+"""Forty recordings on two nodes of Ray: a node and the client die, and the bytes are the same."""
 
 import os
 import signal
