@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,20 @@ from mapt.labels.step_png import encode_step
 from mapt.synthetic.rendering.render import render_sequence
 
 RECIPE = "recipe.json"
+LABELS = "panoptic_maps"
 _RENDERED = re.compile(r"recipe\.json|(training/image_02|panoptic_maps/[^/]+)/\d{4}/\d{6}\.png")
+
+
+@dataclass(frozen=True)
+class Streets:
+    """What every sequence of a dataset is made from; see `write_dataset`."""
+
+    frames: int
+    size: tuple[int, int]
+    seed: int
+    fps: float
+    split: str
+    rare: float
 
 
 def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
@@ -63,7 +77,9 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
     with published(folder, rendered_files(folder)) as root:
         if recipe is not None:
             (root / RECIPE).write_text(json.dumps(recipe))
-        job = partial(_write_sequence, root.absolute(), frames, size, seed, fps, split, rare)
+        job = partial(
+            write_sequence, root.absolute(), Streets(frames, size, seed, fps, split, rare)
+        )
         threads = cv2.getNumThreads()
         try:
             _render_all(job, sequences, engine or ProcessEngine(count), on_progress)
@@ -104,23 +120,24 @@ def rendered_files(folder: Path) -> Ours:
     )
 
 
-def _write_sequence(
-    root: Path,
-    frames: int,
-    size: tuple[int, int],
-    seed: int,
-    fps: float,
-    split: str,
-    rare: float,
-    index: int,
-) -> None:
+def write_sequence(root: Path, streets: Streets, index: int) -> None:
+    """Render a sequence into a dataset's folder, in this thread alone.
+
+    Args:
+        root: receives `training/image_02/<seq>` and `panoptic_maps/<split>/<seq>`.
+        streets: what it is made from.
+        index: its number.
+    """
     cv2.setNumThreads(1)
     name = f"{index:04d}"
     images = root / "training" / "image_02" / name
-    labels = root / "panoptic_maps" / split / name
+    labels = root / LABELS / streets.split / name
     images.mkdir(parents=True)
     labels.mkdir(parents=True)
-    for number, frame in enumerate(render_sequence(seed, index, frames, size, fps, rare)):
+    rendered = render_sequence(
+        streets.seed, index, streets.frames, streets.size, streets.fps, streets.rare
+    )
+    for number, frame in enumerate(rendered):
         label = encode_step(frame.semantic, frame.instance)
         for folder, pixels in ((images, frame.image), (labels, label)):
             data = encode_image(".png", pixels, cv2.IMWRITE_PNG_COMPRESSION, 1)

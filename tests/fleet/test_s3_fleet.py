@@ -85,6 +85,18 @@ def test_half_an_index_and_wrong_places_are_one_line(mapt: Mapt, moto: None, cli
         assert ran.code == 2 and told in ran.err and ran.err.count("\n") == 1, ran.err
 
 
+def test_streets_in_a_bucket_are_those_of_a_folder_and_rendered_once(
+    mapt: Mapt, moto: None, tmp_path: Path
+) -> None:
+    recipe = ("--sequences", 2, "--frames", 2, "--size", "64x96", "--seed", 5)
+    ran = mapt("synth", "s3://fleet/streets", *recipe, "--workers", 1)
+    assert ran.code == 0, ran.err
+    mapt("synth", tmp_path / "data", *recipe, "--workers", 2)
+    BucketStorage("s3://fleet/streets").download("", tmp_path / "copy")
+    assert outputs(tmp_path / "copy") == outputs(tmp_path / "data")
+    assert "; 0.0 frames/s" in mapt("synth", "s3://fleet/streets", *recipe, "--workers", 1).out
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not has_swift(), reason="OpenStack Swift is not installed")
 def test_a_server_that_is_stopped_and_started_costs_nothing_but_time(tmp_path: Path) -> None:

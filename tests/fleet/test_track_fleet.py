@@ -114,10 +114,10 @@ def test_truth_gives_pat(mapt: Mapt, clips: Path, tmp_path: Path) -> None:
 def test_pieces_go_on_where_they_were_and_give_the_bytes_of_one_run(
     mapt: Mapt, clips: Path, serial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mapt.fleet.pieces import piecewise
+    from mapt.fleet.pieces import label_files, piecewise
 
     written = list[int]()
-    write = piecewise.write_frame
+    write = label_files.write_frame
 
     def counted(file: BinaryIO, frame: PanopticFrame) -> None:
         if len(written) == 3:

@@ -120,7 +120,7 @@ def test_a_failure_ends_the_run_and_keeps_its_kind(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "no space left")
 
-    monkeypatch.setattr("mapt.synthetic.dataset._write_sequence", full)
+    monkeypatch.setattr("mapt.synthetic.dataset.write_sequence", full)
     with pytest.raises(OSError, match="no space left") as failure:
         write_dataset(tmp_path / "data", 3, 1, (32, 64), seed=5, workers=1)
     assert failure.value.errno == errno.ENOSPC and not (tmp_path / "data").exists()

@@ -68,7 +68,7 @@ class CompareWorker:
                 counter.add(frame.stem, found[0], found[1])
         if not counter.frames:
             raise InputError(f"{recording.source}: has no frame; check it")
-        pats = [truth and truth.pat() for truth in truths]
+        pats = [None if truth is None else truth.pat() for truth in truths]
         return RecordingDifference(
             recording.name,
             recording.source,

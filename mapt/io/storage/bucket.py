@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mapt.errors import InputError
+from mapt.io.atomic_files import atomic_file
 
 BATCH = 64  # small objects that are read at once
 # A driver by scheme: the extra that brings it, and what it is told. Amazon's own library then asks
@@ -139,6 +140,17 @@ class BucketStorage:
     def sizes(self, below: str = "") -> dict[str, int]:
         """See `Storage`."""
         return {name: int(entry["size"]) for name, entry in self.entries(below).items()}
+
+    def put(self, path: Path, name: str) -> None:
+        """See `Storage`."""
+        files = self._files()
+        with _told(f"{self.uri}/{name}"):
+            files.put_file(str(path), self._path(name))
+
+    def get(self, name: str, path: Path) -> None:
+        """See `Storage`."""
+        with atomic_file(path) as temporary:
+            BucketStorage(f"{self.uri}/{name}").fetch(temporary)
 
     def upload(self, folder: Path, below: str) -> None:
         """See `Storage`. An object of several parts appears when its last part is there."""

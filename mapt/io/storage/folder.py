@@ -53,20 +53,23 @@ class FolderStorage:
                         found[path.relative_to(top).as_posix()] = path.stat().st_size
         return found
 
+    def put(self, path: Path, name: str) -> None:
+        """See `Storage`."""
+        _copy(path, self.folder / name)
+
+    def get(self, name: str, path: Path) -> None:
+        """See `Storage`."""
+        _copy(self.folder / name, path)
+
     def upload(self, folder: Path, below: str) -> None:
         """See `Storage`."""
         for name in FolderStorage(folder).sizes():
-            path = self.folder / below / name
-            with _told(path), atomic_file(path) as temporary:
-                shutil.copyfile(folder / name, temporary)
+            _copy(folder / name, self.folder / below / name)
 
     def download(self, below: str, folder: Path) -> None:
         """See `Storage`."""
         for name in self.sizes(below):
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with _told(self.folder / below / name):
-                shutil.copyfile(self.folder / below / name, target)
+            _copy(self.folder / below / name, folder / name)
 
     def remove(self, names: list[str]) -> None:
         """See `Storage`."""
@@ -80,6 +83,11 @@ class FolderStorage:
             data = self.read(name)
             if data is not None:
                 yield data
+
+
+def _copy(source: Path, target: Path) -> None:
+    with _told(source), atomic_file(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 @contextmanager

@@ -32,6 +32,18 @@ class Storage(Protocol):
         """Return the size in bytes of every file below a name, by its path below that name."""
         ...
 
+    def put(self, path: Path, name: str) -> None:
+        """Copy a file into the place, whole or not at all."""
+        ...
+
+    def get(self, name: str, path: Path) -> None:
+        """Copy a file out of the place, whole or not at all.
+
+        Raises:
+            InputError: there is no such file, or half of it came.
+        """
+        ...
+
     def upload(self, folder: Path, below: str) -> None:
         """Copy the files of a folder, each whole or not at all."""
         ...
