@@ -18,7 +18,7 @@ from tests.tools.processes import ROOT
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 pytest.importorskip("pyarrow")
 pytestmark = pytest.mark.slow
-RECORDINGS = 40
+RECORDINGS = int(os.environ.get("FLEET_N", "40"))
 KINDS = ("--save", "json,step")
 
 
@@ -45,9 +45,10 @@ def cluster() -> Iterator[Any]:
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = str(ROOT)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    local = {"node_ip_address": "127.0.0.1", "include_dashboard": False}
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **local})
-    made.add_node(num_cpus=1, **local)
+    # Ray takes 127.0.0.1 for the machine's outer address, and the others of loopback as they are.
+    head = {"num_cpus": 1, "node_ip_address": "127.0.0.2", "include_dashboard": False}
+    made = Cluster(initialize_head=True, head_node_args=head)
+    made.add_node(num_cpus=1, node_ip_address="127.0.0.3")
     yield made
     made.shutdown()
     if before is None:
