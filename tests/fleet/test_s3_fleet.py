@@ -110,6 +110,7 @@ def test_a_server_that_is_stopped_and_started_costs_nothing_but_time(tmp_path: P
             s3fs.S3FileSystem().mkdir("fleet")
             fill(data)
             _track_while_it_stops(server)
+            _check_refusal()
             found = copied("s3://fleet/out", tmp_path / "copy")
     finally:
         server.stop()
@@ -134,6 +135,19 @@ def _track_while_it_stops(server: SwiftServer) -> None:
         told, errors = child.communicate()
     assert child.returncode == 0, errors
     assert "12 recordings: 12 tracked" in told
+
+
+def _check_refusal() -> None:
+    """The server knows another secret."""
+    ran = subprocess.run(
+        _command("s3://fleet/drives", "s3://fleet/other", "1"),
+        env={**_environment(), "AWS_SECRET_ACCESS_KEY": "wrong"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 2 and ran.stderr.startswith("mapt: s3://fleet/other: no permission")
+    assert ran.stderr.count("\n") == 1
 
 
 def _command(source: str, out: str, workers: str) -> list[str]:

@@ -67,6 +67,16 @@ def test_processes_write_the_bytes_of_one_run_and_do_nothing_twice(
     assert [name for name in before if before[name] != after[name]] == ["0001.json", "0002.json"]
 
 
+def test_ray_writes_the_bytes_of_one_run(
+    mapt: Mapt, clips: Path, serial: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    command = ("track", clips, *SMALL, *KINDS, "--engine", "ray", "--workers", 1)
+    ran = mapt(*command, "--out", tmp_path / "out")
+    assert ran.code == 0 and "4 recordings: 4 tracked, 16 frames" in ran.out, ran.err
+    assert outputs(tmp_path / "out") == outputs(serial)
+
+
 def test_another_option_or_source_is_done_anew(mapt: Mapt, clips: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     shutil.copytree(clips / "training" / "image_02" / "0000", data)

@@ -89,12 +89,8 @@ class PieceStore:
         Raises:
             InputError: they are not there.
         """
-        name = labels_name(number)
-        data = self.archive.read(f"{self._folder}/{name}")
-        if data is None:
-            raise InputError(f"{self.archive.uri}/{self._folder}/{name}: is gone; run it again")
-        path = folder / name
-        path.write_bytes(data)
+        path = folder / labels_name(number)
+        self.archive.get(f"{self._folder}/{path.name}", path)
         return path
 
     def clear(self) -> None:
