@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.tools.processes import ROOT
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 pytest.importorskip("pyarrow")
 pytestmark = pytest.mark.slow
-RECORDINGS = int(os.environ.get("FLEET_N", "40"))
+RECORDINGS = 40
 KINDS = ("--save", "json,step")
 
 
@@ -55,6 +56,16 @@ def cluster() -> Iterator[Any]:
         del os.environ["PYTHONPATH"]
     else:
         os.environ["PYTHONPATH"] = before
+
+
+def kill_a_node(cluster: Any) -> threading.Thread:
+    """Kill every process of the second node. Their end is waited for elsewhere."""
+    node = next(iter(cluster.worker_nodes))
+    thread = threading.Thread(
+        target=cluster.remove_node, args=(node,), kwargs={"allow_graceful": False}
+    )
+    thread.start()
+    return thread
 
 
 def environment() -> dict[str, str]:
@@ -94,9 +105,10 @@ def test_a_node_and_the_client_die_and_the_bytes_are_those_of_one_process(
         command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:
         watch.wait_for(8, child)
-        cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)
+        killer = kill_a_node(cluster)
         watch.wait_for(20, child)
         child.kill()
+    killer.join()
     quiet = 0
     while quiet < 50:  # Ray ends the client's actors
         before = len(watch.seen)
@@ -124,11 +136,12 @@ def test_a_node_that_dies_alone_is_made_up_for(
         command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:
         watch.wait_for(8, child)
-        cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)
+        killer = kill_a_node(cluster)
         while child.poll() is None:
             watch.look()
             time.sleep(0.02)
         told, errors = child.communicate()
+    killer.join()
     assert child.returncode == 0, errors
     assert f"{RECORDINGS} recordings: " in told and "failed" not in told
     final = {path.name: path.read_text() for path in (out / "recordings").glob("*.json")}
