@@ -53,8 +53,10 @@ class RayEngine:
                 while idle and (following := next(_one(left), None)) is not None:
                     worker = idle.pop()
                     busy[worker.do.remote(following)] = (worker, following)
-                # Nothing is left for these. Their places go to actors whose node died.
-                idle.clear()
+                # Nothing is left for these. Their places go to actors that wait for one: where
+                # there are more actors than CPUs, or a node died.
+                while idle:
+                    ray.kill(idle.pop())
                 if not busy:
                     return
                 ready, _ = ray.wait(list(busy), num_returns=1)
