@@ -40,7 +40,7 @@ workers = 0
 user = {user}
 swift_dir = {folder}
 [pipeline:main]
-pipeline = catch_errors gatekeeper cache listing_formats s3api tempauth copy slo dlo proxy-server
+pipeline = catch_errors gatekeeper cache listing_formats s3api tempauth copy slo dlo {more}
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
@@ -60,6 +60,11 @@ s3_acl = false
 use = egg:swift#tempauth
 user_test_tester = testing .admin
 user_other_nobody = secret
+[filter:versioned_writes]
+use = egg:swift#versioned_writes
+allow_object_versioning = true
+[filter:symlink]
+use = egg:swift#symlink
 [filter:copy]
 use = egg:swift#copy
 [filter:slo]
@@ -97,7 +102,8 @@ class SwiftServer:
             self._ring(kind, port)
             text = _BACKEND.format(port=port, user=user, folder=folder, kind=kind)
             (folder / f"{kind}.conf").write_text(text)
-        proxy = _PROXY.format(port=self.port, user=user, folder=folder)
+        more = "versioned_writes symlink proxy-server"
+        proxy = _PROXY.format(port=self.port, user=user, folder=folder, more=more)
         (folder / "proxy.conf").write_text(proxy)
 
     def _ring(self, kind: str, port: int) -> None:
