@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := $(foreach kind,h cpp inc cu cuh,$(wildcard csrc/*/*.$(kind) csrc/*/*/*.$(kind)))
 
-.PHONY: demo default-bundle test test-slow test-lowest test-pythons test-arm native-test check docs setup kernels native fuzz sanitize lock sbom clean
+.PHONY: demo default-bundle test test-slow test-lowest test-pythons test-arm test-fleet native-test check docs setup kernels native fuzz sanitize lock sbom clean
 
 demo: $(STAMP)
 	$(BIN)/mapt demo
@@ -28,6 +28,10 @@ test: $(STAMP)
 test-slow: $(STAMP)
 	$(BIN)/pytest -m slow
 	.ci/pythons $(BIN)/python
+
+# The long proofs of fleets: nodes, clients, stores and workers that die.
+test-fleet: $(STAMP)
+	$(BIN)/pytest -m slow tests/fleet tests/training/test_elastic.py
 
 # The wheel on every Python that is found, 3.10 to 3.14: the same labels and ids.
 test-pythons: $(STAMP)

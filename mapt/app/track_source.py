@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mapt.app.frame_labeller import FrameLabeller
 from mapt.app.outputs.kinds import Outputs, is_of_a_run, stays
 from mapt.app.outputs.output import Labelled, OutputSequence
 from mapt.app.selection import Selection, Selector
@@ -25,7 +26,7 @@ from mapt.io.image_files import is_written_here
 from mapt.io.sources.frame import Frame, Source
 from mapt.io.sources.live.source import LiveSource, StreamCounts
 from mapt.labels.class_sets import ClassSet, find_class_set
-from mapt.runtime import BackendError, PanopticFrame, PanopticTracker
+from mapt.runtime import BackendError, PanopticFrame
 from mapt.runtime.persistence.recording import Recorder, Replayer, ReplayMismatch
 
 EVERYTHING = Selection()
@@ -60,7 +61,7 @@ class Tracked:
         return statistics.median(self.ms) if self.ms else 0.0
 
 
-def class_set_of(tracker: PanopticTracker) -> ClassSet:
+def class_set_of(tracker: FrameLabeller) -> ClassSet:
     """Return the class set with the names and colours of a network's classes."""
     info = tracker.backend.info
     return find_class_set(info.classes, info.things)
@@ -145,7 +146,7 @@ def _targets(out: Path, source: Source, kinds: Collection[str]) -> list[_Target]
 
 
 def track_source(
-    tracker: PanopticTracker,
+    tracker: FrameLabeller,
     source: Source,
     out: Path,
     kinds: tuple[str, ...],
@@ -256,7 +257,7 @@ def renumbered(frame: PanopticFrame, before: int) -> PanopticFrame:
     )
 
 
-def _step(tracker: PanopticTracker, sequence: str, frame: Frame) -> PanopticFrame:
+def _step(tracker: FrameLabeller, sequence: str, frame: Frame) -> PanopticFrame:
     """Track one frame.
 
     A backend that records or replays is told the frame before the step, and the result after it.

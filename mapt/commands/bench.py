@@ -89,17 +89,44 @@ def bench(  # noqa: PLR0917  (the command's options)
     alone: Annotated[
         bool, typer.Option(help="memory and throughput of each backend in its own process")
     ] = True,
+    against: Annotated[
+        str | None, typer.Option("--against", help="another bundle, over a whole --archive")
+    ] = None,
+    archive: Annotated[
+        str | None,
+        typer.Option("--archive", help="of `mapt track`, or recordings: a folder, s3://, gs://"),
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option("--truth", help="ground truth of the archive: PAT, too")
+    ] = None,
+    engine: Annotated[
+        str, typer.Option("--engine", help="of the archive: local (processes) or ray")
+    ] = "local",
+    address: Annotated[
+        str | None, typer.Option("--address", help="of the Ray cluster: auto, or HOST:PORT")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="recordings at once, on an engine")
+    ] = None,
 ) -> None:
-    """Measure parameters, FLOPs, latency, accuracy and parity in one run."""
+    """Measure parameters, FLOPs, latency, accuracy and parity in one run.
+
+    With --against and --archive, compare two bundles over many recordings instead.
+    """
     import tempfile
 
     from rich.console import Console
 
+    from mapt.commands._shared.bench_data import filling_size, parse_seeds, render_streets
     from mapt.commands._shared.size import check_rate
 
+    if against or archive:
+        on_engine = (engine, address, workers, threads or 1)
+        _compare(bundle, against, archive, on_engine, truth=truth, json_file=json_file, trust=trust)
+        return
     _check_options(suite, html=html, beside=beside, old=old)
     check_rate(fps)
-    numbers = _seeds(seeds, suite)
+    numbers = parse_seeds(seeds, suite)
     synthetic = {"--seeds": seeds, "--sequences": sequences, "--frames": frames, "--size": size}
     if data and (given := [option for option, value in synthetic.items() if value]):
         raise InputError(f"{given[0]}: is for synthetic frames; leave it out, or --data")
@@ -127,8 +154,8 @@ def bench(  # noqa: PLR0917  (the command's options)
             {None: data} if data else {seed: Path(folder, str(seed)) for seed in numbers}
         )
         if not data:
-            _render(
-                parse_size(size) if size else _filling(checked),
+            render_streets(
+                parse_size(size) if size else filling_size(checked),
                 roots,
                 sequences or 3,
                 frames or 40,
@@ -153,6 +180,26 @@ def bench(  # noqa: PLR0917  (the command's options)
     _write(report, json_file, html, pictures.images if pictures else [])
     if before and old and _worse(console, before, report, old):
         raise typer.Exit(1)
+
+
+def _compare(
+    bundle: str,
+    against: str | None,
+    archive: str | None,
+    on_engine: tuple[str, str | None, int | None, int],
+    *,
+    truth: Path | None,
+    json_file: Path | None,
+    trust: Path | None,
+) -> None:
+    from mapt.commands._shared.bench_archive import ArchiveBench, bench_archive
+    from mapt.commands._shared.open_tracker import TrackerOptions
+    from mapt.engines.choice import EngineOptions
+
+    _check_outputs(json_file, None)
+    engine = EngineOptions(*on_engine)
+    tracker = TrackerOptions(trust=trust)
+    bench_archive(ArchiveBench(bundle, against, archive, truth, tracker, engine, json_file))
 
 
 def _verify(  # it writes its own JSON, also where the bundle fails
@@ -233,49 +280,3 @@ def _check_outputs(json_file: Path | None, html: Path | None) -> None:
     check_writable(html, "--html")
     if html:
         import mapt.bench.report.page.html  # noqa: F401  (needs jinja2)
-
-
-def _seeds(text: str, suite: str) -> list[int]:
-    """Return the seeds of `--seeds`, or the suite's default."""
-    several = SUITES[suite].many_seeds
-    if not text:
-        return [7, 8, 9] if several else [7]
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdecimal() and len(part) < 19 for part in parts):
-        raise InputError(
-            f"--seeds {text:.60}: is not a list of whole numbers from 0 on; write e.g. --seeds"
-            " 7,8,9"
-        )
-    if len(parts) > 1 and not several:
-        raise InputError(
-            f"--seeds {text}: several are for --suite {names_of(lambda other: other.many_seeds)},"
-            f" not {suite}; give one"
-        )
-    return [int(part) for part in parts]
-
-
-def _filling(bundle: Bundle) -> tuple[int, int]:
-    """Return the height and width of frames that fill the network's input at KITTI's aspect."""
-    return bundle.info.height, min(bundle.info.width, round(bundle.info.height * 3.25))
-
-
-def _render(
-    size: tuple[int, int],
-    roots: dict[int | None, Path],
-    sequences: int,
-    frames: int,
-    fps: float,
-    console: Console,
-) -> None:
-    """Render synthetic sequences (height, width), each seed into its own folder."""
-    from mapt.bench.suites import SPLIT
-    from mapt.synthetic import write_dataset
-
-    console.print(
-        f"data: {sequences} synthetic sequences of {frames} frames, {size[0]}x{size[1]}, {fps:g}"
-        f" frames/s, seed {', '.join(map(str, roots))}",
-        highlight=False,
-    )
-    for seed, folder in roots.items():
-        if seed is not None:
-            write_dataset(folder, sequences, frames, size, seed, fps, SPLIT)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from mapt.engines.choice import EngineOptions
+    from mapt.metrics.engine_eval import EvalJob
     from mapt.metrics.evaluate import Evaluation, Variant
     from mapt.metrics.frame_pair import FramePair
 
@@ -28,7 +30,7 @@ def register(app: typer.Typer, name: str) -> None:
     app.command(name)(evaluate)
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0917  (the command's options)
     gt: Annotated[Path, typer.Argument(help="ground truth: <seq>/<frame>.png, or KITTI-MOTS text")],
     pred: Annotated[
         Path, typer.Argument(help="predictions: <seq>/<frame>.png, as `mapt track` writes them")
@@ -59,7 +61,19 @@ def evaluate(
             "--labelled-only", help="score the frames with ground truth, leave the others out"
         ),
     ] = False,
-    workers: Annotated[int, typer.Option("--workers", min=0, help="threads; 0: one per core")] = 0,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", min=0, help="threads, on an engine sequences at once; 0: one per core"
+        ),
+    ] = 0,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", help="share the sequences: local (processes), or ray"),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option("--address", help="of the Ray cluster: auto, or HOST:PORT")
+    ] = None,
 ) -> None:
     """Compute PAT, PQ, TQ, STQ, HOTA, IDF1, MOTA and more; every frame counts or the command stops.
 
@@ -67,7 +81,9 @@ def evaluate(
     """
     from rich.console import Console
 
+    from mapt.engines.choice import EngineOptions
     from mapt.io.atomic_files import check_writable, write_json
+    from mapt.metrics.engine_eval import EvalJob
     from mapt.metrics.folders import pair_frames
     from mapt.metrics.frame_pair import labels_of
     from mapt.metrics.tables import show, show_mot, show_sizes
@@ -79,9 +95,13 @@ def evaluate(
     console = Console()
     chosen = [s.strip() for s in sequences.split(",") if s.strip()] if sequences else None
     find = partial(pair_frames, gt, pred, dataset, chosen, labelled_only)
-    evaluation = _count(
-        find, dataset, "nuscenes" if variant == "nuscenes" else "step", workers, console
-    )
+    kind: Variant = "nuscenes" if variant == "nuscenes" else "step"
+    if engine or address:
+        options = EngineOptions(engine or "local", address, workers or None)
+        job = EvalJob(gt.absolute(), pred.absolute(), dataset, kind, labelled_only)
+        evaluation: Evaluation | None = _on_engine(find, job, options, console)
+    else:
+        evaluation = _count(find, dataset, kind, workers, console)
     if evaluation is None:  # another rank shows the results
         return
     show(
@@ -93,6 +113,20 @@ def evaluate(
     show_sizes(console, evaluation.sizes.to_json())
     if json_file:
         write_json(json_file, evaluation.to_json())
+
+
+def _on_engine(
+    find: Callable[[], list[FramePair]], job: EvalJob, options: EngineOptions, console: Console
+) -> Evaluation:
+    from rich.progress import Progress
+
+    from mapt.engines.choice import open_engine
+    from mapt.metrics.engine_eval import evaluate_on_engine
+
+    names = list(dict.fromkeys(pair.sequence for pair in find()))  # refuses what does not fit
+    with open_engine(options) as engine, Progress(console=console, transient=True) as progress:
+        task = progress.add_task("evaluating", total=len(names))
+        return evaluate_on_engine(engine, job, names, lambda: progress.advance(task))
 
 
 def _count(

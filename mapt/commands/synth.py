@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mapt.errors import InputError, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mapt.engines.engine import Engine
+    from mapt.synthetic.dataset import Streets
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -16,7 +21,7 @@ def register(app: typer.Typer, name: str) -> None:
 
 
 def synth(  # noqa: PLR0917  (one parameter an option)
-    out: Annotated[Path, typer.Argument(help="the dataset's folder")],
+    out: Annotated[str, typer.Argument(help="the dataset's folder, or s3:// or gs://")],
     sequences: Annotated[int, typer.Option("--sequences", min=1, max=9999)] = 4,
     frames: Annotated[int, typer.Option("--frames", min=1, max=999_999, help="per sequence")] = 40,
     size: Annotated[str, typer.Option("--size", help="HxW, pixels")] = "384x1248",
@@ -32,6 +37,12 @@ def synth(  # noqa: PLR0917  (one parameter an option)
             "--rare", min=0, max=1, help="up to 1: many trucks, buses, trams and two-wheelers"
         ),
     ] = 0.0,
+    engine: Annotated[
+        str, typer.Option("--engine", help="local (processes), or ray for many machines")
+    ] = "local",
+    address: Annotated[
+        str | None, typer.Option("--address", help="of the Ray cluster: auto, or HOST:PORT")
+    ] = None,
 ) -> None:
     """Render street sequences in KITTI-STEP's layout; the same seed gives the same bytes."""
     import time
@@ -39,7 +50,9 @@ def synth(  # noqa: PLR0917  (one parameter an option)
     from rich.progress import Progress
 
     from mapt.commands._shared.size import check_rate, parse_size
-    from mapt.synthetic import write_dataset
+    from mapt.cores import usable_cores
+    from mapt.engines.choice import EngineOptions, open_engine
+    from mapt.synthetic.dataset import Streets
 
     height, width = parse_size(size)
     check_rate(fps)
@@ -54,26 +67,53 @@ def synth(  # noqa: PLR0917  (one parameter an option)
         or not 0 < len(split) < 100
     ):
         raise InputError(f"--split {split:.100}: is no name of a folder; use one like val")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: exists and is not empty; choose another folder")
+    if engine == "local":
+        workers = min(workers or usable_cores(), sequences)
+    options = EngineOptions(engine, address, workers)
+    streets = Streets(frames, (height, width), seed, fps, split, rare)
     start = time.monotonic()
-    with Progress(transient=True) as progress:
+    with open_engine(options) as opened, Progress(transient=True) as progress:
         task = progress.add_task("rendering", total=sequences)
-        write_dataset(
-            out,
-            sequences,
-            frames,
-            (height, width),
-            seed,
-            fps,
-            split,
-            workers,
-            rare,
-            on_progress=lambda count: progress.update(task, completed=count),
+        made = _write(
+            out, sequences, streets, opened, lambda count: progress.update(task, completed=count)
         )
-    rate = sequences * frames / (time.monotonic() - start)
-    made = (
-        f"{sequences} sequences of {frames} frames, {height}x{width}, seed {seed}; {rate:.1f}"
-        " frames/s"
+    rate = made * frames / (time.monotonic() - start)
+    typer.echo(
+        f"{printable(out)}: {sequences} sequences of {frames} frames, {height}x{width}, seed"
+        f" {seed}; {rate:.1f} frames/s"
     )
-    typer.echo(f"{printable(str(out))}: {made}")
+
+
+def _write(
+    out: str,
+    sequences: int,
+    streets: Streets,
+    engine: Engine,
+    on_progress: Callable[[int], None],
+) -> int:
+    """Render into a folder or an object store, and return the number of new sequences."""
+    from mapt.fleet.streets import StreetJob, render_streets_to
+    from mapt.io.storage.places import check_storage, in_bucket, local_path, open_storage
+    from mapt.synthetic import write_dataset
+
+    if in_bucket(out):
+        check_storage(open_storage(out, "OUT"), writable=True)
+        return render_streets_to(engine, StreetJob(out, streets), sequences, on_progress)
+    folder = local_path(out)
+    if folder is None:
+        raise InputError(f"{out}: is no place for a dataset; give a folder, s3:// or gs://")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: exists and is not empty; choose another folder")
+    write_dataset(
+        folder,
+        sequences,
+        streets.frames,
+        streets.size,
+        streets.seed,
+        streets.fps,
+        streets.split,
+        rare=streets.rare,
+        on_progress=on_progress,
+        engine=engine,
+    )
+    return sequences

@@ -27,13 +27,15 @@ def track(  # noqa: PLR0917  (the command's options)
         typer.Argument(
             metavar="SOURCE",
             help="videos, folders of frames, 'globs', a dataset, a camera's number, an address, a"
-            " ROS bag, MCAP, or - for standard input",
+            " ROS bag, MCAP, or - for standard input; on an engine also a list and s3://, gs://",
         ),
     ],
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--out", help="folder of the outputs, else a new one: runs/track, runs/track2"
+            "--out",
+            help="folder of the outputs, else a new one: runs/track, runs/track2; on an engine also"
+            " s3:// and gs://",
         ),
     ] = None,
     model: Annotated[
@@ -123,15 +125,55 @@ def track(  # noqa: PLR0917  (the command's options)
     core: Annotated[
         str, typer.Option("--core", help="of a bundle: auto, python or native, the same labels")
     ] = "auto",
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", help="many recordings at once: local (processes) or ray"),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="of the Ray cluster: auto, HOST:PORT; default: a new one"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="recordings at once, on an engine")
+    ] = None,
+    gpus: Annotated[
+        float, typer.Option("--gpus", min=0, help="share of a GPU of each worker, on Ray")
+    ] = 0.0,
+    max_failures: Annotated[
+        int | None,
+        typer.Option("--max-failures", min=0, help="give up when more recordings failed"),
+    ] = None,
+    piece: Annotated[
+        int | None,
+        typer.Option("--piece", min=1, help="save long recordings every so many frames"),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option("--truth", help="ground truth, <recording>/<frame>.png: PAT in the index"),
+    ] = None,
+    dataset: Annotated[
+        str, typer.Option("--dataset", help="classes of --truth, as of `mapt eval`")
+    ] = "kitti-step",
 ) -> None:
-    """Label every pixel and give every car and person an id that lasts."""
+    """Label every pixel and give every car and person an id that lasts.
+
+    With --engine or --workers it takes many recordings, does what is missing, and writes an index.
+    """
     from mapt.app.outputs.kinds import check_kinds, parse_kinds
     from mapt.app.selection import select
     from mapt.app.track_run import Run, track_all
     from mapt.app.track_source import class_set_of
+    from mapt.commands._shared.fleet_track import (
+        FleetTrack,
+        needs_engine,
+        refuse_here,
+        track_fleet,
+    )
     from mapt.commands._shared.open_tracker import TrackerOptions, open_tracker, replaying
     from mapt.commands._shared.size import check_rate
     from mapt.commands._shared.track_summary import tell_results
+    from mapt.engines.choice import EngineOptions
+    from mapt.fleet.job import Reading
     from mapt.io.run_folders import run_folder
     from mapt.io.sources.choice import SourceOptions, open_named
     from mapt.io.sources.frame_selection import selection_of
@@ -144,18 +186,55 @@ def track(  # noqa: PLR0917  (the command's options)
         raise InputError(
             f"--sequences {sequences}: names none; give names by comma, or leave it out"
         )
+    if record and core == "native":
+        raise InputError("--core native: gives no outputs of the networks; leave it out")
+    options = TrackerOptions(
+        threads, association, size, budget_ms, backend, tta, device, tf32, trust,
+        core="python" if record else core,
+    )  # fmt: skip
+    selection = selection_of(start, end, stride, max_frames)
+    asked = (engine, address, workers, gpus, piece, truth, max_failures is not None)
+    if any(asked) or needs_engine(source, out):
+        refuse_here(
+            {
+                "--record": record,
+                "--replay": replay,
+                "--rerun": rerun,
+                "--show": show,
+                "--reconnect": reconnect is not None,
+            }
+        )
+        track_fleet(
+            FleetTrack(
+                sources=source,
+                out=out,
+                model=model,
+                tracker=options,
+                kinds=kinds,
+                classes=classes,
+                conf=conf,
+                reading=Reading(fps, topic, selection),
+                sequences=names,
+                truth=truth,
+                dataset=dataset,
+                piece=piece,
+                engine=EngineOptions(engine or "local", address, workers, threads or 1, gpus),
+                max_failures=max_failures,
+            )
+        )
+        return
     sources = open_named(
         source,
         SourceOptions(
             fps=fps,
             sequences=names,
             topic=topic,
-            selection=selection_of(start, end, stride, max_frames),
+            selection=selection,
             patience=reconnect,
             announce=lambda text: typer.echo(printable(text), err=True),
         ),
     )
-    place = context.with_resource(run_folder(out, "track"))
+    place = context.with_resource(run_folder(None if out is None else Path(out), "track"))
     _check_outputs(place, sources, kinds, record, rerun)
     if replay:
         ours = (backend, device, association, core) != ("auto", "auto", "full", "auto")
@@ -168,12 +247,6 @@ def track(  # noqa: PLR0917  (the command's options)
             )
         tracker = replaying(replay)
     else:
-        if record and core == "native":
-            raise InputError("--core native: gives no outputs of the networks; leave it out")
-        options = TrackerOptions(
-            threads, association, size, budget_ms, backend, tta, device, tf32, trust,
-            core="python" if record else core,
-        )  # fmt: skip
         tracker = open_tracker(model, options, sources)
     labels = class_set_of(tracker)
     check_kinds(kinds, labels)

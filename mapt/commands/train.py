@@ -38,6 +38,10 @@ def train(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="leave bad files out, and count them")
     ] = False,
+    checkpoints: Annotated[
+        str | None,
+        typer.Option("--checkpoints", help="copy every checkpoint there: a folder, s3:// or gs://"),
+    ] = None,
     dry: Annotated[
         bool,
         typer.Option(
@@ -51,6 +55,7 @@ def train(
     Checkpoints, logs and weights.safetensors are written to the run's folder. The command also runs
     under torchrun.
     """
+    from mapt.io.storage.places import check_storage, open_storage
     from mapt.training.config import find_config, read_config
     from mapt.training.distributed import first_process
     from mapt.training.loop import train as run
@@ -61,7 +66,10 @@ def train(
     if dry:
         _dry_run(settings, folder, init)
         return
-    weights = run(settings, folder, resume, init)
+    mirror = None if checkpoints is None else open_storage(checkpoints, "--checkpoints")
+    if mirror is not None:
+        check_storage(mirror, writable=first_process())
+    weights = run(settings, folder, resume, init, mirror)
     if first_process():
         typer.echo(f"weights: {printable(str(weights))}")
 

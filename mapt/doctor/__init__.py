@@ -24,6 +24,10 @@ OTHER_EXTRAS = {  # by module, for modules that no line of the report checks
     "mcap": "mcap",
     "mcap_ros2": "mcap",
     "huggingface_hub": "hub",
+    "pyarrow": "parquet",
+    "ray": "ray",
+    "s3fs": "s3",
+    "gcsfs": "gcs",
 }
 TRACKING = ("temporary folder", "video", "default network")  # by line of the report
 # The instruction sets that decide the speed: first those of x86-64, then those of aarch64. Every

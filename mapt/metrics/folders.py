@@ -56,6 +56,18 @@ def pair_frames(
     ]
 
 
+def truth_folders(gt: Path) -> dict[str, Path]:
+    """Find the folders of ground truth by sequence.
+
+    Args:
+        gt: `<seq>/<frame>.png` in the folder or under its panoptic_maps/<split>.
+
+    Raises:
+        InputError: nothing there.
+    """
+    return _folders(_inner(gt, "panoptic_maps"))
+
+
 def _predicted_texts(pred: Path) -> dict[str, Path]:
     """The MOTS texts of a prediction by sequence; none where it has PNGs.
 

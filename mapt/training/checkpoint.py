@@ -18,7 +18,7 @@ from mapt.io.atomic_files import atomic_file
 from mapt.training.config import LAST, TrainConfig
 from mapt.training.state import State
 
-_OURS = re.compile(r"checkpoint-[0-9]{7}\.pt")  # all other files in a run's folder are the user's
+NAMES = re.compile(r"checkpoint-[0-9]{7}\.pt")  # all other files in a run's folder are the user's
 # The settings that may differ when a run is resumed, because they do not change what it computes.
 FREE = {
     "device",
@@ -92,7 +92,7 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(
         p
         for p in folder.iterdir()
-        if _OURS.fullmatch(p.name) and p.is_file() and not p.is_symlink()
+        if NAMES.fullmatch(p.name) and p.is_file() and not p.is_symlink()
     )
 
 

@@ -17,10 +17,12 @@ from mapt.errors import InputError
 from mapt.evaluation.device import arithmetic, describe_device
 from mapt.evaluation.torch_backend import TorchBackend
 from mapt.io.atomic_files import check_folder, own_folder
+from mapt.io.storage.mirror import FileMirror
+from mapt.io.storage.storage import Storage
 from mapt.model.network import HEADS
 from mapt.model.targets import PairBatch
 from mapt.model.weights import read_card, save_weights
-from mapt.training.checkpoint import checkpoints, restore_checkpoint, save_checkpoint
+from mapt.training.checkpoint import NAMES, checkpoints, restore_checkpoint, save_checkpoint
 from mapt.training.checks.paths import missing_paths
 from mapt.training.checks.preflight import check_deployable, describe_batch, save_batch
 from mapt.training.config import LAST, DatasetTable, TrainConfig
@@ -45,7 +47,11 @@ BEFORE = "; before that: "  # separates a run's data from those of the weights i
 
 
 def train(
-    config: TrainConfig, folder: Path, resume: bool = False, init: Path | None = None
+    config: TrainConfig,
+    folder: Path,
+    resume: bool = False,
+    init: Path | None = None,
+    mirror: Storage | None = None,
 ) -> Path:
     """Train a network. Under torchrun, all processes call this function together.
 
@@ -54,6 +60,8 @@ def train(
         folder: receives checkpoints, logs and `weights.safetensors`. All processes must see it.
         resume: continue from the newest checkpoint in `folder`, or start if there is none.
         init: weights to start from instead of ImageNet's.
+        mirror: receives a copy of every checkpoint and its weights. A run that is resumed in an
+            empty folder, or on another machine, goes on from the newest one there.
 
     Returns:
         The weight file, with the moving average of the weights after the last step.
@@ -69,6 +77,8 @@ def train(
     with ExitStack() as stack:
         if first_process():
             stack.enter_context(own_folder(folder))
+            if resume and mirror is not None:
+                FileMirror(mirror, NAMES).fetch(folder)  # the others meet this process in `join`
         _check_run(config, folder, resume, init)
         if missing := missing_paths(config, folder, init):
             raise InputError(missing[0])
@@ -87,6 +97,7 @@ def train(
         )
         for path in damaged:
             run.log.note(f"warning: {path.name} cannot be read and is left out")
+        run.mirror = mirror
         run.finish()
     return folder / "weights.safetensors"
 
@@ -132,6 +143,7 @@ class TrainingRun:
         self.validation = validation
         self.place = state.place
         self.total = total_iterations(config, samples)
+        self.mirror: Storage | None = None
         self.log = SilentLog()
         if self.place.first:
             self.log = RunLog(folder, state.iteration, self.total, config.log_every)
@@ -246,6 +258,9 @@ class TrainingRun:
         if self.place.first:
             path = save_checkpoint(self.folder, self.state, self.config)
             self._save_weights("weights")
+            if self.mirror is not None:
+                weights = self.folder / "weights.safetensors"
+                FileMirror(self.mirror, NAMES).push(path, self.config.keep, (weights,))
             self.log.note(f"wrote {path.name}")
 
     def _save_weights(self, name: str) -> None:

@@ -1,9 +1,6 @@
-import os
+import errno
 import threading
-import time
-from multiprocessing import active_children
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,7 +9,6 @@ from numpy.typing import NDArray
 
 from mapt.labels.class_sets import KITTI_STEP
 from mapt.synthetic import render_sequence, write_dataset
-from mapt.synthetic.dataset import _run_in_processes
 from mapt.synthetic.rendering.render import SyntheticFrame
 from mapt.synthetic.scene.build import build_street
 
@@ -118,27 +114,16 @@ def test_rendering_in_this_process_leaves_its_threads_as_they_were(tmp_path: Pat
         cv2.setNumThreads(before)
 
 
-def test_a_run_that_fails_does_not_wait_for_the_sequences_that_are_left() -> None:
-    """A run that fails does not wait for the sequences that are left.
+def test_a_failure_ends_the_run_and_keeps_its_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
 
-    Sequence n takes n seconds here. To wait for all of them would take longer than a test may.
-    """
-    others = active_children()
-
-    def fail(on_progress: int) -> None:
-        raise ValueError("no space left")
-
-    with pytest.raises(ValueError, match="no space left"):
-        _run_in_processes(time.sleep, 1000, 2, fail)
-    assert active_children() == others
-
-
-def test_a_failure_in_a_worker_is_raised_and_one_that_was_ended_is_said() -> None:
-    job: Any = "".join  # of a number
-    with pytest.raises(TypeError, match="can only join an iterable"):
-        _run_in_processes(job, 1, 1, None)
-    with pytest.raises(RuntimeError, match="a process that renders was ended from outside"):
-        _run_in_processes(os._exit, 2, 2, None)
+    monkeypatch.setattr("mapt.synthetic.dataset.write_sequence", full)
+    with pytest.raises(OSError, match="no space left") as failure:
+        write_dataset(tmp_path / "data", 3, 1, (32, 64), seed=5, workers=1)
+    assert failure.value.errno == errno.ENOSPC and not (tmp_path / "data").exists()
 
 
 def test_no_thread_is_needed_to_render_in_processes(

@@ -70,7 +70,7 @@ def replaying(path: Path) -> PanopticTracker:
 
 
 def open_tracker(
-    name: str | None, options: TrackerOptions, sources: Sequence[Source]
+    name: str | None, options: TrackerOptions, sources: Sequence[Source], *, tell: bool = True
 ) -> PanopticTracker:
     """Open a tracker on a bundle or, with PyTorch, on a weight file.
 
@@ -80,6 +80,7 @@ def open_tracker(
         name: see `mapt.commands._shared.model.find_model`.
         options: what was asked for.
         sources: what will be tracked; the size is chosen for the first frame.
+        tell: say which weights run; False: say nothing.
 
     Raises:
         InputError: no such thing, or an option that does not fit it.
@@ -91,10 +92,10 @@ def open_tracker(
         )
     model = find_model(name)
     if model.path.is_file():
-        tracker = _open_weights(model, options, sources)
+        tracker = _open_weights(model, options, sources, tell=tell)
     else:
         tracker = _open_bundle(model, options, sources)
-    if model.licence or tracker.size_choice:
+    if tell and (model.licence or tracker.size_choice):
         info = tracker.backend.info
         choice = tracker.size_choice or f"input {written((info.height, info.width))}"
         typer.echo(printable(f"mapt: {model}; {choice}"), err=True)
@@ -170,7 +171,7 @@ def first_size(sources: Sequence[Source]) -> Size:
 
 
 def _open_weights(
-    model: Model, options: TrackerOptions, sources: Sequence[Source]
+    model: Model, options: TrackerOptions, sources: Sequence[Source], *, tell: bool
 ) -> PanopticTracker:
     if options.trust is not None:
         raise InputError(
@@ -200,5 +201,6 @@ def _open_weights(
     reference = (ScaledBackend if options.tta else TorchBackend).load(
         model.path, size, options.threads, place
     )
-    typer.echo(f"PyTorch on {describe_device(place)}")
+    if tell:
+        typer.echo(f"PyTorch on {describe_device(place)}")
     return PanopticTracker(reference, options.association)  # type: ignore[arg-type]

@@ -27,6 +27,7 @@ from mapt.io.video.reader import probe
 
 PATIENCE = 60.0  # seconds without a frame after which a lost stream is given up
 CAMERA = re.compile(r"/dev/video(\d+)")
+ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def open_named(texts: Sequence[str], options: SourceOptions = DEFAULTS) -> list[
         if live is not None:
             found.append(live)
             continue
-        for path in _paths(text):
+        for path in named_paths(text):
             if path.is_file() and path.suffix.lower() in IMAGES:
                 images.setdefault(path.parent, []).append(path)
             else:
@@ -87,17 +88,25 @@ def open_named(texts: Sequence[str], options: SourceOptions = DEFAULTS) -> list[
     return _with_own_names(found)
 
 
+def names_live_source(text: str) -> bool:
+    """Tell whether a text names a camera, an address or standard input, and no file."""
+    if text == "-" or CAMERA.fullmatch(text):
+        return True
+    number = text.isascii() and text.isdecimal()
+    return (number or ADDRESS.match(text) is not None) and not Path(text).exists()
+
+
 def _open_live(text: str, options: SourceOptions) -> Source | None:
     """A camera, a stream or standard input; None where the text names files."""
+    if not names_live_source(text):
+        return None
     if text == "-":
         return _open_pipe(options)
-    device = CAMERA.fullmatch(text)
-    if device or (text.isascii() and text.isdecimal() and not Path(text).exists()):
-        return _open_camera(int(device[1] if device else text), options)
-    scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://", text)
-    if scheme and not Path(text).exists():
+    scheme = ADDRESS.match(text)
+    if scheme:
         return _open_address(text, scheme[1].lower(), options)
-    return None
+    device = CAMERA.fullmatch(text)
+    return _open_camera(int(device[1] if device else text), options)
 
 
 def _open_pipe(options: SourceOptions) -> LiveSource:
@@ -186,8 +195,12 @@ def _name_of(parts: SplitResult) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-")[:100]
 
 
-def _paths(text: str) -> list[Path]:
-    """The path, or those that a glob matches."""
+def named_paths(text: str) -> list[Path]:
+    """Return the path, or those that a glob matches, in natural order.
+
+    Raises:
+        InputError: the glob matches nothing.
+    """
     path = Path(text)
     if path.exists() or not glob.has_magic(text):
         return [path]

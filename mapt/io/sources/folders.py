@@ -170,7 +170,7 @@ def open_sources(
             f"{path}: no such file or folder; give a folder of frames, a video or a dataset"
         )
     if path.is_dir():
-        found = _dataset(path)
+        found = dataset_folders(path)
         if found is not None:
             return _choose(path, found, fps, sequences)
     if sequences:
@@ -198,8 +198,8 @@ def open_images(folder: Path, images: Iterable[Path], fps: float | None = None) 
     return _folder_source(folder, _frames_of(folder, images), fps)
 
 
-def _dataset(path: Path) -> dict[str, Path] | None:
-    """The folders of a dataset's images by sequence; None: this is no dataset."""
+def dataset_folders(path: Path) -> dict[str, Path] | None:
+    """Return the folders of a dataset's images by sequence; None: the folder is no dataset."""
     for inner in ("training/image_02", "image_02"):
         if (path / inner).is_dir():
             return {folder.name: folder for folder in list_folders(path / inner)}

@@ -1,0 +1,158 @@
+"""Ray as an engine: it schedules, transports and retries, on one machine or many."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from mapt.engines.engine import LazyWork, MakeWork, Outcomes, R, T, TaskOutcome, lost_worker
+from mapt.errors import InputError
+
+# How often Ray does a task again whose process or machine died. More would let a recording that
+# kills its process occupy a cluster.
+RETRIES = 3
+KNOCK_SECONDS = 10  # until an address is given up
+
+
+@dataclass(frozen=True)
+class RayEngine:
+    """Runs tasks in Ray's actors, each of which has one task at a time.
+
+    Ray starts an actor again where its process or node dies, and does its task again.
+
+    Attributes:
+        workers: number of actors. More than the cluster has room for wait until it has, so that an
+            autoscaler sees what is asked for.
+        threads: CPUs of an actor.
+        gpus: GPUs of an actor; a share such as 0.25 lets four actors use one.
+    """
+
+    workers: int
+    threads: float = 1
+    gpus: float = 0
+
+    def run(self, make: MakeWork[T, R], tasks: Iterable[T]) -> Outcomes[T, R]:
+        """See `mapt.engines.engine.Engine`."""
+        import ray
+
+        options = {"num_cpus": self.threads, "num_gpus": self.gpus}
+        actor = ray.remote(LazyWork).options(
+            **options, max_restarts=-1, max_task_retries=RETRIES, scheduling_strategy="SPREAD"
+        )
+        shared = ray.put(make)  # once, and not for every actor
+        idle = [actor.remote(shared) for _ in range(self.workers)]
+        busy: dict[Any, tuple[Any, T]] = {}
+        left = iter(tasks)
+        try:
+            while True:
+                while idle and (following := next(_one(left), None)) is not None:
+                    worker = idle.pop()
+                    busy[worker.do.remote(following)] = (worker, following)
+                # Nothing is left for these. Their places go to actors that wait for one: where
+                # there are more actors than CPUs, or a node died.
+                while idle:
+                    ray.kill(idle.pop())
+                if not busy:
+                    return
+                ready, _ = ray.wait(list(busy), num_returns=1)
+                worker, task = busy.pop(ready[0])
+                yield _outcome(ready[0], task)
+                idle.append(worker)
+        finally:
+            for worker, _ in busy.values():
+                ray.kill(worker)
+
+
+def _one(left: Iterator[T]) -> Iterator[T]:
+    """At most the next task."""
+    for task in left:
+        yield task
+        return
+
+
+def _outcome(reference: Any, task: T) -> TaskOutcome[T, R]:
+    """What a task gave. Ray raises where its worker died more often than it is done again."""
+    import ray
+
+    try:
+        outcome: TaskOutcome[T, R] = ray.get(reference)
+    except ray.exceptions.RayError:
+        return TaskOutcome(task, failure=lost_worker())
+    return outcome
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[None]:
+    """Connect with a cluster, or start one on this machine.
+
+    Args:
+        address: "auto" is the cluster of this machine, otherwise HOST:PORT or ray://HOST:PORT.
+            None: what RAY_ADDRESS names, else a cluster of this machine that ends with the context.
+
+    Raises:
+        InputError: Ray is not installed, or there is no cluster at that address.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise InputError(
+            "--engine ray: Ray is not installed; pip install 'mapt[ray]', or use --engine local"
+        ) from None
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    if ray.is_initialized():  # by the program that calls us
+        yield
+        return
+    own = address or os.environ.get("RAY_ADDRESS")
+    _knock(own)
+    try:
+        ray.init(
+            own,
+            include_dashboard=None if own else False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **({} if own else {"_node_ip_address": "127.0.0.1"}),
+        )
+    except Exception as error:  # of many classes
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"--address {own or 'of this machine'}: no Ray cluster can be reached there"
+            f" ({reason:.160}); start one with `ray start --head`, or check the address"
+        ) from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """Look whether anybody listens at HOST:PORT. Ray itself would try for many minutes.
+
+    Raises:
+        InputError: nobody does.
+    """
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(
+            f"--address {address}: nobody answers there ({error}); start a cluster with"
+            " `ray start --head`, or check the address"
+        ) from None
+
+
+def cluster_workers(threads: float, gpus: float) -> int:
+    """Return how many actors of this size the cluster has room for now, at least 1."""
+    import ray
+
+    resources = ray.cluster_resources()
+    room = int(resources.get("CPU", 0) // threads)
+    if gpus:
+        room = min(room, int(resources.get("GPU", 0) // gpus))
+    return max(1, room)

@@ -1,0 +1,1 @@
+"""Tracks, compares and reports many recordings on an engine: processes of this machine, or Ray."""

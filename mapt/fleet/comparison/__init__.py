@@ -1,0 +1,1 @@
+"""Compares two networks over an archive, recording by recording."""

@@ -1,0 +1,1 @@
+"""`mapt report`: an archive on one page."""

@@ -1,0 +1,1 @@
+"""Places for many files: folders, and object stores by fsspec."""

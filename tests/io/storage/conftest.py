@@ -1,0 +1,24 @@
+"""An S3 server on loopback."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.tools.s3_servers import MotoServer, s3_environment
+
+
+@pytest.fixture(scope="session")
+def bucket() -> Iterator[str]:
+    """A bucket of moto's server, as `s3://NAME`."""
+    pytest.importorskip("s3fs", reason="s3fs is not installed")
+    pytest.importorskip("moto", reason="moto is not installed")
+    import s3fs
+
+    server = MotoServer()
+    server.start()
+    try:
+        with s3_environment(server.port):
+            s3fs.S3FileSystem().mkdir("archive")
+            yield "s3://archive"
+    finally:
+        server.stop()

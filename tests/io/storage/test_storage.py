@@ -1,0 +1,100 @@
+"""Folders and buckets do the same, and every refusal is one line."""
+
+from pathlib import Path
+
+import pytest
+
+from mapt.errors import InputError
+from mapt.io.storage.bucket import BucketStorage
+from mapt.io.storage.folder import FolderStorage
+from mapt.io.storage.places import check_storage, in_bucket, local_path, open_storage
+from mapt.io.storage.storage import Storage
+from tests.tools.s3_servers import free_port
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    if request.param == "folder":
+        return FolderStorage(tmp_path / "archive")
+    return BucketStorage(f"{request.getfixturevalue('bucket')}/{tmp_path.name}")
+
+
+def test_files_are_written_listed_read_and_removed(storage: Storage, tmp_path: Path) -> None:
+    assert storage.read("a/b.txt") is None and storage.sizes() == {}
+    storage.write("a/b.txt", b"hello")
+    storage.write("c.txt", b"")
+    assert storage.sizes() == {"a/b.txt": 5, "c.txt": 0}
+    assert storage.sizes("a") == {"b.txt": 5} and storage.read("a/b.txt") == b"hello"
+    source = tmp_path / "source"
+    (source / "deep").mkdir(parents=True)
+    (source / "deep" / "x").write_bytes(b"x" * 70_000)
+    (source / "y").write_bytes(b"y")
+    storage.upload(source, "up")
+    assert storage.sizes("up") == {"deep/x": 70_000, "y": 1}
+    storage.download("up", tmp_path / "copy")
+    assert (tmp_path / "copy" / "deep" / "x").read_bytes() == b"x" * 70_000
+    assert list(storage.read_all(["up/y", "none", "a/b.txt"])) == [b"y", b"hello"]
+    storage.remove(["up/y", "none"])
+    assert storage.sizes("up") == {"deep/x": 70_000} and storage.read("up/y") is None
+
+
+def test_an_object_of_which_half_came_is_refused(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = BucketStorage(f"{bucket}/half/video.mp4")
+    BucketStorage(f"{bucket}/half").write("video.mp4", b"0123456789")
+
+    async def cut(self: object, path: str, target: str, **_: object) -> None:
+        Path(target).write_bytes(b"01234")
+
+    monkeypatch.setattr("s3fs.S3FileSystem._get_file", cut)
+    with pytest.raises(InputError, match=r"half/video\.mp4: 5 of 10 bytes came"):
+        storage.fetch(tmp_path / "video.mp4")
+
+
+def test_what_a_store_refuses_is_one_line(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="s3://none/x: there is no such bucket"):
+        check_storage(BucketStorage("s3://none/x"), writable=True)
+    with pytest.raises(InputError, match="names no bucket"):
+        check_storage(BucketStorage("s3://"), writable=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    with pytest.raises(InputError, match=r"s3://archive/x: cannot be reached \(.*127\.0\.0\.1"):
+        check_storage(BucketStorage(f"{bucket}/x"), writable=True)
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+def test_no_permission_is_told(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise PermissionError("Access Denied")
+
+    monkeypatch.setattr("s3fs.S3FileSystem._pipe_file", refuse)
+    with pytest.raises(InputError, match=r"s3://archive/x: no permission \(Access Denied\)"):
+        BucketStorage(f"{bucket}/x").check_writable()
+
+
+def test_addresses_are_told_apart() -> None:
+    assert in_bucket("s3://b/x") and in_bucket("gs://b/x") and not in_bucket("https://b/x")
+    assert local_path("file:///a%20b") == Path("/a b") and local_path("x") == Path("x")
+    assert local_path("https://host/x") is None
+    assert isinstance(open_storage("file:///tmp/x"), FolderStorage)
+    with pytest.raises(InputError, match="ftp://x: is no place for files"):
+        open_storage("ftp://x")
+    with pytest.raises(InputError, match="names a host"):
+        open_storage("file://host/x")
+
+
+def test_without_the_driver_the_line_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "gcsfs", None)
+    with pytest.raises(InputError, match=r"needs the package gcsfs; pip install 'mapt\[gcs\]'"):
+        check_storage(BucketStorage("gs://bucket/x"), writable=False)
+
+
+def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file/x: cannot be used"):
+        FolderStorage(tmp_path / "file").write("x", b"")
