@@ -32,6 +32,12 @@ def synth(  # noqa: PLR0917  (one parameter an option)
             "--rare", min=0, max=1, help="up to 1: many trucks, buses, trams and two-wheelers"
         ),
     ] = 0.0,
+    style: Annotated[
+        str,
+        typer.Option(
+            "--style", help="plain: as ever, for benchmarks; varied: closer to real frames, to train on"
+        ),
+    ] = "plain",
 ) -> None:
     """Render street sequences in KITTI-STEP's layout; the same seed gives the same bytes."""
     import time
@@ -39,12 +45,15 @@ def synth(  # noqa: PLR0917  (one parameter an option)
     from rich.progress import Progress
 
     from mapt.commands._shared.size import check_rate, parse_size
-    from mapt.synthetic import write_dataset
+    from mapt.synthetic import STYLES, write_dataset
 
     height, width = parse_size(size)
     check_rate(fps)
     if not 0 <= rare <= 1:
         raise InputError(f"--rare {rare}: is no share; give a number within 0..1")
+    chosen = next((known for known in STYLES if known == style), None)
+    if chosen is None:
+        raise InputError(f"--style {style:.100}: is unknown; use {' or '.join(STYLES)}")
     if min(height, width) < 32:
         raise InputError(f"--size {size}: too small to show a street; use at least 32x32")
     if (
@@ -70,6 +79,7 @@ def synth(  # noqa: PLR0917  (one parameter an option)
             workers,
             rare,
             on_progress=lambda count: progress.update(task, completed=count),
+            style=chosen,
         )
     rate = sequences * frames / (time.monotonic() - start)
     made = (

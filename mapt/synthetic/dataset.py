@@ -21,7 +21,7 @@ from mapt.cores import usable_cores
 from mapt.io.atomic_folders import Ours, nothing, published
 from mapt.io.image_files import encode_image
 from mapt.labels.step_png import encode_step
-from mapt.synthetic.rendering.render import render_sequence
+from mapt.synthetic.sequences import Style, render_sequence
 
 RECIPE = "recipe.json"
 _RENDERED = re.compile(r"recipe\.json|(training/image_02|panoptic_maps/[^/]+)/\d{4}/\d{6}\.png")
@@ -39,6 +39,7 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
     rare: float = 0.0,
     on_progress: Callable[[int], None] | None = None,
     recipe: Mapping[str, object] | None = None,
+    style: Style = "plain",
 ) -> None:
     """Render sequences 0 to `sequences` - 1 of `seed` into a folder.
 
@@ -57,6 +58,7 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
         rare: 0 for usual traffic, up to 1 for many trucks, buses, trams and two-wheelers.
         on_progress: called with the number of finished sequences.
         recipe: written to `recipe.json` in the folder.
+        style: `plain` or `varied` streets, see `mapt.synthetic.sequences`.
 
     Raises:
         InputError: the folder holds files that no earlier call wrote.
@@ -65,7 +67,7 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
     with published(folder, rendered_files(folder)) as root:
         if recipe is not None:
             (root / RECIPE).write_text(json.dumps(recipe))
-        job = partial(_write_sequence, root, frames, size, seed, fps, split, rare)
+        job = partial(_write_sequence, root, frames, size, seed, fps, split, rare, style)
         if count <= 1:
             threads = cv2.getNumThreads()
             try:
@@ -177,6 +179,7 @@ def _write_sequence(
     fps: float,
     split: str,
     rare: float,
+    style: Style,
     index: int,
 ) -> None:
     cv2.setNumThreads(1)
@@ -185,7 +188,7 @@ def _write_sequence(
     labels = root / "panoptic_maps" / split / name
     images.mkdir(parents=True)
     labels.mkdir(parents=True)
-    for number, frame in enumerate(render_sequence(seed, index, frames, size, fps, rare)):
+    for number, frame in enumerate(render_sequence(seed, index, frames, size, fps, rare, style)):
         label = encode_step(frame.semantic, frame.instance)
         for folder, pixels in ((images, frame.image), (labels, label)):
             data = encode_image(".png", pixels, cv2.IMWRITE_PNG_COMPRESSION, 1)
