@@ -107,7 +107,7 @@ def draw_car(raster: Raster, design: CarDesign, pose: Pose, tag: int) -> None:
     """Draw a car."""
     size = raster.camera.focal * design.height / max(float(pose.place[2]), 1.0)
     rear, front = design.ends
-    for grow, keep in ((1.12, 0.6), (0.98, 0.35)):
+    for grow, keep in ((1.05, 0.6), (0.97, 0.35)):
         corners = [(a * grow, b * design.half * grow, 0.0) for a in (rear, front) for b in (-1, 1)]
         corners[2:] = corners[:1:-1]
         raster.darken(pose.world(np.array(corners)), keep)
@@ -198,7 +198,7 @@ def _heads(raster: Raster, design: CarDesign, pose: Pose, end: float, tag: int) 
         v = (seat - 0.5) * design.half
         spot = pose.world(np.array([[u + 0.02 * end, v, y - 0.03]]))[0]
         head = np.stack((_COS * 0.1, _SIN * 0.12 - 0.04 * (seat >= design.people), _COS * 0), 1)
-        colour = scale((95.0, 68.0, 52.0), 0.6) if seat < design.people else dark
+        colour = scale(dark, 1.5 if seat < design.people else 1.0)
         normal = pose.forward * end * 0.85 + np.array([0.0, 0.5, 0.0])
         raster.polygon(spot + head, colour, tag, Finish(gloss=0.9), normal)
 

@@ -112,12 +112,14 @@ def sign(rng: np.random.Generator, area: Texture) -> None:
 def poster(rng: np.random.Generator) -> Texture:
     """Draw a billboard (96,144,3) with shapes, some of which look like people and cars."""
     image = np.empty((96, 144, 3), np.uint8)
-    image[:] = rng.uniform(30, 245, 3).astype(np.uint8)
+    tone = rng.uniform(40, 230)
+    image[:] = np.clip(tone * (1 + rng.normal(0, 0.3, 3)), 10, 245).astype(np.uint8)
     for _ in range(int(rng.integers(3, 12))):
         x, y = (int(v) for v in rng.integers((0, 0), (144, 96)))
         axes = tuple(int(v) for v in rng.integers(4, 36, 2))
         cv2.ellipse(image, (x, y), axes, float(rng.uniform(0, 180)), 0, 360,
-                    rng.uniform(10, 250, 3).tolist(), -1, cv2.LINE_AA)  # fmt: skip
+                    np.clip(rng.uniform(10, 250) * (1 + rng.normal(0, 0.35, 3)), 5, 250).tolist(),
+                    -1, cv2.LINE_AA)  # fmt: skip
     sign(rng, image[70:92, 6:138])
     image[:3] = image[-3:] = image[:, :3] = image[:, -3:] = 60
     return image

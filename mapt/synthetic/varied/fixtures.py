@@ -33,6 +33,7 @@ class Front:
         base: height of its lower edge, metres.
         roof: picture of a pitched roof and its halved copies; empty for a flat one.
         gloss: of its windows.
+        ends: picture of its ends and its halved copies; empty for that of its front.
     """
 
     s1: float
@@ -45,6 +46,12 @@ class Front:
     base: float = 0.0
     roof: list[NDArray[np.uint8]] = field(default_factory=list)
     gloss: float = 0.0
+    ends: list[NDArray[np.uint8]] = field(default_factory=list)
+
+    @property
+    def side(self) -> list[NDArray[np.uint8]]:
+        """The picture of its end."""
+        return self.ends or self.texture
 
     def draw(self, raster: Raster, place: Place, s0: float) -> None:
         """Draw the part ahead of the camera at s0, in metres."""
@@ -60,8 +67,11 @@ class Front:
         if self.depth > 0.1 and s1 == self.s1:
             mean = self.texture[-1].reshape(-1, self.texture[-1].shape[2]).mean(0)
             colour = (float(mean[0]), float(mean[1]), float(mean[2]))
-            end = np.stack((near + low, near + out + low, near + out + up, near + up))
-            raster.polygon(end, colour, self.label)
+            end = np.stack((near + up, near + out + up, near + out + low, near + low))
+            if self.depth > 3 and near[2] > 1:
+                raster.picture([t[:, : max(2, int(t.shape[1] * 0.8))] for t in self.side], end, self.label)
+            else:
+                raster.polygon(end, colour, self.label)
         if self.roof:
             ridge = up + [0, min(4.0, self.depth * 0.45), 0] + out * 0.5
             corners = np.stack((near + ridge, far + ridge, far + up, near + up))

@@ -136,7 +136,8 @@ def _gravel(rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def _earth(rng: np.random.Generator) -> NDArray[np.float32]:
-    soil = np.array([rng.uniform(85, 140), rng.uniform(72, 110), rng.uniform(50, 80)], np.float32)
+    value = rng.uniform(65, 130)
+    soil = np.array([value * rng.uniform(1.04, 1.2), value, value * rng.uniform(0.7, 0.9)], np.float32)
     image = soil * _blotches(rng, 0.2, (64, 16, 4)) * _speckle(rng, 0.25)
     _litter(rng, image, int(10 ** rng.uniform(2, 3.5)))
     return image

@@ -60,6 +60,7 @@ class Palette:
             height = float(rng.choice([rng.uniform(3.5, 7), rng.uniform(6, 18)]))
             roof = pyramid(facades.roof(rng, BLOCK)) if height < 11 and rng.random() < 0.6 else []
             self.houses.append((height, pyramid(facades.building(rng, BLOCK, height)), roof))
+        self.gables = [pyramid(facades.wall(rng, 12.0, 8.0)) for _ in range(2)]
         self.walls: list[tuple[int, float, list[NDArray[np.uint8]]]] = []
         for label, make, low, high in (
             (3, facades.wall, 0.5, 2.8), (3, facades.wall, 1.0, 3.5), (4, textures.fence, 0.9, 2.0),

@@ -38,7 +38,7 @@ def build_site(
     _ego(rng, site, frames, fps)
     palette = Palette(rng, sun)
     middle = -site.half, site.half
-    site.ground.band(-SPAN, SPAN, str(rng.choice(["grass", "meadow", "slabs", "earth"])))
+    site.ground.band(-SPAN, SPAN, str(rng.choice(["grass", "grass", "meadow", "meadow", "slabs", "earth"])))
     left, right = _sides(rng)
     for side, kind in ((-1.0, left), (1.0, right)):
         Roadside(rng, site, palette, side).build(kind)
@@ -51,7 +51,7 @@ def build_site(
 
 
 def _sides(rng: np.random.Generator) -> tuple[str, str]:
-    shares = [0.26, 0.22, 0.17, 0.12, 0.09, 0.07, 0.07]
+    shares = [0.26, 0.21, 0.2, 0.12, 0.08, 0.06, 0.07]
     left = str(rng.choice(KINDS, p=shares))
     right = left if rng.random() < 0.45 else str(rng.choice(KINDS, p=shares))
     return left, right

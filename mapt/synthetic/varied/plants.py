@@ -51,10 +51,10 @@ def random_species(rng: np.random.Generator, season: float) -> Species:
         leaf=leaf,
         bark=(b * 1.05, b * rng.uniform(0.85, 1.0), b * rng.uniform(0.65, 0.95)),
         patches=float(rng.choice([0.0, 0.0, 0.5])) * rng.random(),
-        bare=float(rng.uniform(0.15, 0.5)),
-        width=float(rng.uniform(0.6, 1.0)),
-        trunk=float(rng.uniform(0.02, 0.075)),
-        density=float(rng.uniform(0.0, 0.3) if rng.random() < season * 0.5 else rng.uniform(0.6, 1)),
+        bare=float(rng.uniform(0.12, 0.45)),
+        width=float(rng.uniform(0.7, 1.05)),
+        trunk=float(rng.uniform(0.016, 0.055)),
+        density=float(rng.uniform(0.0, 0.3) if rng.random() < season * 0.5 else rng.uniform(0.7, 1)),
         pointed=float(rng.random() < 0.12),
     )
 
@@ -90,17 +90,16 @@ def foliage(
         bulge = 1 - ((x[win] - a) / rx) ** 2 - ((y[win] - b) / ry) ** 2
         field[win] = np.maximum(field[win], bulge + 0.2 * rng.random())
     lumps = noise(rng, rows, columns, (14, 6, 3))
-    relief = cv2.resize(field + 0.25 * lumps, (w, h), interpolation=cv2.INTER_LINEAR)
-    fine = noise(rng, h, w, (9, 4, 2))
-    gaps = relief + 0.3 * fine - (1 - species.density) * 1.1
-    solid = gaps > -0.05
+    relief = cv2.resize(field + 0.22 * lumps, (w, h), interpolation=cv2.INTER_LINEAR)
+    sprays = noise(rng, h, w, (10, 5))
+    single = noise(rng, h, w, (3, 2))
+    solid = relief + 0.22 * sprays + 0.16 * single - (1 - species.density) * 1.1 > -0.1
     if species.density < 0.35:
         solid &= noise(rng, h, w, (3, 2)) > 0.7
-    shade = _relief_light(relief + 0.10 * fine, sun, scale)
-    depth = np.clip(0.6 + 0.4 * np.clip(relief, 0, 1), 0, 1)
-    speck = np.clip(1 + 0.42 * noise(rng, h, w, (5, 2)), 0.15, 2.2)
-    low = np.linspace(1.1, 0.72, h, dtype=np.float32)[:, None]
-    value = np.clip(shade * depth * speck * low, 0.05, 1.6)[..., None]
+    shade = _relief_light(relief + 0.05 * sprays, sun, scale) ** 0.8
+    gaps = 0.4 + 0.6 / (1 + np.exp(-3 * sprays - 1.2))
+    low = np.linspace(1.1, 0.75, h, dtype=np.float32)[:, None]
+    value = np.clip(shade * gaps * np.exp(0.36 * single) * low, 0.05, 1.7)[..., None]
     leaf = np.array(species.leaf, np.float32)
     cool = np.array([0.75, 0.9, 1.0], np.float32)
     colour = leaf * value * (cool + (1 - cool) * np.clip(value, 0, 1))
@@ -155,7 +154,8 @@ def _wood(rng: np.random.Generator, image: Rgba, species: Species, sun: Points) 
     side = cv2.GaussianBlur(wood, (0, 0), max(1.0, thick / 4)).astype(np.float32) / 255
     slope = cv2.Sobel(side, cv2.CV_32F, 1, 0, ksize=3) * np.float32(thick / 5)
     value = np.clip(0.62 - slope * sun[0] * 1.6 - 0.35 * sun[2], 0.25, 1.25) * (1 + 0.22 * bark)
-    value = value * (1 + species.patches * spots)
+    fine = noise(rng, SIZE, SIZE, (3,))
+    value = value * (1 + species.patches * spots) * (1 + 0.13 * fine)
     fall = np.clip(noise(rng, SIZE, SIZE, (20, 7)) * 1.5 + rng.uniform(0.2, 1.3), 0.4, 1)
     colour = np.array(species.bark, np.float32) * (value * fall)[..., None]
     image[shape, :3] = np.clip(colour, 0, 255).astype(np.uint8)[shape]

@@ -68,7 +68,7 @@ def random_fixture(rng: np.random.Generator, kind: str, s: float, d: float) -> F
     """Draw the look of a post or piece of furniture."""
     low, high, thin, thick = {
         "lamp": (5.5, 11, 0.1, 0.24), "light": (2.8, 5.2, 0.1, 0.16), "sign": (2.1, 3.3, 0.05, 0.09),
-        "panel": (2.6, 5.0, 2.0, 4.5), "bollard": (0.6, 1.2, 0.08, 0.25), "stele": (1.4, 2.1, 0.2, 0.6),
+        "panel": (2.6, 5.0, 1.4, 3.8), "bollard": (0.6, 1.2, 0.08, 0.25), "stele": (1.4, 2.1, 0.2, 0.6),
         "bin": (0.8, 1.5, 0.45, 0.9), "cabinet": (0.9, 1.7, 0.5, 1.6), "column": (2.4, 3.8, 0.9, 1.4),
         "booth": (2.1, 2.6, 0.9, 2.4), "planter": (0.4, 1.0, 0.5, 1.5), "hydrant": (0.7, 1.1, 0.2, 0.4),
         "meter": (1.2, 1.9, 0.15, 0.45), "stump": (1.2, 4.5, 0.2, 0.5), "bags": (0.5, 1.1, 0.5, 1.2),
@@ -76,7 +76,8 @@ def random_fixture(rng: np.random.Generator, kind: str, s: float, d: float) -> F
     grey = rng.uniform(25, 200)
     colour = (grey, grey, grey * 1.02)
     if kind in FURNITURE and rng.random() < 0.55:
-        colour = tuple(float(c) for c in rng.uniform(15, 225, 3))  # type: ignore[assignment]
+        hue = rng.uniform(-1, 1, 3) * rng.uniform(0.1, 0.9)
+        colour = tuple(float(c) for c in np.clip(grey * (1 + hue), 8, 235))  # type: ignore[assignment]
     picture = pyramid(facades.poster(rng)) if kind in ("panel", "column", "booth") else []
     return Fixture(
         s, d, kind, float(rng.uniform(low, high)), float(rng.uniform(thin, thick)), colour,

@@ -35,6 +35,8 @@ def mark_road(
         if abs(lane.d) < site.half and rng.random() < 0.3:
             for s in np.cumsum(rng.uniform(15, 70, 6)):
                 _arrow(rng, ground, float(s), lane.d, lane.direction)
+    if rng.random() < 0.1:
+        _rails(rng, site)
     _crossing_paint(rng, site)
     _repairs(rng, site)
     ground.finish()
@@ -64,6 +66,15 @@ def _arrow(
         turn = float(rng.choice([-1, 1]))
         bent = np.array([(1.6, 0.0), (2.3, 0.55), (2.0, 0.75), (3.1, 0.9), (2.7, 0.2), (2.5, 0.45), (1.9, 0.0)])
         ground.mark(bent * [1, turn] * direction + [s, d])
+
+
+def _rails(rng: np.random.Generator, site: Site) -> None:
+    """Lay tram tracks into the lanes next to the middle."""
+    for sign in (-1.0, 1.0):
+        for rail in (-0.72, 0.72):
+            d = sign * float(rng.uniform(1.5, 1.6)) + rail
+            site.ground.blot(_patch((-18, LENGTH), (d - 0.12, d + 0.12)), 0.6)
+            site.ground.line((-18, LENGTH), d, 0.05, 90.0)
 
 
 def _crossing_paint(rng: np.random.Generator, site: Site) -> None:

@@ -88,7 +88,7 @@ class Roadside:
 
     def _urban(self) -> None:
         rng = self.rng
-        if rng.random() < 0.55:
+        if rng.random() < 0.65:
             self._parking()
         self._kerb()
         if rng.random() < 0.25:
@@ -104,7 +104,7 @@ class Roadside:
         rng = self.rng
         first = int(rng.integers(len(self.palette.trees)))
         spacing = float(rng.uniform(6, 18))
-        size = float(np.exp(rng.normal(np.log(9.5), 0.3)))
+        size = float(np.exp(rng.normal(np.log(10.5), 0.3)))
         s = -8 + float(rng.uniform(0, spacing))
         while s < LENGTH:
             if not self.site.in_crossing(s, 2.0) and rng.random() < 0.9:
@@ -206,8 +206,8 @@ class Roadside:
         if rng.random() < 0.6:
             self._walk(1.2, 2.5)
         self._verge(2, 6, 0.6)
-        self._strip(14, str(rng.choice(["grass", "meadow", "earth"])))
-        self._forest(float(rng.uniform(0.05, 0.35)))
+        self._strip(10, str(rng.choice(["grass", "grass", "meadow", "earth"])))
+        self._forest(float(rng.uniform(0.12, 0.6)))
         self._furniture(0.02)
 
     def _rural(self) -> None:
@@ -217,8 +217,8 @@ class Roadside:
         self._strip(0.8, "meadow")
         if rng.random() < 0.55:
             self._barrier(self.palette.walls[int(rng.choice([6, 6, 7]))])
-        self._strip(20, str(rng.choice(["meadow", "grass", "earth"])))
-        self._forest(float(rng.choice([0.01, 0.1, 0.4])))
+        self._strip(float(rng.uniform(2, 20)), str(rng.choice(["meadow", "grass", "earth"])))
+        self._forest(float(rng.choice([0.08, 0.25, 0.6])))
 
     def _works(self) -> None:
         """Build a sidewalk, walls, fences and halls."""
@@ -239,9 +239,9 @@ class Roadside:
             self._houses(float(rng.uniform(0.4, 1.0)), float(rng.uniform(0, 5)))
         elif draw < 0.7:
             self._low_walls(float(rng.uniform(0.5, 1.0)))
-            self._forest(float(rng.uniform(0.02, 0.2)))
+            self._forest(float(rng.uniform(0.1, 0.35)))
         else:
-            self._forest(float(rng.uniform(0.1, 0.4)))
+            self._forest(float(rng.uniform(0.2, 0.6)))
 
     def _forest(self, density: float) -> None:
         """Plant trees and bushes in depth, over a dark undergrowth."""
@@ -256,7 +256,7 @@ class Roadside:
                     self.site.fronts.append(Front(float(s), float(s) + 14, d, 5.5, dark, label))
         for s in np.arange(-10.0, LENGTH, 2.5):
             depth = line + float(rng.uniform(0.5, 16))
-            if rng.random() < density and depth < SPAN and not self.site.in_crossing(float(s), 3.0):
+            if rng.random() < density * 0.8 and depth < SPAN and not self.site.in_crossing(float(s), 3.0):
                 height = float(rng.uniform(5, 15))
                 self._tree(float(s), self.side * depth, height, int(rng.integers(len(self.palette.trees))))
             if rng.random() < density * 0.8 and not self.site.in_crossing(float(s), 2.0):
@@ -309,7 +309,8 @@ class Roadside:
             if not self.site.in_crossing(s + 0.5, 0.0) and stop - s > 3 and rng.random() < share:
                 height, picture, roof = self.palette.houses[int(rng.integers(5))]
                 d = self.side * (self.edge + float(rng.choice([0.0, 0.0, rng.uniform(0, 4)])))
-                self.site.fronts.append(Front(s, stop, d, height, picture, 2, 11.0, 0.0, roof, 0.12))
+                ends = self.palette.gables[int(rng.integers(2))] if rng.random() < 0.6 else []
+                self.site.fronts.append(Front(s, stop, d, height, picture, 2, 11.0, 0.0, roof, 0.12, ends))
             elif rng.random() < 0.3 * self.leafy and not self.site.in_crossing(s, 3.0):
                 self._tree(s, self.side * (self.edge + float(rng.uniform(2, 9))), float(rng.uniform(5, 12)),
                            int(rng.integers(len(self.palette.trees))))

@@ -92,14 +92,14 @@ def draw_skyline(
     picture: Rgba = np.zeros((rows, columns, 4), np.uint8)
     houses = np.zeros((rows, columns), bool)
     hill = noise(rng, 2, columns, (columns // 6, columns // 30, 24, 6))[0]
-    low = np.clip(hill * 0.12 + rng.uniform(-0.1, 0.4), 0.03, 0.8) * rows
+    low = np.clip(hill * 0.12 + rng.uniform(0.05, 0.45), 0.1, 0.8) * rows
     green = np.array([rng.uniform(45, 85), rng.uniform(65, 105), rng.uniform(30, 75)], np.float32)
     below = np.arange(rows)[::-1, None] < low
     leaves = green * (1 + 0.3 * noise(rng, rows, columns, (9, 4, 2))[..., None])
     picture[below, :3] = np.clip(leaves, 0, 255).astype(np.uint8)[below]
     picture[below, 3] = 255
     urban = rng.random()
-    for _ in range(int(rng.integers(20, 90))):
+    for _ in range(int(rng.integers(40, 160))):
         x = int(rng.integers(columns))
         if rng.random() < urban * 0.6:
             tall = int(rows * rng.uniform(0.15, 0.8))
