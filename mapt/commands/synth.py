@@ -35,7 +35,8 @@ def synth(  # noqa: PLR0917  (one parameter an option)
     style: Annotated[
         str,
         typer.Option(
-            "--style", help="plain: as ever, for benchmarks; varied: closer to real frames, to train on"
+            "--style",
+            help="plain: as ever, for benchmarks; varied: closer to real frames, to train on",
         ),
     ] = "plain",
 ) -> None:

@@ -20,7 +20,7 @@ STYLES: tuple[Style, ...] = get_args(Style)
 PLAIN_SHARE = 0.08  # of the varied sequences look like plain ones
 
 
-def render_sequence(  # noqa: PLR0917  (a sequence's whole recipe)
+def render_sequence(
     seed: int,
     index: int,
     frames: int,

@@ -49,7 +49,7 @@ class SyntheticFrame:
     instance: NDArray[np.int32]
 
 
-def render_plain(  # noqa: PLR0917  (a sequence's whole recipe)
+def render_plain(
     rng: np.random.Generator, frames: int, size: tuple[int, int], fps: float, rare: float
 ) -> Iterator[SyntheticFrame]:
     """Render a plain street, see `mapt.synthetic.sequences`."""

@@ -9,20 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.synthetic.rendering.canvas import Camera, Points
-from mapt.synthetic.varied.car_shapes import CarDesign
-from mapt.synthetic.varied.cars import Pose, draw_car
-from mapt.synthetic.varied.figures import Brush, draw_cycle, draw_pedestrian
-from mapt.synthetic.varied.fixtures import Front
-from mapt.synthetic.varied.heavy_vehicles import HeavyDesign, draw_heavy
-from mapt.synthetic.varied.lighting import Field, illuminate, sky_pixels
-from mapt.synthetic.varied.palette import Palette
-from mapt.synthetic.varied.photography import random_photography
-from mapt.synthetic.varied.planning import build_site
-from mapt.synthetic.varied.posts import draw_fixture
-from mapt.synthetic.varied.raster import Raster
-from mapt.synthetic.varied.shadow_map import ShadowMap
-from mapt.synthetic.varied.site import LENGTH, Agent, Site
-from mapt.synthetic.varied.weather import (
+from mapt.synthetic.varied.optics.lighting import Field, illuminate, sky_pixels
+from mapt.synthetic.varied.optics.photography import random_photography
+from mapt.synthetic.varied.optics.raster import Raster
+from mapt.synthetic.varied.optics.shadow_map import ShadowMap
+from mapt.synthetic.varied.optics.weather import (
     Background,
     draw_sky,
     draw_skyline,
@@ -30,6 +21,16 @@ from mapt.synthetic.varied.weather import (
     random_sunlight,
     random_surroundings,
 )
+from mapt.synthetic.varied.plan.build import build_site
+from mapt.synthetic.varied.site import LENGTH, Agent
+from mapt.synthetic.varied.things.figures import Brush, draw_cycle, draw_pedestrian
+from mapt.synthetic.varied.things.palette import Palette
+from mapt.synthetic.varied.things.posts import draw_fixture
+from mapt.synthetic.varied.vehicles.bodies import Pose
+from mapt.synthetic.varied.vehicles.car_shapes import CarDesign
+from mapt.synthetic.varied.vehicles.cars import draw_car
+from mapt.synthetic.varied.vehicles.heavy_shapes import HeavyDesign
+from mapt.synthetic.varied.vehicles.heavy_vehicles import draw_heavy
 
 FAR = 180.0  # metres; objects that are farther away are not drawn
 ASIDE = 3.0  # see `_nearer`
@@ -40,7 +41,7 @@ LEAST_PIXELS = 45
 HEIGHT = {13: 1.5, 11: 1.7}
 
 
-def render_varied(  # noqa: PLR0917  (a sequence's whole recipe)
+def render_varied(
     rng: np.random.Generator,
     frames: int,
     size: tuple[int, int],
@@ -79,7 +80,9 @@ class _VariedScene:
         self.background = self._draw_background(rng)
         self.shadows = self._cast()
         width = size[1]
-        self.focal = width * float(rng.uniform(0.56, 0.6) if rng.random() < 0.6 else rng.uniform(0.5, 0.85))
+        self.focal = width * float(
+            rng.uniform(0.56, 0.6) if rng.random() < 0.6 else rng.uniform(0.5, 0.85)
+        )
         self.altitude = float(rng.uniform(1.35, 1.8))
         self.middle = float(rng.uniform(0.42, 0.52))
         self.pitch = float(rng.normal(0, 0.012))
@@ -118,7 +121,9 @@ class _VariedScene:
         height, width = self.size
         moving = min(1.0, float(self.site.ego_speed[frame]) / 3)
         tilt = self.pitch + self.shake * moving * float(self.shakes[frame])
-        camera = Camera(width, height, self.focal, height * self.middle + self.focal * tilt, self.altitude)
+        camera = Camera(
+            width, height, self.focal, height * self.middle + self.focal * tilt, self.altitude
+        )
         raster = Raster(camera)
         s0 = float(self.travel[frame])
         bend = self._bend(s0)
@@ -175,7 +180,9 @@ class _VariedScene:
         for front in site.fronts:
             if front.s2 - s0 > 1.0 and front.s1 - s0 < FAR:
                 middle = (max(front.s1, s0) + front.s2) / 2
-                todo.append((_nearer(place(middle, front.d)), partial(front.draw, raster, place, s0)))
+                todo.append(
+                    (_nearer(place(middle, front.d)), partial(front.draw, raster, place, s0))
+                )
         for fixture in site.fixtures:
             if 1.5 < fixture.s - s0 < FAR:
                 foot = place(fixture.s, fixture.d)
@@ -198,9 +205,7 @@ class _VariedScene:
         for _, draw in sorted(todo, key=lambda item: -item[0]):
             draw()
 
-    def _agent(  # noqa: PLR0917
-        self, raster: Raster, agent: Agent, foot: Points, yaw: float, t: float
-    ) -> None:
+    def _agent(self, raster: Raster, agent: Agent, foot: Points, yaw: float, t: float) -> None:
         least = LEAST_HEIGHT.get(agent.label, 1e9) * self.size[1] / 1248
         known = HEIGHT.get(agent.label, 0.0) * self.focal / max(float(foot[2]), 1.0) > least
         tag = agent.label + 256 * agent.key * known

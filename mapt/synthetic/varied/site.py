@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.synthetic.rendering.canvas import Points
-from mapt.synthetic.varied.car_shapes import CarDesign
-from mapt.synthetic.varied.figures import Dress
-from mapt.synthetic.varied.fixtures import Front, Plant, Slab
-from mapt.synthetic.varied.ground_map import GroundMap
-from mapt.synthetic.varied.heavy_vehicles import HeavyDesign
-from mapt.synthetic.varied.posts import Fixture
-from mapt.synthetic.varied.shadow_map import ShadowMap
+from mapt.synthetic.varied.ground.ground_map import GroundMap
+from mapt.synthetic.varied.optics.shadow_map import ShadowMap
+from mapt.synthetic.varied.things.figures import Dress
+from mapt.synthetic.varied.things.fixtures import Front, Plant, Slab
+from mapt.synthetic.varied.things.posts import Fixture
+from mapt.synthetic.varied.vehicles.car_shapes import CarDesign
+from mapt.synthetic.varied.vehicles.heavy_shapes import HeavyDesign
 
 LENGTH = 320.0  # metres of street ahead of the start
 
@@ -84,15 +84,29 @@ class Agent:
         if isinstance(self.design, CarDesign):
             levels = self.design.levels
             belt = float(levels[self.design.belt, 0])
-            slices = [(rear, front, half, 0.25, belt * 0.85),
-                      (float(levels[-1, 1]) - 0.25, float(levels[-1, 2]) + 0.45, half * 0.85, belt, self.design.height)]
+            slices = [
+                (rear, front, half, 0.25, belt * 0.85),
+                (
+                    float(levels[-1, 1]) - 0.25,
+                    float(levels[-1, 2]) + 0.45,
+                    half * 0.85,
+                    belt,
+                    self.design.height,
+                ),
+            ]
         else:
             slices = [(rear, front, half, 0.4, self.design.height)]
         forward = np.array([np.sin(self.yaw), np.cos(self.yaw)])
         right = np.array([np.cos(self.yaw), -np.sin(self.yaw)])
         for back, ahead, w, low, high in slices:
-            outline = np.array([back * forward - w * right, ahead * forward - w * right,
-                                ahead * forward + w * right, back * forward + w * right])
+            outline = np.array(
+                [
+                    back * forward - w * right,
+                    ahead * forward - w * right,
+                    ahead * forward + w * right,
+                    back * forward + w * right,
+                ]
+            )
             shadows.prism(outline + [d, s], low, high, 0.4)
 
 

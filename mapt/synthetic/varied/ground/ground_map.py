@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.synthetic.rendering.textures import noise
-from mapt.synthetic.varied.ground_tiles import (
+from mapt.synthetic.varied.ground.tiles import (
     CLASSES,
     NAMES,
     TILE,
     TILE_METRES,
     tiles,
 )
-from mapt.synthetic.varied.raster import GROUND_FACE, Raster
+from mapt.synthetic.varied.optics.raster import GROUND_FACE, Raster
 
 ACROSS = 0.05  # metres a column
 ALONG = 0.1  # metres a row
@@ -59,7 +59,9 @@ class GroundMap:
         rows = self.kinds.shape[0]
         low, high = min(start, stop), max(start, stop)
         if not ragged:
-            columns = slice(*(int(np.clip(round((v + SPAN) / ACROSS), 0, None)) for v in (low, high)))
+            columns = slice(
+                *(int(np.clip(round((v + SPAN) / ACROSS), 0, None)) for v in (low, high))
+            )
             self.kinds[:, columns] = NAMES.index(kind)
             return
         edges = [

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from mapt.synthetic.rendering.canvas import Colour, Points
 from mapt.synthetic.rendering.textures import pyramid
 from mapt.synthetic.scene.vehicle_style import scale
-from mapt.synthetic.varied import facades
-from mapt.synthetic.varied.raster import MATT, Finish, Raster
-from mapt.synthetic.varied.shadow_map import ShadowMap
+from mapt.synthetic.varied.optics.pictures import darken, picture
+from mapt.synthetic.varied.optics.raster import Raster
+from mapt.synthetic.varied.optics.shadow_map import ShadowMap
+from mapt.synthetic.varied.optics.surfaces import MATT, Finish
+from mapt.synthetic.varied.things import facades
 
 BUILDING = 2
 WALL = 3
@@ -22,9 +24,19 @@ LIGHT = 6
 SIGN = 7
 # What may look like a person or a car and is neither. The classes have no void; what stands on a
 # street and has no class of its own takes that of the nearest solid one.
-FURNITURE = {"bollard": POLE, "stele": POLE, "bin": WALL, "cabinet": WALL, "column": BUILDING,
-             "booth": BUILDING, "planter": WALL, "hydrant": POLE, "meter": POLE, "stump": POLE,
-             "bags": WALL}  # fmt: skip
+FURNITURE = {
+    "bollard": POLE,
+    "stele": POLE,
+    "bin": WALL,
+    "cabinet": WALL,
+    "column": BUILDING,
+    "booth": BUILDING,
+    "planter": WALL,
+    "hydrant": POLE,
+    "meter": POLE,
+    "stump": POLE,
+    "bags": WALL,
+}
 _SIGNS: tuple[tuple[Colour, Colour, int], ...] = (
     ((200.0, 25.0, 30.0), (238.0, 238.0, 235.0), 14), ((200.0, 25.0, 30.0), (238.0, 238.0, 235.0), 3),
     ((25.0, 70.0, 170.0), (25.0, 70.0, 170.0), 14), ((25.0, 70.0, 170.0), (235.0, 235.0, 235.0), 4),
@@ -80,9 +92,15 @@ def random_fixture(rng: np.random.Generator, kind: str, s: float, d: float) -> F
         colour = tuple(float(c) for c in np.clip(grey * (1 + hue), 8, 235))  # type: ignore[assignment]
     picture = pyramid(facades.poster(rng)) if kind in ("panel", "column", "booth") else []
     return Fixture(
-        s, d, kind, float(rng.uniform(low, high)), float(rng.uniform(thin, thick)), colour,
-        int(rng.integers(1 << 20)), picture,
-    )  # fmt: skip
+        s,
+        d,
+        kind,
+        float(rng.uniform(low, high)),
+        float(rng.uniform(thin, thick)),
+        colour,
+        int(rng.integers(1 << 20)),
+        picture,
+    )
 
 
 def draw_fixture(raster: Raster, fixture: Fixture, foot: Points, sun: Points) -> None:
@@ -114,8 +132,13 @@ def _light(raster: Raster, fixture: Fixture, foot: Points, top: Points) -> None:
     for i, colour in enumerate(lamps):
         lit = i == fixture.variant % 3
         centre = high - (high - low) * (0.2 + 0.3 * i) - [0, 0, 0.05]
-        raster.disc(centre, (0.105, 0.105), colour if lit else scale(colour, 0.2), LIGHT,
-                    Finish(glow=1.8 if lit else 0.0))  # fmt: skip
+        raster.disc(
+            centre,
+            (0.105, 0.105),
+            colour if lit else scale(colour, 0.2),
+            LIGHT,
+            Finish(glow=1.8 if lit else 0.0),
+        )
 
 
 def _sign(raster: Raster, fixture: Fixture, foot: Points, top: Points, sun: Points) -> None:
@@ -127,7 +150,9 @@ def _sign(raster: Raster, fixture: Fixture, foot: Points, top: Points, sun: Poin
     start = np.pi / 2 if corners == 3 else turn
     angle = np.linspace(0, 2 * np.pi, corners, endpoint=False) + start
     for grow, colour in ((1.0, rim), (0.74, inside)):
-        ring = np.stack((np.cos(angle) * size * grow, np.sin(angle) * size * grow, angle * 0 - 0.06), 1)
+        ring = np.stack(
+            (np.cos(angle) * size * grow, np.sin(angle) * size * grow, angle * 0 - 0.06), 1
+        )
         raster.polygon(foot + top + ring, colour, SIGN, MATT, np.array([0.0, 0.0, -1.0]))
     if fixture.variant % 3 == 0:
         for shift in (-0.08, 0.06):
@@ -142,16 +167,17 @@ def _panel(raster: Raster, fixture: Fixture, foot: Points, sun: Points) -> None:
     for sign in (-0.6, 0.6):
         post = foot + [half * sign, 0, 0.05]
         raster.limb(post, post + [0, low + 0.2, 0], 0.12, (90.0, 92.0, 95.0), POLE, sun)
-    corners = foot + np.array([(-half, fixture.height, 0), (half, fixture.height, 0.3),
-                               (half, low, 0.3), (-half, low, 0)])  # fmt: skip
-    raster.picture(fixture.picture, corners, BUILDING)
+    corners = foot + np.array(
+        [(-half, fixture.height, 0), (half, fixture.height, 0.3), (half, low, 0.3), (-half, low, 0)]
+    )
+    picture(raster, fixture.picture, corners, BUILDING)
 
 
 def _furniture(raster: Raster, fixture: Fixture, foot: Points, sun: Points) -> None:
     label = FURNITURE[fixture.kind]
     h, w = fixture.height, fixture.width
     flat = np.array([(-0.6, 0, -0.4), (0.6, 0, -0.4), (0.6, 0, 0.4), (-0.6, 0, 0.4)])
-    raster.darken(foot + flat * max(w, 0.3), 0.6)
+    darken(raster, foot + flat * max(w, 0.3), 0.6)
     up = np.array([0.0, h, 0.0])
     raster.limb(foot, foot + up, w, fixture.colour, label, sun)
     cap = scale(fixture.colour, (0.5, 1.25, 1.7)[fixture.variant % 3])
@@ -170,6 +196,12 @@ def _furniture(raster: Raster, fixture: Fixture, foot: Points, sun: Points) -> N
             raster.disc(spot, (w * 0.28, h * 0.45), scale(colour, 0.7 + 0.2 * i), tag)
     if fixture.picture and fixture.kind != "panel":
         half = w * 0.4
-        corners = foot + np.array([(-half, h * 0.92, -w / 2), (half, h * 0.92, -w / 2),
-                                   (half, h * 0.25, -w / 2), (-half, h * 0.25, -w / 2)])  # fmt: skip
-        raster.picture(fixture.picture, corners, label)
+        corners = foot + np.array(
+            [
+                (-half, h * 0.92, -w / 2),
+                (half, h * 0.92, -w / 2),
+                (half, h * 0.25, -w / 2),
+                (-half, h * 0.25, -w / 2),
+            ]
+        )
+        picture(raster, fixture.picture, corners, label)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.synthetic.varied.ground_map import GroundMap
+from mapt.synthetic.varied.ground.ground_map import GroundMap
 from mapt.synthetic.varied.site import LENGTH, Site
 
 
@@ -42,10 +42,14 @@ def mark_road(
     ground.finish()
 
 
-def _line(  # noqa: PLR0917
-    rng: np.random.Generator, site: Site, d: float, thick: float, pattern: tuple[float, float],
+def _line(
+    rng: np.random.Generator,
+    site: Site,
+    d: float,
+    thick: float,
+    pattern: tuple[float, float],
     solid: bool,
-) -> None:  # fmt: skip
+) -> None:
     if rng.random() < 0.08:
         return
     dash, gap = pattern if not solid else (8.0, 0.0)
@@ -64,7 +68,9 @@ def _arrow(
         ground.mark(part * direction + [s, d])
     if rng.random() < 0.35:
         turn = float(rng.choice([-1, 1]))
-        bent = np.array([(1.6, 0.0), (2.3, 0.55), (2.0, 0.75), (3.1, 0.9), (2.7, 0.2), (2.5, 0.45), (1.9, 0.0)])
+        bent = np.array(
+            [(1.6, 0.0), (2.3, 0.55), (2.0, 0.75), (3.1, 0.9), (2.7, 0.2), (2.5, 0.45), (1.9, 0.0)]
+        )
         ground.mark(bent * [1, turn] * direction + [s, d])
 
 

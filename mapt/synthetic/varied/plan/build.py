@@ -5,20 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from mapt.synthetic.rendering.canvas import Points
-from mapt.synthetic.varied.fixtures import Slab
-from mapt.synthetic.varied.ground_map import SPAN, GroundMap
-from mapt.synthetic.varied.palette import Palette
-from mapt.synthetic.varied.roadside import Roadside
-from mapt.synthetic.varied.road_markings import mark_road
+from mapt.synthetic.varied.ground.ground_map import SPAN, GroundMap
+from mapt.synthetic.varied.ground.markings import mark_road
+from mapt.synthetic.varied.plan.roadside import Roadside
+from mapt.synthetic.varied.plan.traffic import Crowd
 from mapt.synthetic.varied.site import LENGTH, Lane, Site
-from mapt.synthetic.varied.traffic import Crowd
+from mapt.synthetic.varied.things.fixtures import Slab
+from mapt.synthetic.varied.things.palette import Palette
 
 KINDS = ("urban", "alley", "dual", "lot", "park", "rural", "works")
 
 
-def build_site(
-    rng: np.random.Generator, sun: Points, frames: int, fps: float, rare: float
-) -> Site:
+def build_site(rng: np.random.Generator, sun: Points, frames: int, fps: float, rare: float) -> Site:
     """Build a street with its traffic.
 
     Args:
@@ -38,7 +36,9 @@ def build_site(
     _ego(rng, site, frames, fps)
     palette = Palette(rng, sun)
     middle = -site.half, site.half
-    site.ground.band(-SPAN, SPAN, str(rng.choice(["grass", "grass", "meadow", "meadow", "slabs", "earth"])))
+    site.ground.band(
+        -SPAN, SPAN, str(rng.choice(["grass", "grass", "meadow", "meadow", "slabs", "earth"]))
+    )
     left, right = _sides(rng)
     for side, kind in ((-1.0, left), (1.0, right)):
         Roadside(rng, site, palette, side).build(kind)
@@ -57,9 +57,7 @@ def _sides(rng: np.random.Generator) -> tuple[str, str]:
     return left, right
 
 
-def _lanes(
-    rng: np.random.Generator, site: Site, width: float, lanes: int, one_way: bool
-) -> None:
+def _lanes(rng: np.random.Generator, site: Site, width: float, lanes: int, one_way: bool) -> None:
     own = [lane for lane in range(lanes) if one_way or lane >= lanes // 2]
     ego = int(rng.choice(own))
     for lane in range(lanes):
@@ -101,7 +99,9 @@ def _side_streets(rng: np.random.Generator, site: Site) -> None:
                 first = np.stack((a - curve[:, 0], side * (site.half + curve[:, 1])), 1)
                 last = np.stack((b + curve[::-1, 0], side * (site.half + curve[::-1, 1])), 1)
                 ends = np.array([(b, side * SPAN), (a, side * SPAN)])
-                start = np.array([(a - radius, side * (site.half - 0.1)), (b + radius, side * (site.half - 0.1))])
+                start = np.array(
+                    [(a - radius, side * (site.half - 0.1)), (b + radius, side * (site.half - 0.1))]
+                )
                 outline = np.concatenate((start[:1], first, ends[::-1], last, start[1:]))
                 site.ground.area(outline, "crossing")
 
@@ -112,10 +112,18 @@ def _slabs(rng: np.random.Generator, site: Site) -> None:
         value = rng.uniform(70, 190)
         low = float(rng.uniform(4.6, 7))
         site.slabs.append(
-            Slab(float(rng.uniform(25, 130)), float(rng.uniform(5, 14)), low, low + float(rng.uniform(0.6, 1.6)),
-                 (value, value, value * 0.96), 2, float(rng.normal(0, 0.8)))
-        )  # fmt: skip
+            Slab(
+                float(rng.uniform(25, 130)),
+                float(rng.uniform(5, 14)),
+                low,
+                low + float(rng.uniform(0.6, 1.6)),
+                (value, value, value * 0.96),
+                2,
+                float(rng.normal(0, 0.8)),
+            )
+        )
     if rng.random() < 0.06:
         low = float(rng.uniform(5, 6))
-        site.slabs.append(Slab(float(rng.uniform(30, 140)), 0.6, low, low + 0.5, (130.0, 132.0, 136.0), 5, 0.0))
-
+        site.slabs.append(
+            Slab(float(rng.uniform(30, 140)), 0.6, low, low + 0.5, (130.0, 132.0, 136.0), 5, 0.0)
+        )

@@ -2,105 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mapt.synthetic.rendering.canvas import Colour, Points
+from mapt.synthetic.rendering.canvas import Colour
 from mapt.synthetic.scene.vehicle_style import scale
-from mapt.synthetic.varied.car_shapes import CarDesign
-from mapt.synthetic.varied.raster import MATT, Bulge, Finish, Raster
+from mapt.synthetic.varied.optics.pictures import darken
+from mapt.synthetic.varied.optics.raster import Raster
+from mapt.synthetic.varied.optics.surfaces import MATT, Bulge, Finish
+from mapt.synthetic.varied.vehicles.bodies import AROUND, COARSE, Pose, loft
+from mapt.synthetic.varied.vehicles.car_shapes import CarDesign
+from mapt.synthetic.varied.vehicles.wheels import COS, SIN, TYRE, draw_wheel
 
-TYRE: Colour = (22.0, 22.0, 23.0)
-# An outline's points: shares of the way from the rear to the front or, at the corners, metres from
-# an end; and shares of the half width.
-_AROUND = (
-    ("front", 0.0, -0.62), ("front", 0.0, 0.62), ("front", -0.16, 0.90), ("front", -0.42, 1.0),
-    ("share", 0.62, 1.0), ("share", 0.38, 1.0), ("rear", 0.36, 1.0), ("rear", 0.10, 0.92),
-    ("rear", 0.0, 0.66), ("rear", 0.0, -0.66), ("rear", 0.10, -0.92), ("rear", 0.36, -1.0),
-    ("share", 0.38, -1.0), ("share", 0.62, -1.0), ("front", -0.42, -1.0), ("front", -0.16, -0.90),
-)  # fmt: skip
-_COARSE = (0, 1, 3, 6, 8, 9, 11, 14)
 _FEW = [0, 2, 3, 5, 6, 7]  # levels of a small car
-
-_COS = np.cos(np.linspace(0, 2 * np.pi, 14, endpoint=False))
-_SIN = np.sin(np.linspace(0, 2 * np.pi, 14, endpoint=False))
-
-
-@dataclass(frozen=True)
-class Pose:
-    """Where a vehicle stands, with local coordinates (ahead, right, up) in metres.
-
-    Attributes:
-        place: (3,) world point on the ground below its middle.
-        yaw: its heading, radians. A vehicle with 0 drives away from the camera.
-    """
-
-    place: Points
-    yaw: float
-
-    @property
-    def forward(self) -> Points:
-        """Unit vector (3,) ahead."""
-        return np.array([np.sin(self.yaw), 0.0, np.cos(self.yaw)])
-
-    @property
-    def right(self) -> Points:
-        """Unit vector (3,) to the right."""
-        return np.array([np.cos(self.yaw), 0.0, -np.sin(self.yaw)])
-
-    def world(self, local: NDArray[np.float64]) -> Points:
-        """Convert local points (...,3) to world points."""
-        sine, cosine = np.sin(self.yaw), np.cos(self.yaw)
-        u, v = local[..., 0], local[..., 1]
-        moved = np.empty(local.shape)
-        moved[..., 0] = self.place[0] + u * sine + v * cosine
-        moved[..., 1] = self.place[1] + local[..., 2]
-        moved[..., 2] = self.place[2] + u * cosine - v * sine
-        return moved
-
-    def side(self, half: float) -> float:
-        """Return the flank that the camera sees, 1 or -1, or 0 if it looks along both."""
-        offset = -float(self.place @ self.right)
-        return 0.0 if abs(offset) < half else float(np.sign(offset))
-
-    def end(self, half: float) -> float:
-        """Return the end that the camera sees, 1 for the front, -1 for the rear, 0 for none."""
-        offset = -float(self.place @ self.forward)
-        return 0.0 if abs(offset) < half else float(np.sign(offset))
-
-
-def ring(level: NDArray[np.float64], coarse: bool) -> NDArray[np.float64]:
-    """Return the outline (n,3) of a body at a level (height, rear, front, half width)."""
-    y, rear, front, half = level
-    soft = min(1.0, (front - rear) / 1.6)
-    points = []
-    for index, (base, offset, share) in enumerate(_AROUND):
-        if coarse and index not in _COARSE:
-            continue
-        u = {"front": front + offset * soft, "rear": rear + offset * soft}.get(
-            base, rear + (front - rear) * offset
-        )
-        points.append((u, share * half, y))
-    return np.array(points)
-
-
-def loft(levels: NDArray[np.float64], coarse: bool) -> NDArray[np.float64]:
-    """Return the facets (n,4,3) between the outlines of successive levels, and the roof."""
-    rings = [ring(level, coarse) for level in levels]
-    quads = []
-    for low, high in zip(rings, rings[1:], strict=False):
-        quads.append(
-            np.stack((low, np.roll(low, -1, 0), np.roll(high, -1, 0), high), axis=1)
-        )
-    top = rings[-1]
-    n = len(top)
-    roof = [
-        np.stack((top[i], top[i + 1], top[(n - i) % n], top[(n + 1 - i) % n]))
-        for i in range(1, n // 2)
-    ]
-    return np.concatenate([*quads, np.stack(roof)])
 
 
 def draw_car(raster: Raster, design: CarDesign, pose: Pose, tag: int) -> None:
@@ -110,17 +25,23 @@ def draw_car(raster: Raster, design: CarDesign, pose: Pose, tag: int) -> None:
     for grow, keep in ((1.05, 0.6), (0.97, 0.35)):
         corners = [(a * grow, b * design.half * grow, 0.0) for a in (rear, front) for b in (-1, 1)]
         corners[2:] = corners[:1:-1]
-        raster.darken(pose.world(np.array(corners)), keep)
+        darken(raster, pose.world(np.array(corners)), keep)
     coarse = size < 26
     facets = loft(design.levels[_FEW] if coarse else design.levels, coarse)
     colours = np.tile(np.array(design.paint), (len(facets), 1))
-    around = len(_COARSE) if coarse else len(_AROUND)
+    around = len(COARSE) if coarse else len(AROUND)
     colours[:around] = design.trim
     middle = pose.world(np.array([[0.0, 0.0, design.height * 0.5]]))[0]
     bulge = Bulge(middle, 0.10, 0.45)
     finish = Finish(gloss=design.gloss)
-    under = np.array([(rear * 0.9, -design.half * 0.9, 0.0), (front * 0.9, -design.half * 0.9, 0.0),
-                      (front * 0.9, design.half * 0.9, 0.0), (rear * 0.9, design.half * 0.9, 0.0)])
+    under = np.array(
+        [
+            (rear * 0.9, -design.half * 0.9, 0.0),
+            (front * 0.9, -design.half * 0.9, 0.0),
+            (front * 0.9, design.half * 0.9, 0.0),
+            (rear * 0.9, design.half * 0.9, 0.0),
+        ]
+    )
     raster.polygon(pose.world(under + [0, 0, 0.12]), (10.0, 10.0, 10.0), tag)
     if not coarse:
         _far_wheels(raster, design, pose, tag)
@@ -165,8 +86,10 @@ def _windows(raster: Raster, design: CarDesign, pose: Pose, tag: int, size: floa
         w1, w2 = low[3] * 0.88, high[3] * 0.88
         out = 0.012 * end
         centre = pose.world(np.array([[u1 - end * 1.5, 0.0, y1]]))[0]
-        pane([(u1 + out, -w1, y1), (u1 + out, w1, y1), (u2 + out, w2, y2), (u2 + out, -w2, y2)],
-             Bulge(centre, 0.22, 0.1))  # fmt: skip
+        pane(
+            [(u1 + out, -w1, y1), (u1 + out, w1, y1), (u2 + out, w2, y2), (u2 + out, -w2, y2)],
+            Bulge(centre, 0.22, 0.1),
+        )
         if size > 70:
             _heads(raster, design, pose, end, tag)
     side = pose.side(design.half * 0.97)
@@ -178,11 +101,13 @@ def _windows(raster: Raster, design: CarDesign, pose: Pose, tag: int, size: floa
     edges = np.linspace(start, 1.0, 2 if design.closed else design.panes + 1)
     gap = 0.018
     quads = []
-    for a, b in zip(edges, edges[1:], strict=False):
+    for a, b in itertools.pairwise(edges):
         bottom = [back1 + (ahead1 - back1) * t for t in (a + gap, b - gap)]
         upper = [back2 + (ahead2 - back2) * t for t in (a + gap, b - gap)]
         v1, v2 = side * low[3] * 1.008, side * high[3] * 1.01
-        quads.append([(bottom[0], v1, y1), (bottom[1], v1, y1), (upper[1], v2, y2), (upper[0], v2, y2)])
+        quads.append(
+            [(bottom[0], v1, y1), (bottom[1], v1, y1), (upper[1], v2, y2), (upper[0], v2, y2)]
+        )
     colours = np.tile(np.array(colour), (len(quads), 1))
     lean = pose.right * side * 0.93 + np.array([0.0, 0.36, 0.0])
     raster.panes(pose.world(np.array(quads)), colours, tag, glass, lean)
@@ -197,39 +122,26 @@ def _heads(raster: Raster, design: CarDesign, pose: Pose, end: float, tag: int) 
     for seat in range(2):
         v = (seat - 0.5) * design.half
         spot = pose.world(np.array([[u + 0.02 * end, v, y - 0.03]]))[0]
-        head = np.stack((_COS * 0.1, _SIN * 0.12 - 0.04 * (seat >= design.people), _COS * 0), 1)
+        head = np.stack((COS * 0.1, SIN * 0.12 - 0.04 * (seat >= design.people), COS * 0), 1)
         colour = scale(dark, 1.5 if seat < design.people else 1.0)
         normal = pose.forward * end * 0.85 + np.array([0.0, 0.5, 0.0])
         raster.polygon(spot + head, colour, tag, Finish(gloss=0.9), normal)
 
 
-def draw_wheel(  # noqa: PLR0917
-    raster: Raster, pose: Pose, u: float, v: float, radius: float, rim: Colour, tag: int
-) -> None:
-    """Draw a wheel at (ahead, right) in the plane of the flank, with its arch."""
-    pixels = radius * raster.camera.focal / max(float(pose.place[2]), 1.0)
-    rings = ((1.16, (9.0, 9.0, 10.0)), (1.0, TYRE), (0.66, rim), (0.2, (45.0, 45.0, 46.0)))
-    normal = pose.right * np.sign(v)
-    for size, colour in rings if pixels > 8 else rings[1:3]:
-        local = np.stack((u + radius * size * _COS, _COS * 0 + v, radius * (1 + size * _SIN)), 1)
-        local[:, 2] = np.maximum(local[:, 2], 0.0)
-        raster.polygon(pose.world(local), colour, tag, MATT, normal)
-    if pixels > 14:
-        for t in np.arange(5) * (2 * np.pi / 5) + u:
-            reach = radius * 0.62
-            spoke = [(u, v * 1.002, radius), (u + np.cos(t) * reach, v * 1.002, radius + np.sin(t) * reach)]
-            p, q = pose.world(np.array(spoke))
-            raster.limb(p, q, radius * 0.12, scale(rim, 0.45), tag)
-
-
-def _flank(  # noqa: PLR0917
+def _flank(
     raster: Raster, design: CarDesign, pose: Pose, side: float, tag: int, size: float
 ) -> None:
     low = float(design.levels[0, 0])
     v = side * design.half * 1.012
     rear, front = design.ends
-    sill = np.array([(rear + 0.5, v * 0.96, low), (front - 0.5, v * 0.96, low),
-                     (front - 0.5, v, low + 0.14), (rear + 0.5, v, low + 0.14)])  # fmt: skip
+    sill = np.array(
+        [
+            (rear + 0.5, v * 0.96, low),
+            (front - 0.5, v * 0.96, low),
+            (front - 0.5, v, low + 0.14),
+            (rear + 0.5, v, low + 0.14),
+        ]
+    )
     raster.polygon(pose.world(sill), scale(design.trim, 0.6), tag)
     for u in axles(design):
         draw_wheel(raster, pose, u, v, design.wheel, design.rim, tag)
@@ -241,25 +153,33 @@ def _flank(  # noqa: PLR0917
         u = rear + (front - rear) * share
         p, q = pose.world(np.array([(u, v, low + 0.2), (u, v * 0.96, belt)]))
         raster.limb(p, q, 0.018, door, tag)
-        p, q = pose.world(np.array([(u + 0.08, v * 1.005, belt - 0.12), (u + 0.26, v * 1.005, belt - 0.12)]))
+        p, q = pose.world(
+            np.array([(u + 0.08, v * 1.005, belt - 0.12), (u + 0.26, v * 1.005, belt - 0.12)])
+        )
         raster.limb(p, q, 0.03, scale(design.paint, 0.7), tag)
     mirror = float(design.levels[design.belt, 2]) - 0.3
     spot = pose.world(np.array([[mirror, v * 1.1, belt + 0.08]]))[0]
     raster.disc(spot, (0.1, 0.075), scale(design.paint, 0.9), tag, Finish(gloss=0.5))
 
 
-def _end(  # noqa: PLR0917
-    raster: Raster, design: CarDesign, pose: Pose, end: float, tag: int, size: float
-) -> None:
+def _end(raster: Raster, design: CarDesign, pose: Pose, end: float, tag: int, size: float) -> None:
     """Draw lamps, plate, grille and bumper."""
     rear, front = design.ends
     u = (front if end > 0 else rear) + 0.015 * end
     w = design.half
     lamp = design.lamp
 
-    def plate(v: tuple[float, float], y: tuple[float, float], colour: Colour, finish: Finish = MATT,
-              back: float = 0.0) -> None:  # fmt: skip
-        corners = [(u - back * end, a, b) for a, b in ((v[0], y[0]), (v[1], y[0]), (v[1], y[1]), (v[0], y[1]))]
+    def plate(
+        v: tuple[float, float],
+        y: tuple[float, float],
+        colour: Colour,
+        finish: Finish = MATT,
+        back: float = 0.0,
+    ) -> None:
+        corners = [
+            (u - back * end, a, b)
+            for a, b in ((v[0], y[0]), (v[1], y[0]), (v[1], y[1]), (v[0], y[1]))
+        ]
         raster.polygon(pose.world(np.array(corners)), colour, tag, finish)
 
     low = float(design.levels[0, 0])
@@ -281,7 +201,11 @@ def _end(  # noqa: PLR0917
     plate((-0.26, 0.26), (height, height + 0.11), white)
     if size > 60:
         for i in range(7):
-            plate((-0.22 + i * 0.06, -0.18 + i * 0.06), (height + 0.025, height + 0.085), (35.0, 35.0, 40.0))
+            plate(
+                (-0.22 + i * 0.06, -0.18 + i * 0.06),
+                (height + 0.025, height + 0.085),
+                (35.0, 35.0, 40.0),
+            )
     if end > 0:
         plate((-w * 0.5, w * 0.5), (lamp - 0.14, lamp + 0.02), (24.0, 24.0, 26.0))
         plate((-w * 0.6, w * 0.6), (low + 0.05, low + 0.15), (20.0, 20.0, 22.0))
@@ -289,4 +213,9 @@ def _end(  # noqa: PLR0917
         shade = scale(design.paint, 0.6)
         plate((-w * 0.85, w * 0.85), (low + 0.33, low + 0.36), shade)
         if size > 30:
-            plate((-0.12, 0.12), (design.height * 0.9, design.height * 0.93), (150.0, 15.0, 15.0), back=0.3)
+            plate(
+                (-0.12, 0.12),
+                (design.height * 0.9, design.height * 0.93),
+                (150.0, 15.0, 15.0),
+                back=0.3,
+            )

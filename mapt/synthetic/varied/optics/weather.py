@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from mapt.synthetic.rendering.canvas import Points
 from mapt.synthetic.rendering.textures import noise
-from mapt.synthetic.varied.lighting import Field, Sunlight
-from mapt.synthetic.varied.raster import Finish, Raster, Rgba
+from mapt.synthetic.varied.optics.lighting import Field, Sunlight
+from mapt.synthetic.varied.optics.pictures import Rgba
+from mapt.synthetic.varied.optics.raster import Raster
+from mapt.synthetic.varied.optics.surfaces import Finish
 
 COARSE = 4  # pixels of the image for each of the sky's
 VEGETATION = 8
@@ -23,7 +25,11 @@ def random_sunlight(rng: np.random.Generator) -> Sunlight:
     azimuth = rng.uniform(0, 2 * np.pi)
     elevation = rng.uniform(0.3, 1.15)
     direction = np.array(
-        [np.cos(azimuth) * np.cos(elevation), np.sin(elevation), np.sin(azimuth) * np.cos(elevation)]
+        [
+            np.cos(azimuth) * np.cos(elevation),
+            np.sin(elevation),
+            np.sin(azimuth) * np.cos(elevation),
+        ]
     )
     kind = str(rng.choice(["sunny", "veiled", "overcast", "dusk"], p=[0.58, 0.14, 0.2, 0.08]))
     strength = {"sunny": 1.0, "veiled": 0.45, "overcast": 0.0, "dusk": 0.12}[kind]
@@ -44,7 +50,13 @@ def random_sunlight(rng: np.random.Generator) -> Sunlight:
         sun=(warm * strength * rng.uniform(0.85, 1.15)).astype(np.float32),
         sky=shade.astype(np.float32),
         haze=haze.astype(np.float32),
-        range=float(np.exp(rng.uniform(np.log(150), np.log(500)) if rng.random() < 0.12 else rng.uniform(np.log(600), np.log(5000)))),
+        range=float(
+            np.exp(
+                rng.uniform(np.log(150), np.log(500))
+                if rng.random() < 0.12
+                else rng.uniform(np.log(600), np.log(5000))
+            )
+        ),
         dome=np.stack((zenith, low)).astype(np.float32),
     )
 
@@ -104,12 +116,16 @@ def draw_skyline(
         if rng.random() < urban * 0.6:
             tall = int(rows * rng.uniform(0.15, 0.8))
             wide = int(tall * rng.uniform(0.5, 2.0)) + 4
-            part = cv2.resize(fronts[int(rng.integers(len(fronts)))], (wide, tall), interpolation=cv2.INTER_AREA)
+            part = cv2.resize(
+                fronts[int(rng.integers(len(fronts)))], (wide, tall), interpolation=cv2.INTER_AREA
+            )
             part = np.dstack((part, np.full(part.shape[:2], 255, np.uint8)))
             _paste(picture, houses, part, x, True)
         else:
             tall = int(rows * rng.uniform(0.2, 0.95))
-            part = cv2.resize(trees[int(rng.integers(len(trees)))], (tall, tall), interpolation=cv2.INTER_AREA)
+            part = cv2.resize(
+                trees[int(rng.integers(len(trees)))], (tall, tall), interpolation=cv2.INTER_AREA
+            )
             _paste(picture, houses, part[: int(tall * 0.93)], x, False)
     return picture, houses
 
@@ -153,7 +169,9 @@ def paint_background(raster: Raster, background: Background, turn: float) -> Fie
     raster.albedo[window][seen] = cut[..., :3][seen]
     normal = np.array([0.0, 0.0, -1.0])
     for flag, label, leafy in ((False, VEGETATION, 1.0), (True, BUILDING, 0.0)):
-        face = raster.surface(normal, np.array([0.0, 0.0, 190.0]), (189.0, 191.0), label, Finish(leafy=leafy))
+        face = raster.surface(
+            normal, np.array([0.0, 0.0, 190.0]), (189.0, 191.0), label, Finish(leafy=leafy)
+        )
         raster.face[window][seen & (flags == flag)] = face
     return radiance
 

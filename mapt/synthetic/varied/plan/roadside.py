@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.synthetic.varied.fixtures import Front, Plant
-from mapt.synthetic.varied.ground_map import SPAN
-from mapt.synthetic.varied.palette import Palette
-from mapt.synthetic.varied.posts import FURNITURE, random_fixture
+from mapt.synthetic.varied.ground.ground_map import SPAN
 from mapt.synthetic.varied.site import LENGTH, Lane, ParkingRow, Site
+from mapt.synthetic.varied.things.fixtures import Front, Plant
+from mapt.synthetic.varied.things.palette import Palette
+from mapt.synthetic.varied.things.posts import FURNITURE, random_fixture
 
 GREEN = ("grass",) * 5 + ("meadow",) * 3 + ("earth", "gravel")
 
@@ -24,9 +24,7 @@ class Roadside:
         side: -1 for the left, 1 for the right.
     """
 
-    def __init__(
-        self, rng: np.random.Generator, site: Site, palette: Palette, side: float
-    ) -> None:
+    def __init__(self, rng: np.random.Generator, site: Site, palette: Palette, side: float) -> None:
         self.rng = rng
         self.site = site
         self.palette = palette
@@ -109,7 +107,12 @@ class Roadside:
         while s < LENGTH:
             if not self.site.in_crossing(s, 2.0) and rng.random() < 0.9:
                 which = first if rng.random() < 0.8 else int(rng.integers(len(self.palette.trees)))
-                self._tree(s, d + float(rng.normal(0, width * 0.08)), size * float(rng.uniform(0.8, 1.2)), which)
+                self._tree(
+                    s,
+                    d + float(rng.normal(0, width * 0.08)),
+                    size * float(rng.uniform(0.8, 1.2)),
+                    which,
+                )
             s += spacing * float(rng.uniform(0.85, 1.15))
 
     def _tree(self, s: float, d: float, height: float, which: int) -> None:
@@ -129,7 +132,9 @@ class Roadside:
     def _bush(self, s: float, d: float, height: float) -> None:
         picture = self.palette.bushes[int(self.rng.integers(len(self.palette.bushes)))]
         width = height * float(self.rng.uniform(1.1, 2.0))
-        self.site.plants.append(Plant(s, d, height, width, picture, self.palette.shades[0], height * 0.3, 0.0))
+        self.site.plants.append(
+            Plant(s, d, height, width, picture, self.palette.shades[0], height * 0.3, 0.0)
+        )
 
     def _trees_in_pits(self) -> None:
         """Plant trees in squares of earth on the sidewalk."""
@@ -137,7 +142,9 @@ class Roadside:
         before = len(self.site.plants)
         self._tree_row(d, 0.5)
         for plant in self.site.plants[before:]:
-            self.site.ground.rectangle((plant.s - 0.7, plant.s + 0.7), (plant.d - 0.6, plant.d + 0.6), "earth")
+            self.site.ground.rectangle(
+                (plant.s - 0.7, plant.s + 0.7), (plant.d - 0.6, plant.d + 0.6), "earth"
+            )
 
     def _alley(self) -> None:
         """Build a verge with a row of trees, and a sidewalk behind it."""
@@ -193,7 +200,9 @@ class Roadside:
             yaw, pitch = self._angle(True)
             share = float(rng.uniform(0.3, 1.0))
             flip = np.pi * float(rng.integers(2))
-            self.site.rows.append(ParkingRow(middle, -10.0, LENGTH * 0.75, pitch, yaw + flip, share))
+            self.site.rows.append(
+                ParkingRow(middle, -10.0, LENGTH * 0.75, pitch, yaw + flip, share)
+            )
             for s in np.arange(-10, LENGTH * 0.75, pitch):
                 self.site.ground.mark(_box(float(s) + pitch / 2, middle, 0.1, 4.6), 200.0)
             self._strip(float(rng.choice([0.3, 5.5])), "patched")
@@ -213,7 +222,9 @@ class Roadside:
     def _rural(self) -> None:
         """Build a shoulder, perhaps with a rail, and meadows or a forest."""
         rng = self.rng
-        self._strip(float(rng.uniform(0.3, 1.5)), str(rng.choice(["gravel", "asphalt", "meadow"])), 0.06)
+        self._strip(
+            float(rng.uniform(0.3, 1.5)), str(rng.choice(["gravel", "asphalt", "meadow"])), 0.06
+        )
         self._strip(0.8, "meadow")
         if rng.random() < 0.55:
             self._barrier(self.palette.walls[int(rng.choice([6, 6, 7]))])
@@ -256,11 +267,21 @@ class Roadside:
                     self.site.fronts.append(Front(float(s), float(s) + 14, d, 5.5, dark, label))
         for s in np.arange(-10.0, LENGTH, 2.5):
             depth = line + float(rng.uniform(0.5, 16))
-            if rng.random() < density * 0.8 and depth < SPAN and not self.site.in_crossing(float(s), 3.0):
+            if (
+                rng.random() < density * 0.8
+                and depth < SPAN
+                and not self.site.in_crossing(float(s), 3.0)
+            ):
                 height = float(rng.uniform(5, 15))
-                self._tree(float(s), self.side * depth, height, int(rng.integers(len(self.palette.trees))))
+                self._tree(
+                    float(s), self.side * depth, height, int(rng.integers(len(self.palette.trees)))
+                )
             if rng.random() < density * 0.8 and not self.site.in_crossing(float(s), 2.0):
-                self._bush(float(s), self.side * (line + float(rng.uniform(0.3, 6))), float(rng.uniform(0.8, 3.2)))
+                self._bush(
+                    float(s),
+                    self.side * (line + float(rng.uniform(0.3, 6))),
+                    float(rng.uniform(0.8, 3.2)),
+                )
 
     def _barrier(self, what: tuple[int, float, list[NDArray[np.uint8]]]) -> None:
         """Set a wall, fence or rail along the whole side, except at crossings."""
@@ -289,7 +310,9 @@ class Roadside:
         for s in np.arange(start, stop - 3.5, 7.0):
             if not self.site.in_crossing(float(s) + 3.5, 4.5):
                 half = [t[:, : t.shape[1] // 2] if t.shape[1] > 4 else t for t in picture]
-                self.site.fronts.append(Front(float(s), min(float(s) + 7, stop), d, height, half, label, 0.25))
+                self.site.fronts.append(
+                    Front(float(s), min(float(s) + 7, stop), d, height, half, label, 0.25)
+                )
 
     def _houses(self, share: float, garden: float) -> None:
         """Line the side with houses, behind gardens of some metres."""
@@ -301,7 +324,11 @@ class Roadside:
             self._strip(garden, str(rng.choice(["grass", "slabs", "earth"])))
             for s in np.arange(-10, LENGTH * 0.7, 6.0):
                 if rng.random() < 0.25 * self.leafy and not self.site.in_crossing(float(s), 2.0):
-                    self._bush(float(s), self.side * (line + float(rng.uniform(0.4, garden))), float(rng.uniform(0.8, 2.5)))
+                    self._bush(
+                        float(s),
+                        self.side * (line + float(rng.uniform(0.4, garden))),
+                        float(rng.uniform(0.8, 2.5)),
+                    )
         s = -18.0
         while s < LENGTH:
             length = float(rng.uniform(8, 16))
@@ -310,10 +337,16 @@ class Roadside:
                 height, picture, roof = self.palette.houses[int(rng.integers(5))]
                 d = self.side * (self.edge + float(rng.choice([0.0, 0.0, rng.uniform(0, 4)])))
                 ends = self.palette.gables[int(rng.integers(2))] if rng.random() < 0.6 else []
-                self.site.fronts.append(Front(s, stop, d, height, picture, 2, 11.0, 0.0, roof, 0.12, ends))
+                self.site.fronts.append(
+                    Front(s, stop, d, height, picture, 2, 11.0, 0.0, roof, 0.12, ends)
+                )
             elif rng.random() < 0.3 * self.leafy and not self.site.in_crossing(s, 3.0):
-                self._tree(s, self.side * (self.edge + float(rng.uniform(2, 9))), float(rng.uniform(5, 12)),
-                           int(rng.integers(len(self.palette.trees))))
+                self._tree(
+                    s,
+                    self.side * (self.edge + float(rng.uniform(2, 9))),
+                    float(rng.uniform(5, 12)),
+                    int(rng.integers(len(self.palette.trees))),
+                )
             s = max(stop, s + 2)
 
     def _lamps(self) -> None:
@@ -324,7 +357,18 @@ class Roadside:
         if rng.random() < 0.8:
             lamp = random_fixture(rng, "lamp", 0.0, kerb)
             for s in np.arange(rng.uniform(-5, 20), LENGTH, rng.uniform(16, 40)):
-                fixtures.append(type(lamp)(float(s), kerb, "lamp", lamp.height, lamp.width, lamp.colour, lamp.variant, []))
+                fixtures.append(
+                    type(lamp)(
+                        float(s),
+                        kerb,
+                        "lamp",
+                        lamp.height,
+                        lamp.width,
+                        lamp.colour,
+                        lamp.variant,
+                        [],
+                    )
+                )
         for _ in range(int(rng.integers(1, 12))):
             d = kerb + self.side * float(rng.uniform(0, 0.8))
             fixtures.append(random_fixture(rng, "sign", float(rng.uniform(4, LENGTH)), d))
@@ -340,7 +384,18 @@ class Roadside:
             post = random_fixture(rng, "bollard", 0.0, kerb)
             start = float(rng.uniform(0, 120))
             for s in np.arange(start, start + float(rng.uniform(10, 60)), spacing):
-                fixtures.append(type(post)(float(s), kerb, "bollard", post.height, post.width, post.colour, post.variant, []))
+                fixtures.append(
+                    type(post)(
+                        float(s),
+                        kerb,
+                        "bollard",
+                        post.height,
+                        post.width,
+                        post.colour,
+                        post.variant,
+                        [],
+                    )
+                )
         self._furniture(float(rng.choice([0.0, 0.01, 0.05])))
 
     def _furniture(self, density: float) -> None:

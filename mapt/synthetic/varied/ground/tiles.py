@@ -67,9 +67,7 @@ def _blotches(
     return 1 + np.float32(strength) * noise(rng, TILE, TILE, octaves, wrap=True)[..., None]
 
 
-def _asphalt(
-    rng: np.random.Generator, value: float, warm: float = 0.05
-) -> NDArray[np.float32]:
+def _asphalt(rng: np.random.Generator, value: float, warm: float = 0.05) -> NDArray[np.float32]:
     image = _tint(rng, value, warm) * _speckle(rng, rng.uniform(0.08, 0.3))
     return image * _blotches(rng, rng.uniform(0.02, 0.08))
 
@@ -137,7 +135,9 @@ def _gravel(rng: np.random.Generator) -> NDArray[np.float32]:
 
 def _earth(rng: np.random.Generator) -> NDArray[np.float32]:
     value = rng.uniform(65, 130)
-    soil = np.array([value * rng.uniform(1.04, 1.2), value, value * rng.uniform(0.7, 0.9)], np.float32)
+    soil = np.array(
+        [value * rng.uniform(1.04, 1.2), value, value * rng.uniform(0.7, 0.9)], np.float32
+    )
     image = soil * _blotches(rng, 0.2, (64, 16, 4)) * _speckle(rng, 0.25)
     _litter(rng, image, int(10 ** rng.uniform(2, 3.5)))
     return image

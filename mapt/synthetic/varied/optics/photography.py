@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.synthetic.varied.lighting import Field
+from mapt.synthetic.varied.optics.lighting import Field
 
 LEVELS = 4096
 
@@ -103,7 +103,10 @@ class Photography:
                 grow = 1 + sign * 2 * self.fringe * scale / w
                 matrix = np.array([[grow, 0, w / 2 * (1 - grow)], [0, grow, h / 2 * (1 - grow)]])
                 image[..., channel] = cv2.warpAffine(
-                    np.ascontiguousarray(image[..., channel]), matrix, (w, h), borderMode=cv2.BORDER_REPLICATE
+                    np.ascontiguousarray(image[..., channel]),
+                    matrix,
+                    (w, h),
+                    borderMode=cv2.BORDER_REPLICATE,
                 )
         return np.asarray(image, np.float32)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mapt.synthetic.rendering.canvas import Points
 from mapt.synthetic.rendering.textures import noise
-from mapt.synthetic.varied.raster import Rgba
+from mapt.synthetic.varied.optics.pictures import Rgba
 
 SIZE = 448  # pixels of a tree's picture
 
@@ -54,7 +54,9 @@ def random_species(rng: np.random.Generator, season: float) -> Species:
         bare=float(rng.uniform(0.12, 0.45)),
         width=float(rng.uniform(0.7, 1.05)),
         trunk=float(rng.uniform(0.016, 0.055)),
-        density=float(rng.uniform(0.0, 0.3) if rng.random() < season * 0.5 else rng.uniform(0.7, 1)),
+        density=float(
+            rng.uniform(0.0, 0.3) if rng.random() < season * 0.5 else rng.uniform(0.7, 1)
+        ),
         pointed=float(rng.random() < 0.12),
     )
 
@@ -72,9 +74,7 @@ def tree(rng: np.random.Generator, species: Species, sun: Points) -> Rgba:
     return image
 
 
-def foliage(
-    rng: np.random.Generator, size: tuple[int, int], species: Species, sun: Points
-) -> Rgba:
+def foliage(rng: np.random.Generator, size: tuple[int, int], species: Species, sun: Points) -> Rgba:
     """Draw leaves (h,w,4) as clusters, lit on the side of the sun and dark below."""
     h, w = size
     scale = 2
@@ -106,9 +106,7 @@ def foliage(
     return np.dstack((np.clip(colour, 0, 255), solid * np.float32(255))).astype(np.uint8)
 
 
-def _clusters(
-    rng: np.random.Generator, species: Species
-) -> list[tuple[float, float, float]]:
+def _clusters(rng: np.random.Generator, species: Species) -> list[tuple[float, float, float]]:
     """Return the middles and radii of leaf clusters, in shares of the picture."""
     clusters = []
     for _ in range(int(rng.integers(34, 70))):
@@ -122,9 +120,7 @@ def _clusters(
     return clusters
 
 
-def _relief_light(
-    relief: NDArray[np.float32], sun: Points, scale: int
-) -> NDArray[np.float32]:
+def _relief_light(relief: NDArray[np.float32], sun: Points, scale: int) -> NDArray[np.float32]:
     """Return the light on a relief, from its slope towards the sun."""
     smooth = cv2.GaussianBlur(relief, (0, 0), 2.5)
     dx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3) * (5.0 * scale)
@@ -169,7 +165,7 @@ def _bough(wood: NDArray[np.uint8], a: Points, b: Points, start: float, stop: fl
     cv2.fillPoly(wood, [np.round(ring * 16).astype(np.int32)], (255,), cv2.LINE_AA, 4)
 
 
-def _grow(  # noqa: PLR0917
+def _grow(
     rng: np.random.Generator,
     wood: NDArray[np.uint8],
     start: Points,

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.synthetic.rendering.canvas import Colour, Points
-from mapt.synthetic.varied.raster import MATT, Finish, Raster, Rgba
-from mapt.synthetic.varied.shadow_map import ShadowMap
+from mapt.synthetic.varied.optics.pictures import Rgba, darken, picture, sprite
+from mapt.synthetic.varied.optics.raster import Raster
+from mapt.synthetic.varied.optics.shadow_map import ShadowMap
+from mapt.synthetic.varied.optics.surfaces import MATT, Finish
 
 VEGETATION = 8
 BUILDING = 2
@@ -69,18 +71,23 @@ class Front:
             colour = (float(mean[0]), float(mean[1]), float(mean[2]))
             end = np.stack((near + up, near + out + up, near + out + low, near + low))
             if self.depth > 3 and near[2] > 1:
-                raster.picture([t[:, : max(2, int(t.shape[1] * 0.8))] for t in self.side], end, self.label)
+                picture(
+                    raster,
+                    [t[:, : max(2, int(t.shape[1] * 0.8))] for t in self.side],
+                    end,
+                    self.label,
+                )
             else:
                 raster.polygon(end, colour, self.label)
         if self.roof:
             ridge = up + [0, min(4.0, self.depth * 0.45), 0] + out * 0.5
             corners = np.stack((near + ridge, far + ridge, far + up, near + up))
-            raster.picture(self.roof, corners, self.label)
+            picture(raster, self.roof, corners, self.label)
             gable = np.stack((near + up, near + ridge, near + out + up))
             if s1 == self.s1:
                 raster.polygon(gable, (110.0, 95.0, 85.0), self.label)
         corners = np.stack((near + up, far + up, far + low, near + low))
-        raster.picture(texture, corners, self.label, Finish(gloss=self.gloss))
+        picture(raster, texture, corners, self.label, Finish(gloss=self.gloss))
 
     def cast(self, shadows: ShadowMap) -> None:
         """Cast its shadow."""
@@ -117,11 +124,13 @@ class Plant:
     def draw(self, raster: Raster, foot: Points) -> None:
         """Draw it at a world point."""
         pixels = self.height * raster.camera.focal / max(float(foot[2]), 1.0)
-        level = int(np.clip(np.log2(self.picture[0].shape[0] / max(pixels, 1.0)), 0, len(self.picture) - 1))
+        level = int(
+            np.clip(np.log2(self.picture[0].shape[0] / max(pixels, 1.0)), 0, len(self.picture) - 1)
+        )
         if not self.trunk:
             flat = np.array([(-0.5, 0, -0.5), (0.5, 0, -0.5), (0.5, 0, 0.3), (-0.5, 0, 0.3)])
-            raster.darken(foot + flat * self.width * 0.9, 0.55)
-        raster.sprite(self.picture[level], foot, (self.width, self.height), VEGETATION)
+            darken(raster, foot + flat * self.width * 0.9, 0.55)
+        sprite(raster, self.picture[level], foot, (self.width, self.height), VEGETATION)
 
     def cast(self, shadows: ShadowMap) -> None:
         """Cast its shadow."""
@@ -168,9 +177,11 @@ class Slab:
         near, far = self.s, self.s + self.depth
         spots = ((a, near, 0), (b, near, 0), (b, far, 0), (a, far, 0), (a, near, 1), (b, near, 1))
         c = np.stack(
-            [place(s, dd) + [0, (self.high if top else self.low) + self.tilt * dd / 40, 0]
-             for dd, s, top in spots]
-        )  # fmt: skip
+            [
+                place(s, dd) + [0, (self.high if top else self.low) + self.tilt * dd / 40, 0]
+                for dd, s, top in spots
+            ]
+        )
         dark = (self.colour[0] * 0.6, self.colour[1] * 0.6, self.colour[2] * 0.6)
         raster.polygon(c[:4], dark, self.label, MATT, np.array([0.0, -1.0, 0.0]))
         raster.polygon(c[[0, 1, 5, 4]], self.colour, self.label, MATT, np.array([0.0, 0.0, -1.0]))
@@ -181,5 +192,12 @@ class Slab:
 
     def cast(self, shadows: ShadowMap) -> None:
         """Cast its shadow."""
-        outline = np.array([(-48.0, self.s), (48.0, self.s), (48.0, self.s + self.depth), (-48.0, self.s + self.depth)])
+        outline = np.array(
+            [
+                (-48.0, self.s),
+                (48.0, self.s),
+                (48.0, self.s + self.depth),
+                (-48.0, self.s + self.depth),
+            ]
+        )
         shadows.prism(outline, self.low, self.high)

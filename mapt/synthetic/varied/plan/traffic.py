@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mapt.synthetic.varied.car_shapes import CarDesign, random_car
-from mapt.synthetic.varied.figures import random_dress
-from mapt.synthetic.varied.heavy_vehicles import LABELS, HeavyDesign, random_heavy
 from mapt.synthetic.varied.site import LENGTH, Agent, Lane, ParkingRow, Site
+from mapt.synthetic.varied.things.figures import random_dress
+from mapt.synthetic.varied.vehicles.car_shapes import CarDesign, random_car
+from mapt.synthetic.varied.vehicles.heavy_shapes import LABELS, HeavyDesign, random_heavy
 
 CAR = 13
 PERSON = 11
@@ -67,10 +67,15 @@ class Crowd:
             return str(self.rng.choice(list(LABELS)))
         return str(self.rng.choice(["car", "truck", "bus", "tram"], p=[0.86, 0.09, 0.035, 0.015]))
 
-    def _vehicle(  # noqa: PLR0917
-        self, kind: str, s: float, d: float, speed: tuple[float, float], yaw: float,
+    def _vehicle(
+        self,
+        kind: str,
+        s: float,
+        d: float,
+        speed: tuple[float, float],
+        yaw: float,
         stops: tuple[float, float] = (0.0, 0.0),
-    ) -> None:  # fmt: skip
+    ) -> None:
         design = self._car() if kind == "car" else self._heavy(kind)
         key = self._key() if kind == "car" else 0
         label = LABELS.get(kind, CAR)
@@ -90,14 +95,24 @@ class Crowd:
                 kind = "truck" if rng.random() < 0.02 else "car"
                 turn = np.pi if rng.random() < 0.25 else 0.0
                 yaw = row.yaw + float(rng.normal(0, 0.025)) + turn
-                self._vehicle(kind, s + float(rng.normal(0, 0.12)), row.d + float(rng.normal(0, 0.12)), (0.0, 0.0), yaw)
+                self._vehicle(
+                    kind,
+                    s + float(rng.normal(0, 0.12)),
+                    row.d + float(rng.normal(0, 0.12)),
+                    (0.0, 0.0),
+                    yaw,
+                )
             s += row.pitch
 
     def _drive(self, lane: Lane) -> None:
         rng = self.rng
         ego = float(self.site.ego_speed.mean())
         oncoming = lane.direction < 0
-        speed = ego * rng.uniform(0.85, 1.15) if lane.own or (not oncoming and ego) else rng.uniform(4, 14)
+        speed = (
+            ego * rng.uniform(0.85, 1.15)
+            if lane.own or (not oncoming and ego)
+            else rng.uniform(4, 14)
+        )
         queue = rng.random() < 0.2 and ego < 6
         if queue and not lane.own:
             speed = float(rng.choice([0.0, 1.5]))
@@ -115,7 +130,9 @@ class Crowd:
                     stops = (begin, begin + float(rng.uniform(1, 4)))
                 d = lane.d + float(rng.normal(0, 0.18))
                 yaw = np.pi if oncoming else 0.0
-                self._vehicle(kind, s + long / 2, d, (v, 0.0), yaw + float(rng.normal(0, 0.015)), stops)
+                self._vehicle(
+                    kind, s + long / 2, d, (v, 0.0), yaw + float(rng.normal(0, 0.015)), stops
+                )
                 s += long
             s += float(rng.uniform(6.5, 9)) if queue else float(rng.uniform(8, 30))
 
@@ -145,7 +162,9 @@ class Crowd:
             low, high = self.site.walks[int(rng.integers(len(self.site.walks)))]
             s = 4 + float(rng.uniform(0, 1)) ** 1.3 * 85
             d = float(rng.uniform(low + 0.2, max(low + 0.3, high - 0.2)))
-            speed = float(rng.choice([0.0, 1.0])) * float(rng.uniform(0.8, 1.7) * rng.choice([-1, 1]))
+            speed = float(rng.choice([0.0, 1.0])) * float(
+                rng.uniform(0.8, 1.7) * rng.choice([-1, 1])
+            )
             for _ in range(1 + int(rng.random() < 0.35) + int(rng.random() < 0.15) * 2):
                 shift = rng.normal(0, [0.45, 0.4])
                 seated = bool(not speed and rng.random() < 0.12)
@@ -154,7 +173,11 @@ class Crowd:
             for _ in range(int(rng.poisson(0.6))):
                 sign = float(rng.choice([-1, 1]))
                 start = -sign * float(rng.uniform(0, self.site.half + 4))
-                self._person(a - float(rng.uniform(0.9, 4)), start, (0.0, sign * float(rng.uniform(0.9, 1.7))))
+                self._person(
+                    a - float(rng.uniform(0.9, 4)),
+                    start,
+                    (0.0, sign * float(rng.uniform(0.9, 1.7))),
+                )
 
     def _person(self, s: float, d: float, speed: tuple[float, float], seated: bool = False) -> None:
         dress = random_dress(self.rng)
@@ -174,6 +197,15 @@ class Crowd:
                 d = float(rng.uniform(*walks[0]))
             speed = side * float(rng.uniform(2.5, 7)) if ridden else 0.0
             self.site.agents.append(
-                Agent(0, RIDER, float(rng.uniform(5, 80)), d, speed, dress=random_dress(rng, 0.05),
-                      motor=bool(rng.random() < 0.35), ridden=ridden, phase=float(rng.uniform(0, 6)))
-            )  # fmt: skip
+                Agent(
+                    0,
+                    RIDER,
+                    float(rng.uniform(5, 80)),
+                    d,
+                    speed,
+                    dress=random_dress(rng, 0.05),
+                    motor=bool(rng.random() < 0.35),
+                    ridden=ridden,
+                    phase=float(rng.uniform(0, 6)),
+                )
+            )

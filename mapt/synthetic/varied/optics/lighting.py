@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.synthetic.rendering.canvas import Points
-from mapt.synthetic.varied.raster import GROUND_FACE, SKY_FACE, Raster
-from mapt.synthetic.varied.shadow_map import ShadowMap
+from mapt.synthetic.varied.optics.raster import GROUND_FACE, SKY_FACE, Raster
+from mapt.synthetic.varied.optics.shadow_map import ShadowMap
 
 DECODED = (np.arange(256) / 255.0).astype(np.float32) ** np.float32(2.2)
 Field = NDArray[np.float32]
@@ -119,7 +119,7 @@ def _bend_normals(
     return normal
 
 
-def _mirror(  # noqa: PLR0917
+def _mirror(
     out: Field,
     table: Field,
     face: NDArray[np.int32],

@@ -139,12 +139,27 @@ def _glass(rng: np.random.Generator) -> Colour:
 def random_paint(rng: np.random.Generator) -> Colour:
     """Draw the colour of a car: most are black, grey, silver or white."""
     if rng.random() < 0.66:
-        value = float(rng.choice([16, 28, 45, 70, 110, 150, 185, 225, 240])) * rng.uniform(0.85, 1.1)
+        value = float(rng.choice([16, 28, 45, 70, 110, 150, 185, 225, 240])) * rng.uniform(
+            0.85, 1.1
+        )
         r, g, b = np.clip(value * (1 + rng.normal(0, 0.03, 3)), 6, 250)
         return float(r), float(g), float(b)
-    bases = [(25, 40, 95), (30, 60, 130), (150, 22, 25), (110, 15, 25), (190, 40, 30),
-             (20, 70, 50), (60, 95, 70), (215, 180, 40), (160, 140, 105), (110, 75, 50),
-             (80, 110, 140), (200, 95, 30), (130, 160, 175), (150, 165, 60)]  # fmt: skip
+    bases = [
+        (25, 40, 95),
+        (30, 60, 130),
+        (150, 22, 25),
+        (110, 15, 25),
+        (190, 40, 30),
+        (20, 70, 50),
+        (60, 95, 70),
+        (215, 180, 40),
+        (160, 140, 105),
+        (110, 75, 50),
+        (80, 110, 140),
+        (200, 95, 30),
+        (130, 160, 175),
+        (150, 165, 60),
+    ]
     base = np.array(bases[int(rng.integers(len(bases)))]) * rng.uniform(0.6, 1.25)
     r, g, b = np.clip(base * (1 + rng.normal(0, 0.1, 3)), 6, 250)
     return float(r), float(g), float(b)

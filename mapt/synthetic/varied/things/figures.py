@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy as np
 from mapt.synthetic.rendering.canvas import Colour, Points
 from mapt.synthetic.scene.people import BICYCLE, MOTORCYCLE, RIDER
 from mapt.synthetic.scene.vehicle_style import scale
-from mapt.synthetic.varied.raster import Raster
+from mapt.synthetic.varied.optics.pictures import darken
+from mapt.synthetic.varied.optics.raster import Raster
 
 DARK: Colour = (24.0, 23.0, 24.0)
 
@@ -65,8 +67,16 @@ def random_dress(rng: np.random.Generator, child: float = 0.12) -> Dress:
         _cloth(rng, 0.5),
         legs,
         _cloth(rng, 0.7),
-        str(rng.choice(["jacket", "coat", "skirt", "shirt", "shorts"], p=[0.34, 0.2, 0.12, 0.2, 0.14])),
-        str(rng.choice(["nothing", "backpack", "bag", "case", "umbrella"], p=[0.5, 0.22, 0.18, 0.07, 0.03])),
+        str(
+            rng.choice(
+                ["jacket", "coat", "skirt", "shirt", "shorts"], p=[0.34, 0.2, 0.12, 0.2, 0.14]
+            )
+        ),
+        str(
+            rng.choice(
+                ["nothing", "backpack", "bag", "case", "umbrella"], p=[0.5, 0.22, 0.18, 0.07, 0.03]
+            )
+        ),
         _cloth(rng, 0.5) if rng.random() < 0.18 else None,
         bool(rng.random() < 0.35),
         str(rng.choice(["walk", "phone", "pockets"], p=[0.65, 0.15, 0.2])),
@@ -96,7 +106,7 @@ class Brush:
         self.raster.disc(centre, axes, colour, self.tag)
 
 
-def draw_pedestrian(  # noqa: PLR0917
+def draw_pedestrian(
     brush: Brush, dress: Dress, foot: Points, heading: Points, phase: float, seated: bool = False
 ) -> None:
     """Draw a person who walks, stands or sits.
@@ -113,7 +123,7 @@ def draw_pedestrian(  # noqa: PLR0917
     unit = h / 1.7
     if not seated:
         flat = np.array([(-0.26, 0, -0.16), (0.26, 0, -0.16), (0.26, 0, 0.16), (-0.26, 0, 0.16)])
-        brush.raster.darken(foot + flat * unit, 0.55)
+        darken(brush.raster, foot + flat * unit, 0.55)
     across = abs(float(heading[2]))
     width = 0.42 * unit * dress.build * (0.62 + 0.38 * across)
     hip = foot + [0, 0.45 if seated else 0.52 * h, 0]
@@ -130,10 +140,14 @@ def draw_pedestrian(  # noqa: PLR0917
     _head(brush, dress, neck, heading)
 
 
-def _legs(  # noqa: PLR0917
-    brush: Brush, dress: Dress, joints: tuple[Points, Points, Points], heading: Points, phase: float,
+def _legs(
+    brush: Brush,
+    dress: Dress,
+    joints: tuple[Points, Points, Points],
+    heading: Points,
+    phase: float,
     seated: bool,
-) -> None:  # fmt: skip
+) -> None:
     foot, hip, spread = joints
     h = dress.height
     b = dress.build * h / 1.7
@@ -153,10 +167,14 @@ def _legs(  # noqa: PLR0917
         brush.disc(ankle + heading * 0.05 - [0, 0.02, 0], (0.085, 0.045), dress.shoes)
 
 
-def _torso(  # noqa: PLR0917
-    brush: Brush, dress: Dress, spine: tuple[Points, Points], width: float, heading: Points,
+def _torso(
+    brush: Brush,
+    dress: Dress,
+    spine: tuple[Points, Points],
+    width: float,
+    heading: Points,
     phase: float,
-) -> None:  # fmt: skip
+) -> None:
     hip, neck = spine
     h = dress.height
     unit = h / 1.7
@@ -184,7 +202,9 @@ def _torso(  # noqa: PLR0917
     if dress.cut == "skirt":
         brush.limb(hip + [0, 0.06 * h, 0], hip - [0, 0.17 * h, 0], width * 0.85, dress.legs, 1.35)
     brush.limb(low, shoulder - [0, 0.05 * h, 0], width * 0.86, dress.top, 1.1)
-    brush.limb(shoulder - [0, 0.06 * h, 0], shoulder + [0, 0.012 * h, 0], width * 0.95, dress.top, 0.55)
+    brush.limb(
+        shoulder - [0, 0.06 * h, 0], shoulder + [0, 0.012 * h, 0], width * 0.95, dress.top, 0.55
+    )
     draw_arm(1.0)
 
 
@@ -220,13 +240,19 @@ def _head(brush: Brush, dress: Dress, neck: Points, heading: Points) -> None:
         brush.disc(middle + [0, 0.05 * h, 0], (0.11, 0.065), dress.hat)
 
 
-def draw_cycle(  # noqa: PLR0917
-    brush: Brush, dress: Dress, foot: Points, heading: Points, motor: bool, ridden: bool, phase: float
+def draw_cycle(
+    brush: Brush,
+    dress: Dress,
+    foot: Points,
+    heading: Points,
+    motor: bool,
+    ridden: bool,
+    phase: float,
 ) -> None:
     """Draw a bicycle or motorcycle, with or without its rider, with their own classes."""
     machine = Brush(brush.raster, brush.sun, MOTORCYCLE if motor else BICYCLE)
     flat = np.array([(-0.7, 0, -0.2), (0.7, 0, -0.2), (0.7, 0, 0.2), (-0.7, 0, 0.2)])
-    brush.raster.darken(foot + flat, 0.6)
+    darken(brush.raster, foot + flat, 0.6)
     radius, base = (0.31, 0.66) if motor else (0.34, 0.52)
     paint = dress.shoes if not motor else scale(dress.top, 0.7)
     thin = max(0.14 if motor else 0.06, abs(float(heading[0])))
@@ -236,11 +262,19 @@ def draw_cycle(  # noqa: PLR0917
     seat = foot + [0, 0.92 if not motor else 0.8, 0] - heading * 0.22
     bars = foot + [0, 1.02, 0] + heading * 0.4
     crank = foot + [0, 0.32, 0]
-    for a, b in ((seat, crank), (crank, bars), (seat, bars), (bars, foot + heading * base + [0, radius, 0]),
-                 (crank, foot - heading * base + [0, radius, 0]), (seat, foot - heading * base + [0, radius, 0])):
-        machine.limb(a, b, 0.045, paint)  # fmt: skip
+    for a, b in (
+        (seat, crank),
+        (crank, bars),
+        (seat, bars),
+        (bars, foot + heading * base + [0, radius, 0]),
+        (crank, foot - heading * base + [0, radius, 0]),
+        (seat, foot - heading * base + [0, radius, 0]),
+    ):
+        machine.limb(a, b, 0.045, paint)
     if motor:
-        machine.limb(crank + [0, 0.15, 0] - heading * 0.3, crank + [0, 0.2, 0] + heading * 0.35, 0.36, paint)
+        machine.limb(
+            crank + [0, 0.15, 0] - heading * 0.3, crank + [0, 0.2, 0] + heading * 0.35, 0.36, paint
+        )
         machine.limb(seat - heading * 0.4, bars - [0, 0.1, 0], 0.24, scale(paint, 0.7))
         machine.disc(bars + heading * 0.12 - [0, 0.12, 0], (0.1, 0.1), (225.0, 225.0, 215.0))
     machine.limb(bars - [0.24, 0, 0], bars + [0.24, 0, 0], 0.04, DARK)
@@ -253,15 +287,22 @@ def _wheel(brush: Brush, hub: Points, radius: float, thin: float, motor: bool) -
     """Draw a wheel as a ring: what is behind its spokes stays visible."""
     angle = np.linspace(0, 2 * np.pi, 13)
     ring = hub + np.stack((np.cos(angle) * radius * thin, np.sin(angle) * radius, angle * 0), 1)
-    for a, b in zip(ring, ring[1:], strict=False):
+    for a, b in itertools.pairwise(ring):
         brush.limb(a, b, 0.12 if motor else 0.045, DARK)
-    brush.disc(hub, (radius * thin * 0.55, radius * 0.55) if motor else (0.05, 0.05), (90.0, 90.0, 92.0))
+    brush.disc(
+        hub, (radius * thin * 0.55, radius * 0.55) if motor else (0.05, 0.05), (90.0, 90.0, 92.0)
+    )
 
 
-def _rider(  # noqa: PLR0917
-    brush: Brush, dress: Dress, seat: Points, bars: Points, crank: Points, heading: Points,
+def _rider(
+    brush: Brush,
+    dress: Dress,
+    seat: Points,
+    bars: Points,
+    crank: Points,
+    heading: Points,
     phase: float,
-) -> None:  # fmt: skip
+) -> None:
     unit = dress.height / 1.7
     lean = heading * 0.24
     neck = seat + [0, 0.56 * unit, 0] + lean
@@ -277,7 +318,9 @@ def _rider(  # noqa: PLR0917
     brush.limb(seat, neck - [0, 0.06, 0], width * 0.82, dress.top, 1.15)
     brush.limb(neck - [0, 0.08, 0], neck + [0, 0.01, 0], width, dress.top, 0.55)
     for sign in (1.0, -1.0):
-        brush.limb(neck + spread * sign * 1.5 - [0, 0.06, 0], bars + spread * sign, 0.1, dress.top, 0.8)
+        brush.limb(
+            neck + spread * sign * 1.5 - [0, 0.06, 0], bars + spread * sign, 0.1, dress.top, 0.8
+        )
     if dress.carries == "backpack":
         _backpack(brush, dress, neck - heading * 0.16)
     _head(brush, dress, neck, heading)

@@ -69,8 +69,13 @@ def _hall(rng: np.random.Generator, metres: float, height: float) -> Texture:
     else:
         image[:: int(rng.integers(20, 60))] *= 0.8
     for _ in range(int(rng.integers(0, 4))):
-        x, y = int(rng.integers(0, max(1, w - 80))), h - round(min(height, rng.uniform(2.2, 4.5)) * PPM)
-        image[y:, x : x + int(rng.integers(24, 90))] = rng.uniform(25, 190) * (1 + rng.normal(0, 0.1, 3))
+        x, y = (
+            int(rng.integers(0, max(1, w - 80))),
+            h - round(min(height, rng.uniform(2.2, 4.5)) * PPM),
+        )
+        image[y:, x : x + int(rng.integers(24, 90))] = rng.uniform(25, 190) * (
+            1 + rng.normal(0, 0.1, 3)
+        )
     if rng.random() < 0.4:
         y = int(rng.integers(2, max(3, h // 3)))
         image[y : y + 22] = rng.uniform(15, 80)
@@ -104,8 +109,16 @@ def sign(rng: np.random.Generator, area: Texture) -> None:
     ink = (255.0 - area[0, 0].astype(float)) * rng.uniform(0.6, 1)
     letters = "".join(rng.choice(list("ABCDEFGHIKLMNOPRSTUZ"), int(rng.integers(4, 11))))
     canvas = np.ascontiguousarray(area)
-    cv2.putText(canvas, letters, (3, int(area.shape[0] * 0.8)), cv2.FONT_HERSHEY_DUPLEX,
-                area.shape[0] / 32, ink.tolist(), 1, cv2.LINE_AA)  # fmt: skip
+    cv2.putText(
+        canvas,
+        letters,
+        (3, int(area.shape[0] * 0.8)),
+        cv2.FONT_HERSHEY_DUPLEX,
+        area.shape[0] / 32,
+        ink.tolist(),
+        1,
+        cv2.LINE_AA,
+    )
     area[:] = canvas
 
 
@@ -117,9 +130,17 @@ def poster(rng: np.random.Generator) -> Texture:
     for _ in range(int(rng.integers(3, 12))):
         x, y = (int(v) for v in rng.integers((0, 0), (144, 96)))
         axes = tuple(int(v) for v in rng.integers(4, 36, 2))
-        cv2.ellipse(image, (x, y), axes, float(rng.uniform(0, 180)), 0, 360,
-                    np.clip(rng.uniform(10, 250) * (1 + rng.normal(0, 0.35, 3)), 5, 250).tolist(),
-                    -1, cv2.LINE_AA)  # fmt: skip
+        cv2.ellipse(
+            image,
+            (x, y),
+            axes,
+            float(rng.uniform(0, 180)),
+            0,
+            360,
+            np.clip(rng.uniform(10, 250) * (1 + rng.normal(0, 0.35, 3)), 5, 250).tolist(),
+            -1,
+            cv2.LINE_AA,
+        )
     sign(rng, image[70:92, 6:138])
     image[:3] = image[-3:] = image[:, :3] = image[:, -3:] = 60
     return image
@@ -162,7 +183,9 @@ def railing(rng: np.random.Generator, metres: float, height: float) -> Texture:
     else:
         board = int(rng.integers(4, 9))
         image[..., 3] = ((np.arange(w) % (board + 2)) < board).astype(np.uint8) * 255
-        image[..., :3] = shaded(tuple(float(c) for c in colour), noise(rng, h, w, (16, 4)), 0.12).clip(0, 255)
+        image[..., :3] = shaded(
+            tuple(float(c) for c in colour), noise(rng, h, w, (16, 4)), 0.12
+        ).clip(0, 255)
     for y in (0, h // 8, h - 5):
         image[y : y + 3, :, 3] = 255
     image[:, :: int(rng.integers(36, 70)), 3] = 255
