@@ -96,7 +96,7 @@ class _VariedScene:
     def _draw_background(self, rng: np.random.Generator) -> Background:
         palette = Palette(rng, self.light.direction)
         trees = [levels[min(1, len(levels) - 1)] for _, levels, _ in palette.trees]
-        fronts = [levels[1] for _, levels, _ in palette.houses]
+        fronts = [house.picture[1] for house in palette.houses]
         skyline, houses = draw_skyline(rng, self.size, trees, fronts)
         return Background(draw_sky(rng, self.light, self.size), skyline, houses)
 

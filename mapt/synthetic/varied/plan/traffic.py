@@ -155,8 +155,8 @@ class Crowd:
         """Let people walk, stand and sit on the sidewalks, alone and in groups."""
         rng = self.rng
         slow = float(self.site.ego_speed.mean()) < 8  # slow streets have more people
-        rate = float(rng.choice([0.5, 4.0, 14.0, 30.0], p=[0.3, 0.35, 0.25, 0.1]))
-        for _ in range(int(rng.poisson(rate if slow else rate * 0.3))):
+        rate = float(rng.choice([1.0, 6.0, 18.0, 36.0], p=[0.25, 0.35, 0.28, 0.12]))
+        for _ in range(int(rng.poisson(rate if slow else rate * 0.4))):
             if not self.site.walks:
                 break
             low, high = self.site.walks[int(rng.integers(len(self.site.walks)))]

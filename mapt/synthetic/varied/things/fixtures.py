@@ -12,7 +12,7 @@ from mapt.synthetic.rendering.canvas import Colour, Points
 from mapt.synthetic.varied.optics.pictures import Rgba, darken, picture, sprite
 from mapt.synthetic.varied.optics.raster import Raster
 from mapt.synthetic.varied.optics.shadow_map import ShadowMap
-from mapt.synthetic.varied.optics.surfaces import MATT, Finish
+from mapt.synthetic.varied.optics.surfaces import LEAVES, MATT, Finish
 
 VEGETATION = 8
 BUILDING = 2
@@ -51,6 +51,10 @@ class Front:
     ends: list[NDArray[np.uint8]] = field(default_factory=list)
 
     @property
+    def _finish(self) -> Finish:
+        return LEAVES if self.label == VEGETATION else Finish(gloss=self.gloss)
+
+    @property
     def side(self) -> list[NDArray[np.uint8]]:
         """The picture of its end."""
         return self.ends or self.texture
@@ -87,7 +91,7 @@ class Front:
             if s1 == self.s1:
                 raster.polygon(gable, (110.0, 95.0, 85.0), self.label)
         corners = np.stack((near + up, far + up, far + low, near + low))
-        picture(raster, texture, corners, self.label, Finish(gloss=self.gloss))
+        picture(raster, texture, corners, self.label, self._finish)
 
     def cast(self, shadows: ShadowMap) -> None:
         """Cast its shadow."""

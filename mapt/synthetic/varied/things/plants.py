@@ -190,6 +190,36 @@ def bush(rng: np.random.Generator, species: Species, sun: Points) -> Rgba:
     return base
 
 
+def thicket(rng: np.random.Generator, species: Species, light: float) -> Rgba:
+    """Draw undergrowth (128,448,4) with a ragged upper edge, dark inside."""
+    h, w = 128, 448
+    pattern = noise(rng, h, w, (20, 7, 3))
+    fine = noise(rng, h, w, (3, 2))
+    value = np.clip((0.55 + 0.25 * pattern) * np.exp(0.35 * fine), 0.03, 1.5)
+    value *= np.linspace(1.1, 0.5, h, dtype=np.float32)[:, None] * np.float32(light)
+    colour = np.array(species.leaf, np.float32) * value[..., None]
+    return _ragged(rng, colour, 0.3)
+
+
+def hedge(rng: np.random.Generator, metres: float, height: float) -> Rgba:
+    """Draw a hedge (h,w,4), clipped or grown out, 24 pixels a metre."""
+    h, w = max(12, round(height * 24)), round(metres * 24)
+    g = rng.uniform(70, 140)
+    leaf = np.array([g * rng.uniform(0.5, 0.9), g, g * rng.uniform(0.15, 0.5)], np.float32)
+    value = (0.75 + 0.2 * noise(rng, h, w, (24, 8))) * np.exp(0.35 * noise(rng, h, w, (3, 2)))
+    value = value * np.linspace(1.25, 0.55, h, dtype=np.float32)[:, None]
+    return _ragged(rng, leaf * value[..., None], float(rng.uniform(0.01, 0.25)))
+
+
+def _ragged(rng: np.random.Generator, colour: NDArray[np.float32], depth: float) -> Rgba:
+    """Make a picture's upper edge irregular, up to a share of its height."""
+    h, w = colour.shape[:2]
+    edge = noise(rng, 2, w, (48, 14, 5, 2))[0] * depth * 0.4 + depth
+    leaves = 0.06 * noise(rng, h, w, (4, 2)) * min(1.0, depth * 8)
+    solid = np.arange(h, dtype=np.float32)[:, None] / h + leaves > edge
+    return np.dstack((np.clip(colour, 0, 255), solid * np.float32(255))).astype(np.uint8)
+
+
 def dapple(rng: np.random.Generator, density: float) -> NDArray[np.uint8]:
     """Draw the shadow (128,128) of a crown, with spots of sun between the leaves."""
     y, x = (np.mgrid[0:128, 0:128].astype(np.float32) - 63.5) / 64

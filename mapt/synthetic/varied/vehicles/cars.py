@@ -125,7 +125,7 @@ def _heads(raster: Raster, design: CarDesign, pose: Pose, end: float, tag: int) 
         head = np.stack((COS * 0.1, SIN * 0.12 - 0.04 * (seat >= design.people), COS * 0), 1)
         colour = scale(dark, 1.5 if seat < design.people else 1.0)
         normal = pose.forward * end * 0.85 + np.array([0.0, 0.5, 0.0])
-        raster.polygon(spot + head, colour, tag, Finish(gloss=0.9), normal)
+        raster.polygon(spot + head, colour, tag, Finish(gloss=0.1), normal)
 
 
 def _flank(
