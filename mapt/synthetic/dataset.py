@@ -171,7 +171,7 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _write_sequence(
+def _write_sequence(  # noqa: PLR0917  (a sequence's whole recipe)
     root: Path,
     frames: int,
     size: tuple[int, int],

@@ -196,8 +196,8 @@ def check_rendered(data: SyntheticData, folder: Path) -> bool:
 
 def _recipe(data: SyntheticData) -> dict[str, object]:
     """Return the settings that decide what is rendered."""
-    # Recipes of usual traffic lack the key `rare`, and those of plain streets `style`, because older
-    # releases wrote them without these.
+    # Recipes of usual traffic lack the key `rare`, and those of plain streets `style`, because
+    # older releases wrote them without these.
     usual = {"rare"} if not data.rare else set()
     plain = {"style"} if data.style == "plain" else set()
     return data.model_dump(exclude={"weight", "root", "heights"} | usual | plain)

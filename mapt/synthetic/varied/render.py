@@ -108,8 +108,10 @@ class _VariedScene:
         for agent in self.site.agents:
             if agent.stands:
                 agent.cast(shadows, 0.0)
-        for thing in [*self.site.fixtures, *sorted(self.site.fronts, key=lambda f: f.height)]:
-            thing.cast(shadows)
+        for fixture in self.site.fixtures:
+            fixture.cast(shadows)
+        for front in sorted(self.site.fronts, key=lambda front: front.height):
+            front.cast(shadows)
         for slab in self.site.slabs:
             slab.cast(shadows)
         for plant in self.site.plants:

@@ -52,12 +52,14 @@ class GroundMap:
     @property
     def d(self) -> NDArray[np.float64]:
         """The columns' middles, metres to the right."""
-        return (np.arange(self.kinds.shape[1]) + 0.5) * ACROSS - SPAN
+        columns: NDArray[np.float64] = np.arange(self.kinds.shape[1], dtype=np.float64) + 0.5
+        return columns * ACROSS - SPAN
 
     def band(self, start: float, stop: float, kind: str, ragged: float = 0.0) -> None:
         """Cover the ground between two distances d with a material along the whole road."""
         rows = self.kinds.shape[0]
-        low, high = min(start, stop), max(start, stop)
+        low = min(start, stop)
+        high = max(start, stop)
         if not ragged:
             columns = slice(
                 *(int(np.clip(round((v + SPAN) / ACROSS), 0, None)) for v in (low, high))
@@ -98,12 +100,13 @@ class GroundMap:
         mask = np.zeros_like(self.stain)
         cv2.fillPoly(mask, [fixed], (255.0,), cv2.LINE_8, 4)
         x, y, w, h = cv2.boundingRect(np.round(fixed / 16).astype(np.int32))
-        x1, y1 = max(x - 6, 0), max(y - 6, 0)
+        x1 = max(x - 6, 0)
+        y1 = max(y - 6, 0)
         window = (slice(y1, max(y + h + 6, 0)), slice(x1, max(x + w + 6, 0)))
         part = mask[window]
         if not part.size:
             return
-        part = cv2.blur(part, (5, 5)) if soft else part
+        part = np.asarray(cv2.blur(part, (5, 5)), np.uint8) if soft else part
         change = part.astype(np.float32) / 255 * (gain - 1) + 1
         self.stain[window] = np.clip(self.stain[window] * change, 0, 255).astype(np.uint8)
 

@@ -23,7 +23,8 @@ def mark_road(
     """
     ground = site.ground
     thick = float(rng.uniform(0.1, 0.2))
-    dash, gap = float(rng.uniform(2, 6)), float(rng.uniform(3, 9))
+    dash = float(rng.uniform(2, 6))
+    gap = float(rng.uniform(3, 9))
     for line in range(1, lanes):
         d = (line - lanes / 2) * width
         middle = line == lanes / 2 and not one_way
@@ -97,17 +98,21 @@ def _crossing_paint(rng: np.random.Generator, site: Site) -> None:
 
 def _repairs(rng: np.random.Generator, site: Site) -> None:
     """Draw patches, tar joints, manholes, oil and worn tracks."""
-    ground, half = site.ground, site.half
+    ground = site.ground
+    half = site.half
     for _ in range(int(rng.integers(0, 30))):
-        s, d = float(rng.uniform(0, 150)), float(rng.uniform(-half, half))
+        s = float(rng.uniform(0, 150))
+        d = float(rng.uniform(-half, half))
         size = rng.uniform((0.6, 0.5), (9, 2.2))
         ground.blot(_patch((s, s + size[0]), (d, d + size[1])), float(rng.uniform(0.7, 1.25)))
     for _ in range(int(rng.integers(0, 10))):
-        s, d = float(rng.uniform(0, 120)), float(rng.uniform(-half, half))
+        s = float(rng.uniform(0, 120))
+        d = float(rng.uniform(-half, half))
         length = float(rng.uniform(3, 40))
         ground.blot(_patch((s, s + length), (d, d + 0.1)), float(rng.uniform(0.4, 0.75)))
     for _ in range(int(rng.integers(0, 8))):
-        s, d = float(rng.uniform(2, 90)), float(rng.uniform(-half, half))
+        s = float(rng.uniform(2, 90))
+        d = float(rng.uniform(-half, half))
         turn = np.linspace(0, 2 * np.pi, 10)
         ring = np.stack((s + 0.35 * np.cos(turn), d + 0.35 * np.sin(turn)), 1)
         ground.blot(ring, float(rng.uniform(0.5, 0.9)))

@@ -111,8 +111,10 @@ def _grass(rng: np.random.Generator, dry: float = 0.0) -> NDArray[np.float32]:
     green = np.array([rng.uniform(55, 110), rng.uniform(88, 140), rng.uniform(15, 60)], np.float32)
     straw = np.array([rng.uniform(130, 180), rng.uniform(120, 155), 85], np.float32)
     where = np.clip(_blotches(rng, 0.5, (128, 32, 12)) - 1 + dry, 0, 1)
-    image = green * (1 - where) + straw * where
-    image = image * _blotches(rng, 0.22, (24, 6, 3)) * _speckle(rng, rng.uniform(0.25, 0.6))
+    image: NDArray[np.float32] = green * (1 - where) + straw * where
+    image = np.asarray(
+        image * _blotches(rng, 0.22, (24, 6, 3)) * _speckle(rng, rng.uniform(0.25, 0.6))
+    )
     if rng.random() < 0.6:
         _litter(rng, image, int(10 ** rng.uniform(1.8, 3.6)))
     return image
@@ -130,7 +132,8 @@ def _litter(rng: np.random.Generator, image: NDArray[np.float32], count: int) ->
 
 def _gravel(rng: np.random.Generator) -> NDArray[np.float32]:
     image = _tint(rng, rng.uniform(85, 150), 0.3) * _speckle(rng, 0.35)
-    return image * _blotches(rng, 0.12, (64, 8, 3))
+    result: NDArray[np.float32] = image * _blotches(rng, 0.12, (64, 8, 3))
+    return result
 
 
 def _earth(rng: np.random.Generator) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.synthetic.rendering.canvas import Points
-from mapt.synthetic.varied.optics.raster import GROUND_FACE, SKY_FACE, Raster
+from mapt.synthetic.varied.optics.raster import SKY_FACE, Raster
 from mapt.synthetic.varied.optics.shadow_map import ShadowMap
 
 DECODED = (np.arange(256) / 255.0).astype(np.float32) ** np.float32(2.2)
@@ -64,13 +64,13 @@ def illuminate(
     eye = (table[:, 3] - table[:, 1] * np.float32(camera.altitude)).take(face)
     toward = nx * rx + ny * ry[:, None] + nz
     toward[np.abs(toward) < 1e-5] = 1e-5
-    z = np.clip(eye / toward, table[:, 4].take(face), table[:, 5].take(face))
-    x = z * rx
-    y = z * ry[:, None] + np.float32(camera.altitude)
+    z: Field = np.clip(eye / toward, table[:, 4].take(face), table[:, 5].take(face))
+    x: Field = np.asarray(z * rx, np.float32)
+    y: Field = np.asarray(z * ry[:, None] + np.float32(camera.altitude), np.float32)
     nx, ny, nz = _bend_normals(table, face, (x, y, z), (nx, ny, nz))
     shine = np.clip(_dot((nx, ny, nz), light.direction), 0, None)
     s0, middle = place
-    d = x - middle.take(np.minimum(z * 10, len(middle) - 1).astype(np.int32))
+    d: Field = x - middle.take(np.minimum(z * 10, len(middle) - 1).astype(np.int32))
     lit = shadows.lit(s0 + z, d, y, light.direction)
     leafy = table[:, 8].take(face)
     shine = shine + leafy * (0.75 - shine)
@@ -80,7 +80,7 @@ def illuminate(
     dome = 0.62 + 0.38 * ny + leafy * 0.1
     back = np.clip(0.5 - 0.5 * ny, 0, 1) * np.float32(0.16 * max(0.0, float(light.direction[1])))
     glow = table[:, 7].take(face)
-    albedo = cv2.LUT(raster.albedo, DECODED)
+    albedo: Field = np.asarray(cv2.LUT(raster.albedo, DECODED), np.float32)
     out = np.empty_like(albedo)
     clear = np.exp(z * np.float32(-1 / light.range))
     for c in range(3):
@@ -144,18 +144,13 @@ def _mirror(
     high = np.clip(back[:, 1:2] * 1.5, 0, 1)
     sky = light.dome[1] * (1 - high) + light.dome[0] * high
     below = light.sky * np.where(back[:, 1:2] < 0, 0.22, 0.07)
-    share = gloss * (0.06 + 0.94 * np.clip(1 - cosine, 0, 1) ** 4)
+    share = gloss * (0.05 + 0.95 * np.clip(1 - cosine, 0, 1) ** 5)
     image = sky * over + below * (1 - over)
     spot = np.clip(back @ light.direction.astype(np.float32), 0, 1) ** 90 * 14
     image += (spot * lit[rows, columns])[:, None] * light.sun
     out[rows, columns] = out[rows, columns] * (1 - share[:, None]) + image * share[:, None]
 
 
-def ground_pixels(raster: Raster) -> NDArray[np.bool_]:
-    """Tell where the ground is visible (H,W)."""
-    return raster.face == GROUND_FACE
-
-
 def sky_pixels(raster: Raster) -> NDArray[np.bool_]:
     """Tell where the sky is visible (H,W)."""
-    return raster.face == SKY_FACE
+    return np.asarray(raster.face == SKY_FACE)

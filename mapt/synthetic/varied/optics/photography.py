@@ -85,30 +85,27 @@ class Photography:
         return picture
 
     def _lens(self, image: Field, scale: float) -> Field:
+        """Add stray light, dark corners, blur and colour fringes."""
         h, w = image.shape[:2]
-        if self.bloom or self.flare:
-            small = cv2.resize(np.minimum(image, 6), (w // 8, h // 8), interpolation=cv2.INTER_AREA)
-            spill = cv2.GaussianBlur(np.maximum(small - 0.8, 0), (0, 0), 2.5 * max(scale, 0.2))
-            veil = small.mean((0, 1)) * np.float32(self.flare)
-            image = image + cv2.resize(spill * np.float32(self.bloom) + veil, (w, h))
+        small = cv2.resize(np.minimum(image, 6), (w // 8, h // 8), interpolation=cv2.INTER_AREA)
+        spill = cv2.GaussianBlur(np.maximum(small - 0.8, 0), (0, 0), 2.5 * max(scale, 0.2))
+        veil = small.mean((0, 1)) * np.float32(self.flare)
+        stray = cv2.resize(spill * np.float32(self.bloom) + veil, (w, h))
+        out = np.asarray(image + stray, np.float32)
         if self.vignette:
             y = np.linspace(-1, 1, h, dtype=np.float32)[:, None] * np.float32(h / w)
             x = np.linspace(-1, 1, w, dtype=np.float32)[None]
-            image = image * (1 - np.float32(self.vignette) * (x * x + y * y))[..., None]
+            out *= (1 - np.float32(self.vignette) * (x * x + y * y))[..., None]
+        np.minimum(out, 3, out=out)
         if self.blur:
-            image = cv2.GaussianBlur(np.minimum(image, 3), (0, 0), self.blur * scale)
-        if self.fringe:
-            image = np.minimum(image, 3)
-            for channel, sign in ((0, 1), (2, -1)):
-                grow = 1 + sign * 2 * self.fringe * scale / w
-                matrix = np.array([[grow, 0, w / 2 * (1 - grow)], [0, grow, h / 2 * (1 - grow)]])
-                image[..., channel] = cv2.warpAffine(
-                    np.ascontiguousarray(image[..., channel]),
-                    matrix,
-                    (w, h),
-                    borderMode=cv2.BORDER_REPLICATE,
-                )
-        return np.asarray(image, np.float32)
+            out = np.asarray(cv2.GaussianBlur(out, (0, 0), self.blur * scale), np.float32)
+        for channel, sign in ((0, 1), (2, -1)) if self.fringe else ():
+            grow = 1 + sign * 2 * self.fringe * scale / w
+            matrix = np.array([[grow, 0, w / 2 * (1 - grow)], [0, grow, h / 2 * (1 - grow)]])
+            plane = np.ascontiguousarray(out[..., channel])
+            edge = cv2.BORDER_REPLICATE
+            out[..., channel] = cv2.warpAffine(plane, matrix, (w, h), borderMode=edge)
+        return out
 
     def _curve(self) -> NDArray[np.uint8]:
         """Return the tone curve, a table of `LEVELS`."""

@@ -60,17 +60,22 @@ def sprite(
     pixel = raster.project(foot)
     x = round(pixel[0] - width / 2)
     y = round(pixel[1] - height)
-    x1, y1 = max(x, 0), max(y, 0)
-    x2, y2 = min(x + width, raster.camera.width), min(y + height, raster.camera.height)
+    x1 = max(x, 0)
+    y1 = max(y, 0)
+    x2 = min(x + width, raster.camera.width)
+    y2 = min(y + height, raster.camera.height)
     if x2 <= x1 or y2 <= y1:
         return
     # The picture is resampled where it is visible alone: a near tree exceeds the image.
-    sx, sy = rgba.shape[1] / width, rgba.shape[0] / height
-    left, top = int((x1 - x) * sx), int((y1 - y) * sy)
+    sx = rgba.shape[1] / width
+    sy = rgba.shape[0] / height
+    left = int((x1 - x) * sx)
+    top = int((y1 - y) * sy)
     right = max(left + 1, int(np.ceil((x2 - x) * sx)))
     bottom = max(top + 1, int(np.ceil((y2 - y) * sy)))
     how = cv2.INTER_AREA if sx > 1 else cv2.INTER_LINEAR
-    part = cv2.resize(rgba[top:bottom, left:right], (x2 - x1, y2 - y1), interpolation=how)
+    cut = rgba[top:bottom, left:right]
+    part = np.asarray(cv2.resize(cut, (x2 - x1, y2 - y1), interpolation=how), np.uint8)
     face = raster.surface(
         np.array([0.0, 0.0, -1.0]), foot, (foot[2] - 0.1, foot[2] + 0.1), tag, finish
     )

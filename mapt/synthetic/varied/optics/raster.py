@@ -117,7 +117,9 @@ class Raster:
         """Return the unit normal of a plane, on the side of the camera."""
         a0, a1, a2 = a.tolist()
         b0, b1, b2 = b.tolist()
-        x, y, z = a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0
+        x = a1 * b2 - a2 * b1
+        y = a2 * b0 - a0 * b2
+        z = a0 * b1 - a1 * b0
         length = max((x * x + y * y + z * z) ** 0.5, 1e-9)
         px, py, pz = point.tolist()
         away = x * px + y * (py - self.camera.altitude) + z * pz > 0
@@ -154,7 +156,8 @@ class Raster:
             centre: (3,) a point inside.
             bulge: bends all normals.
         """
-        p, q = corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]
+        p = corners[:, 2] - corners[:, 0]
+        q = corners[:, 3] - corners[:, 1]
         normals = np.empty_like(p)
         for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
             normals[:, i] = p[:, j] * q[:, k] - p[:, k] * q[:, j]

@@ -52,7 +52,7 @@ class ShadowMap:
         corners = [self.cells(outline, float(y)) for y in levels]
         for y, lower, upper in zip(levels, corners, corners[1:], strict=False):
             both = np.round(np.concatenate((lower, upper)) * 16).astype(np.int32)
-            self._fill(cv2.convexHull(both), float(y))
+            self._fill(np.asarray(cv2.convexHull(both), np.int32), float(y))
 
     def _fill(self, fixed: NDArray[np.int32], y: float) -> None:
         """Fill a polygon in both maps. Things are cast from low to high."""
@@ -67,7 +67,10 @@ class ShadowMap:
         cells = max(2, round(size / CELL))
         column, row = np.round(self.cells(np.array([centre]), y)[0] - cells / 2).astype(int)
         h, w = self.cover.shape
-        x1, y1, x2, y2 = max(column, 0), max(row, 0), min(column + cells, w), min(row + cells, h)
+        x1 = max(column, 0)
+        y1 = max(row, 0)
+        x2 = min(column + cells, w)
+        y2 = min(row + cells, h)
         if x2 <= x1 or y2 <= y1:
             return
         whole = cv2.resize(cover, (cells, cells), interpolation=cv2.INTER_LINEAR)

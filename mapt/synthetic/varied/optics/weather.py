@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.synthetic.rendering.canvas import Points
 from mapt.synthetic.rendering.textures import noise
 from mapt.synthetic.varied.optics.lighting import Field, Sunlight
 from mapt.synthetic.varied.optics.pictures import Rgba
@@ -78,7 +77,8 @@ class Background:
 
 def draw_sky(rng: np.random.Generator, light: Sunlight, size: tuple[int, int]) -> Field:
     """Draw the radiance (h,w,3) of the sky, twice as wide as the picture (H,W)."""
-    h, w = size[0] // COARSE, 2 * size[1] // COARSE
+    h = size[0] // COARSE
+    w = 2 * size[1] // COARSE
     t = np.linspace(0, 1, h, dtype=np.float32)[:, None, None] ** 1.5
     image = light.dome[0] * (1 - t) + light.dome[1] * t
     image = np.broadcast_to(image, (h, w, 3)).copy()
@@ -89,7 +89,8 @@ def draw_sky(rng: np.random.Generator, light: Sunlight, size: tuple[int, int]) -
         inside = 1 + 0.25 * noise(rng, h, w, (h // 3 + 2, 5))[..., None]
         white = float(light.dome[1].mean()) * rng.uniform(0.7, 1.5)
         image = image * (1 - cover) + white * inside * cover
-    return np.clip(image, 0.01, 8).astype(np.float32)
+    radiance: Field = np.clip(image, 0.01, 8).astype(np.float32)
+    return radiance
 
 
 def draw_skyline(
@@ -100,7 +101,8 @@ def draw_skyline(
 ) -> tuple[Rgba, NDArray[np.bool_]]:
     """Draw far trees and houses (h,w,4), and tell where they are houses."""
     height, width = size
-    rows, columns = max(24, height // 5), 2 * width
+    rows = max(24, height // 5)
+    columns = 2 * width
     picture: Rgba = np.zeros((rows, columns, 4), np.uint8)
     houses = np.zeros((rows, columns), bool)
     hill = noise(rng, 2, columns, (columns // 6, columns // 30, 24, 6))[0]
@@ -131,7 +133,7 @@ def draw_skyline(
 
 
 def _paste(
-    picture: Rgba, houses: NDArray[np.bool_], part: NDArray[np.uint8], x: int, house: bool
+    picture: Rgba, houses: NDArray[np.bool_], part: cv2.typing.MatLike, x: int, house: bool
 ) -> None:
     h, w = part.shape[:2]
     w = min(w, picture.shape[1] - x)
@@ -159,7 +161,8 @@ def paint_background(raster: Raster, background: Background, turn: float) -> Fie
     radiance = np.empty((camera.height, camera.width, 3), np.float32)
     radiance[:horizon] = cv2.resize(part, (camera.width, horizon), interpolation=cv2.INTER_LINEAR)
     radiance[horizon:] = radiance[horizon - 1]
-    picture, houses = background.skyline, background.houses
+    picture = background.skyline
+    houses = background.houses
     start = int(picture.shape[1] / 4 + turn) % (picture.shape[1] - camera.width)
     top = max(0, horizon + 2 - len(picture))
     window = (slice(top, horizon + 2), slice(0, camera.width))
@@ -179,9 +182,5 @@ def paint_background(raster: Raster, background: Background, turn: float) -> Fie
 def random_surroundings(rng: np.random.Generator) -> Field:
     """Draw the skyline (360,) that glossy surfaces mirror, as the sine of its elevation."""
     waves = noise(rng, 2, 360, (60, 20, 6, 2))[0] * rng.uniform(0.03, 0.2) + rng.uniform(0.02, 0.4)
-    return np.clip(waves, 0.0, 0.9).astype(np.float32)
-
-
-def sun_of(light: Sunlight) -> Points:
-    """Return the sun's direction (3,)."""
-    return light.direction
+    heights: Field = np.clip(waves, 0.0, 0.9).astype(np.float32)
+    return heights

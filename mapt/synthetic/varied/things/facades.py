@@ -41,7 +41,8 @@ def _plain(rng: np.random.Generator) -> tuple[float, float, float]:
 
 def _office(rng: np.random.Generator, metres: float, height: float) -> Texture:
     """Draw bands of windows."""
-    h, w = round(height * PPM), round(metres * PPM)
+    h = round(height * PPM)
+    w = round(metres * PPM)
     image = shaded(_plain(rng), noise(rng, h, w, (40, 8)), 0.04)
     storey = rng.uniform(3.0, 3.8)
     tall = rng.uniform(0.45, 0.95)
@@ -62,17 +63,16 @@ def _office(rng: np.random.Generator, metres: float, height: float) -> Texture:
 
 def _hall(rng: np.random.Generator, metres: float, height: float) -> Texture:
     """Draw a hall of metal sheets or concrete, with gates."""
-    h, w = round(height * PPM), round(metres * PPM)
+    h = round(height * PPM)
+    w = round(metres * PPM)
     image = shaded(_plain(rng), noise(rng, h, w, (64, 16)), 0.05)
     if rng.random() < 0.6:
         image[:, :: int(rng.integers(4, 9))] *= rng.uniform(0.75, 0.93)
     else:
         image[:: int(rng.integers(20, 60))] *= 0.8
     for _ in range(int(rng.integers(0, 4))):
-        x, y = (
-            int(rng.integers(0, max(1, w - 80))),
-            h - round(min(height, rng.uniform(2.2, 4.5)) * PPM),
-        )
+        x = int(rng.integers(0, max(1, w - 80)))
+        y = h - round(min(height, rng.uniform(2.2, 4.5)) * PPM)
         image[y:, x : x + int(rng.integers(24, 90))] = rng.uniform(25, 190) * (
             1 + rng.normal(0, 0.1, 3)
         )
@@ -92,10 +92,11 @@ def _shops(rng: np.random.Generator, image: Texture) -> None:
             area = image[max(0, h - 58) : h - 6, x + 4 : min(w, x + wide) - 4]
             area[:] = rng.uniform(10, 80)
             for _ in range(int(rng.integers(2, 14))):
-                a, b = int(rng.integers(area.shape[1])), int(rng.integers(area.shape[0]))
-                area[b : b + int(rng.integers(4, 34)), a : a + int(rng.integers(3, 22))] = (
-                    rng.uniform(20, 230, 3)
-                )
+                a = int(rng.integers(area.shape[1]))
+                b = int(rng.integers(area.shape[0]))
+                goods = rng.uniform(15, 210) * (1 + rng.normal(0, 0.25, 3))
+                end = (b + int(rng.integers(4, 34)), a + int(rng.integers(3, 22)))
+                area[b : end[0], a : end[1]] = np.clip(goods, 5, 245)
             area[:, :: int(rng.integers(24, 70))] = rng.uniform(30, 220)
             sign(rng, image[max(0, h - 72) : max(1, h - 59), x + 2 : min(w, x + wide) - 2])
         x += wide
@@ -151,7 +152,8 @@ def wall(rng: np.random.Generator, metres: float, height: float) -> Texture:
     if rng.random() < 0.4:
         image = textures.wall(rng, metres, height)
     else:
-        h, w = max(8, round(height * 16)), round(metres * 16)
+        h = max(8, round(height * 16))
+        w = round(metres * 16)
         pixels = shaded(_plain(rng), noise(rng, h, w, (48, 12, 3)), 0.09)
         pixels[:, :: int(rng.integers(30, 90))] *= 0.7
         image = np.clip(pixels, 0, 255).astype(np.uint8)
@@ -166,7 +168,8 @@ def wall(rng: np.random.Generator, metres: float, height: float) -> Texture:
 
 def railing(rng: np.random.Generator, metres: float, height: float) -> Texture:
     """Draw a fence (h,w,4) with gaps: bars, mesh or boards."""
-    h, w = max(12, round(height * 24)), round(metres * 24)
+    h = max(12, round(height * 24))
+    w = round(metres * 24)
     value = rng.uniform(25, 200)
     image = np.zeros((h, w, 4), np.uint8)
     colour = np.clip(value * (1 + rng.normal(0, 0.1, 3)), 0, 255).astype(np.uint8)
@@ -183,9 +186,8 @@ def railing(rng: np.random.Generator, metres: float, height: float) -> Texture:
     else:
         board = int(rng.integers(4, 9))
         image[..., 3] = ((np.arange(w) % (board + 2)) < board).astype(np.uint8) * 255
-        image[..., :3] = shaded(
-            tuple(float(c) for c in colour), noise(rng, h, w, (16, 4)), 0.12
-        ).clip(0, 255)
+        wood = (float(colour[0]), float(colour[1]), float(colour[2]))
+        image[..., :3] = shaded(wood, noise(rng, h, w, (16, 4)), 0.12).clip(0, 255)
     for y in (0, h // 8, h - 5):
         image[y : y + 3, :, 3] = 255
     image[:, :: int(rng.integers(36, 70)), 3] = 255
@@ -195,7 +197,8 @@ def railing(rng: np.random.Generator, metres: float, height: float) -> Texture:
 
 def guard_rail(rng: np.random.Generator, metres: float, height: float) -> Texture:
     """Draw a rail (h,w,4) on posts."""
-    h, w = round(height * 40), round(metres * 20)
+    h = round(height * 40)
+    w = round(metres * 20)
     image = np.zeros((h, w, 4), np.uint8)
     value = rng.uniform(105, 200)
     band = slice(h // 10, h // 2)
@@ -210,7 +213,8 @@ def guard_rail(rng: np.random.Generator, metres: float, height: float) -> Textur
 
 def concrete_barrier(rng: np.random.Generator, metres: float, height: float) -> Texture:
     """Draw a barrier of concrete (h,w,3)."""
-    h, w = max(8, round(height * 20)), round(metres * 20)
+    h = max(8, round(height * 20))
+    w = round(metres * 20)
     pixels = shaded(_plain(rng), noise(rng, h, w, (48, 12, 3)), 0.1)
     pixels *= np.linspace(1.1, 0.7, h, dtype=np.float32)[:, None, None]
     pixels[:, :: int(rng.integers(60, 140))] *= 0.5
@@ -220,8 +224,8 @@ def concrete_barrier(rng: np.random.Generator, metres: float, height: float) -> 
 def roof(rng: np.random.Generator, metres: float) -> NDArray[np.uint8]:
     """Draw a tiled roof (64,w,3)."""
     w = round(metres * 12)
-    base = [(120, 60, 45), (85, 50, 42), (70, 70, 75), (50, 48, 50)][int(rng.integers(4))]
-    pixels = shaded(tuple(float(c) for c in base), noise(rng, 64, w, (24, 5)), 0.15)
+    bases = ((120.0, 60.0, 45.0), (85.0, 50.0, 42.0), (70.0, 70.0, 75.0), (50.0, 48.0, 50.0))
+    pixels = shaded(bases[int(rng.integers(4))], noise(rng, 64, w, (24, 5)), 0.15)
     pixels[::4] *= 0.8
     if rng.random() < 0.5:
         x = int(rng.integers(4, max(5, w - 20)))

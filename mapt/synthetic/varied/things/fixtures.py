@@ -67,8 +67,10 @@ class Front:
         share = (s1 - self.s1) / (self.s2 - self.s1)
         texture = [t[:, int(t.shape[1] * share) :] for t in self.texture]
         texture = [t for t in texture if t.shape[1] > 1] or [self.texture[-1]]
-        near, far = place(s1, self.d), place(self.s2, self.d)
-        low, up = np.array([0.0, self.base, 0.0]), np.array([0.0, self.height, 0.0])
+        near = place(s1, self.d)
+        far = place(self.s2, self.d)
+        low = np.array([0.0, self.base, 0.0])
+        up = np.array([0.0, self.height, 0.0])
         out = np.array([np.sign(self.d) * self.depth, 0.0, 0.0])
         if self.depth > 0.1 and s1 == self.s1:
             mean = self.texture[-1].reshape(-1, self.texture[-1].shape[2]).mean(0)
@@ -177,8 +179,10 @@ class Slab:
 
     def draw(self, raster: Raster, place: Place, d: float) -> None:
         """Draw the lower side, the front and the railing of the piece around d."""
-        a, b = d - PIECE / 2, d + PIECE / 2 + 0.05
-        near, far = self.s, self.s + self.depth
+        a = d - PIECE / 2
+        b = d + PIECE / 2 + 0.05
+        near = self.s
+        far = self.s + self.depth
         spots = ((a, near, 0), (b, near, 0), (b, far, 0), (a, far, 0), (a, near, 1), (b, near, 1))
         c = np.stack(
             [

@@ -78,14 +78,19 @@ def foliage(rng: np.random.Generator, size: tuple[int, int], species: Species, s
     """Draw leaves (h,w,4) as clusters, lit on the side of the sun and dark below."""
     h, w = size
     scale = 2
-    rows, columns = h // scale, w // scale
+    rows = h // scale
+    columns = w // scale
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
     field = np.full((rows, columns), -1.0, np.float32)
     for cx, cy, r in _clusters(rng, species):
-        a, b = cx * columns, cy * rows
-        rx, ry = r * columns, r * rows * (columns / rows * 0.45 + 0.4)
-        x1, x2 = int(max(a - rx * 1.5, 0)), int(min(a + rx * 1.5, columns)) + 1
-        y1, y2 = int(max(b - ry * 1.5, 0)), int(min(b + ry * 1.5, rows)) + 1
+        a = cx * columns
+        b = cy * rows
+        rx = r * columns
+        ry = r * rows * (columns / rows * 0.45 + 0.4)
+        x1 = int(max(a - rx * 1.5, 0))
+        x2 = int(min(a + rx * 1.5, columns)) + 1
+        y1 = int(max(b - ry * 1.5, 0))
+        y2 = int(min(b + ry * 1.5, rows)) + 1
         win = (slice(y1, y2), slice(x1, x2))
         bulge = 1 - ((x[win] - a) / rx) ** 2 - ((y[win] - b) / ry) ** 2
         field[win] = np.maximum(field[win], bulge + 0.2 * rng.random())
@@ -145,7 +150,7 @@ def _wood(rng: np.random.Generator, image: Rgba, species: Species, sun: Points) 
         _grow(rng, wood, fork, -np.pi / 2 + rng.normal(0, 0.5), thick * rng.uniform(0.3, 0.75), 0)
     shape = wood > 127
     bark = noise(rng, SIZE, SIZE // 4, (40, 9, 3))
-    bark = cv2.resize(bark, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
+    bark = np.asarray(cv2.resize(bark, (SIZE, SIZE)), np.float32)
     spots = noise(rng, SIZE, SIZE, (14, 5)) > 0.3
     side = cv2.GaussianBlur(wood, (0, 0), max(1.0, thick / 4)).astype(np.float32) / 255
     slope = cv2.Sobel(side, cv2.CV_32F, 1, 0, ksize=3) * np.float32(thick / 5)
@@ -192,7 +197,8 @@ def bush(rng: np.random.Generator, species: Species, sun: Points) -> Rgba:
 
 def thicket(rng: np.random.Generator, species: Species, light: float) -> Rgba:
     """Draw undergrowth (128,448,4) with a ragged upper edge, dark inside."""
-    h, w = 128, 448
+    h = 128
+    w = 448
     pattern = noise(rng, h, w, (20, 7, 3))
     fine = noise(rng, h, w, (3, 2))
     value = np.clip((0.55 + 0.25 * pattern) * np.exp(0.35 * fine), 0.03, 1.5)
@@ -203,7 +209,8 @@ def thicket(rng: np.random.Generator, species: Species, light: float) -> Rgba:
 
 def hedge(rng: np.random.Generator, metres: float, height: float) -> Rgba:
     """Draw a hedge (h,w,4), clipped or grown out, 24 pixels a metre."""
-    h, w = max(12, round(height * 24)), round(metres * 24)
+    h = max(12, round(height * 24))
+    w = round(metres * 24)
     g = rng.uniform(70, 140)
     leaf = np.array([g * rng.uniform(0.5, 0.9), g, g * rng.uniform(0.15, 0.5)], np.float32)
     value = (0.75 + 0.2 * noise(rng, h, w, (24, 8))) * np.exp(0.35 * noise(rng, h, w, (3, 2)))
@@ -226,4 +233,5 @@ def dapple(rng: np.random.Generator, density: float) -> NDArray[np.uint8]:
     disc = 1 - np.hypot(x, y) + 0.22 * noise(rng, 128, 128, (24, 10))
     leaves = disc * 1.6 + noise(rng, 128, 128, (12, 5, 3)) * 0.8 + density * 1.1 - 1.15
     soft = np.clip(leaves * 1.5, 0, 1) * np.clip(disc * 8, 0, 1)
-    return (soft * 255).astype(np.uint8)
+    shadow: NDArray[np.uint8] = (soft * 255).astype(np.uint8)
+    return shadow

@@ -37,12 +37,34 @@ FURNITURE = {
     "stump": POLE,
     "bags": WALL,
 }
+# The least and the greatest height, and the least and the greatest width, metres.
+_SIZES = {
+    "lamp": (5.5, 11, 0.1, 0.24),
+    "light": (2.8, 5.2, 0.1, 0.16),
+    "sign": (2.1, 3.3, 0.05, 0.09),
+    "panel": (2.6, 5.0, 1.4, 3.8),
+    "bollard": (0.6, 1.2, 0.08, 0.25),
+    "stele": (1.4, 2.1, 0.2, 0.6),
+    "bin": (0.8, 1.5, 0.45, 0.9),
+    "cabinet": (0.9, 1.7, 0.5, 1.6),
+    "column": (2.4, 3.8, 0.9, 1.4),
+    "booth": (2.1, 2.6, 0.9, 2.4),
+    "planter": (0.4, 1.0, 0.5, 1.5),
+    "hydrant": (0.7, 1.1, 0.2, 0.4),
+    "meter": (1.2, 1.9, 0.15, 0.45),
+    "stump": (1.2, 4.5, 0.2, 0.5),
+    "bags": (0.5, 1.1, 0.5, 1.2),
+}
 _SIGNS: tuple[tuple[Colour, Colour, int], ...] = (
-    ((200.0, 25.0, 30.0), (238.0, 238.0, 235.0), 14), ((200.0, 25.0, 30.0), (238.0, 238.0, 235.0), 3),
-    ((25.0, 70.0, 170.0), (25.0, 70.0, 170.0), 14), ((25.0, 70.0, 170.0), (235.0, 235.0, 235.0), 4),
-    ((235.0, 235.0, 230.0), (235.0, 195.0, 30.0), 4), ((200.0, 25.0, 30.0), (190.0, 25.0, 30.0), 8),
-    ((25.0, 70.0, 170.0), (180.0, 25.0, 35.0), 14), ((240.0, 205.0, 60.0), (240.0, 205.0, 60.0), 4),
-)  # fmt: skip
+    ((200.0, 25.0, 30.0), (238.0, 238.0, 235.0), 14),
+    ((200.0, 25.0, 30.0), (238.0, 238.0, 235.0), 3),
+    ((25.0, 70.0, 170.0), (25.0, 70.0, 170.0), 14),
+    ((25.0, 70.0, 170.0), (235.0, 235.0, 235.0), 4),
+    ((235.0, 235.0, 230.0), (235.0, 195.0, 30.0), 4),
+    ((200.0, 25.0, 30.0), (190.0, 25.0, 30.0), 8),
+    ((25.0, 70.0, 170.0), (180.0, 25.0, 35.0), 14),
+    ((240.0, 205.0, 60.0), (240.0, 205.0, 60.0), 4),
+)
 
 
 @dataclass(frozen=True)
@@ -78,18 +100,13 @@ class Fixture:
 
 def random_fixture(rng: np.random.Generator, kind: str, s: float, d: float) -> Fixture:
     """Draw the look of a post or piece of furniture."""
-    low, high, thin, thick = {
-        "lamp": (5.5, 11, 0.1, 0.24), "light": (2.8, 5.2, 0.1, 0.16), "sign": (2.1, 3.3, 0.05, 0.09),
-        "panel": (2.6, 5.0, 1.4, 3.8), "bollard": (0.6, 1.2, 0.08, 0.25), "stele": (1.4, 2.1, 0.2, 0.6),
-        "bin": (0.8, 1.5, 0.45, 0.9), "cabinet": (0.9, 1.7, 0.5, 1.6), "column": (2.4, 3.8, 0.9, 1.4),
-        "booth": (2.1, 2.6, 0.9, 2.4), "planter": (0.4, 1.0, 0.5, 1.5), "hydrant": (0.7, 1.1, 0.2, 0.4),
-        "meter": (1.2, 1.9, 0.15, 0.45), "stump": (1.2, 4.5, 0.2, 0.5), "bags": (0.5, 1.1, 0.5, 1.2),
-    }[kind]  # fmt: skip
+    low, high, thin, thick = _SIZES[kind]
     grey = rng.uniform(25, 200)
     colour = (grey, grey, grey * 1.02)
     if kind in FURNITURE and rng.random() < 0.55:
         hue = rng.uniform(-1, 1, 3) * rng.uniform(0.1, 0.9)
-        colour = tuple(float(c) for c in np.clip(grey * (1 + hue), 8, 235))  # type: ignore[assignment]
+        r, g, b = np.clip(grey * (1 + hue), 8, 235)
+        colour = (float(r), float(g), float(b))
     picture = pyramid(facades.poster(rng)) if kind in ("panel", "column", "booth") else []
     return Fixture(
         s,
@@ -126,7 +143,8 @@ def draw_fixture(raster: Raster, fixture: Fixture, foot: Points, sun: Points) ->
 
 
 def _light(raster: Raster, fixture: Fixture, foot: Points, top: Points) -> None:
-    low, high = foot + top - [0, 0.95, 0], foot + top
+    low = foot + top - [0, 0.95, 0]
+    high = foot + top
     raster.limb(low, high, 0.34, (20.0, 22.0, 20.0), LIGHT)
     lamps: tuple[Colour, ...] = ((255.0, 35.0, 25.0), (255.0, 180.0, 30.0), (40.0, 235.0, 150.0))
     for i, colour in enumerate(lamps):
@@ -175,7 +193,8 @@ def _panel(raster: Raster, fixture: Fixture, foot: Points, sun: Points) -> None:
 
 def _furniture(raster: Raster, fixture: Fixture, foot: Points, sun: Points) -> None:
     label = FURNITURE[fixture.kind]
-    h, w = fixture.height, fixture.width
+    h = fixture.height
+    w = fixture.width
     flat = np.array([(-0.6, 0, -0.4), (0.6, 0, -0.4), (0.6, 0, 0.4), (-0.6, 0, 0.4)])
     darken(raster, foot + flat * max(w, 0.3), 0.6)
     up = np.array([0.0, h, 0.0])
@@ -190,10 +209,10 @@ def _furniture(raster: Raster, fixture: Fixture, foot: Points, sun: Points) -> N
         raster.limb(foot + up * 0.94, foot + up * 1.04, w * 1.06, cap, label, sun)
     elif fixture.kind in ("planter", "bags"):
         for i in range(3):
-            spot = foot + up + [(i - 1) * w * 0.3, h * 0.1, 0]
+            spot = foot + up + [(i - 1) * w * 0.3, h * 0.08, 0]
             colour: Colour = (60.0, 95.0, 35.0) if fixture.kind == "planter" else cap
             tag = 8 if fixture.kind == "planter" else label
-            raster.disc(spot, (w * 0.28, h * 0.45), scale(colour, 0.7 + 0.2 * i), tag)
+            raster.disc(spot, (w * 0.2, h * 0.2), scale(colour, 0.7 + 0.2 * i), tag)
     if fixture.picture and fixture.kind != "panel":
         half = w * 0.4
         corners = foot + np.array(

@@ -45,8 +45,10 @@ class Pose:
 
     def world(self, local: NDArray[np.float64]) -> Points:
         """Convert local points (...,3) to world points."""
-        sine, cosine = np.sin(self.yaw), np.cos(self.yaw)
-        u, v = local[..., 0], local[..., 1]
+        sine = np.sin(self.yaw)
+        cosine = np.cos(self.yaw)
+        u = local[..., 0]
+        v = local[..., 1]
         moved = np.empty(local.shape)
         moved[..., 0] = self.place[0] + u * sine + v * cosine
         moved[..., 1] = self.place[1] + local[..., 2]

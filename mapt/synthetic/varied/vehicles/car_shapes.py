@@ -90,11 +90,14 @@ def random_car(rng: np.random.Generator) -> CarDesign:
     length, width, height = numbers[:3] * rng.normal(1, 0.04, 3)
     roof_rear, roof_front, screen, belt, bonnet, deck = numbers[3:] + rng.normal(0, 0.012, 6)
     deck = max(deck, 0.005)
-    u = lambda share: (share - 0.5) * length  # noqa: E731
     half = width / 2
     low = rng.uniform(0.16, 0.26) * (1.3 if shape in ("suv", "pickup") else 1.0)
     nose = rng.uniform(0.02, 0.06)
     lean = rng.uniform(0.1, 0.2)
+
+    def u(share: float) -> float:
+        return float((share - 0.5) * length)
+
     levels = [
         (low, u(0.02), u(0.985), half * 0.93),
         (low + 0.18, u(0.0), u(1.0), half * 0.985),

@@ -72,7 +72,8 @@ def axles(design: CarDesign) -> tuple[float, float]:
 
 
 def _windows(raster: Raster, design: CarDesign, pose: Pose, tag: int, size: float) -> None:
-    low, high = design.levels[design.belt], design.levels[design.belt + 1]
+    low = design.levels[design.belt]
+    high = design.levels[design.belt + 1]
     glass = Finish(gloss=1.0)
     colour = design.glass
 
@@ -80,23 +81,27 @@ def _windows(raster: Raster, design: CarDesign, pose: Pose, tag: int, size: floa
         raster.polygon(pose.world(np.array(corners)), colour, tag, glass, bulge=bulge)
 
     end = pose.end(abs(float(low[1])) * 0.8)
-    y1, y2 = low[0] + 0.03, high[0] - 0.03
+    y1 = low[0] + 0.03
+    y2 = high[0] - 0.03
     if end:
         u1, u2 = (low[2], high[2]) if end > 0 else (low[1], high[1])
-        w1, w2 = low[3] * 0.88, high[3] * 0.88
+        w1 = low[3] * 0.88
+        w2 = high[3] * 0.88
         out = 0.012 * end
         centre = pose.world(np.array([[u1 - end * 1.5, 0.0, y1]]))[0]
         pane(
             [(u1 + out, -w1, y1), (u1 + out, w1, y1), (u2 + out, w2, y2), (u2 + out, -w2, y2)],
             Bulge(centre, 0.22, 0.1),
         )
-        if size > 70:
+        if size > 60:
             _heads(raster, design, pose, end, tag)
     side = pose.side(design.half * 0.97)
     if not side:
         return
-    back1, back2 = low[1] + 0.22, high[1] + 0.16
-    ahead1, ahead2 = low[2] - 0.28, high[2] - 0.14
+    back1 = low[1] + 0.22
+    back2 = high[1] + 0.16
+    ahead1 = low[2] - 0.28
+    ahead2 = high[2] - 0.14
     start = 0.62 if design.closed else 0.0
     edges = np.linspace(start, 1.0, 2 if design.closed else design.panes + 1)
     gap = 0.018
@@ -104,7 +109,8 @@ def _windows(raster: Raster, design: CarDesign, pose: Pose, tag: int, size: floa
     for a, b in itertools.pairwise(edges):
         bottom = [back1 + (ahead1 - back1) * t for t in (a + gap, b - gap)]
         upper = [back2 + (ahead2 - back2) * t for t in (a + gap, b - gap)]
-        v1, v2 = side * low[3] * 1.008, side * high[3] * 1.01
+        v1 = side * low[3] * 1.008
+        v2 = side * high[3] * 1.01
         quads.append(
             [(bottom[0], v1, y1), (bottom[1], v1, y1), (upper[1], v2, y2), (upper[0], v2, y2)]
         )
@@ -115,17 +121,23 @@ def _windows(raster: Raster, design: CarDesign, pose: Pose, tag: int, size: floa
 
 def _heads(raster: Raster, design: CarDesign, pose: Pose, end: float, tag: int) -> None:
     """Draw seats and heads behind a windscreen or rear window."""
-    low, high = design.levels[design.belt], design.levels[design.belt + 1]
-    y = (low[0] + high[0]) / 2
-    u = (low[2] + high[2]) / 2 if end > 0 else (low[1] + high[1]) / 2
+    low = design.levels[design.belt]
+    high = design.levels[design.belt + 1]
+    column = 2 if end > 0 else 1
     dark = scale(design.glass, 0.4)
+    across = COS * 0.1
+    # They lie in the window's plane and mirror the same sky as the glass around them.
+    slope = (high[column] - low[column]) / (high[0] - low[0])
     for seat in range(2):
-        v = (seat - 0.5) * design.half
-        spot = pose.world(np.array([[u + 0.02 * end, v, y - 0.03]]))[0]
-        head = np.stack((COS * 0.1, SIN * 0.12 - 0.04 * (seat >= design.people), COS * 0), 1)
-        colour = scale(dark, 1.5 if seat < design.people else 1.0)
-        normal = pose.forward * end * 0.85 + np.array([0.0, 0.5, 0.0])
-        raster.polygon(spot + head, colour, tag, Finish(gloss=0.1), normal)
+        seen = seat < design.people
+        y = (low[0] + high[0]) / 2 - 0.03 - 0.05 * (not seen) + SIN * 0.12
+        v = (seat - 0.5) * design.half + across
+        u = low[column] + slope * (y - low[0]) + 0.014 * end
+        outline = pose.world(np.stack((u, v, y), 1))
+        centre = pose.world(np.array([[low[column] - end * 1.5, 0.0, low[0]]]))[0]
+        colour = scale(dark, 1.5 if seen else 1.0)
+        bulge = Bulge(centre, 0.22, 0.1)
+        raster.polygon(outline[::3], colour, tag, Finish(gloss=1.0), None, bulge)
 
 
 def _flank(

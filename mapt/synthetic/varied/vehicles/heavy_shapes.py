@@ -66,12 +66,17 @@ def random_heavy(rng: np.random.Generator, kind: str) -> HeavyDesign:
     """Draw a truck, bus or tram."""
     loads = ("box", "tarpaulin", "tank", "flat", "tipper", "mixer")
     load = str(rng.choice(loads, p=[0.3, 0.27, 0.15, 0.1, 0.1, 0.08])) if kind == "truck" else ""
-    length = float({"truck": rng.choice([6.0, 7.5, 9.5, 14.0]), "bus": rng.choice([8.5, 12.0, 16.0]),
-                    "tram": rng.uniform(18, 30)}[kind] * rng.uniform(0.93, 1.07))  # fmt: skip
+    lengths = {
+        "truck": rng.choice([6.0, 7.5, 9.5, 14.0]),
+        "bus": rng.choice([8.5, 12.0, 16.0]),
+        "tram": rng.uniform(18, 30),
+    }
+    length = float(lengths[kind] * rng.uniform(0.93, 1.07))
     height = float(rng.uniform(2.5, 3.9) if kind == "truck" else rng.uniform(2.9, 3.5))
     paint = random_paint(rng)
     if kind != "truck" and rng.random() < 0.7:
-        paint = tuple(float(c) for c in rng.uniform(30, 235, 3))  # type: ignore[assignment]
+        r, g, b = rng.uniform(30, 235, 3).tolist()
+        paint = (r, g, b)
     second = random_paint(rng)
     if load in ("box", "tarpaulin", "tank") and rng.random() < 0.5:
         value = rng.uniform(140, 240)
@@ -84,7 +89,8 @@ def random_heavy(rng: np.random.Generator, kind: str) -> HeavyDesign:
             [rear_axles[0] - 1.25] if rng.random() < 0.5 else []
         )
     axles = (*rear_axles, front - (1.3 if kind == "truck" else 2.6))
-    side, back = flank_picture(rng, kind, load, second), rear_picture(rng, kind, second)
+    side = flank_picture(rng, kind, load, second)
+    back = rear_picture(rng, kind, second)
     return HeavyDesign(
         kind,
         load,

@@ -97,7 +97,8 @@ def _cab(raster: Raster, design: HeavyDesign, pose: Pose, tag: int) -> None:
         pose.world(facets), colours, tag, Finish(gloss=0.6), middle, Bulge(middle, 0.15, 0.15)
     )
     glass = Finish(gloss=1.0)
-    y1, y2 = 1.45, tall * 0.86
+    y1 = 1.45
+    y2 = tall * 0.86
     end = pose.end(design.length / 2)
     if end > 0:
         _panes(raster, pose, design, tag, front, half, (y1, y2))

@@ -62,7 +62,8 @@ def flank_picture(
     rng: np.random.Generator, kind: str, load: str, colour: Colour
 ) -> NDArray[np.uint8]:
     """Draw a flank (128,384,3) from its front to its rear."""
-    h, w = 128, 384
+    h = 128
+    w = 384
     image = _panel(rng, (h, w), colour)
     if load == "tarpaulin":
         folds = noise(rng, 2, w, (24, 8, 3))[0] * rng.uniform(0.05, 0.16)
@@ -83,7 +84,8 @@ def flank_picture(
 
 def _bus_windows(rng: np.random.Generator, image: NDArray[np.float32], kind: str) -> None:
     h, w = image.shape[:2]
-    y1, y2 = int(h * rng.uniform(0.12, 0.2)), int(h * rng.uniform(0.5, 0.6))
+    y1 = int(h * rng.uniform(0.12, 0.2))
+    y2 = int(h * rng.uniform(0.5, 0.6))
     pitch = int(rng.integers(28, 60))
     image[y1:y2] = 28.0 if rng.random() < 0.7 else image[y1:y2]
     for x in range(6, w - 8, pitch):
