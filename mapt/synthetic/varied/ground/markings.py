@@ -36,7 +36,7 @@ def mark_road(
         if abs(lane.d) < site.half and rng.random() < 0.3:
             for s in np.cumsum(rng.uniform(15, 70, 6)):
                 _arrow(rng, ground, float(s), lane.d, lane.direction)
-    if rng.random() < 0.1:
+    if rng.random() < 0.06:
         _rails(rng, site)
     _crossing_paint(rng, site)
     _repairs(rng, site)
@@ -80,7 +80,7 @@ def _rails(rng: np.random.Generator, site: Site) -> None:
     for sign in (-1.0, 1.0):
         for rail in (-0.72, 0.72):
             d = sign * float(rng.uniform(1.5, 1.6)) + rail
-            site.ground.blot(_patch((-18, LENGTH), (d - 0.12, d + 0.12)), 0.6)
+            site.ground.blot(_patch((-18, LENGTH), (d - 0.09, d + 0.09)), 0.78)
             site.ground.line((-18, LENGTH), d, 0.05, 90.0)
 
 

@@ -64,36 +64,54 @@ class Front:
         s1 = max(self.s1, s0 + 0.8)
         if s1 > self.s2 - 0.1:
             return
-        share = (s1 - self.s1) / (self.s2 - self.s1)
-        texture = [t[:, int(t.shape[1] * share) :] for t in self.texture]
-        texture = [t for t in texture if t.shape[1] > 1] or [self.texture[-1]]
         near = place(s1, self.d)
         far = place(self.s2, self.d)
+        out = np.array([np.sign(self.d) * self.depth, 0.0, 0.0])
+        whole = s1 == self.s1
+        if self.depth > 0.1 and whole:
+            self._draw_end(raster, near, out)
+        if self.roof:
+            self._draw_roof(raster, near, far, out, whole)
         low = np.array([0.0, self.base, 0.0])
         up = np.array([0.0, self.height, 0.0])
-        out = np.array([np.sign(self.d) * self.depth, 0.0, 0.0])
-        if self.depth > 0.1 and s1 == self.s1:
+        # Pictures are drawn as one sees them, so those on the right begin at their far end.
+        left, right = (near, far) if self.d < 0 else (far, near)
+        corners = np.stack((left + up, right + up, right + low, left + low))
+        texture = self._ahead((s1 - self.s1) / (self.s2 - self.s1))
+        picture(raster, texture, corners, self.label, self._finish)
+
+    def _ahead(self, share: float) -> list[NDArray[np.uint8]]:
+        """Return the picture without a share of its near end."""
+        cut = []
+        for level in self.texture:
+            gone = int(level.shape[1] * share)
+            part = level[:, gone:] if self.d < 0 else level[:, : level.shape[1] - gone]
+            if part.shape[1] > 1:
+                cut.append(part)
+        return cut or [self.texture[-1]]
+
+    def _draw_end(self, raster: Raster, near: Points, out: Points) -> None:
+        low = np.array([0.0, self.base, 0.0])
+        up = np.array([0.0, self.height, 0.0])
+        end = np.stack((near + up, near + out + up, near + out + low, near + low))
+        if self.depth > 3 and near[2] > 1:
+            part = [t[:, : max(2, int(t.shape[1] * 0.8))] for t in self.side]
+            picture(raster, part, end, self.label)
+        else:
             mean = self.texture[-1].reshape(-1, self.texture[-1].shape[2]).mean(0)
             colour = (float(mean[0]), float(mean[1]), float(mean[2]))
-            end = np.stack((near + up, near + out + up, near + out + low, near + low))
-            if self.depth > 3 and near[2] > 1:
-                picture(
-                    raster,
-                    [t[:, : max(2, int(t.shape[1] * 0.8))] for t in self.side],
-                    end,
-                    self.label,
-                )
-            else:
-                raster.polygon(end, colour, self.label)
-        if self.roof:
-            ridge = up + [0, min(4.0, self.depth * 0.45), 0] + out * 0.5
-            corners = np.stack((near + ridge, far + ridge, far + up, near + up))
-            picture(raster, self.roof, corners, self.label)
+            raster.polygon(end, colour, self.label)
+
+    def _draw_roof(
+        self, raster: Raster, near: Points, far: Points, out: Points, whole: bool
+    ) -> None:
+        up = np.array([0.0, self.height, 0.0])
+        ridge = up + [0, min(4.0, self.depth * 0.45), 0] + out * 0.5
+        corners = np.stack((near + ridge, far + ridge, far + up, near + up))
+        picture(raster, self.roof, corners, self.label)
+        if whole:
             gable = np.stack((near + up, near + ridge, near + out + up))
-            if s1 == self.s1:
-                raster.polygon(gable, (110.0, 95.0, 85.0), self.label)
-        corners = np.stack((near + up, far + up, far + low, near + low))
-        picture(raster, texture, corners, self.label, self._finish)
+            raster.polygon(gable, (110.0, 95.0, 85.0), self.label)
 
     def cast(self, shadows: ShadowMap) -> None:
         """Cast its shadow."""
