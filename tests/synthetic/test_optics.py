@@ -13,8 +13,8 @@ BOX = np.array([(-1.0, 20.0), (1.0, 20.0), (1.0, 22.0), (-1.0, 22.0)])  # (d, s)
 
 
 def lit(shadows: ShadowMap, s: float, d: float, y: float) -> float:
-    point = (np.array([[value]], np.float32) for value in (s, d, y))
-    return float(shadows.lit(*point, SUN)[0, 0])
+    along, across, height = (np.full((1, 1), value, np.float32) for value in (s, d, y))
+    return float(shadows.lit(along, across, height, SUN)[0, 0])
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_light_follows_the_sun_and_the_shadows() -> None:
     ground = sunny[45, 32, 1]
     assert ground == pytest.approx(SUN[1] + 0.2, abs=0.02)
     assert sunny[19, 32, 1] < 0.4 * ground, "the wall's front faces away from the sun"
-    open_map.prism(np.array([(-40.0, 30.0), (40.0, 30.0), (40.0, 31.0), (-40.0, 31.0)]), 0.0, 30.0)
+    open_map.prism(np.array([(-40.0, 15.0), (40.0, 15.0), (40.0, 16.0), (-40.0, 16.0)]), 0.0, 30.0)
     shaded = illuminate(raster, light, open_map, (0.0, middle), around)
     assert shaded[45, 32, 1] == pytest.approx(0.2, abs=0.02)
 

@@ -1,10 +1,9 @@
-import json
-
 """Rendered sequences are used again only if they are the ones asked for.
 
 They are never mistaken for others.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
