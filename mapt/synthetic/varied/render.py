@@ -23,7 +23,8 @@ from mapt.synthetic.varied.optics.weather import (
 )
 from mapt.synthetic.varied.plan.build import build_site
 from mapt.synthetic.varied.site import LENGTH, Agent
-from mapt.synthetic.varied.things.figures import Brush, draw_cycle, draw_pedestrian
+from mapt.synthetic.varied.things.cycles import draw_cycle
+from mapt.synthetic.varied.things.figures import Brush, draw_pedestrian
 from mapt.synthetic.varied.things.palette import Palette
 from mapt.synthetic.varied.things.posts import draw_fixture
 from mapt.synthetic.varied.vehicles.bodies import Pose

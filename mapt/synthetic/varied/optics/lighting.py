@@ -13,6 +13,7 @@ from mapt.synthetic.varied.optics.raster import SKY_FACE, Raster
 from mapt.synthetic.varied.optics.shadow_map import ShadowMap
 
 DECODED = (np.arange(256) / 255.0).astype(np.float32) ** np.float32(2.2)
+OUTSIDE = np.float32(0.2)  # metres before a surface
 Field = NDArray[np.float32]
 
 
@@ -71,7 +72,8 @@ def illuminate(
     shine = np.clip(_dot((nx, ny, nz), light.direction), 0, None)
     s0, middle = place
     d: Field = x - middle.take(np.minimum(z * 10, len(middle) - 1).astype(np.int32))
-    lit = shadows.lit(s0 + z, d, y, light.direction)
+    # A body's shadow is coarser than the body: looking it up outside keeps lit sides lit.
+    lit = shadows.lit(s0 + z + nz * OUTSIDE, d + nx * OUTSIDE, y, light.direction)
     leafy = table[:, 8].take(face)
     shine = shine + leafy * (0.75 - shine)
     lit = lit + leafy * (0.45 - 0.45 * lit)

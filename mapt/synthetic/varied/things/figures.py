@@ -1,18 +1,17 @@
-"""Draws people and two-wheelers of many shapes, lit from the side of the sun."""
+"""Draws people of many shapes, lit from the side of the sun."""
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from mapt.synthetic.rendering.canvas import Colour, Points
-from mapt.synthetic.scene.people import BICYCLE, MOTORCYCLE, RIDER
 from mapt.synthetic.scene.vehicle_style import scale
 from mapt.synthetic.varied.optics.pictures import darken
 from mapt.synthetic.varied.optics.raster import Raster
 
+BENCH = 3  # the class of a wall
 DARK: Colour = (24.0, 23.0, 24.0)
 
 
@@ -125,6 +124,9 @@ def draw_pedestrian(
         flat = np.array([(-0.26, 0, -0.16), (0.26, 0, -0.16), (0.26, 0, 0.16), (-0.26, 0, 0.16)])
         darken(brush.raster, foot + flat * unit, 0.55)
     across = abs(float(heading[2]))
+    if seated:
+        seat = foot + [0, 0.4, 0]
+        brush.raster.limb(foot, seat, 0.5, (95.0, 85.0, 75.0), BENCH, brush.sun)
     width = 0.42 * unit * dress.build * (0.62 + 0.38 * across)
     hip = foot + [0, 0.45 if seated else 0.52 * h, 0]
     neck = hip + [0, 0.31 * h, 0]
@@ -132,12 +134,12 @@ def draw_pedestrian(
     _legs(brush, dress, (foot, hip, spread), heading, phase, seated)
     back = -heading * 0.14 * unit
     if dress.carries == "backpack" and heading[2] < 0.2:
-        _backpack(brush, dress, neck + back)
+        draw_backpack(brush, dress, neck + back)
     _torso(brush, dress, (hip, neck), width, heading, phase)
     if dress.carries == "backpack" and heading[2] >= 0.2:
-        _backpack(brush, dress, neck + back)
+        draw_backpack(brush, dress, neck + back)
     _carried(brush, dress, hip, neck, width)
-    _head(brush, dress, neck, heading)
+    draw_head(brush, dress, neck, heading)
 
 
 def _legs(
@@ -208,7 +210,8 @@ def _torso(
     draw_arm(1.0)
 
 
-def _backpack(brush: Brush, dress: Dress, place: Points) -> None:
+def draw_backpack(brush: Brush, dress: Dress, place: Points) -> None:
+    """Draw a backpack below a world point (3,)."""
     colour = scale((dress.legs[2], dress.legs[0], dress.legs[1]), 0.9)
     brush.limb(place - [0, 0.3 * dress.height, 0], place - [0, 0.02, 0], 0.3, colour)
 
@@ -225,7 +228,8 @@ def _carried(brush: Brush, dress: Dress, hip: Points, neck: Points, width: float
         brush.disc(neck + side * 0.4 + [0, 0.42, 0], (0.5, 0.16), dress.top)
 
 
-def _head(brush: Brush, dress: Dress, neck: Points, heading: Points) -> None:
+def draw_head(brush: Brush, dress: Dress, neck: Points, heading: Points) -> None:
+    """Draw neck, hair, face and hat above a world point (3,)."""
     h = dress.height
     face = float(heading[2]) < 0.3  # towards the camera or across
     brush.limb(neck - [0, 0.02 * h, 0], neck + [0, 0.05 * h, 0], 0.1, scale(dress.skin, 0.8))
@@ -238,89 +242,3 @@ def _head(brush: Brush, dress: Dress, neck: Points, heading: Points) -> None:
         brush.disc(middle + aside, (0.07, 0.085), dress.skin)
     if dress.hat:
         brush.disc(middle + [0, 0.05 * h, 0], (0.11, 0.065), dress.hat)
-
-
-def draw_cycle(
-    brush: Brush,
-    dress: Dress,
-    foot: Points,
-    heading: Points,
-    motor: bool,
-    ridden: bool,
-    phase: float,
-) -> None:
-    """Draw a bicycle or motorcycle, with or without its rider, with their own classes."""
-    machine = Brush(brush.raster, brush.sun, MOTORCYCLE if motor else BICYCLE)
-    flat = np.array([(-0.7, 0, -0.2), (0.7, 0, -0.2), (0.7, 0, 0.2), (-0.7, 0, 0.2)])
-    darken(brush.raster, foot + flat, 0.6)
-    radius, base = (0.31, 0.66) if motor else (0.34, 0.52)
-    paint = dress.shoes if not motor else scale(dress.top, 0.7)
-    thin = max(0.14 if motor else 0.06, abs(float(heading[0])))
-    for sign in (-1.0, 1.0) if heading[2] < 0 else (1.0, -1.0):
-        hub = foot + heading * base * sign + [0, radius, 0]
-        _wheel(machine, hub, radius, thin, motor)
-    seat = foot + [0, 0.92 if not motor else 0.8, 0] - heading * 0.22
-    bars = foot + [0, 1.02, 0] + heading * 0.4
-    crank = foot + [0, 0.32, 0]
-    for a, b in (
-        (seat, crank),
-        (crank, bars),
-        (seat, bars),
-        (bars, foot + heading * base + [0, radius, 0]),
-        (crank, foot - heading * base + [0, radius, 0]),
-        (seat, foot - heading * base + [0, radius, 0]),
-    ):
-        machine.limb(a, b, 0.045, paint)
-    if motor:
-        machine.limb(
-            crank + [0, 0.15, 0] - heading * 0.3, crank + [0, 0.2, 0] + heading * 0.35, 0.36, paint
-        )
-        machine.limb(seat - heading * 0.4, bars - [0, 0.1, 0], 0.24, scale(paint, 0.7))
-        machine.disc(bars + heading * 0.12 - [0, 0.12, 0], (0.1, 0.1), (225.0, 225.0, 215.0))
-    machine.limb(bars - [0.24, 0, 0], bars + [0.24, 0, 0], 0.04, DARK)
-    machine.limb(seat - [0.06, 0, 0], seat + [0.06, 0, 0], 0.07, DARK)
-    if ridden:
-        _rider(Brush(brush.raster, brush.sun, RIDER), dress, seat, bars, crank, heading, phase)
-
-
-def _wheel(brush: Brush, hub: Points, radius: float, thin: float, motor: bool) -> None:
-    """Draw a wheel as a ring: what is behind its spokes stays visible."""
-    angle = np.linspace(0, 2 * np.pi, 13)
-    ring = hub + np.stack((np.cos(angle) * radius * thin, np.sin(angle) * radius, angle * 0), 1)
-    for a, b in itertools.pairwise(ring):
-        brush.limb(a, b, 0.12 if motor else 0.045, DARK)
-    brush.disc(
-        hub, (radius * thin * 0.55, radius * 0.55) if motor else (0.05, 0.05), (90.0, 90.0, 92.0)
-    )
-
-
-def _rider(
-    brush: Brush,
-    dress: Dress,
-    seat: Points,
-    bars: Points,
-    crank: Points,
-    heading: Points,
-    phase: float,
-) -> None:
-    unit = dress.height / 1.7
-    lean = heading * 0.24
-    neck = seat + [0, 0.56 * unit, 0] + lean
-    width = 0.4 * unit * dress.build * (0.62 + 0.38 * abs(float(heading[2])))
-    spread = np.array([width * 0.3, 0.0, 0.0])
-    for sign in (1.0, -1.0):
-        pedal = crank + heading * 0.16 * np.sin(phase) * sign + [0, 0.16 * np.cos(phase) * sign, 0]
-        pedal = pedal + spread * sign * 0.6
-        knee = (seat + pedal) / 2 + heading * 0.22 + spread * sign
-        brush.limb(seat, knee, 0.16 * unit, dress.legs, 0.75)
-        brush.limb(knee, pedal, 0.12 * unit, scale(dress.legs, 0.9), 0.7)
-        brush.disc(pedal, (0.08, 0.045), dress.shoes)
-    brush.limb(seat, neck - [0, 0.06, 0], width * 0.82, dress.top, 1.15)
-    brush.limb(neck - [0, 0.08, 0], neck + [0, 0.01, 0], width, dress.top, 0.55)
-    for sign in (1.0, -1.0):
-        brush.limb(
-            neck + spread * sign * 1.5 - [0, 0.06, 0], bars + spread * sign, 0.1, dress.top, 0.8
-        )
-    if dress.carries == "backpack":
-        _backpack(brush, dress, neck - heading * 0.16)
-    _head(brush, dress, neck, heading)
