@@ -43,6 +43,13 @@ def synth(  # noqa: PLR0917  (one parameter an option)
     address: Annotated[
         str | None, typer.Option("--address", help="of the Ray cluster: auto, or HOST:PORT")
     ] = None,
+    style: Annotated[
+        str,
+        typer.Option(
+            "--style",
+            help="plain: as ever, for benchmarks; varied: closer to real frames, to train on",
+        ),
+    ] = "plain",
 ) -> None:
     """Render street sequences in KITTI-STEP's layout; the same seed gives the same bytes."""
     import time
@@ -52,12 +59,16 @@ def synth(  # noqa: PLR0917  (one parameter an option)
     from mapt.commands._shared.size import check_rate, parse_size
     from mapt.cores import usable_cores
     from mapt.engines.choice import EngineOptions, open_engine
+    from mapt.synthetic import STYLES
     from mapt.synthetic.dataset import Streets
 
     height, width = parse_size(size)
     check_rate(fps)
     if not 0 <= rare <= 1:
         raise InputError(f"--rare {rare}: is no share; give a number within 0..1")
+    chosen = next((known for known in STYLES if known == style), None)
+    if chosen is None:
+        raise InputError(f"--style {style:.100}: is unknown; use {' or '.join(STYLES)}")
     if min(height, width) < 32:
         raise InputError(f"--size {size}: too small to show a street; use at least 32x32")
     if (
@@ -70,7 +81,7 @@ def synth(  # noqa: PLR0917  (one parameter an option)
     if engine == "local":
         workers = min(workers or usable_cores(), sequences)
     options = EngineOptions(engine, address, workers)
-    streets = Streets(frames, (height, width), seed, fps, split, rare)
+    streets = Streets(frames, (height, width), seed, fps, split, rare, chosen)
     start = time.monotonic()
     with open_engine(options) as opened, Progress(transient=True) as progress:
         task = progress.add_task("rendering", total=sequences)
@@ -113,6 +124,7 @@ def _write(
         streets.fps,
         streets.split,
         rare=streets.rare,
+        style=streets.style,
         on_progress=on_progress,
         engine=engine,
     )

@@ -18,7 +18,7 @@ from mapt.engines.processes import ProcessEngine
 from mapt.io.atomic_folders import Ours, nothing, published
 from mapt.io.image_files import encode_image
 from mapt.labels.step_png import encode_step
-from mapt.synthetic.rendering.render import render_sequence
+from mapt.synthetic.sequences import Style, render_sequence
 
 RECIPE = "recipe.json"
 LABELS = "panoptic_maps"
@@ -35,6 +35,7 @@ class Streets:
     fps: float
     split: str
     rare: float
+    style: Style = "plain"
 
 
 def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
@@ -50,6 +51,7 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
     on_progress: Callable[[int], None] | None = None,
     recipe: Mapping[str, object] | None = None,
     engine: Engine | None = None,
+    style: Style = "plain",
 ) -> None:
     """Render sequences 0 to `sequences` - 1 of `seed` into a folder.
 
@@ -69,6 +71,7 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
         on_progress: called with the number of finished sequences.
         recipe: written to `recipe.json` in the folder.
         engine: renders the sequences, in the place of `workers`; its workers must see the folder.
+        style: `plain` or `varied` streets, see `mapt.synthetic.sequences`.
 
     Raises:
         InputError: the folder holds files that no earlier call wrote.
@@ -77,9 +80,8 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
     with published(folder, rendered_files(folder)) as root:
         if recipe is not None:
             (root / RECIPE).write_text(json.dumps(recipe))
-        job = partial(
-            write_sequence, root.absolute(), Streets(frames, size, seed, fps, split, rare)
-        )
+        streets = Streets(frames, size, seed, fps, split, rare, style)
+        job = partial(write_sequence, root.absolute(), streets)
         threads = cv2.getNumThreads()
         try:
             _render_all(job, sequences, engine or ProcessEngine(count), on_progress)
@@ -135,7 +137,13 @@ def write_sequence(root: Path, streets: Streets, index: int) -> None:
     images.mkdir(parents=True)
     labels.mkdir(parents=True)
     rendered = render_sequence(
-        streets.seed, index, streets.frames, streets.size, streets.fps, streets.rare
+        streets.seed,
+        index,
+        streets.frames,
+        streets.size,
+        streets.fps,
+        streets.rare,
+        streets.style,
     )
     for number, frame in enumerate(rendered):
         label = encode_step(frame.semantic, frame.instance)

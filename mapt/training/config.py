@@ -16,6 +16,7 @@ from mapt.data.datasets.registry import KITTI_HEIGHTS, find_datasets
 from mapt.data.transforms import Augmentation
 from mapt.errors import InputError, suggest
 from mapt.model.network import HEADS, Head
+from mapt.synthetic import Style
 from mapt.training.changes import apply_changes
 from mapt.training.own_classes import expand_class_set
 
@@ -60,6 +61,9 @@ class SyntheticData(Frozen):
     fps: float = Field(10.0, gt=0)
     seed: int = Field(1000, ge=0, description="validation and tests use other seeds, such as 7")
     rare: Rare = 0.0
+    style: Style = Field(
+        "plain", description="varied: streets closer to real frames; plain: those of benchmarks"
+    )
     root: str = Field("", description="where they are rendered; empty: the run's folder")
     weight: Weight = 1.0
     heights: Heights = KITTI_HEIGHTS

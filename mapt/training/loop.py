@@ -349,8 +349,9 @@ def describe(config: TrainConfig) -> str:
     for _, part in synthetic_sets(data):
         size = f"{part.height}x{part.width}"
         rare = f", rare traffic {part.rare:g}" if part.rare else ""
+        kind = "" if part.style == "plain" else f"{part.style} "
         parts.append(
-            f"synthetic streets ({part.sequences} x {part.frames} frames, {size}, seed"
+            f"{kind}synthetic streets ({part.sequences} x {part.frames} frames, {size}, seed"
             f" {part.seed}{rare})"
         )
     for dataset in find_datasets():

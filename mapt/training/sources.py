@@ -169,6 +169,7 @@ def render_once(data: SyntheticData, folder: Path) -> Path:
                 rare=data.rare,
                 on_progress=lambda count: progress.update(task, completed=count),
                 recipe=asked,
+                style=data.style,
             )
     return folder
 
@@ -195,8 +196,11 @@ def check_rendered(data: SyntheticData, folder: Path) -> bool:
 
 def _recipe(data: SyntheticData) -> dict[str, object]:
     """Return the settings that decide what is rendered."""
-    # Recipes of usual traffic lack the key `rare`, because older releases wrote them without it.
-    return data.model_dump(exclude={"weight", "root", "heights", *([] if data.rare else ["rare"])})
+    # Recipes of usual traffic lack the key `rare`, and those of plain streets `style`, because
+    # older releases wrote them without these.
+    usual = {"rare"} if not data.rare else set()
+    plain = {"style"} if data.style == "plain" else set()
+    return data.model_dump(exclude={"weight", "root", "heights"} | usual | plain)
 
 
 def _read_recipe(folder: Path) -> dict[str, object] | None:

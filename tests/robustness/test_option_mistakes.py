@@ -50,6 +50,7 @@ NUMBERS = [
     ("synth", "OUT", "--fps", "nan"),
     ("synth", "OUT", "--fps", "inf"),
     ("synth", "OUT", "--rare", "nan"),
+    ("synth", "OUT", "--style", "lunar"),
     ("track", "FRAMES", "--out", "OUT", "--model", "x", "--fps", "nan"),
     ("track", "FRAMES", "--out", "OUT", "--model", "x", "--fps", "inf"),
     ("track", "FRAMES", "--out", "OUT", "--model", "x", "--fps", "1e300"),

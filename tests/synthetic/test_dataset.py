@@ -1,5 +1,6 @@
 import errno
 import threading
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -60,7 +61,10 @@ def test_rare_traffic_is_not_rare_where_that_is_asked_for() -> None:
     assert many[14:17].sum() > 4 * usual[14:17].sum()
     assert many[14:17].min() > 0.7 * many[14:17].max()
     assert 3 < many[12] / usual[12] < 7
-    a, b = (next(iter(render_sequence(5, 0, 1, SIZE, **how))) for how in ({}, {"rare": 0.0}))
+    a, b = (
+        next(iter(how(5, 0, 1, SIZE)))
+        for how in (render_sequence, partial(render_sequence, rare=0.0))
+    )
     assert np.array_equal(a.image, b.image)
 
 

@@ -3,6 +3,7 @@
 They are never mistaken for others.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +46,17 @@ def test_what_differs_from_other_sequences_is_named(tmp_path: Path) -> None:
         == f"{root}: holds other sequences: seed 1000 (asked: 5), rare 0.5 (asked: none); "
         "name a new folder, or read this one as it is with data.step.root"
     )
+
+
+def test_a_style_is_part_of_what_was_rendered_unless_it_is_the_plain_one(tmp_path: Path) -> None:
+    varied = tmp_path / "varied"
+    render_once(one_sequence(varied, style="varied"), varied)
+    assert json.loads((varied / "recipe.json").read_text())["style"] == "varied"
+    with pytest.raises(InputError, match=r"style varied \(asked: none\)"):
+        render_once(one_sequence(varied), varied)
+    plain = tmp_path / "plain"
+    render_once(one_sequence(plain), plain)
+    assert "style" not in json.loads((plain / "recipe.json").read_text())
 
 
 def test_weights_are_looked_at_before_anything_is_rendered(

@@ -49,23 +49,10 @@ class SyntheticFrame:
     instance: NDArray[np.int32]
 
 
-def render_sequence(
-    seed: int, index: int, frames: int, size: tuple[int, int], fps: float = 10.0, rare: float = 0.0
+def render_plain(
+    rng: np.random.Generator, frames: int, size: tuple[int, int], fps: float, rare: float
 ) -> Iterator[SyntheticFrame]:
-    """Render a sequence.
-
-    Args:
-        seed: the dataset's seed.
-        index: the sequence's number. Seed and index together determine the scene.
-        frames: number of frames.
-        size: height and width, pixels. As in KITTI, the focal length is 0.58 of the width.
-        fps: frames per second.
-        rare: 0 for usual traffic, up to 1 for many trucks, buses, trams and two-wheelers.
-
-    Yields:
-        The frames in order.
-    """
-    rng = np.random.default_rng((seed, index))
+    """Render a plain street, see `mapt.synthetic.sequences`."""
     scene = _Scene(rng, build_street(rng, frames, fps, rare), size, fps)
     for frame in range(frames):
         yield scene.render(frame)

@@ -1,0 +1,1 @@
+"""Renders streets that differ widely in light, place, plants, ground and traffic."""

@@ -1,0 +1,1 @@
+"""Covers the ground with materials, markings and stains."""

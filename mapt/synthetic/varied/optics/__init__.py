@@ -1,0 +1,1 @@
+"""Turns surfaces into a photograph: visibility, light, shadows, weather and camera."""

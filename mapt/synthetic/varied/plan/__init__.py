@@ -1,0 +1,1 @@
+"""Plans a varied street: its sides, what stands there, and its traffic."""

@@ -1,0 +1,1 @@
+"""Draws what stands and moves on a varied street."""
