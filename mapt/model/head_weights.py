@@ -45,7 +45,8 @@ def extract_heads(trained: Path, base: Path, out: Path) -> list[str]:
     shared = sorted(name for name in changed if owner(name) is None)
     if shared:
         raise InputError(
-            f"{trained}: {shared[0]} differs from {base}, and is no head's; train with shared = false"
+            f"{trained}: {shared[0]} differs from {base}, and is no head's;"
+            " train with shared = false"
         )
     heads = [head for head in HEADS if any(owner(name) == head for name in changed)]
     if not heads:

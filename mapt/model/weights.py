@@ -172,7 +172,9 @@ def read_card(path: Path) -> dict[str, str]:
     Raises:
         InputError: the file is missing or damaged.
     """
-    return {key: text for key, text in read_file(path)[0].items() if key not in {"format", "config"}}
+    return {
+        key: text for key, text in read_file(path)[0].items() if key not in {"format", "config"}
+    }
 
 
 def check_weight_file(path: Path) -> None:
