@@ -205,23 +205,28 @@ def run_suite(setting: Setting) -> Json:
 
 
 def ablation_suite(setting: Setting) -> Json:
-    """The rows of Tables IV to VI; weights of other configurations come with `others`."""
-    trained: dict[str, Backend] = {}
+    """The rows of Tables IV to VI.
+
+    Heads of other configurations come with the repository, for the networks that they belong to, or
+    with `others`.
+    """
     if setting.others and not has_pytorch():
         raise InputError(f"--beside: the ablation reads the bundles' weights; {WITHOUT_PYTORCH}")
+    others: dict[str, Bundle] = {}
     for bundle in setting.others:
+        from mapt.bench.accuracy.ablation_heads import rows_of
         from mapt.evaluation.reference import load_reference
 
-        config = load_reference(bundle).config
-        row = {
-            "backbone": config.motion_input,
-            "box": config.appearance_input,
-            "mask": config.appearance_input,
-        }
-        named = [name for name, value in row.items() if name == value]
-        trained |= {name: OrtBackend(bundle, setting.threads) for name in named}
+        others |= dict.fromkeys(rows_of(load_reference(bundle).config), bundle)
     with ExitStack() as stack:
         on_progress = setting.progress(stack, "ablation", len(VARIANTS) * len(setting.roots))
+        if has_pytorch():
+            from mapt.bench.accuracy.ablation_heads import shipped_heads
+
+            others = {**stack.enter_context(shipped_heads(setting.bundle)), **others}
+        trained: dict[str, Backend] = {
+            name: OrtBackend(bundle, setting.threads) for name, bundle in others.items()
+        }
         backend = OrtBackend(setting.bundle, setting.threads)
         found = run_ablation(backend, trained, setting.roots, SPLIT, setting.fps, on_progress)
     print_ablation(setting.console, found, setting.seeds)

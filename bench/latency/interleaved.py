@@ -19,7 +19,10 @@ from mapt.bench.latency.reference_workload import Yardstick
 from mapt.bench.parity.frame_gap import compare_frames
 from mapt.bench.report.constants import NETWORKS
 from mapt.data.datasets.kitti_step import list_sequences, read_labelled
+from mapt.labels.step_png import pack
 from mapt.metrics import PanopticTrackingMetrics, Scores
+from mapt.metrics.histogram import joint_histogram
+from mapt.metrics.recall import RecallByArea
 from mapt.metrics.results import ClassScores
 from mapt.model.class_names import network_labels
 from mapt.runtime import PanopticFrame, PanopticTracker
@@ -56,6 +59,7 @@ class RunResult:
         timings: milliseconds of every frame, by backend and stage; `networks` is their sum.
         scores: by backend.
         classes: scores of each class that occurs, by backend.
+        sizes: found, missed and false objects by class and size, by backend.
         differences: frames whose ids differ from the first backend's.
         frames: how many were measured.
         calls: how often each network ran in every kept frame, by backend and subgraph.
@@ -66,6 +70,7 @@ class RunResult:
     timings: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     scores: dict[str, Scores] = field(default_factory=dict)
     classes: dict[str, dict[str, ClassScores]] = field(default_factory=dict)
+    sizes: dict[str, RecallByArea] = field(default_factory=dict)
     differences: list[IdMismatch] = field(default_factory=list)
     frames: int = 0
     calls: dict[str, dict[str, list[int]]] = field(default_factory=dict)
@@ -130,6 +135,7 @@ def run_backends(
     yardstick = Yardstick()
     labels = network_labels(backends[0].info)
     metrics = {b.name: PanopticTrackingMetrics(labels) for b in backends}
+    result.sizes = {b.name: RecallByArea.by_side(labels) for b in backends}
     for sequence in list_sequences(root, split):
         trackers = {name: PanopticTracker(b) for name, b in counted.items()}
         margins = {b.name: float("inf") for b in backends}
@@ -142,7 +148,10 @@ def run_backends(
             for name in order:
                 counted[name].calls = dict.fromkeys(NETWORKS, 0)
                 frames[name] = frame = trackers[name].step(image, stamp_ns)
-                metrics[name].update(sequence.name, truth, (frame.semantic, frame.instance))
+                labelled = pack(frame.semantic, frame.instance)
+                histogram = joint_histogram(pack(*truth), labelled, labels.things)
+                metrics[name].add(sequence.name, histogram)
+                result.sizes[name].add(histogram)
                 margins[name] = min(
                     [margins[name], *(d.margin for d in frame.decisions if d.detection >= 0)]
                 )

@@ -138,6 +138,7 @@ def run_json(report: RunReport) -> Json:
             name: {label: asdict(scores) for label, scores in classes.items()}
             for name, classes in result.classes.items()
         },
+        "objects_by_size": {name: sizes.to_json() for name, sizes in result.sizes.items()},
         "parity": {"frames": result.frames, "differences": [asdict(d) for d in result.differences]},
         "samples_ms": {
             n: {s: _rounded(v) for s, v in stages.items()} for n, stages in result.timings.items()

@@ -50,7 +50,18 @@ def save_weights(path: Path, network: Network, card: dict[str, str] | None = Non
     tensors = {
         name: tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")
     }
-    metadata = {"format": "pt", "config": network.config.model_dump_json(), **(card or {})}
+    save_tensors(path, tensors, network.config, card or {})
+
+
+def save_tensors(
+    path: Path, tensors: dict[str, Tensor], config: ModelConfig, card: dict[str, str]
+) -> None:
+    """Write tensors with a network's configuration and a card, whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    metadata = {"format": "pt", "config": config.model_dump_json(), **card}
     with atomic_file(path) as temporary:
         temporary.write_bytes(_ordered(save(tensors, metadata)))
 
@@ -161,7 +172,9 @@ def read_card(path: Path) -> dict[str, str]:
     Raises:
         InputError: the file is missing or damaged.
     """
-    return {key: text for key, text in _read(path)[0].items() if key not in {"format", "config"}}
+    return {
+        key: text for key, text in read_file(path)[0].items() if key not in {"format", "config"}
+    }
 
 
 def check_weight_file(path: Path) -> None:
@@ -171,7 +184,12 @@ def check_weight_file(path: Path) -> None:
         raise InputError(f"{path}: {what}; give weights that `mapt train` wrote")
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+def read_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Read the metadata and the tensors of a safetensors file.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
     check_weight_file(path)
     try:
         with safe_open(path, framework="pt") as file:
@@ -184,7 +202,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 
 def _open(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
-    metadata, tensors = _read(path)
+    metadata, tensors = read_file(path)
     if "config" not in metadata:
         raise InputError(
             f"{path}: has no model configuration in its metadata; it was not written by `mapt"

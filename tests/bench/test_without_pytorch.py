@@ -30,9 +30,9 @@ def test_a_bundle_is_measured_and_what_needs_pytorch_is_said(bundle: Path, tmp_p
     found = json.loads((tmp_path / "run.json").read_text())
     assert found["heads"] == {} and "operators" not in found
     assert found["latency_ms"]["ort"]["frame"]["p50"] > 0 and found["accuracy"]["ort"]["PQ"] > 0
-    assert "road" in found["classes"]["ort"]
+    assert "road" in found["classes"]["ort"] and "car" in found["objects_by_size"]["ort"]
     page = (tmp_path / "run.html").read_text()
-    assert "data:image/jpeg" in page and "Classes" in page
+    assert "data:image/jpeg" in page and "Classes" in page and "Objects by size" in page
 
 
 def test_what_is_about_pytorch_alone_is_refused_in_one_line(bundle: Path) -> None:

@@ -164,8 +164,32 @@ def classes(report: Report) -> Section:
         (
             Panel(svg=grouped_bars(bars, 100)),
             Panel("The numbers", ("class", *columns, "IDS"), tuple(rows), folded=True),
+            *_sizes(report.get("objects_by_size", {}).get(name, {})),
         ),
     )
+
+
+def _sizes(objects: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[Panel]:
+    """Show how many objects of each size were found, missed and invented."""
+    rows = [
+        TableRow(
+            (
+                label if first else "",
+                part,
+                str(counts["masks"]),
+                str(counts["found"]),
+                str(counts["masks"] - counts["found"]),
+                str(counts["false"]),
+            )
+        )
+        for label, parts in objects.items()
+        for first, (part, counts) in zip(
+            [True, *[False] * (len(parts) - 1)], parts.items(), strict=True
+        )
+    ]
+    columns = ("class", "pixels, root of the area", "objects", "found", "missed", "false")
+    note = "An object is found if a prediction of its class has an IoU above one half with it."
+    return [Panel("Objects by size", columns, tuple(rows), (note,))] if rows else []
 
 
 def costs(report: Report) -> Section:

@@ -3,21 +3,27 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 from mapt.bench.accuracy import ablation
 from mapt.bench.accuracy.ablation import VARIANTS, Ablation, out_of_order
+from mapt.bench.accuracy.ablation_heads import shipped_heads
 from mapt.bench.accuracy.baselines import Peer, find_peers, relabelled
 from mapt.bench.accuracy.optical_flow import FlowMotion
 from mapt.bench.latency.backend_variants import Verification
 from mapt.bench.report.console import print_ablation
+from mapt.evaluation.reference import reference_weights
 from mapt.metrics import Scores
+from mapt.model.head_weights import extract_heads
+from mapt.model.weights import load_weights, save_weights
 from mapt.runtime.backends.ort import OrtBackend
 from mapt.runtime.bundle.manifest import read_bundle
 from mapt.runtime.frame import PanopticFrame, Track
@@ -161,3 +167,20 @@ def test_the_table_fits_a_narrow_terminal_with_every_number(
     print_ablation(Console(width=80), Ablation({n: [of(0.5)] for n in names}, found.standings), [0])
     alone = capsys.readouterr().out
     assert "±" not in alone and "50.0" in alone  # one seed has no spread
+
+
+def test_heads_in_the_repository_fill_the_rows_of_their_network(
+    bundle: Path, tmp_path: Path
+) -> None:
+    base = reference_weights(read_bundle(bundle))
+    torch.manual_seed(1)
+    network = load_weights(base, anew=["appearance"], appearance_input="box")
+    save_weights(tmp_path / "run.safetensors", network)
+    heads = tmp_path / "heads"
+    heads.mkdir()
+    extract_heads(tmp_path / "run.safetensors", base, heads / "box.safetensors")
+    with shipped_heads(read_bundle(bundle), heads) as rows:
+        assert list(rows) == ["box"]
+        assert rows["box"].info.sizes == read_bundle(bundle).info.sizes
+    with shipped_heads(replace(read_bundle(bundle), folder=tmp_path), heads) as rows:
+        assert not rows, "without its weights nothing tells whose heads would fit"

@@ -90,6 +90,15 @@ def report() -> dict[str, Any]:
                 "car": {"PQ": 0.5, "IoU": 0.25, "TQ": 0.125, "PAT": 0.3, "IDS": 3},
             }
         },
+        "objects_by_size": {
+            "ort": {
+                "person": {"20 to 40": {"masks": 9, "found": 7, "false": 5}},
+                "car": {
+                    "below 12": {"masks": 40, "found": 3, "false": 4},
+                    "above 80": {"masks": 6, "found": 6, "false": 0},
+                },
+            }
+        },
         "samples_ms": {
             "ort": {
                 "preprocess": [1.0, 1.0, 1.0],
@@ -165,6 +174,9 @@ def test_the_page_has_every_part_and_loads_nothing(tmp_path: Path, report: dict[
         "62.16 (parts: 61.73)",
         "masks: other weights.",
         "10.0 ms",
+        "Objects by size",
+        "below 12",
+        "37",
     ):
         assert cell in outline.texts, cell
     assert "CPU &lt;one&gt;" in text
