@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mapt.contract import BY_NAME, SUBGRAPHS, ModelInfo
 from mapt.runtime.backends.protocol import Tensors
 
-NAMES = [spec.name for spec in SUBGRAPHS]
+NAMES: list[str] = [spec.name for spec in SUBGRAPHS]
 
 
 class ScriptedBackend:
@@ -101,7 +101,7 @@ class ScriptedBackend:
         """
         if "rows" not in inputs:
             return inputs[older]
-        chosen = inputs[name][np.maximum(inputs["rows"], 0)]
+        chosen: NDArray[np.float32] = inputs[name][np.maximum(inputs["rows"], 0)]
         chosen[inputs["rows"] < 0] = 0
         return chosen
 

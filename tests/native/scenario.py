@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt.contract import ModelInfo, Thresholds
+from mapt.runtime.association.tracks import Association
 
 SECOND = 10**9
 PERIODS = (SECOND // 10, SECOND // 7, 1, SECOND, 4 * SECOND)  # between frames
@@ -42,7 +43,7 @@ class Scenario:
     """A network, the tracker's options and what happens."""
 
     info: ModelInfo
-    association: str
+    association: Association
     max_objects: int | None
     events: tuple[Event, ...]
 
@@ -51,7 +52,8 @@ def draw(seed: int, frames: int = 10) -> Scenario:
     """The scenario of a seed."""
     rng = np.random.default_rng(seed)
     info = _network(rng)
-    association = str(rng.choice(["full", "full", "full", "motion", "appearance", "iou"]))
+    kinds = get_args(Association)
+    association: Association = kinds[int(rng.choice([0, 0, 0, 1, 2, 3]))]
     most = None if rng.random() < 0.6 else int(rng.integers(1, info.sizes["D"] + 1))
     return Scenario(info, association, most, tuple(_events(rng, info, frames)))
 

@@ -15,6 +15,7 @@ from mapt.bench.accuracy.mots_tracking import detect
 from mapt.bench.native.scripts import say
 from mapt.contract import ModelInfo, Thresholds
 from mapt.labels.mots_text import CLASSES, MotsObject, frame_size, mots_texts, read_mots_text
+from mapt.runtime.association.tracks import Association
 from tests.native.scenario import Event, Scenario
 from tests.native.twins import Twins, playing
 
@@ -26,6 +27,7 @@ SIZES = {
     "H": HEIGHT, "W": WIDTH, "K": 3, "T": 2, "D": 40, "N": 16, "F": 1, "S": 1, "C": 1, "M": 1,
     "E": 64,
 }  # fmt: skip
+ASSOCIATIONS: tuple[Association, ...] = ("full", "motion", "iou")
 THINGS = {label: i + 1 for i, label in enumerate(sorted(set(CLASSES.values())))}
 INFO = ModelInfo("nano", HEIGHT, WIDTH, ("road", "one", "other"), (1, 2), SIZES, Thresholds())
 
@@ -68,7 +70,7 @@ def events(seed: int) -> Iterator[Event]:
 @pytest.mark.parametrize("batch", range(SEQUENCES // BATCH))
 def test_real_masks_are_tracked_alike(batch: int) -> None:
     logging.disable(logging.WARNING)
-    association = ("full", "motion", "iou")[batch % 3]
+    association = ASSOCIATIONS[batch % len(ASSOCIATIONS)]
     for seed in range(batch * BATCH, (batch + 1) * BATCH):
         twins = Twins(Scenario(INFO, association, None, ()))
         with playing(twins):

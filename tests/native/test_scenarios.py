@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 
 from mapt.bench.native.scripted_backend import ScriptedBackend
 from mapt.runtime.backends.protocol import Tensors
-from tests.native.scenario import draw
-from tests.native.twins import compare
+from tests.native.scenario import Event, Scenario, draw
+from tests.native.twins import Twins, compare, playing
 
 BATCH = 100  # scenarios of a test
 QUICK = 3  # batches of every run
@@ -60,3 +61,31 @@ def test_the_comparison_sees_one_bit(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(ScriptedBackend, "_semantic", changed)
     assert "state bytes" in compare(draw(3)) or "inputs" in compare(draw(3))
+
+
+def restored_alike(drawn: Scenario) -> int:
+    """How often a tracker of few objects went on from the state of one of many, alike."""
+    many = Twins(drawn)
+    few = Twins(replace(drawn, max_objects=2))
+    restored = 0
+    with playing(many), playing(few):
+        for event in drawn.events:
+            if event.kind != "step":
+                continue
+            assert many.run(event) == ""
+            few.saved = many.python.save_state()
+            table = many.python._state.table
+            if len(table.active()) > 2 and len(table.tracks) <= 8:
+                restored += 1
+                assert few.run(Event("restore")) == ""
+                assert few.run(replace(event, stamp_ns=event.stamp_ns + 10**8)) == ""
+    return restored
+
+
+def test_a_state_with_more_active_tracks_than_objects_is_gone_on_from_alike() -> None:
+    drawn = [
+        scenario
+        for scenario in map(draw, range(200))
+        if scenario.max_objects is None and scenario.info.thresholds.tracks_per_object == 4
+    ]
+    assert sum(map(restored_alike, drawn[:20])) > 10

@@ -49,7 +49,7 @@ void Associator::run(const TrackerState& before, const Sighting& seen, std::vect
   lacking_.assign(seen.instances.size(), kInfinity);
   gate_.assign(seen.instances.size(), kInfinity);
   taken_.assign(before.tracks.size(), 0);
-  if (association_ != Association::kAppearance && seen.propagated_count) match_masks(before, seen, decisions);
+  if (association_ != Association::kAppearance && !seen.propagated.empty()) match_masks(before, seen, decisions);
   if (association_ == Association::kFull || association_ == Association::kAppearance) {
     match_looks(before, seen, decisions);
   }
@@ -66,10 +66,9 @@ void Associator::match_masks(const TrackerState& before, const Sighting& seen, s
   const double limit = thresholds_.propagation_iou;
   assignment_.start(static_cast<int32_t>(active_.size()), count);
   for (size_t row = 0; row < active_.size(); ++row) {
-    const CoarseMask carried = measure_mask(seen.propagated[row], seen.masks.height(), seen.masks.width());
     for (int32_t i = 0; i < count; ++i) {
       if (before.tracks[active_[row]].label != seen.instances[i].label) continue;
-      const double score = iou_(carried, visible_[i]);
+      const double score = iou_(seen.propagated[row], visible_[i]);
       assignment_.at(static_cast<int32_t>(row), i) = {score, true};
       if (score < limit) lacking_[i] = std::min(lacking_[i], limit - score);
     }

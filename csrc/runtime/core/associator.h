@@ -19,8 +19,7 @@ struct Sighting {
   // (n,E) unit embeddings of the instances; zeros where none was computed.
   const float* embeddings;
   // Masks of the active tracks, carried into this frame, in the tracks' order; none where that is not possible.
-  const float* const* propagated;
-  int32_t propagated_count;
+  const std::vector<CoarseMask>& propagated;
   int64_t stamp_ns;
 };
 

@@ -2,9 +2,11 @@
 // these files are compiled without contraction, so every operation is rounded on its own.
 #pragma once
 
+#include <cstddef>  // says whether the C library is glibc
+
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
     !defined(__clang__)
-#define MAPT_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define MAPT_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define MAPT_CLONES
 #endif

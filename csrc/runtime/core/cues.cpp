@@ -40,7 +40,7 @@ Status Cues::run(Network* network, const CueRequest& request, const Estimates& e
   masks_.clear();
   if (request.before) {
     for (const Track& track : request.before->tracks) {
-      if (track.lost == 0) masks_.push_back(request.before->masks.row(track.mask));
+      if (track.lost == 0) masks_.push_back({request.before->masks.row(track.mask), {}, 0});
     }
   }
   const auto count = static_cast<int32_t>(request.instances->size());
@@ -50,7 +50,10 @@ Status Cues::run(Network* network, const CueRequest& request, const Estimates& e
     if (degraded_ & bit(head)) calls_[head] = 0;
   }
   std::fill_n(embeddings_.begin(), int64_t{count} * info_.sizes.E, 0.0f);
-  if (!calls_[Head::kMotion]) return {};
+  if (!calls_[Head::kMotion]) {
+    for (CoarseMask& mask : masks_) mask = measured(mask.cells);
+    return {};
+  }
   Stopwatch::Block motion(watch, Timed::kMotion);
   const Status status = propagate(network, request);
   motion.end();
@@ -79,7 +82,7 @@ Status Cues::propagate(Network* network, const CueRequest& request) {
     call.before = request.before ? request.before_slot : request.now_slot;
     call.now = request.now_slot;
     call.tracks = std::clamp(tracks - start, 0, info_.rows());
-    for (int32_t i = 0; i < call.tracks; ++i) std::copy_n(masks_[start + i], cells, staged_.begin() + i * cells);
+    for (int32_t i = 0; i < call.tracks; ++i) std::copy_n(masks_[start + i].cells, cells, staged_.begin() + i * cells);
     std::fill(staged_.begin() + call.tracks * cells, staged_.end(), 0.0f);
     call.masks_prev = staged_.data();
     call.detections = choose_rows(*request.instances, start);
@@ -88,10 +91,17 @@ Status Cues::propagate(Network* network, const CueRequest& request) {
     Status status = network->motion(call, &propagated);
     if (status.ok()) status = check_propagated(propagated, info_);
     if (!status.ok()) return status;
-    sigmoids(propagated, call.tracks * cells, carried_.data() + start * cells);
+    for (int32_t i = 0; i < call.tracks; ++i) {  // each is measured while the processor's cache holds it
+      float* carried = carried_.data() + (start + i) * cells;
+      sigmoids(propagated + i * cells, cells, carried);
+      masks_[start + i] = measured(carried);
+    }
   }
-  for (int32_t i = 0; i < tracks; ++i) masks_[i] = carried_.data() + i * cells;
   return {};
+}
+
+CoarseMask Cues::measured(const float* cells) const {
+  return measure_mask(cells, info_.height() / kCoarse, info_.width() / kCoarse);
 }
 
 Status Cues::embed(Network* network, const CueRequest& request) {

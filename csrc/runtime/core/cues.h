@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "runtime/core/affinity.h"
 #include "runtime/core/deadline.h"
 #include "runtime/core/fusion.h"
 #include "runtime/core/network.h"
@@ -31,7 +32,7 @@ class Cues {
   Status run(Network* network, const CueRequest& request, const Estimates& estimates, Stopwatch* watch);
 
   // The active tracks' masks, carried into this frame where motion ran; none where it follows no other.
-  const std::vector<const float*>& masks() const { return masks_; }
+  const std::vector<CoarseMask>& masks() const { return masks_; }
 
   // (n,E) unit embeddings; zeros where the head did not run.
   const float* embeddings() const { return embeddings_.data(); }
@@ -42,13 +43,14 @@ class Cues {
  private:
   void count_calls(int32_t instances);
   Status propagate(Network* network, const CueRequest& request);
+  CoarseMask measured(const float* cells) const;
   Status embed(Network* network, const CueRequest& request);
   int32_t choose_rows(const std::vector<Instance>& instances, int32_t start);
   void normalise(int32_t count);
 
   const ModelInfo& info_;
   Association association_;
-  std::vector<const float*> masks_;
+  std::vector<CoarseMask> masks_;
   std::vector<float> carried_;  // masks of the active tracks
   std::vector<float> staged_;   // masks of a call
   std::vector<int32_t> rows_;   // of a call

@@ -12,8 +12,35 @@ int32_t nearest(int64_t pixel, int64_t count, int64_t cells) {
   return static_cast<int32_t>((2 * pixel + 1) * cells / (2 * count));
 }
 
-MAPT_CLONES void gather_instances(const int32_t* numbers, const int32_t* ids, int32_t count, int32_t* out) {
-  for (int32_t x = 0; x < count; ++x) out[x] = ids[numbers[x]];
+// What stands for each instance's number in the maps; number 0 is none.
+struct Palette {
+  const uint8_t* classes;
+  const int32_t* ids;
+};
+
+constexpr int32_t kRun = 32;  // pixels that are written at once where no instance covers them
+
+// Renders a row of pixels that is not resized.
+MAPT_CLONES void paint_row(const uint8_t* labels, const int32_t* index, int32_t count, const Palette& palette,
+                           uint8_t* semantic, int32_t* instance) {
+  int32_t x = 0;
+  for (; x + kRun <= count; x += kRun) {
+    int32_t covered = 0;
+    for (int32_t i = 0; i < kRun; ++i) covered |= index[x + i];
+    if (!covered) {
+      for (int32_t i = 0; i < kRun; ++i) semantic[x + i] = labels[x + i];
+      for (int32_t i = 0; i < kRun; ++i) instance[x + i] = 0;
+      continue;
+    }
+    for (int32_t i = x; i < x + kRun; ++i) {
+      instance[i] = palette.ids[index[i]];
+      semantic[i] = index[i] ? palette.classes[index[i]] : labels[i];
+    }
+  }
+  for (; x < count; ++x) {
+    instance[x] = palette.ids[index[x]];
+    semantic[x] = index[x] ? palette.classes[index[x]] : labels[x];
+  }
 }
 
 MAPT_CLONES bool all_equal(const uint8_t* values, int64_t count, uint8_t wanted) {
@@ -65,8 +92,7 @@ void LabelRenderer::choose_columns(const Letterbox& letterbox) {
 void LabelRenderer::paint(const uint8_t* labels, const int32_t* index, const Letterbox& letterbox, uint8_t* semantic,
                           int32_t* instance) const {
   if (letterbox.width == letterbox.inner_width) {
-    gather_instances(index, ids_.data(), letterbox.width, instance);
-    for (int32_t x = 0; x < letterbox.width; ++x) semantic[x] = index[x] ? classes_[index[x]] : labels[x];
+    paint_row(labels, index, letterbox.width, {classes_.data(), ids_.data()}, semantic, instance);
     return;
   }
   for (int32_t x = 0; x < letterbox.width; ++x) {

@@ -161,10 +161,7 @@ void Tracker::follow(const TrackerState& before, Pass* pass, TrackerState* after
 
 Status Tracker::associate(const TrackerState& before, const Pass& pass, TrackerState* after, Frame* frame) {
   frame->decisions.clear();
-  const auto& carried = cues_.masks();
-  const Sighting sighting = {
-      fusion_.instances(), after->masks, cues_.embeddings(), carried.data(), static_cast<int32_t>(carried.size()),
-      pass.stamp_ns};
+  const Sighting sighting = {fusion_.instances(), after->masks, cues_.embeddings(), cues_.masks(), pass.stamp_ns};
   return table_.update(before, sighting, after, &frame->decisions);
 }
 

@@ -47,8 +47,8 @@ int64_t thread_time() {
 #define MAPT_TEST extern "C" __attribute__((visibility("default")))
 
 MAPT_TEST Scripted* scripted_new(const int32_t* sizes, const int32_t* things, int32_t thing_count,
-                                 const double* thresholds, int32_t association, int32_t max_objects,
-                                 const char* model, int32_t timed) {
+                                 const double* thresholds, int32_t association, int32_t max_objects, const char* model,
+                                 int32_t timed) {
   mapt::TrackerOptions options;
   options.association = static_cast<mapt::Association>(association);
   options.max_objects = max_objects;
