@@ -121,8 +121,8 @@ SUBGRAPHS: tuple[SubgraphSpec, ...] = (
 BY_NAME: dict[str, SubgraphSpec] = {spec.name: spec for spec in SUBGRAPHS}
 NO_ROW = -1  # in `rows`
 # The outputs that the host reads in every frame. The others may stay where the backend made them:
-# of these, the host reads `logits` in frames with very little of a stuff class, and `s` when the
-# state is saved.
+# of these, the host reads a few rows of `logits` in frames with very little of a stuff class, and
+# `s` when the state is saved.
 HOST_READS: dict[str, tuple[str, ...]] = {
     "backbone": (), "semantic": ("margins", "labels"),
     "instance": ("boxes", "scores", "classes", "mask_logits", "count"),

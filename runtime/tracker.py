@@ -34,7 +34,7 @@ from mapt.runtime.monitoring.timestamps import check_stamp, whole
 from mapt.runtime.monitoring.turn import Turn
 from mapt.runtime.perception.fusion import fuse
 from mapt.runtime.perception.input_use import warn_of_waste
-from mapt.runtime.perception.pipeline import Clock, perceive, read_one
+from mapt.runtime.perception.pipeline import Clock, perceive, read_planes
 from mapt.runtime.perception.preprocess import fit
 from mapt.runtime.perception.stuff import absorb_small_stuff
 from mapt.runtime.perception.warm_up import Scene, import_scipy, rehearse
@@ -354,7 +354,7 @@ class PanopticTracker:
                 labels = absorb_small_stuff(
                     seen.labels,
                     fused.index,
-                    lambda: read_one("semantic", "logits", seen.logits)[0],
+                    lambda planes, rows: read_planes("semantic", seen.logits, planes, rows),
                     limits.stuff_area,
                     inner,
                     workspace,

@@ -42,14 +42,12 @@ class FrameCopies:
         calls: how often each subgraph ran.
         everything: bytes that all inputs and outputs of these calls hold, which is what a backend
             copies whose tensors go through the host.
-        logits: whether the host read the semantic logits, too.
     """
 
     ms: float
     moved: CopyCounts
     calls: dict[str, int]
     everything: int
-    logits: bool
 
 
 class _Counted:
@@ -61,15 +59,11 @@ class _Counted:
         self.info = backend.info
         self.providers = backend.providers
         self.calls: dict[str, int] = {}
-        self.logits: Any = None
 
     def run(self, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """See `Backend.run`."""
         self.calls[subgraph] = self.calls.get(subgraph, 0) + 1
-        outputs = self.backend.run(subgraph, inputs)
-        if subgraph == "semantic":
-            self.logits = outputs["logits"]
-        return outputs
+        return self.backend.run(subgraph, inputs)
 
 
 def count_copies(backend: OrtBackend, images: Iterable[NDArray[np.uint8]]) -> list[FrameCopies]:
@@ -87,10 +81,9 @@ def count_copies(backend: OrtBackend, images: Iterable[NDArray[np.uint8]]) -> li
         before = replace(backend.traffic)
         frame = tracker.step(image, number * PERIOD)
         everything = sum(n * tensor_bytes(name, backend) for name, n in counted.calls.items())
-        read = bool(counted.logits.ticket)
         moved = backend.traffic.since(before)
         ms = frame.timings_ms["frame"]
-        found.append(FrameCopies(ms, moved, counted.calls, everything, read))
+        found.append(FrameCopies(ms, moved, counted.calls, everything))
     return found
 
 
@@ -128,8 +121,7 @@ def main() -> None:
     )
     print(f"{'frame':>6} {'up MB':>8} {'down MB':>8} {'all MB':>8} {'waits':>6}  calls")
     for number, frame in enumerate(frames):
-        calls = ", ".join(f"{name} {n}" for name, n in frame.calls.items() if n > 1)
-        told = ", ".join(filter(None, (calls, "logits read" if frame.logits else "")))
+        told = ", ".join(f"{name} {n}" for name, n in frame.calls.items() if n > 1)
         print(
             f"{number:6} {frame.moved.up / MB:8.2f} {frame.moved.down / MB:8.2f}"
             f" {(frame.moved.up + frame.moved.down) / MB:8.2f} {frame.moved.waits:6}  {told}"

@@ -29,12 +29,23 @@ std::string read_bytes(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+// Whether a PNG's chunks reach its end: libpng reads the pixels of one that is cut behind them.
+bool is_whole_png(const std::string& data) {
+  for (std::size_t at = 8; at + 12 <= data.size();) {
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < 4; ++i) size = size << 8 | static_cast<unsigned char>(data[at + i]);
+    if (data.compare(at + 4, 4, "IEND") == 0) return at + 12 + size <= data.size();
+    at += 12 + size;
+  }
+  return false;
+}
+
 Picture read_png(const std::string& path, const std::string& data) {
   png_image image{};
   image.version = PNG_IMAGE_VERSION;
   if (data.size() > 24 && data[24] == 16)
     throw std::runtime_error(path + ": has 16 bits a channel, frames have 8; convert it with one scale for all frames");
-  if (!png_image_begin_read_from_memory(&image, data.data(), data.size())) refuse(path);
+  if (!is_whole_png(data) || !png_image_begin_read_from_memory(&image, data.data(), data.size())) refuse(path);
   const bool alpha = image.format & PNG_FORMAT_FLAG_ALPHA;
   image.format = alpha ? PNG_FORMAT_RGBA : PNG_FORMAT_RGB;
   std::vector<std::uint8_t> pixels(PNG_IMAGE_SIZE(image));

@@ -146,6 +146,12 @@ class TorchTensor:
         """NumPy's name of its type."""
         return np.dtype(str(self.tensor.dtype).removeprefix("torch."))
 
+    def planes(self, planes: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[Any]:
+        """See `mapt.runtime.backends.protocol.planes_on_host`."""
+        first = int(rows[0])
+        band = TorchTensor(self.tensor[:, :, first : int(rows[-1]) + 1], self._traffic)
+        return band.numpy()[0][np.ix_(planes, rows - first)]
+
     def numpy(self) -> NDArray[Any]:
         """Return a copy on the host, which waits for the device."""
         found: NDArray[Any] = self.tensor.cpu().numpy()

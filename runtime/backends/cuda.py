@@ -38,6 +38,8 @@ class CudaMemory:
         RuntimeError: from any method, CUDA reports an error.
     """
 
+    copies_parts = True
+
     def __init__(self, api: Any, stream: int | None = None) -> None:
         self.api = api
         self._device: list[int] = []

@@ -110,6 +110,26 @@ def on_host(tensor: Any) -> NDArray[Any]:
     return found
 
 
+def planes_on_host(tensor: Any, planes: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[Any]:
+    """Return some planes and rows of a tensor (1,K,h,w).
+
+    A tensor with a method `planes` copies no more than these from its device.
+
+    Args:
+        tensor: an array or a `DeviceTensor`.
+        planes: their indices (p,).
+        rows: their indices (r,), rising.
+
+    Returns:
+        (p,r,w).
+    """
+    some = getattr(tensor, "planes", None)
+    if some is not None:
+        found: NDArray[Any] = some(planes, rows)
+        return found
+    return on_host(tensor)[0][np.ix_(planes, rows)]
+
+
 def all_on_host(tensors: Mapping[str, Any]) -> Tensors:
     """Return the values of several tensors by name."""
     return {name: on_host(tensor) for name, tensor in tensors.items()}

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.contract import HOST_READS, NO_ROW
-from mapt.runtime.backends.protocol import Backend, Tensors, on_host
+from mapt.runtime.backends.protocol import Backend, Tensors, on_host, planes_on_host
 from mapt.runtime.perception.fusion import Detections
 from mapt.runtime.perception.output_checks import (
     check_instances,
@@ -104,18 +104,26 @@ def read(subgraph: str, outputs: Mapping[str, Any]) -> Tensors:
         BackendError: the device fails.
         OutputError: one holds NaN or infinity.
     """
-    return {name: read_one(subgraph, name, outputs[name]) for name in HOST_READS[subgraph]}
+    values = {}
+    for name in HOST_READS[subgraph]:
+        try:
+            values[name] = on_host(outputs[name])
+        except Exception as error:
+            raise failed(subgraph, error) from error
+        if not isinstance(outputs[name], np.ndarray):  # else it was checked before
+            check_values(subgraph, name, values[name])
+    return values
 
 
-def read_one(subgraph: str, name: str, tensor: Any) -> NDArray[Any]:
-    """Return the values of one output of a subgraph, see `read`."""
-    if isinstance(tensor, np.ndarray):
-        return tensor
+def read_planes(
+    subgraph: str, tensor: Any, planes: NDArray[np.intp], rows: NDArray[np.intp]
+) -> Float:
+    """Return some planes and rows (p,r,w) of a tensor (1,K,h,w), see `read`."""
     try:
-        values = on_host(tensor)
+        values = planes_on_host(tensor, planes, rows)
     except Exception as error:
         raise failed(subgraph, error) from error
-    check_values(subgraph, name, values)
+    check_values(subgraph, "logits", values)
     return values
 
 

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt.runtime.perception.fusion import STRIDE
 from mapt.runtime.perception.workspace import Workspace
 
 Float = NDArray[np.float32]
@@ -19,7 +20,7 @@ Float = NDArray[np.float32]
 def absorb_small_stuff(
     labels: NDArray[np.uint8],
     index: NDArray[np.int32],
-    fetch: Callable[[], Float],
+    fetch: Callable[[NDArray[np.intp], NDArray[np.intp]], Float],
     least: int,
     inner: tuple[int, int],
     workspace: Workspace | None = None,
@@ -31,8 +32,8 @@ def absorb_small_stuff(
     Args:
         labels: (H,W) uint8, the best stuff class of every pixel; not changed.
         index: (H,W) int32, 0 where no instance is visible.
-        fetch: gives the semantic logits (K,H/s,W/s) float32; it is called where they are needed.
-            A pixel reads the cell it lies in.
+        fetch: gives some planes and rows of the semantic logits (K,H/4,W/4) float32; it is called
+            where they are needed. A pixel reads the cell it lies in.
         least: pixels that a class must have outside instances.
         inner: rows and columns of the input that the image fills; what lies outside neither counts
             nor changes.
@@ -53,9 +54,9 @@ def absorb_small_stuff(
         return labels
     moves = cv2.LUT(shown, small.view(np.uint8), workspace.take("free", shown.shape, np.uint8))
     y, x = np.nonzero(np.logical_and(moves, bare, out=bare))
-    logits = fetch()
-    stride = len(labels) // logits.shape[1]
+    rows = np.unique(y // STRIDE)
+    logits = fetch(enough, rows)
     out: NDArray[np.uint8] = workspace.take("stuff", labels.shape, np.uint8)
     np.copyto(out, labels)
-    out[y, x] = enough[logits[enough[:, None], y // stride, x // stride].argmax(0)]
+    out[y, x] = enough[logits[:, np.searchsorted(rows, y // STRIDE), x // STRIDE].argmax(0)]
     return out

@@ -66,6 +66,13 @@ class ResidentTensor:
                 self._array = self.pool.download(self)
             return self._array
 
+    def planes(self, planes: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[Any]:
+        """See `mapt.runtime.backends.protocol.planes_on_host`."""
+        with self.pool.lock:
+            if self._array is None and self.pool.memory.copies_parts:
+                return self.pool.download_planes(self, planes, rows)
+            return self.numpy()[0][np.ix_(planes, rows)]
+
     def __del__(self) -> None:
         """Give the buffer back."""
         self.pool.free[self._key].append(self.buffer)
@@ -139,6 +146,25 @@ class TensorPool:
         array = tensor.buffer.staging.copy()
         array.setflags(write=False)
         return array
+
+    def download_planes(
+        self, tensor: ResidentTensor, planes: NDArray[np.intp], rows: NDArray[np.intp]
+    ) -> NDArray[Any]:
+        """Return some planes and rows of a tensor; the caller holds the lock.
+
+        Rows that follow one another are copied at once.
+        """
+        staging = self._staging(tensor)
+        runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
+        for plane in planes.tolist():
+            for run in runs:
+                part = staging[0, plane, run[0] : run[-1] + 1]
+                offset = part.ctypes.data - staging.ctypes.data
+                self.memory.download(part, tensor.address + offset)
+                self.traffic.down += part.nbytes
+        self.wait()
+        found: NDArray[Any] = staging[0][np.ix_(planes, rows)]
+        return found
 
     def wait(self) -> None:
         """Wait for the device."""

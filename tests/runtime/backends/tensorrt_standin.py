@@ -78,14 +78,18 @@ class Cuda:
         assert stream == 77
         up = kind == self.cudaMemcpyKind.cudaMemcpyHostToDevice
         device, host = (dst, src) if up else (src, dst)
-        assert len(self.device[device]) == len(self.host[host]) == count
+        base = max(address for address in self.device if address <= device)
+        pinned = max(address for address in self.host if address <= host)
+        at = device - base
+        assert at + count <= len(self.device[base])
+        assert host - pinned + count <= len(self.host[pinned])
         self.log.append(f"{'upload' if up else 'download'} {device:#x}")
 
         def copy() -> None:
             if up:
-                self.device[device][:] = self.host[host].raw
+                self.device[base][at : at + count] = ctypes.string_at(host, count)
             else:
-                ctypes.memmove(host, bytes(self.device[device]), count)
+                ctypes.memmove(host, bytes(self.device[base][at : at + count]), count)
 
         self.queue.append(copy)
         return (self.fails.get("cudaMemcpyAsync", 0),)
