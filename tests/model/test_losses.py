@@ -58,6 +58,14 @@ def test_soft_iou_by_hand() -> None:
     ).item() == pytest.approx(0, abs=1e-6)
 
 
+def test_appearance_loss_without_any_column_is_zero_and_has_a_gradient() -> None:
+    rows = torch.randn(3, 4, requires_grad=True)
+    none = torch.zeros(0, dtype=torch.long)
+    loss = appearance_loss(rows, torch.tensor([1, 2, 3]), torch.zeros(0, 4), none, torch.zeros(()))
+    loss.backward()
+    assert loss.item() == 0 and rows.grad is not None and not rows.grad.any()
+
+
 def test_appearance_loss_by_hand() -> None:
     """One row, one matching and one other column at right angles: softmax of (1, 0) at scale 2."""
     rows = torch.tensor([[3.0, 0.0]])
