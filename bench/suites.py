@@ -214,14 +214,14 @@ def ablation_suite(setting: Setting) -> Json:
         raise InputError(f"--beside: the ablation reads the bundles' weights; {WITHOUT_PYTORCH}")
     others: dict[str, Bundle] = {}
     for bundle in setting.others:
-        from mapt.bench.accuracy.ablation_heads import rows_of
+        from mapt.bench.ablation_heads import rows_of
         from mapt.evaluation.reference import load_reference
 
         others |= dict.fromkeys(rows_of(load_reference(bundle).config), bundle)
     with ExitStack() as stack:
         on_progress = setting.progress(stack, "ablation", len(VARIANTS) * len(setting.roots))
         if has_pytorch():
-            from mapt.bench.accuracy.ablation_heads import shipped_heads
+            from mapt.bench.ablation_heads import shipped_heads
 
             others = {**stack.enter_context(shipped_heads(setting.bundle)), **others}
         trained: dict[str, Backend] = {

@@ -12,7 +12,7 @@ from pathlib import Path
 from mapt.bench.fleet.recordings import render_recordings, small_job
 from mapt.engines.choice import EngineOptions, open_engine
 from mapt.engines.engine import Engine
-from mapt.fleet.recordings import Recording
+from mapt.fleet.inputs.recordings import Recording
 from mapt.fleet.run import FleetOptions, FleetRun, run_fleet
 from mapt.io.atomic_files import temporary_folder
 

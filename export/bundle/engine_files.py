@@ -9,11 +9,11 @@ import onnx
 
 from mapt.export.lowering.graph_rewriter import static_shapes
 from mapt.export.lowering.matmul_free import remove_products
-from mapt.export.tensorrt.engines import Engine, build_engines
+from mapt.export.tensorrt.engines import BuiltEngine, build_engines
 from mapt.runtime.bundle.manifest import EngineFile
 
 
-def list_engine_files(engines: list[Engine], folder: Path) -> dict[str, dict[str, EngineFile]]:
+def list_engine_files(engines: list[BuiltEngine], folder: Path) -> dict[str, dict[str, EngineFile]]:
     """The manifest's entries, by target and subgraph."""
     entries: dict[str, dict[str, EngineFile]] = {}
     for engine in engines:
@@ -29,12 +29,12 @@ def build_bundle_engines(
     targets: tuple[str, ...],
     timing_cache: Path | None,
     on_progress: Callable[[str], None],
-) -> tuple[list[Engine], tuple[str, ...]]:
+) -> tuple[list[BuiltEngine], tuple[str, ...]]:
     """Build engines of the graphs in `scratch`.
 
     The engine of a graph in a lower precision may fail to build. It is then reported in a line.
     """
-    engines = list[Engine]()
+    engines = list[BuiltEngine]()
     lines = list[str]()
 
     def refused(name: str, reason: str) -> None:

@@ -31,7 +31,7 @@ from mapt.export.precision.mixed_precision import (
     report,
 )
 from mapt.export.precision.saturation import worst_pair_sum
-from mapt.export.tensorrt.engines import Engine, find_targets
+from mapt.export.tensorrt.engines import BuiltEngine, find_targets
 from mapt.io.atomic_folders import Ours, nothing, published
 from mapt.model.network import Network
 from mapt.model.subgraphs import model_info
@@ -107,7 +107,7 @@ class Exported:
 
     id: str
     graphs: list[Graph]
-    engines: list[Engine]
+    engines: list[BuiltEngine]
     lowered: Lowered | None
     refused: tuple[str, ...] = ()
 

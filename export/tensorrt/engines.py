@@ -21,7 +21,7 @@ PASSED_ON = ("PATH", "HOME", "LD_LIBRARY_PATH", "PYTHONPATH", "CUDA_VISIBLE_DEVI
 
 
 @dataclass(frozen=True)
-class Engine:
+class BuiltEngine:
     """One engine file.
 
     Attributes:
@@ -46,9 +46,9 @@ def build_engines(
     bundle: Path,
     target: str,
     timing_cache: Path | None = None,
-    on_progress: Callable[[Engine], None] | None = None,
+    on_progress: Callable[[BuiltEngine], None] | None = None,
     refused: Callable[[str, str], None] | None = None,
-) -> list[Engine]:
+) -> list[BuiltEngine]:
     """Build `engines/<target>/<subgraph>.engine` in a bundle's folder.
 
     Args:
@@ -78,7 +78,7 @@ def build_engines(
                 raise RuntimeError(reason)
             refused(name, reason)
             continue
-        engine = Engine(
+        engine = BuiltEngine(
             name, target, file, answer["library"], answer["layers"], time.monotonic() - start
         )
         engines.append(engine)

@@ -9,8 +9,8 @@ from functools import partial
 
 from mapt.engines.engine import Engine, TaskOutcome
 from mapt.fleet.index import write_index
+from mapt.fleet.inputs.recordings import Recording
 from mapt.fleet.job import TrackJob
-from mapt.fleet.recordings import Recording
 from mapt.fleet.worker import RecordingDone, RecordingWorker
 from mapt.io.storage.places import open_storage
 
@@ -80,7 +80,7 @@ def run_fleet(
     Args:
         engine: does the work.
         job: what is done with each.
-        recordings: of `mapt.fleet.recordings.find_recordings`.
+        recordings: of `mapt.fleet.inputs.recordings.find_recordings`.
         options: see there.
 
     Raises:

@@ -15,7 +15,7 @@ from mapt.export.precision.accuracy_gate import LIMITS, PrecisionTrial
 if TYPE_CHECKING:
     from mapt.export.bundle.writer import Graph
     from mapt.export.precision.mixed_precision import Lowered
-    from mapt.export.tensorrt.engines import Engine
+    from mapt.export.tensorrt.engines import BuiltEngine
 
 COMPUTED = ("FLOAT", "HALF", "INT8")  # output types of layers that are counted apart
 
@@ -97,7 +97,7 @@ def _heads(trial: PrecisionTrial, count: int) -> str:
 
 
 def show_engines(
-    console: Console, engines: list[Engine], refused: tuple[str, ...], out: Path
+    console: Console, engines: list[BuiltEngine], refused: tuple[str, ...], out: Path
 ) -> None:
     """Print a table with one row per target.
 

@@ -13,9 +13,9 @@ from mapt.engines.engine import Engine
 from mapt.errors import InputError
 from mapt.fleet.comparison.differences import DifferenceCounter, RecordingDifference
 from mapt.fleet.index import NAME, read_index
+from mapt.fleet.inputs.recordings import Recording, find_recordings
+from mapt.fleet.inputs.truth import RecordingTruth, find_truth
 from mapt.fleet.job import OpenTracker, Reading
-from mapt.fleet.recordings import Recording, find_recordings
-from mapt.fleet.truth import RecordingTruth, find_truth
 from mapt.fleet.worker import at_hand
 from mapt.io.sources.frame import Source
 from mapt.io.storage.places import in_bucket, local_path, open_storage

@@ -13,16 +13,16 @@ import pytest
 import torch
 from rich.console import Console
 
+from mapt.bench.ablation_heads import shipped_heads
 from mapt.bench.accuracy import ablation
 from mapt.bench.accuracy.ablation import VARIANTS, Ablation, out_of_order
-from mapt.bench.accuracy.ablation_heads import shipped_heads
 from mapt.bench.accuracy.baselines import Peer, find_peers, relabelled
 from mapt.bench.accuracy.optical_flow import FlowMotion
 from mapt.bench.latency.backend_variants import Verification
 from mapt.bench.report.console import print_ablation
+from mapt.evaluation.head_weights import extract_heads
 from mapt.evaluation.reference import reference_weights
 from mapt.metrics import Scores
-from mapt.model.head_weights import extract_heads
 from mapt.model.weights import load_weights, save_weights
 from mapt.runtime.backends.ort import OrtBackend
 from mapt.runtime.bundle.manifest import read_bundle

@@ -17,7 +17,7 @@ from mapt.export.lowering.matmul_free import remove_products
 from mapt.export.precision import accuracy_gate as gate
 from mapt.export.precision import mixed_precision as precision
 from mapt.export.precision.mixed_precision import Converter, Lowered, Precision
-from mapt.export.tensorrt.engines import Engine, build_engines
+from mapt.export.tensorrt.engines import BuiltEngine, build_engines
 from mapt.io.pretrained import shipped_weights
 from mapt.runtime.backends.protocol import Tensors
 from mapt.runtime.backends.tensorrt_library import RTX_TARGETS
@@ -115,9 +115,9 @@ def test_what_is_refused_is_told_and_left_out(
         folder: Path,
         target: str,
         cache: Path | None,
-        on_progress: Callable[[Engine], None],
+        on_progress: Callable[[BuiltEngine], None],
         refused: Callable[[str, str], None],
-    ) -> list[Engine]:
+    ) -> list[BuiltEngine]:
         with pytest.raises(RuntimeError, match=r"^backbone for sm"):
             refused("backbone", f"backbone for {target}: TensorRT has no [such] kernel")
         refused("motion", f"motion for {target}: TensorRT has no [such] kernel")

@@ -7,7 +7,7 @@ import torch
 
 from mapt.config import preset
 from mapt.errors import InputError
-from mapt.model.head_weights import base_of, extract_heads, load_heads
+from mapt.evaluation.head_weights import base_of, extract_heads, load_heads
 from mapt.model.network import Network, owner
 from mapt.model.weights import load_weights, save_weights
 
@@ -23,7 +23,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(base: Path, path: Path, head: str, **overrides: object) -> Path:
     """Weights of the base with one head anew, as a run with `shared = false` writes them."""
     torch.manual_seed(1)
-    network = load_weights(base, anew=[head], **overrides)  # type: ignore[list-item]
+    network = load_weights(base, anew=[head], **overrides)  # type: ignore[list-item, arg-type]
     save_weights(path, network, {"data": "streets"})
     return path
 

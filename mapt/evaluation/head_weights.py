@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mapt.config import ModelConfig
 from mapt.errors import InputError
-from mapt.model.network import HEADS, Network, owner
+from mapt.model.network import HEADS, Head, Network, owner
 from mapt.model.weights import (
     build_network,
     load_weights,
@@ -24,7 +24,7 @@ from mapt.model.weights import (
 BASE = "base_sha256"
 
 
-def extract_heads(trained: Path, base: Path, out: Path) -> list[str]:
+def extract_heads(trained: Path, base: Path, out: Path) -> list[Head]:
     """Write the heads in which two networks differ.
 
     Args:

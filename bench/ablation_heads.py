@@ -1,6 +1,6 @@
 """Finds the heads that rows of the ablation need, and writes them after a training.
 
-`python -m mapt.bench.accuracy.ablation_heads RUN/weights.safetensors BASE OUT` writes the heads in
+`python -m mapt.bench.ablation_heads RUN/weights.safetensors BASE OUT` writes the heads in
 which a run's weights differ from those that it started from.
 """
 
@@ -15,10 +15,10 @@ from pathlib import Path
 from mapt.bench.cli_errors import told_in_one_line
 from mapt.config import ModelConfig
 from mapt.errors import InputError
+from mapt.evaluation.head_weights import base_of, extract_heads, load_heads
 from mapt.evaluation.reference import reference_weights
 from mapt.export.bundle.writer import Request, write_bundle
 from mapt.io.pretrained import FOLDER
-from mapt.model.head_weights import base_of, extract_heads, load_heads
 from mapt.runtime.bundle.contents import sha256
 from mapt.runtime.bundle.manifest import Bundle, read_bundle
 
@@ -78,7 +78,7 @@ def _weights_of(bundle: Bundle) -> Path | None:
 def main(arguments: list[str] | None = None) -> None:
     """Write the heads of a run."""
     parser = argparse.ArgumentParser(
-        prog="python -m mapt.bench.accuracy.ablation_heads", description=main.__doc__
+        prog="python -m mapt.bench.ablation_heads", description=main.__doc__
     )
     parser.add_argument("trained", type=Path, help="weights of the run")
     parser.add_argument("base", type=Path, help="weights that the run started from")

@@ -1,0 +1,1 @@
+"""Options of commands that work on many recordings."""

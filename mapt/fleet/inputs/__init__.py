@@ -1,0 +1,1 @@
+"""What a fleet reads: recordings, lists of them, and their ground truth."""
