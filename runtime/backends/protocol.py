@@ -127,7 +127,8 @@ def planes_on_host(tensor: Any, planes: NDArray[np.intp], rows: NDArray[np.intp]
     if some is not None:
         found: NDArray[Any] = some(planes, rows)
         return found
-    return on_host(tensor)[0][np.ix_(planes, rows)]
+    values: NDArray[Any] = on_host(tensor)[0][np.ix_(planes, rows)]
+    return values
 
 
 def all_on_host(tensors: Mapping[str, Any]) -> Tensors:
