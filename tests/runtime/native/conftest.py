@@ -36,22 +36,11 @@ def probe() -> ctypes.CDLL:
 
 
 @pytest.fixture(scope="session")
-def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The network that comes with the package in two small sizes; the smaller one of them."""
-    from mapt.export.bundle.sizes import export_sizes
-    from mapt.export.bundle.writer import Request
-    from mapt.io.pretrained import shipped_weights
-    from mapt.runtime.bundle.requirements import runnable_here
+def small_bundle() -> Path:
+    """The smallest size of the network that comes with the package."""
+    from mapt.io.pretrained import shipped_bundle
 
-    folder = tmp_path_factory.mktemp("native") / "bundle"
-    sizes = ((192, 352), (192, 640))
-    lowering = runnable_here()
-    export_sizes(
-        shipped_weights(),
-        folder,
-        [Request(size=size, lowering=lowering, weights=False) for size in sizes],
-    )
-    return folder / "192x352"
+    return shipped_bundle() / "192x352"
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,12 @@ def append(path: Path) -> None:
     path.write_text(path.read_text() + " ")
 
 
+def replace_by_others(path: Path) -> None:
+    """Put another file in place of one."""
+    path.unlink()
+    path.write_bytes(b"weights")
+
+
 def replace_by_folder(path: Path) -> None:
     """Put a folder in place of a file."""
     path.unlink()
@@ -75,8 +81,16 @@ def python_refusal(folder: Path, trust: Path | None = None) -> str:
 def copied(small_bundle: Path, tmp_path: Path) -> Path:
     """A bundle of one size among several whose manifest may be changed."""
     root = tmp_path / "bundle"
-    shutil.copytree(small_bundle.parent, root, symlinks=True)
+    shutil.copytree(small_bundle.parent, root, copy_function=copy_or_link)
     return root
+
+
+def copy_or_link(source: str, target: str) -> str:
+    """Copy a file; the parameters are large, so they are linked."""
+    if Path(source).name != "parameters.bin":
+        return shutil.copy(source, target)
+    Path(target).symlink_to(Path(source).resolve())
+    return target
 
 
 def rewrite(root: Path, change: Change) -> None:
@@ -164,7 +178,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "a missing graph": lambda root: (root / "192x352" / "motion.onnx").unlink(),
     "a folder for a graph": lambda root: replace_by_folder(root / "192x352" / "motion.onnx"),
     "a cut golden file": lambda root: (root / "192x352" / "golden.npz").write_bytes(b"PK"),
-    "other parameters": lambda root: (root / "parameters.bin").write_bytes(b"weights"),
+    "other parameters": lambda root: replace_by_others(root / "parameters.bin"),
 }  # fmt: skip
 
 
