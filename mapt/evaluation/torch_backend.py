@@ -150,8 +150,8 @@ class TorchTensor:
         """See `mapt.runtime.backends.protocol.planes_on_host`."""
         first = int(rows[0])
         band = TorchTensor(self.tensor[:, :, first : int(rows[-1]) + 1], self._traffic)
-        values: NDArray[Any] = band.numpy()[0][np.ix_(planes, rows - first)]
-        return values
+        found: NDArray[Any] = band.numpy()[0][np.ix_(planes, rows - first)]
+        return found
 
     def numpy(self) -> NDArray[Any]:
         """Return a copy on the host, which waits for the device."""

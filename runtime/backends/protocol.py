@@ -124,11 +124,12 @@ def planes_on_host(tensor: Any, planes: NDArray[np.intp], rows: NDArray[np.intp]
         (p,r,w).
     """
     some = getattr(tensor, "planes", None)
+    found: NDArray[Any]
     if some is not None:
-        found: NDArray[Any] = some(planes, rows)
-        return found
-    values: NDArray[Any] = on_host(tensor)[0][np.ix_(planes, rows)]
-    return values
+        found = some(planes, rows)
+    else:
+        found = on_host(tensor)[0][np.ix_(planes, rows)]
+    return found
 
 
 def all_on_host(tensors: Mapping[str, Any]) -> Tensors:

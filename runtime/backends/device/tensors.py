@@ -71,8 +71,8 @@ class ResidentTensor:
         with self.pool.lock:
             if self._array is None and self.pool.memory.copies_parts:
                 return self.pool.download_planes(self, planes, rows)
-            values: NDArray[Any] = self.numpy()[0][np.ix_(planes, rows)]
-            return values
+            found: NDArray[Any] = self.numpy()[0][np.ix_(planes, rows)]
+            return found
 
     def __del__(self) -> None:
         """Give the buffer back."""

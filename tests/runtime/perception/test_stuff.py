@@ -70,8 +70,7 @@ def test_logits_are_fetched_only_where_they_are_needed() -> None:
 
     def fetch(planes: np.ndarray, rows: np.ndarray) -> np.ndarray:
         asked.append((planes.tolist(), rows.tolist()))
-        values: np.ndarray = logits[np.ix_(planes, rows)]
-        return values
+        return np.asarray(logits[np.ix_(planes, rows)])
 
     for least in (16, 0, 10_000):
         absorb_small_stuff(labels, index, fetch, least, labels.shape)
