@@ -1,4 +1,4 @@
-// Half-precision numbers as memory holds them. They are only converted; all arithmetic is in float.
+// Half-precision numbers, and TF32, as memory holds them. They are only converted; all arithmetic is in float.
 #pragma once
 
 #include <cstring>
@@ -91,6 +91,24 @@ struct BFloat16 {
     const uint32_t word = static_cast<uint32_t>(bits) << 16;
     float value;
     memcpy(&value, &word, sizeof(value));
+    return value;
+  }
+};
+
+// A float of which tensor cores read 10 bits of the fraction, rounded to nearest, away from zero if halfway.
+struct Tf32 {
+  uint32_t bits;
+
+  Tf32() = default;
+  MAPT_INLINE explicit Tf32(float value) {
+    uint32_t word;
+    memcpy(&word, &value, sizeof(word));
+    const bool finite = (word & 0x7f800000) != 0x7f800000;
+    bits = finite ? (word + 0x1000) & 0xffffe000 : word;
+  }
+  MAPT_INLINE explicit operator float() const {
+    float value;
+    memcpy(&value, &bits, sizeof(value));
     return value;
   }
 };

@@ -12,28 +12,6 @@
 #define MAPT_TENSOR_CORES 1
 #endif
 
-namespace mapt {
-
-// A float of which tensor cores read 10 bits of the fraction, rounded to nearest, away from zero if halfway.
-struct Tf32 {
-  uint32_t bits;
-
-  Tf32() = default;
-  MAPT_INLINE explicit Tf32(float value) {
-    uint32_t word;
-    memcpy(&word, &value, sizeof(word));
-    const bool finite = (word & 0x7f800000) != 0x7f800000;
-    bits = finite ? (word + 0x1000) & 0xffffe000 : word;
-  }
-  MAPT_INLINE explicit operator float() const {
-    float value;
-    memcpy(&value, &bits, sizeof(value));
-    return value;
-  }
-};
-
-}  // namespace mapt
-
 MAPT_BEGIN
 
 constexpr int kRowBytes = 64, kPitchBytes = 80, kVectorBytes = 16;
