@@ -23,7 +23,7 @@ def draw_heavy(raster: Raster, design: HeavyDesign, pose: Pose, tag: int) -> Non
     for grow, keep in ((1.08, 0.6), (0.98, 0.3)):
         flat = np.array([(rear, -1, 0), (front, -1, 0), (front, 1, 0), (rear, 1, 0)], float)
         darken(raster, pose.world(flat * [grow, design.half * grow, 1]), keep)
-    parts: list[tuple[float, str]] = []
+    parts = [(0.0, "body")]
     if design.kind == "truck":
         cab_middle = pose.world(np.array([[front - design.cab / 2, 0.0, 1.5]]))[0]
         load_middle = pose.world(np.array([[(rear + front - design.cab) / 2, 0.0, 1.5]]))[0]
@@ -31,8 +31,6 @@ def draw_heavy(raster: Raster, design: HeavyDesign, pose: Pose, tag: int) -> Non
             (float(np.hypot(cab_middle[0], cab_middle[2])), "cab"),
             (float(np.hypot(load_middle[0], load_middle[2])), "load"),
         ]
-    else:
-        parts = [(0.0, "body")]
     _chassis(raster, design, pose, tag)
     for _, part in sorted(parts, reverse=True):
         {"cab": _cab, "load": _load, "body": _coach}[part](raster, design, pose, tag)
