@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mapt.fleet.inputs.recordings import Recording, find_recordings
+from mapt.fleet.sources.recordings import Recording, find_recordings
 from mapt.fleet.job import TrackJob
 from mapt.io.sources.frame import Source
 from mapt.runtime import PanopticTracker

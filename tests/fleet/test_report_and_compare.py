@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mapt.fleet.index import read_index
+from mapt.fleet.rows.index import read_index
 from mapt.fleet.report.overview import Overview
 from mapt.io.storage.folder import FolderStorage
 from tests.conftest import Ran

@@ -1,1 +1,1 @@
-"""Options of commands that work on many recordings."""
+"""What commands share where they run on an engine."""

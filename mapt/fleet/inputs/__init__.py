@@ -1,1 +1,0 @@
-"""What a fleet reads: recordings, lists of them, and their ground truth."""
