@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mapt.fleet.job import TrackJob
-from mapt.fleet.recordings import Recording, find_recordings
+from mapt.fleet.sources.recordings import Recording, find_recordings
 from mapt.io.sources.frame import Source
 from mapt.runtime import PanopticTracker
 from mapt.synthetic import write_dataset

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from mapt.bench.fleet.recordings import render_recordings, small_job
 from mapt.engines.choice import EngineOptions, open_engine
-from mapt.engines.engine import Engine
-from mapt.fleet.recordings import Recording
+from mapt.engines.engine import TaskEngine
 from mapt.fleet.run import FleetOptions, FleetRun, run_fleet
+from mapt.fleet.sources.recordings import Recording
 from mapt.io.atomic_files import temporary_folder
 
 
@@ -59,7 +59,7 @@ def measure_throughput(
     }
 
 
-def _rate(engine: Engine, recordings: Sequence[Recording], out: Path) -> float:
+def _rate(engine: TaskEngine, recordings: Sequence[Recording], out: Path) -> float:
     """Frames a second between the first and the last recording that is finished."""
     times = list[tuple[float, int]]()
 

@@ -192,7 +192,7 @@ def _compare(
     json_file: Path | None,
     trust: Path | None,
 ) -> None:
-    from mapt.commands._shared.bench_archive import ArchiveBench, bench_archive
+    from mapt.commands._shared.fleet.bench_archive import ArchiveBench, bench_archive
     from mapt.commands._shared.open_tracker import TrackerOptions
     from mapt.engines.choice import EngineOptions
 

@@ -11,7 +11,7 @@ from mapt.errors import InputError, printable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mapt.engines.engine import Engine
+    from mapt.engines.engine import TaskEngine
     from mapt.synthetic.dataset import Streets
 
 
@@ -88,7 +88,7 @@ def _write(
     out: str,
     sequences: int,
     streets: Streets,
-    engine: Engine,
+    engine: TaskEngine,
     on_progress: Callable[[int], None],
 ) -> int:
     """Render into a folder or an object store, and return the number of new sequences."""

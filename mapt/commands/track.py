@@ -160,7 +160,7 @@ def track(  # noqa: PLR0917  (the command's options)
     from mapt.app.selection import select
     from mapt.app.track_run import Run, track_all
     from mapt.app.track_source import class_set_of
-    from mapt.commands._shared.fleet_track import (
+    from mapt.commands._shared.fleet.track_fleet import (
         FleetTrack,
         needs_engine,
         refuse_here,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mapt.engines.engine import Engine
+from mapt.engines.engine import TaskEngine
 from mapt.engines.processes import ProcessEngine, default_workers
 from mapt.errors import InputError, suggest
 
@@ -48,7 +48,7 @@ def check_engine(options: EngineOptions) -> None:
 
 
 @contextmanager
-def open_engine(options: EngineOptions) -> Iterator[Engine]:
+def open_engine(options: EngineOptions) -> Iterator[TaskEngine]:
     """Yield the engine, connected to its cluster.
 
     Raises:

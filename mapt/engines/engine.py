@@ -63,7 +63,7 @@ class TaskOutcome(Generic[T, R]):
 Outcomes = Generator[TaskOutcome[T, R], None, None]
 
 
-class Engine(Protocol):
+class TaskEngine(Protocol):
     """Runs work on tasks.
 
     Attributes:

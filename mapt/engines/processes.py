@@ -36,7 +36,7 @@ class ProcessEngine:
     apart: bool = False
 
     def run(self, make: MakeWork[T, R], tasks: Iterable[T]) -> Outcomes[T, R]:
-        """See `mapt.engines.engine.Engine`."""
+        """See `mapt.engines.engine.TaskEngine`."""
         if self.workers <= 1 and not self.apart:
             lazy = LazyWork(make)
             yield from map(lazy.do, tasks)

@@ -37,7 +37,7 @@ class RayEngine:
     gpus: float = 0
 
     def run(self, make: MakeWork[T, R], tasks: Iterable[T]) -> Outcomes[T, R]:
-        """See `mapt.engines.engine.Engine`."""
+        """See `mapt.engines.engine.TaskEngine`."""
         import ray
 
         options = {"num_cpus": self.threads, "num_gpus": self.gpus}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mapt.errors import InputError
-from mapt.fleet.recordings import Recording
+from mapt.fleet.sources.recordings import Recording
 from mapt.io.sources.bags.bag import BagSource
 from mapt.io.sources.choice import SourceOptions, open_named
 from mapt.io.sources.folders import FolderSource, VideoSource

@@ -7,10 +7,10 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from mapt.engines.engine import Engine, TaskOutcome
-from mapt.fleet.index import write_index
+from mapt.engines.engine import TaskEngine, TaskOutcome
 from mapt.fleet.job import TrackJob
-from mapt.fleet.recordings import Recording
+from mapt.fleet.rows.index import write_index
+from mapt.fleet.sources.recordings import Recording
 from mapt.fleet.worker import RecordingDone, RecordingWorker
 from mapt.io.storage.places import open_storage
 
@@ -73,14 +73,14 @@ class FleetOptions:
 
 
 def run_fleet(
-    engine: Engine, job: TrackJob, recordings: Sequence[Recording], options: FleetOptions
+    engine: TaskEngine, job: TrackJob, recordings: Sequence[Recording], options: FleetOptions
 ) -> FleetRun:
     """Track recordings, and write the index of all that are done, also where this is interrupted.
 
     Args:
         engine: does the work.
         job: what is done with each.
-        recordings: of `mapt.fleet.recordings.find_recordings`.
+        recordings: of `mapt.fleet.sources.recordings.find_recordings`.
         options: see there.
 
     Raises:

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 
-from mapt.engines.engine import Engine
+from mapt.engines.engine import TaskEngine
 from mapt.fleet.marks import mark_name
 from mapt.io.atomic_files import temporary_folder
 from mapt.io.storage.places import open_storage
@@ -55,7 +55,7 @@ def _render(job: StreetJob) -> Callable[[int], bool]:
 
 
 def render_streets_to(
-    engine: Engine, job: StreetJob, sequences: int, on_progress: Callable[[int], None]
+    engine: TaskEngine, job: StreetJob, sequences: int, on_progress: Callable[[int], None]
 ) -> int:
     """Render sequences 0 to `sequences` - 1, and return how many were rendered now.
 

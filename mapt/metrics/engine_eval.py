@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from mapt.engines.engine import Engine
+from mapt.engines.engine import TaskEngine
 from mapt.metrics.evaluate import Evaluation, Variant, evaluate_pairs
 from mapt.metrics.folders import pair_frames
 
@@ -46,7 +46,7 @@ def _evaluate(job: EvalJob) -> Callable[[str], Evaluation]:
 
 
 def evaluate_on_engine(
-    engine: Engine,
+    engine: TaskEngine,
     job: EvalJob,
     sequences: Sequence[str],
     on_progress: Callable[[], None] = lambda: None,

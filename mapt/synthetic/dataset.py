@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 
 from mapt.cores import usable_cores
-from mapt.engines.engine import Engine
+from mapt.engines.engine import TaskEngine
 from mapt.engines.processes import ProcessEngine
 from mapt.io.atomic_folders import Ours, nothing, published
 from mapt.io.image_files import encode_image
@@ -49,7 +49,7 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
     rare: float = 0.0,
     on_progress: Callable[[int], None] | None = None,
     recipe: Mapping[str, object] | None = None,
-    engine: Engine | None = None,
+    engine: TaskEngine | None = None,
 ) -> None:
     """Render sequences 0 to `sequences` - 1 of `seed` into a folder.
 
@@ -90,7 +90,7 @@ def write_dataset(  # noqa: PLR0917  (a dataset's whole recipe)
 def _render_all(
     job: Callable[[int], None],
     sequences: int,
-    engine: Engine,
+    engine: TaskEngine,
     on_progress: Callable[[int], None] | None,
 ) -> None:
     """Run `job` for every sequence. The first failure ends all workers and is raised."""

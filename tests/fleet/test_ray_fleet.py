@@ -161,7 +161,7 @@ def test_ctrl_c_leaves_what_is_done(engine: str, forty: Path, serial: Path, tmp_
     found = outputs(out)
     wanted = outputs(serial)
     assert all(found[name] == wanted[name] for name in found)
-    from mapt.fleet.index import read_index
+    from mapt.fleet.rows.index import read_index
     from mapt.io.storage.folder import FolderStorage
 
     indexed = {f"{row['recording']}.json" for row in read_index(FolderStorage(out))}

@@ -7,8 +7,8 @@ import pytest
 
 from mapt.errors import InputError
 from mapt.fleet.marks import FileSet, file_set, parse_mark
-from mapt.fleet.recordings import Recording, find_recordings
-from mapt.fleet.tables import read_columns, write_table
+from mapt.fleet.rows.tables import read_columns, write_table
+from mapt.fleet.sources.recordings import Recording, find_recordings
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mapt.fleet.index import read_index
+from mapt.fleet.rows.index import read_index
 from mapt.io.storage.bucket import BucketStorage
 from mapt.synthetic import write_dataset
 from tests.conftest import Ran

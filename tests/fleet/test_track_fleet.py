@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import pytest
 
-from mapt.fleet.index import read_index
+from mapt.fleet.rows.index import read_index
 from mapt.io.storage.folder import FolderStorage
 from mapt.runtime import PanopticFrame
 from tests.conftest import Ran

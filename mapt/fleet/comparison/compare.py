@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 
 from mapt.app.track_source import renumbered
-from mapt.engines.engine import Engine
+from mapt.engines.engine import TaskEngine
 from mapt.errors import InputError
 from mapt.fleet.comparison.differences import DifferenceCounter, RecordingDifference
-from mapt.fleet.index import NAME, read_index
 from mapt.fleet.job import OpenTracker, Reading
-from mapt.fleet.recordings import Recording, find_recordings
-from mapt.fleet.truth import RecordingTruth, find_truth
+from mapt.fleet.rows.index import NAME, read_index
+from mapt.fleet.rows.truth import RecordingTruth, find_truth
+from mapt.fleet.sources.recordings import Recording, find_recordings
 from mapt.fleet.worker import at_hand
 from mapt.io.sources.frame import Source
 from mapt.io.storage.places import in_bucket, local_path, open_storage
@@ -123,7 +123,7 @@ def _indexed(source: str, name: str) -> Recording:
 
 
 def compare_archive(
-    engine: Engine,
+    engine: TaskEngine,
     job: CompareJob,
     recordings: Sequence[Recording],
     tell: Callable[[str], None],

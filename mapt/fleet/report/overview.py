@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from mapt.fleet.row import ALARMS, SHORT, TRACKS
+from mapt.fleet.rows.row import ALARMS, SHORT, TRACKS
 
 MOST = 20  # recordings worth looking at
 GROUPS = 12  # folders that are listed

@@ -9,7 +9,7 @@ from mapt.app.track_history import choose_moments, draw_life, read_decisions
 from mapt.app.track_lives import read_lives
 from mapt.drawing.text import Image
 from mapt.errors import InputError
-from mapt.fleet.recordings import Recording
+from mapt.fleet.sources.recordings import Recording
 from mapt.fleet.worker import at_hand
 from mapt.io.storage.storage import Storage
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mapt.app.outputs.output import Labelled
-from mapt.fleet.truth import RecordingTruth
+from mapt.fleet.rows.truth import RecordingTruth
 
 SHORT = 5  # frames; a track that is seen in fewer is short
 

@@ -63,7 +63,7 @@ def _lines(text: str, data: bytes) -> Iterator[str]:
 
 
 def _rows(text: str, data: bytes) -> Iterator[str]:
-    from mapt.fleet.tables import read_columns
+    from mapt.fleet.rows.tables import read_columns
 
     for row in read_columns(io.BytesIO(data), text, [COLUMN]):
         value = row[COLUMN]

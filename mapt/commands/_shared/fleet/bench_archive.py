@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from mapt.commands._shared.fleet_model import fleet_model
-from mapt.commands._shared.fleet_track import absolute
+from mapt.commands._shared.fleet.fleet_model import fleet_model
+from mapt.commands._shared.fleet.track_fleet import absolute
 from mapt.commands._shared.open_tracker import TrackerOptions
 from mapt.engines.choice import EngineOptions, check_engine, open_engine
 from mapt.errors import InputError, printable

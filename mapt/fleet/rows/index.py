@@ -10,8 +10,8 @@ from typing import IO, Any
 
 from mapt.errors import InputError
 from mapt.fleet.marks import read_rows
-from mapt.fleet.row import ALARMS, COLUMNS, TRACKS
-from mapt.fleet.tables import read_columns, write_table
+from mapt.fleet.rows.row import ALARMS, COLUMNS, TRACKS
+from mapt.fleet.rows.tables import read_columns, write_table
 from mapt.io.storage.storage import Storage
 
 NAME = "index.parquet"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mapt.errors import InputError
-from mapt.fleet.recordings import Recording
+from mapt.fleet.sources.recordings import Recording
 from mapt.io.sources.folders import dataset_folders
 from mapt.io.storage.bucket import BucketStorage
 from mapt.io.storage.places import in_bucket

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from mapt.errors import InputError
-from mapt.fleet.lists import is_list, read_list
+from mapt.fleet.sources.lists import is_list, read_list
 from mapt.io.listing import IMAGES
 from mapt.io.sources.bags.readers import is_bag
 from mapt.io.sources.choice import named_paths, names_live_source

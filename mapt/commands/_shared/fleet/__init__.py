@@ -1,0 +1,1 @@
+"""What commands share where they run on an engine."""

@@ -1,0 +1,1 @@
+"""The index of an archive: a row for each recording, in Parquet."""
