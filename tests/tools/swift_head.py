@@ -1,7 +1,7 @@
 """A filter for Swift's proxy: an answer to HEAD states its length.
 
-Without it, eventlet ends such an answer as if it had a body, and the bytes of that end are taken for
-the beginning of the next answer.
+Without it, eventlet ends such an answer as if it had a body, and the bytes of that end are taken
+for the beginning of the next answer.
 """
 
 from collections.abc import Callable, Iterable
