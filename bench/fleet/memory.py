@@ -8,12 +8,12 @@ from pathlib import Path
 
 from mapt.bench.fleet.recordings import small_job
 from mapt.engines.choice import EngineOptions, open_engine
-from mapt.fleet.sources.fingerprint import source_fingerprint
-from mapt.fleet.sources.recordings import Recording
 from mapt.fleet.job import TrackJob
 from mapt.fleet.marks import mark_outputs, write_mark
 from mapt.fleet.rows.row import RowBuilder
 from mapt.fleet.run import FleetOptions, FleetRun, run_fleet
+from mapt.fleet.sources.fingerprint import source_fingerprint
+from mapt.fleet.sources.recordings import Recording
 from mapt.io.atomic_files import temporary_folder
 from mapt.io.storage.folder import FolderStorage
 

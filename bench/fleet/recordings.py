@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mapt.fleet.sources.recordings import Recording, find_recordings
 from mapt.fleet.job import TrackJob
+from mapt.fleet.sources.recordings import Recording, find_recordings
 from mapt.io.sources.frame import Source
 from mapt.runtime import PanopticTracker
 from mapt.synthetic import write_dataset

@@ -12,8 +12,8 @@ from pathlib import Path
 from mapt.bench.fleet.recordings import render_recordings, small_job
 from mapt.engines.choice import EngineOptions, open_engine
 from mapt.engines.engine import TaskEngine
-from mapt.fleet.sources.recordings import Recording
 from mapt.fleet.run import FleetOptions, FleetRun, run_fleet
+from mapt.fleet.sources.recordings import Recording
 from mapt.io.atomic_files import temporary_folder
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from mapt.engines.engine import TaskEngine, TaskOutcome
+from mapt.fleet.job import TrackJob
 from mapt.fleet.rows.index import write_index
 from mapt.fleet.sources.recordings import Recording
-from mapt.fleet.job import TrackJob
 from mapt.fleet.worker import RecordingDone, RecordingWorker
 from mapt.io.storage.places import open_storage
 

@@ -9,14 +9,14 @@ from pathlib import Path, PurePosixPath
 
 from mapt.app.selection import select
 from mapt.app.track_source import class_set_of, track_source
-from mapt.fleet.sources.fingerprint import source_fingerprint
-from mapt.fleet.sources.recordings import Recording
-from mapt.fleet.rows.truth import find_truth
 from mapt.fleet.job import TrackJob
 from mapt.fleet.marks import is_whole, mark_name, mark_outputs, read_mark, write_mark
 from mapt.fleet.pieces.piecewise import label_in_pieces
 from mapt.fleet.pieces.store import PieceStore
 from mapt.fleet.rows.row import RowBuilder
+from mapt.fleet.rows.truth import find_truth
+from mapt.fleet.sources.fingerprint import source_fingerprint
+from mapt.fleet.sources.recordings import Recording
 from mapt.io.atomic_files import temporary_folder
 from mapt.io.sources.frame import Source
 from mapt.io.storage.bucket import BucketStorage

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from mapt.errors import InputError
-from mapt.fleet.sources.recordings import Recording, find_recordings
 from mapt.fleet.marks import FileSet, file_set, parse_mark
 from mapt.fleet.rows.tables import read_columns, write_table
+from mapt.fleet.sources.recordings import Recording, find_recordings
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mapt.fleet.rows.index import read_index
 from mapt.fleet.report.overview import Overview
+from mapt.fleet.rows.index import read_index
 from mapt.io.storage.folder import FolderStorage
 from tests.conftest import Ran
 from tests.fleet.archives import SMALL

@@ -67,6 +67,7 @@ def test_processes_write_the_bytes_of_one_run_and_do_nothing_twice(
     assert [name for name in before if before[name] != after[name]] == ["0001.json", "0002.json"]
 
 
+@pytest.mark.slow  # Ray gives up where its own processes need more than 30 s to start
 def test_ray_writes_the_bytes_of_one_run(
     mapt: Mapt, clips: Path, serial: Path, tmp_path: Path
 ) -> None:

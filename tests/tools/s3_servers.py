@@ -40,7 +40,7 @@ workers = 0
 user = {user}
 swift_dir = {folder}
 [pipeline:main]
-pipeline = catch_errors gatekeeper cache listing_formats s3api tempauth copy slo dlo {more}
+pipeline = head catch_errors gatekeeper cache listing_formats s3api tempauth copy slo dlo {more}
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
@@ -48,6 +48,8 @@ account_autocreate = true
 use = egg:swift#catch_errors
 [filter:gatekeeper]
 use = egg:swift#gatekeeper
+[filter:head]
+paste.filter_factory = swift_head:filter_factory
 [filter:cache]
 use = egg:swift#memcache
 memcache_servers = 127.0.0.1:1
@@ -120,7 +122,13 @@ class SwiftServer:
             command = [f"swift-{kind}-server", str(self.folder / f"{kind}.conf"), "--verbose"]
             log = (self.folder / f"{kind}.log").open("ab")
             self._children.append(
-                subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+                subprocess.Popen(
+                    command,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+                )
             )
         wait_for_port(self.port, self._children[-1])
 

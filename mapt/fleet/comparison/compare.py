@@ -12,10 +12,10 @@ from mapt.app.track_source import renumbered
 from mapt.engines.engine import TaskEngine
 from mapt.errors import InputError
 from mapt.fleet.comparison.differences import DifferenceCounter, RecordingDifference
-from mapt.fleet.rows.index import NAME, read_index
-from mapt.fleet.sources.recordings import Recording, find_recordings
-from mapt.fleet.rows.truth import RecordingTruth, find_truth
 from mapt.fleet.job import OpenTracker, Reading
+from mapt.fleet.rows.index import NAME, read_index
+from mapt.fleet.rows.truth import RecordingTruth, find_truth
+from mapt.fleet.sources.recordings import Recording, find_recordings
 from mapt.fleet.worker import at_hand
 from mapt.io.sources.frame import Source
 from mapt.io.storage.places import in_bucket, local_path, open_storage

@@ -11,9 +11,9 @@ import numpy as np
 
 from mapt.drawing.text import Image
 from mapt.errors import InputError
-from mapt.fleet.rows.index import read_index
 from mapt.fleet.report.overview import Candidate, Overview
 from mapt.fleet.report.strips import draw_strip
+from mapt.fleet.rows.index import read_index
 from mapt.io.atomic_files import atomic_file, temporary_folder
 from mapt.io.storage.storage import Storage
 

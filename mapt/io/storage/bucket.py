@@ -14,16 +14,17 @@ from mapt.io.atomic_files import atomic_file
 
 BATCH = 64  # small objects that are read at once
 # A driver by scheme: the extra that brings it, and what it is told. Amazon's own library then asks
-# again, with growing pauses, while a server does not answer: about a minute.
+# again, with growing pauses, while a server does not answer: about a minute. Its mode "standard"
+# would give up sooner where many objects are written at once, because they share a quota.
 DRIVERS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "s3": ("s3fs", "s3", {"config_kwargs": {"retries": {"max_attempts": 10, "mode": "standard"}}}),
+    "s3": ("s3fs", "s3", {"config_kwargs": {"retries": {"max_attempts": 8, "mode": "legacy"}}}),
     "gs": ("gcsfs", "gcs", {}),
 }
 # Nobody waits a minute to be told that an address is wrong.
 IMPATIENT = {
     "s3": {
         "config_kwargs": {
-            "retries": {"max_attempts": 1, "mode": "standard"},
+            "retries": {"max_attempts": 0, "mode": "legacy"},
             "connect_timeout": 5,
             "read_timeout": 20,
         }

@@ -10,8 +10,8 @@ from typing import Any
 
 from mapt.commands._shared.model import Model, find_model
 from mapt.commands._shared.open_tracker import TrackerOptions, open_tracker
-from mapt.fleet.sources.fingerprint import model_fingerprint
 from mapt.fleet.shipping import ShippedModel, pack_model
+from mapt.fleet.sources.fingerprint import model_fingerprint
 from mapt.io.atomic_files import temporary_folder
 from mapt.io.sources.frame import Source
 from mapt.io.storage.bucket import BucketStorage

@@ -18,12 +18,12 @@ from mapt.commands._shared.fleet.fleet_model import FleetModel, fleet_model
 from mapt.commands._shared.open_tracker import TrackerOptions
 from mapt.engines.choice import EngineOptions, check_engine, open_engine
 from mapt.errors import InputError, printable
+from mapt.fleet.job import Reading, TrackJob
 from mapt.fleet.rows.index import NAME
+from mapt.fleet.rows.tables import check_pyarrow
+from mapt.fleet.run import FleetOptions, FleetRun, run_fleet
 from mapt.fleet.sources.lists import is_list
 from mapt.fleet.sources.recordings import find_recordings
-from mapt.fleet.job import Reading, TrackJob
-from mapt.fleet.run import FleetOptions, FleetRun, run_fleet
-from mapt.fleet.rows.tables import check_pyarrow
 from mapt.io.storage.places import check_storage, in_bucket, open_storage
 
 
