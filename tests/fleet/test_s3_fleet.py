@@ -15,7 +15,7 @@ from mapt.synthetic import write_dataset
 from tests.conftest import Ran
 from tests.fleet.archives import SMALL, outputs
 from tests.tools.processes import ROOT
-from tests.tools.s3_servers import MotoServer, SwiftServer, has_swift, s3_environment
+from tests.tools.s3.servers import MotoServer, SwiftServer, has_swift, s3_environment
 
 s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed")
 pytest.importorskip("pyarrow")

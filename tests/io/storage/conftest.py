@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.tools.s3_servers import MotoServer, s3_environment
+from tests.tools.s3.servers import MotoServer, s3_environment
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from mapt.io.storage.bucket import BucketStorage
 from mapt.io.storage.folder import FolderStorage
 from mapt.io.storage.places import check_storage, in_bucket, local_path, open_storage
 from mapt.io.storage.storage import Storage
-from tests.tools.s3_servers import free_port
+from tests.tools.s3.servers import free_port
 
 
 @pytest.fixture(params=["folder", "bucket"])
