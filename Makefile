@@ -139,11 +139,11 @@ $(SANITIZED)/%.o: csrc/% $(SOURCES)
 # Resolve pyproject.toml anew in an empty environment and pin what came out, with the hashes of every file of it.
 lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet "setuptools>=77" wheel ".[cpu,train,export,trt-rtx,sign,hub,pandas,parquet,mcap,rosbag,dev]"
+	build/lock/bin/python -m pip install --quiet "setuptools>=77" wheel ".[cpu,train,export,trt-rtx,sign,hub,pandas,parquet,mcap,rosbag,ray,s3,gcs,dev]"
 	build/lock/bin/python -m pip freeze --all | grep -v -i -E "^(mapt|pip)\b" \
 	  | sed 's/^backports.zstd==.*/&; python_version < "3.14"/' > build/lock/pins # there the standard library has it
 	build/lock/bin/python -m pip install --quiet uv
-	( echo "# Made by \`make lock\`: everything that .[cpu,train,export,trt-rtx,sign,hub,pandas,parquet,mcap,rosbag,dev] resolves to."; \
+	( echo "# Made by \`make lock\`: everything that .[cpu,train,export,trt-rtx,sign,hub,pandas,parquet,mcap,rosbag,ray,s3,gcs,dev] resolves to."; \
 	  build/lock/bin/uv --quiet --no-config pip compile --no-deps --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate build/lock/pins ) > build/lock/locked
 	mv build/lock/locked requirements.lock

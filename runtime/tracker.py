@@ -117,7 +117,7 @@ class PanopticTracker:
         tf32: bool = False,
         frame: tuple[int, int] | None = None,
         budget_ms: float | None = None,
-        core: Core = "auto",
+        core: Core = "python",
     ) -> PanopticTracker:
         """Open a bundle written by `mapt export`.
 

@@ -40,4 +40,4 @@ def test_the_builder_gets_every_package_and_nothing_that_was_built() -> None:
 def test_wheels_are_made_for_both_processors() -> None:
     asked = loads((ROOT / "pyproject.toml").read_text())["tool"]["cibuildwheel"]
     assert asked["linux"]["archs"] == ["x86_64", "aarch64"]
-    assert asked["environment"]["MAPT_BUILD"] == "onnxruntime"
+    assert asked["environment"]["MAPT_BUILD"] == "onnxruntime,native"

@@ -29,7 +29,7 @@ from mapt.io.image_files import read_rgb
 from mapt.labels.gray_png import read_grey
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backends.ort import OrtBackend
-from mapt.runtime.backends.protocol import Backend
+from mapt.runtime.backends.protocol import Backend, on_host
 from mapt.runtime.bundle.manifest import read_bundle
 from mapt.runtime.perception.pipeline import Clock, perceive
 from mapt.runtime.perception.preprocess import fit, to_image, to_input
@@ -93,10 +93,10 @@ def semantic_labels(backend: Backend, image: NDArray[np.uint8]) -> NDArray[np.ui
     """
     info = backend.info
     place = fit(image.shape[0], image.shape[1], info.height, info.width)
-    logits = perceive(backend, to_input(image, place, info.height, info.width), Clock()).logits
+    seen = perceive(backend, to_input(image, place, info.height, info.width), Clock())
     full = [
         cv2.resize(plane, (info.width, info.height), interpolation=cv2.INTER_LINEAR)
-        for plane in logits
+        for plane in on_host(seen.logits)[0]
     ]
     return to_image(np.argmax(full, 0), place).astype(np.uint8)
 

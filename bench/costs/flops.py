@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import dataclass
 from collections.abc import Callable
 from typing import Any
 
@@ -47,10 +48,19 @@ def count_heads(network: Network) -> dict[str, HeadCost]:
         semantic, semantic_cost = count(network.semantic, trunk.c16, pyramid)
         _, rpn = count(network.rpn, pyramid)
         _, detect = count(graphs["instance"], *pyramid.levels())
-        masks, boxes = _instances(network, rows)
+        instances = _instances(network, info.sizes["D"], rows)
         _, offsets = count(network.motion.offset_fields, semantic.s, semantic.s)
-        (_, f_p), motion = count(graphs["motion"], semantic.s, semantic.s, masks, masks, boxes)
-        arguments = (*pyramid.levels(), boxes, torch.zeros(rows, 28, 28), f_p)
+        (_, f_p), motion = count(
+            graphs["motion"],
+            semantic.s,
+            semantic.s,
+            instances.masks[:1].expand(rows, -1, -1, -1),
+            instances.masks,
+            instances.boxes,
+            instances.rows,
+        )
+        logits = torch.zeros(info.sizes["D"], 28, 28)
+        arguments = (*pyramid.levels(), instances.boxes, logits, instances.rows, f_p)
         _, appearance = count(graphs["appearance"], *arguments)
     each = (motion.total - offsets.total) / rows
     return {
@@ -80,9 +90,19 @@ def count_motion(config: ModelConfig) -> HeadCost:
     return HeadCost(_parameters(head), shared.total + each, each)
 
 
-def _instances(network: Network, rows: int) -> tuple[Tensor, Tensor]:
-    masks = torch.rand(rows, 1, network.config.height // 8, network.config.width // 8)
-    return masks, torch.tensor([[0.0, 0.0, 64.0, 64.0]]).expand(rows, 4)
+@dataclass(frozen=True)
+class _Instances:
+    """Detections, and the rows of them that the heads read."""
+
+    masks: Tensor
+    boxes: Tensor
+    rows: Tensor
+
+
+def _instances(network: Network, slots: int, rows: int) -> _Instances:
+    masks = torch.rand(slots, 1, network.config.height // 8, network.config.width // 8)
+    boxes = torch.tensor([[0.0, 0.0, 64.0, 64.0]]).expand(slots, 4)
+    return _Instances(masks, boxes, torch.arange(rows, dtype=torch.int32) % slots)
 
 
 def _parameters(module: nn.Module) -> int:

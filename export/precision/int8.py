@@ -202,8 +202,7 @@ def _standard(model: onnx.ModelProto) -> onnx.ModelProto:
 
     The tensors that are measured keep their names.
     """
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = onnx.shape_inference.infer_shapes(model)  # graphs of a file lack the inner shapes
     lower(copy, runnable_here())
     return copy
 

@@ -116,6 +116,8 @@ def random_inputs(bundle: Bundle, subgraph: str) -> backend.Tensors:
         shape = tensor.resolve(sizes)
         if tensor.dtype == "uint8":
             given[tensor.name] = random.integers(0, 256, shape, np.uint8)
+        elif tensor.name == "rows":
+            given[tensor.name] = np.arange(shape[0], dtype=np.int32) % sizes["D"]
         elif tensor.name == "boxes":
             corners = random.uniform(0, 150, (shape[0], 2))
             given[tensor.name] = np.hstack(

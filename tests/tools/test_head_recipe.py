@@ -72,17 +72,17 @@ CONTRACT = (
 )
 PIPELINE = (
     (
-        '    count = int(instance["count"][0])\n',
+        '    count = int(found["count"][0])\n',
         '    with clock.stage("depth"):\n'
         '        run(backend, "depth", {"p8": pyramid["p8"]})\n'
-        '    count = int(instance["count"][0])\n',
+        '    count = int(found["count"][0])\n',
     ),
 )
 FLOPS = (
     (
-        "        masks, boxes = _instances(network, rows)\n",
+        '        instances = _instances(network, info.sizes["D"], rows)\n',
         '        _, depth = count(graphs["depth"], pyramid.p8)\n'
-        "        masks, boxes = _instances(network, rows)\n",
+        '        instances = _instances(network, info.sizes["D"], rows)\n',
     ),
     (
         '        "motion": HeadCost(',

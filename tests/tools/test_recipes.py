@@ -124,7 +124,7 @@ def test_a_backend_is_one_file_and_its_name(copy: Path, bundle: Path) -> None:
     (copy / "runtime/backends/echo.py").write_text(BACKEND)
     choice = copy / "runtime/backends/choice.py"
     before = choice.read_text()
-    after = before.replace('"tensorrt", "openvino"]', '"tensorrt", "openvino", "echo"]')
+    after = before.replace('"openvino", "rtx"]', '"openvino", "rtx", "echo"]')
     assert after != before
     choice.write_text(after)
     code = (

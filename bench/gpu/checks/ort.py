@@ -270,10 +270,10 @@ def whole_frame(context: Context) -> Result:
     values = dict[str, Any]()
     told = list(faults)
     rows = [
-        f"{'gridsample':18} {'ms':>6} {'worst':>6} {'share':>6} {'MB':>6} {'waits':>5}  captured"
+        f"{'bundle':18} {'ms':>6} {'worst':>6} {'share':>6} {'MB':>6} {'waits':>5}  captured"
     ]
     for name, bundle in found.items():
-        if bundle.lowering != "gridsample" or bundle.precision == "int8":
+        if not (context.small or bundle.lowering == "gridsample") or bundle.precision == "int8":
             continue
         try:
             values[name] = framed(bundle, context, images)

@@ -53,7 +53,7 @@ class TrackerOptions:
     device: str = "auto"
     tf32: bool = False
     trust: Path | None = None
-    core: str = "auto"
+    core: str = "python"
 
 
 def replaying(path: Path) -> PanopticTracker:

@@ -237,7 +237,7 @@ def test_a_network_of_other_classes_is_scored_by_its_own(
     mapt: Callable[..., Any], bundle: Path, ort: OrtBackend, street: Path, tmp_path: Path
 ) -> None:
     names = MOTCHALLENGE_STEP
-    sizes = {**ort.info.sizes, "K": len(names.classes)}
+    sizes = {**ort.info.sizes, "K": len(names.classes), "T": len(names.things)}
     seven = replace(ort.info, classes=names.classes, things=names.things, sizes=sizes)
     other = SimpleNamespace(name="seven", info=seven, run=ort.run, providers=ort.providers)
     with pytest.raises(InputError, match=r"has class \d+, motchallenge-step knows 0\.\.6"):
@@ -246,7 +246,7 @@ def test_a_network_of_other_classes_is_scored_by_its_own(
     manifest = json.loads((folder / MANIFEST).read_text())
     manifest["classes"] = list(seven.classes)
     manifest["things"] = list(seven.things)
-    manifest["sizes"]["K"] = len(seven.classes)
+    manifest["sizes"] |= {"K": len(seven.classes), "T": len(seven.things)}
     (folder / MANIFEST).write_text(seal(manifest))
     ran = mapt("bench", folder)
     assert (
