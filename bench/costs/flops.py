@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import argparse
 import math
-from dataclasses import dataclass
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch

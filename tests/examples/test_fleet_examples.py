@@ -30,14 +30,6 @@ def test_the_pods_of_the_ray_job_are_valid(job: dict[str, Any]) -> None:
     assert cluster["workerGroupSpecs"][0]["maxReplicas"] * 8 == 64  # as many as --workers
 
 
-def test_the_yaml_is_clean() -> None:
-    yamllint = pytest.importorskip("yamllint.linter")
-    from yamllint.config import YamlLintConfig
-
-    config = YamlLintConfig("{extends: relaxed, rules: {line-length: {max: 120}}}")
-    assert not list(yamllint.run((FOLDER / "kuberay.yaml").read_text(), config))
-
-
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
 def test_shellcheck_finds_nothing() -> None:
     ran = subprocess.run(

@@ -269,9 +269,7 @@ def whole_frame(context: Context) -> Result:
     images = list(street(context, 4 if context.small else 40))
     values = dict[str, Any]()
     told = list(faults)
-    rows = [
-        f"{'bundle':18} {'ms':>6} {'worst':>6} {'share':>6} {'MB':>6} {'waits':>5}  captured"
-    ]
+    rows = [f"{'bundle':18} {'ms':>6} {'worst':>6} {'share':>6} {'MB':>6} {'waits':>5}  captured"]
     for name, bundle in found.items():
         if not (context.small or bundle.lowering == "gridsample") or bundle.precision == "int8":
             continue

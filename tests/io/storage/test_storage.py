@@ -41,7 +41,9 @@ def test_files_are_written_listed_read_and_removed(storage: Storage, tmp_path: P
 def test_an_object_of_which_half_came_is_refused(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()  # an instance keeps the methods that it was made with
+    pytest.importorskip(
+        "s3fs"
+    ).S3FileSystem.clear_instance_cache()  # an instance keeps the methods that it was made with
     storage = BucketStorage(f"{bucket}/half/video.mp4")
     BucketStorage(f"{bucket}/half").write("video.mp4", b"0123456789")
 
@@ -59,7 +61,6 @@ def test_what_a_store_refuses_is_one_line(bucket: str, monkeypatch: pytest.Monke
     with pytest.raises(InputError, match="names no bucket"):
         check_storage(BucketStorage("s3://"), writable=False)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
-    import s3fs
 
     pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()
     with pytest.raises(InputError, match=r"s3://archive/x: cannot be reached \(.*127\.0\.0\.1"):
