@@ -1,5 +1,6 @@
 """An S3 server on loopback."""
 
+import importlib.util
 from collections.abc import Iterator
 
 import pytest
@@ -22,3 +23,12 @@ def bucket() -> Iterator[str]:
             yield "s3://archive"
     finally:
         server.stop()
+
+
+@pytest.fixture(autouse=True)
+def no_file_systems_of_other_tests() -> None:
+    """Forget them: they keep the address and the methods that they were made with."""
+    if importlib.util.find_spec("s3fs"):
+        import s3fs
+
+        s3fs.S3FileSystem.clear_instance_cache()

@@ -41,9 +41,6 @@ def test_files_are_written_listed_read_and_removed(storage: Storage, tmp_path: P
 def test_an_object_of_which_half_came_is_refused(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip(
-        "s3fs"
-    ).S3FileSystem.clear_instance_cache()  # an instance keeps the methods that it was made with
     storage = BucketStorage(f"{bucket}/half/video.mp4")
     BucketStorage(f"{bucket}/half").write("video.mp4", b"0123456789")
 
@@ -51,6 +48,8 @@ def test_an_object_of_which_half_came_is_refused(
         Path(target).write_bytes(b"01234")
 
     monkeypatch.setattr("s3fs.S3FileSystem._get_file", cut)
+    # An instance keeps the methods that it was made with.
+    pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()
     with pytest.raises(InputError, match=r"half/video\.mp4: 5 of 10 bytes came"):
         storage.fetch(tmp_path / "video.mp4")
 
@@ -62,10 +61,8 @@ def test_what_a_store_refuses_is_one_line(bucket: str, monkeypatch: pytest.Monke
         check_storage(BucketStorage("s3://"), writable=False)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
 
-    pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()
     with pytest.raises(InputError, match=r"s3://archive/x: cannot be reached \(.*127\.0\.0\.1"):
         check_storage(BucketStorage(f"{bucket}/x"), writable=True)
-    pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()
 
 
 def test_no_permission_is_told(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,6 +70,7 @@ def test_no_permission_is_told(bucket: str, monkeypatch: pytest.MonkeyPatch) -> 
         raise PermissionError("Access Denied")
 
     monkeypatch.setattr("s3fs.S3FileSystem._pipe_file", refuse)
+    pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()
     with pytest.raises(InputError, match=r"s3://archive/x: no permission \(Access Denied\)"):
         BucketStorage(f"{bucket}/x").check_writable()
 
