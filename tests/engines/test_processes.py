@@ -12,6 +12,7 @@ import pytest
 from mapt.engines.choice import EngineOptions, open_engine
 from mapt.engines.processes import ProcessEngine
 from mapt.errors import InputError
+from tests.tools.processes import ROOT
 
 WORKERS = [1, 2]
 
@@ -29,6 +30,11 @@ def times_ten(number: int) -> int:
 
 def itself(work: Callable[[int], int]) -> Callable[[int], int]:
     return work
+
+
+@pytest.fixture(autouse=True)
+def workers_find_this_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
 
 
 @pytest.mark.parametrize("workers", WORKERS)
