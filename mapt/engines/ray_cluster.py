@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from mapt.engines.engine import LazyWork, MakeWork, Outcomes, R, T, TaskOutcome, lost_worker
@@ -16,6 +19,8 @@ from mapt.errors import InputError
 # How often Ray does a task again whose process or machine died. More would let a recording that
 # kills its process occupy a cluster.
 RETRIES = 3
+UNREACHABLE_SECONDS = 0.5  # until a task is given again whose actor cannot be reached
+UNREACHABLE_TIMES = 120  # Ray says in less than a minute whether a node is dead
 KNOCK_SECONDS = 10  # until an address is given up
 
 
@@ -48,6 +53,7 @@ class RayEngine:
         idle = [actor.remote(shared) for _ in range(self.workers)]
         busy: dict[Any, tuple[Any, T]] = {}
         left = iter(tasks)
+        unreachable: Counter[int] = Counter()
         try:
             while True:
                 while idle and (following := next(_one(left), None)) is not None:
@@ -61,8 +67,14 @@ class RayEngine:
                     return
                 ready, _ = ray.wait(list(busy), num_returns=1)
                 worker, task = busy.pop(ready[0])
-                yield _outcome(ready[0], task)
                 idle.append(worker)
+                outcome: TaskOutcome[T, R] | None = _outcome(ready[0], task)
+                if outcome is None and unreachable[id(task)] < UNREACHABLE_TIMES:
+                    unreachable[id(task)] += 1
+                    left = chain([task], left)
+                    time.sleep(UNREACHABLE_SECONDS)
+                    continue
+                yield outcome or TaskOutcome(task, failure=lost_worker())
         finally:
             for worker, _ in busy.values():
                 ray.kill(worker)
@@ -75,12 +87,17 @@ def _one(left: Iterator[T]) -> Iterator[T]:
         return
 
 
-def _outcome(reference: Any, task: T) -> TaskOutcome[T, R]:
-    """What a task gave. Ray raises where its worker died more often than it is done again."""
+def _outcome(reference: Any, task: T) -> TaskOutcome[T, R] | None:
+    """What a task gave. Ray raises where its worker died more often than it is done again.
+
+    None: the actor cannot be reached, and Ray does not know yet whether it is dead.
+    """
     import ray
 
     try:
         outcome: TaskOutcome[T, R] = ray.get(reference)
+    except ray.exceptions.ActorUnavailableError:
+        return None
     except ray.exceptions.RayError:
         return TaskOutcome(task, failure=lost_worker())
     return outcome

@@ -139,7 +139,8 @@ def test_a_node_that_dies_alone_is_made_up_for(
         told, errors = child.communicate()
     killer.join()
     assert child.returncode == 0, errors
-    assert f"{RECORDINGS} recordings: " in told and "failed" not in told
+    summary = next(line for line in told.splitlines() if f"{RECORDINGS} recordings: " in line)
+    assert "failed" not in summary  # Ray itself says of its node that it failed
     final = {path.name: path.read_text() for path in (out / "recordings").glob("*.json")}
     assert final == watch.seen and outputs(out) == outputs(serial)
 
