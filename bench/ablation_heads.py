@@ -52,9 +52,10 @@ def shipped_heads(bundle: Bundle, folder: Path = HEADS) -> Iterator[dict[str, Bu
     files = sorted(folder.glob("*.safetensors"))
     with tempfile.TemporaryDirectory(prefix="mapt-heads-") as scratch:
         found: dict[str, Bundle] = {}
-        base = _weights_of(bundle)
+        base = _weights_of(bundle) if files else None
+        digest = sha256(base) if base else ""
         for path in files:
-            if base is None or base_of(path) != sha256(base):
+            if base is None or base_of(path) != digest:
                 continue
             network = load_heads(path, base, (bundle.info.height, bundle.info.width))
             out = Path(scratch, path.stem)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from mapt.model.weights import (
     read_file,
     save_tensors,
 )
+from mapt.runtime.bundle.contents import sha256
 
 BASE = "base_sha256"
 
@@ -51,7 +51,7 @@ def extract_heads(trained: Path, base: Path, out: Path) -> list[Head]:
     heads = [head for head in HEADS if any(owner(name) == head for name in changed)]
     if not heads:
         raise InputError(f"{trained}: no head differs from {base}; nothing to write")
-    card = {**read_card(trained), BASE: _sha256(base), "heads": json.dumps(heads)}
+    card = {**read_card(trained), BASE: sha256(base), "heads": json.dumps(heads)}
     own = {name: tensor for name, tensor in tensors.items() if owner(name) in heads}
     save_tensors(out, own, network.config, card)
     return heads
@@ -80,7 +80,7 @@ def load_heads(heads: Path, base: Path, size: tuple[int, int] | None = None) -> 
     Raises:
         InputError: a file is damaged, or the heads belong to other weights.
     """
-    if base_of(heads) != _sha256(base):
+    if base_of(heads) != sha256(base):
         raise InputError(f"{heads}: its heads do not belong to {base}; give the weights they do")
     around = load_weights(base, size=size)
     stored = read_config(heads)
@@ -111,7 +111,3 @@ def _kept(name: str) -> bool:
 
 def _differ(tensor: Tensor, other: Tensor | None) -> bool:
     return other is None or tensor.shape != other.shape or not torch.equal(tensor, other)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
