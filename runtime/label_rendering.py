@@ -176,8 +176,8 @@ def label_frame(
 
 def _public(track: TrackState, letterbox: Letterbox, classes: tuple[str, ...]) -> Track:
     sx, sy = letterbox.scale
-    x1, x2 = (min(float(v) * sx, letterbox.width) for v in track.box[::2])
-    y1, y2 = (min(float(v) * sy, letterbox.height) for v in track.box[1::2])
+    x1, x2 = (min(float(v) * sx, float(letterbox.width)) for v in track.box[::2])
+    y1, y2 = (min(float(v) * sy, float(letterbox.height)) for v in track.box[1::2])
     name = classes[track.label] if track.label < len(classes) else ""
     box = (x1, y1, x2, y2)
     lost = track.frames_since_seen

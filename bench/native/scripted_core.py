@@ -105,7 +105,7 @@ def library() -> ctypes.CDLL:
         )
         loaded = ctypes.CDLL(str(path))
     pointers = ("new", "save", "health", "message", "semantic", "instance", "tracks", "decisions",
-                "inputs", "timings")  # fmt: skip
+                "inputs", "timings", "record_begin", "record_frame")  # fmt: skip
     for name in pointers:
         getattr(loaded, f"scripted_{name}").restype = ctypes.c_void_p
     for name in ("message", "health"):
@@ -257,6 +257,20 @@ class ScriptedCore:
         size = ctypes.c_int64()
         at = self.library.scripted_save(self._self, ctypes.byref(size))
         return ctypes.string_at(at, size.value)
+
+    def record_begin(self) -> bytes:
+        """The first bytes of a record."""
+        size = ctypes.c_int64()
+        at = self.library.scripted_record_begin(self._self, ctypes.byref(size))
+        return ctypes.string_at(at, size.value)
+
+    def record_frame(self, sequence: str, name: str) -> bytes | None:
+        """The last frame's bytes of a record; None where the last step labelled none."""
+        size = ctypes.c_int64()
+        at = self.library.scripted_record_frame(
+            self._self, sequence.encode(), name.encode(), ctypes.byref(size)
+        )
+        return ctypes.string_at(at, size.value) if at else None
 
     def restore(self, data: bytes) -> None:
         """Go on from bytes; raises NativeError."""

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from rich.console import Console
 from rich.progress import Progress
@@ -17,6 +18,7 @@ from mapt.app.viewers import viewers
 from mapt.io.atomic_files import atomic_file
 from mapt.io.sources.frame import Source
 from mapt.runtime import PanopticTracker
+from mapt.runtime.native.tracker import NativeTracker
 from mapt.runtime.persistence.recording import Recorder
 
 
@@ -53,8 +55,7 @@ def track_all(tracker: PanopticTracker, sources: Iterable[Source], run: Run) -> 
     with ExitStack() as stack:
         if run.record:
             file = stack.enter_context(stack.enter_context(atomic_file(run.record)).open("wb"))
-            recorder = Recorder(tracker.backend, file, tracker.association)
-            tracker = PanopticTracker(recorder, tracker.association)
+            tracker = _recorded(tracker, file)
         show = stack.enter_context(viewers(run.rerun, run.window, class_set_of(tracker)))
         console = Console()
         bar = Progress(console=console, transient=True, disable=not console.is_terminal)
@@ -73,3 +74,12 @@ def track_all(tracker: PanopticTracker, sources: Iterable[Source], run: Run) -> 
                 )
             )
     return results
+
+
+def _recorded(tracker: PanopticTracker, file: BinaryIO) -> PanopticTracker:
+    """Return a tracker whose backend writes to a record what the networks give."""
+    if isinstance(tracker, NativeTracker):
+        tracker.record(file)
+        return tracker
+    recorder = Recorder(tracker.backend, file, tracker.association)
+    return PanopticTracker(recorder, tracker.association)

@@ -27,6 +27,7 @@ from mapt.io.sources.frame import Frame, Source
 from mapt.io.sources.live.source import LiveSource, StreamCounts
 from mapt.labels.class_sets import ClassSet, find_class_set
 from mapt.runtime import BackendError, PanopticFrame
+from mapt.runtime.native.recorder import NativeRecorder
 from mapt.runtime.persistence.recording import Recorder, Replayer, ReplayMismatch
 
 EVERYTHING = Selection()
@@ -263,7 +264,7 @@ def _step(tracker: FrameLabeller, sequence: str, frame: Frame) -> PanopticFrame:
     A backend that records or replays is told the frame before the step, and the result after it.
     """
     backend = tracker.backend
-    if not isinstance(backend, Recorder | Replayer):
+    if not isinstance(backend, Recorder | NativeRecorder | Replayer):
         return tracker.step(frame.image, frame.stamp_ns)
     backend.begin(sequence, frame.stem, frame.stamp_ns)
     try:

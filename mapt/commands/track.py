@@ -188,7 +188,7 @@ def track(  # noqa: PLR0917  (the command's options)
         )
     options = TrackerOptions(
         threads, association, size, budget_ms, backend, tta, device, tf32, trust,
-        core=_core(core, record),
+        core=core,
     )  # fmt: skip
     selection = selection_of(start, end, stride, max_frames)
     asked = (engine, address, workers, gpus, piece, truth, max_failures is not None)
@@ -259,15 +259,6 @@ def track(  # noqa: PLR0917  (the command's options)
     if replay:
         typer.echo(f"replayed {printable(str(replay))}: every frame as recorded, bit for bit")
     tell_results(results, sources, place)
-
-
-def _core(core: str, record: Path | None) -> str:
-    """The core that gives what is asked for: only Python's gives the networks' outputs."""
-    if record is None:
-        return core
-    if core == "native":
-        raise InputError("--core native: gives no outputs of the networks; leave it out")
-    return "python"
 
 
 def _check_outputs(

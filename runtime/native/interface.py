@@ -159,6 +159,12 @@ def declare(library: CDLL) -> CDLL:
         "mapt_state_room": (c_size_t, [handle]),
         "mapt_save": (c_int32, [handle, c_char_p, c_size_t, POINTER(c_size_t), error]),
         "mapt_restore": (c_int32, [handle, c_char_p, c_size_t, error]),
+        "mapt_record_begin": (c_int32, [handle, POINTER(handle), POINTER(c_size_t), error]),
+        "mapt_record_frame": (
+            c_int32,
+            [handle, handle, c_char_p, c_char_p, POINTER(handle), POINTER(c_size_t), error],
+        ),
+        "mapt_record_end": (c_int32, [handle, error]),
         "mapt_version": (c_char_p, []),
     }
     for name, (result, arguments) in signatures.items():

@@ -8,15 +8,14 @@ import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mapt.contract import BY_NAME, ModelInfo
+from mapt.contract import ModelInfo
 from mapt.errors import InputError
 from mapt.runtime.association.tracks import Association
-from mapt.runtime.backends.protocol import Options, Tensors
+from mapt.runtime.backends.protocol import Options
 from mapt.runtime.errors import (
     BackendError,
     BusyError,
@@ -29,7 +28,9 @@ from mapt.runtime.frame import Decision, Labels, PanopticFrame, Track
 from mapt.runtime.images.image import CameraImage, host_pixels
 from mapt.runtime.monitoring.timestamps import whole
 from mapt.runtime.native import interface
+from mapt.runtime.native.backend import NativeBackend
 from mapt.runtime.native.library import find_onnxruntime, load_library
+from mapt.runtime.native.recorder import NativeRecorder
 from mapt.runtime.perception.input_use import warn_of_waste
 from mapt.runtime.perception.preprocess import fit
 from mapt.runtime.persistence.state import TrackerState
@@ -70,32 +71,6 @@ class NativeRequest:
     test: bool
 
 
-class NativeBackend:
-    """What a native core runs; its subgraphs cannot be run one by one.
-
-    Attributes:
-        name: "native".
-        info: of the network.
-        providers: what runs each subgraph.
-    """
-
-    name = "native"
-
-    def __init__(self, info: ModelInfo, provider: str) -> None:
-        self.info = info
-        self.providers = dict.fromkeys(BY_NAME, provider)
-
-    def run(self, subgraph: str, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
-        """Refuse: the native core runs all subgraphs itself.
-
-        Raises:
-            InputError: always.
-        """
-        raise InputError(
-            f"{subgraph}: the native core runs whole frames; load the tracker with core='python'"
-        )
-
-
 class NativeTracker(PanopticTracker):
     """A tracker on the native core.
 
@@ -114,6 +89,10 @@ class NativeTracker(PanopticTracker):
         self._library = load_library()
         self._handle = _open(self._library, request)
         weakref.finalize(self, self._library.mapt_close, self._handle)
+        self._frame = self._library.mapt_frame_new()
+        if not self._frame:
+            raise StepError("there is no memory for a frame; free some")
+        weakref.finalize(self, self._library.mapt_frame_free, self._frame)
         about = self._library.mapt_describe(self._handle).contents
         if about.bundle.decode() != bundle_id:
             raise InputError(f"{request.folder}: was replaced while it was read; load it again")
@@ -173,19 +152,49 @@ class NativeTracker(PanopticTracker):
         warn_of_waste(fit(height, width, info.height, info.width), info.height, info.width)
         given = interface.NativeImage(pixels.ctypes.data, height, width, pixels.strides[0])
         deadline = None if deadline_ms is None else ctypes.c_double(deadline_ms)
-        frame = self._library.mapt_frame_new()
-        try:
-            self._call(
-                self._library.mapt_step,
-                ctypes.byref(given),
-                stamp,
-                None if deadline is None else ctypes.byref(deadline),
-                frame,
-            )
-            labels = self._library.mapt_frame_read(frame).contents
-            return _frame(labels, info.classes), self._state
-        finally:
-            self._library.mapt_frame_free(frame)
+        self._call(
+            self._library.mapt_step,
+            ctypes.byref(given),
+            stamp,
+            None if deadline is None else ctypes.byref(deadline),
+            self._frame,
+        )
+        labels = self._library.mapt_frame_read(self._frame).contents
+        return _frame(labels, info.classes), self._state
+
+    def record(self, file: BinaryIO) -> NativeRecorder:
+        """Record the frames that follow, for `mapt track --replay`.
+
+        Args:
+            file: open for writing in binary.
+
+        Returns:
+            The backend of the tracker from now on. It is told the place of each frame before its
+            step (`begin`), and the frame after it (`end`).
+
+        Raises:
+            BusyError: another thread is in `step`.
+            StepError: there is no memory.
+        """
+        with self._turn.taken():
+            head = self._bytes(self._library.mapt_record_begin)
+        provider = self.backend.providers["backbone"]
+        recorder = NativeRecorder(self.backend.info, provider, file, head, self._recorded)
+        self.backend = recorder
+        return recorder
+
+    def _recorded(self, sequence: str, name: str) -> bytes:
+        """Return the bytes of the frame that was labelled last."""
+        place = (sequence.encode(), name.encode())
+        with self._turn.taken():
+            return self._bytes(self._library.mapt_record_frame, self._frame, *place)
+
+    def _bytes(self, function: Any, *arguments: object) -> bytes:
+        """Copy the bytes that a function gives."""
+        start = ctypes.c_void_p()
+        size = ctypes.c_size_t()
+        self._call(function, *arguments, ctypes.byref(start), ctypes.byref(size))
+        return ctypes.string_at(start, size.value)
 
     def _call(self, function: Any, *arguments: object) -> None:
         error = interface.MaptError()

@@ -14,14 +14,14 @@ import json
 import struct
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.contract import BY_NAME, HOST_READS, ModelInfo, Thresholds
+from mapt.contract import BY_NAME, HOST_READS, SYMBOLS, ModelInfo, Thresholds
 from mapt.errors import InputError
 from mapt.regular_files import open_regular
 from mapt.runtime.backends.protocol import Backend, Tensors, on_host
@@ -58,6 +58,15 @@ def _numbers(track: Track) -> dict[str, Any]:
     return {name: value for name, value in asdict(track).items() if name != "label_name"}
 
 
+def _info(info: ModelInfo) -> dict[str, Any]:
+    """What a record says of a network, in one order and with one type of number."""
+    limits = {f.name: type(f.default)(getattr(info.thresholds, f.name)) for f in fields(Thresholds)}
+    return asdict(info) | {
+        "sizes": {symbol: info.sizes[symbol] for symbol in SYMBOLS},
+        "thresholds": limits,
+    }
+
+
 def _inputs(inputs: Mapping[str, Any]) -> dict[str, int]:
     return {
         name: zlib.crc32(np.ascontiguousarray(inputs[name]).data) for name in OURS if name in inputs
@@ -85,7 +94,7 @@ class Recorder:
         self._calls: list[tuple[str, dict[str, int]]] = []
         self._arrays: Arrays = {}
         meta = {
-            "info": asdict(backend.info),
+            "info": _info(backend.info),
             "association": association,
             "max_objects": max_objects,
             "providers": dict(backend.providers),

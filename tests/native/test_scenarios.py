@@ -18,6 +18,7 @@ from tests.native.twins import Twins, compare, playing
 BATCH = 100  # scenarios of a test
 QUICK = 3  # batches of every run
 ALL = 100
+RECORDED = 40  # scenarios
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +62,11 @@ def test_the_comparison_sees_one_bit(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(ScriptedBackend, "_semantic", changed)
     assert "state bytes" in compare(draw(3)) or "inputs" in compare(draw(3))
+
+
+def test_random_scenarios_are_recorded_alike() -> None:
+    different = {seed: compare(draw(seed), record=True) for seed in range(RECORDED)}
+    assert not any(different.values()), different
 
 
 def restored_alike(drawn: Scenario) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -17,20 +18,30 @@ from mapt.runtime.errors import StepError
 from mapt.runtime.frame import PanopticFrame
 from mapt.runtime.perception import pipeline
 from mapt.runtime.perception.preprocess import fit, to_input
+from mapt.runtime.persistence.recording import Recorder
 from tests.native.scenario import Event, Scenario
 
 LABELLED = ("OK", "DEGRADED", "LATE")  # others tell an error in the backend's own words
+SEQUENCE = 'a "street"'
 MODEL = 'a "model" of Zürich \U0001f697\x7f'
 
 
 class Twins:
-    """Both trackers of a scenario."""
+    """Both trackers of a scenario.
 
-    def __init__(self, scenario: Scenario) -> None:
+    Args:
+        scenario: what they live through.
+        record: both record their frames.
+    """
+
+    def __init__(self, scenario: Scenario, record: bool = False) -> None:
         self.info = scenario.info
         self.backend = ScriptedBackend(scenario.info, pass_time)
+        self.file = io.BytesIO()
+        limits = (scenario.association, scenario.max_objects)
+        self.recorder = Recorder(self.backend, self.file, *limits) if record else None
         self.python = PanopticTracker(
-            self.backend,
+            self.recorder or self.backend,
             scenario.association,
             scenario.max_objects,
             MODEL,
@@ -39,6 +50,7 @@ class Twins:
         self.python._record.now = lambda: now_ns() / 1e9
         self.native = ScriptedCore(scenario.info, scenario.association, scenario.max_objects, MODEL)
         self.saved = self.python.save_state()
+        self.record = self.native.record_begin() if record else b""
 
     def run(self, event: Event) -> str:
         """Let both go on; what differs, or nothing."""
@@ -67,6 +79,9 @@ class Twins:
         frame: PanopticFrame | None = None
         errors = ["", ""]
         texts = ["", ""]
+        place = (SEQUENCE, str(event.stamp_ns))
+        if self.recorder:
+            self.recorder.begin(*place, event.stamp_ns)
         try:
             frame = self.python.step(image, event.stamp_ns, event.deadline_ms)
         except (InputError, StepError) as error:
@@ -85,6 +100,12 @@ class Twins:
             difference = first_difference(told(frame, self.backend.inputs), self.native.frame())
             if difference:
                 return difference
+        if self.recorder:
+            if frame is not None:
+                self.recorder.end(frame)
+            self.record += self.native.record_frame(*place) or b""
+            if self.record != self.file.getvalue():
+                return "other bytes of the record"
         return self._rest()
 
     def _rest(self) -> str:
@@ -142,9 +163,9 @@ def playing(twins: Twins) -> Iterator[None]:
         twins.native.close()
 
 
-def compare(scenario: Scenario) -> str:
+def compare(scenario: Scenario, record: bool = False) -> str:
     """What first differs in a scenario; nothing where nothing does."""
-    twins = Twins(scenario)
+    twins = Twins(scenario, record)
     with playing(twins):
         for number, event in enumerate(scenario.events):
             difference = twins.run(event)

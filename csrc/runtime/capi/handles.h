@@ -18,6 +18,7 @@ struct mapt_frame {
 struct mapt_tracker {
   std::unique_ptr<mapt::Network> network;
   std::unique_ptr<mapt::Tracker> tracker;
+  std::vector<uint8_t> record;  // the bytes that were given last
   std::string bundle, folder, library;
   std::vector<const char*> class_names;
   mapt_network about{};

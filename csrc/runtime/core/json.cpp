@@ -1,5 +1,8 @@
 #include "runtime/core/json.h"
 
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
 #include <cstring>
 
 namespace mapt {
@@ -219,6 +222,29 @@ std::string quoted(const std::string& utf8) {
     }
   }
   return out + "\"";
+}
+
+std::string written_number(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value < 0 ? "-Infinity" : "Infinity";
+  char text[32];
+  *std::to_chars(text, text + sizeof text - 1, value, std::chars_format::scientific).ptr = '\0';
+  const char* at = text;
+  std::string out = *at == '-' ? "-" : "";
+  at += out.size();
+  const char* power = std::strchr(at, 'e');
+  const int exponent = std::atoi(power + 1);
+  std::string digits(1, *at);
+  if (at[1] == '.') digits.append(at + 2, power);
+  const auto count = static_cast<int>(digits.size());
+  if (exponent < -4 || exponent >= 16) {
+    out += digits.substr(0, 1) + (count > 1 ? "." + digits.substr(1) : "");
+    const std::string size = std::to_string(std::abs(exponent));
+    return out + (exponent < 0 ? "e-" : "e+") + (size.size() < 2 ? "0" : "") + size;
+  }
+  if (exponent < 0) return out + "0." + std::string(-exponent - 1, '0') + digits;
+  if (count <= exponent + 1) return out + digits + std::string(exponent + 1 - count, '0') + ".0";
+  return out + digits.substr(0, exponent + 1) + "." + digits.substr(exponent + 1);
 }
 
 }  // namespace mapt

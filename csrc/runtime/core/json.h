@@ -27,4 +27,7 @@ bool parse_json(const char* text, size_t size, Json* value);
 // A string with quotation marks, in ASCII as Python's json.dumps writes it.
 std::string quoted(const std::string& utf8);
 
+// A number as Python's json.dumps writes it: the fewest digits that give it back.
+std::string written_number(double value);
+
 }  // namespace mapt

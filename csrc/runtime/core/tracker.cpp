@@ -24,9 +24,11 @@ int64_t steady_now() {
 }
 
 Tracker::Tracker(Network* network, const TrackerOptions& options)
-    : network_(network),
+    : recorder_(network),
+      network_(&recorder_),
       info_(network->info()),
       owner_{info_, options.model, options.association, capacity_of(info_, options.max_objects)},
+      asked_objects_(options.max_objects),
       max_objects_(limited(options.max_objects, info_.slots())),
       now_(options.now),
       record_(info_.thresholds.max_gap, options.now),
@@ -45,6 +47,7 @@ Status Tracker::step(const Image& image, int64_t stamp_ns, double deadline_ms, F
   const Turn turn(&turn_);
   if (!turn.mine()) return busy();
   record_.begin();
+  recordable_ = false;
   Status status = check_image(image);
   if (status.ok()) status = check_stamp(stamp_ns, accepted_, info_.thresholds.max_jump);
   if (status.ok()) status = check_deadline(deadline_ms);
@@ -61,6 +64,8 @@ Status Tracker::step(const Image& image, int64_t stamp_ns, double deadline_ms, F
   }
   if (status.ok()) {
     record_.labelled(*frame);
+    recordable_ = true;
+    recordable_ns_ = stamp_ns;
   } else {
     record_.failed(status);
   }

@@ -12,6 +12,7 @@
 #include "runtime/core/health.h"
 #include "runtime/core/label_rendering.h"
 #include "runtime/core/persistence.h"
+#include "runtime/core/recording.h"
 #include "runtime/core/requests.h"
 #include "runtime/core/stuff.h"
 #include "runtime/core/track_table.h"
@@ -28,8 +29,8 @@ struct TrackerOptions {
   Now now = steady_now;
 };
 
-// One thread at a time may call `step`, `reset` or `restore`; a second one gets kBusy. `health`, `save` and `next_id`
-// may be called from any thread at any time. Whatever fails, the state is exactly as before.
+// One thread at a time may call `step`, `reset`, `restore` or `record_...`; a second one gets kBusy. `health`, `save`
+// and `next_id` may be called from any thread at any time. Whatever fails, the state is exactly as before.
 //
 // A step allocates nothing but what its frame holds, and not even that where the frame has held as much before.
 class Tracker {
@@ -50,6 +51,12 @@ class Tracker {
 
   // Goes on where `save` was called, with the same ids as if it had never stopped.
   Status restore(const uint8_t* bytes, size_t size) noexcept;
+
+  // A record of the run: what the networks gave, frame by frame. Its first bytes, then those of each frame after its
+  // step, then nothing more is kept. Meanwhile steps allocate.
+  Status record_begin(std::vector<uint8_t>* bytes) noexcept;
+  Status record_frame(const Frame& frame, const RecordPlace& place, std::vector<uint8_t>* bytes) noexcept;
+  Status record_end() noexcept;
 
   Health health() const { return record_.read(); }
 
@@ -79,9 +86,11 @@ class Tracker {
   int free_slot();
   void commit(int slot);
 
-  Network* network_;
+  Recorder recorder_;  // on the network that was given
+  Network* network_;   // the recorder
   const ModelInfo& info_;
   StateOwner owner_;
+  int32_t asked_objects_;  // 0: no limit
   int32_t max_objects_;
   Now now_;
 
@@ -96,6 +105,8 @@ class Tracker {
   std::atomic<int64_t> next_id_{1};
 
   std::atomic_flag turn_ = ATOMIC_FLAG_INIT;
+  bool recordable_ = false;  // the networks' outputs are those of the frame of this time
+  int64_t recordable_ns_ = 0;
   HealthRecord record_;
   Estimates estimates_;
   std::vector<int32_t> order_;

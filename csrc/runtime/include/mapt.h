@@ -52,7 +52,7 @@ typedef enum mapt_code {
   MAPT_STEP = 4,    /* no memory, or ids used up; the frame is dropped */
   MAPT_BACKEND = 5, /* the network failed; the frame is dropped */
   MAPT_OUTPUT = 6,  /* the network's output breaks its contract; the frame is dropped */
-  MAPT_BUSY = 7     /* another thread is in mapt_step, mapt_reset or mapt_restore */
+  MAPT_BUSY = 7     /* another thread is in a function that takes its turn */
 } mapt_code;
 
 typedef struct mapt_error {
@@ -222,6 +222,21 @@ MAPT_API size_t mapt_state_room(const mapt_tracker* tracker);
 /* Goes on where the bytes were saved, here or in Python, with the same ids as if nothing had stopped. Everything is
  * checked before it is used. TURN. */
 MAPT_API mapt_code mapt_restore(mapt_tracker* tracker, const void* bytes, size_t size, mapt_error* error);
+
+/* ---- Records ---------------------------------------------------------------------------------------------------- */
+
+/* A record is a file of what the networks gave in every frame, as `mapt track --record` writes it. `mapt track
+ * --replay` runs the frames again from it, without the networks and bit for bit. These functions give its bytes, which
+ * the caller writes one after the other; they stay until the next of these calls.
+ *
+ * mapt_record_begin gives the first bytes. From then on steps keep what they need, and allocate memory for it.
+ * mapt_record_frame gives those of the frame that was labelled last, in `frame`. `sequence` and `name` are that of its
+ * source and file: the names of a folder of frames and of a file in it, without its suffix. mapt_record_end lets steps
+ * keep nothing more. TURN; nobody else may use `frame` meanwhile. */
+MAPT_API mapt_code mapt_record_begin(mapt_tracker* tracker, const void** bytes, size_t* size, mapt_error* error);
+MAPT_API mapt_code mapt_record_frame(mapt_tracker* tracker, const mapt_frame* frame, const char* sequence,
+                                     const char* name, const void** bytes, size_t* size, mapt_error* error);
+MAPT_API mapt_code mapt_record_end(mapt_tracker* tracker, mapt_error* error);
 
 /* ---- Health ----------------------------------------------------------------------------------------------------- */
 

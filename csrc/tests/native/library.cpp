@@ -22,6 +22,7 @@ struct Scripted {
 
 mapt::ModelInfo info_of(const int32_t* sizes, const int32_t* things, int32_t thing_count, const double* thresholds) {
   mapt::ModelInfo info;
+  info.preset = "nano";
   for (const mapt::SizeSymbol& symbol : mapt::kSymbols) info.sizes.*symbol.size = *sizes++;
   info.things.assign(things, things + thing_count);
   for (int32_t i = 0; i < info.sizes.K; ++i) info.classes.push_back("c" + std::to_string(i));
@@ -103,6 +104,20 @@ MAPT_TEST const uint8_t* scripted_save(Scripted* self, int64_t* size) {
   self->status = self->tracker.save(&self->saved);
   *size = static_cast<int64_t>(self->saved.size());
   return self->saved.data();
+}
+
+// The first bytes of a record; null where there are none.
+MAPT_TEST const uint8_t* scripted_record_begin(Scripted* self, int64_t* size) {
+  self->status = self->tracker.record_begin(&self->saved);
+  *size = static_cast<int64_t>(self->saved.size());
+  return self->status.ok() ? self->saved.data() : nullptr;
+}
+
+// The last frame's bytes of a record, likewise.
+MAPT_TEST const uint8_t* scripted_record_frame(Scripted* self, const char* sequence, const char* name, int64_t* size) {
+  self->status = self->tracker.record_frame(self->frame, {sequence, name}, &self->saved);
+  *size = static_cast<int64_t>(self->saved.size());
+  return self->status.ok() ? self->saved.data() : nullptr;
 }
 
 MAPT_TEST int32_t scripted_restore(Scripted* self, const uint8_t* bytes, int64_t size) {
