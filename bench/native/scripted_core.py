@@ -60,10 +60,9 @@ class Script(ctypes.Structure):
     )
 
 
-def sources() -> list[Path]:
-    """The files of the core and of its scripted network."""
-    native = CSRC / "tests" / "native"
-    return [*sorted((CSRC / "runtime/core").glob("*.cpp")), native / "scripted.cpp"]
+def core() -> list[Path]:
+    """The files of the core."""
+    return sorted((CSRC / "runtime" / "core").glob("*.cpp"))
 
 
 def compile_objects(folder: Path, files: Sequence[Path], flags: Sequence[str]) -> list[Path]:
@@ -95,7 +94,8 @@ def build_folder() -> Path:
 @functools.cache
 def library() -> ctypes.CDLL:
     """The core's test library."""
-    files = [*sources(), CSRC / "tests/native/library.cpp"]
+    native = CSRC / "tests" / "native"
+    files = [*core(), native / "scripted.cpp", native / "library.cpp"]
     objects = compile_objects(build_folder(), files, FLAGS)
     with tempfile.TemporaryDirectory(dir=build_folder()) as scratch:
         path = Path(scratch) / "scripted.so"

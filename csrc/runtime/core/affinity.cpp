@@ -23,11 +23,6 @@ MAPT_CLONES void minima_of(const float* mask, const float* other, int32_t count,
   for (int32_t i = 0; i < count; ++i) minima[i] = static_cast<double>(mask[i] < other[i] ? mask[i] : other[i]);
 }
 
-Window meet(const Window& one, const Window& other) {
-  return {std::max(one.y1, other.y1), std::max(one.x1, other.x1), std::min(one.y2, other.y2),
-          std::min(one.x2, other.x2)};
-}
-
 }  // namespace
 
 CoarseMask measure_mask(const float* cells, int32_t height, int32_t width) {
@@ -56,9 +51,7 @@ CoarseMask SoftIou::known(const float* cells, const Window& window) {
   return {cells, window, window.empty() ? 0.0 : sum_of_minima(cells, cells, window)};
 }
 
-double SoftIou::operator()(const CoarseMask& mask, const CoarseMask& other) {
-  const Window both = meet(mask.window, other.window);
-  if (both.empty() || mask.window.empty() || other.window.empty()) return 0;
+double SoftIou::overlap(const CoarseMask& mask, const CoarseMask& other, const Window& both) {
   const double low = sum_of_minima(mask.cells, other.cells, both);
   const double all = mask.area + other.area - low;
   return all > 0 ? low / all : low;

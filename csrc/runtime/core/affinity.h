@@ -24,10 +24,15 @@ class SoftIou {
 
   CoarseMask known(const float* cells, const Window& window);
 
-  // The soft IoU of two masks, sum min / sum max; 0 where both are empty or their windows do not meet.
-  double operator()(const CoarseMask& mask, const CoarseMask& other);
+  // The soft IoU of two masks, sum min / sum max; 0 where both are empty or their windows do not meet. Of most pairs of
+  // a frame they do not.
+  double operator()(const CoarseMask& mask, const CoarseMask& other) {
+    const Window both = meet(mask.window, other.window);
+    return both.empty() ? 0 : overlap(mask, other, both);
+  }
 
  private:
+  double overlap(const CoarseMask& mask, const CoarseMask& other, const Window& both);
   double sum_of_minima(const float* mask, const float* other, const Window& window);
 
   int32_t width_;

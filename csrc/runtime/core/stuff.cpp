@@ -27,6 +27,16 @@ MAPT_CLONES void count_row(const uint8_t* labels, const int32_t* index, int32_t 
   for (; x < count; ++x) areas[labels[x]] += index[x] == 0;
 }
 
+// The first pixel from `x` on in whose run another class begins, or one that has to be looked at.
+MAPT_CLONES int32_t skip_runs(const uint8_t* labels, const bool* looked_at, int32_t x, int32_t count) {
+  for (; x + kRun <= count && !looked_at[labels[x]]; x += kRun) {
+    uint8_t differs = 0;
+    for (int32_t i = 0; i < kRun; ++i) differs |= labels[x + i] ^ labels[x];
+    if (differs) break;
+  }
+  return x;
+}
+
 }  // namespace
 
 Status StuffFilter::run(const uint8_t* labels, const int32_t* index, const Letterbox& letterbox, Network* network,
@@ -52,6 +62,8 @@ Status StuffFilter::run(const uint8_t* labels, const int32_t* index, const Lette
   for (int32_t y = 0; y < letterbox.inner_height; ++y) {
     const int64_t row = int64_t{y} * info_.width();
     for (int32_t x = 0; x < letterbox.inner_width; ++x) {
+      if (x % kRun == 0) x = skip_runs(labels + row, small_, x, letterbox.inner_width);
+      if (x == letterbox.inner_width) break;
       if (small_[labels[row + x]] && index[row + x] == 0) labels_[row + x] = best(logits, y / kStride, x / kStride);
     }
   }

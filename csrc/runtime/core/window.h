@@ -1,6 +1,7 @@
 // Rectangles of pixels or cells, ends excluded.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace mapt {
@@ -13,5 +14,11 @@ struct Window {
   int64_t cells() const { return int64_t{height()} * width(); }
   bool empty() const { return y1 >= y2 || x1 >= x2; }
 };
+
+// What two windows share; empty where they do not meet, or where one of them is.
+inline Window meet(const Window& one, const Window& other) {
+  return {std::max(one.y1, other.y1), std::max(one.x1, other.x1), std::min(one.y2, other.y2),
+          std::min(one.x2, other.x2)};
+}
 
 }  // namespace mapt

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/backends/resize.h"
+#include "runtime/core/crc32.h"
 #include "runtime/core/tracker.h"
 
 namespace {
@@ -135,8 +136,8 @@ class FuzzNetwork final : public mapt::Network {
   std::vector<int32_t> classes_ = std::vector<int32_t>(4);
 };
 
-// A step; a failure has to say why, and to leave the saved bytes as they were.
-void step(mapt::Tracker& tracker, Source& source, int64_t stamp_ns, mapt::Frame& frame) {
+// A step; a failure has to say why, and to leave the saved bytes as they were. A labelled frame can be recorded.
+void step(mapt::Tracker& tracker, Source& source, int64_t stamp_ns, mapt::Frame& frame, bool recorded = false) {
   std::vector<uint8_t> before, after;
   if (!tracker.save(&before).ok()) std::abort();
   const int height = 1 + source.number<uint8_t>(), width = 1 + source.number<uint8_t>();
@@ -147,6 +148,30 @@ void step(mapt::Tracker& tracker, Source& source, int64_t stamp_ns, mapt::Frame&
   if (!tracker.save(&after).ok()) std::abort();
   if (!status.ok() && (status.text[0] == '\0' || before != after)) std::abort();
   if (status.ok() && frame.semantic.size() != static_cast<std::size_t>(height * width)) std::abort();
+  std::vector<uint8_t> record;
+  if (tracker.record_frame(frame, {"street", "1"}, &record).ok() != (recorded && status.ok())) std::abort();
+}
+
+// What is restored can be saved and restored again.
+void restore(mapt::Tracker& tracker, const std::vector<uint8_t>& bytes) {
+  std::vector<uint8_t> saved;
+  const mapt::Status status = tracker.restore(bytes.data(), bytes.size());
+  if (!tracker.save(&saved).ok()) std::abort();
+  if (status.ok() && !tracker.restore(saved.data(), saved.size()).ok()) std::abort();
+}
+
+// A state of a run in which the input changes bytes, with the checksum that belongs to them.
+std::vector<uint8_t> damaged_state(mapt::Tracker& tracker, Source& source, mapt::Frame& frame) {
+  std::vector<uint8_t> bytes;
+  for (int64_t number = 1; number < 3; ++number) step(tracker, source, number * 100'000'000, frame);
+  if (!tracker.save(&bytes).ok()) std::abort();
+  for (int edits = source.number<uint8_t>() % 16; edits > 0; --edits) {
+    const std::size_t at = source.number<uint16_t>() % bytes.size();
+    bytes[at] = source.number<uint8_t>();
+  }
+  const uint32_t crc = mapt::crc32(bytes.data() + 16, bytes.size() - 16);
+  std::memcpy(bytes.data() + 12, &crc, sizeof crc);
+  return bytes;
 }
 
 }  // namespace
@@ -159,13 +184,18 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   options.model = "fuzz";
   mapt::Tracker tracker(&network, options);
   mapt::Frame frame;
-  if (kind % 2) {
-    std::vector<uint8_t> bytes(source.rest(), source.rest() + source.left()), saved;
-    const mapt::Status status = tracker.restore(bytes.data(), bytes.size());
-    if (!tracker.save(&saved).ok()) std::abort();
-    if (status.ok() && tracker.restore(saved.data(), saved.size()).ok() == false) std::abort();
+  if (kind % 4 == 1) {
+    restore(tracker, std::vector<uint8_t>(source.rest(), source.rest() + source.left()));
     return 0;
   }
-  for (int64_t number = 1; number < 5 && !source.done(); ++number) step(tracker, source, number * 100'000'000, frame);
+  std::vector<uint8_t> record;
+  const bool recorded = kind % 4 == 2;
+  if (recorded && !tracker.record_begin(&record).ok()) std::abort();
+  int64_t number = 1;
+  if (kind % 4 == 3) {
+    restore(tracker, damaged_state(tracker, source, frame));
+    number = 3;
+  }
+  for (; number < 5 && !source.done(); ++number) step(tracker, source, number * 100'000'000, frame, recorded);
   return 0;
 }

@@ -8,11 +8,10 @@
 
 #include "runtime/core/crc32.h"
 #include "runtime/core/tracker.h"
+#include "tests/native/allocations.h"
 #include "tests/native/street.h"
 
 namespace {
-
-std::atomic<long> allocations{0};
 
 void require(bool holds, const char* what) {
   if (holds) return;
@@ -52,9 +51,9 @@ struct Rig {
 void count_allocations(int steps) {
   Rig rig(1, 60);
   for (int number = 0; number < 200; ++number) require(rig.step(number).ok(), "a step fails");
-  const long before = allocations;
+  const long before = scripted::allocations();
   for (int number = 200; number < 200 + steps; ++number) require(rig.step(number).ok(), "a step fails");
-  const long made = allocations - before;
+  const long made = scripted::allocations() - before;
   std::printf("%ld allocations in %d steps, %zu tracks, next id %lld\n", made, steps, rig.frame.tracks.size(),
               static_cast<long long>(rig.tracker.next_id()));
   require(made == 0, "a step allocates");
@@ -131,14 +130,6 @@ void restore(int rounds) {
 }
 
 }  // namespace
-
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-extern "C" void* __libc_malloc(size_t);
-extern "C" void* malloc(size_t size) {
-  ++allocations;
-  return __libc_malloc(size);
-}
-#endif
 
 int main(int count, char** arguments) {
   const char* mode = count > 1 ? arguments[1] : "";
