@@ -41,17 +41,30 @@ def native_build() -> Path:
     """Return the folder with libmapt.so, libmapt_probe.so and mapt_host."""
     if missing():
         pytest.skip(f"libmapt cannot be built: {missing()}")
-    FOLDER.mkdir(parents=True, exist_ok=True)
     options = ["-DCMAKE_BUILD_TYPE=Release", "-DMAPT_TESTS=ON", "-DCMAKE_CXX_FLAGS=-Werror"]
-    with (FOLDER / "lock").open("w") as lock:  # workers of one run build it together
+    return _built(FOLDER, options)
+
+
+@functools.cache
+def sanitized_build(sanitizers: str) -> Path:
+    """Return a folder with libmapt.so and mapt_host under sanitizers, as -fsanitize names them."""
+    if missing():
+        pytest.skip(f"libmapt cannot be built: {missing()}")
+    folder = FOLDER.with_name("native-" + sanitizers.replace(",", "-"))
+    return _built(folder, ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", f"-DMAPT_SANITIZE={sanitizers}"])
+
+
+def _built(folder: Path, options: list[str]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:  # workers of one run build it together
         fcntl.flock(lock, fcntl.LOCK_EX)
         for command in (
-            ["-S", str(ROOT / "csrc" / "runtime"), "-B", str(FOLDER), *options],
-            ["--build", str(FOLDER), "--parallel", "2"],
+            ["-S", str(ROOT / "csrc" / "runtime"), "-B", str(folder), *options],
+            ["--build", str(folder), "--parallel", "2"],
         ):
             ran = subprocess.run(["cmake", *command], capture_output=True, text=True, check=False)
             assert ran.returncode == 0, ran.stdout + ran.stderr
-        link = FOLDER / "libonnxruntime.so.1"
+        link = folder / "libonnxruntime.so.1"
         link.unlink(missing_ok=True)
         link.symlink_to(find_onnxruntime())
-    return FOLDER
+    return folder
