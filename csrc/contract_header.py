@@ -28,6 +28,7 @@ CONSTANTS: tuple[tuple[str, str, object], ...] = (
     ("int32_t", "kVoid", contract.VOID),
     ("int32_t", "kBundleFormat", bundle.FORMAT),
     ("int32_t", "kBundleSizesFormat", bundle.SIZES_FORMAT),
+    ("int32_t", "kBundleBatchFormat", bundle.BATCH_FORMAT),
     ("int32_t", "kPairLimit", bundle.PAIR_LIMIT),
     ("int32_t", "kStateVersion", state.VERSION),
     ("const char*", "kStateKind", state.KIND),

@@ -119,6 +119,10 @@ SUBGRAPHS: tuple[SubgraphSpec, ...] = (
 )
 
 BY_NAME: dict[str, SubgraphSpec] = {spec.name: spec for spec in SUBGRAPHS}
+# What every frame needs once, whatever is in it. These may be exported for several images at a
+# time. How often the others run depends on the objects of each image.
+FRAME_GRAPHS: tuple[SubgraphName, ...] = ("backbone", "semantic", "instance")
+LARGEST_BATCH = 64
 NO_ROW = -1  # in `rows`
 # The outputs that the host reads in every frame. The others may stay where the backend made them:
 # of these, the host reads a few rows of `logits` in frames with very little of a stuff class, and
@@ -128,6 +132,30 @@ HOST_READS: dict[str, tuple[str, ...]] = {
     "instance": ("boxes", "scores", "classes", "mask_logits", "count"),
     "motion": ("propagated",), "appearance": ("embeddings",),
 }  # fmt: skip
+
+
+def batched(tensor: TensorSpec, batch: int) -> TensorSpec:
+    """A tensor of a frame graph for `batch` images: their number is in front.
+
+    It takes the place of a leading 1, or comes before what is there: (1,H,W) becomes (batch,H,W),
+    and (D,4) becomes (batch,D,4).
+    """
+    rest = tensor.shape[1:] if tensor.shape[0] == 1 else tensor.shape
+    return tensor if batch == 1 else TensorSpec(tensor.name, tensor.dtype, (batch, *rest))
+
+
+def list_specs(batch: int = 1) -> tuple[SubgraphSpec, ...]:
+    """The subgraphs of a bundle whose frame graphs take `batch` images at a time."""
+    return tuple(
+        SubgraphSpec(
+            spec.name,
+            tuple(batched(tensor, batch) for tensor in spec.inputs),
+            tuple(batched(tensor, batch) for tensor in spec.outputs),
+        )
+        if spec.name in FRAME_GRAPHS
+        else spec
+        for spec in SUBGRAPHS
+    )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""The torch-free runtime: `PanopticTracker`, what it returns, what it raises and how it is."""
+"""The torch-free runtime: `PanopticTracker`, what it returns, what it raises and how it is.
+
+`TrackerGroup` is several of them on one network.
+"""
 
 from mapt.runtime.errors import (
     BackendError,
@@ -9,6 +12,7 @@ from mapt.runtime.errors import (
     StepError,
 )
 from mapt.runtime.frame import TRACK_DTYPE, Decision, PanopticFrame, Track
+from mapt.runtime.group import TrackerGroup
 from mapt.runtime.monitoring.health import Health, Status
 from mapt.runtime.tracker import PanopticTracker
 
@@ -26,4 +30,5 @@ __all__ = [
     "Status",
     "StepError",
     "Track",
+    "TrackerGroup",
 ]

@@ -16,6 +16,7 @@ from mapt.errors import InputError, shown
 from mapt.runtime.backends.choice import BackendName, open_backend
 from mapt.runtime.backends.ort_providers import say_once
 from mapt.runtime.backends.protocol import Backend, Options
+from mapt.runtime.batches.batch import one_camera
 from mapt.runtime.bundle.golden import read_arrays
 from mapt.runtime.bundle.input_sizes import InputSizes, Size, rank_sizes, read_sizes, written
 from mapt.runtime.bundle.manifest import Bundle, read_bundle
@@ -130,11 +131,11 @@ def open_network(
         InputError: what reading, opening and testing raise.
     """
     if wish.frame is None:
-        return _open(read_bundle(folder, trust), backend, options, test)
+        return open_tested(read_bundle(folder, trust), backend, options, test)
     offered = read_sizes(folder, trust)
     ranked = rank_sizes(wish.frame, offered.sizes)
     for size in ranked:
-        opened = _open(read_bundle(offered.path(size), trust), backend, options, test)
+        opened = open_tested(read_bundle(offered.path(size), trust), backend, options, test)
         ms = None
         if wish.budget_ms is not None:
             ms = _time_steps(make_step(opened), opened.bundle, wish.frame)
@@ -152,12 +153,14 @@ def _chosen(opened: Opened, offered: InputSizes, wish: Wish, ms: float | None) -
     return Opened(opened.backend, opened.bundle, choice)
 
 
-def _open(bundle: Bundle, backend: BackendName, options: Options, test: bool) -> Opened:
+def open_tested(bundle: Bundle, backend: BackendName, options: Options, test: bool) -> Opened:
+    """Open a bundle's network and run it once; for arguments and errors see `open_network`."""
     chosen = open_backend(bundle, backend, options)
+    alone = one_camera(chosen, bundle.batch)
     if test and bundle.golden:
-        self_test(chosen, bundle)
+        self_test(alone, bundle)
     else:
-        run_blank(chosen)
+        run_blank(alone)
     return Opened(chosen, bundle)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NoReturn, get_args
@@ -26,7 +27,7 @@ from mapt.runtime.label_rendering import (
     shown_classes,
     with_alarms,
 )
-from mapt.runtime.loading import SizeChoice, Wish, open_network
+from mapt.runtime.loading import Opened, SizeChoice, Wish, open_network
 from mapt.runtime.monitoring.deadline import Estimates, check_deadline
 from mapt.runtime.monitoring.health import Health, HealthRecord, Status
 from mapt.runtime.monitoring.output_monitor import alarms
@@ -34,8 +35,9 @@ from mapt.runtime.monitoring.timestamps import check_stamp, whole
 from mapt.runtime.monitoring.turn import Turn
 from mapt.runtime.perception.fusion import fuse
 from mapt.runtime.perception.input_use import warn_of_waste
-from mapt.runtime.perception.pipeline import Clock, perceive, read_planes
+from mapt.runtime.perception.pipeline import Clock, Perception, perceive, read_planes
 from mapt.runtime.perception.preprocess import fit
+from mapt.runtime.perception.steps import Stepping, Wanted, run_step
 from mapt.runtime.perception.stuff import absorb_small_stuff
 from mapt.runtime.perception.warm_up import Scene, import_scipy, rehearse
 from mapt.runtime.perception.workspace import Workspace
@@ -186,14 +188,20 @@ class PanopticTracker:
                 trust=trust,
                 test=test,
             )
-            bundle = opened.bundle
-            tracker = cls(opened.backend, association, max_objects, bundle.id)
-            tracker.size_choice = opened.choice
-            rehearsal = cls(Scene(bundle.info), association, max_objects)
-            rehearsal._workspace = tracker._workspace  # laid out here, for the frames that come
-            rehearsal._inputs = tracker._inputs
-            rehearse(rehearsal)
-            return tracker
+            return cls.rehearsed(opened, association, max_objects)
+
+    @classmethod
+    def rehearsed(
+        cls, opened: Opened, association: Association, max_objects: int | None
+    ) -> PanopticTracker:
+        """A tracker on an opened network, warmed up; for the arguments see `load`."""
+        tracker = cls(opened.backend, association, max_objects, opened.bundle.id)
+        tracker.size_choice = opened.choice
+        rehearsal = cls(Scene(opened.bundle.info), association, max_objects)
+        rehearsal._workspace = tracker._workspace  # laid out here, for the frames that come
+        rehearsal._inputs = tracker._inputs
+        rehearse(rehearsal)
+        return tracker
 
     @property
     def core(self) -> str:
@@ -276,8 +284,28 @@ class PanopticTracker:
 
         Whatever is raised, the state is exactly as before.
         """
+        stepping = self.begin_step(image, stamp_ns, deadline_ms, pixel_format, labels)
+        return run_step(
+            stepping, lambda wanted: perceive(self.backend, wanted.tensor, wanted.clock)
+        )
+
+    def begin_step(
+        self,
+        image: object,
+        stamp_ns: int,
+        deadline_ms: float | None,
+        pixel_format: PixelFormat,
+        labels: Labels,
+        called_ns: int | None = None,
+    ) -> Stepping:
+        """A step that stops where it wants its image perceived, for whoever does that for it.
+
+        Arguments, result and errors are those of `step`. The deadline counts from `called_ns` by
+        `time.perf_counter_ns`, or from the first `next`. No other step begins until this one ends.
+        """
         with self._turn.taken():
-            self._record.begin()
+            started = Clock(start_ns=called_ns)
+            self._record.begin(started.past_ms())
             try:
                 picture = self._inputs.read(image, pixel_format)
                 self._labels.prepare(labels)
@@ -285,7 +313,9 @@ class PanopticTracker:
                 stamp = check_stamp(stamp_ns, self._state.accepted_ns, max_jump)
                 limit_ms = check_deadline(deadline_ms)
                 self._record.expect(limit_ms)
-                frame, self._state = self._next(picture, stamp, limit_ms, labels)
+                with documented(StepError, "the frame cannot be labelled", "frame dropped"):
+                    clock = Clock(limit_ms, called_ns)
+                    frame, self._state = yield from self._next(picture, stamp, clock, labels)
             except InputError as error:
                 self._record.refused(error)
                 raise
@@ -304,16 +334,14 @@ class PanopticTracker:
             " bytes"
         )
 
-    @documented(StepError, "the frame cannot be labelled", "frame dropped")
     def _next(
-        self, image: CameraImage, stamp: int, deadline_ms: float | None, where: Labels
-    ) -> tuple[PanopticFrame, TrackerState]:
+        self, image: CameraImage, stamp: int, clock: Clock, where: Labels
+    ) -> Generator[Wanted, Perception, tuple[PanopticFrame, TrackerState]]:
         """Compute the next frame and the state after it.
 
         Nothing of the tracker changes except its running estimates.
         """
         before = self._state
-        clock = Clock(deadline_ms)
         info = self.backend.info
         workspace = self._workspace
         limits = info.thresholds
@@ -324,7 +352,7 @@ class PanopticTracker:
                 warn_of_waste(letterbox, info.height, info.width)
                 made = self._inputs.make(image, letterbox)
             # 2. backbone, semantic and instance heads
-            seen = perceive(self.backend, made.tensor, clock)
+            seen = yield Wanted(made.tensor, clock)
             with clock.stage("preprocess"):
                 look = made.look()
             with clock.stage("fusion"):  # 3. which pixel belongs to which detection

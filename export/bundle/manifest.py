@@ -7,12 +7,14 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from mapt.contract import SUBGRAPHS, ModelInfo, TensorSpec
+from mapt.contract import ModelInfo, TensorSpec, list_specs
 from mapt.io.atomic_files import atomic_file
 from mapt.runtime.bundle.contents import sha256
+from mapt.runtime.bundle.format import BATCH_FORMAT
 from mapt.runtime.bundle.manifest import FORMAT, MANIFEST, PAIR_LIMIT, EngineFile, seal
 from mapt.runtime.bundle.requirements import required
 from mapt.runtime.bundle.schema import (
+    BatchManifest,
     EngineEntry,
     Int8Bound,
     Manifest,
@@ -34,6 +36,7 @@ def write_manifest(
     engines: dict[str, dict[str, EngineFile]] | None = None,
     operators: dict[str, int] | None = None,
     pair_sums: dict[str, int] | None = None,
+    batch: int = 1,
 ) -> str:
     """Write `manifest.json` over files that already lie in `folder`.
 
@@ -49,6 +52,7 @@ def write_manifest(
         engines: TensorRT engines in the folder, by target and subgraph.
         operators: version of every domain of operators in the graphs that is not ONNX's own.
         pair_sums: of every int8 subgraph, see `mapt.export.precision.saturation.worst_pair_sum`.
+        batch: images that the frame graphs take at a time.
 
     Returns:
         The bundle's id: a hash over the ONNX files and what is configured, engines and weights
@@ -62,10 +66,11 @@ def write_manifest(
             inputs=[_tensor(t, info) for t in spec.inputs],
             outputs=[_tensor(t, info) for t in spec.outputs],
         )
-        for spec in SUBGRAPHS
+        for spec in list_specs(batch)
     }
     core = {
-        "format": FORMAT,
+        "format": FORMAT if batch == 1 else BATCH_FORMAT,
+        **({} if batch == 1 else {"batch": batch}),
         **{k: v for k, v in asdict(info).items() if k != "thresholds"},
         "classes": list(info.classes),
         "things": list(info.things),
@@ -77,7 +82,8 @@ def write_manifest(
         "subgraphs": {name: entry.model_dump() for name, entry in subgraphs.items()},
     }
     identity = hashlib.sha256(json.dumps(core, sort_keys=True).encode()).hexdigest()
-    manifest = Manifest(
+    kind = Manifest if batch == 1 else BatchManifest
+    manifest = kind(
         **core,
         id=identity,
         files={n: sha256(folder / n) for n in sorted(files)},

@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from mapt.contract import ModelInfo
+from mapt.contract import LARGEST_BATCH, ModelInfo
 from mapt.errors import InputError
 from mapt.export.bundle.engine_files import build_bundle_engines, list_engine_files
 from mapt.export.bundle.manifest import write_manifest
@@ -39,6 +39,7 @@ from mapt.model.weights import load_weights, save_weights
 from mapt.ops.nodes import DOMAIN, VERSION
 from mapt.runtime.backends.operators import library_for
 from mapt.runtime.backends.ort import OrtBackend
+from mapt.runtime.batches.batch import one_camera
 from mapt.runtime.bundle.manifest import GOLDEN, MANIFEST, SIGNATURE, WEIGHTS, Bundle
 from mapt.runtime.bundle.requirements import check_requirements, onnxruntime_version, required
 from mapt.runtime.bundle.signature import load_private_key, sign_file
@@ -67,6 +68,7 @@ class Request:
             `mapt.export.lowering.lowering.lower`.
         weights: put the weights into the bundle, which measuring and exporting again need.
         coarse: the golden picture has fewer details, so that it takes less space.
+        batch: images that the frame graphs take at a time; others than 1 for float32 only.
     """
 
     size: tuple[int, int] | None = None
@@ -79,6 +81,7 @@ class Request:
     device: Device = "cpu"
     weights: bool = True
     coarse: bool = False
+    batch: int = 1
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,12 @@ def check_request(request: Request, out: Path) -> tuple[str, ...] | None:
     Raises:
         InputError: as `export_bundle`.
     """
+    if not 1 <= request.batch <= LARGEST_BATCH:
+        raise InputError(f"--batch {request.batch}: give 1 to {LARGEST_BATCH} images")
+    if request.batch > 1 and request.precision != "fp32":
+        raise InputError(
+            f"--precision {request.precision}: does not go with --batch; leave one out"
+        )
     if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: exists and is not a bundle; choose another --out")
     if request.sign:
@@ -207,7 +216,7 @@ def write_bundle(
     parameters: dict[str, int] = {}
     graphs: dict[str, Path] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for subgraph in list_subgraphs(network, info):
+        for subgraph in list_subgraphs(network, info, request.batch):
             name = subgraph.spec.name
             traced = trace(subgraph)
             graphs[name] = folder / f"{name}.onnx"
@@ -222,7 +231,15 @@ def write_bundle(
             on_progress(name)
         operators = _operators(request.lowering)
         bundle = Bundle(
-            folder, "", info, request.lowering, request.precision, graphs, {}, operators=operators
+            folder,
+            "",
+            info,
+            request.lowering,
+            request.precision,
+            graphs,
+            {},
+            operators=operators,
+            batch=request.batch,
         )
         files = [GOLDEN]
         if request.weights:
@@ -243,7 +260,8 @@ def write_bundle(
             Path(scratch), precisions, folder, targets or (), request.timing_cache, on_progress
         )
     image = _golden_image(info, request.coarse)
-    write_golden(folder / GOLDEN, OrtBackend(bundle, device="cpu"), image)
+    backend = one_camera(OrtBackend(bundle, device="cpu"), bundle.batch)
+    write_golden(folder / GOLDEN, backend, image)
     identity = write_manifest(
         folder,
         info,
@@ -256,6 +274,7 @@ def write_bundle(
         engines=list_engine_files(engines, folder),
         operators=operators,
         pair_sums=_pair_sums(graphs, precisions),
+        batch=request.batch,
     )
     if request.sign:
         sign_file(folder / MANIFEST, request.sign, folder / SIGNATURE)

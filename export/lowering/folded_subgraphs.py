@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from mapt.contract import SUBGRAPHS, ModelInfo, SubgraphSpec, TensorSpec
+from mapt.contract import ModelInfo, SubgraphSpec, TensorSpec, list_specs
 from mapt.errors import InputError
 from mapt.model.network import Network
 from mapt.model.subgraphs import build_subgraphs
@@ -30,8 +30,13 @@ class Subgraph:
     examples: tuple[Tensor, ...]
 
 
-def list_subgraphs(network: Network, info: ModelInfo) -> list[Subgraph]:
+def list_subgraphs(network: Network, info: ModelInfo, batch: int = 1) -> list[Subgraph]:
     """Every subgraph of a network, which stays as it is.
+
+    Args:
+        network: it.
+        info: what the runtime must know of it.
+        batch: images that the frame graphs take at a time.
 
     Raises:
         InputError: its motion head is an external flow.
@@ -40,9 +45,10 @@ def list_subgraphs(network: Network, info: ModelInfo) -> list[Subgraph]:
         raise InputError(
             "model.motion_input = flow: OpenCV's flow cannot be exported; track with the weights"
         )
-    modules = build_subgraphs(fold_batch_norm(copy.deepcopy(network).eval().cpu()))
+    modules = build_subgraphs(fold_batch_norm(copy.deepcopy(network).eval().cpu()), batch)
     return [
-        Subgraph(s, modules[s.name], tuple(_example(t, info) for t in s.inputs)) for s in SUBGRAPHS
+        Subgraph(s, modules[s.name], tuple(_example(t, info) for t in s.inputs))
+        for s in list_specs(batch)
     ]
 
 

@@ -62,6 +62,10 @@ def export(  # noqa: PLR0917
         list[str] | None,
         typer.Option("--size", help="network input HxW, pixels; repeated: several in one bundle"),
     ] = None,
+    batch: Annotated[
+        int,
+        typer.Option("--batch", help="images of different cameras that a call of the graphs takes"),
+    ] = 1,
     video: Annotated[
         Path | None,
         typer.Option("--for", help="choose sizes for this video or folder of frames"),
@@ -142,6 +146,7 @@ def export(  # noqa: PLR0917
         sign,
         cast("Device", device),
         keep_weights,
+        batch=batch,
     )
     source = find_weights(weights)
     sizes = network_sizes(size, video, source if len(lowerings) > 1 else None)
@@ -152,6 +157,10 @@ def export(  # noqa: PLR0917
     ]
     if len(requests) > 1 and json_file:
         raise InputError("--json: is for a bundle of one size; leave it out, or give one --size")
+    if batch != 1 and len(requests) > 1:
+        raise InputError("--batch: is for a bundle of one size; leave it out, or give one --size")
+    if batch != 1 and verify:
+        raise InputError("--verify: tracks one camera; leave it out, or export without --batch")
     if len(requests) == 1 and licence:
         raise InputError("--licence: is for a bundle of several sizes; repeat --size")
     clips = open_clips(verify, fps) if verify else []  # a wrong path is said before the work
@@ -256,7 +265,7 @@ def _differences(folder: Path, weights: Path) -> dict[str, Deviation]:
     from mapt.runtime.backends.ort import OrtBackend
     from mapt.runtime.bundle.manifest import read_bundle
 
-    bundle = read_bundle(folder)
+    bundle = read_bundle(folder, batched=True)
     reference = TorchBackend.load(weights, (bundle.info.height, bundle.info.width))
-    found = compare(reference, OrtBackend(bundle, device="cpu"))
-    return {d.subgraph: d for d in found}
+    backend = OrtBackend(bundle, device="cpu")
+    return {d.subgraph: d for d in compare(reference, backend, bundle.batch)}

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mapt.contract import BY_NAME
+from mapt.contract import BY_NAME, list_specs
 from mapt.cores import check_threads, require_threads, usable_cores
 from mapt.errors import InputError
 from mapt.runtime.backends.cuda import CudaMemory, bindings
@@ -29,6 +29,14 @@ from mapt.runtime.backends.protocol import Backend, CopyCounts, Device, Options,
 from mapt.runtime.bundle.graphs.graph_bytes import check_graph
 from mapt.runtime.bundle.manifest import Bundle
 from mapt.runtime.bundle.requirements import check_requirements
+from mapt.runtime.sharing.shared_networks import SharedNetworks, digest
+
+
+class Sessions(dict[str, Any]):
+    """A session by subgraph. On a CPU any thread may run them at any time, for any tracker."""
+
+
+_ON_CPU = SharedNetworks[Sessions]()
 
 
 class OrtBackend:
@@ -47,8 +55,12 @@ class OrtBackend:
             only adds copies, as many as a GPU would need.
         capture: let CUDA replay what a session queues as one graph, where that is possible: not
             with control flow, nor with a node on the CPU.
+        shared: on a CPU, run the sessions of another backend on the same graphs, if one is open in
+            this process with `shared` and as many threads. Sessions on a GPU belong to a backend's
+            stream and are its own.
 
     Attributes:
+        concurrent: whether several threads may call `run` at a time.
         name: "ort".
         info: of the network.
         providers: which of ONNX Runtime's execution providers runs each subgraph, and whether in
@@ -72,6 +84,7 @@ class OrtBackend:
         tf32: bool = False,
         bound: bool | None = None,
         capture: bool = True,
+        shared: bool = False,
     ) -> None:
         try:
             import onnxruntime
@@ -81,6 +94,7 @@ class OrtBackend:
             ) from None
         check_requirements(bundle.requires, {"onnxruntime": onnxruntime.__version__}, bundle.folder)
         self.info = bundle.info
+        self._specs = {spec.name: spec for spec in list_specs(bundle.batch)}
         self.threads = usable_cores() if threads is None else check_threads(threads)
         graphs = {path: bundle.contents.read(path) for path in bundle.graphs.values()}
         for path, graph in graphs.items():
@@ -97,10 +111,19 @@ class OrtBackend:
         settings = cuda_options(tf32, memory.stream) if provider == CUDA else {}
         opening = partial(open_session, onnxruntime, options, provider)
         self.captured: frozenset[str] = frozenset()
-        self.sessions = {
-            name: self._open(name, path, partial(opening, settings, graphs[path]))
-            for name, path in bundle.graphs.items()
-        }
+
+        def open_all() -> Sessions:
+            return Sessions(
+                (name, self._open(name, path, partial(opening, settings, graphs[path])))
+                for name, path in bundle.graphs.items()
+            )
+
+        self.concurrent = provider != CUDA and not bound
+        if shared and self.concurrent:
+            graph_digests = ((name, digest(graphs[path])) for name, path in bundle.graphs.items())
+            self.sessions = _ON_CPU.get((self.threads, operators, *graph_digests), open_all)
+        else:
+            self.sessions = open_all()
         runs = f"{provider} {TF32}" if provider == CUDA and tf32 else provider
         self.providers = dict.fromkeys(self.sessions, runs)
         self.traffic = CopyCounts()
@@ -160,7 +183,7 @@ class OrtBackend:
             raise InputError(f"{path}: {error}") from error.__cause__
         except Exception as error:
             raise InputError(f"{path}: ONNX Runtime cannot load it ({brief(error)})") from error
-        spec = BY_NAME[name]
+        spec = self._specs[name]
         for expected, found in (
             (spec.inputs, session.get_inputs()),
             (spec.outputs, session.get_outputs()),
@@ -226,4 +249,4 @@ def _register(options: Any, library: Path) -> None:
 
 def open_bundle(bundle: Bundle, options: Options) -> Backend:
     """Open a bundle, see `OrtBackend`."""
-    return OrtBackend(bundle, options.threads, options.device, options.tf32)
+    return OrtBackend(bundle, options.threads, options.device, options.tf32, shared=True)

@@ -6,6 +6,8 @@ from typing import Literal, get_args
 
 FORMAT = 8  # of a bundle with one input size
 SIZES_FORMAT = 9  # of a bundle with several
+BATCH_FORMAT = 10  # of a bundle with one, whose frame graphs take several images at a time
+FORMATS = (FORMAT, SIZES_FORMAT, BATCH_FORMAT)
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 GOLDEN = "golden.npz"

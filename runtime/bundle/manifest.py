@@ -108,6 +108,7 @@ class Bundle:
         trust: the public key that its signature was checked with, or None.
         root: the folder of all sizes, where `folder` is that of one; None: it has one.
         source: the weights that it was exported from, where the manifest names them.
+        batch: images that its frame graphs take at a time, see `mapt.contract.list_specs`.
     """
 
     folder: Path
@@ -126,6 +127,7 @@ class Bundle:
     trust: Path | None = None
     root: Path | None = None
     source: WeightsEntry | None = None
+    batch: int = 1
 
     @property
     def weights(self) -> Path:
@@ -166,7 +168,7 @@ def read_manifest(root: Path, trust: Path | None = None) -> Manifest | SizesMani
     return parse_manifest(path, read_sealed(path, content))
 
 
-def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
+def read_bundle(folder: Path, trust: Path | None = None, *, batched: bool = False) -> Bundle:
     """Read and check a bundle; every file of it is hashed before any is used.
 
     The graphs and the golden picture are read once and kept, because the bytes that were hashed are
@@ -178,17 +180,23 @@ def read_bundle(folder: Path, trust: Path | None = None) -> Bundle:
         folder: the bundle, or `BUNDLE/HxW` for one of several sizes; without it the first of them.
         trust: public Ed25519 key (PEM) that must have signed the manifest; None: signatures are not
             looked at.
+        batched: take also a bundle whose graphs take several images at a time.
 
     Raises:
-        InputError: not a bundle, no such size or key, a missing or wrong signature, an unknown
-            format, key or value, a changed manifest, a path outside the folder, a missing or
-            changed file.
+        InputError: not a bundle, graphs for several images, no such size or key, a missing or wrong
+            signature, an unknown format, key or value, a changed manifest, a path outside the
+            folder, a missing or changed file.
     """
-    from mapt.runtime.bundle.schema import SizesManifest
+    from mapt.runtime.bundle.schema import BatchManifest, SizesManifest
 
     root, name = find_root(folder)
     path = root / MANIFEST
     manifest = read_manifest(root, trust)
+    if isinstance(manifest, BatchManifest) and not batched:
+        raise InputError(
+            f"{path}: its graphs take several images at a time, which only TrackerGroup of"
+            " mapt.runtime runs; export it without --batch for one camera"
+        )
     if isinstance(manifest, SizesManifest):
         chosen = choose_entry(path, manifest, name)
         if PARAMETERS not in manifest.files:
@@ -291,4 +299,5 @@ def _read(
         precisions=precisions,
         requires=requires,
         contents=read_contents(named, keep, {*graphs.values()}, parameters),
+        batch=getattr(manifest, "batch", 1),
     )

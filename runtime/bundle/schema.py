@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mapt.contract import LARGEST
+from mapt.contract import LARGEST, LARGEST_BATCH
 from mapt.errors import InputError, shown
-from mapt.runtime.bundle.format import SIZES_FORMAT, EngineStatus, Lowering, Precision
+from mapt.runtime.bundle.format import BATCH_FORMAT, SIZES_FORMAT, EngineStatus, Lowering, Precision
 
 MOST_INPUTS = 100
 
@@ -99,6 +99,12 @@ class WeightsEntry(_Entry):
     sha256: str
 
 
+class BatchManifest(Manifest):
+    """The manifest of a bundle whose frame graphs take `batch` images at a time."""
+
+    batch: int = Field(ge=2, le=LARGEST_BATCH)
+
+
 class NamedManifest(Manifest):
     """One input size of a bundle; files are named from the bundle's folder.
 
@@ -150,7 +156,8 @@ def parse_manifest(path: Path, values: dict[str, Any]) -> Manifest | SizesManife
     Raises:
         InputError: a key is unknown or missing, or a value is of the wrong type.
     """
-    kind = SizesManifest if values.get("format") == SIZES_FORMAT else Manifest
+    kinds = {SIZES_FORMAT: SizesManifest, BATCH_FORMAT: BatchManifest}
+    kind: type[Manifest | SizesManifest] = kinds.get(values["format"], Manifest)
     try:
         return kind.model_validate({k: v for k, v in values.items() if k != "sha256"})
     except ValidationError as error:

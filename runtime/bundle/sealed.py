@@ -9,14 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mapt.errors import InputError
-from mapt.runtime.bundle.format import (
-    FORMAT,
-    LOWERINGS,
-    MANIFEST,
-    PRECISIONS,
-    SIZES_FORMAT,
-    WEIGHTS,
-)
+from mapt.runtime.bundle.format import FORMATS, LOWERINGS, MANIFEST, PRECISIONS, WEIGHTS
 
 LARGEST = 1 << 26  # bytes
 
@@ -81,14 +74,15 @@ def _check_format(path: Path, manifest: Any) -> None:
     if not isinstance(manifest, dict):
         raise InputError(f"{path}: is not a manifest; export the bundle again")
     version = manifest.get("format")
-    if type(version) is int and version > SIZES_FORMAT:
+    if type(version) is int and version > FORMATS[-1]:
         raise InputError(
-            f"{path}: has format {version}, newer than this version's {SIZES_FORMAT}; update mapt"
+            f"{path}: has format {version}, newer than this version's {FORMATS[-1]}; update mapt"
             " to read it"
         )
-    if type(version) is not int or version not in (FORMAT, SIZES_FORMAT):
+    if type(version) is not int or version not in FORMATS:
+        *others, last = map(str, FORMATS)
         raise InputError(
-            f"{path}: has format {version!r}, this version reads {FORMAT} and {SIZES_FORMAT};"
+            f"{path}: has format {version!r}, this version reads {', '.join(others)} and {last};"
             f" {_conversion(path, manifest)}"
         )
 

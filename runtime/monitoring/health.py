@@ -122,9 +122,9 @@ class HealthRecord:
         self._last: tuple[Health, float | None, float | None] = Health(), None, None
         self._running: _Running | None = None
 
-    def begin(self) -> None:
-        """Record that a step starts."""
-        self._running = _Running(self.now(), None)
+    def begin(self, waited_ms: float = 0.0) -> None:
+        """Record that a step starts, for which the caller has waited so long already."""
+        self._running = _Running(self.now() - waited_ms / 1e3, None)
 
     def expect(self, deadline_ms: float | None) -> None:
         """Set the deadline of the running step, in milliseconds from its start."""

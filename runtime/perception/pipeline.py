@@ -31,11 +31,13 @@ class Clock:
     """Milliseconds by stage.
 
     Args:
-        deadline_ms: milliseconds from now within which all of it should be over; None: no limit.
+        deadline_ms: milliseconds from the start within which all of it should be over; None: no
+            limit.
+        start_ns: the start, by `time.perf_counter_ns`; None: now.
     """
 
-    def __init__(self, deadline_ms: float | None = None) -> None:
-        self.start = time.perf_counter_ns()
+    def __init__(self, deadline_ms: float | None = None, start_ns: int | None = None) -> None:
+        self.start = time.perf_counter_ns() if start_ns is None else start_ns
         self.deadline_ms = deadline_ms
         self.ms: dict[str, float] = {}
 
@@ -43,7 +45,11 @@ class Clock:
         """Return the milliseconds until the deadline; None if there is no deadline."""
         if self.deadline_ms is None:
             return None
-        return self.deadline_ms - (time.perf_counter_ns() - self.start) / 1e6
+        return self.deadline_ms - self.past_ms()
+
+    def past_ms(self) -> float:
+        """Return the milliseconds since the start."""
+        return (time.perf_counter_ns() - self.start) / 1e6
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -150,6 +156,25 @@ def perceive(backend: Backend, image: NDArray[np.uint8], clock: Clock) -> Percep
     with clock.stage("semantic"):
         seen = read("semantic", semantic)
         check_labels(seen["labels"], backend.info)
+    return assemble(pyramid, semantic, slots, found, seen)
+
+
+def assemble(
+    pyramid: Mapping[str, Any],
+    semantic: Mapping[str, Any],
+    slots: Mapping[str, Any],
+    found: Tensors,
+    seen: Tensors,
+) -> Perception:
+    """What the heads gave for one image.
+
+    Args:
+        pyramid: the tensors p4..p32.
+        semantic: outputs of the semantic head.
+        slots: outputs of the instance head.
+        found: the values that the host reads of `slots`, checked.
+        seen: the values that the host reads of `semantic`, checked.
+    """
     count = int(found["count"][0])
     detections = Detections(
         found["boxes"][:count],
@@ -166,7 +191,7 @@ def perceive(backend: Backend, image: NDArray[np.uint8], clock: Clock) -> Percep
         seen["labels"][0],
         {name: slots[name] for name in ("boxes", "mask_logits", "masks8")},
         in_order(detections),
-        count == backend.info.sizes["D"],
+        count == len(found["scores"]),
     )
 
 

@@ -215,6 +215,10 @@ SizesManifest parse_manifest(const std::string& path, const Json& values) {
   Json content = values;
   content.erase("sha256");
   const Value value(path, "", content);
+  if (content.at("format") == kBundleBatchFormat)
+    throw InputError(path +
+                     ": its graphs take several images at a time, which only TrackerGroup of mapt.runtime runs; export "
+                     "it without --batch for one camera");
   if (content.at("format") == kBundleSizesFormat) return read_several(value);
   SizesManifest found;
   found.inputs.push_back(read_one(value, false));

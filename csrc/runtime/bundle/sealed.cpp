@@ -58,12 +58,14 @@ void check_format(const std::string& path, const Json& manifest) {
   if (!manifest.is_object()) throw InputError(path + ": is not a manifest; export the bundle again");
   const auto found = manifest.find("format");
   const Json format = found == manifest.end() ? Json() : *found;
-  if (format.is_number_integer() && format > kBundleSizesFormat)
+  if (format.is_number_integer() && format > kBundleBatchFormat)
     throw InputError(path + ": has format " + shown(format) + ", newer than this version's " +
-                     std::to_string(kBundleSizesFormat) + "; update mapt to read it");
-  if (!format.is_number_integer() || (format != kBundleFormat && format != kBundleSizesFormat))
+                     std::to_string(kBundleBatchFormat) + "; update mapt to read it");
+  const bool known = format == kBundleFormat || format == kBundleSizesFormat || format == kBundleBatchFormat;
+  if (!format.is_number_integer() || !known)
     throw InputError(path + ": has format " + shown(format) + ", this version reads " + std::to_string(kBundleFormat) +
-                     " and " + std::to_string(kBundleSizesFormat) + "; " + conversion(path, manifest));
+                     ", " + std::to_string(kBundleSizesFormat) + " and " + std::to_string(kBundleBatchFormat) + "; " +
+                     conversion(path, manifest));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@ constexpr int32_t kLargest = 65536;
 constexpr int32_t kVoid = 255;
 constexpr int32_t kBundleFormat = 8;
 constexpr int32_t kBundleSizesFormat = 9;
+constexpr int32_t kBundleBatchFormat = 10;
 constexpr int32_t kPairLimit = 32767;
 constexpr int32_t kStateVersion = 2;
 constexpr const char* kStateKind = "STAT";

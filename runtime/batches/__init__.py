@@ -1,0 +1,1 @@
+"""Frame graphs that take the images of several cameras in one call."""

@@ -1,0 +1,84 @@
+"""Runs frame graphs that take several images at a time, for all cameras of a group or for one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.contract import BY_NAME, FRAME_GRAPHS, batched
+from mapt.runtime.backends.protocol import Backend
+
+
+def one_camera(backend: Backend, batch: int) -> Backend:
+    """The backend as one camera's tracker calls it; of a batch of 1, it is itself."""
+    return backend if batch == 1 else OneOfBatch(backend, batch)
+
+
+def join(subgraph: str, each: Sequence[Mapping[str, Any]], batch: int) -> dict[str, NDArray[Any]]:
+    """The inputs of a frame graph for `batch` images from those of some; the others are zeros.
+
+    Args:
+        subgraph: its name.
+        each: the inputs of each image, by name, as a graph of one image takes them.
+        batch: at least as many.
+    """
+    joined = {}
+    for tensor in BY_NAME[subgraph].inputs:
+        parts = [inputs[tensor.name] for inputs in each]
+        whole = np.zeros((batch, *parts[0].shape[1:]), parts[0].dtype)  # all have a leading 1
+        np.concatenate(parts, out=whole[: len(parts)])
+        joined[tensor.name] = whole
+    return joined
+
+
+def part(subgraph: str, outputs: Mapping[str, Any], place: int) -> dict[str, Any]:
+    """The outputs of one image from those of a batch, as views.
+
+    Args:
+        subgraph: a frame graph.
+        outputs: of the batch, by name.
+        place: of the image in it.
+    """
+    found = {}
+    for tensor in BY_NAME[subgraph].outputs:
+        whole = outputs[tensor.name]
+        replaced = len(batched(tensor, 2).shape) == len(tensor.shape)  # a leading 1, by the batch
+        found[tensor.name] = whole[place : place + 1] if replaced else whole[place]
+    return found
+
+
+class OneOfBatch:
+    """A backend for one camera on graphs that take several images: the others are zeros.
+
+    A frame costs as much as a whole batch.
+
+    Args:
+        backend: runs the graphs.
+        batch: images that its frame graphs take at a time.
+        place: of the camera's image among them.
+    """
+
+    def __init__(self, backend: Backend, batch: int, place: int | None = None) -> None:
+        self.backend = backend
+        self.batch = batch
+        self.place = batch - 1 if place is None else place
+        self.name = backend.name
+        self.info = backend.info
+
+    @property
+    def providers(self) -> Mapping[str, str]:
+        """See `Backend.providers`."""
+        return self.backend.providers
+
+    def run(self, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Backend.run`."""
+        if subgraph not in FRAME_GRAPHS:
+            return self.backend.run(subgraph, inputs)
+        empty = {name: np.zeros_like(value) for name, value in inputs.items()}
+        each = [empty] * self.place + [inputs]
+        return part(
+            subgraph, self.backend.run(subgraph, join(subgraph, each, self.batch)), self.place
+        )

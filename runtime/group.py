@@ -1,0 +1,337 @@
+"""The trackers of several cameras on one network, stepped together."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar, cast
+
+from mapt.cores import check_threads, usable_cores
+from mapt.errors import InputError, shown
+from mapt.runtime.association.tracks import Association
+from mapt.runtime.backends.choice import BackendName, check_name
+from mapt.runtime.backends.ort_providers import check_device
+from mapt.runtime.backends.protocol import Backend, Device, Options
+from mapt.runtime.batches.batch import one_camera
+from mapt.runtime.batches.perceive_batch import perceive_batch
+from mapt.runtime.bundle.input_sizes import rank_sizes, read_sizes
+from mapt.runtime.bundle.manifest import read_bundle
+from mapt.runtime.errors import BusyError, StepError, documented
+from mapt.runtime.frame import Labels, PanopticFrame
+from mapt.runtime.images.image import PixelFormat
+from mapt.runtime.loading import SizeChoice, Wish, open_tested
+from mapt.runtime.monitoring.health import Health
+from mapt.runtime.monitoring.turn import Turn
+from mapt.runtime.perception.pipeline import Perception, perceive
+from mapt.runtime.perception.steps import Stepping, Wanted, end_step, run_step
+from mapt.runtime.perception.warm_up import import_scipy
+from mapt.runtime.tracker import PanopticTracker
+from mapt.weights import BUNDLE
+
+Given = TypeVar("Given")
+Result = TypeVar("Result")
+Outcome = PanopticFrame | InputError | StepError | None
+MOST_CAMERAS = 1024
+
+
+@dataclass
+class _Step:
+    """A camera's step in a group's.
+
+    Attributes:
+        camera: its index.
+        stepping: the step.
+        wanted: the image that it wants perceived; None before, or where that failed.
+        outcome: what became of it.
+    """
+
+    camera: int
+    stepping: Stepping
+    wanted: Wanted | None = None
+    outcome: Outcome = None
+
+
+class TrackerGroup:
+    """The trackers of several cameras, which share one network.
+
+    Every camera has a tracker of its own, with its ids, state and health: `group["front"]`. It
+    gives the frames that it would give alone.
+
+    Args:
+        trackers: by the camera's name. They run `backend`, through `one_camera` if it takes several
+            images at a time.
+        backend: that all of them run.
+        batch: images that its frame graphs take at a time.
+        threads: that step cameras at the same time, where the backend may be called from several.
+
+    Attributes:
+        cameras: their names.
+        batch: see above.
+    """
+
+    def __init__(
+        self,
+        trackers: dict[str, PanopticTracker],
+        backend: Backend,
+        batch: int = 1,
+        threads: int = 1,
+    ) -> None:
+        self.cameras = tuple(trackers)
+        self.batch = batch
+        self._trackers = tuple(trackers.values())
+        self._backend = backend
+        self._turn = Turn()
+        self._process = os.getpid()
+        several = threads > 1 and getattr(backend, "concurrent", False)
+        self._pool = ThreadPoolExecutor(threads, "mapt-group") if several else None
+
+    @classmethod
+    def load(
+        cls,
+        bundle_dir: str | Path | None,
+        cameras: int | Sequence[str],
+        backend: BackendName = "auto",
+        threads: int | None = None,
+        association: Association = "full",
+        max_objects: int | None = None,
+        trust: Path | None = None,
+        test: bool = True,
+        *,
+        device: Device = "auto",
+        tf32: bool = False,
+        frame: tuple[int, int] | None = None,
+    ) -> TrackerGroup:
+        """Open a bundle once for several cameras.
+
+        With a bundle of `mapt export --batch N`, N cameras are perceived in one call. With any
+        other, their steps run one after the other, or on a CPU at the same time.
+
+        Args:
+            bundle_dir: see `PanopticTracker.load`, and so what is not named here.
+            cameras: their names, or how many there are; their names are then "0", "1", ...
+            backend: see there.
+            threads: of all cameras together; None: as many as cores that this process may use.
+            association: see there.
+            max_objects: of each camera.
+            trust: see there.
+            test: see there.
+            device: see there.
+            tf32: see there.
+            frame: (height, width) of the images: of several input sizes, the best one is taken for
+                all cameras.
+
+        Raises:
+            InputError: no cameras, two of one name, or what `PanopticTracker.load` raises.
+        """
+        names = _names(cameras)
+        folder = Path(BUNDLE if bundle_dir is None else bundle_dir)
+        remedy = "free memory, or load it elsewhere"
+        with documented(InputError, f"{folder}: cannot be loaded", remedy):
+            check_name(backend)
+            check_device(device)
+            given = usable_cores() if threads is None else check_threads(threads)
+            usable = min(given, usable_cores())
+            import_scipy()
+            Wish(frame)  # refuses what is no size
+            choice = None
+            if frame is not None:
+                offered = read_sizes(folder, trust)
+                size = rank_sizes(frame, offered.sizes)[0]
+                choice = SizeChoice(size, frame, offered.sizes)
+                folder = offered.path(size)
+            bundle = read_bundle(folder, trust, batched=True)
+            calls = min(usable, -(-len(names) // bundle.batch))  # that run at the same time
+            own = usable if backend == "openvino" else usable // calls
+            opened = open_tested(bundle, backend, Options(own, device, tf32), test)
+            alone = replace(opened, backend=one_camera(opened.backend, bundle.batch), choice=choice)
+            trackers = {
+                name: PanopticTracker.rehearsed(alone, association, max_objects) for name in names
+            }
+            return cls(trackers, opened.backend, bundle.batch, usable)
+
+    def __len__(self) -> int:
+        """The number of cameras."""
+        return len(self.cameras)
+
+    def __iter__(self) -> Iterator[str]:
+        """The cameras' names."""
+        return iter(self.cameras)
+
+    def __getitem__(self, camera: str | int) -> PanopticTracker:
+        """The tracker of a camera, by its name or index.
+
+        Its `reset`, `save_state`, `restore_state` and `health` concern this camera alone.
+
+        Raises:
+            InputError: there is no such camera.
+        """
+        if isinstance(camera, str) and camera in self.cameras:
+            return self._trackers[self.cameras.index(camera)]
+        if type(camera) is int and 0 <= camera < len(self):
+            return self._trackers[camera]
+        raise InputError(f"camera {shown(camera)} is none of {', '.join(self.cameras)}")
+
+    def health(self) -> dict[str, Health]:
+        """The health of every camera; any thread may call it, and it never waits."""
+        return {
+            name: tracker.health()
+            for name, tracker in zip(self.cameras, self._trackers, strict=True)
+        }
+
+    def step(
+        self,
+        images: Sequence[object | None],
+        stamps: Sequence[int | None],
+        deadline_ms: float | Sequence[float | None] | None = None,
+        *,
+        pixel_format: PixelFormat = "rgb",
+        labels: Labels = "host",
+    ) -> list[Outcome]:
+        """Label the next frames, one of each camera.
+
+        Args:
+            images: of each camera, in the order of `cameras`, see `PanopticTracker.step`; None
+                where a camera has no frame now. They may differ in size.
+            stamps: of each image, nanoseconds; None where there is no image.
+            deadline_ms: of all cameras, or of each, milliseconds from this call.
+            pixel_format: of all images.
+            labels: see `PanopticTracker.step`.
+
+        Returns:
+            For each camera the frame; None where it had no image, and its state is as before; or
+            the `InputError` or `StepError` that `PanopticTracker.step` would raise. An error is
+            its camera's own, and leaves that camera's state as it was.
+
+        Raises:
+            InputError: not one image, stamp and deadline for each camera.
+            BusyError: another thread is in `step`, or this process was forked from the one that
+                loaded the group.
+        """
+        called_ns = time.perf_counter_ns()
+        with self._turn.taken():
+            if self._process != os.getpid():
+                raise BusyError("this process was forked; load a group in it")
+            limits = self._each(deadline_ms)
+            self._check(images=images, stamps=stamps, deadline_ms=limits)
+            steps = [
+                _Step(
+                    camera,
+                    self._trackers[camera].begin_step(
+                        image,
+                        cast("int", stamps[camera]),  # what is none is refused
+                        limits[camera],
+                        pixel_format,
+                        labels,
+                        called_ns,
+                    ),
+                )
+                for camera, image in enumerate(images)
+                if image is not None
+            ]
+            try:
+                self._run(steps)
+            finally:
+                for step in steps:
+                    _drop(step.stepping)
+            outcomes = dict[int, Outcome]((step.camera, step.outcome) for step in steps)
+            return [outcomes.get(camera) for camera in range(len(self))]
+
+    def _run(self, steps: list[_Step]) -> None:
+        """Bring every step to its outcome."""
+        if self.batch == 1:
+            self._map(self._run_alone, steps)
+            return
+        self._map(_begin, steps)
+        waiting = [step for step in steps if step.wanted is not None]
+        batches = [waiting[i : i + self.batch] for i in range(0, len(waiting), self.batch)]
+        self._map(_end, [pair for found in self._map(self._perceive, batches) for pair in found])
+
+    def _run_alone(self, step: _Step) -> None:
+        tracker = self._trackers[step.camera]
+        step.outcome = _outcome(
+            lambda: run_step(
+                step.stepping,
+                lambda wanted: perceive(tracker.backend, wanted.tensor, wanted.clock),
+            )
+        )
+
+    def _perceive(self, steps: list[_Step]) -> list[tuple[_Step, Perception | StepError]]:
+        images = [step.wanted for step in steps if step.wanted is not None]
+        found = perceive_batch(self._backend, self.batch, images)
+        return list(zip(steps, found, strict=True))
+
+    def _map(self, call: Callable[[Given], Result], items: Sequence[Given]) -> list[Result]:
+        """Call something with every item, on several threads where the backend allows it."""
+        if self._pool is None or len(items) < 2:
+            return [call(item) for item in items]
+        futures = [self._pool.submit(call, item) for item in items]
+        wait(futures)
+        return [future.result() for future in futures]
+
+    def _each(self, deadline_ms: float | Sequence[float | None] | None) -> list[float | None]:
+        if isinstance(deadline_ms, Sequence):
+            return list(deadline_ms)
+        return [deadline_ms] * len(self)
+
+    def _check(self, **given: Sequence[object]) -> None:
+        """Refuse what does not have one of each for each camera."""
+        for name, values in given.items():
+            if not isinstance(values, Sequence) or len(values) != len(self):
+                have = len(values) if isinstance(values, Sequence) else shown(values)
+                raise InputError(f"{name}: give one for each of {len(self)} cameras, not {have}")
+
+
+def _begin(step: _Step) -> None:
+    def advance() -> None:
+        step.wanted = next(step.stepping)
+
+    step.outcome = _outcome(advance)
+
+
+def _end(perceived: tuple[_Step, Perception | StepError]) -> None:
+    step, found = perceived
+
+    def answer() -> Perception:
+        if isinstance(found, StepError):
+            raise found
+        return found
+
+    step.outcome = _outcome(lambda: end_step(step.stepping, answer))
+
+
+def _outcome(call: Callable[[], PanopticFrame | None]) -> Outcome:
+    """What a call gives, or a camera's own error that it raises."""
+    try:
+        return call()
+    except (InputError, StepError) as error:
+        return error
+
+
+def _drop(stepping: Stepping) -> None:
+    """End a step that was interrupted, so that its camera can take the next one."""
+    if stepping.gi_frame is not None:
+        with suppress(StepError):
+            stepping.throw(StepError("the group's step was interrupted; frame dropped"))
+
+
+def _names(cameras: int | Sequence[str]) -> tuple[str, ...]:
+    """The names of the cameras.
+
+    Raises:
+        InputError: there are none or too many, or two have the same.
+    """
+    many = isinstance(cameras, int) and not isinstance(cameras, bool)
+    listed = isinstance(cameras, Sequence) and all(isinstance(name, str) for name in cameras)
+    if not many and (not listed or isinstance(cameras, str)):
+        raise InputError(f"cameras is {shown(cameras)}; give how many there are, or their names")
+    names = tuple(map(str, range(cameras))) if isinstance(cameras, int) else tuple(cameras)
+    if not 1 <= len(names) <= MOST_CAMERAS:
+        raise InputError(f"cameras: there are {len(names)}; give 1 to {MOST_CAMERAS}")
+    if len(set(names)) < len(names):
+        raise InputError("cameras: two have the same name; give each its own")
+    return names

@@ -1,0 +1,1 @@
+"""What several trackers of a process use together."""
