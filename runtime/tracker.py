@@ -101,7 +101,9 @@ class PanopticTracker:
         cells = backend.info.height * backend.info.width // 64
         self._workspace = Workspace(cells * max(64, sizes["D"], sizes["N"]))
         # A backend that runs on a GPU says on which stream it takes inputs that lie there.
-        self._inputs = InputMaker(backend.info, self._workspace, getattr(backend, "stream", None))
+        stream = getattr(backend, "stream", None)
+        memory = getattr(backend, "memory", None)
+        self._inputs = InputMaker(backend.info, self._workspace, stream, memory)
         self._labels = LabelRenderer(self._inputs)
 
     @classmethod
@@ -117,6 +119,7 @@ class PanopticTracker:
         *,
         device: Device = "auto",
         tf32: bool = False,
+        cuda_graphs: bool = True,
         frame: tuple[int, int] | None = None,
         budget_ms: float | None = None,
         core: Core = "python",
@@ -143,6 +146,8 @@ class PanopticTracker:
                 installation have all it needs; `health().providers` says what runs.
             tf32: let ONNX Runtime's CUDA provider round the inputs of float32 products and
                 convolutions to TF32.
+            cuda_graphs: let a GPU replay what a subgraph queues as one CUDA graph, where that can
+                be captured; `health().providers` says where it is.
             frame: (height, width) of the camera's images: of several input sizes, the best one for
                 them is taken, see `size_choice`. None: the bundle's first size.
             budget_ms: milliseconds that a step may take: the best size is taken whose steps, timed
@@ -168,7 +173,7 @@ class PanopticTracker:
             if core not in get_args(Core):
                 raise InputError(f"core {core!r} is unknown; {suggest(str(core), get_args(Core))}")
             folder = Path(bundle_dir)
-            options = Options(threads, device, tf32)
+            options = Options(threads, device, tf32, cuda_graphs)
             wish = Wish(frame, budget_ms)
             if core != "python" and cls is PanopticTracker:
                 choice = importlib.import_module("mapt.runtime.native.choice")

@@ -112,6 +112,18 @@ def motion(
     return masks, offsets, *head, rows.contiguous()
 
 
+def overlaps(count: int, share: float = 0.03, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Which of `count` boxes suppresses which later one (count,count), and entries to be ignored.
+
+    These are NaN, and whatever lies on and below the diagonal.
+    """
+    random = torch.Generator().manual_seed(6)
+    found = (torch.rand(count, count, generator=random) < share).to(dtype)
+    found.triu_(1).add_(torch.ones(count, count, dtype=dtype).tril())
+    found.view(-1)[1 :: 97] = torch.nan
+    return found
+
+
 @dataclass(frozen=True)
 class Call:
     """One of PyTorch's operators `mapt::*` with arguments.
@@ -173,6 +185,7 @@ def calls(device: str) -> list[Call]:
         ("propagate_masks", (*moved, *head, None), ()),
         ("propagate_masks_out", (*moved, *head, places, logits, inside), (logits, inside)),
         ("propagated_features", (*moved, places), ()),
+        ("greedy_keep", (overlaps(130).to(device),), ()),
         ("propagated_features_out", (*moved, places, inside), (inside,)),
     ]  # fmt: skip
     return [

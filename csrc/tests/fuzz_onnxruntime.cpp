@@ -179,6 +179,7 @@ fuzz::Sides sides_for(fuzz::Random& random, const OrtCustomOp& op, const OrtKern
   if (name == "DeformConv2d") {
     return fuzz::convolution_sides(random, number("stride"), number("padding"), number("dilation"));
   }
+  if (name == "GreedyKeep") return fuzz::square_sides(random);
   if (name == "MultiscaleRoiAlign") return fuzz::pyramid_sides(random);
   if (name == "PropagateMasks" || name == "PropagatedFeatures") {
     return fuzz::motion_sides(random, name == "PropagatedFeatures");

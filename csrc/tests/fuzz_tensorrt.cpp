@@ -66,6 +66,7 @@ fuzz::Sides sides_for(fuzz::Random& random, const std::string& name, const Numbe
   if (name == "DeformConv2d") {
     return fuzz::convolution_sides(random, numbers.values[0][0], numbers.values[1][0], numbers.values[2][0]);
   }
+  if (name == "GreedyKeep") return fuzz::square_sides(random);
   if (name == "MultiscaleRoiAlign") return fuzz::pyramid_sides(random);
   if (name == "PropagateMasks" || name == "PropagatedFeatures") {
     return fuzz::motion_sides(random, name == "PropagatedFeatures");

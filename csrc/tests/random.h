@@ -102,6 +102,11 @@ inline Sides motion_sides(Random& random, bool features) {
   return sides;
 }
 
+inline Sides square_sides(Random& random) {
+  const int64_t count = random.between(0, 140);
+  return {{count, count}};
+}
+
 // Draws inputs of one shape, for operators that the fuzzer does not know.
 inline Sides equal_sides(Random& random, int64_t inputs) {
   std::vector<int64_t> sides(static_cast<size_t>(random.between(1, 4)));

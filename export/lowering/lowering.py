@@ -37,7 +37,7 @@ def lower(model: onnx.ModelProto, lowering: Lowering, device: Device = "cpu") ->
         RuntimeError: a node of a form that MAPT's graphs do not have; a fault of this program, not
             of its user.
     """
-    rules = _ALWAYS if lowering == "custom" else _ALWAYS | STANDARD
+    rules = _CUSTOM if lowering == "custom" else _STANDARD
     rewrite(model.graph, rules, known_shapes(model.graph), "s", DOMAIN)
     used = {node.domain for node in model.graph.node} | {""}
     kept = [opset for opset in model.opset_import if opset.domain in used]
@@ -99,4 +99,15 @@ def _greedy_keep(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
     ]
 
 
-_ALWAYS: dict[str, Rule] = {"GreedyKeep": _greedy_keep}
+def _typed_greedy_keep(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
+    """GreedyKeep as MAPT's operator, whose result (n,) is 1 or 0 in the type of its input."""
+    (result,) = node.output
+    kept = f"{result}_kept"
+    b.nodes.append(helper.make_node("GreedyKeep", list(node.input), [kept], domain=DOMAIN))
+    b.op("Greater", kept, b.constant(0.5), output=result)
+    shape = list(shapes[result])
+    b.graph.value_info.append(helper.make_tensor_value_info(kept, TensorProto.FLOAT, shape))
+
+
+_CUSTOM: dict[str, Rule] = {"GreedyKeep": _typed_greedy_keep}
+_STANDARD: dict[str, Rule] = {"GreedyKeep": _greedy_keep} | STANDARD

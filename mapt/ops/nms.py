@@ -13,6 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from mapt.ops import compiled
 from mapt.ops.nodes import node
 
 INDEX_BITS = 20
@@ -133,8 +134,9 @@ def greedy_keep(suppresses: Tensor) -> Tensor:
 
     From all ones, keep[j] becomes 1 if no i with keep[i] = 1 suppresses j, until nothing changes.
     After i rounds the first i entries are final, so there are at most n rounds. In practice there
-    are as many as the longest chain of overlaps. An exported graph has one node `mapt::GreedyKeep`
-    instead, which the export turns into an ONNX Loop.
+    are as many as the longest chain of overlaps. The compiled operator goes from box to box
+    instead, on a GPU without a wait of the host. An exported graph has one node `mapt::GreedyKeep`,
+    which stays in a `custom` graph, and which the export otherwise turns into an ONNX Loop.
 
     Args:
         suppresses: (n,n) float32, 1 if box i suppresses box j > i, and 0 otherwise.
@@ -144,6 +146,9 @@ def greedy_keep(suppresses: Tensor) -> Tensor:
     """
     if torch.compiler.is_exporting():
         return node("GreedyKeep", [suppresses], suppresses.shape[:1], dtype=torch.bool)
+    if compiled.usable(suppresses):
+        found: Tensor = torch.ops.mapt.greedy_keep(suppresses)
+        return found > 0.5
     if suppresses.is_cuda:
         return _every_round(suppresses)
     keep = torch.ones(suppresses.shape[0], device=suppresses.device, dtype=suppresses.dtype)
@@ -155,6 +160,11 @@ def greedy_keep(suppresses: Tensor) -> Tensor:
     return keep > 0.5
 
 
+def suppresses_on_gpu(boxes: Tensor) -> bool:
+    """Tell whether `greedy_nms` of these boxes is quick on a GPU, and lets no host wait for it."""
+    return boxes.is_cuda and compiled.usable(boxes)
+
+
 def _every_round(suppresses: Tensor) -> Tensor:
     """Compute `greedy_keep` in all n rounds. To stop early, the host would wait for the GPU."""
     ones = suppresses.new_ones(suppresses.shape[0])
@@ -164,3 +174,10 @@ def _every_round(suppresses: Tensor) -> Tensor:
         # The sums are whole numbers, so each entry is exactly 1, or at most 0 before the clamp.
         keep = torch.addmv(ones, columns, keep, alpha=-1).clamp_(min=0)
     return keep > 0.5
+
+
+def _fake_greedy_keep(suppresses: Tensor) -> Tensor:
+    return suppresses.new_empty(suppresses.shape[:1])
+
+
+compiled.register("greedy_keep", _fake_greedy_keep)

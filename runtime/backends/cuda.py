@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mapt.errors import InputError
+from mapt.runtime.backends.protocol import CopyCounts
 
 
 def bindings() -> Any:
@@ -33,6 +34,10 @@ class CudaMemory:
     Args:
         api: `cuda.bindings.runtime`.
         stream: another's stream to work on; None: one of its own.
+        owner: of that stream, which lives as long as this memory does.
+
+    Attributes:
+        traffic: what was copied between host and device, and how often the host waited.
 
     Raises:
         RuntimeError: from any method, CUDA reports an error.
@@ -40,15 +45,22 @@ class CudaMemory:
 
     copies_parts = True
 
-    def __init__(self, api: Any, stream: int | None = None) -> None:
+    def __init__(self, api: Any, stream: int | None = None, owner: object = None) -> None:
         self.api = api
+        self.traffic = CopyCounts()
         self._device: list[int] = []
         self._host: list[int] = []
         own = stream is None
         self._stream: Any = stream
         if own:
-            self._stream = _call(api, "cudaStreamCreateWithFlags", api.cudaStreamNonBlocking)
-        weakref.finalize(self, _free, api, self._stream, own, self._device, self._host)
+            self._stream = call(api, "cudaStreamCreateWithFlags", api.cudaStreamNonBlocking)
+        weakref.finalize(self, _free, api, self._stream, own, self._device, self._host, owner)
+
+    def beside(self) -> CudaMemory:
+        """More memory on the same stream, freed on its own; what it copies is counted here, too."""
+        other = CudaMemory(self.api, self.stream, owner=self)
+        other.traffic = self.traffic
+        return other
 
     @property
     def stream(self) -> int:
@@ -57,14 +69,14 @@ class CudaMemory:
 
     def allocate(self, size: int) -> int:
         """The address of `size` bytes on the device."""
-        self._device.append(int(_call(self.api, "cudaMalloc", size)))
+        self._device.append(int(call(self.api, "cudaMalloc", size)))
         return self._device[-1]
 
     def allocate_host(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """A page-locked array, which the device reads and writes without a copy in between."""
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         self._host.append(
-            int(_call(self.api, "cudaHostAlloc", size, self.api.cudaHostAllocDefault))
+            int(call(self.api, "cudaHostAlloc", size, self.api.cudaHostAllocDefault))
         )
         memory = (ctypes.c_uint8 * size).from_address(self._host[-1])
         return np.ctypeslib.as_array(memory).view(dtype).reshape(shape)
@@ -72,7 +84,7 @@ class CudaMemory:
     def upload(self, address: int, array: NDArray[Any]) -> None:
         """Queue a copy of a page-locked array to the device."""
         kind = self.api.cudaMemcpyKind.cudaMemcpyHostToDevice
-        _call(
+        call(
             self.api,
             "cudaMemcpyAsync",
             address,
@@ -81,11 +93,12 @@ class CudaMemory:
             kind,
             self._stream,
         )
+        self.traffic.up += array.nbytes
 
     def download(self, array: NDArray[Any], address: int) -> None:
         """Queue a copy from the device to a page-locked array."""
         kind = self.api.cudaMemcpyKind.cudaMemcpyDeviceToHost
-        _call(
+        call(
             self.api,
             "cudaMemcpyAsync",
             array.ctypes.data,
@@ -94,10 +107,20 @@ class CudaMemory:
             kind,
             self._stream,
         )
+        self.traffic.down += array.nbytes
+
+    def duplicate(self, address: int, source: int, size: int) -> None:
+        """Queue a copy of `size` bytes from one place on the device to another."""
+        kind = self.api.cudaMemcpyKind.cudaMemcpyDeviceToDevice
+        call(self.api, "cudaMemcpyAsync", address, source, size, kind, self._stream)
+
+    def clear(self, address: int, size: int) -> None:
+        """Queue the filling of `size` bytes on the device with zeros."""
+        call(self.api, "cudaMemsetAsync", address, 0, size, self._stream)
 
     def device(self) -> int:
         """The number of the GPU."""
-        return int(_call(self.api, "cudaGetDevice"))
+        return int(call(self.api, "cudaGetDevice"))
 
     def place_of(self, address: int) -> int | None:
         """The number of the GPU whose memory an address is in; None: it is in none's."""
@@ -112,20 +135,32 @@ class CudaMemory:
 
     def follow(self, stream: int) -> None:
         """Let later work wait, on the device, for what is queued on another stream now."""
-        event = _call(self.api, "cudaEventCreateWithFlags", self.api.cudaEventDisableTiming)
-        try:
-            _call(self.api, "cudaEventRecord", event, stream)
-            _call(self.api, "cudaStreamWaitEvent", self._stream, event, 0)
-        finally:
-            self.api.cudaEventDestroy(event)  # CUDA frees it when it has happened
+        self._order(stream, self._stream)
+
+    def lead(self, stream: int) -> None:
+        """Let later work of another stream wait, on the device, for what is queued here now."""
+        self._order(self._stream, stream)
 
     def wait(self) -> None:
         """Wait until all queued work is done."""
-        _call(self.api, "cudaStreamSynchronize", self._stream)
+        call(self.api, "cudaStreamSynchronize", self._stream)
+        self.traffic.waits += 1
+
+    def _order(self, first: Any, second: Any) -> None:
+        event = call(self.api, "cudaEventCreateWithFlags", self.api.cudaEventDisableTiming)
+        try:
+            call(self.api, "cudaEventRecord", event, first)
+            call(self.api, "cudaStreamWaitEvent", second, event, 0)
+        finally:
+            self.api.cudaEventDestroy(event)  # CUDA frees it when it has happened
 
 
-def _call(api: Any, name: str, *arguments: object) -> Any:
-    """Return what a CUDA function gives besides its status."""
+def call(api: Any, name: str, *arguments: object) -> Any:
+    """Return what a CUDA function gives besides its status.
+
+    Raises:
+        RuntimeError: the status is an error.
+    """
     status, *result = getattr(api, name)(*arguments)
     if int(status):
         text = api.cudaGetErrorString(status)[1]
@@ -133,7 +168,37 @@ def _call(api: Any, name: str, *arguments: object) -> Any:
     return result[0] if result else None
 
 
-def _free(api: Any, stream: Any, own: bool, device: list[int], host: list[int]) -> None:
+class Moment:
+    """A point in a stream's work, which the host waits for only where it has not been reached.
+
+    Args:
+        memory: with the stream.
+
+    Raises:
+        RuntimeError: from any method, CUDA reports an error.
+    """
+
+    def __init__(self, memory: CudaMemory) -> None:
+        self._memory = memory
+        api = memory.api
+        self._event = call(api, "cudaEventCreateWithFlags", api.cudaEventDisableTiming)
+        weakref.finalize(self, api.cudaEventDestroy, self._event)
+
+    def mark(self) -> None:
+        """Move it behind all that is queued now."""
+        call(self._memory.api, "cudaEventRecord", self._event, self._memory.stream)
+
+    def reach(self) -> None:
+        """Wait for it."""
+        (status,) = self._memory.api.cudaEventQuery(self._event)
+        if int(status):  # not reached, or an error, which the next call tells
+            call(self._memory.api, "cudaEventSynchronize", self._event)
+            self._memory.traffic.waits += 1
+
+
+def _free(
+    api: Any, stream: Any, own: bool, device: list[int], host: list[int], _owner: object
+) -> None:
     # Nobody is left to be told of an error here.
     api.cudaStreamSynchronize(stream)
     for address in device:

@@ -14,10 +14,11 @@ from mapt.errors import InputError
 from mapt.runtime.backends.cuda import CudaMemory, bindings
 from mapt.runtime.backends.device.memory import DeviceMemory, OrtMemory
 from mapt.runtime.backends.operators import library_for
-from mapt.runtime.backends.ort_binding import BoundSessions, zero_inputs
+from mapt.runtime.backends.ort_binding import BoundSessions
 from mapt.runtime.backends.ort_providers import (
     CAPTURE,
     CUDA,
+    GRAPHS,
     TF32,
     brief,
     choose_provider,
@@ -63,9 +64,10 @@ class OrtBackend:
         concurrent: whether several threads may call `run` at a time.
         name: "ort".
         info: of the network.
-        providers: which of ONNX Runtime's execution providers runs each subgraph, and whether in
-            TF32.
+        providers: which of ONNX Runtime's execution providers runs each subgraph, whether in TF32,
+            and whether as a CUDA graph.
         traffic: what was copied between the host and the device.
+        memory: of the GPU, in which it works; None: it takes arrays of the host.
         captured: the subgraphs that CUDA replays as a graph.
 
     Raises:
@@ -108,6 +110,7 @@ class OrtBackend:
         options.use_deterministic_compute = provider == CUDA
         place = "cuda" if provider == CUDA else "cpu"
         memory = open_memory(onnxruntime, place)
+        self.memory = memory if isinstance(memory, CudaMemory) else None
         settings = cuda_options(tf32, memory.stream) if provider == CUDA else {}
         opening = partial(open_session, onnxruntime, options, provider)
         self.captured: frozenset[str] = frozenset()
@@ -142,7 +145,13 @@ class OrtBackend:
                 settings = settings | CAPTURE
                 for name, path in bundle.graphs.items():
                     self._capture(name, partial(opening, settings, graphs[path]))
-            self._bound.pool.traffic = self.traffic  # frames count, captures do not
+            memory.traffic = self.traffic  # frames count, captures do not
+        self.providers |= {name: f"{self.providers[name]} {GRAPHS}" for name in self.captured}
+
+    @property
+    def stream(self) -> int | None:
+        """The handle of the CUDA stream on which it reads inputs; None: it reads the host's."""
+        return self.memory.stream if self.memory and self._bound else None
 
     def run(self, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """See `Backend.run`; on a CUDA device the results stay there.
@@ -166,8 +175,7 @@ class OrtBackend:
         try:
             self._bound.replace(name, opening(), captured=True)
             for _ in range(2):  # the first run captures, the second replays
-                self._bound.run(name, zero_inputs(self.info, name))
-                self._bound.pool.wait()
+                self._bound.rehearse(name)
         except Exception as error:  # its errors have no common class
             logging.getLogger("mapt").debug("mapt: %s is not captured: %s", name, brief(error))
             self._bound.replace(name, before, captured=False)
@@ -249,4 +257,11 @@ def _register(options: Any, library: Path) -> None:
 
 def open_bundle(bundle: Bundle, options: Options) -> Backend:
     """Open a bundle, see `OrtBackend`."""
-    return OrtBackend(bundle, options.threads, options.device, options.tf32, shared=True)
+    return OrtBackend(
+        bundle,
+        options.threads,
+        options.device,
+        options.tf32,
+        capture=options.cuda_graphs,
+        shared=True,
+    )

@@ -10,15 +10,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mapt.contract import BY_NAME, ModelInfo
+from mapt.contract import BY_NAME
+from mapt.runtime.backends.device.graphs import MOST_GRAPHS
 from mapt.runtime.backends.device.memory import DeviceMemory
-from mapt.runtime.backends.device.tensors import ResidentTensor, TensorPool
-
-MOST_GRAPHS = 16  # captured of a session: each holds memory, and a few serve all frames
-
+from mapt.runtime.backends.device.tensors import Placed, ResidentTensor, TensorPool
 
 class BoundSessions:
     """Sessions whose inputs and outputs lie in the buffers of a pool.
@@ -74,7 +69,11 @@ class BoundSessions:
         """
         return self.pool.run(subgraph, inputs, partial(self._launch, subgraph))
 
-    def _launch(self, subgraph: str, tensors: Mapping[str, ResidentTensor]) -> None:
+    def rehearse(self, subgraph: str) -> None:
+        """Run a subgraph on zeros and wait for it, see `TensorPool.rehearse`."""
+        self.pool.rehearse(subgraph, partial(self._launch, subgraph))
+
+    def _launch(self, subgraph: str, tensors: Mapping[str, Placed]) -> None:
         binding = self._bindings[subgraph]
         bound = self._addresses[subgraph]
         inputs = {t.name for t in BY_NAME[subgraph].inputs}
@@ -99,8 +98,3 @@ class BoundSessions:
                 graphs[key] = len(graphs) + 1
             options.add_run_config_entry("gpu_graph_id", str(graphs.get(key, -1)))
         return options
-
-
-def zero_inputs(info: ModelInfo, subgraph: str) -> dict[str, NDArray[Any]]:
-    """Return inputs of a subgraph, to run it without a frame."""
-    return {t.name: np.zeros(t.resolve(info.sizes), t.dtype) for t in BY_NAME[subgraph].inputs}

@@ -27,7 +27,8 @@ from mapt.runtime.backends.protocol import Device
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 CAPTURE = {"enable_cuda_graph": "1"}  # an option of CUDA's provider
-TF32 = "with TF32"  # behind a provider's name in `Backend.providers`
+TF32 = "with TF32"  # behind a provider's name in `Backend.providers`, as the next one
+GRAPHS = "with CUDA graphs"
 # y = Relu(x) of one float: the smallest graph that shows whether a provider comes up and its
 # kernels run.
 RELU = (

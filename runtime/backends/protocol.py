@@ -24,11 +24,14 @@ class Options:
         device: "cpu", "cuda", or "auto": CUDA where this machine and installation have all it
             needs.
         tf32: let CUDA round the inputs of float32 products and convolutions to TF32.
+        cuda_graphs: let a GPU replay what a subgraph queues as one CUDA graph, where that can be
+            captured.
     """
 
     threads: int | None = None
     device: Device = "auto"
     tf32: bool = False
+    cuda_graphs: bool = True
 
     def with_threads(self, threads: int) -> Options:
         """The same with so many threads."""
@@ -82,6 +85,11 @@ class Backend(Protocol):
     A tensor is a NumPy array, or a `DeviceTensor` of this backend. So a backend on the host takes
     and gives arrays, and need not know of the rest. A backend that copies counts what it copies in
     an attribute `traffic`, see `CopyCounts`.
+
+    A backend that reads inputs in a GPU's memory has an attribute `stream`, the handle of the CUDA
+    stream on which it does. It takes contiguous tensors with `__cuda_array_interface__` then. It
+    may have `memory` too, a `mapt.runtime.backends.cuda.CudaMemory` of that stream: what the
+    tracker copies for it is counted there.
     """
 
     name: str

@@ -17,8 +17,10 @@ from typing import Any
 from mapt.contract import BY_NAME, SUBGRAPHS
 from mapt.errors import InputError
 from mapt.runtime.backends.cuda import CudaMemory, bindings
-from mapt.runtime.backends.device.tensors import ResidentTensor, TensorPool
-from mapt.runtime.backends.protocol import Backend, Options
+from mapt.runtime.backends.device.graphs import CudaGraphs
+from mapt.runtime.backends.device.tensors import Placed, TensorPool
+from mapt.runtime.backends.ort_providers import GRAPHS
+from mapt.runtime.backends.protocol import Backend, CopyCounts, Options
 from mapt.runtime.backends.tensorrt_library import (
     device_target,
     load_library,
@@ -105,12 +107,15 @@ class TensorrtBackend:
     Args:
         bundle: with engines for this GPU.
         machine: what to run them with; None: look for it.
+        cuda_graphs: replay each subgraph as one CUDA graph, where that can be captured.
 
     Attributes:
         name: "tensorrt".
         info: of the network.
-        providers: the library that runs every subgraph, with its version, and the GPU.
+        providers: the library that runs every subgraph, with its version, and the GPU; and whether
+            with CUDA graphs.
         traffic: what was copied between the host and the GPU.
+        memory: of the GPU, in which it works.
 
     Raises:
         InputError: see `find_machine` and `choose_engines`; or an engine does not load or is not
@@ -119,15 +124,18 @@ class TensorrtBackend:
 
     name = "tensorrt"
 
-    def __init__(self, bundle: Bundle, machine: Machine | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, machine: Machine | None = None, cuda_graphs: bool = True
+    ) -> None:
         self.info = bundle.info
         self.machine = machine or find_machine()
         runs = f"{self.machine.library} on {self.machine.target}"
         self.providers: dict[str, str] = {spec.name: runs for spec in SUBGRAPHS}
         engines = choose_engines(bundle, self.machine)
         trt = self.machine.trt
+        self.memory = self._open_memory()
+        self.traffic = self.memory.traffic
         self._pool = self._plan(bundle)
-        self.traffic = self._pool.traffic
         self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
         self._engines: dict[str, Any] = {}
         self._contexts: dict[str, Any] = {}
@@ -143,6 +151,14 @@ class TensorrtBackend:
             self._check(engine, spec.name, engines[spec.name])
             self._engines[spec.name] = engine
             self._contexts[spec.name] = self._prepare(engine, engines[spec.name])
+        self._graphs: CudaGraphs | None = None
+        if cuda_graphs:
+            self._capture()
+
+    @property
+    def stream(self) -> int:
+        """The handle of the CUDA stream on which it reads inputs."""
+        return self.memory.stream
 
     def run(self, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """See `Backend.run`; the results stay on the GPU.
@@ -152,7 +168,7 @@ class TensorrtBackend:
         """
         return self._pool.run(subgraph, inputs, partial(self._launch, subgraph))
 
-    def _launch(self, subgraph: str, tensors: Mapping[str, ResidentTensor]) -> None:
+    def _launch(self, subgraph: str, tensors: Mapping[str, Placed]) -> None:
         context = self._contexts[subgraph]
         for name, tensor in tensors.items():
             if self._addresses.get((subgraph, name)) == tensor.address:
@@ -160,19 +176,52 @@ class TensorrtBackend:
             if not context.set_tensor_address(name, tensor.address):
                 raise RuntimeError(f"TensorRT refuses {subgraph}.{name}'s address")
             self._addresses[subgraph, name] = tensor.address
-        if not context.execute_async_v3(self._pool.memory.stream):
-            raise RuntimeError(f"TensorRT refuses to run {subgraph}")
 
-    def _plan(self, bundle: Bundle) -> TensorPool:
-        """The stream, and memory for every tensor."""
+        def queue(stream: int) -> None:
+            if not context.execute_async_v3(stream):
+                raise RuntimeError(f"TensorRT refuses to run {subgraph}")
+
+        if self._graphs:
+            addresses = tuple(tensor.address for tensor in tensors.values())
+            self._graphs.launch(subgraph, addresses, queue)
+        else:
+            queue(self.stream)
+
+    def _capture(self) -> None:
+        """Run every subgraph once as it is, as TensorRT demands, and then as a CUDA graph.
+
+        Raises:
+            InputError: one does not run at all.
+        """
         try:
-            memory = CudaMemory(self.machine.cuda)
+            for name in self._contexts:
+                self._pool.rehearse(name, partial(self._launch, name))
+            self._graphs = CudaGraphs(self.memory)
+            for name in self._contexts:
+                self._pool.rehearse(name, partial(self._launch, name))
+                why = self._graphs.failed.get(name)
+                said = f"without CUDA graphs ({why})" if why else GRAPHS
+                self.providers[name] += f" {said}"
+        except RuntimeError as error:
+            raise InputError(
+                f"the engines do not run on this GPU ({error}); free memory on it, or use"
+                " backend='ort'"
+            ) from None
+        self.traffic = self.memory.traffic = CopyCounts()  # frames count, this does not
+
+    def _open_memory(self) -> CudaMemory:
+        """A stream, with no memory yet."""
+        try:
+            return CudaMemory(self.machine.cuda)
         except RuntimeError as error:
             raise InputError(
                 f"CUDA cannot be used ({error}); repair NVIDIA's driver, or use backend='ort'"
             ) from None
+
+    def _plan(self, bundle: Bundle) -> TensorPool:
+        """Memory for every tensor."""
         try:
-            return TensorPool(memory, self.info.sizes)
+            return TensorPool(self.memory, self.info.sizes)
         except RuntimeError as error:
             raise InputError(
                 f"{bundle.folder}: no memory for its tensors on the GPU ({error}); free some, or"
@@ -217,4 +266,4 @@ def open_bundle(bundle: Bundle, options: Options) -> Backend:
         raise InputError(
             "backend 'tensorrt': runs on a GPU, not on device 'cpu'; take backend 'ort'"
         )
-    return TensorrtBackend(bundle)
+    return TensorrtBackend(bundle, cuda_graphs=options.cuda_graphs)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
-from mapt.runtime.backends.cuda import CudaMemory, bindings
+from mapt.runtime.backends.cuda import CudaMemory, Moment, bindings
 from mapt.runtime.images.arrays import DeviceArrayView
 from mapt.runtime.images.device_array import allocate
 from mapt.runtime.images.image import CameraImage
@@ -27,7 +26,7 @@ class DeviceInput:
         width: W of the input.
         stream: of the backend that reads it; None: a stream of its own, for which that backend has
             to wait.
-        api: `cuda.bindings.runtime`; None: what is installed.
+        beside: memory on that stream, if the backend has some; None: what is installed here.
 
     Attributes:
         memory: in which it lies.
@@ -39,16 +38,21 @@ class DeviceInput:
     """
 
     def __init__(
-        self, height: int, width: int, stream: int | None = None, api: Any | None = None
+        self,
+        height: int,
+        width: int,
+        stream: int | None = None,
+        beside: CudaMemory | None = None,
     ) -> None:
         self.size = (height, width)
         try:
-            self.memory = CudaMemory(api or bindings(), stream)
+            self.memory = beside.beside() if beside else CudaMemory(bindings(), stream)
             self.tensor = allocate(self.memory, (1, height, width, 3), np.uint8)
             self.host = self.memory.allocate_host(self.tensor.shape, np.uint8)
             self._summary = allocate(self.memory, (height, 2), np.uint32)
             self._summary_host = self.memory.allocate_host((height, 2), np.uint32)
             self._number = self.memory.device()
+            self._written = Moment(self.memory)
         except RuntimeError as error:
             raise InputError(
                 f"images and labels in a GPU's memory need CUDA, which cannot be used ({error});"
@@ -95,9 +99,10 @@ class DeviceInput:
         told = parameters(image, letterbox, self.size, self.tensor.address, self._summary.address)
         kernel.preprocess(told, self._workspace, self.memory.stream)
         self.memory.download(self._summary_host, self._summary.address)
+        self._written.mark()
 
         def summary(blind_range: float) -> ImageSummary:
-            self.memory.wait()
+            self._written.reach()
             return summarise(self._summary_host[: letterbox.inner_height], blind_range)
 
         return summary

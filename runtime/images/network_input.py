@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mapt.contract import ModelInfo, Thresholds
+from mapt.runtime.backends.cuda import CudaMemory
 from mapt.runtime.errors import StepError, documented
 from mapt.runtime.images.device_input import DeviceInput
 from mapt.runtime.images.image import CameraImage, PixelFormat, host_pixels, read_image
@@ -36,7 +37,7 @@ class InputMaker:
         workspace: memory that is used again.
         stream: on which the backend runs, if it takes inputs in a GPU's memory; None: it takes
             arrays of the host.
-        api: `cuda.bindings.runtime`; None: what is installed.
+        memory: that the backend has on this stream, if any.
 
     Raises:
         InputError: with a stream, CUDA has no memory for the input.
@@ -47,12 +48,12 @@ class InputMaker:
         info: ModelInfo,
         workspace: Workspace,
         stream: int | None = None,
-        api: Any | None = None,
+        memory: CudaMemory | None = None,
     ) -> None:
         self.info = info
         self.workspace = workspace
         self.stream = stream
-        self._api = api
+        self._memory = memory if stream is not None else None
         self._device: DeviceInput | None = None
         if stream is not None:
             self.on_device()
@@ -110,5 +111,5 @@ class InputMaker:
             InputError: CUDA cannot be used.
         """
         if self._device is None:
-            self._device = DeviceInput(self.info.height, self.info.width, self.stream, self._api)
+            self._device = DeviceInput(self.info.height, self.info.width, self.stream, self._memory)
         return self._device

@@ -89,6 +89,9 @@ _Propagate = structure(
 )
 
 
+_GreedyKeep = structure("GreedyKeep", ("suppresses", "keep"), ("count",))
+
+
 class _DeformConvGrad(ctypes.Structure):
     _fields_ = (("forward", _DeformConv), *((f"grad{i}", ctypes.c_void_p) for i in range(5)))
 
@@ -222,3 +225,11 @@ def propagate_masks(
     sizes = len(masks), *masks.shape[2:], weights.shape[1]
     _call("propagate", masks.dtype, _Propagate(*_pointers(tensors), *sizes))
     return logits, features
+
+
+def greedy_keep(suppresses: Tensor) -> Tensor:
+    """Which boxes stay, 1 or 0."""
+    keep = suppresses.new_full((len(suppresses),), torch.nan)
+    parameters = _GreedyKeep(*_pointers((suppresses, keep)), len(suppresses))
+    _call("greedy_keep", suppresses.dtype, parameters)
+    return keep

@@ -11,6 +11,7 @@ from mapt.bench.gpu.cases import (
     boxes,
     convolution,
     motion,
+    overlaps,
     pyramid,
 )
 from tests.csrc import cuda_source
@@ -241,7 +242,36 @@ def everything() -> list[Tensor]:
         pooled,
         *cuda_source.roi_align_backward(pooled, rows, features, STRIDES, 2),
         *cuda_source.propagate_masks(*motion(9, 23, 37, 3)),
+        cuda_source.greedy_keep(overlaps(200)),
     ]
+
+
+def kept(suppresses: Tensor) -> list[bool]:
+    """Box by box: one stays unless one that stays suppresses it."""
+    keep: list[bool] = []
+    for column in suppresses.T.tolist():
+        keep.append(not any(k and s > 0.5 for k, s in zip(keep, column, strict=False)))
+    return keep
+
+
+TYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("share", [0.0, 0.03, 1.0])
+@pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 130, 200])
+def test_greedy_keep_equals_the_cpus(count: int, share: float, dtype: torch.dtype) -> None:
+    suppresses = overlaps(count, share, dtype)
+    want = kept(suppresses)
+    got = cuda_source.greedy_keep(suppresses)
+    assert got.dtype == dtype and got.bool().tolist() == want
+    if dtype in TYPES[:2]:
+        assert torch.equal(torch.ops.mapt.greedy_keep(suppresses), got)
+
+
+def test_the_longest_chain_keeps_every_second_box() -> None:
+    chain = torch.cat((torch.zeros(300, 1), torch.eye(300)[:, :-1]), 1).contiguous()
+    assert cuda_source.greedy_keep(chain).tolist() == [i % 2 == 0 for i in range(300)]
 
 
 def test_the_order_of_threads_does_not_change_a_bit() -> None:

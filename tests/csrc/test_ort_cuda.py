@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from mapt.bench.gpu.cases import CONVOLUTIONS, STRIDES, boxes, convolution, motion, pyramid
+from mapt.bench.gpu.cases import CONVOLUTIONS, STRIDES, boxes, convolution, motion, overlaps, pyramid
 from mapt.contract import BY_NAME, SUBGRAPHS
 from mapt.export.bundle.writer import Request, export_bundle
 from mapt.io.pretrained import shipped_weights
@@ -52,6 +52,9 @@ def cases() -> dict[str, tuple[str, Tensors, Numbers, tuple[int, ...]]]:
     rows = boxes(60, 2, 193, 311)
     levels = {f"p{s}": level for s, level in zip(STRIDES, pyramid(193, 311), strict=True)}
     named["pooling"] = ("MultiscaleRoiAlign", levels | {"boxes": rows}, ROI, (60, 3, 7, 7))
+    for count in (0, 64, 130):
+        one = {"suppresses": overlaps(count)}
+        named[f"suppression of {count}"] = ("GreedyKeep", one, {}, (count,))
     for sizes in ((20, 9, 33, 16), (3, 30, 5, 2), (0, 4, 4, 2)):
         masks, offsets, weights, projection, bias, places = motion(*sizes)
         both = {"masks": masks, "offsets": offsets, "weights": weights}

@@ -72,7 +72,14 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("dtype", "step"), [(torch.float32, 1e-5), (torch.float16, 2.0**-10), (torch.bfloat16, 2.0**-7)]
 )
 @pytest.mark.parametrize(
-    "case", ["deform_conv2d", "multiscale_roi_align", "propagate_masks", "propagated_features"]
+    "case",
+    [
+        "deform_conv2d",
+        "multiscale_roi_align",
+        "propagate_masks",
+        "propagated_features",
+        "greedy_keep",
+    ],
 )
 def test_a_plugin_computes_what_the_operator_does(
     library: Path, case: str, dtype: torch.dtype, step: float
@@ -241,6 +248,7 @@ def libraries(built: Path) -> list[Path]:
 def test_tensorrt_rtxs_registry_takes_them(library: Path) -> None:
     fields = {
         "DeformConv2d": CONVOLUTION,
+        "GreedyKeep": {},
         "MultiscaleRoiAlign": ROI,
         "PropagateMasks": {},
         "PropagatedFeatures": {},
@@ -273,7 +281,14 @@ trt.OnnxParser(network, trt.Logger(trt.Logger.VERBOSE)).parse(open(sys.argv[2], 
 
 @pytest.mark.skipif(not has_tensorrt(), reason="needs TensorRT-RTX: pip install 'mapt[trt-rtx]'")
 @pytest.mark.parametrize(
-    "case", ["deform_conv2d", "multiscale_roi_align", "propagate_masks", "propagated_features"]
+    "case",
+    [
+        "deform_conv2d",
+        "multiscale_roi_align",
+        "propagate_masks",
+        "propagated_features",
+        "greedy_keep",
+    ],
 )
 def test_the_onnx_parser_makes_plugins_of_exported_nodes(
     library: Path, case: str, tmp_path: Path

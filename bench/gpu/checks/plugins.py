@@ -19,6 +19,7 @@ from mapt.bench.gpu.cases import (
     boxes,
     convolution,
     motion,
+    overlaps,
     pyramid,
     tolerance,
 )
@@ -112,6 +113,7 @@ def plugins() -> dict[str, Plugin]:
             {1, 3},
             ops.propagated_features,
         ),
+        "greedy_keep": Plugin("GreedyKeep", {}, [overlaps(130)], set(), ops.greedy_keep),
     }
 
 

@@ -15,7 +15,7 @@ from mapt.model.fpn import STRIDES, Pyramid
 from mapt.model.heads.anchors import anchor_shapes, anchors_per_cell, make_anchors
 from mapt.model.layers import SeparableConv
 from mapt.model.targets import FrameTargets
-from mapt.ops import greedy_nms, top_k
+from mapt.ops import greedy_nms, suppresses_on_gpu, top_k
 
 DELTA_WEIGHTS = (1.0, 1.0, 1.0, 1.0)
 FOREGROUND_IOU = 0.6
@@ -130,7 +130,8 @@ class RegionProposals(nn.Module):
     ) -> list[Tensor]:
         """Compute the proposals of each image, for training.
 
-        Fixed limits and torchvision's NMS make it faster than `propose`.
+        Fixed limits make it faster than `propose`. On a GPU all images are suppressed before the
+        host waits once, for the numbers of their survivors. On a CPU torchvision's NMS is faster.
 
         Args:
             output: the outputs for a batch.
@@ -145,6 +146,8 @@ class RegionProposals(nn.Module):
             self._best(scores, deltas, output, height, width)
             for scores, deltas in zip(output.scores.detach(), output.deltas.detach(), strict=True)
         ]
+        if suppresses_on_gpu(output.scores):
+            return self._survivors(best, limit)
         large = [large_enough(boxes, self.config.min_box) for boxes, _, _ in best]
         proposals = []
         for (every, scores, level), mask, count in zip(best, large, count_true(large), strict=True):
@@ -155,6 +158,21 @@ class RegionProposals(nn.Module):
             )
             proposals.append(boxes[keep[:limit]])
         return proposals
+
+    def _survivors(self, best: list[tuple[Tensor, Tensor, Tensor]], limit: int) -> list[Tensor]:
+        """Suppress the boxes, scores and levels of each image where they are."""
+        ranked = []
+        kept = []
+        for every, scores, level in best:
+            order = scores.argsort(descending=True, stable=True)
+            boxes = every[order]
+            valid = large_enough(boxes, self.config.min_box)
+            ranked.append(boxes)
+            kept.append(greedy_nms(boxes, level[order], valid, self.config.rpn_nms_iou))
+        return [
+            boxes[torch.nonzero_static(mask, size=count)[:limit, 0]]
+            for boxes, mask, count in zip(ranked, kept, count_true(kept), strict=True)
+        ]
 
     def _best(
         self, scores: Tensor, deltas: Tensor, output: RpnOutput, height: int, width: int

@@ -8,9 +8,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from mapt.runtime.backends.protocol import CopyCounts
+
 
 class DeviceMemory(Protocol):
-    """Memory of a device, see `mapt.runtime.backends.cuda.CudaMemory`."""
+    """Memory of a device, see `mapt.runtime.backends.cuda.CudaMemory`.
+
+    Attributes:
+        traffic: what was copied between host and device, and how often the host waited.
+    """
+
+    traffic: CopyCounts
 
     @property
     def stream(self) -> int:
@@ -58,6 +66,7 @@ class OrtMemory:
 
     def __init__(self, onnxruntime: Any, place: str) -> None:
         self.place = place
+        self.traffic = CopyCounts()
         self.copies_parts = place == "cpu"
         self._create = onnxruntime.OrtValue.ortvalue_from_shape_and_type
         self._held: dict[int, Any] = {}
@@ -75,6 +84,7 @@ class OrtMemory:
     def upload(self, address: int, array: NDArray[Any]) -> None:
         """See `DeviceMemory`."""
         self._held[address].update_inplace(array.reshape(-1).view(np.uint8))
+        self.traffic.up += array.nbytes
 
     def download(self, array: NDArray[Any], address: int) -> None:
         """See `DeviceMemory`."""
@@ -82,6 +92,8 @@ class OrtMemory:
             ctypes.memmove(array.ctypes.data, address, array.nbytes)
         else:
             array.reshape(-1).view(np.uint8)[:] = self._held[address].numpy()
+        self.traffic.down += array.nbytes
 
     def wait(self) -> None:
-        """Do nothing: copies and runs are done when they return."""
+        """Count it, and do nothing else: copies and runs are done when they return."""
+        self.traffic.waits += 1

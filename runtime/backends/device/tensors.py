@@ -9,14 +9,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt.contract import BY_NAME, HOST_READS, SUBGRAPHS, TensorSpec
+from mapt.runtime.backends.cuda import CudaMemory
+from mapt.runtime.backends.device.foreign import ForeignTensor, foreign_tensor
 from mapt.runtime.backends.device.memory import DeviceMemory
-from mapt.runtime.backends.protocol import CopyCounts, on_host
+from mapt.runtime.backends.protocol import on_host
 
 Key = tuple[str, tuple[int, ...]]
 FEATURES = 3  # `s` of two frames, and one more while a frame fails or a thread saves the state
@@ -28,6 +30,25 @@ class Buffer:
 
     address: int
     staging: NDArray[Any] | None = None
+
+
+class Placed(Protocol):
+    """A tensor on the device, of the pool or of somebody else."""
+
+    @property
+    def address(self) -> int:
+        """Where its values are."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy's name of its type."""
+        ...
 
 
 class ResidentTensor:
@@ -89,7 +110,6 @@ class TensorPool:
     Attributes:
         lock: held while work is queued or waited for, so that any thread may read a tensor.
         free: buffers that nobody uses, by tensor.
-        traffic: what was copied.
 
     Raises:
         RuntimeError: there is not enough memory.
@@ -99,11 +119,10 @@ class TensorPool:
         self.memory = memory
         self.lock = threading.RLock()
         self.free: dict[Key, list[Buffer]] = {}
-        self.traffic = CopyCounts()
         self._sizes = sizes
         self._queued = 0
         self._done = 0
-        self._sent: list[ResidentTensor] = []  # whose copies to the device may not be over
+        self._held: list[object] = []  # what the device may not have read yet
         for spec in SUBGRAPHS:
             made = {tensor.name for other in SUBGRAPHS for tensor in other.outputs}
             for tensor in (*spec.inputs, *spec.outputs):
@@ -115,7 +134,7 @@ class TensorPool:
         self,
         subgraph: str,
         inputs: Mapping[str, Any],
-        launch: Callable[[Mapping[str, ResidentTensor]], object],
+        launch: Callable[[Mapping[str, Placed]], object],
     ) -> dict[str, ResidentTensor]:
         """Run a subgraph between tensors on the device.
 
@@ -123,20 +142,46 @@ class TensorPool:
 
         Args:
             subgraph: its name.
-            inputs: arrays, tensors of this pool, or those of another backend.
+            inputs: arrays, tensors of this pool, those of another backend, or contiguous ones in
+                the memory of this GPU with `__cuda_array_interface__`. The device reads the last
+                where they are, or copies them if their address is not aligned.
             launch: queues the work; it is given inputs and outputs by name.
 
         Raises:
-            ValueError: an input has another shape or type than the contract says.
+            ValueError: an input has another shape or type than the contract says, or lies in
+                memory that cannot be read here.
         """
         spec = BY_NAME[subgraph]
         with self.lock:
-            given = {t.name: self._place(t, inputs[t.name]) for t in spec.inputs}
+            streams: set[int] = set()  # of others, whose tensors are read
+            given = {t.name: self._place(t, inputs[t.name], streams) for t in spec.inputs}
             made = {t.name: self._take(t) for t in spec.outputs}
             launch({**given, **made})
+            for stream in streams:  # they may write these tensors again, but not too early
+                assert isinstance(self.memory, CudaMemory)
+                self.memory.lead(stream)
             for name in HOST_READS[subgraph]:
                 self._expect(made[name])
         return made
+
+    def rehearse(
+        self, subgraph: str, launch: Callable[[Mapping[str, Placed]], object]
+    ) -> None:
+        """Run a subgraph on zeros that nobody copies, and wait for it; the memory is CUDA's.
+
+        Raises:
+            RuntimeError: CUDA reports an error.
+            Exception: whatever `launch` raises.
+        """
+        assert isinstance(self.memory, CudaMemory)
+        spec = BY_NAME[subgraph]
+        with self.lock:
+            given = {t.name: self._take(t) for t in spec.inputs}
+            for tensor in given.values():
+                size = int(np.prod(tensor.shape)) * tensor.dtype.itemsize
+                self.memory.clear(tensor.address, size)
+            launch({**given, **{t.name: self._take(t) for t in spec.outputs}})
+            self.wait()
 
     def download(self, tensor: ResidentTensor) -> NDArray[Any]:
         """Return a copy of a tensor's values; the caller holds the lock."""
@@ -162,7 +207,6 @@ class TensorPool:
                 part = staging[0, plane, run[0] : run[-1] + 1]
                 offset = part.ctypes.data - staging.ctypes.data
                 self.memory.download(part, tensor.address + offset)
-                self.traffic.down += part.nbytes
         self.wait()
         found: NDArray[Any] = staging[0][np.ix_(planes, rows)]
         return found
@@ -170,9 +214,8 @@ class TensorPool:
     def wait(self) -> None:
         """Wait for the device."""
         self.memory.wait()
-        self.traffic.waits += 1
         self._done = self._queued
-        self._sent.clear()
+        self._held.clear()
 
     def _expect(self, tensor: ResidentTensor) -> None:
         """Queue a tensor's copy to the host, once."""
@@ -180,25 +223,47 @@ class TensorPool:
             return
         staging = self._staging(tensor)
         self.memory.download(staging, tensor.address)
-        self.traffic.down += staging.nbytes
         self._queued += 1
         tensor.ticket = self._queued
 
-    def _place(self, spec: TensorSpec, value: Any) -> ResidentTensor:
+    def _place(self, spec: TensorSpec, value: Any, streams: set[int]) -> Placed:
         """An input on the device; an array is copied there."""
         key = self._key(spec)
-        shape = tuple(value.shape)
-        dtype = value.dtype
+        foreign = foreign_tensor(value)
+        shape = foreign.shape if foreign else tuple(value.shape)
+        dtype = foreign.dtype if foreign else value.dtype
         if shape != key[1] or dtype != np.dtype(spec.dtype):
             raise ValueError(f"{spec.name} is {dtype} {shape}, not {spec.dtype} {key[1]}")
         if isinstance(value, ResidentTensor) and value.pool is self:
             return value
+        if foreign and isinstance(self.memory, CudaMemory):
+            return self._borrow(spec, foreign, self.memory, streams)
+        if foreign and not hasattr(value, "numpy"):
+            raise ValueError(f"{spec.name} lies in a GPU's memory, which cannot be read here")
         tensor = self._take(spec)
         staging = self._staging(tensor)
         np.copyto(staging, on_host(value))
         self.memory.upload(tensor.address, staging)
-        self.traffic.up += staging.nbytes
-        self._sent.append(tensor)  # nothing else is written to its array before it was copied
+        self._held.append(tensor)  # nothing else is written to its array before it was copied
+        return tensor
+
+    def _borrow(
+        self, spec: TensorSpec, foreign: ForeignTensor, memory: CudaMemory, streams: set[int]
+    ) -> Placed:
+        """A tensor of somebody else on the same GPU, or a copy at an address that is aligned."""
+        place = memory.place_of(foreign.address)
+        here = memory.device()
+        if place != here:
+            where = "no GPU's memory" if place is None else f"the memory of GPU {place}"
+            raise ValueError(f"{spec.name} lies in {where}, and the network on GPU {here}")
+        if foreign.stream not in (None, memory.stream):
+            memory.follow(foreign.stream)
+            streams.add(foreign.stream)
+        self._held.append(foreign)
+        if foreign.aligned:
+            return foreign
+        tensor = self._take(spec)
+        memory.duplicate(tensor.address, foreign.address, foreign.nbytes)
         return tensor
 
     def _take(self, spec: TensorSpec) -> ResidentTensor:

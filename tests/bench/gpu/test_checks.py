@@ -91,7 +91,7 @@ def test_operators_pass_pytorchs_checks_and_are_captured(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = operators.graphs(context)
-    assert not found.faults and found.line.startswith("12 of 12")
+    assert not found.faults and found.line.startswith("13 of 13")
     # All of them are checked in tests/ops/test_compiled.py.
     some = [call for call in calls("cpu") if call.name in ("propagate_masks", "deform_conv2d_out")]
     some.append(Call("wrong", torch.ops.mapt.propagated_features.default, (torch.ones(1),)))

@@ -8,13 +8,12 @@ bound and run.
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
 import onnxruntime
 
 from mapt.runtime.backends.ort_providers import CPU, CUDA
-from tests.runtime.backends import tensorrt_standin
+from tests.runtime.backends.cuda_api import STREAM
 
 # As ONNX Runtime words it, though its signature is three times as long.
 ILLEGAL = (
@@ -91,7 +90,7 @@ def start(session: Any, bound: dict[str, tuple[str, Any]], options: Any, cuda: A
     if cuda is None:
         run()
     else:
-        cuda.queue.append(run)
+        cuda.streams[STREAM].append(run)
 
 
 class Binding:
@@ -124,15 +123,6 @@ class OrtValue:
         self.world.placed.append(device)
         value = onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, dtype, "cpu", index)
         return value
-
-
-class StreamedCuda(tensorrt_standin.Cuda):
-    """NVIDIA's bindings, with device memory that sessions can really be bound to."""
-
-    def cudaMalloc(self, size: int) -> tuple[int, int]:
-        memory = (ctypes.c_uint8 * size)(*b"\xee" * min(size, 64))
-        self.device[ctypes.addressof(memory)] = memoryview(memory).cast("B")  # type: ignore[assignment]
-        return self.fails.get("cudaMalloc", 0), ctypes.addressof(memory)
 
 
 class Ort:

@@ -1,101 +1,18 @@
-"""TensorRT and CUDA as far as the backend uses them, on a machine without a GPU.
+"""TensorRT as far as the backend uses it, on a machine without a GPU.
 
-Device memory is a dictionary of bytes by address, and nothing that is queued happens before the
-stream is waited for: a missing copy, a copy in the wrong order or a missing wait gives wrong
-numbers. Engines compute what a scripted network says. Names and parameters are those of the real
-bindings, which `test_tensorrt.py` checks.
+Engines compute what a scripted network says, in memory of `cuda_api.Cuda`. Names and parameters
+are those of the real bindings, which `test_tensorrt.py` checks.
 """
 
-import ctypes
 import enum
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
-
-import numpy as np
+from typing import ClassVar
 
 from mapt.contract import BY_NAME, TensorSpec
 from mapt.runtime.backends.protocol import Backend
+from tests.runtime.backends.cuda_api import Cuda
 
-
-class Cuda:
-    """Stands in for `cuda.bindings.runtime`."""
-
-    cudaStreamNonBlocking = 1
-    cudaHostAllocDefault = 0
-
-    class cudaMemcpyKind(enum.IntEnum):
-        cudaMemcpyHostToDevice = 1
-        cudaMemcpyDeviceToHost = 2
-
-    def __init__(self) -> None:
-        self.log: list[str] = []
-        self.device: dict[int, bytearray] = {}
-        self.host: dict[int, Any] = {}
-        self.queue: list[Callable[[], None]] = []
-        self.fails: dict[str, int] = {}  # status by function
-
-    def cudaMalloc(self, size: int) -> tuple[int, int]:
-        self.log.append("cudaMalloc")
-        address = 0x7000_0000 + 0x1000_0000 * len(self.device)
-        self.device[address] = bytearray(b"\xee" * size)
-        return self.fails.get("cudaMalloc", 0), address
-
-    def cudaFree(self, devPtr: int) -> tuple[int]:
-        del self.device[devPtr]
-        return (0,)
-
-    def cudaHostAlloc(self, size: int, flags: int) -> tuple[int, int]:
-        self.log.append("cudaHostAlloc")
-        memory = ctypes.create_string_buffer(size)
-        self.host[ctypes.addressof(memory)] = memory
-        return 0, ctypes.addressof(memory)
-
-    def cudaFreeHost(self, ptr: int) -> tuple[int]:
-        del self.host[ptr]
-        return (0,)
-
-    def cudaStreamCreateWithFlags(self, flags: int) -> tuple[int, int]:
-        assert flags == self.cudaStreamNonBlocking
-        return self.fails.get("cudaStreamCreateWithFlags", 0), 77
-
-    def cudaStreamDestroy(self, stream: int) -> tuple[int]:
-        assert stream == 77
-        self.log.append("cudaStreamDestroy")
-        return (0,)
-
-    def cudaStreamSynchronize(self, stream: int) -> tuple[int]:
-        assert stream == 77
-        self.log.append("wait")
-        for job in self.queue:
-            job()
-        self.queue.clear()
-        return (0,)
-
-    def cudaMemcpyAsync(
-        self, dst: int, src: int, count: int, kind: cudaMemcpyKind, stream: int
-    ) -> tuple[int]:
-        assert stream == 77
-        up = kind == self.cudaMemcpyKind.cudaMemcpyHostToDevice
-        device, host = (dst, src) if up else (src, dst)
-        base = max(address for address in self.device if address <= device)
-        pinned = max(address for address in self.host if address <= host)
-        at = device - base
-        assert at + count <= len(self.device[base])
-        assert host - pinned + count <= len(self.host[pinned])
-        self.log.append(f"{'upload' if up else 'download'} {device:#x}")
-
-        def copy() -> None:
-            if up:
-                self.device[base][at : at + count] = ctypes.string_at(host, count)
-            else:
-                ctypes.memmove(host, bytes(self.device[base][at : at + count]), count)
-
-        self.queue.append(copy)
-        return (self.fails.get("cudaMemcpyAsync", 0),)
-
-    def cudaGetErrorString(self, error: int) -> tuple[int, bytes]:
-        return 0, b"out of memory"
+LIBRARY = "tensorrt 10.14.1"
 
 
 class TensorIOMode(enum.Enum):
@@ -129,31 +46,26 @@ class ExecutionContext:
     def set_tensor_address(self, name: str, memory: int) -> bool:
         self.engine.world.cuda.log.append(f"address {self.engine.subgraph}.{name}")
         self.addresses[name] = memory
-        return memory in self.engine.world.cuda.device
+        return self.engine.world.cuda.holds(memory)
 
     def execute_async_v3(self, stream_handle: int) -> bool:
         world = self.engine.world
         spec = BY_NAME[self.engine.subgraph]
-        assert stream_handle == 77
         world.cuda.log.append(f"execute {spec.name}")
         addresses = dict(self.addresses)
 
         def compute() -> None:
-            device = world.cuda.device
             sizes = world.network.info.sizes
             inputs = {
-                t.name: (
-                    np.frombuffer(bytes(device[addresses[t.name]]), t.dtype).reshape(
-                        t.resolve(sizes)
-                    )
-                )
+                t.name: world.cuda.read(addresses[t.name], t.resolve(sizes), t.dtype)
                 for t in spec.inputs
             }
             for name, tensor in world.network.run(spec.name, inputs).items():
-                device[addresses[name]][:] = tensor.tobytes()
+                world.cuda.write(addresses[name], tensor)
 
-        world.cuda.queue.append(compute)
-        return spec.name not in world.refuses
+        world.cuda.streams[stream_handle].append(compute)
+        captured = stream_handle == world.cuda.capturing
+        return spec.name not in (world.refuses_capture if captured else world.refuses)
 
 
 class Engine:
@@ -217,7 +129,8 @@ class Trt:
         self.cuda = Cuda()
         self.contexts = 0
         self.types: dict[str, str] = {}  # tensors of another type than the contract's
-        self.refuses: set[str] = set()  # subgraphs
+        self.refuses: set[str] = set()  # subgraphs, when they are run
+        self.refuses_capture: set[str] = set()  # subgraphs, when they are captured
         self.Runtime = type("Runtime", (Runtime,), {"world": self})
 
 

@@ -10,7 +10,6 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,51 +17,21 @@ import pytest
 
 from mapt.contract import BY_NAME, HOST_READS, SUBGRAPHS
 from mapt.errors import InputError
-from mapt.runtime import BackendError, PanopticTracker
+from mapt.runtime import BackendError, PanopticTracker, StepError
 from mapt.runtime.backends import choice
 from mapt.runtime.backends import tensorrt as backend_module
 from mapt.runtime.backends.ort_providers import say_once
 from mapt.runtime.backends.protocol import CopyCounts, Options, on_host
 from mapt.runtime.backends.tensorrt import Machine, TensorrtBackend
-from mapt.runtime.bundle.manifest import Bundle, EngineFile
+from mapt.runtime.bundle.manifest import Bundle
 from mapt.runtime.persistence.recording import digest
 from tests.export.conftest import has_tensorrt
 from tests.runtime.backends import tensorrt_standin as standin
+from tests.runtime.backends.cuda_api import NOT_READY, Cuda
+from tests.runtime.backends.tensorrt_standin import LIBRARY
 
 Make = Callable[..., Any]
 PERIOD = 100_000_000  # ns
-LIBRARY = "tensorrt 10.14.1"
-
-
-@pytest.fixture
-def network(scene: Make, actor: Make) -> Any:
-    """A scene with a car that is hidden for a while, another car, and a person.
-
-    It needs more than one batch of the motion head.
-    """
-    return scene(
-        actor(0, 8, dx=4, look=0, score=0.95, hidden=(2, 3)),
-        actor(80, 24, dx=-4, look=1, score=0.9),
-        actor(40, 44, label=3, look=2, score=0.7),
-    )
-
-
-@pytest.fixture
-def world(network: Any) -> standin.Trt:
-    return standin.Trt(network)
-
-
-@pytest.fixture
-def bundle(network: Any, tmp_path: Path) -> Bundle:
-    """Engines for sm86, of the stand-in's version."""
-    files = standin.write_engines(tmp_path)
-    engines = {name: EngineFile(path, LIBRARY, "built", {}) for name, path in files.items()}
-    return Bundle(tmp_path, "0" * 64, network.info, "gridsample", "fp32", {}, {}, {"sm86": engines})
-
-
-@pytest.fixture
-def machine(world: standin.Trt) -> Machine:
-    return Machine(world, LIBRARY, world.cuda, "sm86")
 
 
 def track(tracker: PanopticTracker, picture: Make) -> list[dict[str, int]]:
@@ -70,16 +39,16 @@ def track(tracker: PanopticTracker, picture: Make) -> list[dict[str, int]]:
 
 
 def test_the_tracker_sees_what_the_network_says(
-    bundle: Bundle, machine: Machine, network: Any, picture: Make
+    engines: Bundle, machine: Machine, network: Any, picture: Make
 ) -> None:
     wanted = track(PanopticTracker(network), picture)
-    assert track(PanopticTracker(TensorrtBackend(bundle, machine)), picture) == wanted
+    assert track(PanopticTracker(TensorrtBackend(engines, machine)), picture) == wanted
 
 
 def test_memory_is_planned_once_and_given_back(
-    bundle: Bundle, machine: Machine, world: standin.Trt, picture: Make
+    engines: Bundle, machine: Machine, world: standin.Trt, picture: Make
 ) -> None:
-    backend = TensorrtBackend(bundle, machine)
+    backend = TensorrtBackend(engines, machine)
     cuda = world.cuda
     planned = len(cuda.device)
     names = [t.name for s in SUBGRAPHS for t in (*s.inputs, *s.outputs)]
@@ -87,9 +56,14 @@ def test_memory_is_planned_once_and_given_back(
     twice = ("masks_prev", "propagated", "f_p", "embeddings")
     assert planned == len(set(names) - {"s", "s_prev", "rows"}) + len(twice) + 3 + 4
     assert world.contexts == len(SUBGRAPHS)
+    tracker = PanopticTracker(backend)
+    assert len(cuda.device) == planned + 2, "the input, and what the kernel tells of it"
     cuda.log.clear()
-    track(PanopticTracker(backend), picture)
+    track(tracker, picture)
     assert not [line for line in cuda.log if "Malloc" in line or "Alloc" in line]
+    assert len(cuda.device) == planned + 2
+    del tracker
+    gc.collect()
     assert len(cuda.device) == planned
     del backend
     gc.collect()
@@ -99,17 +73,21 @@ def test_memory_is_planned_once_and_given_back(
 def told(world: standin.Trt) -> list[str]:
     """What was queued and waited for, in order."""
     calls: list[str] = []
+    captured = False
     for line in world.cuda.log:
         words = line.split()
-        if words[0] != "address":
-            calls.append(words[1] if words[0] == "execute" else words[0])
+        if words[0] in ("execute", "replay") and not captured:
+            calls.append(words[1])
+        elif words[0] not in ("address", "capture", "execute", "replay"):
+            calls.append(words[0])
+        captured = words[0] == "capture"
     return calls
 
 
 def test_only_what_the_host_reads_leaves_the_device(
-    bundle: Bundle, machine: Machine, world: standin.Trt, picture: Make
+    engines: Bundle, machine: Machine, world: standin.Trt, picture: Make
 ) -> None:
-    backend = TensorrtBackend(bundle, machine)
+    backend = TensorrtBackend(engines, machine)
     tracker = PanopticTracker(backend)
     tracker.step(picture(0), 0)
     world.cuda.log.clear()
@@ -128,7 +106,7 @@ def test_only_what_the_host_reads_leaves_the_device(
         + looks * 2
         + ["wait"]
     )
-    sizes = bundle.info.sizes
+    sizes = engines.info.sizes
     moved = {"up": 0, "down": 0}
     for name, calls in {
         "backbone": 1,
@@ -150,9 +128,9 @@ def _bytes(shape: tuple[int, ...], dtype: str) -> int:
 
 
 def test_what_was_handed_out_stays_as_it_is_and_other_arrays_are_sent(
-    bundle: Bundle, machine: Machine, network: Any
+    engines: Bundle, machine: Machine, network: Any
 ) -> None:
-    backend = TensorrtBackend(bundle, machine)
+    backend = TensorrtBackend(engines, machine)
     image = np.zeros((1, 64, 96, 3), np.uint8)
     first = backend.run("backbone", {"image": image})
     image[:] = 7  # the caller's own array may change
@@ -170,9 +148,9 @@ def test_what_was_handed_out_stays_as_it_is_and_other_arrays_are_sent(
 
 
 def test_the_state_stays_while_frames_go_on(
-    bundle: Bundle, machine: Machine, network: Any, picture: Make
+    engines: Bundle, machine: Machine, network: Any, picture: Make
 ) -> None:
-    tracker = PanopticTracker(TensorrtBackend(bundle, machine))
+    tracker = PanopticTracker(TensorrtBackend(engines, machine))
     plain = PanopticTracker(network, model=tracker.model)
     states = []
     for number in range(5):
@@ -182,7 +160,7 @@ def test_the_state_stays_while_frames_go_on(
     for state, saved in states:
         tracker._state = state
         assert tracker.save_state() == saved
-    other = PanopticTracker(TensorrtBackend(bundle, machine))
+    other = PanopticTracker(TensorrtBackend(engines, machine))
     other.restore_state(states[-1][1])
     for number in (5, 6):
         assert digest(other.step(picture(number), number * PERIOD)) == digest(
@@ -191,10 +169,10 @@ def test_the_state_stays_while_frames_go_on(
 
 
 def test_two_trackers_do_not_disturb_each_other(
-    bundle: Bundle, machine: Machine, network: Any, picture: Make
+    engines: Bundle, machine: Machine, network: Any, picture: Make
 ) -> None:
     wanted = track(PanopticTracker(network), picture)
-    one, two = (PanopticTracker(TensorrtBackend(bundle, machine)) for _ in range(2))
+    one, two = (PanopticTracker(TensorrtBackend(engines, machine)) for _ in range(2))
     for number in range(8):
         frames = [
             t.step(picture(number + shift), number * PERIOD) for t, shift in ((one, 0), (two, 0))
@@ -204,9 +182,9 @@ def test_two_trackers_do_not_disturb_each_other(
 
 
 def test_a_failure_in_a_frame_drops_the_frame(
-    bundle: Bundle, machine: Machine, world: standin.Trt, network: Any, picture: Make
+    engines: Bundle, machine: Machine, world: standin.Trt, network: Any, picture: Make
 ) -> None:
-    tracker = PanopticTracker(TensorrtBackend(bundle, machine))
+    tracker = PanopticTracker(TensorrtBackend(engines, machine, cuda_graphs=False))
     untouched = PanopticTracker(network)
     for number in range(6):
         if number == 2:
@@ -217,7 +195,7 @@ def test_a_failure_in_a_frame_drops_the_frame(
                 tracker.step(picture(50), number * PERIOD - 2)
             world.refuses.clear()
             world.cuda.fails["cudaMemcpyAsync"] = 2
-            with pytest.raises(BackendError, match="cudaMemcpyAsync: out of memory"):
+            with pytest.raises(StepError, match="cudaMemcpyAsync: out of memory"):
                 tracker.step(picture(51), number * PERIOD - 1)
             world.cuda.fails.clear()
         assert digest(tracker.step(picture(number), number * PERIOD)) == digest(
@@ -226,7 +204,7 @@ def test_a_failure_in_a_frame_drops_the_frame(
 
 
 def test_engines_that_cannot_run_here_say_what_to_do(
-    bundle: Bundle, machine: Machine, world: standin.Trt
+    engines: Bundle, machine: Machine, world: standin.Trt
 ) -> None:
     def refused(bundle: Bundle, machine: Machine) -> str:
         with pytest.raises(InputError) as error:
@@ -235,30 +213,30 @@ def test_engines_that_cannot_run_here_say_what_to_do(
         return str(error.value)
 
     rebuild = (
-        f"mapt export {bundle.folder / 'weights.safetensors'} --out NEW_BUNDLE --trt --targets"
+        f"mapt export {engines.folder / 'weights.safetensors'} --out NEW_BUNDLE --trt --targets"
     )
-    text = refused(bundle, replace(machine, library="tensorrt_rtx 1.7.1.116"))
+    text = refused(engines, replace(machine, library="tensorrt_rtx 1.7.1.116"))
     assert LIBRARY in text and "tensorrt_rtx 1.7.1.116" in text and f"{rebuild} sm86" in text
-    text = refused(bundle, replace(machine, target="sm90"))
+    text = refused(engines, replace(machine, target="sm90"))
     assert "for this GPU, sm90, but for: sm86" in text and f"{rebuild} sm90" in text
-    own = {n: e for n, e in bundle.engines["sm86"].items() if n != "motion"}
+    own = {n: e for n, e in engines.engines["sm86"].items() if n != "motion"}
     assert "no engine of motion for sm86" in refused(
-        replace(bundle, engines={"sm86": own}), machine
+        replace(engines, engines={"sm86": own}), machine
     )
     world.types["p8"] = "HALF"
-    assert "its tensor p8 is" in refused(bundle, machine)
+    assert "its tensor p8 is" in refused(engines, machine)
     world.types.clear()
     world.cuda.fails["cudaStreamCreateWithFlags"] = 35
     assert "CUDA cannot be used (cudaStreamCreateWithFlags: out of memory)" in refused(
-        bundle, machine
+        engines, machine
     )
     world.cuda.fails.clear()
-    (bundle.folder / "semantic.engine").write_text("rubbish")
-    assert "semantic.engine: tensorrt 10.14.1 cannot load it" in refused(bundle, machine)
+    (engines.folder / "semantic.engine").write_text("rubbish")
+    assert "semantic.engine: tensorrt 10.14.1 cannot load it" in refused(engines, machine)
 
 
 def test_auto_takes_what_there_is_and_says_so_once(
-    bundle: Bundle,
+    engines: Bundle,
     machine: Machine,
     network: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -268,31 +246,31 @@ def test_auto_takes_what_there_is_and_says_so_once(
     monkeypatch.setattr("mapt.runtime.backends.ort.OrtBackend", lambda *_: network)
     monkeypatch.setattr(backend_module, "find_machine", lambda: machine)
     caplog.set_level(logging.INFO, "mapt")
-    assert [choice.open_backend(bundle, "auto", Options(1)).name for _ in range(3)] == [
+    assert [choice.open_backend(engines, "auto", Options(1)).name for _ in range(3)] == [
         "tensorrt"
     ] * 3
     assert caplog.messages == ["mapt: tensorrt 10.14.1 on sm86 runs the network"]
     caplog.clear()
     monkeypatch.setattr(backend_module, "find_machine", lambda: replace(machine, target="sm75"))
-    assert [choice.open_backend(bundle, "auto", Options(1)) for _ in range(3)] == [network] * 3
+    assert [choice.open_backend(engines, "auto", Options(1)) for _ in range(3)] == [network] * 3
     assert len(caplog.messages) == 1 and "for this GPU, sm75" in caplog.messages[0]
     with pytest.raises(InputError, match="for this GPU, sm75"):
-        choice.open_backend(bundle, "tensorrt", Options(1))
+        choice.open_backend(engines, "tensorrt", Options(1))
     caplog.clear()
-    assert choice.open_backend(bundle, "ort", Options(1)) is network
+    assert choice.open_backend(engines, "ort", Options(1)) is network
     assert not caplog.messages
     for _ in range(2):
-        assert choice.open_backend(replace(bundle, engines={}), "auto", Options(1)) is network
+        assert choice.open_backend(replace(engines, engines={}), "auto", Options(1)) is network
     assert caplog.messages == ["mapt: ONNX Runtime runs the network; the bundle has no engines"]
 
 
-def test_without_a_gpu_it_is_said(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gpu_it_is_said(engines: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> str:
         raise ValueError("finds no GPU")
 
     monkeypatch.setattr(backend_module, "device_target", none)
     with pytest.raises(InputError, match="TensorRT finds no GPU; use backend='ort'"):
-        TensorrtBackend(bundle)
+        TensorrtBackend(engines)
 
 
 def _public(thing: type) -> list[str]:
@@ -352,13 +330,18 @@ def test_the_stand_in_has_the_functions_of_the_real_cuda_bindings() -> None:
     from mapt.runtime.backends.cuda import bindings
 
     real = bindings()
-    for name in _public(standin.Cuda):
-        if name == "cudaMemcpyKind":
-            assert {m.name: m.value for m in standin.Cuda.cudaMemcpyKind}.items() <= {
-                m.name: m.value for m in real.cudaMemcpyKind
-            }.items()
+    compared = 0
+    for name, ours in vars(Cuda).items():
+        theirs = getattr(real, name, None)
+        if not name.startswith("cuda"):
             continue
-        own = [p for p in inspect.signature(getattr(standin.Cuda, name)).parameters if p != "self"]
-        assert _parameters(getattr(real, name).__doc__.splitlines()[0]) == own, name
-    assert real.cudaStreamNonBlocking == standin.Cuda.cudaStreamNonBlocking
-    assert real.cudaHostAllocDefault == standin.Cuda.cudaHostAllocDefault
+        compared += 1
+        if isinstance(ours, type):
+            members: Any = ours
+            assert all(int(getattr(theirs, m.name)) == m for m in members), name
+        elif callable(ours):
+            own = [p for p in inspect.signature(ours).parameters if p != "self"]
+            assert _parameters((theirs.__doc__ or "").splitlines()[0]) == own, name
+        else:
+            assert theirs == ours, name
+    assert compared > 15 and int(real.cudaError_t.cudaErrorNotReady) == NOT_READY

@@ -100,6 +100,13 @@ class Gpu:
         self.streams[stream].append(lambda: self.run(other, count))
         return (0,)
 
+    def cudaEventQuery(self, event: int) -> tuple[int]:
+        stream, _ = self.events[event]
+        return (600 if self.streams[stream] else 0,)
+
+    def cudaEventSynchronize(self, event: int) -> tuple[int]:
+        return self.cudaStreamSynchronize(self.events[event][0])
+
     def cudaEventDestroy(self, event: int) -> tuple[int]:
         return (0,)
 

@@ -108,7 +108,7 @@ def test_nothing_but_a_summary_travels_where_the_backend_reads_on_the_gpu(
     tracker.step(Interface(rgb(90, 61)), 0)
     gpu.log.clear()
     tracker.step(Interface(rgb(91, 61)), PERIOD)
-    assert gpu.log == ["kernel", "download", "wait 5"]
+    assert gpu.log == ["kernel", "download"]
 
 
 @needs_compiler
