@@ -85,9 +85,10 @@ MAPT_INLINE void store(T* p, Vec<T> v, int64_t count) {
   for (int64_t i = 0; i < count; ++i) p[i] = lanes[i];
 }
 
+// Subtracting zero changes no number, so compilers leave it out. Adding zero changes -0, so they would not.
 template <class T>
 MAPT_INLINE Vec<T> broadcast(T value) {
-  return Vec<T>{} + value;
+  return value - Vec<T>{};
 }
 
 // Stores past the cache, for results that are larger than it. p is aligned to the vector's size.
