@@ -45,6 +45,14 @@ using Vec = typename VectorOf<T>::type;
 template <class T>
 constexpr int kLanes = MAPT_VECTOR_BYTES / sizeof(T);
 
+// Vector registers of the instruction set. Tiles of sums are as large as these allow; larger ones go to memory and
+// back.
+#if MAPT_VECTOR_BYTES == 64 || defined(__aarch64__)
+constexpr int kRegisters = 32;
+#else
+constexpr int kRegisters = 16;
+#endif
+
 #define MAPT_CONVERT(To, From)                                                                  \
   template <>                                                                                   \
   struct Convert<Vec<To>, Vec<From>> {                                                          \

@@ -13,8 +13,7 @@ using mapt::ThreadPool;
 
 template <class F>
 void run(ThreadPool& pool, int64_t threads, int64_t tasks, F body) {
-  pool.run(
-      threads, tasks, [](void* f, int64_t begin, int64_t end) { (*static_cast<F*>(f))(begin, end); }, &body);
+  pool.run(threads, tasks, [](void* f, int64_t begin, int64_t end) { (*static_cast<F*>(f))(begin, end); }, &body);
 }
 
 // Every task of `tasks` runs once. The counts are not atomic, so a race shows under ThreadSanitizer too.
