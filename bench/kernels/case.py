@@ -26,6 +26,7 @@ class Case:
         flops: multiplications and additions.
         bytes: inputs and outputs, each once.
         seconds: medians by contender, "ours" among them, once measured.
+        busy_seconds: the same beside processes that keep the cores busy.
     """
 
     name: str
@@ -34,6 +35,11 @@ class Case:
     flops: float
     bytes: float
     seconds: dict[str, float] = field(default_factory=dict)
+    busy_seconds: dict[str, float] = field(default_factory=dict)
+
+    def slowdowns(self) -> dict[str, float]:
+        """Return by contender how many times as long it takes on a busy machine."""
+        return {name: busy / self.seconds[name] for name, busy in self.busy_seconds.items()}
 
 
 def normal(*shape: int, scale: float = 1.0) -> Tensor:

@@ -7,6 +7,9 @@ The table also gives the share of the machine's limit, which is measured in the 
 is the longer of two times: the arithmetic at the rate of a matrix product, and the transfer of all
 inputs and outputs once through memory. PyTorch's matrix product is not the best that a processor
 can do, so more than 100 % is possible.
+
+With --busy N, everything is measured again beside N processes that never wait. The table then says
+how many times as long each contender takes.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ import torch
 from mapt import ops
 from mapt.bench.cli_errors import told_in_one_line
 from mapt.bench.costs.roofline import Limits, measure_limits, time_of
+from mapt.bench.kernels.busy import busy_processes
 from mapt.bench.kernels.case import Case
 from mapt.bench.kernels.cases import convolution_case, motion_cases, roi_cases
 from mapt.bench.kernels.training_cases import training_cases
@@ -45,8 +49,8 @@ class Bounds(Limits):
         return max(case.flops / self.flops, case.bytes / self.bandwidth)
 
 
-def measure(cases: Sequence[Case], rounds: int) -> None:
-    """Fill in the medians of every contender over interleaved rounds."""
+def measure(cases: Sequence[Case], rounds: int) -> list[dict[str, float]]:
+    """Return for each case the medians of every contender over interleaved rounds, in seconds."""
     times: dict[tuple[int, str], list[float]] = {}
     repeats: dict[tuple[int, str], int] = {}
     for number in range(rounds + 1):
@@ -61,19 +65,33 @@ def measure(cases: Sequence[Case], rounds: int) -> None:
                     repeats[key] = max(1, round(SHORT / took))
                 else:
                     times.setdefault(key, []).append(took)
-    for i, case in enumerate(cases):
-        case.seconds = {name: statistics.median(times[i, name]) for name in ("ours", *case.others)}
+    return [
+        {name: statistics.median(times[i, name]) for name in ("ours", *case.others)}
+        for i, case in enumerate(cases)
+    ]
 
 
-def report(cases: Sequence[Case], limits: Bounds, threads: int) -> dict[str, object]:
+def fill_in(cases: Sequence[Case], rounds: int, busy: int) -> None:
+    """Measure the cases, and again beside `busy` busy processes if it is not zero."""
+    for case, seconds in zip(cases, measure(cases, rounds), strict=True):
+        case.seconds = seconds
+    if busy:
+        with busy_processes(busy):
+            for case, seconds in zip(cases, measure(cases, rounds), strict=True):
+                case.busy_seconds = seconds
+
+
+def report(cases: Sequence[Case], limits: Bounds, threads: int, busy: int) -> dict[str, object]:
     """Return all measurements, for --json."""
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "name": c.name,
             "ms": {n: s * 1e3 for n, s in c.seconds.items()},
             "times": {n: s / c.seconds["ours"] for n, s in c.seconds.items() if n != "ours"},
             "limit_ms": limits.seconds(c) * 1e3,
             "share": limits.seconds(c) / c.seconds["ours"],
+            "busy_ms": {n: s * 1e3 for n, s in c.busy_seconds.items()},
+            "slowdowns": c.slowdowns(),
         }
         for c in cases
     ]
@@ -82,10 +100,17 @@ def report(cases: Sequence[Case], limits: Bounds, threads: int) -> dict[str, obj
         "gflops": limits.flops / 1e9,
         "gbytes": limits.bandwidth / 1e9,
     }
-    return {"machine": machine, "implementation": ops.implementation(), "cases": rows}
+    return {
+        "machine": machine,
+        "implementation": ops.implementation(),
+        "busy_processes": busy,
+        "cases": rows,
+    }
 
 
-def print_report(cases: Sequence[Case], limits: Bounds, threads: int, rounds: int) -> None:
+def print_report(
+    cases: Sequence[Case], limits: Bounds, threads: int, rounds: int, busy: int
+) -> None:
     """Print the table of measurements."""
     from rich.console import Console
     from rich.table import Table
@@ -98,6 +123,7 @@ def print_report(cases: Sequence[Case], limits: Bounds, threads: int, rounds: in
         "ONNX Runtime",
         "times",
         "share of the limit",
+        *(("busy", "slower: ours", "torchvision", "ONNX Runtime") if busy else ()),
     )
     for case in cases:
         ours = case.seconds["ours"]
@@ -105,13 +131,20 @@ def print_report(cases: Sequence[Case], limits: Bounds, threads: int, rounds: in
         for name in ("torchvision", "ONNX Runtime"):
             other = case.seconds.get(name)
             cells += ["", ""] if other is None else [f"{other * 1e3:.1f}", f"{other / ours:.1f}"]
-        table.add_row(case.name, f"{ours * 1e3:.2f}", *cells, f"{limits.seconds(case) / ours:.0%}")
-    console = Console(width=130)
+        cells.append(f"{limits.seconds(case) / ours:.0%}")
+        if busy:
+            cells.append(f"{case.busy_seconds['ours'] * 1e3:.2f}")
+            slower = case.slowdowns()
+            for name in ("ours", "torchvision", "ONNX Runtime"):
+                cells.append(f"{slower[name]:.1f}" if name in slower else "")
+        table.add_row(case.name, f"{ours * 1e3:.2f}", *cells)
+    console = Console(width=160 if busy else 130)
     console.print(table)
     console.print(
         f"{ops.implementation()}, {threads} threads, medians of {rounds} interleaved rounds; limits"
         f" of this run: {limits.flops / 1e9:.0f} GFLOP/s (matrix product),"
-        f" {limits.bandwidth / 1e9:.1f} GB/s (copy)",
+        f" {limits.bandwidth / 1e9:.1f} GB/s (copy)"
+        + (f"; busy: beside {busy} processes that never wait" if busy else ""),
         highlight=False,
     )
 
@@ -126,6 +159,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument(
         "--only", default="", help="cases whose name matches this regular expression"
+    )
+    parser.add_argument(
+        "--busy", type=int, default=0, help="measure again beside so many busy processes"
     )
     parser.add_argument("--json", type=Path, help="write the results here")
     options = parser.parse_args(arguments)
@@ -142,10 +178,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     gc.freeze()
     gc.disable()
     with torch.no_grad():
-        measure(cases, options.rounds)
-    print_report(cases, limits, options.threads, options.rounds)
+        fill_in(cases, options.rounds, options.busy)
+    print_report(cases, limits, options.threads, options.rounds, options.busy)
     if options.json:
-        write_json(options.json, report(cases, limits, options.threads))
+        write_json(options.json, report(cases, limits, options.threads, options.busy))
 
 
 if __name__ == "__main__":

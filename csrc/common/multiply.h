@@ -5,9 +5,9 @@
 
 MAPT_BEGIN
 
-// Accumulators of one step: ROWS * COLUMNS vectors must fit the registers.
+// A step holds kRows * kColumns sums, kColumns factors and one more in registers: 29 of 32, or 15 of 16.
 constexpr int kRows = 6;
-constexpr int kColumns = MAPT_VECTOR_BYTES == 64 ? 4 : 2;
+constexpr int kColumns = kRegisters == 32 ? 4 : 2;
 
 template <class T>
 struct Left {

@@ -45,6 +45,14 @@ using Vec = typename VectorOf<T>::type;
 template <class T>
 constexpr int kLanes = MAPT_VECTOR_BYTES / sizeof(T);
 
+// Vector registers of the instruction set. Tiles of sums are as large as these allow; larger ones go to memory and
+// back.
+#if MAPT_VECTOR_BYTES == 64 || defined(__aarch64__)
+constexpr int kRegisters = 32;
+#else
+constexpr int kRegisters = 16;
+#endif
+
 #define MAPT_CONVERT(To, From)                                                                  \
   template <>                                                                                   \
   struct Convert<Vec<To>, Vec<From>> {                                                          \
@@ -85,9 +93,10 @@ MAPT_INLINE void store(T* p, Vec<T> v, int64_t count) {
   for (int64_t i = 0; i < count; ++i) p[i] = lanes[i];
 }
 
+// Subtracting zero changes no number, so compilers leave it out. Adding zero changes -0, so they would not.
 template <class T>
 MAPT_INLINE Vec<T> broadcast(T value) {
-  return Vec<T>{} + value;
+  return value - Vec<T>{};
 }
 
 // Stores past the cache, for results that are larger than it. p is aligned to the vector's size.

@@ -12,10 +12,13 @@
 #include "cuda/kernels.h"
 #else
 #include <ATen/Parallel.h>
+#include <pthread.h>
 
 #include <atomic>
+#include <mutex>
 
 #include "cpu/dispatch.h"
+#include "cpu/thread_pool.h"
 #endif
 
 namespace mapt_torch {
@@ -49,21 +52,36 @@ constexpr bool kReadsValues = true;
 constexpr bool kReadsChannelsLast = false;
 inline bool allows_tf32() { return false; }
 
-// Each of PyTorch's threads takes the next piece when it is done, so a thread that waits for its core delays little.
-inline void run_on_torch_threads(void*, int64_t tasks, mapt::Parallel::Body body, void* context) {
-  const int64_t threads = std::min<int64_t>(at::get_num_threads(), tasks);
-  const int64_t piece = std::max<int64_t>(1, tasks / (4 * threads));
-  std::atomic<int64_t> next{0};
-  at::parallel_for(0, threads, 1, [&](int64_t, int64_t) {
-    for (int64_t begin = next.fetch_add(piece); begin < tasks; begin = next.fetch_add(piece)) {
-      body(context, begin, std::min(begin + piece, tasks));
-    }
-  });
+// The threads of this process's kernels. They are never joined, because a process may end at any time. A forked process
+// has no threads, and starts its own.
+inline std::atomic<mapt::ThreadPool*> pool_of_process{nullptr};
+
+inline mapt::ThreadPool& thread_pool() {
+  static std::mutex making;
+  if (mapt::ThreadPool* const pool = pool_of_process.load(std::memory_order_acquire)) return *pool;
+  const std::lock_guard<std::mutex> lock(making);
+  if (pool_of_process.load() == nullptr) {
+    static const int registered = pthread_atfork(nullptr, nullptr, [] { pool_of_process = nullptr; });
+    static_cast<void>(registered);
+    pool_of_process = new mapt::ThreadPool;
+  }
+  return *pool_of_process;
+}
+
+// As many threads as PyTorch's own operators use, but not the same ones. Those of OpenMP begin and end together, so one
+// that gets no core delays all.
+inline void run_on_threads(void*, int64_t tasks, mapt::Parallel::Body body, void* context) {
+  const int64_t threads = at::in_parallel_region() ? 1 : at::get_num_threads();
+  if (threads <= 1 || tasks <= 1) {
+    if (tasks > 0) body(context, 0, tasks);
+    return;
+  }
+  thread_pool().run(threads, tasks, body, context);
 }
 
 template <class Params>
 void run(const Params& params, const Tensor&) {
-  mapt::run_on_cpu(params, mapt::Parallel{run_on_torch_threads, nullptr});
+  mapt::run_on_cpu(params, mapt::Parallel{run_on_threads, nullptr});
 }
 
 #endif

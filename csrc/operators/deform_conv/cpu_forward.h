@@ -82,7 +82,7 @@ MAPT_INLINE void filter_block(const DeformConv<T>& p, const T* samples, int64_t 
 template <class T>
 void deform_conv2d_single(const DeformConv<T>& p, const Parallel& parallel) {
   constexpr int64_t lanes = kLanes<T>;
-  constexpr int at_once = MAPT_VECTOR_BYTES == 64 ? 8 : 4;
+  constexpr int at_once = kRegisters == 32 ? 8 : 4;  // three sums of each filter are in registers
   const Border border{p.height, p.width};
   const int64_t groups = ceil_div(p.batch, lanes), cell_step = groups * lanes, pixels = p.out_pixels();
   Scratch<T> images(border.cells(), cell_step);

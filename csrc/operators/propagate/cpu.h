@@ -131,6 +131,18 @@ class BoxFeatures {
   const Propagate<T>& p_;
 };
 
+// Tells whether a mask is not empty. The inner loop has no exit, so it runs in vectors.
+template <class T>
+bool is_full(const T* mask, int64_t pixels) {
+  constexpr int64_t step = 512;
+  for (int64_t first = 0; first < pixels; first += step) {
+    int any = 0;
+    for (int64_t i = first; i < min(pixels, first + step); ++i) any |= mask[i] != T(0);
+    if (any) return true;
+  }
+  return false;
+}
+
 template <class T>
 void propagate(const Propagate<T>& p, const Parallel& parallel) {
   const int64_t pixels = p.height * p.width;
@@ -139,13 +151,10 @@ void propagate(const Propagate<T>& p, const Parallel& parallel) {
     Scratch<int64_t> full(p.count);
     int64_t used = 0;
     for (int64_t n = 0; n < p.count; ++n) {
-      const T* mask = p.masks + n * pixels;
-      int64_t i = 0;
-      while (i < pixels && mask[i] == T(0)) ++i;
-      if (i < pixels) {
+      if (is_full(p.masks + n * pixels, pixels)) {
         full[used++] = n;
       } else {
-        for (i = 0; i < pixels; ++i) p.logits[n * pixels + i] = p.bias[0];
+        for (int64_t i = 0; i < pixels; ++i) p.logits[n * pixels + i] = p.bias[0];
       }
     }
     for (int64_t i = 0; i < used; i += MaskLogits<T>::kMaxMasks) {

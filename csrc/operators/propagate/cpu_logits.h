@@ -12,25 +12,29 @@ MAPT_BEGIN
 template <class T>
 class Occupancy {
  public:
-  Occupancy(const T* cells, int64_t groups, Border border) : near_(border.cells()) {
-    const int64_t count = border.cells(), pitch = border.pitch();
-    Scratch<uint32_t> here(count + pitch + 1);
-    for (int64_t i = 0; i < count + pitch + 1; ++i) {
-      here[i] = 0;
-      for (int64_t g = 0; g < groups && i < count; ++g) here[i] |= holds(cells + (g * count + i) * kLanes<T>) << g;
-    }
-    for (int64_t i = 0; i < count; ++i) near_[i] = here[i] | here[i + 1] | here[i + pitch] | here[i + pitch + 1];
+  // `masks` are the indices of the `count` masks in `planes`, which are maps of the border's size without the border.
+  Occupancy(const T* planes, const int64_t* masks, int64_t count, Border border, const Parallel& parallel)
+      : near_(border.cells()) {
+    const int64_t cells = border.cells(), pitch = border.pitch();
+    Scratch<uint32_t> here(cells + pitch + 1);
+    std::memset(here.get(), 0, (cells + pitch + 1) * sizeof(uint32_t));
+    parallel_for(parallel, border.height, [&](int64_t begin, int64_t end) {
+      for (int64_t y = begin; y < end; ++y) {
+        for (int64_t i = 0; i < count; ++i) {
+          mark(planes + (masks[i] * border.height + y) * border.width, border.width, uint32_t{1} << i / kLanes<T>,
+               here.get() + (y + 1) * pitch + 1);
+        }
+      }
+    });
+    const uint32_t* const of = here.get();
+    for (int64_t i = 0; i < cells; ++i) near_[i] = of[i] | of[i + 1] | of[i + pitch] | of[i + pitch + 1];
   }
 
   MAPT_INLINE uint32_t near(int64_t cell) const { return near_.get()[cell]; }
 
  private:
-  static MAPT_INLINE uint32_t holds(const T* cell) {
-    const auto full = load(cell) != Vec<T>{};
-    uint64_t words[MAPT_VECTOR_BYTES / 8], any = 0;
-    __builtin_memcpy(words, &full, sizeof(words));
-    for (const uint64_t word : words) any |= word;
-    return any != 0;
+  static MAPT_INLINE void mark(const T* row, int64_t width, uint32_t bit, uint32_t* here) {
+    for (int64_t x = 0; x < width; ++x) here[x] |= row[x] != T(0) ? bit : 0;
   }
 
   Scratch<uint32_t> near_;
@@ -70,7 +74,7 @@ class MaskLogits {
   }
 
   void run(const Parallel& parallel) {
-    const Occupancy<T> occupied(cells_.get(), groups_, border_);
+    const Occupancy<T> occupied(p_.masks, masks_, count_, border_, parallel);
     parallel_for(parallel, ceil_div(p_.height * p_.width, lanes), [this, &occupied](int64_t begin, int64_t end) {
       TapSamples<T> samples[kAllTaps];
       for (int64_t block = begin; block < end; ++block) {
@@ -144,25 +148,37 @@ class MaskLogits {
   }
 
   MAPT_INLINE void add(int64_t group, int64_t first, const TapSamples<T>* const* samples, int used) {
-    const int64_t pixels = p_.height * p_.width, below = border_.pitch() * lanes;
+    const int64_t pixels = p_.height * p_.width;
     const T* cells = cells_.get() + group * border_.cells() * lanes;
     Vec<T> logits[lanes];
-    for (int64_t i = 0; i < lanes; ++i) {
-      Vec<T> s00{}, s01{}, s10{}, s11{};
-      for (int k = 0; k < used; ++k) {
-        const TapSamples<T>& s = *samples[k];
-        const T* cell = cells + s.index[i] * lanes;
-        s00 += s.w00[i] * load(cell);
-        s01 += s.w01[i] * load(cell + lanes);
-        s10 += s.w10[i] * load(cell + below);
-        s11 += s.w11[i] * load(cell + below + lanes);
-      }
-      logits[i] = p_.bias[0] + ((s00 + s01) + (s10 + s11));
-    }
+    for (int64_t i = 0; i < lanes; i += kPixels) add_pixels(cells, samples, used, i, logits);
     transpose<T>(logits);
     for (int64_t n = group * lanes; n < min(count_, (group + 1) * lanes); ++n) {
       store(p_.logits + masks_[n] * pixels + first, logits[n - group * lanes], pixels - first);
     }
+  }
+
+  // Two pixels at once have eight sums, which do not wait for each other.
+  static constexpr int kPixels = 2;
+
+  MAPT_INLINE void add_pixels(const T* cells, const TapSamples<T>* const* samples, int used, int64_t first,
+                              Vec<T>* logits) {
+    const int64_t below = border_.pitch() * lanes;
+    Vec<T> s00[kPixels] = {}, s01[kPixels] = {}, s10[kPixels] = {}, s11[kPixels] = {};
+    for (int k = 0; k < used; ++k) {
+      const TapSamples<T>& s = *samples[k];
+#pragma GCC unroll 2
+      for (int j = 0; j < kPixels; ++j) {
+        const int64_t i = first + j;
+        const T* cell = cells + s.index[i] * lanes;
+        s00[j] += s.w00[i] * load(cell);
+        s01[j] += s.w01[i] * load(cell + lanes);
+        s10[j] += s.w10[i] * load(cell + below);
+        s11[j] += s.w11[i] * load(cell + below + lanes);
+      }
+    }
+#pragma GCC unroll 2
+    for (int j = 0; j < kPixels; ++j) logits[first + j] = p_.bias[0] + ((s00[j] + s01[j]) + (s10[j] + s11[j]));
   }
 
   const Propagate<T>& p_;

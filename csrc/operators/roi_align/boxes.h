@@ -2,30 +2,38 @@
 #pragma once
 
 #include "common/simd.h"
+#include "operators/roi_align/cells.h"
 #include "operators/roi_align/params.h"
 
 MAPT_BEGIN
 
-// The cells and weights of every bin of one axis of one box; a bin has at most 2 * ratio cells.
+// A cell that a bin of one axis reads, and its share.
 template <class T>
 struct AxisEntry {
   int32_t cell;
   T weight;
 };
 
+// The cells and weights of every bin of each axis of each box. A bin has at most 2 * ratio cells. All bins of an axis
+// that read any have equally many entries, so loops over them have predictable ends: if a bin reads fewer cells, it
+// reads its last one several times.
 template <class T>
 class Boxes {
  public:
-  explicit Boxes(const RoiAlign<T>& p)
+  Boxes(const RoiAlign<T>& p, const Parallel& parallel)
       : p_(p),
         slots_(2 * p.sampling_ratio),
         order_(p.count),
         starts_(p.batch + 1),
         level_(p.count),
-        counts_(p.count, 2, p.size),
+        counts_(p.count, 2),
+        filled_(p.count, 2, p.size),
+        reach_(p.count, 2),
         entries_(p.count, 2, p.size, slots_) {
     sort_by_image();
-    for (int64_t r = 0; r < p.count; ++r) add(r);
+    parallel_for(parallel, p.count, [this](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) add(r);
+    });
   }
 
   // The boxes of an image are order(begin(image)) ... order(begin(image + 1) - 1), in rising order.
@@ -33,10 +41,14 @@ class Boxes {
   MAPT_INLINE int64_t order(int64_t i) { return order_[i]; }
   MAPT_INLINE int level(int64_t box) { return level_[box]; }
   // axis 0 is y, axis 1 is x.
-  MAPT_INLINE int count(int64_t box, int axis, int64_t bin) { return counts_[(box * 2 + axis) * p_.size + bin]; }
+  MAPT_INLINE int count(int64_t box, int axis) { return counts_[box * 2 + axis]; }
+  // Tells whether a bin reads any cell.
+  MAPT_INLINE bool is_filled(int64_t box, int axis, int64_t bin) { return filled_[(box * 2 + axis) * p_.size + bin]; }
   MAPT_INLINE const AxisEntry<T>* entries(int64_t box, int axis, int64_t bin) {
     return entries_.get() + ((box * 2 + axis) * p_.size + bin) * slots_;
   }
+  // The first and the last cell that the bins read. If they read none, last < first.
+  MAPT_INLINE Reach reach(int64_t box, int axis) { return reach_[box * 2 + axis]; }
 
  private:
   // Boxes of no image of the batch are in no list.
@@ -58,12 +70,28 @@ class Boxes {
     for (int axis = 0; axis < 2; ++axis) {
       const BoxSide<T> side = box_side(box[1 - axis], box[3 - axis], p_.strides[level], p_.size);
       const int64_t size = axis == 0 ? p_.heights[level] : p_.widths[level];
-      for (int64_t bin = 0; bin < p_.size; ++bin) add_bin(r, axis, side, bin, size);
+      int32_t used[kMaxBins], most = 0;
+      Reach reach{INT32_MAX, -1};
+      for (int64_t bin = 0; bin < p_.size; ++bin) {
+        AxisEntry<T>* const entries = entries_.get() + ((r * 2 + axis) * p_.size + bin) * slots_;
+        used[bin] = add_bin(entries, side, bin, size);
+        most = max(most, used[bin]);
+        for (int32_t i = 0; i < used[bin]; ++i) {
+          reach.first = min(reach.first, entries[i].cell);
+          reach.last = max(reach.last, entries[i].cell);
+        }
+      }
+      for (int64_t bin = 0; bin < p_.size; ++bin) {
+        fill(entries_.get() + ((r * 2 + axis) * p_.size + bin) * slots_, used[bin], most);
+        filled_[(r * 2 + axis) * p_.size + bin] = used[bin] > 0;
+      }
+      counts_[r * 2 + axis] = most;
+      reach_[r * 2 + axis] = reach;
     }
   }
 
-  void add_bin(int64_t r, int axis, BoxSide<T> side, int64_t bin, int64_t size) {
-    AxisEntry<T>* entries = entries_.get() + ((r * 2 + axis) * p_.size + bin) * slots_;
+  // Returns the number of cells.
+  int32_t add_bin(AxisEntry<T>* entries, BoxSide<T> side, int64_t bin, int64_t size) {
     int32_t used = 0;
     const T share = T(1) / static_cast<T>(p_.sampling_ratio);
     const auto put = [&](int32_t cell, T weight) {
@@ -81,13 +109,24 @@ class Boxes {
       put(s.low, s.low_weight);
       put(s.high, s.high_weight);
     }
-    counts_[(r * 2 + axis) * p_.size + bin] = used;
+    return used;
+  }
+
+  // Divides the last entry until there are `count`. The weights stay positive, so infinite features stay infinite.
+  static void fill(AxisEntry<T>* entries, int32_t used, int32_t count) {
+    if (used == 0) return;
+    for (; used < count; ++used) {
+      entries[used - 1].weight *= T(0.5);
+      entries[used] = entries[used - 1];
+    }
   }
 
   const RoiAlign<T>& p_;
   const int64_t slots_;
   Scratch<int64_t> order_, starts_;
   Scratch<int32_t> level_, counts_;
+  Scratch<unsigned char> filled_;
+  Scratch<Reach> reach_;
   Scratch<AxisEntry<T>> entries_;
 };
 
@@ -106,21 +145,11 @@ class Slices {
     std::memset(marks_.get(), 0, total_marks(p_));
     for (int64_t i = first; i < last; ++i) {
       const int64_t box = boxes.order(i);
-      int32_t low[2], high[2];
-      for (int axis = 0; axis < 2; ++axis) {
-        low[axis] = INT32_MAX, high[axis] = -1;
-        for (int64_t bin = 0; bin < p_.size; ++bin) {
-          const AxisEntry<T>* entries = boxes.entries(box, axis, bin);
-          for (int k = 0; k < boxes.count(box, axis, bin); ++k) {
-            low[axis] = min(low[axis], entries[k].cell);
-            high[axis] = max(high[axis], entries[k].cell);
-          }
-        }
-      }
-      if (high[1] < 0) continue;
+      const Reach ys = boxes.reach(box, 0), xs = boxes.reach(box, 1);
+      if (ys.last < ys.first || xs.last < xs.first) continue;
       const int level = boxes.level(box);
-      for (int64_t y = low[0]; y <= high[0]; ++y) {
-        std::memset(segment(level, y, low[1] / lanes), 1, high[1] / lanes - low[1] / lanes + 1);
+      for (int64_t y = ys.first; y <= ys.last; ++y) {
+        std::memset(segment(level, y, xs.first / lanes), 1, xs.last / lanes - xs.first / lanes + 1);
       }
     }
   }
@@ -201,17 +230,5 @@ class Slices {
   Scratch<T> cells_;
   Scratch<unsigned char> marks_;
 };
-
-// Calls visit(bin, y entries, their count, x entries, their count) for every bin of a box.
-template <class T, class F>
-MAPT_INLINE void each_bin(Boxes<T>& boxes, int64_t box, int64_t size, const F& visit) {
-  for (int64_t by = 0; by < size; ++by) {
-    const AxisEntry<T>* ys = boxes.entries(box, 0, by);
-    const int y_count = boxes.count(box, 0, by);
-    for (int64_t bx = 0; bx < size; ++bx) {
-      visit(by * size + bx, ys, y_count, boxes.entries(box, 1, bx), boxes.count(box, 1, bx));
-    }
-  }
-}
 
 MAPT_END

@@ -9,24 +9,52 @@
 
 MAPT_BEGIN
 
-// One box: bins[bin][lane].
-template <class T>
+// Calls visit(bin, its x entries) for every bin of a row of a box, and zero(bin) for those that read no cell.
+template <class T, class F, class Z>
+MAPT_INLINE void each_bin(Boxes<T>& boxes, int64_t box, int64_t size, int64_t by, const F& visit, const Z& zero) {
+  for (int64_t bx = 0; bx < size; ++bx) {
+    if (boxes.is_filled(box, 0, by) && boxes.is_filled(box, 1, bx)) {
+      visit(by * size + bx, boxes.entries(box, 1, bx));
+    } else {
+      zero(by * size + bx);
+    }
+  }
+}
+
+// One box: bins[bin][lane]. COLUMNS is the number of cells of a bin along x, or 0 if it is no constant.
+template <class T, int COLUMNS>
 MAPT_INLINE void pool_box(Boxes<T>& boxes, Slices<T>& slices, int64_t box, int64_t size, T* bins) {
   constexpr int64_t lanes = kLanes<T>;
   const int level = boxes.level(box);
   const T* cells = slices.level(level);
-  const int64_t width = slices.width(level);
-  each_bin(boxes, box, size,
-           [=](int64_t bin, const AxisEntry<T>* ys, int y_count, const AxisEntry<T>* xs, int x_count) {
-             Vec<T> total{};
-             for (int i = 0; i < y_count; ++i) {
-               const T* row = cells + ys[i].cell * width * lanes;
-               Vec<T> part{};
-               for (int k = 0; k < x_count; ++k) part += xs[k].weight * load(row + xs[k].cell * lanes);
-               total += ys[i].weight * part;
-             }
-             store(bins + bin * lanes, total);
-           });
+  const int64_t pitch = slices.width(level) * lanes;
+  const int rows = boxes.count(box, 0), columns = COLUMNS ? COLUMNS : boxes.count(box, 1);
+  for (int64_t by = 0; by < size; ++by) {
+    const AxisEntry<T>* ys = boxes.entries(box, 0, by);
+    each_bin(
+        boxes, box, size, by,
+        [=](int64_t bin, const AxisEntry<T>* xs) {
+          Vec<T> total{};
+          for (int i = 0; i < rows; ++i) {
+            const T* row = cells + ys[i].cell * pitch;
+            Vec<T> part = xs[0].weight * load(row + xs[0].cell * lanes);
+#pragma GCC unroll 4
+            for (int k = 1; k < columns; ++k) part += xs[k].weight * load(row + xs[k].cell * lanes);
+            total += ys[i].weight * part;
+          }
+          store(bins + bin * lanes, total);
+        },
+        [=](int64_t bin) { store(bins + bin * lanes, Vec<T>{}); });
+  }
+}
+
+template <class T>
+MAPT_INLINE void pool_box(Boxes<T>& boxes, Slices<T>& slices, int64_t box, int64_t size, T* bins) {
+  const int columns = boxes.count(box, 1);
+  if (columns == 4) return pool_box<T, 4>(boxes, slices, box, size, bins);
+  if (columns == 3) return pool_box<T, 3>(boxes, slices, box, size, bins);
+  if (columns == 2) return pool_box<T, 2>(boxes, slices, box, size, bins);
+  pool_box<T, 0>(boxes, slices, box, size, bins);
 }
 
 // Copies bins[bin][lane] to rows[lane][bin], without a gap between rows. It may write one vector behind their end.
@@ -76,7 +104,7 @@ void roi_align(const RoiAlign<T>& p, const Parallel& parallel) {
   constexpr int64_t lanes = kLanes<T>;
   const int64_t groups = ceil_div(p.channels, lanes), bins = p.size * p.size;
   if (p.count == 0 || groups == 0 || bins == 0) return;
-  Boxes<T> boxes(p);
+  Boxes<T> boxes(p, parallel);
   if (boxes.begin(p.batch) < p.count) std::memset(p.out, 0, p.count * p.channels * bins * sizeof(T));
   if (p.batch == 0) return;
   const int64_t parts = p.count >= 64 ? max<int64_t>(1, kRoiTasks / (p.batch * groups)) : 1;
@@ -113,19 +141,25 @@ MAPT_INLINE void spread_box(Boxes<T>& boxes, Slices<T>& slices, int64_t box, int
   constexpr int64_t lanes = kLanes<T>;
   const int level = boxes.level(box);
   T* cells = slices.level(level);
-  const int64_t width = slices.width(level);
-  each_bin(boxes, box, size,
-           [=](int64_t bin, const AxisEntry<T>* ys, int y_count, const AxisEntry<T>* xs, int x_count) {
-             const Vec<T> gradient = load(bins + bin * lanes);
-             for (int i = 0; i < y_count; ++i) {
-               T* row = cells + ys[i].cell * width * lanes;
-               const Vec<T> part = ys[i].weight * gradient;
-               for (int k = 0; k < x_count; ++k) {
-                 T* cell = row + xs[k].cell * lanes;
-                 store(cell, load(cell) + xs[k].weight * part);
-               }
-             }
-           });
+  const int64_t pitch = slices.width(level) * lanes;
+  const int rows = boxes.count(box, 0), columns = boxes.count(box, 1);
+  for (int64_t by = 0; by < size; ++by) {
+    const AxisEntry<T>* ys = boxes.entries(box, 0, by);
+    each_bin(
+        boxes, box, size, by,
+        [=](int64_t bin, const AxisEntry<T>* xs) {
+          const Vec<T> gradient = load(bins + bin * lanes);
+          for (int i = 0; i < rows; ++i) {
+            T* row = cells + ys[i].cell * pitch;
+            const Vec<T> part = ys[i].weight * gradient;
+            for (int k = 0; k < columns; ++k) {
+              T* cell = row + xs[k].cell * lanes;
+              store(cell, load(cell) + xs[k].weight * part);
+            }
+          }
+        },
+        [](int64_t) {});
+  }
 }
 
 // A task owns its part of the gradient, and adds boxes in a fixed order, so any number of threads gives the same bits.
@@ -135,7 +169,7 @@ void roi_align_backward(const RoiAlignGrad<T>& g, const Parallel& parallel) {
   const RoiAlign<T>& p = g.forward;
   const int64_t groups = ceil_div(p.channels, lanes), bins = p.size * p.size;
   if (p.batch == 0 || groups == 0) return;
-  Boxes<T> boxes(p);
+  Boxes<T> boxes(p, parallel);
   parallel_for(parallel, p.batch * groups, [&, groups, bins](int64_t begin, int64_t end) {
     Slices<T> slices(p);
     Scratch<T> gradient(bins, lanes);

@@ -4,8 +4,8 @@
 #include "tests/stress/stress.h"
 
 #include <cstdio>
-#include <thread>
 
+#include "cpu/thread_pool.h"
 #include "shim/grid.h"
 
 namespace stress {
@@ -16,12 +16,8 @@ using mapt::Parallel;
 void serial(void*, int64_t tasks, Parallel::Body body, void* context) { body(context, 0, tasks); }
 
 void three_threads(void*, int64_t tasks, Parallel::Body body, void* context) {
-  std::vector<std::thread> threads;
-  for (int64_t i = 0; i < 3; ++i) {
-    const int64_t begin = tasks * i / 3, end = tasks * (i + 1) / 3;
-    if (begin < end) threads.emplace_back([=] { body(context, begin, end); });
-  }
-  for (std::thread& thread : threads) thread.join();
+  static mapt::ThreadPool pool;
+  pool.run(3, tasks, body, context);
 }
 
 const Parallel kSerial = {serial, nullptr}, kThreads = {three_threads, nullptr};
@@ -38,6 +34,12 @@ int failures = 0;
 const Parallel& prepare(Runner runner) {
   shim::backwards = runner == kGridBackwards;
   return runner == kOneThread ? kSerial : kThreads;
+}
+
+void check(const char* what, bool holds) {
+  if (holds) return;
+  std::printf("%s\n", what);
+  ++failures;
 }
 
 void check_bits(const char* what, const void* a, const void* b, size_t bytes) {

@@ -56,6 +56,9 @@ class Numbers {
   std::normal_distribution<double> normal_;
 };
 
+// Notes a failure, which `what` describes, if `holds` is false.
+void check(const char* what, bool holds);
+
 // Notes a failure if the bits differ.
 void check_bits(const char* what, const void* a, const void* b, size_t bytes);
 

@@ -1,4 +1,6 @@
 import json
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +10,17 @@ import torch
 from mapt import ops
 from mapt.bench.kernels import operators as kernels
 from mapt.bench.kernels import training as kernel_training
+from mapt.bench.kernels.busy import busy_processes
 from mapt.bench.kernels.case import Case
 from mapt.bench.kernels.cases import convolution_case, roi_cases
 from mapt.ops import compiled
 from mapt.training.config import find_config, read_config
+
+
+def cpu_seconds(process: int) -> float:
+    """The processor time that a process has had."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_medians_of_interleaved_rounds() -> None:
@@ -19,7 +28,8 @@ def test_medians_of_interleaved_rounds() -> None:
     case = Case(
         "work", lambda: calls.append("ours"), {"theirs": lambda: calls.append("theirs")}, 2e6, 1e3
     )
-    kernels.measure([case], 3)
+    kernels.fill_in([case], 3, busy=0)
+    assert not case.busy_seconds
     assert set(case.seconds) == {"ours", "theirs"} and all(s > 0 for s in case.seconds.values())
     assert calls.count("ours") > 4 and calls.count("theirs") > 4
     assert kernels.Bounds(1e9, 1e9).seconds(case) == pytest.approx(
@@ -49,9 +59,10 @@ def test_the_report_names_the_machine(tmp_path: Path) -> None:
         1.0,
         1.0,
         {"ours": 1.0, "torchvision": 9.0},
+        {"ours": 1.5, "torchvision": 27.0},
     )
     path = tmp_path / "kernels.json"
-    path.write_text(json.dumps(kernels.report([case], kernels.Bounds(2.0, 4.0), 2)))
+    path.write_text(json.dumps(kernels.report([case], kernels.Bounds(2.0, 4.0), 2, 1)))
     content = json.loads(path.read_text())
     assert content["implementation"] == ops.implementation() and content["machine"][
         "gflops"
@@ -59,6 +70,21 @@ def test_the_report_names_the_machine(tmp_path: Path) -> None:
     assert (
         content["cases"][0]["times"] == {"torchvision": 9.0} and content["cases"][0]["share"] == 0.5
     )
+    assert content["cases"][0]["slowdowns"] == {"ours": 1.5, "torchvision": 3.0}
+
+
+def test_busy_processes_compute_until_the_block_ends() -> None:
+    case = Case("work", lambda: sum(range(10_000)), {}, 1.0, 1.0)
+    kernels.fill_in([case], 1, busy=1)
+    assert case.busy_seconds["ours"] > 0
+    with busy_processes(2) as numbers:
+        assert len(set(numbers)) == 2
+        begin = [cpu_seconds(number) for number in numbers]
+        deadline = time.monotonic() + 30
+        while any(cpu_seconds(n) < b + 0.05 for n, b in zip(numbers, begin, strict=True)):
+            assert time.monotonic() < deadline, "a busy process does not compute"
+            time.sleep(0.05)
+    assert not any(Path(f"/proc/{number}").exists() for number in numbers)
 
 
 def test_copies_train_alike_for_a_step(tmp_path: Path) -> None:
