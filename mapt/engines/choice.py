@@ -52,14 +52,17 @@ def open_engine(options: EngineOptions) -> Iterator[TaskEngine]:
     """Yield the engine, connected to its cluster.
 
     Raises:
-        InputError: as `check_engine`, Ray is not installed, or no cluster can be reached.
+        InputError: as `check_engine`, Ray is not installed, no cluster can be reached, or this
+            machine is too small for one worker.
     """
     check_engine(options)
     if options.name == "local":
         yield ProcessEngine(options.workers or default_workers(options.threads))
         return
-    from mapt.engines.ray_cluster import RayEngine, cluster_workers, connected
+    from mapt.engines.ray_cluster import RayEngine, check_room, cluster_workers, connected
 
-    with connected(options.address):
+    with connected(options.address) as own:
+        if own:
+            check_room(options.threads, options.gpus)
         count = options.workers or cluster_workers(options.threads, options.gpus)
         yield RayEngine(count, options.threads, options.gpus)

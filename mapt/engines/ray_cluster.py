@@ -46,11 +46,11 @@ class RayEngine:
         import ray
 
         options = {"num_cpus": self.threads, "num_gpus": self.gpus}
-        actor = ray.remote(LazyWork).options(
+        actor = ray.remote(_RayWorker).options(
             **options, max_restarts=-1, max_task_retries=RETRIES, scheduling_strategy="SPREAD"
         )
-        shared = ray.put(make)  # once, and not for every actor
-        idle = [actor.remote(shared) for _ in range(self.workers)]
+        shared = [ray.put(make)]  # once; a reference in a list is not fetched with every task
+        idle = [actor.remote() for _ in range(self.workers)]
         busy: dict[Any, tuple[Any, T]] = {}
         left = iter(tasks)
         unreachable: Counter[int] = Counter()
@@ -58,7 +58,7 @@ class RayEngine:
             while True:
                 while idle and (following := next(_one(left), None)) is not None:
                     worker = idle.pop()
-                    busy[worker.do.remote(following)] = (worker, following)
+                    busy[worker.do.remote(shared, following)] = (worker, following)
                 # Nothing is left for these. Their places go to actors that wait for one: where
                 # there are more actors than CPUs, or a node died.
                 while idle:
@@ -78,6 +78,21 @@ class RayEngine:
         finally:
             for worker, _ in busy.values():
                 ray.kill(worker)
+
+
+class _RayWorker:
+    """The actor: makes its work when its first task comes, also after it was started again."""
+
+    def __init__(self) -> None:
+        self._lazy: LazyWork[Any, Any] | None = None
+
+    def do(self, shared: list[Any], task: Any) -> TaskOutcome[Any, Any]:
+        """Do a task with the work that the reference in `shared` makes."""
+        import ray
+
+        if self._lazy is None:
+            self._lazy = LazyWork(ray.get(shared[0]))
+        return self._lazy.do(task)
 
 
 def _one(left: Iterator[T]) -> Iterator[T]:
@@ -104,8 +119,8 @@ def _outcome(reference: Any, task: T) -> TaskOutcome[T, R] | None:
 
 
 @contextmanager
-def connected(address: str | None) -> Iterator[None]:
-    """Connect with a cluster, or start one on this machine.
+def connected(address: str | None) -> Iterator[bool]:
+    """Connect with a cluster, or start one on this machine. Yields whether it was started.
 
     Args:
         address: "auto" is the cluster of this machine, otherwise HOST:PORT or ray://HOST:PORT.
@@ -122,7 +137,7 @@ def connected(address: str | None) -> Iterator[None]:
         ) from None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
     if ray.is_initialized():  # by the program that calls us
-        yield
+        yield False
         return
     own = address or os.environ.get("RAY_ADDRESS")
     _knock(own)
@@ -141,7 +156,7 @@ def connected(address: str | None) -> Iterator[None]:
             f" ({reason:.160}); start one with `ray start --head`, or check the address"
         ) from None
     try:
-        yield
+        yield not own
     finally:
         ray.shutdown()
 
@@ -166,10 +181,30 @@ def _knock(address: str | None) -> None:
 
 def cluster_workers(threads: float, gpus: float) -> int:
     """Return how many actors of this size the cluster has room for now, at least 1."""
+    return max(1, _room(threads, gpus))
+
+
+def check_room(threads: float, gpus: float) -> None:
+    """Refuse actors that a cluster of this machine, which does not grow, can never place.
+
+    Raises:
+        InputError: it has fewer CPUs or GPUs than one actor needs.
+    """
+    import ray
+
+    there = ray.cluster_resources()
+    for option, value, kind in (("--threads", threads, "CPU"), ("--gpus", gpus, "GPU")):
+        count = there.get(kind, 0)
+        if value > count:
+            raise InputError(
+                f"{option} {value:g}: this machine has {count:g} {kind}s for Ray; give less, or"
+                " --address of a cluster that has them"
+            )
+
+
+def _room(threads: float, gpus: float) -> int:
     import ray
 
     resources = ray.cluster_resources()
     room = int(resources.get("CPU", 0) // threads)
-    if gpus:
-        room = min(room, int(resources.get("GPU", 0) // gpus))
-    return max(1, room)
+    return min(room, int(resources.get("GPU", 0) // gpus)) if gpus else room

@@ -177,8 +177,12 @@ def _swap(work: Path, real: Path, kept: list[str]) -> None:
             (work / name).parent.mkdir(parents=True, exist_ok=True)
             _link(real / name, work / name)
     if not real.exists():
-        work.rename(real)
-        return
+        try:
+            work.rename(real)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another run was faster
+                raise
     _keep_owner(real, work)
     try:
         _exchange(work, real)

@@ -7,7 +7,7 @@ import pytest
 
 from mapt.engines.choice import EngineOptions, open_engine
 from mapt.errors import InputError
-from tests.tools.s3.servers import free_port
+from tests.tools.stores.servers import free_port
 
 
 def test_without_ray_the_line_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,5 @@
-"""A fleet that reads from and writes to an S3 server, which is stopped in the middle."""
+"""A fleet that reads from and writes to an S3 server."""
 
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,11 +7,9 @@ import pytest
 
 from mapt.fleet.rows.index import read_index
 from mapt.io.storage.bucket import BucketStorage
-from mapt.synthetic import write_dataset
 from tests.conftest import Ran
 from tests.fleet.archives import SMALL, outputs
-from tests.tools.processes import ROOT
-from tests.tools.s3.servers import MotoServer, SwiftServer, has_swift, s3_environment
+from tests.tools.stores.servers import MotoServer, forget_file_systems, s3_environment
 
 s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed")
 pytest.importorskip("pyarrow")
@@ -30,12 +24,12 @@ def moto() -> Iterator[None]:
     server.start()
     try:
         with s3_environment(server.port):
-            s3fs.S3FileSystem.clear_instance_cache()
+            forget_file_systems()
             s3fs.S3FileSystem().mkdir("fleet")
             yield
     finally:
         server.stop()
-        s3fs.S3FileSystem.clear_instance_cache()
+        forget_file_systems()
 
 
 def fill(clips: Path) -> None:
@@ -95,65 +89,3 @@ def test_streets_in_a_bucket_are_those_of_a_folder_and_rendered_once(
     BucketStorage("s3://fleet/streets").download("", tmp_path / "copy")
     assert outputs(tmp_path / "copy") == outputs(tmp_path / "data")
     assert "; 0.0 frames/s" in mapt("synth", "s3://fleet/streets", *recipe, "--workers", 1).out
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not has_swift(), reason="OpenStack Swift is not installed")
-def test_a_server_that_is_stopped_and_started_costs_nothing_but_time(tmp_path: Path) -> None:
-    server = SwiftServer(tmp_path / "swift")
-    data = tmp_path / "data"
-    write_dataset(data, 12, 8, (64, 96), seed=9, workers=1)
-    server.start()
-    try:
-        with s3_environment(server.port):
-            s3fs.S3FileSystem.clear_instance_cache()
-            s3fs.S3FileSystem().mkdir("fleet")
-            fill(data)
-            _track_while_it_stops(server)
-            _check_refusal()
-            found = copied("s3://fleet/out", tmp_path / "copy")
-    finally:
-        server.stop()
-        s3fs.S3FileSystem.clear_instance_cache()
-    local = tmp_path / "local"
-    subprocess.run(_command(str(data), str(local), "1"), check=True, env=_environment())
-    assert found == outputs(local)
-
-
-def _track_while_it_stops(server: SwiftServer) -> None:
-    archive = BucketStorage("s3://fleet/out")
-    command = _command("s3://fleet/drives", "s3://fleet/out", "2")
-    with subprocess.Popen(
-        command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as child:
-        while len(archive.sizes("recordings")) < 3:
-            assert child.poll() is None, child.communicate()
-            time.sleep(0.1)
-        server.stop()
-        time.sleep(6)
-        server.start()
-        told, errors = child.communicate()
-    assert child.returncode == 0, errors
-    assert "12 recordings: 12 tracked" in told
-
-
-def _check_refusal() -> None:
-    """The server knows another secret."""
-    ran = subprocess.run(
-        _command("s3://fleet/drives", "s3://fleet/other", "1"),
-        env={**_environment(), "AWS_SECRET_ACCESS_KEY": "wrong"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 2 and ran.stderr.startswith("mapt: s3://fleet/other: no permission")
-    assert ran.stderr.count("\n") == 1
-
-
-def _command(source: str, out: str, workers: str) -> list[str]:
-    tracked = ["track", source, *SMALL, *KINDS, "--workers", workers, "--out", out]
-    return [sys.executable, "-m", "mapt.cli", *tracked]
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}

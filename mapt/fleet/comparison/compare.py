@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mapt.app.track_source import renumbered
 from mapt.engines.engine import TaskEngine
@@ -108,18 +109,27 @@ def archived(text: str) -> list[Recording]:
     path = local_path(text)
     if in_bucket(text) or (path is not None and (path / NAME).is_file()):
         storage = open_storage(text, "--archive")
-        if NAME in storage.sizes():
-            return [_indexed(row["source"], row["recording"]) for row in read_index(storage)]
+        if not in_bucket(text) or storage.read(NAME) is not None:
+            return _indexed(list(read_index(storage)))
     return find_recordings([text])
 
 
-def _indexed(source: str, name: str) -> Recording:
-    """A recording of an index; of a dataset, its sequence."""
-    if in_bucket(source):
-        return Recording(source, name)
-    found = find_recordings([source])
-    inside = [recording for recording in found if recording.sequence and recording.name == name]
-    return inside[0] if inside else Recording(source, name)
+def _indexed(rows: list[dict[str, Any]]) -> list[Recording]:
+    """The recordings of an index; of a dataset, its sequences. A dataset is looked at once."""
+    inside = {source: _sequences(source) for source in {row["source"] for row in rows}}
+    return [
+        Recording(source, name, name if name in inside[source] else "")
+        for source, name in ((row["source"], row["recording"]) for row in rows)
+    ]
+
+
+def _sequences(source: str) -> set[str]:
+    """The sequences of a dataset; of a source that is none, or is gone, there are none."""
+    try:
+        found = [] if in_bucket(source) else find_recordings([source])
+    except InputError:
+        return set()  # the worker tells what is missing, and the others are compared
+    return {recording.name for recording in found if recording.sequence}
 
 
 def compare_archive(

@@ -224,15 +224,22 @@ def _told(uri: str) -> Iterator[None]:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{uri}: there is no such bucket or object; check the address") from None
-    except PermissionError as error:
-        raise InputError(
-            f"{uri}: no permission ({_brief(error)}); check the credentials and the bucket's policy"
-        ) from None
     except Exception as error:  # of several libraries, which share no class
+        if _is_refusal(error):
+            raise InputError(
+                f"{uri}: no permission ({_brief(error)}); check the credentials and the bucket's"
+                " policy"
+            ) from None
         raise InputError(
             f"{uri}: cannot be reached ({_brief(error)}); check the address, the network and the"
             " credentials"
         ) from None
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Tell whether a store said that this user may not. Google's driver has no class for it."""
+    refused = isinstance(error, PermissionError) or getattr(error, "code", None) in (401, 403)
+    return refused or (isinstance(error, OSError) and str(error).startswith("Forbidden: "))
 
 
 def _brief(error: Exception) -> str:

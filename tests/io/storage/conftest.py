@@ -1,11 +1,16 @@
-"""An S3 server on loopback."""
+"""Object stores on loopback."""
 
-import importlib.util
 from collections.abc import Iterator
 
 import pytest
 
-from tests.tools.s3.servers import MotoServer, s3_environment
+from tests.tools.stores.servers import (
+    GoogleServer,
+    MotoServer,
+    forget_file_systems,
+    google_environment,
+    s3_environment,
+)
 
 
 @pytest.fixture(scope="session")
@@ -25,10 +30,21 @@ def bucket() -> Iterator[str]:
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def google_bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A bucket of Google's emulator, as `gs://NAME`."""
+    pytest.importorskip("gcsfs", reason="gcsfs is not installed")
+    pytest.importorskip("gcp_storage_emulator", reason="gcp-storage-emulator is not installed")
+    server = GoogleServer(tmp_path_factory.mktemp("google"), "archive")
+    server.start()
+    try:
+        with google_environment(server.port):
+            yield "gs://archive"
+    finally:
+        server.stop()
+
+
 @pytest.fixture(autouse=True)
 def no_file_systems_of_other_tests() -> None:
     """Forget them: they keep the address and the methods that they were made with."""
-    if importlib.util.find_spec("s3fs"):
-        import s3fs
-
-        s3fs.S3FileSystem.clear_instance_cache()
+    forget_file_systems()

@@ -9,14 +9,15 @@ from mapt.io.storage.bucket import BucketStorage
 from mapt.io.storage.folder import FolderStorage
 from mapt.io.storage.places import check_storage, in_bucket, local_path, open_storage
 from mapt.io.storage.storage import Storage
-from tests.tools.s3.servers import free_port
+from tests.tools.stores.refusals import refusing_server
+from tests.tools.stores.servers import free_port, google_environment, s3_environment
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(params=["folder", "bucket", "google_bucket"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     if request.param == "folder":
         return FolderStorage(tmp_path / "archive")
-    return BucketStorage(f"{request.getfixturevalue('bucket')}/{tmp_path.name}")
+    return BucketStorage(f"{request.getfixturevalue(request.param)}/{tmp_path.name}")
 
 
 def test_files_are_written_listed_read_and_removed(storage: Storage, tmp_path: Path) -> None:
@@ -65,14 +66,21 @@ def test_what_a_store_refuses_is_one_line(bucket: str, monkeypatch: pytest.Monke
         check_storage(BucketStorage(f"{bucket}/x"), writable=True)
 
 
-def test_no_permission_is_told(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refuse(*_: object, **__: object) -> None:
-        raise PermissionError("Access Denied")
+def test_no_bucket_of_googles_is_one_line(google_bucket: str) -> None:
+    check_storage(BucketStorage(f"{google_bucket}/x"), writable=True)
+    with pytest.raises(InputError, match="gs://none/x: there is no such bucket"):
+        check_storage(BucketStorage("gs://none/x"), writable=True)
 
-    monkeypatch.setattr("s3fs.S3FileSystem._pipe_file", refuse)
-    pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()
-    with pytest.raises(InputError, match=r"s3://archive/x: no permission \(Access Denied\)"):
-        BucketStorage(f"{bucket}/x").check_writable()
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_no_permission_is_told(scheme: str) -> None:
+    pytest.importorskip({"s3": "s3fs", "gs": "gcsfs"}[scheme])
+    environment = {"s3": s3_environment, "gs": google_environment}[scheme]
+    with refusing_server() as port, environment(port):
+        storage = BucketStorage(f"{scheme}://archive/x")
+        for ask in (storage.check, storage.check_writable, storage.sizes):
+            with pytest.raises(InputError, match=f"^{scheme}://archive/x: no permission"):
+                ask()
 
 
 def test_addresses_are_told_apart() -> None:

@@ -102,6 +102,11 @@ def track_fleet(options: FleetTrack) -> None:
             or a cluster that cannot be reached.
     """
     check_engine(options.engine)
+    on_ray = options.engine.name == "ray"
+    if on_ray and options.tracker.device == "cuda" and not options.engine.gpus:
+        raise InputError(
+            "--device cuda: Ray hides the GPUs from workers that ask for none; add --gpus, e.g. 1"
+        )
     check_pyarrow("the index of --engine and --workers")
     archive = open_storage(options.archive)
     check_storage(archive, writable=True)
@@ -109,11 +114,10 @@ def track_fleet(options: FleetTrack) -> None:
         replace(found, source=absolute(found.source))
         for found in find_recordings(options.sources, options.sequences)
     ]
-    elsewhere = options.engine.name != "local"
     tracker = replace(options.tracker, threads=options.engine.threads)
     with (
         open_engine(options.engine) as engine,
-        fleet_model(options.model, tracker, elsewhere=elsewhere) as model,
+        fleet_model(options.model, tracker, elsewhere=on_ray) as model,
     ):
         job = _job(options, model)
         if model.class_set is not None:

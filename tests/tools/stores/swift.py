@@ -1,7 +1,6 @@
-"""S3 servers on loopback for tests: OpenStack Swift where Debian's packages are, else moto's.
+"""OpenStack Swift, which answers in Amazon's protocol, where Debian's packages are installed.
 
-Swift is an object store that runs in production, and keeps objects on the disk: it can be stopped
-and started. moto's server keeps them in memory. Both answer in Amazon's protocol.
+It is an object store that runs in production, and keeps objects on the disk.
 """
 
 from __future__ import annotations
@@ -10,15 +9,11 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
-ACCESS = "test:tester"
-SECRET = "testing"
+from tests.tools.stores.servers import free_port, wait_for_port
+
 SWIFT = ("swift-proxy-server", "swift-account-server", "swift-container-server")
 _BACKEND = """[DEFAULT]
 bind_ip = 127.0.0.1
@@ -76,13 +71,6 @@ use = egg:swift#dlo
 """
 
 
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def has_swift() -> bool:
     """Are Swift's servers installed? Debian: swift-proxy, -account, -container and -object."""
     return all(map(shutil.which, (*SWIFT, "swift-object-server", "swift-ring-builder")))
@@ -120,16 +108,13 @@ class SwiftServer:
         """Start the servers, and wait until the proxy answers."""
         for kind in ("account", "container", "object", "proxy"):
             command = [f"swift-{kind}-server", str(self.folder / f"{kind}.conf"), "--verbose"]
-            log = (self.folder / f"{kind}.log").open("ab")
-            self._children.append(
-                subprocess.Popen(
-                    command,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                    env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+            environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+            with (self.folder / f"{kind}.log").open("ab") as log:
+                self._children.append(
+                    subprocess.Popen(
+                        command, stdout=log, stderr=log, start_new_session=True, env=environment
+                    )
                 )
-            )
         wait_for_port(self.port, self._children[-1])
 
     def stop(self) -> None:
@@ -139,57 +124,3 @@ class SwiftServer:
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
         self._children.clear()
-
-
-class MotoServer:
-    """moto's server, in a process of its own."""
-
-    name = "moto"
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self._child: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start the server, empty."""
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
-        self._child = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        wait_for_port(self.port, self._child)
-
-    def stop(self) -> None:
-        """End the server, and with it what it holds."""
-        if self._child is not None:
-            self._child.kill()
-            self._child.wait()
-
-
-def wait_for_port(port: int, child: subprocess.Popen[bytes]) -> None:
-    """Wait until a child listens there."""
-    while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        assert child.poll() is None, f"{child.args!r} ended with {child.returncode}"
-        time.sleep(0.1)
-
-
-@contextlib.contextmanager
-def s3_environment(port: int) -> Iterator[dict[str, str]]:
-    """The environment with which s3fs, and its workers, talk to the server."""
-    values = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": ACCESS,
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield values
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
