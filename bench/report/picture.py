@@ -23,7 +23,7 @@ from mapt.errors import InputError
 from mapt.io.atomic_files import atomic_file
 from mapt.io.pretrained import WEIGHTS
 from mapt.runtime import PanopticFrame, PanopticTracker
-from mapt.synthetic import render_sequence
+from mapt.synthetic import Style, render_sequence
 
 Image = NDArray[np.uint8]
 Box = tuple[float, float, float, float]
@@ -35,7 +35,7 @@ QUALITY = 55  # of WebP, 1 to 100
 
 
 def tracked_frames(
-    tracker: PanopticTracker, seed: int, sequence: int, frames: int
+    tracker: PanopticTracker, seed: int, sequence: int, frames: int, style: Style = "plain"
 ) -> Iterator[Image]:
     """A synthetic street as the tracker labels it.
 
@@ -44,11 +44,12 @@ def tracked_frames(
         seed: of the synthetic dataset.
         sequence: its number in the dataset.
         frames: how many.
+        style: of the streets.
 
     Yields:
         The drawn frames, (256,832,3) uint8 RGB.
     """
-    street = render_sequence(seed, sequence, frames, SIZE, FPS)
+    street = render_sequence(seed, sequence, frames, SIZE, FPS, style=style)
     drawing = FrameDrawing()
     for index, rendered in enumerate(street):
         labelled = tracker.step(rendered.image, round(index * 1e9 / FPS))
