@@ -131,7 +131,7 @@ class OrtBackend:
         if bound or (bound is None and provider == CUDA):
             try:
                 self._bound = BoundSessions(
-                    onnxruntime, self.sessions, self.info.sizes, memory, place
+                    onnxruntime, self.sessions, self.info.sizes, memory, place, bundle.batch
                 )
             except RuntimeError as error:
                 raise InputError(
@@ -166,7 +166,7 @@ class OrtBackend:
         try:
             self._bound.replace(name, opening(), captured=True)
             for _ in range(2):  # the first run captures, the second replays
-                self._bound.run(name, zero_inputs(self.info, name))
+                self._bound.run(name, zero_inputs(self.info, self._specs[name]))
                 self._bound.pool.wait()
         except Exception as error:  # its errors have no common class
             logging.getLogger("mapt").debug("mapt: %s is not captured: %s", name, brief(error))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.contract import BY_NAME, ModelInfo
+from mapt.contract import BY_NAME, ModelInfo, SubgraphSpec
 from mapt.runtime.backends.device.memory import DeviceMemory
 from mapt.runtime.backends.device.tensors import ResidentTensor, TensorPool
 
@@ -29,6 +29,7 @@ class BoundSessions:
         sizes: the network's shape symbols.
         memory: of the device; with a stream, the sessions must run on it.
         place: "cuda", or "cpu" for memory of the host.
+        batch: images that the frame graphs take at a time.
 
     Attributes:
         pool: the tensors.
@@ -45,9 +46,10 @@ class BoundSessions:
         sizes: dict[str, int],
         memory: DeviceMemory,
         place: str,
+        batch: int = 1,
     ) -> None:
         self.sessions = dict(sessions)
-        self.pool = TensorPool(memory, sizes)
+        self.pool = TensorPool(memory, sizes, batch)
         self.captured: frozenset[str] = frozenset()
         self._onnxruntime = onnxruntime
         self._place = place
@@ -101,6 +103,6 @@ class BoundSessions:
         return options
 
 
-def zero_inputs(info: ModelInfo, subgraph: str) -> dict[str, NDArray[Any]]:
+def zero_inputs(info: ModelInfo, spec: SubgraphSpec) -> dict[str, NDArray[Any]]:
     """Return inputs of a subgraph, to run it without a frame."""
-    return {t.name: np.zeros(t.resolve(info.sizes), t.dtype) for t in BY_NAME[subgraph].inputs}
+    return {t.name: np.zeros(t.resolve(info.sizes), t.dtype) for t in spec.inputs}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.contract import BY_NAME, HOST_READS, SUBGRAPHS, TensorSpec
+from mapt.contract import HOST_READS, TensorSpec, list_specs
 from mapt.runtime.backends.device.memory import DeviceMemory
 from mapt.runtime.backends.protocol import CopyCounts, on_host
 
@@ -85,6 +85,7 @@ class TensorPool:
     Args:
         memory: of the device.
         sizes: the network's shape symbols.
+        batch: images that the frame graphs take at a time.
 
     Attributes:
         lock: held while work is queued or waited for, so that any thread may read a tensor.
@@ -95,17 +96,18 @@ class TensorPool:
         RuntimeError: there is not enough memory.
     """
 
-    def __init__(self, memory: DeviceMemory, sizes: dict[str, int]) -> None:
+    def __init__(self, memory: DeviceMemory, sizes: dict[str, int], batch: int = 1) -> None:
         self.memory = memory
         self.lock = threading.RLock()
         self.free: dict[Key, list[Buffer]] = {}
         self.traffic = CopyCounts()
         self._sizes = sizes
+        self._specs = {spec.name: spec for spec in list_specs(batch)}
         self._queued = 0
         self._done = 0
         self._sent: list[ResidentTensor] = []  # whose copies to the device may not be over
-        for spec in SUBGRAPHS:
-            made = {tensor.name for other in SUBGRAPHS for tensor in other.outputs}
+        for spec in self._specs.values():
+            made = {tensor.name for other in self._specs.values() for tensor in other.outputs}
             for tensor in (*spec.inputs, *spec.outputs):
                 uploaded = tensor.name not in made and tensor.name != "s_prev"
                 read = tensor in spec.outputs and tensor.name in HOST_READS[spec.name]
@@ -129,7 +131,7 @@ class TensorPool:
         Raises:
             ValueError: an input has another shape or type than the contract says.
         """
-        spec = BY_NAME[subgraph]
+        spec = self._specs[subgraph]
         with self.lock:
             given = {t.name: self._place(t, inputs[t.name]) for t in spec.inputs}
             made = {t.name: self._take(t) for t in spec.outputs}
