@@ -69,7 +69,7 @@ def _copied(node: onnx.NodeProto, shared: set[str], place: int) -> onnx.NodeProt
     """A node of a copy, and so the bodies in it, which read values from outside by name."""
     copied = onnx.NodeProto()
     copied.CopyFrom(node)
-    copied.name = f"{node.name}_{place}"
+    copied.name = _renamed(node.name, set(), place)
     copied.input[:] = [_renamed(name, shared, place) for name in node.input]
     copied.output[:] = [_renamed(name, shared, place) for name in node.output]
     for attribute in copied.attribute:
