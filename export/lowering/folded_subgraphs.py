@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from mapt.contract import ModelInfo, SubgraphSpec, TensorSpec, list_specs
+from mapt.contract import BY_NAME, ModelInfo, SubgraphSpec, TensorSpec, list_specs
 from mapt.errors import InputError
 from mapt.model.network import Network
 from mapt.model.subgraphs import build_subgraphs
+
+REPEATED = ("instance",)
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,15 @@ class Subgraph:
     Attributes:
         spec: its name, inputs and outputs.
         module: in evaluation mode, batch norms folded.
-        examples: one tensor per input, of the shapes it will always have.
+        examples: one tensor per input, of the shapes it is traced with.
+        copies: how often its graph is repeated, each for an image of its own. What ranks the
+            objects of an image has no batch.
     """
 
     spec: SubgraphSpec
     module: nn.Module
     examples: tuple[Tensor, ...]
+    copies: int = 1
 
 
 def list_subgraphs(network: Network, info: ModelInfo, batch: int = 1) -> list[Subgraph]:
@@ -45,10 +50,16 @@ def list_subgraphs(network: Network, info: ModelInfo, batch: int = 1) -> list[Su
         raise InputError(
             "model.motion_input = flow: OpenCV's flow cannot be exported; track with the weights"
         )
-    modules = build_subgraphs(fold_batch_norm(copy.deepcopy(network).eval().cpu()), batch)
+    modules = build_subgraphs(fold_batch_norm(copy.deepcopy(network).eval().cpu()))
+    specs = [BY_NAME[spec.name] if spec.name in REPEATED else spec for spec in list_specs(batch)]
     return [
-        Subgraph(s, modules[s.name], tuple(_example(t, info) for t in s.inputs))
-        for s in list_specs(batch)
+        Subgraph(
+            spec,
+            modules[spec.name],
+            tuple(_example(tensor, info) for tensor in spec.inputs),
+            batch if spec.name in REPEATED else 1,
+        )
+        for spec in specs
     ]
 
 

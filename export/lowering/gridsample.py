@@ -108,8 +108,8 @@ def _roi_align(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
     if (
         not known
         or ratio < 1
-        or count % n
-        or (n > 1 and not _counts_up(b.graph, index, n, count // n))
+        or n not in (1, count)
+        or (n > 1 and not _counts_up(b.graph, index, n))
     ):
         raise RuntimeError(f"{node.name}: a RoiAlign of this form has no lowering")
     points = size * ratio
@@ -122,34 +122,29 @@ def _roi_align(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
     shape = b.constant((count, points, points), np.int64)
     x = b.op("Expand", _normalise(b, x, width), shape)
     y = b.op("Expand", _normalise(b, y, height), shape)
-    own = count // n  # boxes of each image
-    grid = (n, own * points, points)
+    grid = (1, count * points, points) if n == 1 else (count, points, points)
     samples = _sample(b, image, x, y, grid, "border")
     pooled = b.op("AveragePool", samples, kernel_shape=[ratio, ratio], strides=[ratio, ratio])
     if n == 1:
         pooled = b.op(
             "Transpose", b.reshape(pooled, (channels, count, size, size)), perm=[1, 0, 2, 3]
         )
-    elif own > 1:
-        parts = b.reshape(pooled, (n, channels, own, size, size))
-        pooled = b.op("Transpose", parts, perm=[0, 2, 1, 3, 4])
     b.reshape(pooled, (count, channels, size, size), output=node.output[0])
 
 
-def _counts_up(graph: onnx.GraphProto, name: str, images: int, boxes: int) -> bool:
-    """Tell whether `name` gives the images 0, 1, ... so many boxes each, in this order.
+def _counts_up(graph: onnx.GraphProto, name: str, count: int) -> bool:
+    """Tell whether `name` counts the boxes 0, 1, ... count - 1.
 
     It is either that constant, or the first column of boxes whose first part is that constant.
     """
     constant = next((t for t in graph.initializer if t.name == name), None)
     if constant is not None:
-        counted = np.arange(images).repeat(boxes)
-        return np.array_equal(numpy_helper.to_array(constant).ravel(), counted)
+        return np.array_equal(numpy_helper.to_array(constant).ravel(), np.arange(count))
     source = next((n for n in graph.node if name in n.output), None)
     return (
         source is not None
         and source.op_type in _FOLLOWED
-        and _counts_up(graph, source.input[0], images, boxes)
+        and _counts_up(graph, source.input[0], count)
     )
 
 

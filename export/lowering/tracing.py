@@ -11,9 +11,10 @@ from contextlib import contextmanager, redirect_stdout
 import onnx
 import torch
 
-from mapt.contract import ModelInfo, TensorSpec
+from mapt.contract import ModelInfo, SubgraphSpec, TensorSpec, list_specs
 from mapt.export.lowering.folded_subgraphs import Subgraph
 from mapt.export.lowering.lowering import Device, Lowering, lower
+from mapt.export.lowering.repeated import repeat_graph
 from mapt.export.lowering.unroll_conv_transpose import unroll_transposed
 from mapt.ops.nodes import DOMAIN
 
@@ -56,7 +57,11 @@ def finish(
     lower(model, lowering, device)
     unroll_transposed(model)
     _strip(model)
-    _check(model, subgraph, info, lowering)
+    spec = subgraph.spec
+    if subgraph.copies > 1:
+        repeat_graph(model, spec, info.sizes, subgraph.copies)
+        spec = next(s for s in list_specs(subgraph.copies) if s.name == spec.name)
+    _check(model, spec, info, lowering)
     return model
 
 
@@ -87,8 +92,8 @@ def _strip(model: onnx.ModelProto) -> None:
     model.producer_version = ""
 
 
-def _check(model: onnx.ModelProto, subgraph: Subgraph, info: ModelInfo, lowering: Lowering) -> None:
-    name = subgraph.spec.name
+def _check(model: onnx.ModelProto, spec: SubgraphSpec, info: ModelInfo, lowering: Lowering) -> None:
+    name = spec.name
     onnx.checker.check_model(model, full_check=True)
     domains = {"", DOMAIN} if lowering == "custom" else {""}
     left = {
@@ -99,8 +104,8 @@ def _check(model: onnx.ModelProto, subgraph: Subgraph, info: ModelInfo, lowering
     if left:
         raise RuntimeError(f"{name}: {sorted(left)} left in the graph")
     for expected, found in (
-        (subgraph.spec.inputs, model.graph.input),
-        (subgraph.spec.outputs, model.graph.output),
+        (spec.inputs, model.graph.input),
+        (spec.outputs, model.graph.output),
     ):
         have = [_described(value) for value in found]
         want = [_expected(tensor, info) for tensor in expected]

@@ -99,21 +99,6 @@ class InstanceGraph(nn.Module):
         return d.boxes, d.scores, d.classes, d.mask_logits, d.masks8, d.count
 
 
-class InstanceBatchGraph(InstanceGraph):
-    """Computes what `InstanceGraph` does for each of B images, with B in front of every shape."""
-
-    def forward(
-        self, p4: Tensor, p8: Tensor, p16: Tensor, p32: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """See `mapt.contract.batched`."""
-        height = p4.shape[2] * STRIDES[0]
-        width = p4.shape[3] * STRIDES[0]
-        pyramid = Pyramid(p4, p8, p16, p32)
-        proposals, valid = self.rpn.propose_each(self.rpn(pyramid), height, width)
-        d = self.instance.detect_batch(pyramid, proposals, valid, height, width)
-        return d.boxes, d.scores, d.classes, d.mask_logits, d.masks8, d.count
-
-
 class MotionGraph(nn.Module):
     """Computes propagated and f_p from s_prev, s, masks_prev, masks8, boxes and rows."""
 
@@ -180,20 +165,16 @@ def take_rows(slots: Tensor, rows: Tensor) -> Tensor:
     return torch.where(given, taken, torch.zeros((), dtype=slots.dtype, device=slots.device))
 
 
-def build_subgraphs(network: Network, batch: int = 1) -> dict[str, nn.Module]:
+def build_subgraphs(network: Network) -> dict[str, nn.Module]:
     """Build every subgraph of a network, by its name in the contract.
 
     The network is put into evaluation mode. The subgraphs share its parameters.
-
-    Args:
-        network: it.
-        batch: images that the frame graphs take at a time, see `mapt.contract.list_specs`.
     """
     network.eval()
     return {
         "backbone": BackboneGraph(network),
         "semantic": SemanticGraph(network),
-        "instance": InstanceGraph(network) if batch == 1 else InstanceBatchGraph(network),
+        "instance": InstanceGraph(network),
         "motion": MotionGraph(network),
         "appearance": AppearanceGraph(network),
     }

@@ -134,7 +134,7 @@ class OrtBackend:
         if bound or (bound is None and provider == CUDA):
             try:
                 self._bound = BoundSessions(
-                    onnxruntime, self.sessions, self.info.sizes, memory, place
+                    onnxruntime, self.sessions, self.info.sizes, memory, place, bundle.batch
                 )
             except RuntimeError as error:
                 raise InputError(

@@ -15,6 +15,7 @@ from mapt.runtime.backends.device.graphs import MOST_GRAPHS
 from mapt.runtime.backends.device.memory import DeviceMemory
 from mapt.runtime.backends.device.tensors import Placed, ResidentTensor, TensorPool
 
+
 class BoundSessions:
     """Sessions whose inputs and outputs lie in the buffers of a pool.
 
@@ -24,6 +25,7 @@ class BoundSessions:
         sizes: the network's shape symbols.
         memory: of the device; with a stream, the sessions must run on it.
         place: "cuda", or "cpu" for memory of the host.
+        batch: images that the frame graphs take at a time.
 
     Attributes:
         pool: the tensors.
@@ -40,9 +42,10 @@ class BoundSessions:
         sizes: dict[str, int],
         memory: DeviceMemory,
         place: str,
+        batch: int = 1,
     ) -> None:
         self.sessions = dict(sessions)
-        self.pool = TensorPool(memory, sizes)
+        self.pool = TensorPool(memory, sizes, batch)
         self.captured: frozenset[str] = frozenset()
         self._onnxruntime = onnxruntime
         self._place = place

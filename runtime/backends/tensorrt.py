@@ -2,8 +2,9 @@
 
 Not yet verified: no GPU has run it, and the tests use a stand-in.
 
-Every backend, and so every tracker, has its own engines, contexts, stream and buffers. The buffers
-are planned when it is loaded (`mapt.runtime.backends.device.tensors`). Only what the host reads
+Backends of one process share engines, and so the weights. Every backend, and so every tracker, has
+its own contexts, stream and buffers, planned when it is loaded
+(`mapt.runtime.backends.device.tensors`). Only what the host reads
 leaves the device, into page-locked memory.
 """
 
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from mapt.contract import BY_NAME, SUBGRAPHS
+from mapt.contract import SUBGRAPHS, SubgraphSpec, list_specs
 from mapt.errors import InputError
 from mapt.runtime.backends.cuda import CudaMemory, bindings
 from mapt.runtime.backends.device.graphs import CudaGraphs
@@ -28,6 +29,7 @@ from mapt.runtime.backends.tensorrt_library import (
     versioned,
 )
 from mapt.runtime.bundle.manifest import Bundle, EngineFile
+from mapt.runtime.sharing.shared_networks import SharedNetworks, digest
 
 DTYPES = {
     "FLOAT": "float32",
@@ -101,6 +103,25 @@ def choose_engines(bundle: Bundle, machine: Machine) -> dict[str, EngineFile]:
     return engines
 
 
+class SharedEngine:
+    """An engine with the runtime that it belongs to; any thread may make contexts of it.
+
+    Args:
+        trt: TensorRT's module.
+        content: the engine's file.
+
+    Attributes:
+        engine: None if TensorRT does not load it.
+    """
+
+    def __init__(self, trt: Any, content: bytes) -> None:
+        self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
+        self.engine = self._runtime.deserialize_cuda_engine(content)
+
+
+_ENGINES = SharedNetworks[SharedEngine]()
+
+
 class TensorrtBackend:
     """One engine and one execution context per subgraph of a bundle.
 
@@ -136,21 +157,20 @@ class TensorrtBackend:
         self.memory = self._open_memory()
         self.traffic = self.memory.traffic
         self._pool = self._plan(bundle)
-        self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
-        self._engines: dict[str, Any] = {}
+        self._engines: dict[str, SharedEngine] = {}
         self._contexts: dict[str, Any] = {}
         self._addresses: dict[tuple[str, str], int] = {}  # by subgraph and tensor
-        for spec in SUBGRAPHS:
-            engine = self._runtime.deserialize_cuda_engine(
-                bundle.contents.read(engines[spec.name].path)
-            )
-            if engine is None:
+        for spec in list_specs(bundle.batch):
+            content = bundle.contents.read(engines[spec.name].path)
+            key = trt, digest(content)
+            shared = _ENGINES.get(key, partial(SharedEngine, trt, content))
+            if shared.engine is None:
                 raise InputError(
                     f"{engines[spec.name].path}: {self.machine.library} cannot load it on this GPU"
                 )
-            self._check(engine, spec.name, engines[spec.name])
-            self._engines[spec.name] = engine
-            self._contexts[spec.name] = self._prepare(engine, engines[spec.name])
+            self._check(shared.engine, spec, engines[spec.name])
+            self._engines[spec.name] = shared
+            self._contexts[spec.name] = self._prepare(shared.engine, engines[spec.name])
         self._graphs: CudaGraphs | None = None
         if cuda_graphs:
             self._capture()
@@ -221,7 +241,7 @@ class TensorrtBackend:
     def _plan(self, bundle: Bundle) -> TensorPool:
         """Memory for every tensor."""
         try:
-            return TensorPool(self.memory, self.info.sizes)
+            return TensorPool(self.memory, self.info.sizes, bundle.batch)
         except RuntimeError as error:
             raise InputError(
                 f"{bundle.folder}: no memory for its tensors on the GPU ({error}); free some, or"
@@ -237,10 +257,9 @@ class TensorrtBackend:
             )
         return context
 
-    def _check(self, engine: Any, subgraph: str, file: EngineFile) -> None:
+    def _check(self, engine: Any, spec: SubgraphSpec, file: EngineFile) -> None:
         """Check that the engine's tensors are those of the contract."""
         modes = self.machine.trt.TensorIOMode
-        spec = BY_NAME[subgraph]
         want = {t.name: (modes.INPUT, t.dtype, t.resolve(self.info.sizes)) for t in spec.inputs}
         want |= {t.name: (modes.OUTPUT, t.dtype, t.resolve(self.info.sizes)) for t in spec.outputs}
         have = {}

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.contract import BY_NAME, FRAME_GRAPHS, batched
-from mapt.runtime.backends.protocol import Backend
+from mapt.contract import BY_NAME, FRAME_GRAPHS
+from mapt.runtime.backends.device.parts import ResidentPart
+from mapt.runtime.backends.device.tensors import ResidentTensor
+from mapt.runtime.backends.protocol import Backend, on_host
 
 
 def one_camera(backend: Backend, batch: int) -> Backend:
@@ -22,31 +24,39 @@ def join(subgraph: str, each: Sequence[Mapping[str, Any]], batch: int) -> dict[s
 
     Args:
         subgraph: its name.
-        each: the inputs of each image, by name, as a graph of one image takes them.
+        each: the inputs of each image, by name, as a graph of one image takes them. Those on a
+            device are copied from it.
         batch: at least as many.
     """
     joined = {}
     for tensor in BY_NAME[subgraph].inputs:
-        parts = [inputs[tensor.name] for inputs in each]
+        parts = [on_host(inputs[tensor.name]) for inputs in each]
         whole = np.zeros((batch, *parts[0].shape[1:]), parts[0].dtype)  # all have a leading 1
         np.concatenate(parts, out=whole[: len(parts)])
         joined[tensor.name] = whole
     return joined
 
 
-def part(subgraph: str, outputs: Mapping[str, Any], place: int) -> dict[str, Any]:
-    """The outputs of one image from those of a batch, as views.
+def part(
+    subgraph: str, outputs: Mapping[str, Any], place: int, sizes: dict[str, int]
+) -> dict[str, Any]:
+    """The outputs of one image from those of a batch, in the same memory.
 
     Args:
         subgraph: a frame graph.
         outputs: of the batch, by name.
         place: of the image in it.
+        sizes: the network's shape symbols.
     """
     found = {}
     for tensor in BY_NAME[subgraph].outputs:
         whole = outputs[tensor.name]
-        replaced = len(batched(tensor, 2).shape) == len(tensor.shape)  # a leading 1, by the batch
-        found[tensor.name] = whole[place : place + 1] if replaced else whole[place]
+        shape = tensor.resolve(sizes)
+        found[tensor.name] = (
+            ResidentPart(whole, tensor, shape, place)
+            if isinstance(whole, ResidentTensor)
+            else whole[place].reshape(shape)
+        )
     return found
 
 
@@ -77,8 +87,7 @@ class OneOfBatch:
         """See `Backend.run`."""
         if subgraph not in FRAME_GRAPHS:
             return self.backend.run(subgraph, inputs)
-        empty = {name: np.zeros_like(value) for name, value in inputs.items()}
+        empty = {name: np.zeros(value.shape, value.dtype) for name, value in inputs.items()}
         each = [empty] * self.place + [inputs]
-        return part(
-            subgraph, self.backend.run(subgraph, join(subgraph, each, self.batch)), self.place
-        )
+        outputs = self.backend.run(subgraph, join(subgraph, each, self.batch))
+        return part(subgraph, outputs, self.place, self.info.sizes)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mapt.runtime.backends.protocol import Backend
 from mapt.runtime.batches.batch import join, part
 from mapt.runtime.errors import StepError
@@ -27,11 +29,11 @@ class _Outputs:
     semantic: Mapping[str, Any]
     slots: Mapping[str, Any]
 
-    def of(self, place: int) -> _Outputs:
+    def of(self, place: int, sizes: dict[str, int]) -> _Outputs:
         return _Outputs(
-            part("backbone", self.trunk, place),
-            part("semantic", self.semantic, place),
-            part("instance", self.slots, place),
+            part("backbone", self.trunk, place, sizes),
+            part("semantic", self.semantic, place, sizes),
+            part("instance", self.slots, place, sizes),
         )
 
 
@@ -90,7 +92,7 @@ def _copied(error: StepError) -> StepError:
 
 def _read(backend: Backend, outputs: _Outputs, place: int) -> Perception | StepError:
     try:
-        own = outputs.of(place)
+        own = outputs.of(place, backend.info.sizes)
         check_outputs("backbone", own.trunk, backend.info)
         check_outputs("semantic", own.semantic, backend.info)
         check_outputs("instance", own.slots, backend.info)
@@ -101,7 +103,7 @@ def _read(backend: Backend, outputs: _Outputs, place: int) -> Perception | StepE
         pyramid = {name: own.trunk[name] for name in ("p4", "p8", "p16", "p32")}
         # Remembered until the camera's next frame, which should not keep the whole batch.
         s = own.semantic["s"]
-        semantic = {**own.semantic, "s": s.copy() if hasattr(s, "copy") else s}
+        semantic = {**own.semantic, "s": s.copy() if isinstance(s, np.ndarray) else s}
         return assemble(pyramid, semantic, own.slots, found, seen)
     except StepError as error:
         return error

@@ -321,6 +321,6 @@ def test_parts_of_a_batch_have_the_contracts_shapes(scene: Scenes) -> None:
     trunk = network.run("backbone", {"image": images})
     slots = network.run("instance", {name: trunk[name] for name in ("p4", "p8", "p16", "p32")})
     for subgraph, outputs in (("backbone", trunk), ("instance", slots)):
-        own = part(subgraph, outputs, 1)
+        own = part(subgraph, outputs, 1, info.sizes)
         for tensor in BY_NAME[subgraph].outputs:
             assert own[tensor.name].shape == tensor.resolve(info.sizes)

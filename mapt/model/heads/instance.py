@@ -161,72 +161,9 @@ class InstanceHead(nn.Module):
             height: of the network's input, pixels.
             width: of the network's input, pixels.
         """
+        config = self.config
         rois = nn.functional.pad(proposals, (1, 0))  # batch index 0 in front
         logits, deltas = self.box(multiscale_roi_align(pyramid.levels(), rois, BOX_ROI, STRIDES))
-        box, thing, score, kept = self._rank(logits, deltas, proposals, valid, height, width)
-        rois = nn.functional.pad(box, (1, 0))
-        mask = self.mask(multiscale_roi_align(pyramid.levels(), rois, MASK_ROI, STRIDES), thing)
-        mask = mask * kept[:, None, None]
-        masks8 = paste_masks(mask.sigmoid(), box, height, width)
-        classes = torch.where(kept, self.things[thing], torch.zeros_like(thing)).to(torch.int32)
-        count = kept.sum(0, keepdim=True, dtype=torch.int32)
-        return DetectionTensors(box, score, classes, mask, masks8, count)
-
-    def detect_batch(
-        self,
-        pyramid: Pyramid,
-        proposals: list[Tensor],
-        valid: list[Tensor],
-        height: int,
-        width: int,
-    ) -> DetectionTensors:
-        """Detect the objects of each of B images, as `detect` does of one.
-
-        Args:
-            pyramid: the images' features.
-            proposals: (P,4) float32 xyxy of each image, in pixels.
-            valid: (P,) bool of each image.
-            height: of the network's input, pixels.
-            width: of the network's input, pixels.
-
-        Returns:
-            The tensors of all images, with B in front: `boxes` (B,D,4), `count` (B,).
-        """
-        rois = _numbered(torch.stack(proposals))
-        logits, deltas = self.box(multiscale_roi_align(pyramid.levels(), rois, BOX_ROI, STRIDES))
-        parts = (t.split(len(proposals[0])) for t in (logits, deltas))
-        ranked = [
-            self._rank(*own, height, width) for own in zip(*parts, proposals, valid, strict=True)
-        ]
-        box, thing, score, kept = (torch.stack(parts) for parts in zip(*ranked, strict=True))
-        rois = _numbered(box)
-        things = thing.flatten()
-        mask = self.mask(multiscale_roi_align(pyramid.levels(), rois, MASK_ROI, STRIDES), things)
-        mask = mask * kept.flatten()[:, None, None]
-        masks8 = paste_masks(mask.sigmoid(), box.flatten(0, 1), height, width)
-        classes = torch.where(kept, self.things[thing], torch.zeros_like(thing)).to(torch.int32)
-        count = kept.sum(1, dtype=torch.int32)
-        shape = box.shape[:2]
-        return DetectionTensors(
-            box, score, classes, mask.unflatten(0, shape), masks8.unflatten(0, shape), count
-        )
-
-    def _rank(
-        self,
-        logits: Tensor,
-        deltas: Tensor,
-        proposals: Tensor,
-        valid: Tensor,
-        height: int,
-        width: int,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Choose the detections of one image.
-
-        Returns:
-            Boxes (D,4), thing indices (D,) int64, scores (D,), and (D,) bool, which tells the slots
-            in use; the others' boxes and scores are zero.
-        """
-        config = self.config
         boxes = clip(decode(deltas, proposals, DELTA_WEIGHTS), height, width)
         scores = logits.softmax(1)[:, :-1]  # (P,T)
         thing_count = scores.shape[1]
@@ -242,14 +179,13 @@ class InstanceHead(nn.Module):
         box = box.index_select(0, first) * kept[:, None]
         thing = thing.index_select(0, first)
         score = score.index_select(0, first) * kept
-        return box, thing, score, kept
-
-
-def _numbered(boxes: Tensor) -> Tensor:
-    """Join the boxes (B,n,4) of B images to RoIs (B*n,5) [image index, x1, y1, x2, y2]."""
-    images, count = boxes.shape[:2]
-    index = torch.arange(images, device=boxes.device).repeat_interleave(count)
-    return torch.cat((index[:, None].to(boxes.dtype), boxes.flatten(0, 1)), 1)
+        rois = nn.functional.pad(box, (1, 0))
+        mask = self.mask(multiscale_roi_align(pyramid.levels(), rois, MASK_ROI, STRIDES), thing)
+        mask = mask * kept[:, None, None]
+        masks8 = paste_masks(mask.sigmoid(), box, height, width)
+        classes = torch.where(kept, self.things[thing], torch.zeros_like(thing)).to(torch.int32)
+        count = kept.sum(0, keepdim=True, dtype=torch.int32)
+        return DetectionTensors(box, score, classes, mask, masks8, count)
 
 
 def sample_boxes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torchvision
@@ -113,16 +113,6 @@ class RegionProposals(nn.Module):
         first = top_k(score * survivors, self.config.proposals)
         kept = survivors.index_select(0, first)
         return box.index_select(0, first) * kept[:, None], kept
-
-    def propose_each(
-        self, output: RpnOutput, height: int, width: int
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        """Compute the proposals of each image of a batch, see `propose`."""
-        found = [
-            self.propose(replace(output, scores=scores, deltas=deltas), height, width)
-            for scores, deltas in zip(output.scores.split(1), output.deltas.split(1), strict=True)
-        ]
-        return [boxes for boxes, _ in found], [valid for _, valid in found]
 
     @torch.no_grad()
     def sample_proposals(

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.contract import BY_NAME, HOST_READS, SUBGRAPHS, TensorSpec
+from mapt.contract import HOST_READS, TensorSpec, list_specs
 from mapt.runtime.backends.cuda import CudaMemory
 from mapt.runtime.backends.device.foreign import ForeignTensor, foreign_tensor
 from mapt.runtime.backends.device.memory import DeviceMemory
@@ -106,6 +106,7 @@ class TensorPool:
     Args:
         memory: of the device.
         sizes: the network's shape symbols.
+        batch: images that the frame graphs take at a time.
 
     Attributes:
         lock: held while work is queued or waited for, so that any thread may read a tensor.
@@ -115,16 +116,17 @@ class TensorPool:
         RuntimeError: there is not enough memory.
     """
 
-    def __init__(self, memory: DeviceMemory, sizes: dict[str, int]) -> None:
+    def __init__(self, memory: DeviceMemory, sizes: dict[str, int], batch: int = 1) -> None:
         self.memory = memory
         self.lock = threading.RLock()
         self.free: dict[Key, list[Buffer]] = {}
         self._sizes = sizes
+        self._specs = {spec.name: spec for spec in list_specs(batch)}
         self._queued = 0
         self._done = 0
         self._held: list[object] = []  # what the device may not have read yet
-        for spec in SUBGRAPHS:
-            made = {tensor.name for other in SUBGRAPHS for tensor in other.outputs}
+        for spec in self._specs.values():
+            made = {tensor.name for other in self._specs.values() for tensor in other.outputs}
             for tensor in (*spec.inputs, *spec.outputs):
                 uploaded = tensor.name not in made and tensor.name != "s_prev"
                 read = tensor in spec.outputs and tensor.name in HOST_READS[spec.name]
@@ -151,7 +153,7 @@ class TensorPool:
             ValueError: an input has another shape or type than the contract says, or lies in
                 memory that cannot be read here.
         """
-        spec = BY_NAME[subgraph]
+        spec = self._specs[subgraph]
         with self.lock:
             streams: set[int] = set()  # of others, whose tensors are read
             given = {t.name: self._place(t, inputs[t.name], streams) for t in spec.inputs}
@@ -164,9 +166,7 @@ class TensorPool:
                 self._expect(made[name])
         return made
 
-    def rehearse(
-        self, subgraph: str, launch: Callable[[Mapping[str, Placed]], object]
-    ) -> None:
+    def rehearse(self, subgraph: str, launch: Callable[[Mapping[str, Placed]], object]) -> None:
         """Run a subgraph on zeros that nobody copies, and wait for it; the memory is CUDA's.
 
         Raises:
@@ -174,7 +174,7 @@ class TensorPool:
             Exception: whatever `launch` raises.
         """
         assert isinstance(self.memory, CudaMemory)
-        spec = BY_NAME[subgraph]
+        spec = self._specs[subgraph]
         with self.lock:
             given = {t.name: self._take(t) for t in spec.inputs}
             for tensor in given.values():

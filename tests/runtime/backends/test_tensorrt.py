@@ -8,6 +8,7 @@ import importlib.util
 import inspect
 import logging
 import re
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,13 @@ import pytest
 
 from mapt.contract import BY_NAME, HOST_READS, SUBGRAPHS
 from mapt.errors import InputError
-from mapt.runtime import BackendError, PanopticTracker, StepError
+from mapt.runtime import (
+    BackendError,
+    PanopticFrame,
+    PanopticTracker,
+    StepError,
+    TrackerGroup,
+)
 from mapt.runtime.backends import choice
 from mapt.runtime.backends import tensorrt as backend_module
 from mapt.runtime.backends.ort_providers import say_once
@@ -68,6 +75,44 @@ def test_memory_is_planned_once_and_given_back(
     del backend
     gc.collect()
     assert not cuda.device and not cuda.host and cuda.log[-1] == "cudaStreamDestroy"
+
+
+def test_backends_share_engines_until_the_last_is_gone(
+    bundle: Bundle, machine: Machine, network: Any, picture: Make
+) -> None:
+    first = TensorrtBackend(bundle, machine)
+    second = TensorrtBackend(bundle, machine)
+    assert {name: shared.engine for name, shared in first._engines.items()} == {
+        name: shared.engine for name, shared in second._engines.items()
+    }
+    assert not set(first._contexts.values()) & set(second._contexts.values())
+    wanted = track(PanopticTracker(network), picture)
+    trackers = PanopticTracker(first), PanopticTracker(second)
+    for number in range(8):  # in turns, each with its own buffers
+        found = [digest(t.step(picture(number), number * PERIOD)) for t in trackers]
+        assert found == [wanted[number]] * 2
+    engine = weakref.ref(first._engines["motion"])
+    del first, trackers
+    gc.collect()
+    assert engine() is not None
+    del second
+    gc.collect()
+    assert engine() is None
+
+
+def test_cameras_of_a_group_share_a_backend_and_get_what_they_get_alone(
+    bundle: Bundle, machine: Machine, network: Any, picture: Make
+) -> None:
+    backend = TensorrtBackend(bundle, machine)
+    group = TrackerGroup({"a": PanopticTracker(backend), "b": PanopticTracker(backend)}, backend)
+    wanted = track(PanopticTracker(network), picture)
+    for number in range(8):
+        late = max(number - 1, 0)
+        images = [picture(number), picture(late) if number else None]
+        first, second = group.step(images, [number * PERIOD, late * PERIOD])
+        assert isinstance(first, PanopticFrame) and digest(first) == wanted[number]
+        if number:
+            assert isinstance(second, PanopticFrame) and digest(second) == wanted[late]
 
 
 def told(world: standin.Trt) -> list[str]:
@@ -243,7 +288,7 @@ def test_auto_takes_what_there_is_and_says_so_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     say_once.cache_clear()
-    monkeypatch.setattr("mapt.runtime.backends.ort.OrtBackend", lambda *_: network)
+    monkeypatch.setattr("mapt.runtime.backends.ort.OrtBackend", lambda *_, **__: network)
     monkeypatch.setattr(backend_module, "find_machine", lambda: machine)
     caplog.set_level(logging.INFO, "mapt")
     assert [choice.open_backend(engines, "auto", Options(1)).name for _ in range(3)] == [

@@ -248,14 +248,14 @@ def test_an_engine_that_was_changed_after_the_check_is_refused(bundle: Path) -> 
         (lambda m: m.update(format=7), "format 7"),
         (
             lambda m: m.update(format=5),
-            "format 5, this version reads 8 and 9; convert it with `mapt export ",
+            "format 5, this version reads 8, 9 and 10; convert it with `mapt export ",
         ),
         (lambda m: m.update(format=5), "bundle/weights.safetensors --out NEW`"),
         (
             lambda m: m.update(format=5, lowering=7, precision=[]),
             "bundle/weights.safetensors --out NEW`",
         ),
-        (lambda m: m.update(format=10), "format 10, newer than this version's 9; update mapt"),
+        (lambda m: m.update(format=11), "format 11, newer than this version's 10; update mapt"),
         (lambda m: m.pop("requires"), "'requires'"),
         (lambda m: m.update(requires={"numpy": "1"}), "'numpy'"),
         (lambda m: m.update(requires={"onnxruntime": "newest"}), "'newest'"),
@@ -396,7 +396,7 @@ def test_an_older_bundle_names_the_command_that_converts_it(
     edit(bundle, lambda m: m.update(states, format=5))
     command = f"`mapt export {bundle}/weights.safetensors --out NEW{options}`"
     assert refusal(bundle, bundle / MANIFEST).endswith(
-        f"format 5, this version reads 8 and 9; convert it with {command}"
+        f"format 5, this version reads 8, 9 and 10; convert it with {command}"
     )
     (bundle / "weights.safetensors").unlink()
     assert refusal(bundle, bundle / MANIFEST).endswith("; export it with this version")

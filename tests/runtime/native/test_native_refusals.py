@@ -101,7 +101,15 @@ def rewrite(root: Path, change: Change) -> None:
     path.write_text(seal(values))
 
 
+def take_batches(values: dict[str, Any]) -> None:
+    """Make it the manifest of one size for several images at a time."""
+    one = {key: value for key, value in entry(values).items() if key != "name"}
+    values.clear()
+    values.update(one, format=10, batch=4)
+
+
 CHANGES: dict[str, Change] = {
+    "batches": take_batches,
     "newer": lambda v: v.update(format=99),
     "older": lambda v: v.update(format=3),
     "no format": lambda v: v.pop("format"),
