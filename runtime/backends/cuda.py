@@ -75,9 +75,7 @@ class CudaMemory:
     def allocate_host(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """A page-locked array, which the device reads and writes without a copy in between."""
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        self._host.append(
-            int(call(self.api, "cudaHostAlloc", size, self.api.cudaHostAllocDefault))
-        )
+        self._host.append(int(call(self.api, "cudaHostAlloc", size, self.api.cudaHostAllocDefault)))
         memory = (ctypes.c_uint8 * size).from_address(self._host[-1])
         return np.ctypeslib.as_array(memory).view(dtype).reshape(shape)
 

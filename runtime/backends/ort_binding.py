@@ -15,6 +15,7 @@ from mapt.runtime.backends.device.graphs import MOST_GRAPHS
 from mapt.runtime.backends.device.memory import DeviceMemory
 from mapt.runtime.backends.device.tensors import Placed, ResidentTensor, TensorPool
 
+
 class BoundSessions:
     """Sessions whose inputs and outputs lie in the buffers of a pool.
 

@@ -164,9 +164,7 @@ class TensorPool:
                 self._expect(made[name])
         return made
 
-    def rehearse(
-        self, subgraph: str, launch: Callable[[Mapping[str, Placed]], object]
-    ) -> None:
+    def rehearse(self, subgraph: str, launch: Callable[[Mapping[str, Placed]], object]) -> None:
         """Run a subgraph on zeros that nobody copies, and wait for it; the memory is CUDA's.
 
         Raises:
