@@ -21,7 +21,8 @@ _enabled = True  # see `disabled`
 def _load(name: str, device: str) -> str:
     """Load a library beside this file, unless the environment has MAPT_OPS=torchvision.
 
-    The library serves tensors of a device, "CPU" or "CUDA". The result says why it is not loaded, and is empty if it is.
+    The library serves tensors of a device, "CPU" or "CUDA". The result says why it is not loaded,
+    and is empty if it is.
     """
     if os.environ.get("MAPT_OPS") == "torchvision":
         return "MAPT_OPS=torchvision"
