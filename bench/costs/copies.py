@@ -42,19 +42,49 @@ class FrameCopies:
         calls: how often each subgraph ran.
         everything: bytes that all inputs and outputs of these calls hold, which is what a backend
             copies whose tensors go through the host.
+        stages: what each stage of the frame took, milliseconds.
     """
 
     ms: float
     moved: CopyCounts
     calls: dict[str, int]
     everything: int
+    stages: Mapping[str, float]
 
 
-class _Counted:
-    """A backend that counts calls and what their tensors hold."""
+class CopyCounter:
+    """Tracks a camera's frames and counts what each of them copies.
+
+    Args:
+        backend: with tensors on a device, or on memory that stands in for one.
+    """
 
     def __init__(self, backend: OrtBackend) -> None:
         self.backend = backend
+        self._counted = _Counted(backend)
+        self._tracker = PanopticTracker(self._counted)
+        self._frames = 0
+
+    def step(self, image: object) -> FrameCopies:
+        """Track the next image (h,w,3), on the host or a GPU."""
+        self._counted.calls = {}
+        before = replace(self.backend.traffic)
+        frame = self._tracker.step(image, self._frames * PERIOD)
+        self._frames += 1
+        calls = self._counted.calls
+        everything = sum(n * tensor_bytes(name, self.backend) for name, n in calls.items())
+        moved = self.backend.traffic.since(before)
+        ms = frame.timings_ms["frame"]
+        return FrameCopies(ms, moved, calls, everything, dict(frame.timings_ms))
+
+
+class _Counted:
+    """A backend that counts calls; all else is another's."""
+
+    def __init__(self, backend: OrtBackend) -> None:
+        self.backend = backend
+        self.stream = backend.stream
+        self.memory = backend.memory
         self.name = backend.name
         self.info = backend.info
         self.providers = backend.providers
@@ -73,18 +103,8 @@ def count_copies(backend: OrtBackend, images: Iterable[NDArray[np.uint8]]) -> li
         backend: with tensors on a device, or on memory that stands in for one.
         images: in order.
     """
-    counted = _Counted(backend)
-    tracker = PanopticTracker(counted)
-    found = []
-    for number, image in enumerate(images):
-        counted.calls = {}
-        before = replace(backend.traffic)
-        frame = tracker.step(image, number * PERIOD)
-        everything = sum(n * tensor_bytes(name, backend) for name, n in counted.calls.items())
-        moved = backend.traffic.since(before)
-        ms = frame.timings_ms["frame"]
-        found.append(FrameCopies(ms, moved, counted.calls, everything))
-    return found
+    counter = CopyCounter(backend)
+    return [counter.step(image) for image in images]
 
 
 def tensor_bytes(subgraph: str, backend: OrtBackend) -> int:

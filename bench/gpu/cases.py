@@ -120,7 +120,7 @@ def overlaps(count: int, share: float = 0.03, dtype: torch.dtype = torch.float32
     random = torch.Generator().manual_seed(6)
     found = (torch.rand(count, count, generator=random) < share).to(dtype)
     found.triu_(1).add_(torch.ones(count, count, dtype=dtype).tril())
-    found.view(-1)[1 :: 97] = torch.nan
+    found.view(-1)[1::97] = torch.nan
     return found
 
 

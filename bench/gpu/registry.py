@@ -13,6 +13,7 @@ Need = Literal[
     "gpu", "ort-cuda", "tensorrt", "nvcc", "sanitizer", "compiler", "tests", "trained weights"
 ]
 PACKAGE = "mapt.bench.gpu.checks"
+FRAMES = "mapt.bench.gpu.frames"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ CHECKS: tuple[Check, ...] = (
     Check("ort", "tensors", ("gpu", "ort-cuda"), 60, "outputs beside the CPU's, TF32 off and on"),
     Check("ort", "frames", ("gpu", "ort-cuda", "trained weights"), 60, "labels, ids as the CPU's"),
     Check("ort", "speed", ("gpu", "ort-cuda"), 60, "ms of subgraphs: through the host, bound"),
-    Check("ort", "whole-frame", ("gpu", "ort-cuda"), 120, "frames: ms, copied bytes, waits, share"),
+    Check("cameras", "one", ("gpu", "ort-cuda"), 150, "frames: ms, worst, bytes, waits", FRAMES),
+    Check("cameras", "eight", ("gpu", "ort-cuda"), 150, "the same of eight cameras", FRAMES),
     Check("pytorch", "frames", ("gpu", "trained weights"), 60, "labels and ids as the CPU's"),
     Check("pytorch", "capture", ("gpu",), 45, "each subgraph captured in a CUDA graph; its ms"),
     Check("pytorch", "launches", ("gpu",), 45, "kernels launched by each subgraph"),

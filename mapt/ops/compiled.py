@@ -14,13 +14,15 @@ import torch
 from torch import Tensor
 
 HALF = (torch.float16, torch.bfloat16)
+NEWEST = "greedy_keep"  # the operator that was added last; a library without it is an older build
 _enabled = True  # see `disabled`
 
 
-def _load(name: str) -> str:
+def _load(name: str, device: str) -> str:
     """Load a library beside this file, unless the environment has MAPT_OPS=torchvision.
 
-    The result says why it is not loaded, and is empty if it is.
+    The library serves tensors of a device, "CPU" or "CUDA". The result says why it is not loaded,
+    and is empty if it is.
     """
     if os.environ.get("MAPT_OPS") == "torchvision":
         return "MAPT_OPS=torchvision"
@@ -29,13 +31,23 @@ def _load(name: str) -> str:
         return "they are not built; `mapt doctor` says why"
     try:
         torch.ops.load_library(str(built[0]))
-        return ""
     except OSError as error:
         return f"{built[0].name} does not load: {error}"
+    if not _has(NEWEST, device):
+        return f"{built[0].name} is of an older build; build it again: make kernels"
+    return ""
 
 
-MISSING = _load("_kernels")  # why there are no compiled operators; empty if there are
-MISSING_CUDA = MISSING or _load("_cuda")  # the same of those for CUDA tensors
+def _has(operator: str, device: str) -> bool:
+    """Tell whether an operator of a library that was loaded serves tensors of a device."""
+    if not hasattr(torch.ops.mapt, operator):
+        return False
+    found: bool = torch._C._dispatch_has_kernel_for_dispatch_key(f"mapt::{operator}", device)
+    return found
+
+
+MISSING = _load("_kernels", "CPU")  # why there are no compiled operators; empty if there are
+MISSING_CUDA = MISSING or _load("_cuda", "CUDA")  # the same of those for CUDA tensors
 
 
 def implementation() -> str:

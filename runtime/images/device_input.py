@@ -94,7 +94,7 @@ class DeviceInput:
         """
         kernel = self.kernel()
         for plane in _planes(image):
-            if plane.stream is not None:
+            if plane.stream not in (None, self.memory.stream):
                 self.memory.follow(plane.stream)
         told = parameters(image, letterbox, self.size, self.tensor.address, self._summary.address)
         kernel.preprocess(told, self._workspace, self.memory.stream)

@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from mapt.bench.gpu.cases import CONVOLUTIONS, STRIDES, boxes, convolution, motion, overlaps, pyramid
+from mapt.bench.gpu.cases import (
+    CONVOLUTIONS,
+    STRIDES,
+    boxes,
+    convolution,
+    motion,
+    overlaps,
+    pyramid,
+)
 from mapt.contract import BY_NAME, SUBGRAPHS
 from mapt.export.bundle.writer import Request, export_bundle
 from mapt.io.pretrained import shipped_weights

@@ -1,12 +1,13 @@
 """Ranking and suppression against plain loops."""
 
+import pytest
 import torch
 import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mapt.ops import greedy_nms, top_k
+from mapt.ops import disabled, greedy_nms, top_k
 
 
 def naive_nms(boxes: Tensor, groups: Tensor, valid: Tensor, iou: float) -> list[bool]:
@@ -36,6 +37,23 @@ def test_a_long_chain_alternates() -> None:
     )  # IoU of neighbours 0.5 exactly, of 40 % limit above
     keep = greedy_nms(boxes, torch.zeros(40), torch.ones(40, dtype=torch.bool), 0.4)
     assert keep.tolist() == [i % 2 == 0 for i in range(40)]
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 90])
+def test_suppression_is_the_same_without_compiled_operators(count: int) -> None:
+    """Also of boxes that are equal, and of ones that are no numbers: these drop none."""
+    generator = torch.Generator().manual_seed(count)
+    corner = (torch.rand(count, 2, generator=generator) * 8).round() * 5
+    boxes = torch.cat((corner, corner + 12), 1)  # many are equal
+    boxes[3::7] = torch.nan
+    groups = torch.randint(0, 2, (count,), generator=generator)
+    scores = torch.rand(count, generator=generator)
+    scores[4::9] = torch.nan
+    keep = greedy_nms(boxes, groups, scores > 0.1, 0.3)
+    with disabled():
+        assert torch.equal(greedy_nms(boxes, groups, scores > 0.1, 0.3), keep)
+    assert keep.tolist() == naive_nms(boxes, groups, scores > 0.1, 0.3)
+    assert bool((keep[3::7] == (scores > 0.1)[3::7]).all()) and not keep[4::9].any()
 
 
 def test_ties_go_to_the_lowest_index() -> None:

@@ -16,14 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.bench.costs.copies import count_copies
 from mapt.bench.gpu.adapter import (
     PROVIDERS,
     BoundSession,
     HostBackend,
     misplaced,
     open_backend,
-    open_resident,
     operator_providers,
     placed,
 )
@@ -260,51 +258,6 @@ def on_device(
     return {
         name: median_ms(BoundSession(session, inputs[name], context.device).run, context)
         for name, session in backend.sessions.items()
-    }
-
-
-def whole_frame(context: Context) -> Result:
-    """Milliseconds, copied bytes and waits of whole frames, and the share of the networks."""
-    found, faults = ready(context)
-    images = list(street(context, 4 if context.small else 40))
-    values = dict[str, Any]()
-    told = list(faults)
-    rows = [f"{'bundle':18} {'ms':>6} {'worst':>6} {'share':>6} {'MB':>6} {'waits':>5}  captured"]
-    for name, bundle in found.items():
-        if not (context.small or bundle.lowering == "gridsample") or bundle.precision == "int8":
-            continue
-        try:
-            values[name] = framed(bundle, context, images)
-        except Exception as error:  # the next kind may run
-            told.append(f"{name}: {error}")
-            continue
-        v = values[name]
-        rows.append(
-            f"{name:18} {v['ms']:6.2f} {v['worst_ms']:6.2f} {v['networks_share']:6.2f}"
-            f" {v['megabytes']:6.2f} {v['waits']:5.0f}  {', '.join(v['captured']) or 'none'}"
-        )
-    line = ", ".join(f"{name} {v['ms']:.1f}" for name, v in values.items())
-    return Result(f"ms a frame: {line}", values, tuple(told), tuple(rows))
-
-
-def framed(bundle: Bundle, context: Context, images: list[NDArray[np.uint8]]) -> dict[str, Any]:
-    """The second half of a run, and what its networks take alone."""
-    plain = open_backend(bundle, context.device, plain=True)
-    run = OutputRecorder(HostBackend(plain))
-    run_golden(run, images[0][None])
-    alone = on_device(plain, run.inputs, context)
-    backend = open_resident(bundle, context.device)
-    steady = count_copies(backend, images)[len(images) // 2 :]
-    ms = statistics.median(f.ms for f in steady)
-    share = [sum(alone[name] * n for name, n in f.calls.items()) / f.ms for f in steady]
-    return {
-        "ms": ms,
-        "worst_ms": max(f.ms for f in steady),
-        "networks_share": statistics.median(share),
-        "megabytes": statistics.median((f.moved.up + f.moved.down) / 1e6 for f in steady),
-        "waits": statistics.median(f.moved.waits for f in steady),
-        "captured": sorted(backend.captured),
-        "subgraphs_ms": alone,
     }
 
 

@@ -31,6 +31,7 @@ from mapt.bench.gpu.checks import (
     training,
 )
 from mapt.bench.gpu.context import Context, Device, Result, Skip
+from mapt.bench.gpu.frames import cameras
 from mapt.bench.kernels import resources
 from mapt.errors import InputError
 from mapt.export.bundle.writer import Request
@@ -211,7 +212,15 @@ def test_what_cannot_be_exported_is_told_of(
 
 @pytest.mark.parametrize(
     "check",
-    [ort.host_binding, ort.providers, ort.tensors, ort.frames, ort.speed, ort.whole_frame],
+    [
+        ort.host_binding,
+        ort.providers,
+        ort.tensors,
+        ort.frames,
+        ort.speed,
+        cameras.one,
+        cameras.eight,
+    ],
 )
 def test_bundles_on_the_cpu_give_what_the_cpu_gives(
     prepared: Context, check: Callable[[Context], Result]

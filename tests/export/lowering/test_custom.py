@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto
 from onnxruntime.quantization import quantize_static
 
 from mapt.bench.latency.interleaved import run_backends
@@ -21,6 +22,7 @@ from mapt.errors import InputError
 from mapt.evaluation.torch_backend import TorchBackend
 from mapt.export.bundle.compare_outputs import compare
 from mapt.export.bundle.writer import Request, export_bundle
+from mapt.export.precision.fp16 import to_half
 from mapt.export.precision.int8 import _check_quantizer, quantize
 from mapt.io.pretrained import shipped_weights
 from mapt.ops.nodes import DOMAIN, VERSION
@@ -84,6 +86,28 @@ def test_the_graphs_hold_the_operators_and_the_manifest_says_so(custom: Path, bu
     assert (
         read_bundle(custom).operators == {DOMAIN: VERSION} and read_bundle(bundle).operators == {}
     )
+
+
+@needs_library
+@pytest.mark.parametrize("name", BY_NAME)
+def test_fp16_leaves_coordinates_ranking_and_suppression_in_float32(
+    custom: Path, name: str
+) -> None:
+    """For CUDA and TensorRT the graph states every type, so nothing else decides it."""
+    model = onnx.load(custom / f"{name}.onnx")
+    chosen = to_half(model)
+    onnx.checker.check_model(model, full_check=True)
+    constants = {t.name for t in model.graph.initializer}
+    decides = {"TopK", "Greater", "Sigmoid", "Softmax", "Exp", "Div", "Min", "Max", "ArgMax"}
+    decided = [n for n in model.graph.node if n.domain == DOMAIN or n.op_type in decides]
+    read = {value for node in decided for value in node.input}
+    half = {value for node in chosen for value in node.output}
+    assert half and not half & read
+    # A grid of coordinates would be a constant that something is added to.
+    sums = [n for n in chosen if n.op_type == "Add"]
+    assert not {value for node in sums for value in node.input} & constants
+    values = (*model.graph.input, *model.graph.output)
+    assert TensorProto.FLOAT16 not in {v.type.tensor_type.elem_type for v in values}
 
 
 @needs_library

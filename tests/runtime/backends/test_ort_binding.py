@@ -11,6 +11,7 @@ import pytest
 from mapt.contract import BY_NAME, HOST_READS
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backends.ort import OrtBackend
+from mapt.runtime.backends.ort_providers import CUDA
 from mapt.runtime.backends.protocol import CopyCounts
 from mapt.runtime.bundle.manifest import Bundle
 from mapt.runtime.persistence.recording import digest
@@ -102,6 +103,8 @@ def test_one_stream_runs_all_sessions_and_the_host_waits_three_times_a_frame(
     assert {s.get("user_compute_stream") for s in streamed_ort.settings[1:]} == {"77"}
     assert backend.captured == set(BY_NAME) - {"instance"}, "its suppression is a Loop"
     assert streamed_ort.captures == len(backend.captured)
+    graphs = {name: f"{CUDA} with CUDA graphs" for name in backend.captured}
+    assert backend.providers == {**graphs, "instance": CUDA}
     assert OrtBackend(checked, 1, "cuda", capture=False).captured == frozenset()
     tracker = PanopticTracker(backend)
     for number, image in enumerate(images(3)):

@@ -1,0 +1,1 @@
+"""Whole frames on a GPU: what they take, and where the time goes."""

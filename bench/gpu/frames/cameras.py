@@ -1,0 +1,201 @@
+"""Whole frames of one camera, and of eight in turn: times, copies, waits, and what takes longest.
+
+Nothing here imports PyTorch, as in a vehicle.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt.bench.costs.copies import CopyCounter, FrameCopies
+from mapt.bench.gpu.adapter import HostBackend, open_backend, open_resident
+from mapt.bench.gpu.checks.bundles import ready, street
+from mapt.bench.gpu.checks.ort import OutputRecorder, on_device
+from mapt.bench.gpu.context import Context, Result
+from mapt.contract import SUBGRAPHS
+from mapt.errors import InputError
+from mapt.runtime.backends.cuda import CudaMemory
+from mapt.runtime.bundle.manifest import Bundle
+from mapt.runtime.images.device_array import DeviceArray, allocate
+from mapt.runtime.images.kernel import find_library
+from mapt.runtime.perception.self_test import run_golden
+
+ROUNDS = 1000  # of all cameras, the worst of which is told
+SECONDS = 6.0  # that a kind of bundle may take for them
+WARM = 20  # rounds before, in which graphs are captured
+PICTURES = 40  # of the street, shown again and again
+PRECISIONS = ("fp32", "fp16")
+HINT = (
+    "profile: nsys profile -t cuda python -m mapt.bench.costs.copies BUNDLE --device cuda"
+    " --frames 200"
+)
+
+
+@dataclass(frozen=True)
+class Round:
+    """A frame of every camera, one after the other.
+
+    Attributes:
+        ms: what they took together.
+        frames: what was counted in each.
+    """
+
+    ms: float
+    frames: Sequence[FrameCopies]
+
+
+def one(context: Context) -> Result:
+    """Frames of one camera."""
+    return measured(context, 1)
+
+
+def eight(context: Context) -> Result:
+    """Frames of eight cameras, each with a tracker and a backend of its own."""
+    return measured(context, 8)
+
+
+def measured(context: Context, cameras: int) -> Result:
+    """A line for each kind of bundle, with images of the host, and on the GPU where that works."""
+    found, faults = ready(context)
+    values = dict[str, Any]()
+    told = list(faults)
+    rows = [
+        f"{'bundle, images':26} {'ms':>6} {'worst':>6} {'of':>5} {'share':>5} {'MB':>6}"
+        f" {'waits':>5}  longest stages; captured"
+    ]
+    for name, bundle in found.items():
+        if bundle.precision not in PRECISIONS or not (
+            context.small or bundle.lowering == "gridsample"
+        ):
+            continue
+        for place in ("host", "gpu"):
+            key = f"{name}, {place}"
+            try:
+                values[key] = summary(bundle, context, cameras, place)
+            except NotImplementedError as reason:  # images on a GPU need one, and the kernel
+                values[key] = {"skipped": str(reason)}
+                continue
+            except Exception as error:  # the next kind may run
+                told.append(f"{key}: {error}")
+                break
+            rows.append(_row(key, values[key]))
+    seen = {key: v for key, v in values.items() if "ms" in v}
+    line = ", ".join(f"{key} {v['ms']:.1f}" for key, v in seen.items() if key.endswith("host"))
+    what = "ms a frame" if cameras == 1 else f"ms a frame of each of {cameras} cameras"
+    return Result(f"{what}: {line}", values, tuple(told), (*rows, HINT))
+
+
+def summary(bundle: Bundle, context: Context, cameras: int, place: str) -> dict[str, Any]:
+    """Numbers of one kind of bundle.
+
+    Args:
+        bundle: what runs.
+        context: where.
+        cameras: how many.
+        place: of the images, "host" or "gpu".
+
+    Raises:
+        NotImplementedError: images cannot be read on a GPU here; the text says why.
+    """
+    pictures = list(street(context, 4 if context.small else PICTURES))
+    counters = [CopyCounter(open_resident(bundle, context.device)) for _ in range(cameras)]
+    images: list[object] = list(pictures)
+    if place == "gpu":
+        memory = counters[0].backend.memory
+        images = [on_gpu(picture, memory) for picture in pictures]
+    some = islice(rounds(counters, images), WARM + ROUNDS)
+    kept = timed(some, 2 if context.small else WARM, 0.0 if context.small else SECONDS)
+    frames = [frame for taken in kept for frame in taken.frames]
+    alone = networks_ms(bundle, context, pictures[0])
+    share = [sum(alone[name] * n for name, n in f.calls.items()) / f.ms for f in frames]
+    names = sorted({name for frame in frames for name in frame.stages} - {"frame"})
+    stages = {n: statistics.median(f.stages.get(n, 0.0) for f in frames) for n in names}
+    return {
+        "ms": statistics.median(taken.ms for taken in kept) / cameras,
+        "worst_ms": max(taken.ms for taken in kept) / cameras,
+        "rounds": len(kept),
+        "networks_share": statistics.median(share),
+        "megabytes": statistics.median((f.moved.up + f.moved.down) / 1e6 for f in frames),
+        "megabytes_up": statistics.median(f.moved.up / 1e6 for f in frames),
+        "waits": statistics.median(f.moved.waits for f in frames),
+        "captured": sorted(counters[0].backend.captured),
+        "subgraphs_ms": alone,
+        "stages_ms": stages,
+    }
+
+
+def rounds(counters: Sequence[CopyCounter], images: Sequence[object]) -> Iterator[Round]:
+    """Show every camera the same street, image by image, again and again."""
+    for image in cycle(images):
+        begin = time.perf_counter()
+        frames = [counter.step(image) for counter in counters]
+        yield Round((time.perf_counter() - begin) * 1e3, frames)
+
+
+def timed(
+    some: Iterator[Round],
+    warm: int,
+    seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Round]:
+    """The rounds behind the first `warm` ones, until `seconds` are over; at least one."""
+    for _ in islice(some, warm):
+        pass
+    ends = clock() + seconds
+    kept = []
+    for taken in some:
+        kept.append(taken)
+        if clock() >= ends:
+            break
+    return kept
+
+
+def networks_ms(bundle: Bundle, context: Context, picture: NDArray[np.uint8]) -> dict[str, float]:
+    """Median milliseconds of each subgraph alone, with its tensors on the device."""
+    plain = open_backend(bundle, context.device, plain=True)
+    run = OutputRecorder(HostBackend(plain))
+    run_golden(run, picture[None])
+    return on_device(plain, run.inputs, context)
+
+
+def on_gpu(picture: NDArray[np.uint8], memory: CudaMemory | None) -> DeviceArray:
+    """A picture in a GPU's memory.
+
+    Raises:
+        NotImplementedError: there is no GPU, or no kernel that reads images there.
+    """
+    if memory is None:
+        raise NotImplementedError("the backend has no memory of a GPU")
+    try:
+        find_library()
+    except InputError as error:
+        raise NotImplementedError(str(error)) from None
+    array = allocate(memory.beside(), picture.shape, np.uint8)
+    staging = array.memory.allocate_host(picture.shape, np.uint8)
+    np.copyto(staging, picture)
+    array.memory.upload(array.address, staging)
+    array.memory.wait()
+    return array
+
+
+def longest(stages: dict[str, float], count: int = 3) -> str:
+    """The stages that take most, with their shares."""
+    total = sum(stages.values()) or 1.0
+    order = sorted(stages, key=lambda name: -stages[name])[:count]
+    return ", ".join(f"{name} {stages[name] / total:.0%}" for name in order)
+
+
+def _row(key: str, v: dict[str, Any]) -> str:
+    captured = f"{len(v['captured'])} of {len(SUBGRAPHS)}"
+    return (
+        f"{key:26} {v['ms']:6.2f} {v['worst_ms']:6.2f} {v['rounds']:5} {v['networks_share']:5.2f}"
+        f" {v['megabytes']:6.2f} {v['waits']:5.1f}  {longest(v['stages_ms'])}; {captured}"
+    )
