@@ -31,7 +31,7 @@ test-slow: $(STAMP)
 
 # The long proofs of fleets: nodes, clients, stores and workers that die.
 test-fleet: $(STAMP)
-	$(BIN)/pytest -m slow tests/fleet tests/training/test_elastic.py
+	$(BIN)/pytest -m slow tests/fleet tests/engines tests/training/test_elastic.py
 
 # The wheel on every Python that is found, 3.10 to 3.14: the same labels and ids.
 test-pythons: $(STAMP)

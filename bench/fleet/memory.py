@@ -21,7 +21,7 @@ POINTS = 10  # at which memory is read
 
 
 def measure_memory(recordings: int, options: EngineOptions) -> dict[str, object]:
-    """Measure the driver's resident memory over recordings whose outputs are whole.
+    """Measure the driver's resident memory over recordings whose outputs are whole, to the index.
 
     Workers read each source's fingerprint and mark, and compute nothing, so that only the driver
     and the engine are measured.
@@ -45,8 +45,14 @@ def measure_memory(recordings: int, options: EngineOptions) -> dict[str, object]
 
         with open_engine(options) as engine:
             run = run_fleet(engine, job, found, FleetOptions(on_progress=note))
+        index_mb = round(_resident_mb(), 1)
     assert run.before == recordings, "every recording was whole"
-    return {"resident_mb": points, "recordings": recordings, "engine": options.name}
+    return {
+        "resident_mb": points,
+        "after_index_mb": index_mb,
+        "recordings": recordings,
+        "engine": options.name,
+    }
 
 
 def _done(folder: Path, job: TrackJob, number: int) -> Recording:

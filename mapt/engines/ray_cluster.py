@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -46,7 +47,7 @@ class RayEngine:
         import ray
 
         options = {"num_cpus": self.threads, "num_gpus": self.gpus}
-        actor = ray.remote(_RayWorker).options(
+        actor = ray.remote(RayWorker).options(
             **options, max_restarts=-1, max_task_retries=RETRIES, scheduling_strategy="SPREAD"
         )
         shared = [ray.put(make)]  # once; a reference in a list is not fetched with every task
@@ -80,7 +81,7 @@ class RayEngine:
                 ray.kill(worker)
 
 
-class _RayWorker:
+class RayWorker:
     """The actor: makes its work when its first task comes, also after it was started again."""
 
     def __init__(self) -> None:
@@ -88,11 +89,16 @@ class _RayWorker:
 
     def do(self, shared: list[Any], task: Any) -> TaskOutcome[Any, Any]:
         """Do a task with the work that the reference in `shared` makes."""
-        import ray
-
         if self._lazy is None:
-            self._lazy = LazyWork(ray.get(shared[0]))
+            self._lazy = LazyWork(partial(_made, shared[0]))
         return self._lazy.do(task)
+
+
+def _made(reference: Any) -> Any:
+    """Make the work. What this machine lacks for it is raised here, and becomes an outcome."""
+    import ray
+
+    return ray.get(reference)()
 
 
 def _one(left: Iterator[T]) -> Iterator[T]:

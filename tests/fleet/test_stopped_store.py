@@ -27,7 +27,7 @@ from tests.tools.stores.swift import SwiftServer, has_swift
 
 pytest.importorskip("pyarrow")
 pytestmark = pytest.mark.slow
-RECORDINGS = 12
+RECORDINGS = 8
 SECONDS_AWAY = 6
 KINDS = ("--save", "json,step")
 
@@ -87,7 +87,7 @@ def test_a_store_that_is_stopped_and_started_costs_nothing_but_time(
     store: Store, tmp_path: Path
 ) -> None:
     data = tmp_path / "data"
-    write_dataset(data, RECORDINGS, 8, (64, 96), seed=9, workers=1)
+    write_dataset(data, RECORDINGS, 4, (64, 96), seed=9, workers=1)
     BucketStorage(f"{store.bucket}/drives").upload(data / "training" / "image_02", "day")
     _track_while_it_stops(store)
     if isinstance(store.server, SwiftServer):

@@ -205,9 +205,8 @@ class BucketStorage:
         for start in range(0, len(names), BATCH):
             paths = [self._path(name) for name in names[start : start + BATCH]]
             with _told(self.uri):
-                found = files.cat(paths, on_error="return")
-                for path in paths:
-                    content = found[path]
+                # not `cat`, which takes names with brackets for patterns
+                for content in files.cat_ranges(paths, None, None, on_error="return"):
                     if isinstance(content, FileNotFoundError):
                         continue
                     if isinstance(content, Exception):

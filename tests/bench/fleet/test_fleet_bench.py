@@ -21,6 +21,8 @@ def test_the_drivers_memory_is_read_ten_times_and_nothing_is_tracked(
     points = found["resident_mb"]
     assert isinstance(points, dict) and list(points) == list(range(4, 41, 4))
     assert all(value > 10 for value in points.values())
+    after = found["after_index_mb"]
+    assert isinstance(after, float) and after > 10
 
 
 def test_engines_do_the_same_recordings_in_turn() -> None:

@@ -39,6 +39,20 @@ def test_files_are_written_listed_read_and_removed(storage: Storage, tmp_path: P
     assert storage.sizes("up") == {"deep/x": 70_000} and storage.read("up/y") is None
 
 
+def test_names_with_spaces_brackets_and_of_any_language(storage: Storage, tmp_path: Path) -> None:
+    names = ["a b/ü #1%20.txt", "cam[1]/x*.txt", "出?.txt"]
+    for number, name in enumerate(names):
+        storage.write(name, str(number).encode())
+    assert storage.sizes() == dict.fromkeys(names, 1)
+    assert list(storage.read_all(names)) == [b"0", b"1", b"2"]
+    storage.download("", tmp_path / "copy")
+    assert (tmp_path / "copy" / names[1]).read_bytes() == b"1"
+    storage.upload(tmp_path / "copy", "cam[2]")
+    assert storage.read(f"cam[2]/{names[1]}") == b"1"
+    storage.remove(names)
+    assert storage.sizes() == {f"cam[2]/{name}": 1 for name in names}
+
+
 def test_an_object_of_which_half_came_is_refused(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
