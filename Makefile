@@ -46,9 +46,10 @@ test-lowest:
 native-test: $(STAMP)
 	MAPT_MOTS=$(MOTS) $(BIN)/pytest tests/native tests/examples/test_sanitized_host.py
 
-# aarch64 under emulation, which takes long; .ci/arm says what it needs.
+# aarch64 under emulation, which takes long; .ci/arm and .ci/arm-native say what they need.
 test-arm: $(STAMP)
 	.ci/arm
+	.ci/arm-native
 
 check: $(STAMP)
 	$(BIN)/ruff check .

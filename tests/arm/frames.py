@@ -2,7 +2,7 @@
 
 `frames.py track BUNDLE FRAMES OUT` tracks the PNGs of a folder and writes OUT, an .npz file.
 `frames.py compare OUT OTHER` ends with 1 where two such files differ, or where there is too little
-in them to compare.
+in them to compare. `frames.py labels FOLDER OTHER` does so with folders of KITTI-STEP's PNGs.
 """
 
 from __future__ import annotations
@@ -92,7 +92,33 @@ def compare(first: str, second: str) -> int:
     return bool(faults)
 
 
-COMMANDS: dict[str, Callable[..., int]] = {"track": track, "compare": compare}
+def labels(first: str, second: str) -> int:
+    """Print what two folders of label images have in common, or where they differ."""
+    from mapt.labels.step_png import read_step
+
+    names = sorted(path.name for path in Path(first).glob("*.png"))
+    others = sorted(path.name for path in Path(second).glob("*.png"))
+    faults = [] if names == others else ["other frames"]
+    if len(names) != FRAMES:
+        faults.append(f"{len(names)} frames, not {FRAMES}")
+    ids = set[int]()
+    for number, name in enumerate(names if names == others else []):
+        a, b = (read_step(Path(folder) / name) for folder in (first, second))
+        for what, one, other in zip(("semantic", "instance"), a, b, strict=True):
+            if not np.array_equal(one, other):
+                faults.append(f"{name}: {np.count_nonzero(one != other)} pixels of {what} differ")
+        kept = set(np.unique(a[1]).tolist()) - {0}
+        if number and len(kept) < TRACKS:
+            faults.append(f"{name}: fewer than {TRACKS} tracks: {sorted(kept)}")
+        ids |= kept
+    for fault in faults:
+        print(f"{first}, {second}: {fault}", file=sys.stderr)
+    if not faults:
+        print(f"{first}: {FRAMES} frames, the same labels and ids; {len(ids)} tracks")
+    return bool(faults)
+
+
+COMMANDS: dict[str, Callable[..., int]] = {"track": track, "compare": compare, "labels": labels}
 
 if __name__ == "__main__":
     sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]))

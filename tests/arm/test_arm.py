@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mapt.io.image_files import write_image
+from mapt.labels.step_png import encode_step
 from mapt.runtime.frame import TRACK_DTYPE
 
 ROOT = Path(__file__).parents[2]
@@ -136,6 +138,27 @@ def test_too_little_to_compare_fails(
     path, arrays = result(tmp_path, "a", count, tracks)
     np.savez(path, **arrays)  # type: ignore[arg-type]
     assert frames.compare(str(path), str(path)) == 1 and fault in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("other", ["none", "class", "id", "frame"])
+def test_folders_of_labels_are_compared(
+    frames: ModuleType, tmp_path: Path, other: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("a", "b"):
+        for number in range(10):
+            semantic = np.zeros((4, 6), np.uint8)
+            instance = np.zeros((4, 6), np.int32)
+            instance[0, :3] = 1, 2, 3
+            if folder == "b" and number == 4:
+                semantic[1, 1] = other == "class"
+                instance[0, 2] += other == "id"
+            if folder == "b" and number == 9 and other == "frame":
+                continue
+            (tmp_path / folder).mkdir(exist_ok=True)
+            write_image(tmp_path / folder / f"{number:06d}.png", encode_step(semantic, instance))
+    said = {"class": "1 pixels of semantic", "id": "1 pixels of instance", "frame": "other frames"}
+    assert frames.labels(str(tmp_path / "a"), str(tmp_path / "b")) == (other != "none")
+    assert said.get(other, "") in capsys.readouterr().err
 
 
 def test_the_substitute_processor_is_one_of_aarch64() -> None:
