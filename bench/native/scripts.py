@@ -7,8 +7,10 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from mapt.contract import ModelInfo
+from mapt.runtime.perception.fusion import COARSE, STRIDE
 
 
 def say(
@@ -29,8 +31,8 @@ def say(
         A script: tensors by the names of `scripted_core.TENSORS`, costs_ns, count and fails.
     """
     sizes = info.sizes
-    coarse = (info.height // 8, info.width // 8)
-    logits = np.full((sizes["K"], info.height // 4, info.width // 4), -4, np.float32)
+    coarse = (info.height // COARSE, info.width // COARSE)
+    logits = np.full((sizes["K"], info.height // STRIDE, info.width // STRIDE), -4, np.float32)
     logits[0] = 0
     slots = sizes["D"]
     boxes = np.zeros((slots, 4), np.float32)
@@ -40,17 +42,24 @@ def say(
     masks8 = np.zeros((slots, 1, *coarse), np.float32)
     embeddings = np.zeros((slots, sizes["E"]), np.float32)
     count = 0
-    for row in np.flatnonzero(np.bincount(index.ravel(), minlength=len(labels) + 1)[1:])[:slots]:
-        mask = (index == row + 1).astype(np.float32)
-        x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
-        inside = cv2.resize(mask[y : y + h, x : x + w], (28, 28), interpolation=cv2.INTER_AREA)
-        boxes[count] = x, y, x + w, y + h
+    for row, place in enumerate(ndimage.find_objects(index, len(labels))):
+        if place is None or count == slots:
+            continue
+        rows, columns = place
+        mask = (index[place] == row + 1).astype(np.float32)
+        inside = cv2.resize(mask, (28, 28), interpolation=cv2.INTER_AREA)
+        boxes[count] = columns.start, rows.start, columns.stop, rows.stop
         scores[count] = 0.95 - 0.5 * count / slots
         classes[count] = labels[row]
         mask_logits[count] = 12 * inside - 6
         mask_logits[count, 27, 27] += 1e-3 * count  # tells rows apart
-        masks8[count, 0] = cv2.resize(mask, coarse[::-1], interpolation=cv2.INTER_AREA)
-        logits[classes[count]][mask[2::4, 2::4] > 0] = 4
+        window = tuple(slice(s.start // COARSE, -(-s.stop // COARSE)) for s in place)
+        around = index[_scaled(window, COARSE)] == row + 1
+        size = (window[1].stop - window[1].start, window[0].stop - window[0].start)
+        masks8[count, 0][window] = cv2.resize(
+            around.astype(np.float32), size, interpolation=cv2.INTER_AREA
+        )
+        logits[classes[count]][_scaled(window, COARSE // STRIDE)][around[2::4, 2::4]] = 4
         embeddings[count] = looks[row]
         count += 1
     margins = logits[list(info.things)] - logits[0]
@@ -62,3 +71,7 @@ def say(
         "features": np.zeros((1, *coarse), np.float32),
         "noise": np.zeros((sizes["N"], 1, *coarse), np.float32),
     }  # fmt: skip
+
+
+def _scaled(window: tuple[slice, ...], scale: int) -> tuple[slice, ...]:
+    return tuple(slice(side.start * scale, side.stop * scale) for side in window)

@@ -15,7 +15,7 @@ mapt_code mapt_record_frame(mapt_tracker* tracker, const mapt_frame* frame, cons
                             const void** bytes, size_t* size, mapt_error* error) {
   mapt::RecordPlace place;
   try {
-    place = {sequence, name};
+    place = {sequence ? sequence : "", name ? name : ""};
   } catch (const std::exception&) {
     return mapt::tell(MAPT_STEP, "there is no memory for the frame's names", error);
   }

@@ -45,7 +45,8 @@ def test_both_cores_write_the_same_bytes(
     small_bundle: Path, images: list[Image], limit: int | None
 ) -> None:
     network = load(small_bundle, "python").backend
-    theirs, mine = io.BytesIO(), io.BytesIO()
+    theirs = io.BytesIO()
+    mine = io.BytesIO()
     python = Recorder(network, theirs, "full", limit)
     tracker = PanopticTracker(python, "full", limit)
     one = native(small_bundle, max_objects=limit)
