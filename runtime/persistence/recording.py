@@ -97,7 +97,7 @@ class Recorder:
             "info": _info(backend.info),
             "association": association,
             "max_objects": max_objects,
-            "providers": dict(backend.providers),
+            "providers": {n: backend.providers[n] for n in BY_NAME if n in backend.providers},
         }
         self._write(pack("RECH", VERSION, meta, {}))
 
