@@ -60,7 +60,10 @@ def _numbers(track: Track) -> dict[str, Any]:
 
 def _info(info: ModelInfo) -> dict[str, Any]:
     """What a record says of a network, in one order and with one type of number."""
-    limits = {f.name: type(f.default)(getattr(info.thresholds, f.name)) for f in fields(Thresholds)}
+    limits = {
+        f.name: (int if isinstance(f.default, int) else float)(getattr(info.thresholds, f.name))
+        for f in fields(Thresholds)
+    }
     return asdict(info) | {
         "sizes": {symbol: info.sizes[symbol] for symbol in SYMBOLS},
         "thresholds": limits,
