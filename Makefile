@@ -107,8 +107,8 @@ fuzz:
 	cmake --build $(FUZZED) --parallel $(JOBS) --target fuzz_bundle fuzz_tracker
 	$(BIN)/python csrc/tests/fuzz/seeds.py mapt/weights/nano-synthetic $(FUZZED)/seeds
 	mkdir -p $(FUZZED)/bundle $(FUZZED)/tracker
-	$(FUZZED)/fuzz_bundle -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 $(FUZZED)/bundle $(FUZZED)/seeds
-	$(FUZZED)/fuzz_tracker -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=65536 $(FUZZED)/tracker
+	$(FUZZED)/fuzz_bundle -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 $(FUZZED)/bundle $(FUZZED)/seeds/bundle
+	$(FUZZED)/fuzz_tracker -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=65536 $(FUZZED)/tracker $(FUZZED)/seeds/tracker
 
 # The kernels' stress program under AddressSanitizer and UBSan, once per instruction set; those for CUDA run as loops. Then random
 # attributes and shapes through the operators for ONNX Runtime, and through TensorRT's plugins where its headers are.

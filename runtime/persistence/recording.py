@@ -60,7 +60,10 @@ def _numbers(track: Track) -> dict[str, Any]:
 
 def _info(info: ModelInfo) -> dict[str, Any]:
     """What a record says of a network, in one order and with one type of number."""
-    limits = {f.name: type(f.default)(getattr(info.thresholds, f.name)) for f in fields(Thresholds)}
+    limits = {
+        f.name: (int if isinstance(f.default, int) else float)(getattr(info.thresholds, f.name))
+        for f in fields(Thresholds)
+    }
     return asdict(info) | {
         "sizes": {symbol: info.sizes[symbol] for symbol in SYMBOLS},
         "thresholds": limits,
@@ -97,7 +100,7 @@ class Recorder:
             "info": _info(backend.info),
             "association": association,
             "max_objects": max_objects,
-            "providers": dict(backend.providers),
+            "providers": {n: backend.providers[n] for n in BY_NAME if n in backend.providers},
         }
         self._write(pack("RECH", VERSION, meta, {}))
 

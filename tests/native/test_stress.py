@@ -40,7 +40,7 @@ def build(folder: Path, flags: tuple[str, ...], name: str = "stress") -> Path:
 
 def run(program: Path, *arguments: object) -> str:
     """What it prints; it must succeed."""
-    command = [program, *map(str, arguments)]
+    command = [str(program), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mapt.errors import InputError
 from mapt.io.image_files import write_image
 from mapt.runtime import PanopticTracker, StampError
+from mapt.runtime.native.recorder import NativeRecorder
 from mapt.runtime.native.tracker import NativeTracker
 from mapt.runtime.persistence.recording import Recorder
 from mapt.synthetic import render_sequence
@@ -51,8 +52,12 @@ def test_both_cores_write_the_same_bytes(
     tracker = PanopticTracker(python, "full", limit)
     one = native(small_bundle, max_objects=limit)
     recorder = one.record(mine)
+    pairs: tuple[tuple[Recorder | NativeRecorder, PanopticTracker], ...] = (
+        (python, tracker),
+        (recorder, one),
+    )
     for number, image in enumerate(images):
-        for backend, core in ((python, tracker), (recorder, one)):
+        for backend, core in pairs:
             backend.begin('a "street"', f"{number:06d}", number * PERIOD)
             backend.end(core.step(image, number * PERIOD))
     assert mine.getvalue() == theirs.getvalue()
