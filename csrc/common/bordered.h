@@ -3,14 +3,14 @@
 #pragma once
 
 #include "common/border.h"
-#include "common/simd.h"
+#include "common/values.h"
 
 MAPT_BEGIN
 
-// Copies `planes` (planes, height, width) to dst[group][cell][lane]. A group is kLanes planes, and missing planes are
-// zero. cell_step and group_step are the distances between cells and between groups.
-template <class T>
-void to_lanes(const T* planes, int64_t count, Border border, T* dst, int64_t cell_step, int64_t group_step,
+// Copies `planes` (planes, height, width), of any type of values, to dst[group][cell][lane]. A group is kLanes planes,
+// and missing planes are zero. cell_step and group_step are the distances between cells and between groups.
+template <class V, class T>
+void to_lanes(const V* planes, int64_t count, Border border, T* dst, int64_t cell_step, int64_t group_step,
               const Parallel& parallel) {
   constexpr int64_t lanes = kLanes<T>;
   const int64_t groups = ceil_div(count, lanes), pixels = border.height * border.width;
@@ -25,11 +25,12 @@ void to_lanes(const T* planes, int64_t count, Border border, T* dst, int64_t cel
       store(cells, Vec<T>{});
       store(cells + (border.width + 1) * cell_step, Vec<T>{});
       const int64_t used = min(lanes, count - group * lanes);
-      const T* source = planes + group * lanes * pixels + (row - 1) * border.width;
+      const V* source = planes + group * lanes * pixels + (row - 1) * border.width;
       for (int64_t x = 0; x < border.width; x += lanes) {
         const int64_t left = min(lanes, border.width - x);
         Vec<T> square[lanes];
-        for (int64_t i = 0; i < lanes; ++i) square[i] = i < used ? load(source + i * pixels + x, left) : Vec<T>{};
+        for (int64_t i = 0; i < lanes; ++i)
+          square[i] = i < used ? load_values(source + i * pixels + x, left) : Vec<T>{};
         transpose<T>(square);
         for (int64_t i = 0; i < left; ++i) store(cells + (1 + x + i) * cell_step, square[i]);
       }

@@ -1,4 +1,4 @@
-// The kernels for processors with AVX2 and FMA.
+// The kernels for processors with AVX2, FMA and F16C.
 #if defined(__x86_64__)
 // Include standard headers first, because their functions must not be compiled for this instruction set.
 #include <immintrin.h>
@@ -11,9 +11,9 @@
 #include <utility>
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #else
-#pragma GCC target("avx2,fma")
+#pragma GCC target("avx2,fma,f16c")
 #endif
 
 #define MAPT_ISA avx2

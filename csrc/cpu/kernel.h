@@ -25,3 +25,16 @@ MAPT_END
   };                                                                                                 \
   template void run(const Params<float>&, const Parallel&);                                          \
   template void run(const Params<double>&, const Parallel&);
+
+// The same for values in half precision, beside coordinates in float.
+#define MAPT_CPU_KERNEL_OF_HALF(Params, kernel)                                                                    \
+  template <>                                                                                                      \
+  struct KernelOf<Params<Half, float>> {                                                                           \
+    static void run(const Params<Half, float>& params, const Parallel& parallel) { kernel(params, parallel); }     \
+  };                                                                                                               \
+  template <>                                                                                                      \
+  struct KernelOf<Params<BFloat16, float>> {                                                                       \
+    static void run(const Params<BFloat16, float>& params, const Parallel& parallel) { kernel(params, parallel); } \
+  };                                                                                                               \
+  template void run(const Params<Half, float>&, const Parallel&);                                                  \
+  template void run(const Params<BFloat16, float>&, const Parallel&);

@@ -69,14 +69,22 @@ void for_float_type(const Tensor& tensor, F run) {
   }
 }
 
-// Calls run(value, coordinate) with the types of a kernel for such values. On a GPU, they may have half precision.
+// Calls run(value, coordinate) with the types of a kernel for such values.
 template <class F>
 void for_value_type(const Tensor& values, F run) {
-#if defined(MAPT_TORCH_CUDA)
   if (values.scalar_type() == at::kHalf) return run(mapt::Half(), float());
   if (values.scalar_type() == at::kBFloat16) return run(mapt::BFloat16(), float());
-#endif
   for_float_type(values, [&](auto zero) { run(zero, zero); });
+}
+
+// The same for the kernels of gradients. On a CPU, these have no half precision.
+template <class F>
+void for_gradient_type(const Tensor& values, F run) {
+#if defined(MAPT_TORCH_CUDA)
+  for_value_type(values, run);
+#else
+  for_float_type(values, [&](auto zero) { run(zero, zero); });
+#endif
 }
 
 // The type of offsets and boxes beside such values.

@@ -99,13 +99,18 @@ def working_type(*tensors: Tensor) -> torch.dtype:
     return torch.float64 if any(t.dtype == torch.float64 for t in tensors) else torch.float32
 
 
-def value_type(*tensors: Tensor) -> torch.dtype:
+def value_type(*tensors: Tensor, gradient: bool = False) -> torch.dtype:
     """Choose the type of values that are read and written, see `working_type` for the arithmetic.
 
-    CUDA's operators read and write half precision as such if all values have the same half type.
+    Operators read and write half precision as such if all values have the same half type. Those for
+    CPUs have no gradients of it.
+
+    Args:
+        tensors: the values.
+        gradient: whether the call's gradient will be wanted.
     """
     dtype = tensors[0].dtype
-    same = all(t.is_cuda and t.dtype == dtype for t in tensors)
+    same = all(t.dtype == dtype and (t.is_cuda or not gradient) for t in tensors)
     return dtype if same and dtype in HALF else working_type(*tensors)
 
 

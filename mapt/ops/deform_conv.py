@@ -64,7 +64,7 @@ def deform_conv2d(
     if offset.dtype == torch.float64:
         dtype = offset.dtype
     else:
-        dtype = compiled.value_type(*values)
+        dtype = compiled.value_type(*values, gradient=compiled.wants_gradient(*tensors))
     cast = [t.to(dtype) for t in values]
     field = offset.to(compiled.coordinate_type(dtype))
     last = None if bias is None else cast[2]

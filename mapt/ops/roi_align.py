@@ -76,7 +76,7 @@ def multiscale_roi_align(
     if not compiled.usable(*features, boxes):
         result = _level_by_level(features, boxes, output_size, strides, sampling_ratio)
         return result if out is None else out.copy_(result)
-    dtype = compiled.value_type(*features)
+    dtype = compiled.value_type(*features, gradient=compiled.wants_gradient(*features))
     arguments = (
         [f.to(dtype) for f in features],
         boxes.detach(),

@@ -7,10 +7,19 @@
 
 MAPT_BEGIN
 
-template <class T>
-MAPT_INLINE bool may_stream(const T* out, int64_t pixels, int64_t total) {
-  return total * static_cast<int64_t>(sizeof(T)) >= kStreamBytes && is_aligned(out) &&
-         pixels * sizeof(T) % MAPT_VECTOR_BYTES == 0;
+// May vectors of a plane's results bypass the cache?
+template <class V>
+MAPT_INLINE bool may_stream(const V* out, int64_t pixels, int64_t total) {
+  return kIsSum<V> && total * static_cast<int64_t>(sizeof(V)) >= kStreamBytes && is_aligned(out) &&
+         pixels * sizeof(V) % MAPT_VECTOR_BYTES == 0;
+}
+
+template <class V, class T>
+MAPT_INLINE void put(V* out, Vec<T> v, int64_t left, bool streaming) {
+  if constexpr (kIsSum<V>) {
+    if (streaming && left >= kLanes<T>) return stream(out, v);
+  }
+  if (left > 0) store_values(out, v, left);
 }
 
 // Writes the samples of kLanes images at every tap to tile[image][tap][kBlock].
@@ -34,21 +43,18 @@ void sample_images(const T* images, int64_t cell_step, int64_t pitch, int64_t ta
   }
 }
 
-// Applies FILTERS filters to a block of an image's samples[tap][kBlock].
-template <class T, int FILTERS>
-MAPT_INLINE void filter_block(const DeformConv<T>& p, const T* samples, int64_t filter, T* out, int64_t count,
-                              bool streaming) {
+// Applies FILTERS filters, weight[filter][tap], to a block of an image's samples[tap][kBlock].
+template <int FILTERS, class V, class T>
+MAPT_INLINE void filter_block(const T* weight, const T* bias, int64_t taps, const T* samples, V* out, int64_t pixels,
+                              int64_t count, bool streaming) {
   constexpr int64_t lanes = kLanes<T>;
   constexpr int wide = 3;
-  const int64_t taps = p.taps(), pixels = p.out_pixels();
-  const T* weight = p.weight + filter * taps;
   for (int64_t first = 0; first < count; first += wide * lanes) {
     Vec<T> sums[FILTERS][wide];
 #pragma GCC unroll 8
     for (int f = 0; f < FILTERS; ++f) {
-      const Vec<T> bias = broadcast(p.bias ? p.bias[filter + f] : T(0));
 #pragma GCC unroll 3
-      for (int v = 0; v < wide; ++v) sums[f][v] = bias;
+      for (int v = 0; v < wide; ++v) sums[f][v] = broadcast(bias[f]);
     }
     for (int64_t tap = 0; tap < taps; ++tap) {
       Vec<T> sample[wide];
@@ -65,13 +71,7 @@ MAPT_INLINE void filter_block(const DeformConv<T>& p, const T* samples, int64_t 
     for (int f = 0; f < FILTERS; ++f) {
 #pragma GCC unroll 3
       for (int v = 0; v < wide; ++v) {
-        T* target = out + f * pixels + first + v * lanes;
-        const int64_t left = count - first - v * lanes;
-        if (streaming && left >= lanes) {
-          stream(target, sums[f][v]);
-        } else if (left > 0) {
-          store(target, sums[f][v], left);
-        }
+        put<V, T>(out + f * pixels + first + v * lanes, sums[f][v], count - first - v * lanes, streaming);
       }
     }
   }
@@ -79,55 +79,59 @@ MAPT_INLINE void filter_block(const DeformConv<T>& p, const T* samples, int64_t 
 
 // The case of one input channel, and one offset field for all images. Images are the lanes, so a block's coordinates
 // are computed once, and four loads give a sample of kLanes images.
-template <class T>
-void deform_conv2d_single(const DeformConv<T>& p, const Parallel& parallel) {
+template <class V, class T>
+void deform_conv2d_single(const DeformConv<V, T>& p, const Parallel& parallel) {
   constexpr int64_t lanes = kLanes<T>;
   constexpr int at_once = kRegisters == 32 ? 8 : 4;  // three sums of each filter are in registers
   const Border border{p.height, p.width};
   const int64_t groups = ceil_div(p.batch, lanes), cell_step = groups * lanes, pixels = p.out_pixels();
-  Scratch<T> images(border.cells(), cell_step);
+  const int64_t taps = p.taps();
+  Scratch<T> images(border.cells(), cell_step), weight(p.filters, taps), bias(p.filters);
   to_lanes(p.input, p.batch, border, images.get(), cell_step, lanes, parallel);
+  convert(p.weight, p.filters * taps, weight.get());
+  for (int64_t f = 0; f < p.filters; ++f) bias[f] = p.bias ? static_cast<T>(p.bias[f]) : T(0);
   const bool streaming = may_stream(p.out, pixels, p.batch * p.filters * pixels);
-  const T* cells = images.get();
-  parallel_for(parallel, ceil_div(pixels, kBlock),
-               [&p, cells, cell_step, groups, pixels, border, streaming](int64_t begin, int64_t end) {
-                 BlockSamples<T> at(p.taps());
-                 Scratch<T> tile(lanes, p.taps(), kBlock);
-                 for (int64_t block = begin; block < end; ++block) {
-                   const int64_t first = block * kBlock, count = min(kBlock, pixels - first);
-                   at.locate(p, p.offset, first);
-                   for (int64_t group = 0; group < groups; ++group) {
-                     sample_images(cells + group * lanes, cell_step, border.pitch(), p.taps(), at, tile.get());
-                     for (int64_t n = group * lanes; n < min(p.batch, (group + 1) * lanes); ++n) {
-                       const T* samples = tile.get() + (n - group * lanes) * p.taps() * kBlock;
-                       T* out = p.out + n * p.filters * pixels + first;
-                       int64_t f = 0;
-                       for (; f + at_once <= p.filters; f += at_once) {
-                         filter_block<T, at_once>(p, samples, f, out + f * pixels, count, streaming);
-                       }
-                       for (; f < p.filters; ++f) filter_block<T, 1>(p, samples, f, out + f * pixels, count, streaming);
-                     }
-                   }
-                 }
-                 if (streaming) stream_end();
-               });
+  parallel_for(parallel, ceil_div(pixels, kBlock), [&, streaming](int64_t begin, int64_t end) {
+    BlockSamples<T> at(taps);
+    Scratch<T> tile(lanes, taps, kBlock);
+    for (int64_t block = begin; block < end; ++block) {
+      const int64_t first = block * kBlock, count = min(kBlock, pixels - first);
+      at.locate(p, p.offset, first);
+      for (int64_t group = 0; group < groups; ++group) {
+        sample_images(images.get() + group * lanes, cell_step, border.pitch(), taps, at, tile.get());
+        for (int64_t n = group * lanes; n < min(p.batch, (group + 1) * lanes); ++n) {
+          const T* samples = tile.get() + (n - group * lanes) * taps * kBlock;
+          V* out = p.out + n * p.filters * pixels + first;
+          int64_t f = 0;
+          for (; f + at_once <= p.filters; f += at_once) {
+            filter_block<at_once>(&weight[f * taps], &bias[f], taps, samples, out + f * pixels, pixels, count,
+                                  streaming);
+          }
+          for (; f < p.filters; ++f) {
+            filter_block<1>(&weight[f * taps], &bias[f], taps, samples, out + f * pixels, pixels, count, streaming);
+          }
+        }
+      }
+    }
+    if (streaming) stream_end();
+  });
 }
 
 // Copies weight (filters, channels, taps) to [tap][channel][filter], and pads filters with zeros.
-template <class T>
-void pack_weight(const DeformConv<T>& p, int64_t row, T* packed) {
+template <class V, class T>
+void pack_weight(const DeformConv<V, T>& p, int64_t row, T* packed) {
   for (int64_t tap = 0; tap < p.taps(); ++tap) {
     for (int64_t c = 0; c < p.channels; ++c) {
       for (int64_t f = 0; f < row; ++f) {
-        *packed++ = f < p.filters ? p.weight[(f * p.channels + c) * p.taps() + tap] : T(0);
+        *packed++ = f < p.filters ? static_cast<T>(p.weight[(f * p.channels + c) * p.taps() + tap]) : T(0);
       }
     }
   }
 }
 
 // Writes kBlock rows of filters, padded to kLanes, to planes.
-template <class T>
-void block_to_planes(const T* sums, int64_t row, int64_t filters, T* out, int64_t pixels, int64_t count) {
+template <class V, class T>
+void block_to_planes(const T* sums, int64_t row, int64_t filters, V* out, int64_t pixels, int64_t count) {
   constexpr int64_t lanes = kLanes<T>;
   for (int64_t f = 0; f < filters; f += lanes) {
     for (int64_t first = 0; first < count; first += lanes) {
@@ -135,21 +139,21 @@ void block_to_planes(const T* sums, int64_t row, int64_t filters, T* out, int64_
       for (int64_t i = 0; i < lanes; ++i) square[i] = load(sums + (first + i) * row + f);
       transpose<T>(square);
       const int64_t used = min(lanes, filters - f);
-      for (int64_t i = 0; i < used; ++i) store(out + (f + i) * pixels + first, square[i], count - first);
+      for (int64_t i = 0; i < used; ++i) store_values(out + (f + i) * pixels + first, square[i], count - first);
     }
   }
 }
 
 // The case of any number of channels. Channels are the lanes, and the products of a block's samples with the filters
 // are added tap by tap.
-template <class T>
-void deform_conv2d_general(const DeformConv<T>& p, const Parallel& parallel) {
+template <class V, class T>
+void deform_conv2d_general(const DeformConv<V, T>& p, const Parallel& parallel) {
   constexpr int64_t lanes = kLanes<T>;
   const Border border{p.height, p.width};
   const int64_t width = round_up(p.channels, lanes), row = round_up(p.filters, lanes), pixels = p.out_pixels();
   const int64_t blocks = ceil_div(pixels, kBlock), image = border.cells() * width;
   Scratch<T> images(p.batch, image), weight(p.taps(), p.channels, row), bias(row);
-  for (int64_t f = 0; f < row; ++f) bias[f] = p.bias && f < p.filters ? p.bias[f] : T(0);
+  for (int64_t f = 0; f < row; ++f) bias[f] = p.bias && f < p.filters ? static_cast<T>(p.bias[f]) : T(0);
   for (int64_t n = 0; n < p.batch; ++n) {
     to_lanes(p.input + n * p.channels * p.height * p.width, p.channels, border, images.get() + n * image, width, lanes,
              parallel);
@@ -182,13 +186,14 @@ void deform_conv2d_general(const DeformConv<T>& p, const Parallel& parallel) {
   });
 }
 
-template <class T>
-void deform_conv2d(const DeformConv<T>& p, const Parallel& parallel) {
+template <class V, class T>
+void deform_conv2d(const DeformConv<V, T>& p, const Parallel& parallel) {
   if (p.batch == 0 || p.filters == 0 || p.out_pixels() == 0) return;
   if (p.channels == 1 && (p.shared || p.batch == 1)) return deform_conv2d_single(p, parallel);
   deform_conv2d_general(p, parallel);
 }
 
 MAPT_CPU_KERNEL(DeformConv, deform_conv2d)
+MAPT_CPU_KERNEL_OF_HALF(DeformConv, deform_conv2d)
 
 MAPT_END

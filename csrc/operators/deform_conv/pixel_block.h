@@ -22,7 +22,8 @@ class BlockSamples {
 
   // Takes pixels first, first + 1, ... of the field (2 * taps, out_height, out_width). Those behind the last pixel read
   // outside.
-  void locate(const DeformConv<T>& p, const T* field, int64_t first) {
+  template <class V>
+  void locate(const DeformConv<V, T>& p, const T* field, int64_t first) {
     const Border border{p.height, p.width};
     const int64_t pixels = p.out_pixels(), count = min(kBlock, pixels - first);
     T base_y[kBlock], base_x[kBlock];

@@ -114,7 +114,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> deform_conv2d_backward(const Tensor& 
   };
   const Tensor grads[4] = {made(0, c.input.sizes()), made(1, c.offset.sizes()), made(2, c.weight.sizes()),
                            made(3, {c.weight.size(0)})};
-  for_value_type(c.input, [&](auto value, auto coordinate) {
+  for_gradient_type(c.input, [&](auto value, auto coordinate) {
     using T = decltype(value);
     using C = decltype(coordinate);
     const auto target = [&](int which) { return wanted[which] ? mutable_data<T>(grads[which]) : nullptr; };

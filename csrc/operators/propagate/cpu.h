@@ -9,12 +9,12 @@ MAPT_BEGIN
 
 // --- Features inside the boxes: one mask after the other ---
 
-template <class T>
-Extent extent_of(const T* mask, int64_t height, int64_t width) {
+template <class V>
+Extent extent_of(const V* mask, int64_t height, int64_t width) {
   Extent e{height, width, -1, -1};
   for (int64_t y = 0; y < height; ++y) {
     for (int64_t x = 0; x < width; ++x) {
-      if (mask[y * width + x] == T(0)) continue;
+      if (!is_nonzero(mask[y * width + x])) continue;
       e.y0 = min(e.y0, y), e.y1 = max(e.y1, y);
       e.x0 = min(e.x0, x), e.x1 = max(e.x1, x);
     }
@@ -54,37 +54,44 @@ struct BoxAxis {
   }
 };
 
-template <class T>
+template <class V, class T>
 class BoxFeatures {
  public:
-  explicit BoxFeatures(const Propagate<T>& p) : p_(p) {}
+  explicit BoxFeatures(const Propagate<V, T>& p) : p_(p), sums_(kFields, p.filters, kBins) {}
 
   void run(int64_t n) {
-    constexpr int bins = kFeatureSize * kFeatureSize;
-    const T *box = p_.boxes + n * 4, *mask = p_.masks + n * p_.height * p_.width;
-    T* out = p_.features + n * kFields * p_.filters * bins;
-    std::memset(out, 0, kFields * p_.filters * bins * sizeof(T));
-    const Extent extent = extent_of(mask, p_.height, p_.width);
-    const BoxAxis<T> ys(box[1], box[3], p_.height), xs(box[0], box[2], p_.width);
-    if (extent.y1 < 0 || ys.count == 0 || xs.count == 0) return;
-    for (int64_t i = 0; i < kAllTaps; ++i) {
-      T pooled[bins];
-      if (!pool_tap(mask, extent, ys, xs, i, pooled)) continue;
-      const int64_t field = i / kFieldTaps, tap = i % kFieldTaps;
-      for (int64_t f = field * p_.filters; f < (field + 1) * p_.filters; ++f) {
-        const T weight = p_.weights[f * kFieldTaps + tap];
-        for (int b = 0; b < bins; ++b) out[f * bins + b] += weight * pooled[b];
-      }
-    }
+    const int64_t count = kFields * p_.filters * kBins;
+    for (int64_t i = 0; i < count; ++i) sums_[i] = 0;
+    add(n);
+    convert(sums_.get(), count, p_.features + n * count);
   }
 
  private:
   static constexpr int64_t lanes = kLanes<T>;
   static constexpr int64_t kWidth = (BoxAxis<T>::kCells + lanes - 1) / lanes * lanes;
+  static constexpr int kBins = kFeatureSize * kFeatureSize;
+
+  // Adds the features of a mask to the sums, [filter][bin].
+  void add(int64_t n) {
+    const T* box = p_.boxes + n * 4;
+    const V* mask = p_.masks + n * p_.height * p_.width;
+    const Extent extent = extent_of(mask, p_.height, p_.width);
+    const BoxAxis<T> ys(box[1], box[3], p_.height), xs(box[0], box[2], p_.width);
+    if (extent.y1 < 0 || ys.count == 0 || xs.count == 0) return;
+    for (int64_t i = 0; i < kAllTaps; ++i) {
+      T pooled[kBins];
+      if (!pool_tap(mask, extent, ys, xs, i, pooled)) continue;
+      const int64_t field = i / kFieldTaps, tap = i % kFieldTaps;
+      for (int64_t f = field * p_.filters; f < (field + 1) * p_.filters; ++f) {
+        const T weight = static_cast<T>(p_.weights[f * kFieldTaps + tap]);
+        for (int b = 0; b < kBins; ++b) sums_[f * kBins + b] += weight * pooled[b];
+      }
+    }
+  }
 
   // Averages the mask's samples at a tap over the box's bins. Returns false if they are all zero.
-  bool pool_tap(const T* mask, const Extent& extent, const BoxAxis<T>& ys, const BoxAxis<T>& xs, int64_t i, T* pooled) {
-    std::memset(pooled, 0, kFeatureSize * kFeatureSize * sizeof(T));
+  bool pool_tap(const V* mask, const Extent& extent, const BoxAxis<T>& ys, const BoxAxis<T>& xs, int64_t i, T* pooled) {
+    std::memset(pooled, 0, kBins * sizeof(T));
     bool some = false;
     for (int r = 0; r < ys.count; ++r) {
       T samples[kWidth];
@@ -102,7 +109,7 @@ class BoxFeatures {
     return some;
   }
 
-  bool sample_row(const T* mask, const Extent& extent, int64_t y, const BoxAxis<T>& xs, int64_t i, T* samples) {
+  bool sample_row(const V* mask, const Extent& extent, int64_t y, const BoxAxis<T>& xs, int64_t i, T* samples) {
     const int64_t pixels = p_.height * p_.width, field = i / kFieldTaps, tap = i % kFieldTaps;
     const T* dy = p_.offsets + 2 * i * pixels + y * p_.width;
     const T shift_y = static_cast<T>(y + tap_shift_y(field, tap)), shift_x = static_cast<T>(tap_shift_x(field, tap));
@@ -128,23 +135,24 @@ class BoxFeatures {
     return some;
   }
 
-  const Propagate<T>& p_;
+  const Propagate<V, T>& p_;
+  Scratch<T> sums_;
 };
 
 // Tells whether a mask is not empty. The inner loop has no exit, so it runs in vectors.
-template <class T>
-bool is_full(const T* mask, int64_t pixels) {
+template <class V>
+bool is_full(const V* mask, int64_t pixels) {
   constexpr int64_t step = 512;
   for (int64_t first = 0; first < pixels; first += step) {
     int any = 0;
-    for (int64_t i = first; i < min(pixels, first + step); ++i) any |= mask[i] != T(0);
+    for (int64_t i = first; i < min(pixels, first + step); ++i) any |= is_nonzero(mask[i]);
     if (any) return true;
   }
   return false;
 }
 
-template <class T>
-void propagate(const Propagate<T>& p, const Parallel& parallel) {
+template <class V, class T>
+void propagate(const Propagate<V, T>& p, const Parallel& parallel) {
   const int64_t pixels = p.height * p.width;
   if (p.count == 0) return;
   if (p.logits && pixels) {
@@ -157,17 +165,19 @@ void propagate(const Propagate<T>& p, const Parallel& parallel) {
         for (int64_t i = 0; i < pixels; ++i) p.logits[n * pixels + i] = p.bias[0];
       }
     }
-    for (int64_t i = 0; i < used; i += MaskLogits<T>::kMaxMasks) {
-      MaskLogits<T>(p, full.get() + i, min(MaskLogits<T>::kMaxMasks, used - i), parallel).run(parallel);
+    for (int64_t i = 0; i < used; i += MaskLogits<V, T>::kMaxMasks) {
+      MaskLogits<V, T>(p, full.get() + i, min(MaskLogits<V, T>::kMaxMasks, used - i), parallel).run(parallel);
     }
   }
   if (p.features) {
     parallel_for(parallel, p.count, [&p](int64_t begin, int64_t end) {
-      for (int64_t n = begin; n < end; ++n) BoxFeatures<T>(p).run(n);
+      BoxFeatures<V, T> features(p);
+      for (int64_t n = begin; n < end; ++n) features.run(n);
     });
   }
 }
 
 MAPT_CPU_KERNEL(Propagate, propagate)
+MAPT_CPU_KERNEL_OF_HALF(Propagate, propagate)
 
 MAPT_END

@@ -13,7 +13,8 @@ template <class T>
 class Occupancy {
  public:
   // `masks` are the indices of the `count` masks in `planes`, which are maps of the border's size without the border.
-  Occupancy(const T* planes, const int64_t* masks, int64_t count, Border border, const Parallel& parallel)
+  template <class V>
+  Occupancy(const V* planes, const int64_t* masks, int64_t count, Border border, const Parallel& parallel)
       : near_(border.cells()) {
     const int64_t cells = border.cells(), pitch = border.pitch();
     Scratch<uint32_t> here(cells + pitch + 1);
@@ -33,8 +34,9 @@ class Occupancy {
   MAPT_INLINE uint32_t near(int64_t cell) const { return near_.get()[cell]; }
 
  private:
-  static MAPT_INLINE void mark(const T* row, int64_t width, uint32_t bit, uint32_t* here) {
-    for (int64_t x = 0; x < width; ++x) here[x] |= row[x] != T(0) ? bit : 0;
+  template <class V>
+  static MAPT_INLINE void mark(const V* row, int64_t width, uint32_t bit, uint32_t* here) {
+    for (int64_t x = 0; x < width; ++x) here[x] |= is_nonzero(row[x]) ? bit : 0;
   }
 
   Scratch<uint32_t> near_;
@@ -48,16 +50,17 @@ struct TapSamples {
   uint32_t groups;  // bit g: a sample may be nonzero in group g
 };
 
-template <class T>
+template <class V, class T>
 class MaskLogits {
  public:
   static constexpr int64_t kMaxMasks = 32 * kLanes<T>;  // masks at once
 
   // `masks` are the indices of the `count` masks that are not empty.
-  MaskLogits(const Propagate<T>& p, const int64_t* masks, int64_t count, const Parallel& parallel)
+  MaskLogits(const Propagate<V, T>& p, const int64_t* masks, int64_t count, const Parallel& parallel)
       : p_(p),
         masks_(masks),
         count_(count),
+        bias_(static_cast<T>(p.bias[0])),
         border_{p.height, p.width},
         groups_(ceil_div(count, lanes)),
         cells_(groups_, border_.cells(), lanes) {
@@ -66,7 +69,7 @@ class MaskLogits {
       for (int64_t tap = 0; tap < kFieldTaps; ++tap) {
         T weight = 0;
         for (int64_t f = field * p.filters; f < (field + 1) * p.filters; ++f) {
-          weight += p.projection[f] * p.weights[f * kFieldTaps + tap];
+          weight += static_cast<T>(p.projection[f]) * static_cast<T>(p.weights[f * kFieldTaps + tap]);
         }
         weights_[field * kFieldTaps + tap] = weight;
       }
@@ -101,9 +104,9 @@ class MaskLogits {
       to_lanes(p_.masks + masks_[0] * pixels, count_, border_, cells_.get(), lanes, group_step, parallel);
       return;
     }
-    Scratch<T> packed(count_, pixels);
+    Scratch<V> packed(count_, pixels);
     for (int64_t i = 0; i < count_; ++i) {
-      std::memcpy(packed.get() + i * pixels, p_.masks + masks_[i] * pixels, pixels * sizeof(T));
+      std::memcpy(packed.get() + i * pixels, p_.masks + masks_[i] * pixels, pixels * sizeof(V));
     }
     to_lanes(packed.get(), count_, border_, cells_.get(), lanes, group_step, parallel);
   }
@@ -154,7 +157,7 @@ class MaskLogits {
     for (int64_t i = 0; i < lanes; i += kPixels) add_pixels(cells, samples, used, i, logits);
     transpose<T>(logits);
     for (int64_t n = group * lanes; n < min(count_, (group + 1) * lanes); ++n) {
-      store(p_.logits + masks_[n] * pixels + first, logits[n - group * lanes], pixels - first);
+      store_values(p_.logits + masks_[n] * pixels + first, logits[n - group * lanes], pixels - first);
     }
   }
 
@@ -178,12 +181,13 @@ class MaskLogits {
       }
     }
 #pragma GCC unroll 2
-    for (int j = 0; j < kPixels; ++j) logits[first + j] = p_.bias[0] + ((s00[j] + s01[j]) + (s10[j] + s11[j]));
+    for (int j = 0; j < kPixels; ++j) logits[first + j] = bias_ + ((s00[j] + s01[j]) + (s10[j] + s11[j]));
   }
 
-  const Propagate<T>& p_;
+  const Propagate<V, T>& p_;
   const int64_t* masks_;
   const int64_t count_;
+  const T bias_;
   const Border border_;
   const int64_t groups_;
   Scratch<T> cells_;

@@ -1,7 +1,7 @@
 // The inputs of pooling by RoIAlign: cells and weights of every box's bins, and the levels in [cell][lane] order.
 #pragma once
 
-#include "common/simd.h"
+#include "common/values.h"
 #include "operators/roi_align/cells.h"
 #include "operators/roi_align/params.h"
 
@@ -17,10 +17,10 @@ struct AxisEntry {
 // The cells and weights of every bin of each axis of each box. A bin has at most 2 * ratio cells. All bins of an axis
 // that read any have equally many entries, so loops over them have predictable ends: if a bin reads fewer cells, it
 // reads its last one several times.
-template <class T>
+template <class V, class T>
 class Boxes {
  public:
-  Boxes(const RoiAlign<T>& p, const Parallel& parallel)
+  Boxes(const RoiAlign<V, T>& p, const Parallel& parallel)
       : p_(p),
         slots_(2 * p.sampling_ratio),
         order_(p.count),
@@ -121,7 +121,7 @@ class Boxes {
     }
   }
 
-  const RoiAlign<T>& p_;
+  const RoiAlign<V, T>& p_;
   const int64_t slots_;
   Scratch<int64_t> order_, starts_;
   Scratch<int32_t> level_, counts_;
@@ -132,16 +132,16 @@ class Boxes {
 
 // The levels of an image and a group of channels as [level][row][column][lane]. Only the segments of kLanes columns
 // that a box may read are filled.
-template <class T>
+template <class V, class T>
 class Slices {
  public:
-  explicit Slices(const RoiAlign<T>& p) : p_(p), cells_(total_cells(p), lanes), marks_(total_marks(p)) {}
+  explicit Slices(const RoiAlign<V, T>& p) : p_(p), cells_(total_cells(p), lanes), marks_(total_marks(p)) {}
 
   MAPT_INLINE T* level(int level) { return cells_.get() + cell_offset(level) * lanes; }
   MAPT_INLINE int64_t width(int level) { return p_.widths[level]; }
 
   // Marks the segments that the boxes first ... last - 1 of the list read.
-  void mark(Boxes<T>& boxes, int64_t first, int64_t last) {
+  void mark(Boxes<V, T>& boxes, int64_t first, int64_t last) {
     std::memset(marks_.get(), 0, total_marks(p_));
     for (int64_t i = first; i < last; ++i) {
       const int64_t box = boxes.order(i);
@@ -160,9 +160,9 @@ class Slices {
       if (!*segment(level, y, x / lanes)) return;
       const int64_t pixels = p_.heights[level] * p_.widths[level];
       const int64_t used = min(lanes, p_.channels - first_channel);
-      const T* plane = p_.features[level] + (image * p_.channels + first_channel) * pixels + y * p_.widths[level] + x;
+      const V* plane = p_.features[level] + (image * p_.channels + first_channel) * pixels + y * p_.widths[level] + x;
       Vec<T> square[lanes];
-      for (int64_t c = 0; c < lanes; ++c) square[c] = c < used ? load(plane + c * pixels, columns) : Vec<T>{};
+      for (int64_t c = 0; c < lanes; ++c) square[c] = c < used ? load_values(plane + c * pixels, columns) : Vec<T>{};
       transpose<T>(square);
       T* cells = this->level(level) + (y * p_.widths[level] + x) * lanes;
       for (int64_t i = 0; i < columns; ++i) store(cells + i * lanes, square[i]);
@@ -196,12 +196,12 @@ class Slices {
  private:
   static constexpr int64_t lanes = kLanes<T>;
 
-  static int64_t total_cells(const RoiAlign<T>& p) {
+  static int64_t total_cells(const RoiAlign<V, T>& p) {
     int64_t total = 0;
     for (int l = 0; l < kLevels; ++l) total += p.heights[l] * p.widths[l];
     return total;
   }
-  static int64_t total_marks(const RoiAlign<T>& p) {
+  static int64_t total_marks(const RoiAlign<V, T>& p) {
     int64_t total = 0;
     for (int l = 0; l < kLevels; ++l) total += p.heights[l] * ceil_div(p.widths[l], lanes);
     return total;
@@ -226,7 +226,7 @@ class Slices {
     }
   }
 
-  const RoiAlign<T>& p_;
+  const RoiAlign<V, T>& p_;
   Scratch<T> cells_;
   Scratch<unsigned char> marks_;
 };

@@ -10,8 +10,8 @@
 MAPT_BEGIN
 
 // Calls visit(bin, its x entries) for every bin of a row of a box, and zero(bin) for those that read no cell.
-template <class T, class F, class Z>
-MAPT_INLINE void each_bin(Boxes<T>& boxes, int64_t box, int64_t size, int64_t by, const F& visit, const Z& zero) {
+template <class V, class T, class F, class Z>
+MAPT_INLINE void each_bin(Boxes<V, T>& boxes, int64_t box, int64_t size, int64_t by, const F& visit, const Z& zero) {
   for (int64_t bx = 0; bx < size; ++bx) {
     if (boxes.is_filled(box, 0, by) && boxes.is_filled(box, 1, bx)) {
       visit(by * size + bx, boxes.entries(box, 1, bx));
@@ -22,8 +22,8 @@ MAPT_INLINE void each_bin(Boxes<T>& boxes, int64_t box, int64_t size, int64_t by
 }
 
 // One box: bins[bin][lane]. COLUMNS is the number of cells of a bin along x, or 0 if it is no constant.
-template <class T, int COLUMNS>
-MAPT_INLINE void pool_box(Boxes<T>& boxes, Slices<T>& slices, int64_t box, int64_t size, T* bins) {
+template <int COLUMNS, class V, class T>
+MAPT_INLINE void pool_box(Boxes<V, T>& boxes, Slices<V, T>& slices, int64_t box, int64_t size, T* bins) {
   constexpr int64_t lanes = kLanes<T>;
   const int level = boxes.level(box);
   const T* cells = slices.level(level);
@@ -48,13 +48,13 @@ MAPT_INLINE void pool_box(Boxes<T>& boxes, Slices<T>& slices, int64_t box, int64
   }
 }
 
-template <class T>
-MAPT_INLINE void pool_box(Boxes<T>& boxes, Slices<T>& slices, int64_t box, int64_t size, T* bins) {
+template <class V, class T>
+MAPT_INLINE void pool_box(Boxes<V, T>& boxes, Slices<V, T>& slices, int64_t box, int64_t size, T* bins) {
   const int columns = boxes.count(box, 1);
-  if (columns == 4) return pool_box<T, 4>(boxes, slices, box, size, bins);
-  if (columns == 3) return pool_box<T, 3>(boxes, slices, box, size, bins);
-  if (columns == 2) return pool_box<T, 2>(boxes, slices, box, size, bins);
-  pool_box<T, 0>(boxes, slices, box, size, bins);
+  if (columns == 4) return pool_box<4>(boxes, slices, box, size, bins);
+  if (columns == 3) return pool_box<3>(boxes, slices, box, size, bins);
+  if (columns == 2) return pool_box<2>(boxes, slices, box, size, bins);
+  pool_box<0>(boxes, slices, box, size, bins);
 }
 
 // Copies bins[bin][lane] to rows[lane][bin], without a gap between rows. It may write one vector behind their end.
@@ -62,7 +62,12 @@ template <class T>
 MAPT_INLINE void bins_to_rows(const T* bins, int64_t count, T* rows) {
   constexpr int64_t lanes = kLanes<T>;
   // The last bins come first. Their vectors may reach into the next row, whose first bins are stored later.
-  for (int64_t first = (count - 1) / lanes * lanes; first >= 0; first -= lanes) {
+  int64_t first = (count - 1) / lanes * lanes;
+  if (first > 0 && first == count - 1) {  // a single one, as of 7 x 7: no reason to transpose a square
+    for (int64_t c = 0; c < lanes; ++c) rows[c * count + first] = bins[first * lanes + c];
+    first -= lanes;
+  }
+  for (; first >= 0; first -= lanes) {
     Vec<T> square[lanes];
     for (int64_t i = 0; i < lanes; ++i) square[i] = first + i < count ? load(bins + (first + i) * lanes) : Vec<T>{};
     transpose<T>(square);
@@ -86,7 +91,7 @@ MAPT_INLINE void rows_to_bins(const T* rows, int64_t count, int64_t used, T* bin
 }
 
 template <class T>
-MAPT_INLINE void copy_out(T* to, const T* from, int64_t count, bool streaming) {
+MAPT_INLINE void copy_floats(T* to, const T* from, int64_t count, bool streaming) {
   if (!streaming || !is_aligned(to)) {
     std::memcpy(to, from, count * sizeof(T));
     return;
@@ -96,21 +101,30 @@ MAPT_INLINE void copy_out(T* to, const T* from, int64_t count, bool streaming) {
   for (; i < count; ++i) to[i] = from[i];
 }
 
+template <class V, class T>
+MAPT_INLINE void copy_out(V* to, const T* from, int64_t count, bool streaming) {
+  if constexpr (!kIsSum<V>) {
+    for (int64_t i = 0; i < count; i += kLanes<T>) store_values(to + i, load(from + i, count - i), count - i);
+  } else {
+    copy_floats(to, from, count, streaming);
+  }
+}
+
 // Lists of boxes are divided if an image has too few groups of channels for many threads.
 constexpr int64_t kRoiTasks = 16;
 
-template <class T>
-void roi_align(const RoiAlign<T>& p, const Parallel& parallel) {
+template <class V, class T>
+void roi_align(const RoiAlign<V, T>& p, const Parallel& parallel) {
   constexpr int64_t lanes = kLanes<T>;
   const int64_t groups = ceil_div(p.channels, lanes), bins = p.size * p.size;
   if (p.count == 0 || groups == 0 || bins == 0) return;
-  Boxes<T> boxes(p, parallel);
-  if (boxes.begin(p.batch) < p.count) std::memset(p.out, 0, p.count * p.channels * bins * sizeof(T));
+  Boxes<V, T> boxes(p, parallel);
+  if (boxes.begin(p.batch) < p.count) std::memset(p.out, 0, p.count * p.channels * bins * sizeof(V));
   if (p.batch == 0) return;
   const int64_t parts = p.count >= 64 ? max<int64_t>(1, kRoiTasks / (p.batch * groups)) : 1;
-  const bool streaming = p.count * p.channels * bins * static_cast<int64_t>(sizeof(T)) >= kStreamBytes;
-  parallel_for(parallel, p.batch * groups * parts, [&, parts, groups, bins, streaming](int64_t begin, int64_t end) {
-    Slices<T> slices(p);
+  const bool streaming = kIsSum<V> && p.count * p.channels * bins * static_cast<int64_t>(sizeof(V)) >= kStreamBytes;
+  parallel_for(parallel, p.batch * groups * parts, [&, parts, groups, bins](int64_t begin, int64_t end) {
+    Slices<V, T> slices(p);
     Scratch<T> pooled(bins, lanes), rows(bins + 1, lanes);
     int64_t marked = -1;
     for (int64_t task = begin; task < end; ++task) {
@@ -137,7 +151,7 @@ void roi_align(const RoiAlign<T>& p, const Parallel& parallel) {
 
 // Adds one box's gradient, bins[bin][lane], to the slices.
 template <class T>
-MAPT_INLINE void spread_box(Boxes<T>& boxes, Slices<T>& slices, int64_t box, int64_t size, const T* bins) {
+MAPT_INLINE void spread_box(Boxes<T, T>& boxes, Slices<T, T>& slices, int64_t box, int64_t size, const T* bins) {
   constexpr int64_t lanes = kLanes<T>;
   const int level = boxes.level(box);
   T* cells = slices.level(level);
@@ -169,9 +183,9 @@ void roi_align_backward(const RoiAlignGrad<T>& g, const Parallel& parallel) {
   const RoiAlign<T>& p = g.forward;
   const int64_t groups = ceil_div(p.channels, lanes), bins = p.size * p.size;
   if (p.batch == 0 || groups == 0) return;
-  Boxes<T> boxes(p, parallel);
+  Boxes<T, T> boxes(p, parallel);
   parallel_for(parallel, p.batch * groups, [&, groups, bins](int64_t begin, int64_t end) {
-    Slices<T> slices(p);
+    Slices<T, T> slices(p);
     Scratch<T> gradient(bins, lanes);
     int64_t marked = -1;
     for (int64_t task = begin; task < end; ++task) {
@@ -192,6 +206,7 @@ void roi_align_backward(const RoiAlignGrad<T>& g, const Parallel& parallel) {
 }
 
 MAPT_CPU_KERNEL(RoiAlign, roi_align)
+MAPT_CPU_KERNEL_OF_HALF(RoiAlign, roi_align)
 MAPT_CPU_KERNEL(RoiAlignGrad, roi_align_backward)
 
 MAPT_END

@@ -4,7 +4,7 @@
 namespace stress {
 namespace {
 
-template <class T>
+template <class V, class T>
 void run_sizes(bool hostile) {
   struct Size {
     int64_t batch, channels, height, width, filters, kernel, stride, padding, dilation;
@@ -18,32 +18,37 @@ void run_sizes(bool hostile) {
     const int64_t out_height = (s.height + 2 * s.padding - s.dilation * (s.kernel - 1) - 1) / s.stride + 1;
     const int64_t out_width = (s.width + 2 * s.padding - s.dilation * (s.kernel - 1) - 1) / s.stride + 1;
     const int64_t taps = s.kernel * s.kernel, outputs = s.batch * s.filters * out_height * out_width;
-    Numbers<T> numbers;
-    const auto input = numbers.make(s.batch * s.channels * s.height * s.width, 1, false);
-    const auto offset = numbers.make((s.shared ? 1 : s.batch) * 2 * taps * out_height * out_width, 4, hostile);
-    const auto weight = numbers.make(s.filters * s.channels * taps, 1, false);
-    const auto bias = numbers.make(s.filters, 1, false), grad = numbers.make(outputs, 1, false);
-    std::vector<T> results[kRunners][5];
+    Numbers<V> values;
+    Numbers<T> coordinates;
+    const auto input = values.make(s.batch * s.channels * s.height * s.width, 1, false);
+    const auto offset = coordinates.make((s.shared ? 1 : s.batch) * 2 * taps * out_height * out_width, 4, hostile);
+    const auto weight = values.make(s.filters * s.channels * taps, 1, false);
+    const auto bias = values.make(s.filters, 1, false), grad = values.make(outputs, 1, false);
+    std::vector<V> results[kRunners][5];
     for (int k = 0; k < kRunners; ++k) {
       const auto runner = static_cast<Runner>(k);
-      std::vector<T>* r = results[k];
+      std::vector<V>* r = results[k];
       r[0].resize(outputs), r[1].resize(input.size()), r[2].resize(offset.size()), r[3].resize(weight.size());
       r[4].resize(bias.size());
-      mapt::DeformConv<T> p = {input.data(), offset.data(), weight.data(), bias.data(), r[0].data(), s.batch,
-                               s.channels,   s.height,      s.width,       s.filters,   s.kernel,    s.kernel,
-                               out_height,   out_width,     s.stride,      s.padding,   s.dilation,  s.shared};
+      mapt::DeformConv<V, T> p = {input.data(), offset.data(), weight.data(), bias.data(), r[0].data(), s.batch,
+                                  s.channels,   s.height,      s.width,       s.filters,   s.kernel,    s.kernel,
+                                  out_height,   out_width,     s.stride,      s.padding,   s.dilation,  s.shared};
       run(runner, p);
-      p.bias = nullptr, p.out = nullptr;
-      run(runner, mapt::DeformConvGrad<T>{p, grad.data(), r[1].data(), r[2].data(), r[3].data(), r[4].data()});
-      run(runner, mapt::DeformConvGrad<T>{p, grad.data(), nullptr, r[2].data(), nullptr, nullptr});
+      if constexpr (std::is_same_v<V, T>) {
+        p.bias = nullptr, p.out = nullptr;
+        run(runner, mapt::DeformConvGrad<T>{p, grad.data(), r[1].data(), r[2].data(), r[3].data(), r[4].data()});
+        run(runner, mapt::DeformConvGrad<T>{p, grad.data(), nullptr, r[2].data(), nullptr, nullptr});
+      }
     }
     check_same("deform_conv2d", results);
   }
 }
 
 Register registered([](bool hostile) {
-  run_sizes<float>(hostile);
-  run_sizes<double>(hostile);
+  run_sizes<float, float>(hostile);
+  run_sizes<double, double>(hostile);
+  run_sizes<mapt::Half, float>(hostile);
+  run_sizes<mapt::BFloat16, float>(hostile);
 });
 
 }  // namespace

@@ -5,8 +5,10 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <type_traits>
 #include <vector>
 
+#include "common/half.h"
 #include "common/parallel.h"
 #include "cpu/dispatch.h"
 #include "cuda/kernels.h"
