@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.contract import HOST_READS, TensorSpec, list_specs
+from mapt.contract import HOST_READS, SubgraphSpec, TensorSpec, list_specs
 from mapt.runtime.backends.device.memory import DeviceMemory
 from mapt.runtime.backends.protocol import CopyCounts, on_host
 
@@ -102,7 +102,7 @@ class TensorPool:
         self.free: dict[Key, list[Buffer]] = {}
         self.traffic = CopyCounts()
         self._sizes = sizes
-        self._specs = {spec.name: spec for spec in list_specs(batch)}
+        self._specs: dict[str, SubgraphSpec] = {spec.name: spec for spec in list_specs(batch)}
         self._queued = 0
         self._done = 0
         self._sent: list[ResidentTensor] = []  # whose copies to the device may not be over
