@@ -1,7 +1,10 @@
 """A graph that is repeated for several images, against the graph for one."""
 
+from typing import Any
+
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from mapt.contract import SubgraphSpec, TensorSpec
@@ -44,7 +47,7 @@ def looped() -> onnx.ModelProto:
         helper.make_node("Loop", ["bound", "", "x"], ["grown"], body=body),
         helper.make_node("Concat", ["grown", "y"], ["z"], axis=0),
     ]
-    weights = {
+    weights: dict[str, NDArray[Any]] = {
         "w": np.array([[2, 3, 4]], np.float32),
         "ten": np.array(10, np.float32),
         "bound": np.array(20, np.int64),
