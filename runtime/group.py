@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from inspect import GEN_CLOSED, getgeneratorstate
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -314,7 +315,7 @@ def _outcome(call: Callable[[], PanopticFrame | None]) -> Outcome:
 
 def _drop(stepping: Stepping) -> None:
     """End a step that was interrupted, so that its camera can take the next one."""
-    if stepping.gi_frame is not None:
+    if getgeneratorstate(stepping) != GEN_CLOSED:
         with suppress(StepError):
             stepping.throw(StepError("the group's step was interrupted; frame dropped"))
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mapt.contract import BY_NAME, list_specs
+from mapt.contract import BY_NAME, SubgraphSpec, list_specs
 from mapt.cores import check_threads, require_threads, usable_cores
 from mapt.errors import InputError
 from mapt.runtime.backends.cuda import CudaMemory, bindings
@@ -96,7 +96,8 @@ class OrtBackend:
             ) from None
         check_requirements(bundle.requires, {"onnxruntime": onnxruntime.__version__}, bundle.folder)
         self.info = bundle.info
-        self._specs = {spec.name: spec for spec in list_specs(bundle.batch)}
+        specs = list_specs(bundle.batch)
+        self._specs: dict[str, SubgraphSpec] = {spec.name: spec for spec in specs}
         self.threads = usable_cores() if threads is None else check_threads(threads)
         graphs = {path: bundle.contents.read(path) for path in bundle.graphs.values()}
         for path, graph in graphs.items():

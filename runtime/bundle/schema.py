@@ -156,8 +156,11 @@ def parse_manifest(path: Path, values: dict[str, Any]) -> Manifest | SizesManife
     Raises:
         InputError: a key is unknown or missing, or a value is of the wrong type.
     """
-    kinds = {SIZES_FORMAT: SizesManifest, BATCH_FORMAT: BatchManifest}
-    kind: type[Manifest | SizesManifest] = kinds.get(values["format"], Manifest)
+    kinds: dict[int, type[Manifest] | type[SizesManifest]] = {
+        SIZES_FORMAT: SizesManifest,
+        BATCH_FORMAT: BatchManifest,
+    }
+    kind = kinds.get(values["format"], Manifest)
     try:
         return kind.model_validate({k: v for k, v in values.items() if k != "sha256"})
     except ValidationError as error:

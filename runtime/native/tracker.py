@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import weakref
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,7 +32,9 @@ from mapt.runtime.native.backend import NativeBackend
 from mapt.runtime.native.library import find_onnxruntime, load_library
 from mapt.runtime.native.recorder import NativeRecorder
 from mapt.runtime.perception.input_use import warn_of_waste
+from mapt.runtime.perception.pipeline import Clock, Perception
 from mapt.runtime.perception.preprocess import fit
+from mapt.runtime.perception.steps import Wanted
 from mapt.runtime.persistence.state import TrackerState
 from mapt.runtime.tracker import PanopticTracker
 
@@ -133,9 +135,10 @@ class NativeTracker(PanopticTracker):
             self._call(self._library.mapt_restore, bytes(data), len(data))
 
     def _next(
-        self, image: CameraImage, stamp: int, deadline_ms: float | None, where: Labels
-    ) -> tuple[PanopticFrame, TrackerState]:
+        self, image: CameraImage, stamp: int, clock: Clock, where: Labels
+    ) -> Generator[Wanted, Perception, tuple[PanopticFrame, TrackerState]]:
         """Compute the next frame; the core keeps the state after it, and `_state` stays empty."""
+        yield from ()  # the core perceives the image itself
         if image.on_device or where == "device":
             raise InputError(
                 "images and labels in a GPU's memory need the Python core; load the tracker with"
@@ -151,7 +154,8 @@ class NativeTracker(PanopticTracker):
         info = self.backend.info
         warn_of_waste(fit(height, width, info.height, info.width), info.height, info.width)
         given = interface.NativeImage(pixels.ctypes.data, height, width, pixels.strides[0])
-        deadline = None if deadline_ms is None else ctypes.c_double(deadline_ms)
+        limit_ms = clock.deadline_ms
+        deadline = None if limit_ms is None else ctypes.c_double(limit_ms)
         self._call(
             self._library.mapt_step,
             ctypes.byref(given),

@@ -55,11 +55,13 @@ class BatchedScene:
         for place in range(self.batch):
             own = {name: value[place : place + 1] for name, value in inputs.items()}
             each.append(self.scene.run(subgraph, own))
-            self.spoil.get(place, lambda *_: None)(subgraph, each[-1])
-        return {
-            t.name: (np.concatenate if t.shape[0] == 1 else np.stack)([o[t.name] for o in each])
-            for t in BY_NAME[subgraph].outputs
-        }
+            if place in self.spoil:
+                self.spoil[place](subgraph, each[-1])
+        joined = {}
+        for tensor in BY_NAME[subgraph].outputs:
+            found = [outputs[tensor.name] for outputs in each]
+            joined[tensor.name] = np.concatenate(found) if tensor.shape[0] == 1 else np.stack(found)
+        return joined
 
 
 def actors() -> tuple[Actor, ...]:

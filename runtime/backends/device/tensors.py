@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.contract import HOST_READS, TensorSpec, list_specs
+from mapt.contract import HOST_READS, SubgraphSpec, TensorSpec, list_specs
 from mapt.runtime.backends.cuda import CudaMemory
 from mapt.runtime.backends.device.foreign import ForeignTensor, foreign_tensor
 from mapt.runtime.backends.device.memory import DeviceMemory
@@ -121,7 +121,7 @@ class TensorPool:
         self.lock = threading.RLock()
         self.free: dict[Key, list[Buffer]] = {}
         self._sizes = sizes
-        self._specs = {spec.name: spec for spec in list_specs(batch)}
+        self._specs: dict[str, SubgraphSpec] = {spec.name: spec for spec in list_specs(batch)}
         self._queued = 0
         self._done = 0
         self._held: list[object] = []  # what the device may not have read yet

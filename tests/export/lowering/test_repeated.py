@@ -1,7 +1,10 @@
 """A graph that is repeated for several images, against the graph for one."""
 
+from typing import Any
+
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from mapt.contract import SubgraphSpec, TensorSpec
@@ -35,7 +38,7 @@ def looped() -> onnx.ModelProto:
             helper.make_tensor_value_info("again", TensorProto.BOOL, []),
             helper.make_tensor_value_info("inner_out", TensorProto.FLOAT, [1, 3]),
         ],
-        [numpy_helper.from_array(np.float32(1), "factor")],
+        [numpy_helper.from_array(np.array(1, np.float32), "factor")],
     )
     nodes = [
         helper.make_node("Mul", ["x", "w"], ["y"], "times"),
@@ -44,7 +47,11 @@ def looped() -> onnx.ModelProto:
         helper.make_node("Loop", ["bound", "", "x"], ["grown"], body=body),
         helper.make_node("Concat", ["grown", "y"], ["z"], axis=0),
     ]
-    weights = {"w": np.float32([[2, 3, 4]]), "ten": np.float32(10), "bound": np.int64(20)}
+    weights: dict[str, NDArray[Any]] = {
+        "w": np.array([[2, 3, 4]], np.float32),
+        "ten": np.array(10, np.float32),
+        "bound": np.array(20, np.int64),
+    }
     graph = helper.make_graph(
         nodes,
         "g",
@@ -53,7 +60,7 @@ def looped() -> onnx.ModelProto:
             helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3]),
             helper.make_tensor_value_info("z", TensorProto.FLOAT, [2, 3]),
         ],
-        [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
 
@@ -63,7 +70,7 @@ def test_every_image_is_computed_as_if_it_were_alone() -> None:
     alone = open_session(model)
     repeat_graph(model, SPEC, SIZES, 4)
     onnx.checker.check_model(model, full_check=True)
-    images = np.float32([[1, 2, 3], [9, 0, 0], [0.5, 0.25, 0.125], [7, 7, 7]])
+    images = np.array([[1, 2, 3], [9, 0, 0], [0.5, 0.25, 0.125], [7, 7, 7]], np.float32)
     y, z = (np.asarray(found) for found in open_session(model).run(None, {"x": images}))
     assert y.shape == (4, 3) and z.shape == (4, 2, 3)
     rounds = set()
