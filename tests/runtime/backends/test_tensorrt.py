@@ -27,7 +27,7 @@ from mapt.runtime.bundle.manifest import Bundle
 from mapt.runtime.persistence.recording import digest
 from tests.export.conftest import has_tensorrt
 from tests.runtime.backends import tensorrt_standin as standin
-from tests.runtime.backends.cuda_api import NOT_READY, Cuda
+from tests.runtime.backends.device.cuda_api import NOT_READY, Cuda
 from tests.runtime.backends.tensorrt_standin import LIBRARY
 
 Make = Callable[..., Any]
