@@ -243,13 +243,14 @@ def test_auto_takes_what_there_is_and_says_so_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     say_once.cache_clear()
-    monkeypatch.setattr("mapt.runtime.backends.ort.OrtBackend", lambda *_: network)
+    monkeypatch.setattr("mapt.runtime.backends.ort.OrtBackend", lambda *_, **__: network)
     monkeypatch.setattr(backend_module, "find_machine", lambda: machine)
     caplog.set_level(logging.INFO, "mapt")
     assert [choice.open_backend(engines, "auto", Options(1)).name for _ in range(3)] == [
         "tensorrt"
     ] * 3
-    assert caplog.messages == ["mapt: tensorrt 10.14.1 on sm86 runs the network"]
+    said = "mapt: tensorrt 10.14.1 on sm86 with CUDA graphs runs the network"
+    assert caplog.messages == [said]
     caplog.clear()
     monkeypatch.setattr(backend_module, "find_machine", lambda: replace(machine, target="sm75"))
     assert [choice.open_backend(engines, "auto", Options(1)) for _ in range(3)] == [network] * 3
