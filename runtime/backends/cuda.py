@@ -166,7 +166,7 @@ def call(api: Any, name: str, *arguments: object) -> Any:
     return result[0] if result else None
 
 
-class Moment:
+class StreamMark:
     """A point in a stream's work, which the host waits for only where it has not been reached.
 
     Args:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError
-from mapt.runtime.backends.cuda import CudaMemory, Moment, bindings
+from mapt.runtime.backends.cuda import CudaMemory, StreamMark, bindings
 from mapt.runtime.images.arrays import DeviceArrayView
 from mapt.runtime.images.device_array import allocate
 from mapt.runtime.images.image import CameraImage
@@ -52,7 +52,7 @@ class DeviceInput:
             self._summary = allocate(self.memory, (height, 2), np.uint32)
             self._summary_host = self.memory.allocate_host((height, 2), np.uint32)
             self._number = self.memory.device()
-            self._written = Moment(self.memory)
+            self._written = StreamMark(self.memory)
         except RuntimeError as error:
             raise InputError(
                 f"images and labels in a GPU's memory need CUDA, which cannot be used ({error});"

@@ -12,7 +12,7 @@ from mapt.bench.gpu.frames.cameras import Round
 from mapt.errors import InputError
 from mapt.runtime.backends.cuda import CudaMemory
 from mapt.runtime.backends.protocol import CopyCounts
-from tests.runtime.backends.cuda_api import Cuda
+from tests.runtime.backends.device.cuda_api import Cuda
 
 
 def some() -> Iterator[Round]:

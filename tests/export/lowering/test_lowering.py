@@ -15,6 +15,13 @@ from tests.tools.nodes import open_session
 
 
 def _lowered(n: int, lowering: Lowering = "standard") -> onnxruntime.InferenceSession:
+    """A session of nothing but GreedyKeep, lowered."""
+    model = _model(n, lowering)
+    assert {node.domain for node in model.graph.node} == {""}
+    return open_session(model)
+
+
+def _model(n: int, lowering: Lowering) -> onnx.ModelProto:
     """A graph of nothing but GreedyKeep, lowered."""
     graph = helper.make_graph(
         [helper.make_node("GreedyKeep", ["S"], ["keep"], domain=DOMAIN)],
@@ -28,8 +35,7 @@ def _lowered(n: int, lowering: Lowering = "standard") -> onnxruntime.InferenceSe
     model.ir_version = 10
     lower(model, lowering)
     onnx.checker.check_model(model, full_check=True)
-    assert {node.domain for node in model.graph.node} == {""}
-    return open_session(model)
+    return model
 
 
 def _greedy(suppresses: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -51,7 +57,17 @@ def test_the_loop_is_greedy_suppression(density: float) -> None:
         np.testing.assert_array_equal(greedy_keep(torch.from_numpy(suppresses)).numpy(), keep)
 
 
-@pytest.mark.parametrize("lowering", ["custom", "standard", "gridsample"])
+def test_a_custom_graph_keeps_the_operator_which_no_host_ends() -> None:
+    graph = _model(64, "custom").graph
+    kept, greater = graph.node
+    assert [(n.domain, n.op_type) for n in graph.node] == [(DOMAIN, "GreedyKeep"), ("", "Greater")]
+    assert list(kept.input) == ["S"] and list(greater.output) == ["keep"]
+    (stated,) = [v for v in graph.value_info if v.name == kept.output[0]]
+    assert stated.type.tensor_type.elem_type == TensorProto.FLOAT
+    assert [d.dim_value for d in stated.type.tensor_type.shape.dim] == [64]
+
+
+@pytest.mark.parametrize("lowering", ["standard", "gridsample"])
 def test_the_longest_chain_still_ends_right(lowering: Lowering) -> None:
     """Each box suppresses the next: every second stays, and the loop needs its whole bound."""
     suppresses = np.eye(64, k=1, dtype=np.float32)

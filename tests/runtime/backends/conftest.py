@@ -14,7 +14,7 @@ from mapt.runtime.backends import ort_providers as providers
 from mapt.runtime.backends.tensorrt import Machine
 from mapt.runtime.bundle.manifest import Bundle, EngineFile, read_bundle
 from tests.runtime.backends import cuda_standin, tensorrt_standin
-from tests.runtime.backends.cuda_api import Cuda
+from tests.runtime.backends.device.cuda_api import Cuda
 from tests.runtime.backends.ort_bundles import images
 
 

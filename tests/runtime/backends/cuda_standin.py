@@ -13,7 +13,7 @@ from typing import Any
 import onnxruntime
 
 from mapt.runtime.backends.ort_providers import CPU, CUDA
-from tests.runtime.backends.cuda_api import STREAM
+from tests.runtime.backends.device.cuda_api import STREAM
 
 # As ONNX Runtime words it, though its signature is three times as long.
 ILLEGAL = (

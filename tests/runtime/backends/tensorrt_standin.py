@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from mapt.contract import BY_NAME, TensorSpec
 from mapt.runtime.backends.protocol import Backend
-from tests.runtime.backends.cuda_api import Cuda
+from tests.runtime.backends.device.cuda_api import Cuda
 
 LIBRARY = "tensorrt 10.14.1"
 

@@ -34,7 +34,7 @@ from mapt.runtime.bundle.manifest import Bundle
 from mapt.runtime.persistence.recording import digest
 from tests.export.conftest import has_tensorrt
 from tests.runtime.backends import tensorrt_standin as standin
-from tests.runtime.backends.cuda_api import NOT_READY, Cuda
+from tests.runtime.backends.device.cuda_api import NOT_READY, Cuda
 from tests.runtime.backends.tensorrt_standin import LIBRARY
 
 Make = Callable[..., Any]
@@ -294,7 +294,8 @@ def test_auto_takes_what_there_is_and_says_so_once(
     assert [choice.open_backend(engines, "auto", Options(1)).name for _ in range(3)] == [
         "tensorrt"
     ] * 3
-    assert caplog.messages == ["mapt: tensorrt 10.14.1 on sm86 runs the network"]
+    said = "mapt: tensorrt 10.14.1 on sm86 with CUDA graphs runs the network"
+    assert caplog.messages == [said]
     caplog.clear()
     monkeypatch.setattr(backend_module, "find_machine", lambda: replace(machine, target="sm75"))
     assert [choice.open_backend(engines, "auto", Options(1)) for _ in range(3)] == [network] * 3

@@ -64,7 +64,7 @@ def bundle(tmp_path: Path, info: ModelInfo) -> Path:
 def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reaching the backend is a failure."""
 
-    def load(*_: object) -> None:
+    def load(*_: object, **__: object) -> None:
         raise AssertionError("a model was loaded")
 
     monkeypatch.setattr("mapt.runtime.backends.ort.OrtBackend", load)

@@ -18,8 +18,8 @@ from mapt.runtime.images import device_input
 from mapt.runtime.persistence.recording import digest
 from tests.csrc.cuda_source import needs_compiler
 from tests.runtime.backends import tensorrt_standin
-from tests.runtime.backends.cuda_api import STREAM, Cuda, OnGpu
 from tests.runtime.backends.cuda_standin import Ort
+from tests.runtime.backends.device.cuda_api import STREAM, Cuda, OnGpu
 from tests.runtime.backends.ort_bundles import PERIOD, images
 from tests.runtime.images.gpu_standin import QueuedKernel, library
 

@@ -14,7 +14,7 @@ from mapt.runtime.backends.device.graphs import MOST_GRAPHS
 from mapt.runtime.backends.tensorrt import Machine, TensorrtBackend
 from mapt.runtime.bundle.manifest import Bundle
 from mapt.runtime.persistence.recording import digest
-from tests.runtime.backends.cuda_api import OnGpu
+from tests.runtime.backends.device.cuda_api import OnGpu
 from tests.runtime.backends.tensorrt_standin import LIBRARY, Trt
 
 PERIOD = 100_000_000  # ns
