@@ -69,8 +69,8 @@ def test_the_motion_step(dtype: torch.dtype) -> None:
     half = [value.to(dtype) for value in values]
     offsets = normal(4, 18, 9, 33) * 2
     boxes = torch.tensor([8.0, 4.0, 200.0, 60.0]).expand(20, 4)
-    wide = [value.float() for value in half]
-    want = propagate_masks(wide[0], offsets, *wide[1:], boxes)
+    wide, weights, projection, bias = (value.float() for value in half)
+    want = propagate_masks(wide, offsets, weights, projection, bias, boxes)
     got = torch.ops.mapt.propagate_masks(half[0], offsets, *half[1:], boxes)
     for mine, theirs in zip(got, want, strict=True):
         assert theirs is not None
