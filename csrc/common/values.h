@@ -43,7 +43,7 @@ MAPT_INLINE Vec<double> load_values(const double* p) { return load(p); }
 
 MAPT_INLINE Vec<float> load_values(const Half* p) {
 #if defined(__x86_64__) && MAPT_VECTOR_BYTES == 64
-  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  return _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 #elif defined(__x86_64__) && MAPT_VECTOR_BYTES == 32
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 #elif defined(__aarch64__)
@@ -67,7 +67,7 @@ MAPT_INLINE void store_values(double* p, Vec<double> v) { store(p, v); }
 MAPT_INLINE void store_values(Half* p, Vec<float> v) {
 #if defined(__x86_64__) && MAPT_VECTOR_BYTES == 64
   constexpr int to_nearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(v, to_nearest));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_maskz_cvtps_ph(0xffff, v, to_nearest));
 #elif defined(__x86_64__) && MAPT_VECTOR_BYTES == 32
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
 #elif defined(__aarch64__)

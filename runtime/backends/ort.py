@@ -129,7 +129,7 @@ class OrtBackend:
         else:
             self.sessions = open_all()
         runs = f"{provider} {TF32}" if provider == CUDA and tf32 else provider
-        self.providers = dict.fromkeys(self.sessions, runs)
+        self.providers = dict.fromkeys(self._specs, runs)
         self.traffic = CopyCounts()
         self._bound: BoundSessions | None = None
         if bound or (bound is None and provider == CUDA):

@@ -78,10 +78,10 @@ def test_memory_is_planned_once_and_given_back(
 
 
 def test_backends_share_engines_until_the_last_is_gone(
-    bundle: Bundle, machine: Machine, network: Any, picture: Make
+    engines: Bundle, machine: Machine, network: Any, picture: Make
 ) -> None:
-    first = TensorrtBackend(bundle, machine)
-    second = TensorrtBackend(bundle, machine)
+    first = TensorrtBackend(engines, machine)
+    second = TensorrtBackend(engines, machine)
     assert {name: shared.engine for name, shared in first._engines.items()} == {
         name: shared.engine for name, shared in second._engines.items()
     }
@@ -101,9 +101,9 @@ def test_backends_share_engines_until_the_last_is_gone(
 
 
 def test_cameras_of_a_group_share_a_backend_and_get_what_they_get_alone(
-    bundle: Bundle, machine: Machine, network: Any, picture: Make
+    engines: Bundle, machine: Machine, network: Any, picture: Make
 ) -> None:
-    backend = TensorrtBackend(bundle, machine)
+    backend = TensorrtBackend(engines, machine)
     group = TrackerGroup({"a": PanopticTracker(backend), "b": PanopticTracker(backend)}, backend)
     wanted = track(PanopticTracker(network), picture)
     for number in range(8):
