@@ -52,7 +52,8 @@ def sessions(tracker: PanopticTracker) -> Sessions:
 
 
 def test_trackers_of_a_bundle_share_its_sessions_until_the_last_is_gone() -> None:
-    first, second = load(), load()
+    first = load()
+    second = load()
     assert sessions(first) is sessions(second)
     assert first.backend is not second.backend
     kept = weakref.ref(sessions(first))

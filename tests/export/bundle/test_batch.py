@@ -42,7 +42,8 @@ def test_the_manifest_states_the_batch(batches: Path) -> None:
         for name, graph in values["subgraphs"].items()
         for tensor in (*graph["inputs"], *graph["outputs"])
     }
-    height, width = values["height"], values["width"]
+    height = values["height"]
+    width = values["width"]
     slots = values["sizes"]["D"]
     assert shapes["backbone", "image"] == [BATCH, height, width, 3]
     assert shapes["instance", "boxes"] == [BATCH, slots, 4]
