@@ -332,10 +332,10 @@ def test_the_benchs_check_finds_what_is_wrong(
     context = Context("cpu", True, tmp_path)
     monkeypatch.setattr(plugin_check, "build", lambda _: library)
     found = plugin_check.enqueue(context)
-    assert not found.faults and found.values["compared"] == 12
+    assert not found.faults and found.values["compared"] == 15
     wrong = {
         name: replace(p, operator=lambda *t, f=p.operator: f(*t) * 1.1)
         for name, p in plugins().items()
     }
     monkeypatch.setattr(plugin_check, "plugins", lambda: wrong)
-    assert len(plugin_check.enqueue(context).faults) == 12
+    assert len(plugin_check.enqueue(context).faults) == 15
