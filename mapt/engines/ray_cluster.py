@@ -187,7 +187,13 @@ def _knock(address: str | None) -> None:
 
 def cluster_workers(threads: float, gpus: float) -> int:
     """Return how many actors of this size the cluster has room for now, at least 1."""
-    return max(1, _room(threads, gpus))
+    import ray
+
+    resources = ray.cluster_resources()
+    room = int(resources.get("CPU", 0) // threads)
+    if gpus:
+        room = min(room, int(resources.get("GPU", 0) // gpus))
+    return max(1, room)
 
 
 def check_room(threads: float, gpus: float) -> None:
@@ -206,11 +212,3 @@ def check_room(threads: float, gpus: float) -> None:
                 f"{option} {value:g}: this machine has {count:g} {kind}s for Ray; give less, or"
                 " --address of a cluster that has them"
             )
-
-
-def _room(threads: float, gpus: float) -> int:
-    import ray
-
-    resources = ray.cluster_resources()
-    room = int(resources.get("CPU", 0) // threads)
-    return min(room, int(resources.get("GPU", 0) // gpus)) if gpus else room
