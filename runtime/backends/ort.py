@@ -30,7 +30,7 @@ from mapt.runtime.backends.protocol import Backend, CopyCounts, Device, Options,
 from mapt.runtime.bundle.graphs.graph_bytes import check_graph
 from mapt.runtime.bundle.manifest import Bundle
 from mapt.runtime.bundle.requirements import check_requirements
-from mapt.runtime.sharing.shared_networks import SharedNetworks, digest
+from mapt.runtime.sharing.shared_networks import SharedNetworks
 
 
 class Sessions(dict[str, Any]):
@@ -124,7 +124,10 @@ class OrtBackend:
 
         self.concurrent = provider != CUDA and not bound
         if shared and self.concurrent:
-            graph_digests = ((name, digest(graphs[path])) for name, path in bundle.graphs.items())
+            digest = bundle.contents.digest
+            graph_digests = (
+                (name, digest(path, graphs[path])) for name, path in bundle.graphs.items()
+            )
             self.sessions = _ON_CPU.get((self.threads, operators, *graph_digests), open_all)
         else:
             self.sessions = open_all()

@@ -29,7 +29,7 @@ from mapt.runtime.backends.tensorrt_library import (
     versioned,
 )
 from mapt.runtime.bundle.manifest import Bundle, EngineFile
-from mapt.runtime.sharing.shared_networks import SharedNetworks, digest
+from mapt.runtime.sharing.shared_networks import SharedNetworks
 
 DTYPES = {
     "FLOAT": "float32",
@@ -161,8 +161,9 @@ class TensorrtBackend:
         self._contexts: dict[str, Any] = {}
         self._addresses: dict[tuple[str, str], int] = {}  # by subgraph and tensor
         for spec in list_specs(bundle.batch):
-            content = bundle.contents.read(engines[spec.name].path)
-            key = trt, digest(content)
+            path = engines[spec.name].path
+            content = bundle.contents.read(path)
+            key = trt, bundle.contents.digest(path, content)
             shared = _ENGINES.get(key, partial(SharedEngine, trt, content))
             if shared.engine is None:
                 raise InputError(

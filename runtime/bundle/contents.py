@@ -51,6 +51,10 @@ class Contents:
             _compare(path, hashlib.sha256(content).hexdigest(), self.hashes[path])
         return content
 
+    def digest(self, path: Path, content: bytes) -> str:
+        """The SHA-256 of bytes that `read` gave; those that were checked are not hashed again."""
+        return self.hashes.get(path) or hashlib.sha256(content).hexdigest()
+
 
 def read_contents(
     hashes: Mapping[Path, str],

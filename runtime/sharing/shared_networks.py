@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Callable, Hashable
@@ -40,11 +39,6 @@ class SharedNetworks(Generic[Network]):
     def _forget(self) -> None:
         self._lock = threading.Lock()
         self._open: WeakValueDictionary[Hashable, Network] = WeakValueDictionary()
-
-
-def digest(content: bytes) -> bytes:
-    """The SHA-256 of what a network was made from."""
-    return hashlib.sha256(content).digest()
 
 
 def _forget_all() -> None:
