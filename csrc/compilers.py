@@ -30,7 +30,8 @@ COMPILE = (
     (("-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"), ("-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2")),
     (("-fcf-protection=full",), ("-mbranch-protection=standard",)),  # x86-64, aarch64
 )
-LINK = ((("-Wl,-z,relro,-z,now",),), (("-Wl,-z,noexecstack",),))
+# Without `-z,defs` a library that lacks a function is built, and fails only when it is loaded.
+LINK = ((("-Wl,-z,relro,-z,now",),), (("-Wl,-z,noexecstack",),), (("-Wl,-z,defs",),))
 LONGEST = 300  # characters of a message, because names of templates can be very long
 
 

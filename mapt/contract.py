@@ -134,7 +134,7 @@ HOST_READS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def batched(tensor: TensorSpec, batch: int) -> TensorSpec:
+def of_batch(tensor: TensorSpec, batch: int) -> TensorSpec:
     """A tensor of a frame graph for `batch` images: their number is in front.
 
     It takes the place of a leading 1, or comes before what is there: (1,H,W) becomes (batch,H,W),
@@ -149,8 +149,8 @@ def list_specs(batch: int = 1) -> tuple[SubgraphSpec, ...]:
     return tuple(
         SubgraphSpec(
             spec.name,
-            tuple(batched(tensor, batch) for tensor in spec.inputs),
-            tuple(batched(tensor, batch) for tensor in spec.outputs),
+            tuple(of_batch(tensor, batch) for tensor in spec.inputs),
+            tuple(of_batch(tensor, batch) for tensor in spec.outputs),
         )
         if spec.name in FRAME_GRAPHS
         else spec

@@ -169,7 +169,9 @@ def main() -> None:
         prog="python -m mapt.bench.costs.cameras", description=text_of(__name__)
     )
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("--batched", type=Path, help="a bundle of mapt export --batch")
+    parser.add_argument(
+        "--batched", dest="group", type=Path, help="a bundle of mapt export --batch"
+    )
     parser.add_argument("--cameras", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--frames", type=int, default=10, help="of each camera in a round")
@@ -179,7 +181,7 @@ def main() -> None:
         if getattr(given, option) < 1:
             raise InputError(f"--{option} {getattr(given, option)}: give 1 or more")
     ways = measure(
-        given.bundle, given.batched, given.cameras, given.rounds, given.frames, given.threads
+        given.bundle, given.group, given.cameras, given.rounds, given.frames, given.threads
     )
     print(report(ways))
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from mapt.contract import SubgraphSpec, batched
+from mapt.contract import SubgraphSpec, of_batch
 
 
 def repeat_graph(
@@ -43,7 +43,7 @@ def repeat_graph(
             copied.name = _renamed(value.name, shared, place)
     for tensor in spec.outputs:
         parts = [_renamed(tensor.name, shared, place) for place in range(batch)]
-        shape = batched(tensor, batch).resolve(sizes)
+        shape = of_batch(tensor, batch).resolve(sizes)
         joined = f"{tensor.name}_joined"
         wanted = numpy_helper.from_array(np.array(shape, np.int64), f"{tensor.name}_shape")
         graph.initializer.append(wanted)
@@ -56,7 +56,7 @@ def repeat_graph(
     for tensors, found in ((spec.inputs, graph.input), (spec.outputs, graph.output)):
         for tensor, value in zip(tensors, found, strict=True):
             kind = value.type.tensor_type.elem_type
-            shape = batched(tensor, batch).resolve(sizes)
+            shape = of_batch(tensor, batch).resolve(sizes)
             value.CopyFrom(helper.make_tensor_value_info(value.name, kind, shape))
 
 

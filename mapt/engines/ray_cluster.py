@@ -51,7 +51,7 @@ class RayEngine:
             **options, max_restarts=-1, max_task_retries=RETRIES, scheduling_strategy="SPREAD"
         )
         shared = [ray.put(make)]  # once; a reference in a list is not fetched with every task
-        idle = [actor.remote() for _ in range(self.workers)]
+        idle = [actor.remote(self.gpus) for _ in range(self.workers)]
         busy: dict[Any, tuple[Any, T]] = {}
         left = iter(tasks)
         unreachable: Counter[int] = Counter()
@@ -84,7 +84,9 @@ class RayEngine:
 class RayWorker:
     """The actor: makes its work when its first task comes, also after it was started again."""
 
-    def __init__(self) -> None:
+    def __init__(self, gpus: float) -> None:
+        if not gpus:  # older versions of Ray hide them, newer ones leave all visible
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
         self._lazy: LazyWork[Any, Any] | None = None
 
     def do(self, shared: list[Any], task: Any) -> TaskOutcome[Any, Any]:

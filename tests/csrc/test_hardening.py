@@ -75,7 +75,7 @@ def test_a_compiler_gets_the_options_that_it_takes(compilers: ModuleType, tmp_pa
     compiler.chmod(0o755)
     compiled, linked = compilers.hardening(str(compiler))
     assert compiled == ["-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]
-    assert linked == ["-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack"]
+    assert linked == ["-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack", "-Wl,-z,defs"]
 
 
 def test_a_compiler_that_is_not_there_gets_none(compilers: ModuleType) -> None:
@@ -88,4 +88,4 @@ def test_a_compiler_that_is_not_there_gets_none(compilers: ModuleType) -> None:
 def test_the_compiler_here_takes_something_of_every_kind(compilers: ModuleType) -> None:
     compiled, linked = compilers.hardening("c++")
     assert "-fstack-protector-strong" in compiled and "-U_FORTIFY_SOURCE" in compiled
-    assert "-Wl,-z,relro,-z,now" in linked
+    assert "-Wl,-z,relro,-z,now" in linked and "-Wl,-z,defs" in linked

@@ -105,7 +105,7 @@ def track_fleet(options: FleetTrack) -> None:
     on_ray = options.engine.name == "ray"
     if on_ray and options.tracker.device == "cuda" and not options.engine.gpus:
         raise InputError(
-            "--device cuda: Ray hides the GPUs from workers that ask for none; add --gpus, e.g. 1"
+            "--device cuda: workers of Ray that ask for no GPU see none; add --gpus, e.g. 1"
         )
     check_pyarrow("the index of --engine and --workers")
     archive = open_storage(options.archive)
