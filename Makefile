@@ -19,13 +19,12 @@ default-bundle: $(STAMP)
 	$(BIN)/mapt export nano-synthetic --out mapt/weights/nano-synthetic --no-weights \
 	  $(addprefix --size ,$(DEFAULT_SIZES)) --ops standard --ops gridsample
 
-# Two workers, each of which takes whole files: more memory buys little on most machines. A test that hangs where no
-# signal reaches it, in compiled code, ends its worker, whose threads are printed then. The next worker tries it once more.
+# Two workers, each of which takes whole files: more memory buys little on most machines. What ends a worker, as
+# tests/tools/guard.py does with a test that hangs in compiled code, is tried once more by the next one.
 WORKERS ?= 2
-HANGS := --max-worker-restart 1 -o faulthandler_timeout=720 -o faulthandler_exit_on_timeout=true
 
 test: $(STAMP)
-	$(BIN)/pytest -m "not slow" -n $(WORKERS) --dist loadfile --timeout 600 $(HANGS)
+	$(BIN)/pytest -m "not slow" -n $(WORKERS) --dist loadfile --timeout 600 --max-worker-restart 1
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -m slow

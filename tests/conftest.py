@@ -12,6 +12,7 @@ import pytest
 
 from mapt.cli import main
 from tests.tools.guard import *  # noqa: F403  (pytest finds hooks by their names here)
+from tests.tools.once import once_a_run
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,10 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from mapt.io.pretrained import shipped_weights
     from mapt.runtime.bundle.requirements import runnable_here
 
-    folder = tmp_path_factory.mktemp("export") / "bundle"
-    export_bundle(shipped_weights(), folder, Request(lowering=runnable_here()))
-    return folder
+    request = Request(lowering=runnable_here())
+    return once_a_run(
+        tmp_path_factory, "bundle", lambda folder: export_bundle(shipped_weights(), folder, request)
+    )
 
 
 @pytest.fixture(scope="session")

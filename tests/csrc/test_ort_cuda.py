@@ -21,8 +21,6 @@ from mapt.bench.gpu.cases import (
     pyramid,
 )
 from mapt.contract import BY_NAME, SUBGRAPHS
-from mapt.export.bundle.writer import Request, export_bundle
-from mapt.io.pretrained import shipped_weights
 from mapt.runtime.backends import operators
 from mapt.runtime.backends import protocol as backend
 from mapt.runtime.backends.operators import find_library, operator_providers
@@ -32,6 +30,7 @@ from mapt.runtime.perception.self_test import difference, self_test
 from tests.csrc import cuda_source
 from tests.runtime.backends.test_operators import LIBRARY, ROI, needs_library
 from tests.tools.nodes import Numbers, Tensors, one_node, run
+from tests.tools.once import custom_bundle
 
 pytestmark = [cuda_source.needs_compiler, needs_library]
 CSRC = cuda_source.CSRC
@@ -113,9 +112,7 @@ def test_shapes_are_refused_as_on_the_cpu(cuda_library: Path) -> None:
 @pytest.fixture(scope="module")
 def custom(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The shipped weights with MAPT's own operators."""
-    folder = tmp_path_factory.mktemp("custom") / "bundle"
-    export_bundle(shipped_weights(), folder, Request(lowering="custom"))
-    return read_bundle(folder)
+    return read_bundle(custom_bundle(tmp_path_factory))
 
 
 def random_inputs(bundle: Bundle, subgraph: str) -> backend.Tensors:

@@ -49,10 +49,10 @@ def test_a_worker_makes_its_work_once_and_tells_what_cannot_be_made(
         return lambda: lambda task: 10 * task
 
     monkeypatch.setattr(ray, "get", get)
-    worker = RayWorker()
+    worker = RayWorker(0)
     assert [worker.do(["there"], task).result for task in (1, 2)] == [10, 20]
     assert made == ["there"]
-    failure = RayWorker().do(["absent"], 1).failure
+    failure = RayWorker(0).do(["absent"], 1).failure
     assert failure and failure.text == "failed: ModuleNotFoundError: No module named 'odd'"
 
 

@@ -14,6 +14,7 @@ from mapt.runtime.bundle.signature import sign_file
 from tests.conftest import Ran
 from tests.export.bundle.test_writer import make_keys
 from tests.tools.native_build import native_build
+from tests.tools.once import custom_bundle
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +37,7 @@ def frames(street: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def custom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with MAPT's own operators."""
-    from mapt.export.bundle.writer import Request, export_bundle
-    from mapt.io.pretrained import shipped_weights
-
-    folder = tmp_path_factory.mktemp("custom") / "bundle"
-    export_bundle(shipped_weights(), folder, Request(size=(192, 640), lowering="custom"))
-    return folder
+    return custom_bundle(tmp_path_factory)
 
 
 def run(host: Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -13,6 +13,7 @@ from mapt.runtime.backends.ort import OrtBackend
 from mapt.runtime.backends.protocol import Tensors
 from mapt.runtime.bundle.manifest import read_bundle
 from mapt.synthetic import render_sequence
+from tests.tools.once import once_a_run
 
 
 def has_tensorrt() -> bool:
@@ -32,11 +33,13 @@ def gridsample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     from tests.export.bundle.test_writer import make_keys
 
-    folder = tmp_path_factory.mktemp("gridsample")
-    key, _ = make_keys(folder)
-    request = Request(lowering="gridsample", targets=() if has_tensorrt() else None, sign=key)
-    export_bundle(shipped_weights(), folder / "bundle", request)
-    return folder / "bundle"
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        key, _ = make_keys(folder)
+        request = Request(lowering="gridsample", targets=() if has_tensorrt() else None, sign=key)
+        export_bundle(shipped_weights(), folder / "bundle", request)
+
+    return once_a_run(tmp_path_factory, "gridsample", make) / "bundle"
 
 
 @pytest.fixture(scope="session")

@@ -161,7 +161,10 @@ def test_options_of_one_tracker_and_live_sources_are_refused(
         (("0", "--workers", 1), "0: is live"),
         (("rtsp://127.0.0.1/x", "--engine", "local"), "is live or on a web server"),
         ((clips, "--engine", "locall"), "did you mean 'local'"),
-        ((clips, "--engine", "ray", "--device", "cuda"), "--device cuda: workers of Ray that ask for no GPU"),
+        (
+            (clips, "--engine", "ray", "--device", "cuda"),
+            "--device cuda: workers of Ray that",
+        ),
         ((clips / "none", "--workers", 1), "no such file"),
     ):
         ran = mapt("track", *arguments, *out)

@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from mapt.errors import InputError
-from mapt.export.bundle.writer import Request, export_bundle
-from mapt.io.pretrained import shipped_weights
 from mapt.io.toml import loads
 from mapt.runtime.backends import operators
 from tests.runtime.backends.test_operators import needs_library
+from tests.tools.once import custom_bundle
 
 ROOT = Path(__file__).parents[2]
 HOST = """
@@ -59,9 +58,7 @@ def test_a_frozen_program_without_them_says_how_they_are_collected(
 @pytest.fixture(scope="module")
 def custom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped weights with MAPT's own operators."""
-    folder = tmp_path_factory.mktemp("custom") / "bundle"
-    export_bundle(shipped_weights(), folder, Request(lowering="custom"))
-    return folder
+    return custom_bundle(tmp_path_factory)
 
 
 def describe(folder: Path) -> None:

@@ -21,7 +21,6 @@ from mapt.contract import BY_NAME, SUBGRAPHS
 from mapt.errors import InputError
 from mapt.evaluation.torch_backend import TorchBackend
 from mapt.export.bundle.compare_outputs import compare
-from mapt.export.bundle.writer import Request, export_bundle
 from mapt.export.precision.fp16 import to_half
 from mapt.export.precision.int8 import _check_quantizer, quantize
 from mapt.io.pretrained import shipped_weights
@@ -33,6 +32,7 @@ from mapt.runtime.backends.protocol import Backend, Tensors
 from mapt.runtime.bundle.manifest import read_bundle, seal
 from mapt.runtime.perception.self_test import difference
 from tests.runtime.backends.test_operators import needs_library
+from tests.tools.once import custom_bundle
 
 Run = Callable[..., Any]
 
@@ -40,9 +40,7 @@ Run = Callable[..., Any]
 @pytest.fixture(scope="module")
 def custom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped weights with MAPT's own operators."""
-    folder = tmp_path_factory.mktemp("custom") / "bundle"
-    export_bundle(shipped_weights(), folder, Request(lowering="custom"))
-    return folder
+    return custom_bundle(tmp_path_factory)
 
 
 @needs_library
