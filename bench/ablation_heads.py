@@ -1,7 +1,9 @@
-"""Finds the heads that rows of the ablation need, and writes them after a training.
+"""Finds the heads that rows of the ablation need, and writes them before and after a training.
 
-`python -m mapt.bench.ablation_heads RUN/weights.safetensors BASE OUT` writes the heads in
-which a run's weights differ from those that it started from.
+`python -m mapt.bench.ablation_heads start ROW BASE OUT` writes the weights from which the heads of a
+row begin: those of BASE, and new ones where the row's input has no such tensors.
+`python -m mapt.bench.ablation_heads extract RUN/weights.safetensors BASE OUT` writes the heads in
+which a run's weights differ from those of BASE.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from pathlib import Path
 from mapt.bench.cli_errors import told_in_one_line
 from mapt.config import ModelConfig
 from mapt.errors import InputError
-from mapt.evaluation.head_weights import base_of, extract_heads, load_heads
+from mapt.evaluation.head_weights import base_of, extract_heads, load_heads, start_heads
 from mapt.evaluation.reference import reference_weights
 from mapt.export.bundle.writer import Request, write_bundle
 from mapt.io.pretrained import FOLDER
@@ -23,16 +25,20 @@ from mapt.runtime.bundle.contents import sha256
 from mapt.runtime.bundle.manifest import Bundle, read_bundle
 
 HEADS = FOLDER / "ablation"
+ROWS = {
+    "backbone": {"motion_input": "backbone"},
+    "box": {"appearance_input": "box"},
+    "mask": {"appearance_input": "mask"},
+}
 
 
 def rows_of(config: ModelConfig) -> list[str]:
     """Return the rows of the ablation that a network with this configuration fills."""
-    row = {
-        "backbone": config.motion_input,
-        "box": config.appearance_input,
-        "mask": config.appearance_input,
-    }
-    return [name for name, value in row.items() if name == value]
+    return [
+        name
+        for name, inputs in ROWS.items()
+        if all(getattr(config, key) == value for key, value in inputs.items())
+    ]
 
 
 @contextmanager
@@ -77,14 +83,23 @@ def _weights_of(bundle: Bundle) -> Path | None:
 
 @told_in_one_line()
 def main(arguments: list[str] | None = None) -> None:
-    """Write the heads of a run."""
+    """Write the heads of a run, or what they start from."""
     parser = argparse.ArgumentParser(
         prog="python -m mapt.bench.ablation_heads", description=main.__doc__
     )
-    parser.add_argument("trained", type=Path, help="weights of the run")
-    parser.add_argument("base", type=Path, help="weights that the run started from")
-    parser.add_argument("out", type=Path, help="file of the heads")
+    steps = parser.add_subparsers(dest="step", required=True)
+    start = steps.add_parser("start", help="write the weights that a training starts from")
+    start.add_argument("row", choices=sorted(ROWS), help="row of the ablation")
+    extract = steps.add_parser("extract", help="write the heads of a training")
+    extract.add_argument("trained", type=Path, help="weights of the run")
+    for step in (start, extract):
+        step.add_argument("base", type=Path, help="weights of everything else")
+        step.add_argument("out", type=Path, help="file that is written")
     given = parser.parse_args(arguments)
+    if given.step == "start":
+        anew = start_heads(given.base, given.out, **ROWS[given.row])
+        print(f"{given.out}: {len(anew)} tensors start anew: {', '.join(anew) or 'none'}")
+        return
     heads = extract_heads(given.trained, given.base, given.out)
     print(f"{given.out}: {', '.join(heads)}, to be used with {given.base.name}")
 

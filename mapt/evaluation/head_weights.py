@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mapt.config import ModelConfig
+from mapt.config import ModelConfig, parse
 from mapt.errors import InputError
 from mapt.model.network import HEADS, Head, Network, owner
 from mapt.model.weights import (
@@ -18,6 +18,7 @@ from mapt.model.weights import (
     read_config,
     read_file,
     save_tensors,
+    save_weights,
 )
 from mapt.runtime.bundle.contents import sha256
 
@@ -55,6 +56,41 @@ def extract_heads(trained: Path, base: Path, out: Path) -> list[Head]:
     own = {name: tensor for name, tensor in tensors.items() if owner(name) in heads}
     save_tensors(out, own, network.config, card)
     return heads
+
+
+def start_heads(
+    base: Path, out: Path, *, motion_input: str = "semantic", appearance_input: str = "mask_motion"
+) -> list[str]:
+    """Write the weights from which heads with other inputs begin to learn.
+
+    Tensors that fit are those of `base`, so that heads with any input have learned as long. The
+    others are as a new network has them.
+
+    Args:
+        base: weights with heads of any input.
+        out: the file, with the configuration of `base` but for the inputs.
+        motion_input: see `ModelConfig`.
+        appearance_input: see there.
+
+    Returns:
+        The names of the tensors that start anew.
+
+    Raises:
+        InputError: `base` is damaged, or there is no such input.
+    """
+    known = load_weights(base)
+    inputs = {"motion_input": motion_input, "appearance_input": appearance_input}
+    config = parse(ModelConfig, {**known.config.model_dump(), **inputs}, str(base))
+    network = build_network(config, str(base))
+    wanted = {name: t for name, t in network.state_dict().items() if _kept(name)}
+    tensors = {
+        name: tensor
+        for name, tensor in known.state_dict().items()
+        if name in wanted and wanted[name].shape == tensor.shape
+    }
+    network.load_state_dict(tensors, strict=False)
+    save_weights(out, network, read_card(base))
+    return sorted(set(wanted) - set(tensors))
 
 
 def base_of(heads: Path) -> str:

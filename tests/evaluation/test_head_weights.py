@@ -7,7 +7,7 @@ import torch
 
 from mapt.config import preset
 from mapt.errors import InputError
-from mapt.evaluation.head_weights import base_of, extract_heads, load_heads
+from mapt.evaluation.head_weights import base_of, extract_heads, load_heads, start_heads
 from mapt.model.network import Network, owner
 from mapt.model.weights import load_weights, save_weights
 
@@ -70,3 +70,22 @@ def test_what_does_not_belong_together_is_refused(base: Path, tmp_path: Path) ->
         load_heads(out, run)
     with pytest.raises(InputError, match="no heads of another network"):
         base_of(base)
+
+
+def test_heads_of_another_input_begin_with_all_that_fits(base: Path, tmp_path: Path) -> None:
+    """The box's appearance head has no attention; backbone features need a layer of their own."""
+    before = load_weights(base).state_dict()
+    box = tmp_path / "box.safetensors"
+    assert start_heads(base, box, appearance_input="box") == []
+    found = load_weights(box).state_dict()
+    assert load_weights(box).config.appearance_input == "box"
+    assert not any(name.startswith("appearance.attention") for name in found)
+    assert all(torch.equal(before[name], tensor) for name, tensor in found.items())
+    moved = tmp_path / "moved.safetensors"
+    anew = start_heads(base, moved, motion_input="backbone")
+    assert anew and all(name.startswith("semantic.backbone_features.") for name in anew)
+    found = load_weights(moved).state_dict()
+    assert all(torch.equal(before[name], found[name]) for name in before)
+    with pytest.raises(InputError, match="motion_input"):
+        start_heads(base, tmp_path / "none.safetensors", motion_input="p4")
+    assert not (tmp_path / "none.safetensors").exists()
