@@ -1,9 +1,9 @@
 """Finds the heads that rows of the ablation need, and writes them before and after a training.
 
-`python -m mapt.bench.ablation_heads start ROW BASE OUT` writes the weights from which the heads of a
-row begin: those of BASE, and new ones where the row's input has no such tensors.
+`python -m mapt.bench.ablation_heads start ROW BASE OUT` writes the weights from which the heads of
+a row begin: those of BASE, and new ones where the row's input has no such tensors.
 `python -m mapt.bench.ablation_heads extract RUN/weights.safetensors BASE OUT` writes the heads in
-which a run's weights differ from those of BASE.
+which the weights of a run differ from those of BASE.
 """
 
 from __future__ import annotations
