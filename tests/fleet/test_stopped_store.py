@@ -23,7 +23,7 @@ from tests.tools.stores.servers import (
     google_environment,
     s3_environment,
 )
-from tests.tools.stores.swift import SwiftServer, has_swift
+from tests.tools.stores.swift_servers import SwiftServer, has_swift
 
 pytest.importorskip("pyarrow")
 pytestmark = pytest.mark.slow
