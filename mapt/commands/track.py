@@ -124,7 +124,7 @@ def track(  # noqa: PLR0917  (the command's options)
     ] = "auto",
     core: Annotated[
         str, typer.Option("--core", help="of a bundle: python, native or auto, the same labels")
-    ] = "python",
+    ] = "auto",
     engine: Annotated[
         str | None,
         typer.Option("--engine", help="many recordings at once: local (processes) or ray"),
@@ -235,7 +235,7 @@ def track(  # noqa: PLR0917  (the command's options)
     place = context.with_resource(run_folder(None if out is None else Path(out), "track"))
     _check_outputs(place, sources, kinds, record, rerun)
     if replay:
-        ours = (backend, device, association, core) != ("auto", "auto", "full", "python")
+        ours = (backend, device, association, core) != ("auto", "auto", "full", "auto")
         chosen = model or size or budget_ms
         if chosen or record or tta or tf32 or threads or ours or trust is not None:
             raise InputError(
