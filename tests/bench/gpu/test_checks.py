@@ -39,6 +39,7 @@ from mapt.io.pretrained import shipped_weights
 from mapt.ops import compiled
 from mapt.runtime.backends.operators import find_library
 from mapt.runtime.bundle.manifest import Bundle, read_bundle
+from tests.bench.gpu.rehearsal import AtItsSize
 
 needs_compiled = pytest.mark.skipif(
     bool(compiled.MISSING), reason=f"no compiled operators: {compiled.MISSING}"
@@ -47,13 +48,6 @@ needs_compiled = pytest.mark.skipif(
 
 KIND = bundles.Kind("nano", "standard")
 GENUINE = subprocess.Popen
-
-
-class AtItsSize(Context):
-    """A rehearsal at the size of the bundle that all tests share."""
-
-    def size(self) -> tuple[int, int]:
-        return 192, 640
 
 
 @pytest.fixture
@@ -164,6 +158,7 @@ def prepared(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Context:
 @pytest.fixture(autouse=True)
 def one_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundles, "KINDS", (KIND,))
+    monkeypatch.setattr(bundles, "BATCHED", ())  # test_groups.py has them
 
 
 def test_bundles_are_exported_once(prepared: Context, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +180,7 @@ def test_one_bundle_is_prepared(
         shutil.copytree(bundle, out)
 
     monkeypatch.setattr(prepare, "export_bundle", export)
-    prepare.main(["nano", "gridsample", "192", "640", str(tmp_path / "nano-gridsample")])
+    prepare.main(["nano", "gridsample", "192", "640", "1", str(tmp_path / "nano-gridsample")])
     assert asked == [(shipped_weights(), (192, 640), "gridsample")]
     assert {p.name for p in tmp_path.iterdir()} >= {"nano-gridsample-fp16", "nano-gridsample-int8"}
     assert len(list((tmp_path / "nano-gridsample-int8").iterdir())) == 5
