@@ -138,12 +138,26 @@ def test_memcheck_reads_the_summary(
 
 @needs_compiled
 def test_speeds_are_a_table(context: Context) -> None:
-    for found, count in ((speed.forward(context), 7), (speed.backward(context), 1)):
+    for found, count in ((speed.forward(context), 9), (speed.backward(context), 1)):
         assert not found.faults and len(found.rows) == 1 + count
         for case in found.values["cases"]:  # type: ignore[attr-defined]
             assert (
                 case["us"]["ours"] > 0 and case["graphed_us"]["ours"] > 0 and case["floor_us"] > 0
             )
+
+
+@needs_compiled
+def test_suppression_is_timed_beside_torchvisions_on_the_same_boxes(context: Context) -> None:
+    torch.manual_seed(0)
+    whole, alone = speed.suppression_cases(400)
+    kept = whole.ours()
+    assert isinstance(kept, torch.Tensor) and 40 < int(kept.sum()) < 360  # of some, not of all
+    theirs = whole.others["torchvision"]()
+    assert kept.nonzero()[:, 0].tolist() == theirs.tolist()  # type: ignore[attr-defined]
+    assert torch.equal(kept, alone.ours())  # type: ignore[arg-type]
+    cases = speed.forward(context).values["cases"]
+    (timed,) = (c for c in cases if c["name"].startswith("greedy_nms"))  # type: ignore[attr-defined]
+    assert timed["us"].keys() == {"ours", "torchvision"} and timed["us"]["torchvision"] > 0
 
 
 @pytest.fixture(scope="module")
