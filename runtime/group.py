@@ -6,9 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from inspect import GEN_CLOSED, getgeneratorstate
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -19,42 +17,21 @@ from mapt.runtime.backends.choice import BackendName, check_name
 from mapt.runtime.backends.ort_providers import check_device
 from mapt.runtime.backends.protocol import Backend, Device, Options
 from mapt.runtime.batches.batch import one_camera
+from mapt.runtime.batches.cameras import CameraStep, Outcome, camera_names
 from mapt.runtime.batches.perceive_batch import perceive_batch
-from mapt.runtime.bundle.input_sizes import rank_sizes, read_sizes
-from mapt.runtime.bundle.manifest import read_bundle
 from mapt.runtime.errors import BusyError, StepError, documented
-from mapt.runtime.frame import Labels, PanopticFrame
+from mapt.runtime.frame import Labels
 from mapt.runtime.images.image import PixelFormat
-from mapt.runtime.loading import SizeChoice, Wish, open_tested
+from mapt.runtime.loading import Wish, open_shared
 from mapt.runtime.monitoring.health import Health
 from mapt.runtime.monitoring.turn import Turn
 from mapt.runtime.perception.pipeline import Perception, perceive
-from mapt.runtime.perception.steps import Stepping, Wanted, end_step, run_step
 from mapt.runtime.perception.warm_up import import_scipy
 from mapt.runtime.tracker import PanopticTracker
 from mapt.weights import BUNDLE
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
-Outcome = PanopticFrame | InputError | StepError | None
-MOST_CAMERAS = 1024
-
-
-@dataclass
-class _Step:
-    """A camera's step in a group's.
-
-    Attributes:
-        camera: its index.
-        stepping: the step.
-        wanted: the image that it wants perceived; None before, or where that failed.
-        outcome: what became of it.
-    """
-
-    camera: int
-    stepping: Stepping
-    wanted: Wanted | None = None
-    outcome: Outcome = None
 
 
 class TrackerGroup:
@@ -129,7 +106,7 @@ class TrackerGroup:
         Raises:
             InputError: no cameras, two of one name, or what `PanopticTracker.load` raises.
         """
-        names = _names(cameras)
+        names = camera_names(cameras)
         folder = Path(BUNDLE if bundle_dir is None else bundle_dir)
         remedy = "free memory, or load it elsewhere"
         with documented(InputError, f"{folder}: cannot be loaded", remedy):
@@ -138,22 +115,21 @@ class TrackerGroup:
             given = usable_cores() if threads is None else check_threads(threads)
             usable = min(given, usable_cores())
             import_scipy()
-            Wish(frame)  # refuses what is no size
-            choice = None
-            if frame is not None:
-                offered = read_sizes(folder, trust)
-                size = rank_sizes(frame, offered.sizes)[0]
-                choice = SizeChoice(size, frame, offered.sizes)
-                folder = offered.path(size)
-            bundle = read_bundle(folder, trust, batched=True)
-            calls = min(usable, -(-len(names) // bundle.batch))  # that run at the same time
-            own = usable if backend == "openvino" else usable // calls
-            opened = open_tested(bundle, backend, Options(own, device, tf32), test)
-            alone = replace(opened, backend=one_camera(opened.backend, bundle.batch), choice=choice)
+            opened = open_shared(
+                folder,
+                len(names),
+                backend,
+                Options(usable, device, tf32),
+                Wish(frame),
+                trust=trust,
+                test=test,
+            )
+            batch = opened.bundle.batch
+            alone = replace(opened, backend=one_camera(opened.backend, batch))
             trackers = {
                 name: PanopticTracker.rehearsed(alone, association, max_objects) for name in names
             }
-            return cls(trackers, opened.backend, bundle.batch, usable)
+            return cls(trackers, opened.backend, batch, usable)
 
     def __len__(self) -> int:
         """The number of cameras."""
@@ -220,7 +196,7 @@ class TrackerGroup:
             limits = self._each(deadline_ms)
             self._check(images=images, stamps=stamps, deadline_ms=limits)
             steps = [
-                _Step(
+                CameraStep(
                     camera,
                     self._trackers[camera].begin_step(
                         image,
@@ -238,30 +214,25 @@ class TrackerGroup:
                 self._run(steps)
             finally:
                 for step in steps:
-                    _drop(step.stepping)
+                    step.drop()
             outcomes = dict[int, Outcome]((step.camera, step.outcome) for step in steps)
             return [outcomes.get(camera) for camera in range(len(self))]
 
-    def _run(self, steps: list[_Step]) -> None:
+    def _run(self, steps: list[CameraStep]) -> None:
         """Bring every step to its outcome."""
         if self.batch == 1:
             self._map(self._run_alone, steps)
             return
-        self._map(_begin, steps)
+        self._map(CameraStep.begin, steps)
         waiting = [step for step in steps if step.wanted is not None]
         batches = [waiting[i : i + self.batch] for i in range(0, len(waiting), self.batch)]
         self._map(_end, [pair for found in self._map(self._perceive, batches) for pair in found])
 
-    def _run_alone(self, step: _Step) -> None:
-        tracker = self._trackers[step.camera]
-        step.outcome = _outcome(
-            lambda: run_step(
-                step.stepping,
-                lambda wanted: perceive(tracker.backend, wanted.tensor, wanted.clock),
-            )
-        )
+    def _run_alone(self, step: CameraStep) -> None:
+        backend = self._trackers[step.camera].backend
+        step.run(lambda wanted: perceive(backend, wanted.tensor, wanted.clock))
 
-    def _perceive(self, steps: list[_Step]) -> list[tuple[_Step, Perception | StepError]]:
+    def _perceive(self, steps: list[CameraStep]) -> list[tuple[CameraStep, Perception | StepError]]:
         images = [step.wanted for step in steps if step.wanted is not None]
         found = perceive_batch(self._backend, self.batch, images)
         return list(zip(steps, found, strict=True))
@@ -287,52 +258,6 @@ class TrackerGroup:
                 raise InputError(f"{name}: give one for each of {len(self)} cameras, not {have}")
 
 
-def _begin(step: _Step) -> None:
-    def advance() -> None:
-        step.wanted = next(step.stepping)
-
-    step.outcome = _outcome(advance)
-
-
-def _end(perceived: tuple[_Step, Perception | StepError]) -> None:
+def _end(perceived: tuple[CameraStep, Perception | StepError]) -> None:
     step, found = perceived
-
-    def answer() -> Perception:
-        if isinstance(found, StepError):
-            raise found
-        return found
-
-    step.outcome = _outcome(lambda: end_step(step.stepping, answer))
-
-
-def _outcome(call: Callable[[], PanopticFrame | None]) -> Outcome:
-    """What a call gives, or a camera's own error that it raises."""
-    try:
-        return call()
-    except (InputError, StepError) as error:
-        return error
-
-
-def _drop(stepping: Stepping) -> None:
-    """End a step that was interrupted, so that its camera can take the next one."""
-    if getgeneratorstate(stepping) != GEN_CLOSED:
-        with suppress(StepError):
-            stepping.throw(StepError("the group's step was interrupted; frame dropped"))
-
-
-def _names(cameras: int | Sequence[str]) -> tuple[str, ...]:
-    """The names of the cameras.
-
-    Raises:
-        InputError: there are none or too many, or two have the same.
-    """
-    many = isinstance(cameras, int) and not isinstance(cameras, bool)
-    listed = isinstance(cameras, Sequence) and all(isinstance(name, str) for name in cameras)
-    if not many and (not listed or isinstance(cameras, str)):
-        raise InputError(f"cameras is {shown(cameras)}; give how many there are, or their names")
-    names = tuple(map(str, range(cameras))) if isinstance(cameras, int) else tuple(cameras)
-    if not 1 <= len(names) <= MOST_CAMERAS:
-        raise InputError(f"cameras: there are {len(names)}; give 1 to {MOST_CAMERAS}")
-    if len(set(names)) < len(names):
-        raise InputError("cameras: two have the same name; give each its own")
-    return names
+    step.end(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import statistics
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -151,6 +151,44 @@ def _chosen(opened: Opened, offered: InputSizes, wish: Wish, ms: float | None) -
     choice = SizeChoice(size, wish.frame, offered.sizes, ms, wish.budget_ms)
     say_once(logging.INFO, str(choice))
     return Opened(opened.backend, opened.bundle, choice)
+
+
+def open_shared(
+    folder: Path,
+    cameras: int,
+    backend: BackendName,
+    options: Options,
+    wish: Wish,
+    *,
+    trust: Path | None,
+    test: bool,
+) -> Opened:
+    """Open one network for several cameras, also one whose frame graphs take several images.
+
+    Args:
+        folder: see `mapt.runtime.bundle.manifest.read_bundle`.
+        cameras: how many.
+        backend: see `mapt.runtime.backends.choice.open_backend`.
+        options: see there; the threads are those of all cameras together.
+        wish: the images of all cameras, without a budget.
+        trust: see `mapt.runtime.bundle.manifest.read_bundle`.
+        test: see `open_network`.
+
+    Raises:
+        InputError: what reading, opening and testing raise.
+    """
+    choice = None
+    if wish.frame is not None:
+        offered = read_sizes(folder, trust)
+        size = rank_sizes(wish.frame, offered.sizes)[0]
+        choice = SizeChoice(size, wish.frame, offered.sizes)
+        folder = offered.path(size)
+    bundle = read_bundle(folder, trust, batched=True)
+    # On a CPU, calls for several cameras run at the same time, and share the threads.
+    if backend != "openvino" and options.threads is not None:
+        calls = min(options.threads, -(-cameras // bundle.batch))
+        options = options.with_threads(options.threads // calls)
+    return replace(open_tested(bundle, backend, options, test), choice=choice)
 
 
 def open_tested(bundle: Bundle, backend: BackendName, options: Options, test: bool) -> Opened:

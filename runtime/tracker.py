@@ -5,42 +5,26 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Generator
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NoReturn, get_args
 
 from mapt.errors import InputError, shown, suggest
 from mapt.runtime.association.tracks import Association, TrackTable
-from mapt.runtime.association_inputs import compute_association_inputs
 from mapt.runtime.backends.choice import BackendName, check_name
 from mapt.runtime.backends.ort_providers import check_device, say_once
 from mapt.runtime.backends.protocol import Backend, Device, Options
-from mapt.runtime.errors import OutputError, StepError, documented
+from mapt.runtime.errors import StepError, documented
 from mapt.runtime.frame import Labels, PanopticFrame
+from mapt.runtime.frame_maker import FrameMaker
 from mapt.runtime.images.image import CameraImage, PixelFormat
-from mapt.runtime.images.network_input import InputMaker
-from mapt.runtime.label_rendering import (
-    Identified,
-    LabelRenderer,
-    label_frame,
-    paint_labels,
-    shown_classes,
-    with_alarms,
-)
 from mapt.runtime.loading import Opened, SizeChoice, Wish, open_network
-from mapt.runtime.monitoring.deadline import Estimates, check_deadline
-from mapt.runtime.monitoring.health import Health, HealthRecord, Status
-from mapt.runtime.monitoring.output_monitor import alarms
+from mapt.runtime.monitoring.deadline import check_deadline
+from mapt.runtime.monitoring.health import Health, HealthRecord
 from mapt.runtime.monitoring.timestamps import check_stamp, whole
 from mapt.runtime.monitoring.turn import Turn
-from mapt.runtime.perception.fusion import fuse
-from mapt.runtime.perception.input_use import warn_of_waste
-from mapt.runtime.perception.pipeline import Clock, Perception, perceive, read_planes
-from mapt.runtime.perception.preprocess import fit
+from mapt.runtime.perception.pipeline import Clock, Perception, perceive
 from mapt.runtime.perception.steps import Stepping, Wanted, run_step
-from mapt.runtime.perception.stuff import absorb_small_stuff
 from mapt.runtime.perception.warm_up import Scene, import_scipy, rehearse
-from mapt.runtime.perception.workspace import Workspace
 from mapt.runtime.persistence.state import TrackerState, model_id, restore, save
 from mapt.weights import BUNDLE, LICENCE, NAME
 
@@ -93,18 +77,9 @@ class PanopticTracker:
         self._empty = TrackTable(limits, association, limits.tracks_per_object * self.max_objects)
         self._state = TrackerState(self._empty)
         self._turn = Turn()
-        replayed: Estimates | None = getattr(backend, "estimates", None)
-        self._estimates = replayed or Estimates(limits.deadline_reserve)
         # A host's own backend may not say what runs its subgraphs.
         self._record = HealthRecord(limits.max_gap, providers=getattr(backend, "providers", {}))
-        sizes = backend.info.sizes  # a mask has so many
-        cells = backend.info.height * backend.info.width // 64
-        self._workspace = Workspace(cells * max(64, sizes["D"], sizes["N"]))
-        # A backend that runs on a GPU says on which stream it takes inputs that lie there.
-        stream = getattr(backend, "stream", None)
-        memory = getattr(backend, "memory", None)
-        self._inputs = InputMaker(backend.info, self._workspace, stream, memory)
-        self._labels = LabelRenderer(self._inputs)
+        self._maker = FrameMaker(backend, association, self.max_objects)
 
     @classmethod
     def load(
@@ -203,8 +178,7 @@ class PanopticTracker:
         tracker = cls(opened.backend, association, max_objects, opened.bundle.id)
         tracker.size_choice = opened.choice
         rehearsal = cls(Scene(opened.bundle.info), association, max_objects)
-        rehearsal._workspace = tracker._workspace  # laid out here, for the frames that come
-        rehearsal._inputs = tracker._inputs
+        rehearsal._maker.use_memory_of(tracker._maker)
         rehearse(rehearsal)
         return tracker
 
@@ -311,9 +285,9 @@ class PanopticTracker:
         with self._turn.taken():
             started = Clock(start_ns=called_ns)
             self._record.begin(started.past_ms())
-            try:
-                picture = self._inputs.read(image, pixel_format)
-                self._labels.prepare(labels)
+            with self._record.errors():
+                picture = self._maker.inputs.read(image, pixel_format)
+                self._maker.labels.prepare(labels)
                 max_jump = self.backend.info.thresholds.max_jump
                 stamp = check_stamp(stamp_ns, self._state.accepted_ns, max_jump)
                 limit_ms = check_deadline(deadline_ms)
@@ -321,14 +295,6 @@ class PanopticTracker:
                 with documented(StepError, "the frame cannot be labelled", "frame dropped"):
                     clock = Clock(limit_ms, called_ns)
                     frame, self._state = yield from self._next(picture, stamp, clock, labels)
-            except InputError as error:
-                self._record.refused(error)
-                raise
-            except BaseException as error:
-                self._record.failed(
-                    error, Status.INVALID if isinstance(error, OutputError) else Status.FAULT
-                )
-                raise
             self._record.labelled(frame)
             return frame
 
@@ -342,74 +308,5 @@ class PanopticTracker:
     def _next(
         self, image: CameraImage, stamp: int, clock: Clock, where: Labels
     ) -> Generator[Wanted, Perception, tuple[PanopticFrame, TrackerState]]:
-        """Compute the next frame and the state after it.
-
-        Nothing of the tracker changes except its running estimates.
-        """
-        before = self._state
-        info = self.backend.info
-        workspace = self._workspace
-        limits = info.thresholds
-        size = (image.height, image.width)
-        with clock.stage("frame"):
-            with clock.stage("preprocess"):  # 1. one place where pixels become the network's input
-                letterbox = fit(*size, info.height, info.width)
-                warn_of_waste(letterbox, info.height, info.width)
-                made = self._inputs.make(image, letterbox)
-            # 2. backbone, semantic and instance heads
-            seen = yield Wanted(made.tensor, clock)
-            with clock.stage("preprocess"):
-                look = made.look()
-            with clock.stage("fusion"):  # 3. which pixel belongs to which detection
-                found, overflow = seen.detections.first(self.max_objects, limits.score)
-                inner = (letterbox.inner_height, letterbox.inner_width)
-                found = found.first(0)[0] if look.blind else found
-                fused = fuse(found, seen.margins, info.things, limits, inner, workspace)
-            after = before.next(seen.s, stamp, look.pixels, size)
-            follows = not look.blind and after.follows(before, limits.max_gap)
-            inputs = compute_association_inputs(  # 4. motion and appearance heads
-                self.backend,
-                self.association,
-                seen,
-                fused,
-                before if follows else None,
-                clock,
-                self._estimates,
-                workspace,
-            )
-            with clock.stage("association"):  # 5. propagated masks first, embeddings for the rest
-                table, ids, decisions = before.table.update(
-                    fused, inputs.propagated, inputs.embeddings, stamp
-                )
-            with clock.stage("output"):  # 6. back to the camera's pixels
-                identified = Identified([] if look.blind else decisions, table, info.classes)
-                overflow += int(seen.full and seen.detections.scores[-1] >= limits.score)
-                labels = absorb_small_stuff(
-                    seen.labels,
-                    fused.index,
-                    lambda planes, rows: read_planes("semantic", seen.logits, planes, rows),
-                    limits.stuff_area,
-                    inner,
-                    workspace,
-                )
-                maps = paint_labels(labels, fused, ids, workspace)
-                frame = label_frame(
-                    self._labels.render(maps, letterbox, where),
-                    identified,
-                    letterbox,
-                    stamp,
-                    overflow,
-                    inputs.degraded,
-                )
-        frame.timings_ms.update(clock.ms)
-        self._estimates.learn_from(clock.ms, inputs.calls, inputs.degraded)
-        if look.blind:
-            return with_alarms(frame, ("blind",)), replace(before, accepted_ns=stamp)
-        births = sum(d.stage == "birth" for d in decisions)
-        visible = len(ids)
-        after = replace(
-            after, table=table, recent=before.counted(births, visible) if follows else before.recent
-        )
-        classes = shown_classes(maps[0], letterbox)
-        found_wrong = alarms(after.frozen, overflow, classes, after.recent, limits)
-        return with_alarms(frame, found_wrong), after
+        """The next frame and the state after it; nothing of the tracker changes but estimates."""
+        return self._maker.make(self._state, image, stamp, clock, where)

@@ -59,14 +59,16 @@ def write_lower(bundle: Bundle, precisions: tuple[Precision, ...]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Preset, lowering, height, width, and the bundle's folder."""
-    name, lowering, height, width, place = arguments
+    """Preset, lowering, height, width, images at a time, and the bundle's folder."""
+    name, lowering, height, width, batch, place = arguments
     folder = Path(place)
     size = (int(height), int(width))
-    request = Request(size=size, lowering=cast(Lowering, lowering))
+    request = Request(size=size, lowering=cast(Lowering, lowering), batch=int(batch))
     if lowering == "custom":  # graphs for a CPU rank labels channels last, which CUDA gets wrong
         request = replace(request, device="cuda")
     export_bundle(weights(name, folder), folder, request)
+    if request.batch > 1:
+        return
     if lowering == "gridsample":
         bundle = read_bundle(folder)
         write_lower(bundle, ("fp16",))

@@ -1,1 +1,1 @@
-"""Frame graphs that take the images of several cameras in one call."""
+"""Several cameras: their steps, and frame graphs that take their images in one call."""

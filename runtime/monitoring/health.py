@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any, NoReturn, TypeVar
 
+from mapt.errors import InputError
+from mapt.runtime.errors import OutputError
 from mapt.runtime.frame import PanopticFrame
 
 Value = TypeVar("Value")
@@ -152,6 +155,18 @@ class HealthRecord:
         )
         self._last = (health, now, now)
         self._running = None
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Record what is raised inside, as the caller's mistake or as a failure."""
+        try:
+            yield
+        except InputError as error:
+            self.refused(error)
+            raise
+        except BaseException as error:
+            self.failed(error, Status.INVALID if isinstance(error, OutputError) else Status.FAULT)
+            raise
 
     def refused(self, error: Exception) -> None:
         """Record that the caller's image or stamp was refused."""

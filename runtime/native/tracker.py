@@ -144,7 +144,7 @@ class NativeTracker(PanopticTracker):
                 "images and labels in a GPU's memory need the Python core; load the tracker with"
                 " core='python'"
             )
-        pixels, bgr = host_pixels(image, self._workspace)
+        pixels, bgr = host_pixels(image, self._maker.workspace)
         if bgr:
             pixels = pixels[:, :, ::-1]
         if pixels.strides[1:] != (3, 1):

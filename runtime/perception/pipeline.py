@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.contract import HOST_READS, NO_ROW
+from mapt.contract import HOST_READS, NO_ROW, ModelInfo
 from mapt.runtime.backends.protocol import Backend, Tensors, on_host, planes_on_host
 from mapt.runtime.perception.fusion import Detections
 from mapt.runtime.perception.output_checks import (
@@ -25,6 +25,7 @@ from mapt.runtime.perception.sigmoid import sigmoid
 from mapt.runtime.perception.workspace import Workspace
 
 Float = NDArray[np.float32]
+PYRAMID = ("p4", "p8", "p16", "p32")
 
 
 class Clock:
@@ -88,6 +89,33 @@ class Perception:
     full: bool
 
 
+@dataclass(frozen=True)
+class FrameOutputs:
+    """What the graphs gave that every frame needs once, by the tensors' names.
+
+    Attributes:
+        trunk: of the backbone.
+        semantic: of the semantic head.
+        slots: of the instance head.
+    """
+
+    trunk: Mapping[str, Any]
+    semantic: Mapping[str, Any]
+    slots: Mapping[str, Any]
+
+
+def call(backend: Backend, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Run one subgraph; nothing of what comes out is checked.
+
+    Raises:
+        BackendError: the backend raised.
+    """
+    try:
+        return backend.run(subgraph, inputs)
+    except Exception as error:
+        raise failed(subgraph, error) from error
+
+
 def run(backend: Backend, subgraph: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Run one subgraph and check what comes out, as far as it is known already.
 
@@ -95,10 +123,7 @@ def run(backend: Backend, subgraph: str, inputs: Mapping[str, Any]) -> dict[str,
         BackendError: the backend raised.
         OutputError: the output breaks the contract.
     """
-    try:
-        outputs = backend.run(subgraph, inputs)
-    except Exception as error:
-        raise failed(subgraph, error) from error
+    outputs = call(backend, subgraph, inputs)
     check_outputs(subgraph, outputs, backend.info)
     return outputs
 
@@ -142,39 +167,52 @@ def perceive(backend: Backend, image: NDArray[np.uint8], clock: Clock) -> Percep
     Raises:
         StepError: the backend raised or its output breaks the contract.
     """
-    with clock.stage("backbone"):
-        trunk = run(backend, "backbone", {"image": image})
-    pyramid = {name: trunk[name] for name in ("p4", "p8", "p16", "p32")}
-    with clock.stage("semantic"):
-        semantic = run(
-            backend, "semantic", {"c16": trunk["c16"], "p4": trunk["p4"], "p8": trunk["p8"]}
-        )
-    with clock.stage("instance"):
-        slots = run(backend, "instance", pyramid)
-        found = read("instance", slots)
-        check_instances(found, backend.info)
-    with clock.stage("semantic"):
-        seen = read("semantic", semantic)
-        check_labels(seen["labels"], backend.info)
-    return assemble(pyramid, semantic, slots, found, seen)
+    return read_outputs(run_graphs(backend, image, clock, run), backend.info, clock)
 
 
-def assemble(
-    pyramid: Mapping[str, Any],
-    semantic: Mapping[str, Any],
-    slots: Mapping[str, Any],
-    found: Tensors,
-    seen: Tensors,
-) -> Perception:
-    """What the heads gave for one image.
+def run_graphs(
+    backend: Backend,
+    image: NDArray[np.uint8],
+    clock: Clock,
+    each: Callable[[Backend, str, Mapping[str, Any]], dict[str, Any]],
+) -> FrameOutputs:
+    """Start the backbone, the semantic and the instance head.
 
     Args:
-        pyramid: the tensors p4..p32.
-        semantic: outputs of the semantic head.
-        slots: outputs of the instance head.
-        found: the values that the host reads of `slots`, checked.
-        seen: the values that the host reads of `semantic`, checked.
+        backend: runs them.
+        image: (1,H,W,3) uint8, or as many images as its graphs take.
+        clock: takes their milliseconds.
+        each: runs one of them: `run`, or `call` where the outputs of several images are not checked
+            together.
     """
+    with clock.stage("backbone"):
+        trunk = each(backend, "backbone", {"image": image})
+    pyramid = {name: trunk[name] for name in PYRAMID}
+    with clock.stage("semantic"):
+        semantic = each(backend, "semantic", {name: trunk[name] for name in ("c16", "p4", "p8")})
+    with clock.stage("instance"):
+        slots = each(backend, "instance", pyramid)
+    return FrameOutputs(trunk, semantic, slots)
+
+
+def read_outputs(outputs: FrameOutputs, info: ModelInfo, clock: Clock) -> Perception:
+    """What the graphs gave for one image; it may wait for the device.
+
+    Args:
+        outputs: of this image, checked by `check_outputs`.
+        info: of the network.
+        clock: takes the milliseconds.
+
+    Raises:
+        StepError: the device fails, or a value is outside its range.
+    """
+    slots = outputs.slots
+    with clock.stage("instance"):
+        found = read("instance", slots)
+        check_instances(found, info)
+    with clock.stage("semantic"):
+        seen = read("semantic", outputs.semantic)
+        check_labels(seen["labels"], info)
     count = int(found["count"][0])
     detections = Detections(
         found["boxes"][:count],
@@ -184,9 +222,9 @@ def assemble(
         np.arange(count, dtype=np.int32),
     )
     return Perception(
-        pyramid,
-        semantic["s"],
-        semantic["logits"],
+        {name: outputs.trunk[name] for name in PYRAMID},
+        outputs.semantic["s"],
+        outputs.semantic["logits"],
         seen["margins"][0],
         seen["labels"][0],
         {name: slots[name] for name in ("boxes", "mask_logits", "masks8")},

@@ -93,7 +93,7 @@ def test_how_many_tracks_are_kept(crowd: Make, picture: Make, limit: int) -> Non
 
 def test_the_reserve_before_a_deadline(scene: Make, actor: Make) -> None:
     for reserve, left_out in ((1.0, ()), (2.0, ("appearance",))):
-        estimates = PanopticTracker(scene(actor(0, 8), deadline_reserve=reserve))._estimates
+        estimates = PanopticTracker(scene(actor(0, 8), deadline_reserve=reserve))._maker.estimates
         estimates.ms = {"motion": 8.0, "appearance": 4.0}
         assert estimates.left_out({"motion": 1, "appearance": 1}, 16.0) == left_out
 

@@ -72,10 +72,10 @@ CONTRACT = (
 )
 PIPELINE = (
     (
-        '    with clock.stage("instance"):\n',
+        '    with clock.stage("instance"):\n        slots',
         '    with clock.stage("depth"):\n'
         '        run(backend, "depth", {"p8": pyramid["p8"]})\n'
-        '    with clock.stage("instance"):\n',
+        '    with clock.stage("instance"):\n        slots',
     ),
 )
 FLOPS = (

@@ -166,14 +166,23 @@ def compare(want: list[PanopticFrame], got: list[PanopticFrame]) -> dict[str, fl
     }
 
 
-def judged(name: str, found: dict[str, float], context: Context) -> list[str]:
-    """List the differences that are faults in float32."""
+def judged(
+    name: str, found: dict[str, float], context: Context, whose: str = "the CPU's"
+) -> list[str]:
+    """List the differences that are faults in float32.
+
+    Args:
+        name: of what was compared.
+        found: by `compare`.
+        context: where.
+        whose: tracks are wanted.
+    """
     faults = []
     if not found["tracks"] and not context.small:
         faults.append(f"{name}: nothing was tracked, so that equal ids mean nothing")
     if found["same_tracks"] != found["frames"]:
         faults.append(
-            f"{name}: {found['same_tracks']} of {found['frames']} frames have the CPU's tracks"
+            f"{name}: {found['same_tracks']} of {found['frames']} frames have {whose} tracks"
         )
     if found["labels_differ"] > ROUNDED or found["ids_differ"] > ROUNDED:
         labels = found["labels_differ"]

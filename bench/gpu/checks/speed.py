@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import torch
+import torchvision
 
 from mapt import ops
 from mapt.bench.gpu.context import Context, Result
@@ -13,8 +14,11 @@ from mapt.bench.gpu.device import capture, first_line, milliseconds, tf32
 from mapt.bench.kernels.case import HEIGHT, WIDTH, Call, Case, blobs, normal, random_boxes
 from mapt.bench.kernels.cases import convolution_case, motion_cases, roi_cases
 from mapt.bench.kernels.training_cases import convolution_training_case, training_cases
+from mapt.ops.nms import greedy_keep, pairwise_iou
 
 BANDWIDTH = 3e12  # bytes per second, of the floor: an H200's memory moves half as much again
+LEVELS = 5  # of the pyramid, whose boxes do not suppress each other
+OVERLAP = 0.7  # IoU above which a box is dropped, as among proposals
 SMALL = (8, 24, 40)  # channels, height and width of a rehearsal's convolutions
 
 
@@ -23,10 +27,12 @@ def forward(context: Context) -> Result:
     with torch.device(context.device), torch.no_grad():
         torch.manual_seed(0)
         cases = [*motion_cases(None), features_case()]
+        cases += suppression_cases(200 if context.small else 1000)
         if context.small:
             cases += roi_cases(None, 8, ((20, 7),))
             cases.append(convolution_case(None, SMALL))
         else:
+            cases += suppression_cases(4000)
             cases += roi_cases(None)
             cases += roi_cases(None, 64, ((300, 7),))
             cases += roi_cases(None, 256, ((1000, 7),), torch.float16)
@@ -80,6 +86,42 @@ def features_case() -> Case:
 
     amount = 4 * (masks.numel() * 2 + offsets.numel() + count * 4 * filters * 49)
     return Case("the same with box features", ours, {}, 2 * 4 * 36 * masks.numel(), amount)
+
+
+def suppression_cases(count: int) -> list[Case]:
+    """Greedy suppression of `count` boxes of five levels, several around each object.
+
+    First with their overlaps, as torchvision does it; then the operator alone on known overlaps,
+    for which torchvision has nothing.
+    """
+    objects = random_boxes(count // 8)[:, 1:]
+    places = torch.arange(count) % len(objects)
+    boxes = (objects[places] + normal(count, 4, scale=3)).contiguous()
+    scores = torch.rand(count).sort(descending=True).values
+    levels = torch.randint(0, LEVELS, (count,))
+    valid = torch.ones(count, dtype=torch.bool)
+    over = (pairwise_iou(boxes) > OVERLAP) & (levels[:, None] == levels[None])
+    suppresses = torch.triu(over, 1).float()
+
+    def theirs() -> object:
+        return torchvision.ops.batched_nms(boxes, scores, levels, OVERLAP)
+
+    return [
+        Case(
+            f"greedy_nms, {count} boxes of {LEVELS} levels",
+            lambda: ops.greedy_nms(boxes, levels, valid, OVERLAP),
+            {"torchvision": theirs},
+            16 * count**2,
+            26 * count,
+        ),
+        Case(
+            f"greedy_keep alone, {count} boxes",
+            lambda: greedy_keep(suppresses),
+            {},
+            count**2 / 2,
+            4 * count**2 + count,
+        ),
+    ]
 
 
 @dataclass(frozen=True)

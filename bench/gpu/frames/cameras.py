@@ -1,4 +1,4 @@
-"""Whole frames of one camera, and of eight in turn: times, copies, waits, and what takes longest.
+"""Whole frames of one camera, and of eight: times, copies, waits, and what takes longest.
 
 Nothing here imports PyTorch, as in a vehicle.
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import cycle, islice
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from mapt.bench.gpu.adapter import HostBackend, open_backend, open_resident
 from mapt.bench.gpu.checks.bundles import ready, street
 from mapt.bench.gpu.checks.ort import OutputRecorder, on_device
 from mapt.bench.gpu.context import Context, Result
+from mapt.bench.gpu.frames import groups, timing
 from mapt.contract import SUBGRAPHS
 from mapt.errors import InputError
 from mapt.runtime.backends.cuda import CudaMemory
@@ -28,10 +29,6 @@ from mapt.runtime.images.device_array import DeviceArray, allocate
 from mapt.runtime.images.kernel import find_library
 from mapt.runtime.perception.self_test import run_golden
 
-ROUNDS = 1000  # of all cameras, the worst of which is told
-SECONDS = 6.0  # that a kind of bundle may take for them
-WARM = 20  # rounds before, in which graphs are captured
-PICTURES = 40  # of the street, shown again and again
 PRECISIONS = ("fp32", "fp16")
 HINT = (
     "profile: nsys profile -t cuda python -m mapt.bench.costs.copies BUNDLE --device cuda"
@@ -54,12 +51,21 @@ class Round:
 
 def one(context: Context) -> Result:
     """Frames of one camera."""
-    return measured(context, 1)
+    found = measured(context, 1)
+    return replace(found, rows=(*found.rows, HINT))
 
 
 def eight(context: Context) -> Result:
-    """Frames of eight cameras, each with a tracker and a backend of its own."""
-    return measured(context, 8)
+    """Frames of eight cameras, with a backend each, on one in turn, and on one in batches."""
+    apart = measured(context, 8)
+    shared = groups.measured(context, 8)
+    faults = dict.fromkeys((*apart.faults, *shared.faults))  # both miss what was not exported
+    return Result(
+        f"{apart.line}; {shared.line}",
+        {**apart.values, **shared.values},
+        tuple(faults),
+        (*apart.rows, *shared.rows, HINT),
+    )
 
 
 def measured(context: Context, cameras: int) -> Result:
@@ -68,7 +74,7 @@ def measured(context: Context, cameras: int) -> Result:
     values = dict[str, Any]()
     told = list(faults)
     rows = [
-        f"{'bundle, images':26} {'ms':>6} {'worst':>6} {'of':>5} {'share':>5} {'MB':>6}"
+        f"{'bundle, images':32} {'ms':>6} {'worst':>6} {'of':>5} {'share':>5} {'MB':>6}"
         f" {'waits':>5}  longest stages; captured"
     ]
     for name, bundle in found.items():
@@ -90,7 +96,7 @@ def measured(context: Context, cameras: int) -> Result:
     seen = {key: v for key, v in values.items() if "ms" in v}
     line = ", ".join(f"{key} {v['ms']:.1f}" for key, v in seen.items() if key.endswith("host"))
     what = "ms a frame" if cameras == 1 else f"ms a frame of each of {cameras} cameras"
-    return Result(f"{what}: {line}", values, tuple(told), (*rows, HINT))
+    return Result(f"{what}: {line}", values, tuple(told), tuple(rows))
 
 
 def summary(bundle: Bundle, context: Context, cameras: int, place: str) -> dict[str, Any]:
@@ -105,14 +111,13 @@ def summary(bundle: Bundle, context: Context, cameras: int, place: str) -> dict[
     Raises:
         NotImplementedError: images cannot be read on a GPU here; the text says why.
     """
-    pictures = list(street(context, 4 if context.small else PICTURES))
+    pictures = list(street(context, timing.pictures(context)))
     counters = [CopyCounter(open_resident(bundle, context.device)) for _ in range(cameras)]
     images: list[object] = list(pictures)
     if place == "gpu":
         memory = counters[0].backend.memory
         images = [on_gpu(picture, memory) for picture in pictures]
-    some = islice(rounds(counters, images), WARM + ROUNDS)
-    kept = timed(some, 2 if context.small else WARM, 0.0 if context.small else SECONDS)
+    kept = timing.enough(rounds(counters, images), context)
     frames = [frame for taken in kept for frame in taken.frames]
     alone = networks_ms(bundle, context, pictures[0])
     share = [sum(alone[name] * n for name, n in f.calls.items()) / f.ms for f in frames]
@@ -138,24 +143,6 @@ def rounds(counters: Sequence[CopyCounter], images: Sequence[object]) -> Iterato
         begin = time.perf_counter()
         frames = [counter.step(image) for counter in counters]
         yield Round((time.perf_counter() - begin) * 1e3, frames)
-
-
-def timed(
-    some: Iterator[Round],
-    warm: int,
-    seconds: float,
-    clock: Callable[[], float] = time.monotonic,
-) -> list[Round]:
-    """The rounds behind the first `warm` ones, until `seconds` are over; at least one."""
-    for _ in islice(some, warm):
-        pass
-    ends = clock() + seconds
-    kept = []
-    for taken in some:
-        kept.append(taken)
-        if clock() >= ends:
-            break
-    return kept
 
 
 def networks_ms(bundle: Bundle, context: Context, picture: NDArray[np.uint8]) -> dict[str, float]:
@@ -196,6 +183,6 @@ def longest(stages: dict[str, float], count: int = 3) -> str:
 def _row(key: str, v: dict[str, Any]) -> str:
     captured = f"{len(v['captured'])} of {len(SUBGRAPHS)}"
     return (
-        f"{key:26} {v['ms']:6.2f} {v['worst_ms']:6.2f} {v['rounds']:5} {v['networks_share']:5.2f}"
+        f"{key:32} {v['ms']:6.2f} {v['worst_ms']:6.2f} {v['rounds']:5} {v['networks_share']:5.2f}"
         f" {v['megabytes']:6.2f} {v['waits']:5.1f}  {longest(v['stages_ms'])}; {captured}"
     )

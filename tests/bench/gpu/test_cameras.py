@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mapt.bench.costs.copies import FrameCopies
-from mapt.bench.gpu.frames import cameras
+from mapt.bench.gpu.frames import cameras, timing
 from mapt.bench.gpu.frames.cameras import Round
 from mapt.errors import InputError
 from mapt.runtime.backends.cuda import CudaMemory
@@ -21,10 +21,10 @@ def some() -> Iterator[Round]:
 
 def test_rounds_are_kept_until_the_time_is_over_and_at_least_one() -> None:
     clock = itertools.count().__next__  # a second a look
-    kept = cameras.timed(some(), 3, 4.0, lambda: float(clock()))
+    kept = timing.timed(some(), 3, 4.0, lambda: float(clock()))
     assert [taken.ms for taken in kept] == [3, 4, 5, 6]
-    assert [taken.ms for taken in cameras.timed(some(), 2, 0.0)] == [2]
-    assert len(cameras.timed(itertools.islice(some(), 10), 3, 1e9)) == 7
+    assert [taken.ms for taken in timing.timed(some(), 2, 0.0)] == [2]
+    assert len(timing.timed(itertools.islice(some(), 10), 3, 1e9)) == 7
 
 
 def test_a_round_is_a_frame_of_every_camera() -> None:

@@ -39,6 +39,7 @@ from mapt.io.pretrained import shipped_weights
 from mapt.ops import compiled
 from mapt.runtime.backends.operators import find_library
 from mapt.runtime.bundle.manifest import Bundle, read_bundle
+from tests.bench.gpu.rehearsal import AtItsSize
 
 needs_compiled = pytest.mark.skipif(
     bool(compiled.MISSING), reason=f"no compiled operators: {compiled.MISSING}"
@@ -47,13 +48,6 @@ needs_compiled = pytest.mark.skipif(
 
 KIND = bundles.Kind("nano", "standard")
 GENUINE = subprocess.Popen
-
-
-class AtItsSize(Context):
-    """A rehearsal at the size of the bundle that all tests share."""
-
-    def size(self) -> tuple[int, int]:
-        return 192, 640
 
 
 @pytest.fixture
@@ -144,12 +138,26 @@ def test_memcheck_reads_the_summary(
 
 @needs_compiled
 def test_speeds_are_a_table(context: Context) -> None:
-    for found, count in ((speed.forward(context), 7), (speed.backward(context), 1)):
+    for found, count in ((speed.forward(context), 9), (speed.backward(context), 1)):
         assert not found.faults and len(found.rows) == 1 + count
         for case in found.values["cases"]:  # type: ignore[attr-defined]
             assert (
                 case["us"]["ours"] > 0 and case["graphed_us"]["ours"] > 0 and case["floor_us"] > 0
             )
+
+
+@needs_compiled
+def test_suppression_is_timed_beside_torchvisions_on_the_same_boxes(context: Context) -> None:
+    torch.manual_seed(0)
+    whole, alone = speed.suppression_cases(400)
+    kept = whole.ours()
+    assert isinstance(kept, torch.Tensor) and 40 < int(kept.sum()) < 360  # of some, not of all
+    theirs = whole.others["torchvision"]()
+    assert kept.nonzero()[:, 0].tolist() == theirs.tolist()  # type: ignore[attr-defined]
+    assert torch.equal(kept, alone.ours())  # type: ignore[arg-type]
+    cases = speed.forward(context).values["cases"]
+    (timed,) = (c for c in cases if c["name"].startswith("greedy_nms"))  # type: ignore[attr-defined]
+    assert timed["us"].keys() == {"ours", "torchvision"} and timed["us"]["torchvision"] > 0
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +172,7 @@ def prepared(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Context:
 @pytest.fixture(autouse=True)
 def one_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundles, "KINDS", (KIND,))
+    monkeypatch.setattr(bundles, "BATCHED", ())  # test_groups.py has them
 
 
 def test_bundles_are_exported_once(prepared: Context, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +194,7 @@ def test_one_bundle_is_prepared(
         shutil.copytree(bundle, out)
 
     monkeypatch.setattr(prepare, "export_bundle", export)
-    prepare.main(["nano", "gridsample", "192", "640", str(tmp_path / "nano-gridsample")])
+    prepare.main(["nano", "gridsample", "192", "640", "1", str(tmp_path / "nano-gridsample")])
     assert asked == [(shipped_weights(), (192, 640), "gridsample")]
     assert {p.name for p in tmp_path.iterdir()} >= {"nano-gridsample-fp16", "nano-gridsample-int8"}
     assert len(list((tmp_path / "nano-gridsample-int8").iterdir())) == 5

@@ -6,14 +6,17 @@ from typing import Any
 import pytest
 
 from mapt.runtime.images import device_input
-from tests.runtime.images.gpu_standin import Gpu, QueuedKernel, library
+from tests.runtime.backends.device.cuda_api import Cuda
+from tests.runtime.images.gpu_standin import QueuedKernel, library
 from tests.runtime.images.watching import Watching
 
 
 @pytest.fixture
-def gpu(monkeypatch: pytest.MonkeyPatch) -> Gpu:
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Cuda:
     """The GPU of this machine, with the kernel's library."""
-    world = Gpu()
+    world = Cuda()
+    world.unknown = 0  # images come from somebody else
+    world.alive.add(5)  # the stream of a backend, which tests name
     kernel = type("Kernel", (QueuedKernel,), {"gpu": world})
     monkeypatch.setattr(device_input, "bindings", lambda: world)
     monkeypatch.setattr(device_input, "find_library", library)

@@ -1,143 +1,24 @@
-"""A GPU that is the host's memory, and the image kernel compiled to run as loops on it.
-
-Nothing that is queued happens before its stream is waited for: a missing wait gives wrong numbers.
-Names and parameters are those of `cuda.bindings.runtime`, which `test_gpu_standin.py` checks.
-"""
+"""The image kernel, compiled to run as loops on the GPU of `cuda_api.Cuda`, and arrays "there"."""
 
 from __future__ import annotations
 
 import ctypes
-import enum
 import functools
 import tempfile
-from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from numpy.typing import NDArray
 
 from mapt.runtime.images.kernel import ImageKernel, Preprocess, RenderLabels
 from tests.csrc.cuda_source import CSRC, compile_sources
-
-Job = Callable[[], object]
-
-
-class Gpu:
-    """Stands in for `cuda.bindings.runtime`, on machine with one GPU, number 0.
-
-    Attributes:
-        log: what was called.
-        fails: status by function.
-        foreign: number of the GPU that addresses which others gave are on; None: of the host.
-    """
-
-    cudaStreamNonBlocking = 1
-    cudaHostAllocDefault = 0
-    cudaEventDisableTiming = 2
-
-    class cudaMemcpyKind(enum.IntEnum):
-        cudaMemcpyHostToDevice = 1
-        cudaMemcpyDeviceToHost = 2
-
-    class cudaMemoryType(enum.IntEnum):
-        cudaMemoryTypeHost = 1
-        cudaMemoryTypeDevice = 2
-        cudaMemoryTypeManaged = 3
-
-    def __init__(self) -> None:
-        self.log: list[str] = []
-        self.fails: dict[str, int] = {}
-        self.foreign: int | None = 0
-        self.memory: dict[int, Any] = {}
-        self.streams: dict[int, list[Job]] = defaultdict(list)
-        self.events: dict[int, tuple[int, int]] = {}
-
-    def cudaMalloc(self, size: int) -> tuple[int, int]:
-        return self.fails.get("cudaMalloc", 0), self._allocate(size)
-
-    def cudaHostAlloc(self, size: int, flags: int) -> tuple[int, int]:
-        return self.fails.get("cudaHostAlloc", 0), self._allocate(size)
-
-    def cudaFree(self, devPtr: int) -> tuple[int]:
-        del self.memory[devPtr]
-        return (0,)
-
-    def cudaFreeHost(self, ptr: int) -> tuple[int]:
-        del self.memory[ptr]
-        return (0,)
-
-    def cudaStreamCreateWithFlags(self, flags: int) -> tuple[int, int]:
-        return self.fails.get("cudaStreamCreateWithFlags", 0), 77
-
-    def cudaStreamDestroy(self, stream: int) -> tuple[int]:
-        self.log.append(f"destroy {stream}")
-        return (0,)
-
-    def cudaStreamSynchronize(self, stream: int) -> tuple[int]:
-        self.log.append(f"wait {stream}")
-        self.run(stream)
-        return (self.fails.get("cudaStreamSynchronize", 0),)
-
-    def cudaMemcpyAsync(
-        self, dst: int, src: int, count: int, kind: cudaMemcpyKind, stream: int
-    ) -> tuple[int]:
-        self.log.append("upload" if kind == 1 else "download")
-        self.streams[stream].append(lambda: ctypes.memmove(dst, src, count))
-        return (0,)
-
-    def cudaEventCreateWithFlags(self, flags: int) -> tuple[int, int]:
-        return 0, len(self.events) + 1
-
-    def cudaEventRecord(self, event: int, stream: int) -> tuple[int]:
-        self.events[event] = stream, len(self.streams[stream])
-        return (0,)
-
-    def cudaStreamWaitEvent(self, stream: int, event: int, flags: int) -> tuple[int]:
-        other, count = self.events[event]
-        self.log.append(f"{stream} follows {other}")
-        self.streams[stream].append(lambda: self.run(other, count))
-        return (0,)
-
-    def cudaEventQuery(self, event: int) -> tuple[int]:
-        stream, _ = self.events[event]
-        return (600 if self.streams[stream] else 0,)
-
-    def cudaEventSynchronize(self, event: int) -> tuple[int]:
-        return self.cudaStreamSynchronize(self.events[event][0])
-
-    def cudaEventDestroy(self, event: int) -> tuple[int]:
-        return (0,)
-
-    def cudaGetDevice(self) -> tuple[int, int]:
-        return 0, 0
-
-    def cudaPointerGetAttributes(self, ptr: int) -> tuple[int, Any]:
-        if self.foreign is None:
-            return 0, SimpleNamespace(type=0, device=-2)
-        return 0, SimpleNamespace(type=2, device=self.foreign)
-
-    def cudaGetErrorString(self, error: int) -> tuple[int, bytes]:
-        return 0, b"out of memory"
-
-    def run(self, stream: int, count: int | None = None) -> None:
-        """Do what is queued on a stream, or the first of it."""
-        jobs = self.streams[stream][:count]
-        del self.streams[stream][:count]
-        for job in jobs:
-            job()
-
-    def _allocate(self, size: int) -> int:
-        memory = ctypes.create_string_buffer(b"\xee" * size, size)
-        self.memory[ctypes.addressof(memory)] = memory
-        return ctypes.addressof(memory)
+from tests.runtime.backends.device.cuda_api import Cuda
 
 
 class QueuedKernel(ImageKernel):
     """The kernel of `library()`, which runs when the GPU gets to it."""
 
-    gpu: Gpu
+    gpu: Cuda
 
     def preprocess(self, told: Preprocess, workspace: int, stream: int) -> None:
         self.gpu.log.append("kernel")

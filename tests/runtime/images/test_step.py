@@ -13,7 +13,8 @@ from mapt.runtime import PanopticTracker, Status, StepError
 from mapt.runtime.images import device_input
 from mapt.runtime.images.kernel import find_library
 from tests.csrc.cuda_source import needs_compiler
-from tests.runtime.images.gpu_standin import Dlpack, Gpu, Interface
+from tests.runtime.backends.device.cuda_api import Cuda
+from tests.runtime.images.gpu_standin import Dlpack, Interface
 from tests.runtime.images.pictures import bt601, bt709, nv12, rgb
 from tests.runtime.images.watching import Watching, seen
 
@@ -86,7 +87,7 @@ def test_a_host_array_of_another_library_is_read_where_it_lies(
 @pytest.mark.parametrize("pixel_format", ["rgb", "bgr", "nv12", "nv12-709"])
 @pytest.mark.parametrize("stream", [None, 5])
 def test_an_image_on_a_gpu_gives_the_hosts_input(
-    gpu: Gpu, watching: Callable[..., Watching], kind: Any, pixel_format: str, stream: int | None
+    gpu: Cuda, watching: Callable[..., Watching], kind: Any, pixel_format: str, stream: int | None
 ) -> None:
     picture = nv12(90, 62) if pixel_format.startswith("nv12") else rgb(90, 62)
     want = seen(watching(), picture, pixel_format=pixel_format)
@@ -94,13 +95,13 @@ def test_an_image_on_a_gpu_gives_the_hosts_input(
     backend.gpu = gpu
     got = seen(backend, kind(picture), pixel_format=pixel_format)
     assert np.abs(got.astype(np.int16) - want).max() <= 1
-    assert gpu.log.count("kernel") == 1 and gpu.log.count("upload") == 0
+    assert gpu.kinds().count("kernel") == 1 and gpu.kinds().count("upload") == 0
     assert backend.kinds[0].__name__ == ("DeviceArray" if stream else "ndarray")
 
 
 @needs_compiler
 def test_nothing_but_a_summary_travels_where_the_backend_reads_on_the_gpu(
-    gpu: Gpu, watching: Callable[..., Watching]
+    gpu: Cuda, watching: Callable[..., Watching]
 ) -> None:
     backend = watching(5)
     backend.gpu = gpu
@@ -108,12 +109,12 @@ def test_nothing_but_a_summary_travels_where_the_backend_reads_on_the_gpu(
     tracker.step(Interface(rgb(90, 61)), 0)
     gpu.log.clear()
     tracker.step(Interface(rgb(91, 61)), PERIOD)
-    assert gpu.log == ["kernel", "download"]
+    assert gpu.kinds() == ["kernel", "download"]
 
 
 @needs_compiler
 def test_the_kernel_waits_for_the_images_own_stream(
-    gpu: Gpu, watching: Callable[..., Watching]
+    gpu: Cuda, watching: Callable[..., Watching]
 ) -> None:
     picture = rgb(90, 61)
     late = np.zeros_like(picture)
@@ -127,7 +128,7 @@ def test_the_kernel_waits_for_the_images_own_stream(
 
 
 def test_a_host_image_is_uploaded_from_page_locked_memory(
-    gpu: Gpu, watching: Callable[..., Watching]
+    gpu: Cuda, watching: Callable[..., Watching]
 ) -> None:
     picture = rgb(90, 61)
     want = seen(watching(), picture)
@@ -135,16 +136,13 @@ def test_a_host_image_is_uploaded_from_page_locked_memory(
     backend.gpu = gpu
     got = seen(backend, picture)
     np.testing.assert_array_equal(got, want)
-    assert (
-        gpu.log[0] == "upload"
-        and "download" not in gpu.log
-        and backend.kinds[0].__name__ == "DeviceArray"
-    )
+    copies = [kind for kind in gpu.kinds() if kind in ("upload", "download")]
+    assert copies == ["upload"] and backend.kinds[0].__name__ == "DeviceArray"
 
 
 @needs_compiler
 def test_a_gpus_images_are_looked_at_as_the_hosts_are(
-    gpu: Gpu, watching: Callable[..., Watching]
+    gpu: Cuda, watching: Callable[..., Watching]
 ) -> None:
     tracker = PanopticTracker(watching())
     for number, (picture, alarms) in enumerate(
@@ -160,7 +158,7 @@ def test_a_gpus_images_are_looked_at_as_the_hosts_are(
 
 
 @needs_compiler
-def test_the_image_may_change_after_the_step(gpu: Gpu, watching: Callable[..., Watching]) -> None:
+def test_the_image_may_change_after_the_step(gpu: Cuda, watching: Callable[..., Watching]) -> None:
     backend = watching()
     tracker = PanopticTracker(backend)
     picture = rgb(90, 61)
@@ -205,7 +203,7 @@ ARRAYS = np.zeros((64, 96, 3), np.uint8)
     ],
 )
 def test_anything_else_is_refused_in_one_line(
-    gpu: Gpu, watching: Callable[..., Watching], image: Any, pixel_format: Any, told: str
+    gpu: Cuda, watching: Callable[..., Watching], image: Any, pixel_format: Any, told: str
 ) -> None:
     backend = watching()
     tracker = PanopticTracker(backend)
@@ -215,7 +213,7 @@ def test_anything_else_is_refused_in_one_line(
     assert not backend.inputs and tracker.health().status is Status.NO_INPUT
 
 
-def test_an_exporter_that_raises_is_told(gpu: Gpu, watching: Callable[..., Watching]) -> None:
+def test_an_exporter_that_raises_is_told(gpu: Cuda, watching: Callable[..., Watching]) -> None:
     image = Dlpack(ARRAYS)
     image.raises = BufferError("no strides\nfor you")
     with pytest.raises(InputError, match=r"cannot be read \(no strides\); step\(\) needs"):
@@ -225,16 +223,16 @@ def test_an_exporter_that_raises_is_told(gpu: Gpu, watching: Callable[..., Watch
 @needs_compiler
 @pytest.mark.parametrize(("place", "told"), [(None, "no GPU's memory"), (1, "memory of GPU 1")])
 def test_memory_of_another_place_is_refused(
-    gpu: Gpu, watching: Callable[..., Watching], place: int | None, told: str
+    gpu: Cuda, watching: Callable[..., Watching], place: int | None, told: str
 ) -> None:
-    gpu.foreign = place
+    gpu.unknown = place
     with pytest.raises(InputError, match=told):
         PanopticTracker(watching()).step(Interface(rgb(64, 96)), 0)
-    assert "kernel" not in gpu.log
+    assert "kernel" not in gpu.kinds()
 
 
 def test_without_cuda_an_image_on_a_gpu_is_refused(
-    gpu: Gpu, watching: Callable[..., Watching]
+    gpu: Cuda, watching: Callable[..., Watching]
 ) -> None:
     gpu.fails["cudaStreamCreateWithFlags"] = 100
     tracker = PanopticTracker(watching())
@@ -247,7 +245,7 @@ def test_without_cuda_an_image_on_a_gpu_is_refused(
 
 
 def test_without_the_kernel_an_image_on_a_gpu_is_refused(
-    gpu: Gpu, watching: Callable[..., Watching], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    gpu: Cuda, watching: Callable[..., Watching], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     monkeypatch.setattr(device_input, "find_library", find_library)
     monkeypatch.setattr("mapt.runtime.images.kernel.FOLDER", tmp_path)
@@ -256,7 +254,7 @@ def test_without_the_kernel_an_image_on_a_gpu_is_refused(
 
 
 @needs_compiler
-def test_a_gpu_that_fails_is_a_step_error(gpu: Gpu, watching: Callable[..., Watching]) -> None:
+def test_a_gpu_that_fails_is_a_step_error(gpu: Cuda, watching: Callable[..., Watching]) -> None:
     tracker = PanopticTracker(watching())
     tracker.step(Interface(rgb(64, 96)), 0)
     gpu.fails["cudaStreamSynchronize"] = 700

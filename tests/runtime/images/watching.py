@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.runtime import PanopticTracker
-from tests.runtime.images.gpu_standin import Gpu
+from tests.runtime.backends.device.cuda_api import Cuda
 from tests.runtime.images.pictures import Bytes
 
 
@@ -20,7 +20,7 @@ class Watching:
         self.info = backend.info
         self.providers: dict[str, str] = backend.providers
         self.stream = stream
-        self.gpu: Gpu | None = None
+        self.gpu: Cuda | None = None
         self.inputs: list[Bytes] = []
         self.kinds: list[type] = []
 

@@ -319,7 +319,7 @@ def test_nothing_given_or_remembered_lies_in_memory_that_is_used_again(
         table = tracker._state.table
         kept: list[NDArray[Any]] = [frame.semantic, frame.instance]
         kept += [a for t in table.tracks for a in (t.mask8, t.box, t.embedding)]
-        assert table.tracks and not any(tracker._workspace.holds(a) for a in kept)
+        assert table.tracks and not any(tracker._maker.workspace.holds(a) for a in kept)
     for frame, semantic, instance, state, saved in given:
         np.testing.assert_array_equal(frame.semantic, semantic)
         np.testing.assert_array_equal(frame.instance, instance)

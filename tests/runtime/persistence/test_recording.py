@@ -143,7 +143,7 @@ def test_a_run_with_heads_left_out_for_a_deadline_is_replayed(
     recorder = Recorder(backend, file, "full")
     wanted = []
     tracker = PanopticTracker(recorder)
-    tracker._estimates = pressed = Pressed()
+    tracker._maker.estimates = pressed = Pressed()
     for number in range(8):
         pressed.heads = {2: ("appearance",), 4: ("appearance", "motion"), 5: ("appearance",)}.get(
             number, ()

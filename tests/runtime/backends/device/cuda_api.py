@@ -9,6 +9,7 @@ import ctypes
 import enum
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,6 +29,7 @@ class Cuda:
         host: page-locked memory of the host, by address.
         streams: what is queued, by stream.
         foreign: arrays on the GPU that others made, by address.
+        unknown: number of the GPU on which all other addresses lie; None: they are the host's.
         fails: status by function.
     """
 
@@ -54,6 +56,7 @@ class Cuda:
         self.host: dict[int, Any] = {}
         self.streams: dict[int, list[Callable[[], object]]] = defaultdict(list)
         self.foreign: dict[int, NDArray[Any]] = {}
+        self.unknown: int | None = None
         self.fails: dict[str, int] = {}
         self._events: dict[int, tuple[int, int]] = {}  # stream, and jobs of it when recorded
         self._made = 0  # events and graphs
@@ -88,7 +91,7 @@ class Cuda:
 
     def cudaStreamCreateWithFlags(self, flags: int) -> tuple[int, int]:
         assert flags == self.cudaStreamNonBlocking
-        stream = STREAM + len(self.alive)
+        stream = next(number for number in count(STREAM) if number not in self.alive)
         self.alive.add(stream)
         return self.fails.get("cudaStreamCreateWithFlags", 0), stream
 
@@ -203,6 +206,8 @@ class Cuda:
         kinds = self.cudaMemoryType
         if self.holds(ptr):
             return 0, SimpleNamespace(type=kinds.cudaMemoryTypeDevice, device=0)
+        if self.unknown is not None:
+            return 0, SimpleNamespace(type=kinds.cudaMemoryTypeDevice, device=self.unknown)
         return 0, SimpleNamespace(type=0, device=-2)
 
     def cudaGetErrorString(self, error: int) -> tuple[int, bytes]:
@@ -215,6 +220,10 @@ class Cuda:
             job = jobs.pop(0)
             self._over[stream] += 1
             job()
+
+    def kinds(self) -> list[str]:
+        """What was called, without addresses."""
+        return [line.split()[0] for line in self.log]
 
     def holds(self, address: int, size: int = 1) -> bool:
         """Tell whether bytes lie on the device."""
