@@ -1,5 +1,5 @@
-// The tracker: an image in, labelled pixels with lasting ids out. `runtime/tracker.py` is its specification, and it
-// gives the same ids, decisions, labels and saved bytes on the same network outputs.
+// The tracker: an image in, labelled pixels with lasting ids out. `runtime/tracker.py` and `runtime/frame_maker.py`
+// are its specification, and it gives the same ids, decisions, labels and saved bytes on the same network outputs.
 #pragma once
 
 #include <atomic>
