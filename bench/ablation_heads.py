@@ -17,11 +17,10 @@ from pathlib import Path
 from mapt.bench.cli_errors import told_in_one_line
 from mapt.config import ModelConfig
 from mapt.errors import InputError
-from mapt.evaluation.head_weights import base_of, extract_heads, load_heads, start_heads
+from mapt.evaluation.head_weights import base_of, digest_of, extract_heads, load_heads, start_heads
 from mapt.evaluation.reference import reference_weights
 from mapt.export.bundle.writer import Request, write_bundle
 from mapt.io.pretrained import FOLDER
-from mapt.runtime.bundle.contents import sha256
 from mapt.runtime.bundle.manifest import Bundle, read_bundle
 
 HEADS = FOLDER / "ablation"
@@ -59,7 +58,7 @@ def shipped_heads(bundle: Bundle, folder: Path = HEADS) -> Iterator[dict[str, Bu
     with tempfile.TemporaryDirectory(prefix="mapt-heads-") as scratch:
         found: dict[str, Bundle] = {}
         base = _weights_of(bundle) if files else None
-        digest = sha256(base) if base else ""
+        digest = digest_of(base) if base else ""
         for path in files:
             if base is None or base_of(path) != digest:
                 continue

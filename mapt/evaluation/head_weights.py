@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -20,7 +21,6 @@ from mapt.model.weights import (
     save_tensors,
     save_weights,
 )
-from mapt.runtime.bundle.contents import sha256
 
 BASE = "base_sha256"
 
@@ -31,7 +31,8 @@ def extract_heads(trained: Path, base: Path, out: Path) -> list[Head]:
     Args:
         trained: weights of a run that started from `base`, and changed nothing but heads.
         base: the weights that it started from.
-        out: the file of the heads. Its metadata hold the configuration and the base's SHA-256.
+        out: the file of the heads. Its metadata hold the configuration and the base's
+            `digest_of`.
 
     Returns:
         The names of the heads, in the order of `HEADS`.
@@ -52,7 +53,7 @@ def extract_heads(trained: Path, base: Path, out: Path) -> list[Head]:
     heads = [head for head in HEADS if any(owner(name) == head for name in changed)]
     if not heads:
         raise InputError(f"{trained}: no head differs from {base}; nothing to write")
-    card = {**read_card(trained), BASE: sha256(base), "heads": json.dumps(heads)}
+    card = {**read_card(trained), BASE: digest_of(base), "heads": json.dumps(heads)}
     own = {name: tensor for name, tensor in tensors.items() if owner(name) in heads}
     save_tensors(out, own, network.config, card)
     return heads
@@ -93,8 +94,21 @@ def start_heads(
     return sorted(set(wanted) - set(tensors))
 
 
+def digest_of(weights: Path) -> str:
+    """Return the SHA-256 of a file's tensors, by name; the copy in a bundle has the same.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(read_file(weights)[1].items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
 def base_of(heads: Path) -> str:
-    """Return the SHA-256 of the weights that heads belong to.
+    """Return the `digest_of` the weights that heads belong to.
 
     Raises:
         InputError: the file is damaged, or holds a whole network.
@@ -116,7 +130,7 @@ def load_heads(heads: Path, base: Path, size: tuple[int, int] | None = None) -> 
     Raises:
         InputError: a file is damaged, or the heads belong to other weights.
     """
-    if base_of(heads) != sha256(base):
+    if base_of(heads) != digest_of(base):
         raise InputError(f"{heads}: its heads do not belong to {base}; give the weights they do")
     around = load_weights(base, size=size)
     stored = read_config(heads)

@@ -106,19 +106,27 @@ def test_the_suite_runs_what_it_can_and_says_what_the_rest_needs(
     report = json.loads(path.read_text())
     ablation = report["ablation"]
     rows = report["ablation_rows"]
-    assert set(ablation) == {"full", "motion", "appearance", "iou", "flow"} and set(rows) == set(
-        VARIANTS
-    )
+    trained = {"backbone", "box", "mask"}  # heads that come with these weights
+    assert set(ablation) == {"full", "motion", "appearance", "iou", "flow"} | trained
+    assert set(rows) == set(VARIANTS)
     assert all(len(scores) == 2 for scores in ablation.values())
     assert len({scores[0]["PQ"] for scores in ablation.values()}) == 1, (
         "the association must not change the pixels"
     )
-    assert rows["backbone"]["proof"] == rows["ByteTrack"]["proof"] == "unproven"
-    assert (
-        "model.motion_input=backbone" in rows["backbone"]["why"]
-        and "export,bench]" in rows["ByteTrack"]["why"]
-    )
+    assert {rows[name]["proof"] for name in trained} == {"proven here"}
+    assert rows["ByteTrack"]["proof"] == "unproven"
+    assert "export,bench]" in rows["ByteTrack"]["why"]
     assert report["seeds"] == [5, 6] and "unproven" in ran.out
+
+
+def test_rows_without_their_heads_say_how_to_train_them(
+    bundle: Path, street: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ablation, "VARIANTS", {"backbone": VARIANTS["backbone"]})
+    backend = OrtBackend(read_bundle(bundle), 1)
+    found = ablation.run_ablation(backend, {}, {0: street}, "val", 10.0)
+    assert not found.scores and found.standings["backbone"].proof == "unproven"
+    assert "model.motion_input=backbone" in found.standings["backbone"].why
 
 
 def test_peers_rows_are_scored_on_the_runtimes_own_pixels(
