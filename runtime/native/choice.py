@@ -55,7 +55,7 @@ def open_native(
     Raises:
         InputError: as `PanopticTracker.load`, or "native" cannot run what is asked for.
     """
-    fault = _fault(backend, options, wish)
+    fault = _fault(core, backend, options, wish)
     size = folder
     choice = None
     entry = None
@@ -67,7 +67,7 @@ def open_native(
             choice = SizeChoice(best, wish.frame, offered.sizes)
         entry = _entry(size, trust)
         if entry.engines and core == "auto" and options.device != "cpu":
-            fault = "the bundle has engines of TensorRT, which only the Python core runs"
+            fault = "the network runs on a GPU"
     if fault or entry is None:
         if core == "native":
             raise InputError(f"core 'native': {fault}; or take core 'python'")
@@ -82,7 +82,7 @@ def open_native(
     return tracker
 
 
-def _fault(backend: BackendName, options: Options, wish: Wish) -> str:
+def _fault(core: Core, backend: BackendName, options: Options, wish: Wish) -> str:
     """Say why the native core cannot run this; empty where it can."""
     if backend not in ("auto", "ort"):
         return f"backend {backend!r} runs with the Python core alone"
@@ -93,8 +93,11 @@ def _fault(backend: BackendName, options: Options, wish: Wish) -> str:
         library = find_onnxruntime()
     except InputError as error:
         return str(error)
-    if options.device == "auto" and list(library.parent.glob("*providers_cuda*")):
-        return "the Python core keeps a CUDA device's tensors there; name device 'cpu'"
+    if core == "native" or options.device == "cpu":
+        return ""
+    # On a GPU the native core was not run yet, so it runs there only where it is asked for.
+    if options.device == "cuda" or list(library.parent.glob("*providers_cuda*")):
+        return "the network runs on a GPU"
     return ""
 
 

@@ -216,6 +216,7 @@ def _open(library: ctypes.CDLL, request: NativeRequest) -> ctypes.c_void_p:
     options.threads = request.options.threads or 0
     options.tf32 = request.options.tf32
     options.test = request.test
+    options.no_cuda_graphs = not request.options.cuda_graphs
     if request.max_objects is not None:  # what is no number is refused by PanopticTracker
         options.max_objects = min(max(whole(request.max_objects), 1), MOST_OBJECTS)
     handle = ctypes.c_void_p()

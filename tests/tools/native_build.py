@@ -38,7 +38,7 @@ def _has(header: str) -> bool:
 
 @functools.cache
 def native_build() -> Path:
-    """Return the folder with libmapt.so, libmapt_probe.so and mapt_host."""
+    """Return the folder with libmapt.so, libmapt_probe.so, mapt_host and the GPU's stand-ins."""
     if missing():
         pytest.skip(f"libmapt cannot be built: {missing()}")
     options = ["-DCMAKE_BUILD_TYPE=Release", "-DMAPT_TESTS=ON", "-DCMAKE_CXX_FLAGS=-Werror"]

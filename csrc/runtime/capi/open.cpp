@@ -3,7 +3,7 @@
 #include <cstring>
 #include <exception>
 
-#include "runtime/backends/ort_network.h"
+#include "runtime/backends/choice.h"
 #include "runtime/bundle/bundle.h"
 #include "runtime/bundle/errors.h"
 #include "runtime/bundle/json_text.h"
@@ -25,6 +25,7 @@ NetworkOptions network_options(const mapt_options& asked) {
   options.device = static_cast<Device>(asked.device);
   options.tf32 = asked.tf32 != 0;
   options.test = asked.test != 0;
+  options.cuda_graphs = asked.no_cuda_graphs == 0;
   options.onnxruntime = text_or_empty(asked.onnxruntime);
   options.operators = text_or_empty(asked.operators);
   if (asked.say) options.say = [&asked](const std::string& line) { asked.say(asked.context, line.c_str()); };
@@ -95,7 +96,7 @@ std::unique_ptr<mapt_tracker> opened(const mapt_options& asked) {
   tracker->bundle = bundle.id;
   tracker->folder = bundle.folder;
   tracker->library = library->version();
-  tracker->network = std::make_unique<OrtNetwork>(library, bundle, options);
+  tracker->network = open_network(library, bundle, options);
   tracker->tracker = std::make_unique<Tracker>(tracker->network.get(), tracker_options(asked, bundle.id));
   describe(*tracker);
   const std::int32_t slots = bundle.info.slots();
