@@ -74,7 +74,7 @@ def open_native(
         return None
     if options.threads is not None:
         options = options.with_threads(min(check_threads(options.threads), usable_cores()))
-    request = NativeRequest(size, options, association, max_objects, trust, test)
+    request = NativeRequest(size, options, association, max_objects, trust, test, backend)
     tracker = NativeTracker(request, _info(size, entry), entry.id)
     if choice:
         say_once(logging.INFO, str(choice))
@@ -84,7 +84,7 @@ def open_native(
 
 def _fault(core: Core, backend: BackendName, options: Options, wish: Wish) -> str:
     """Say why the native core cannot run this; empty where it can."""
-    if backend not in ("auto", "ort"):
+    if backend not in ("auto", "ort", "tensorrt"):
         return f"backend {backend!r} runs with the Python core alone"
     if wish.budget_ms is not None:
         return "budget_ms is kept by the Python core alone"
@@ -93,12 +93,19 @@ def _fault(core: Core, backend: BackendName, options: Options, wish: Wish) -> st
         library = find_onnxruntime()
     except InputError as error:
         return str(error)
-    if core == "native" or options.device == "cpu":
-        return ""
-    # On a GPU the native core was not run yet, so it runs there only where it is asked for.
-    if options.device == "cuda" or list(library.parent.glob("*providers_cuda*")):
+    if core == "auto" and _on_gpu(backend, options, library):
         return "the network runs on a GPU"
     return ""
+
+
+def _on_gpu(backend: BackendName, options: Options, onnxruntime: Path) -> bool:
+    """Tell whether a GPU may run the network.
+
+    No GPU has run the native core yet, so it runs there only where it is asked for by name.
+    """
+    if backend == "tensorrt" or options.device == "cuda":
+        return True
+    return options.device == "auto" and any(onnxruntime.parent.glob("*providers_cuda*"))
 
 
 def _entry(folder: Path, trust: Path | None) -> Manifest:

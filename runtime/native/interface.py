@@ -65,6 +65,7 @@ class NativeOptions(Structure):
         *((name, c_int32) for name in ("frame_height", "frame_width", "no_cuda_graphs")),
         ("say", Say),
         ("context", c_void_p),
+        ("backend", c_char_p),
     ]
 
 

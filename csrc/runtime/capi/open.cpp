@@ -28,6 +28,11 @@ NetworkOptions network_options(const mapt_options& asked) {
   options.cuda_graphs = asked.no_cuda_graphs == 0;
   options.onnxruntime = text_or_empty(asked.onnxruntime);
   options.operators = text_or_empty(asked.operators);
+  const std::string backend = asked.backend ? asked.backend : kBackendNames[0];
+  const auto* known = std::find(std::begin(kBackendNames), std::end(kBackendNames), backend);
+  if (known == std::end(kBackendNames))
+    throw InputError("backend " + repr_of(backend) + " is unknown; choose one of auto, ort, tensorrt");
+  options.backend = static_cast<Backend>(known - kBackendNames);
   if (asked.say) options.say = [&asked](const std::string& line) { asked.say(asked.context, line.c_str()); };
   return options;
 }
@@ -91,6 +96,7 @@ std::unique_ptr<mapt_tracker> opened(const mapt_options& asked) {
   if (asked.trust) request.trust = asked.trust;
   request.onnxruntime = library->version();
   request.folder = suitable(asked, request, options);
+  request.target = engine_target(options);
   auto tracker = std::make_unique<mapt_tracker>();
   const Bundle bundle = read_bundle(request);
   tracker->bundle = bundle.id;

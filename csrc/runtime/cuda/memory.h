@@ -47,10 +47,11 @@ class CudaMemory final : public DeviceMemory {
 
   const CudaDriver& driver() const noexcept { return driver_; }
   CuContext context() const noexcept { return context_; }
+  // What a function of the driver came to.
+  Status told(const char* what, CuResult result, const char* end = "; frame dropped") const noexcept;
 
  private:
   void check(const char* what, CuResult result) const;
-  Status told(const char* what, CuResult result, const char* end = "; frame dropped") const noexcept;
 
   const CudaDriver& driver_;
   CuContext context_ = nullptr;

@@ -83,6 +83,8 @@ typedef struct mapt_options {
                              that can be captured */
   void (*say)(void* context, const char* line); /* told what was chosen, and why, during mapt_open; may be NULL */
   void* context;                                /* given to `say` */
+  const char*
+      backend; /* "ort", "tensorrt", or "auto": TensorRT where bundle and machine have all it needs; NULL: "auto" */
 } mapt_options;
 
 /* Fills in the defaults; `size` is sizeof(mapt_options). ANY. */

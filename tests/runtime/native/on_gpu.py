@@ -1,10 +1,10 @@
 """Tracks with the native core on the stand-in of a GPU, in a process of its own, and tells of it.
 
-Usage: python -m tests.runtime.native.on_gpu BUILD BUNDLE DEVICE [FAILING=RESULT...]. The loader has
-to find the stand-ins in BUILD/standin. It prints JSON: "error", or "provider", "said", "frames"
-(the digest of each), "states" (what was saved behind each), "logs" (what the GPU did in each) and
-"alive" (what was left of it at the end). Each function of the driver that is named fails in every
-frame but the first; as "open:FUNCTION" it fails from the start.
+Usage: python -m tests.runtime.native.on_gpu BUILD BUNDLE DEVICE[:BACKEND] [FAILING=RESULT...]. The
+loader has to find the stand-ins in BUILD/standin. It prints JSON: "error", or "provider", "said",
+"frames" (the digest of each), "states" (what was saved behind each), "logs" (what the GPU did in
+each) and "alive" (what was left of it at the end). Each function of the driver that is named fails
+in every frame but the first; as "open:FUNCTION" it fails from the start.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import hashlib
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mapt.errors import InputError
-from mapt.runtime.backends.protocol import Options
+from mapt.runtime.backends.choice import BackendName
+from mapt.runtime.backends.protocol import Device, Options
 from mapt.runtime.bundle.manifest import read_bundle
 from mapt.runtime.errors import StepError
 from mapt.runtime.native import interface
@@ -31,7 +32,7 @@ FRAMES = 4
 PERIOD = 100_000_000  # ns
 
 
-def run(build: Path, folder: Path, device: Any, failing: dict[str, int]) -> dict[str, Any]:
+def run(build: Path, folder: Path, where: str, failing: dict[str, int]) -> dict[str, Any]:
     """Track, and return what is printed."""
     gpu = ctypes.CDLL("libcuda.so.1")
     gpu.standin_log.restype = ctypes.c_char_p
@@ -58,7 +59,10 @@ def run(build: Path, folder: Path, device: Any, failing: dict[str, int]) -> dict
         if name.startswith("open:"):
             gpu.standin_fail(name.removeprefix("open:").encode(), result)
     bundle = read_bundle(folder)
-    request = NativeRequest(folder, Options(1, device), "full", None, None, True)
+    device, _, backend = where.partition(":")
+    options = Options(1, cast("Device", device))
+    wanted = cast("BackendName", backend or "auto")
+    request = NativeRequest(folder, options, "full", None, None, True, wanted)
     try:
         tracker = NativeTracker(request, bundle.info, bundle.id)
     except InputError as error:
@@ -88,9 +92,9 @@ def run(build: Path, folder: Path, device: Any, failing: dict[str, int]) -> dict
 
 def main() -> None:
     """Run what the command line says."""
-    build, folder, device, *failing = sys.argv[1:]
+    build, folder, where, *failing = sys.argv[1:]
     results = {name: int(result) for name, _, result in (text.partition("=") for text in failing)}
-    print(json.dumps(run(Path(build), Path(folder), device, results)))
+    print(json.dumps(run(Path(build), Path(folder), where, results)))
 
 
 if __name__ == "__main__":
