@@ -213,8 +213,9 @@ def onnxruntime_extension() -> Extension:
 def native_extension() -> Extension:
     """Describe the tracker's native core, which Python calls through its C interface.
 
-    It contains the operators for ONNX Runtime's CPU provider. The core's own arithmetic rounds
-    after every operation, so that it gives the bits of the Python core.
+    It contains the operators for ONNX Runtime's CPU provider, and runs TensorRT's engines where
+    TensorRT's headers are. The core's own arithmetic rounds after every operation, so that it gives
+    the bits of the Python core.
 
     Raises:
         FileNotFoundError: zlib's header is missing.
@@ -224,6 +225,11 @@ def native_extension() -> Extension:
             "zlib.h is missing; install zlib1g-dev, or your system's zlib-devel"
         )
     version_script = sources.CSRC / "runtime" / "libmapt.map"
+    try:  # the library itself is loaded when it is needed
+        folders = nvcc.find_tensorrt(), sources.CSRC / "shim"
+        tensorrt = ["-DMAPT_TENSORRT", *(o for f in folders for o in ("-isystem", str(f)))]
+    except FileNotFoundError:
+        tensorrt = []
     return Extension(
         PARTS["native"],
         relative([*sources.runtime(), *sources.library("onnxruntime")]),
@@ -236,6 +242,7 @@ def native_extension() -> Extension:
             "-ffp-contract=off",
             "-isystem",
             str(ROOT / "third_party"),
+            *tensorrt,
         ],
         extra_link_args=["-pthread", f"-Wl,--version-script={version_script}", *LINK],
         language="c++",

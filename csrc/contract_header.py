@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import get_args
 
 from mapt import contract
-from mapt.contract import RANGES, SUBGRAPHS, SYMBOLS, Dim, TensorSpec, Thresholds
+from mapt.contract import (
+    HOST_READS,
+    RANGES,
+    SUBGRAPHS,
+    SYMBOLS,
+    Dim,
+    SubgraphSpec,
+    TensorSpec,
+    Thresholds,
+)
 from mapt.runtime.association import affinity, tracks
 from mapt.runtime.bundle import format as bundle
 from mapt.runtime.frame import Stage
@@ -142,6 +151,7 @@ def _tensors() -> Iterator[str]:
     yield "  const char* dtype;"
     yield "  int32_t rank;"
     yield "  Dim shape[4];"
+    yield "  bool host;  // an input that the host makes, or an output that it reads in every frame"
     yield "};"
     yield ""
     yield "struct SubgraphSpec {"
@@ -154,7 +164,7 @@ def _tensors() -> Iterator[str]:
     for spec in SUBGRAPHS:
         for what, tensors in (("Inputs", spec.inputs), ("Outputs", spec.outputs)):
             yield f"constexpr TensorSpec k{spec.name.title()}{what}[] = {{"
-            yield from (f"    {_tensor(tensor)}," for tensor in tensors)
+            yield from (f"    {_tensor(tensor, _is_host(spec, tensor))}," for tensor in tensors)
             yield "};"
     yield "constexpr SubgraphSpec kSubgraphs[] = {"
     for spec in SUBGRAPHS:
@@ -164,9 +174,18 @@ def _tensors() -> Iterator[str]:
     yield "};"
 
 
-def _tensor(tensor: TensorSpec) -> str:
+def _is_host(spec: SubgraphSpec, tensor: TensorSpec) -> bool:
+    """Tell whether the host makes an input, or reads an output in every frame."""
+    if tensor in spec.outputs:
+        return tensor.name in HOST_READS[spec.name]
+    made = {output.name for other in SUBGRAPHS for output in other.outputs}
+    return tensor.name not in made and tensor.name != "s_prev"  # which the frame before made
+
+
+def _tensor(tensor: TensorSpec, host: bool) -> str:
     dims = ", ".join(_dim(dim) for dim in tensor.shape)
-    return f'{{"{tensor.name}", "{tensor.dtype}", {len(tensor.shape)}, {{{dims}}}}}'
+    told = str(host).lower()
+    return f'{{"{tensor.name}", "{tensor.dtype}", {len(tensor.shape)}, {{{dims}}}, {told}}}'
 
 
 def _dim(dim: Dim) -> str:

@@ -55,7 +55,7 @@ def open_native(
     Raises:
         InputError: as `PanopticTracker.load`, or "native" cannot run what is asked for.
     """
-    fault = _fault(backend, options, wish)
+    fault = _fault(core, backend, options, wish)
     size = folder
     choice = None
     entry = None
@@ -67,14 +67,14 @@ def open_native(
             choice = SizeChoice(best, wish.frame, offered.sizes)
         entry = _entry(size, trust)
         if entry.engines and core == "auto" and options.device != "cpu":
-            fault = "the bundle has engines of TensorRT, which only the Python core runs"
+            fault = "the network runs on a GPU"
     if fault or entry is None:
         if core == "native":
             raise InputError(f"core 'native': {fault}; or take core 'python'")
         return None
     if options.threads is not None:
         options = options.with_threads(min(check_threads(options.threads), usable_cores()))
-    request = NativeRequest(size, options, association, max_objects, trust, test)
+    request = NativeRequest(size, options, association, max_objects, trust, test, backend)
     tracker = NativeTracker(request, _info(size, entry), entry.id)
     if choice:
         say_once(logging.INFO, str(choice))
@@ -82,9 +82,9 @@ def open_native(
     return tracker
 
 
-def _fault(backend: BackendName, options: Options, wish: Wish) -> str:
+def _fault(core: Core, backend: BackendName, options: Options, wish: Wish) -> str:
     """Say why the native core cannot run this; empty where it can."""
-    if backend not in ("auto", "ort"):
+    if backend not in ("auto", "ort", "tensorrt"):
         return f"backend {backend!r} runs with the Python core alone"
     if wish.budget_ms is not None:
         return "budget_ms is kept by the Python core alone"
@@ -93,9 +93,19 @@ def _fault(backend: BackendName, options: Options, wish: Wish) -> str:
         library = find_onnxruntime()
     except InputError as error:
         return str(error)
-    if options.device == "auto" and list(library.parent.glob("*providers_cuda*")):
-        return "the Python core keeps a CUDA device's tensors there; name device 'cpu'"
+    if core == "auto" and _on_gpu(backend, options, library):
+        return "the network runs on a GPU"
     return ""
+
+
+def _on_gpu(backend: BackendName, options: Options, onnxruntime: Path) -> bool:
+    """Tell whether a GPU may run the network.
+
+    No GPU has run the native core yet, so it runs there only where it is asked for by name.
+    """
+    if backend == "tensorrt" or options.device == "cuda":
+        return True
+    return options.device == "auto" and any(onnxruntime.parent.glob("*providers_cuda*"))
 
 
 def _entry(folder: Path, trust: Path | None) -> Manifest:

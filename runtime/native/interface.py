@@ -62,9 +62,10 @@ class NativeOptions(Structure):
         *((name, c_char_p) for name in ("bundle", "trust", "onnxruntime", "operators")),
         ("association", c_char_p),
         *((name, c_int32) for name in ("device", "threads", "tf32", "test", "max_objects")),
-        *((name, c_int32) for name in ("frame_height", "frame_width", "reserved")),
+        *((name, c_int32) for name in ("frame_height", "frame_width", "no_cuda_graphs")),
         ("say", Say),
         ("context", c_void_p),
+        ("backend", c_char_p),
     ]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from mapt.contract import ModelInfo
 from mapt.errors import InputError
 from mapt.runtime.association.tracks import Association
+from mapt.runtime.backends.choice import BackendName
 from mapt.runtime.backends.protocol import Options
 from mapt.runtime.errors import (
     BackendError,
@@ -63,6 +64,7 @@ class NativeRequest:
         max_objects: see `PanopticTracker`.
         trust: see `PanopticTracker.load`.
         test: see `PanopticTracker.load`.
+        backend: see `PanopticTracker.load`.
     """
 
     folder: Path
@@ -71,6 +73,7 @@ class NativeRequest:
     max_objects: int | None
     trust: Path | None
     test: bool
+    backend: BackendName = "auto"
 
 
 class NativeTracker(PanopticTracker):
@@ -216,6 +219,8 @@ def _open(library: ctypes.CDLL, request: NativeRequest) -> ctypes.c_void_p:
     options.threads = request.options.threads or 0
     options.tf32 = request.options.tf32
     options.test = request.test
+    options.backend = request.backend.encode()
+    options.no_cuda_graphs = not request.options.cuda_graphs
     if request.max_objects is not None:  # what is no number is refused by PanopticTracker
         options.max_objects = min(max(whole(request.max_objects), 1), MOST_OBJECTS)
     handle = ctypes.c_void_p()

@@ -12,6 +12,7 @@ import pytest
 
 from mapt.errors import InputError
 from mapt.runtime.native.library import find_onnxruntime
+from tests.tools.nvinfer_methods import tensorrt_headers, unused_methods
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build" / "native-tests"
@@ -38,11 +39,24 @@ def _has(header: str) -> bool:
 
 @functools.cache
 def native_build() -> Path:
-    """Return the folder with libmapt.so, libmapt_probe.so and mapt_host."""
+    """Return the folder with libmapt.so, libmapt_probe.so, mapt_host and the GPU's stand-ins."""
     if missing():
         pytest.skip(f"libmapt cannot be built: {missing()}")
     options = ["-DCMAKE_BUILD_TYPE=Release", "-DMAPT_TESTS=ON", "-DCMAKE_CXX_FLAGS=-Werror"]
-    return _built(FOLDER, options)
+    return _built(FOLDER, [*options, *tensorrt_options(FOLDER)])
+
+
+def tensorrt_options(folder: Path) -> list[str]:
+    """Return what builds TensorRT's backend and its stand-in, where TensorRT's headers are."""
+    headers = tensorrt_headers()
+    if headers is None:
+        return []
+    made = folder / "unused_methods"
+    made.mkdir(parents=True, exist_ok=True)
+    text = unused_methods((headers / "NvInferImpl.h").read_text())
+    if not (made / "unused.h").is_file() or (made / "unused.h").read_text() != text:
+        (made / "unused.h").write_text(text)
+    return [f"-DTENSORRT_INCLUDE_DIR={headers}", f"-DMAPT_STANDIN_INCLUDE={made}"]
 
 
 @functools.cache

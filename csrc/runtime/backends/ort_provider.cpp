@@ -1,11 +1,11 @@
 #include "runtime/backends/ort_provider.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 
+#include "runtime/backends/device_memory.h"
 #include "runtime/bundle/errors.h"
 #include "runtime/bundle/json_text.h"
+#include "runtime/cuda/driver.h"
 
 // csrc/onnxruntime/library.cpp, which is linked in.
 extern "C" int64_t mapt_operator_version();
@@ -25,24 +25,11 @@ constexpr unsigned char kRelu[] =
     "b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01"
     "B\x04\n\x00\x10\r";
 
-// Why CUDA cannot run here; empty where the driver finds a GPU.
-std::string driver_fault() {
-  void* driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (!driver) return std::string("NVIDIA's driver is not installed (") + dlerror() + ")";
-  const auto start = reinterpret_cast<int (*)(unsigned)>(dlsym(driver, "cuInit"));
-  const auto count = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDeviceGetCount"));
-  int found = 0;
-  if (!start || !count) return "NVIDIA's driver lacks its functions";
-  const int status = start(0) ? 1 : count(&found);
-  if (status) return "NVIDIA's driver gives no GPU";
-  return found ? "" : "NVIDIA's driver finds no GPU";
-}
-
 // Loads CUDA's provider and lets it run something. Throws OrtError.
 void start_cuda(const OrtLibrary& library) {
   SessionOptions settings(library);
   settings.threads(1);
-  settings.add_cuda(false);
+  settings.add_cuda({});
   const OrtApi& api = library.api();
   OrtSession* session = nullptr;
   library.check(api.CreateSessionFromArray(library.environment(), kRelu, sizeof kRelu - 1, settings.get(), &session));
@@ -69,10 +56,11 @@ std::string cuda_fault(const OrtLibrary& library, const Bundle& bundle, const Ne
   const auto providers = library.providers();
   if (!std::count(providers.begin(), providers.end(), kCudaProvider))
     return "this ONNX Runtime (" + library.version() + ") has no CUDA provider; install onnxruntime-gpu";
-  std::string fault = driver_fault();
-  if (!fault.empty()) return fault;
   try {
+    cuda_driver();
     start_cuda(library);
+  } catch (const DeviceError& error) {
+    return error.text;
   } catch (const OrtError& error) {
     return "CUDA's provider fails (" + error.text + ")";
   }
@@ -99,15 +87,18 @@ void SessionOptions::threads(int count) {
   library_.check(library_.api().SetInterOpNumThreads(options_, 1));
 }
 
-void SessionOptions::add_cuda(bool tf32) {
+void SessionOptions::add_cuda(const CudaOptions& asked) {
   const OrtApi& api = library_.api();
+  library_.check(api.SetDeterministicCompute(options_, true));  // sums in a fixed order; on a CPU they always are
   OrtCUDAProviderOptionsV2* cuda = nullptr;
   library_.check(api.CreateCUDAProviderOptions(&cuda));
-  const char* const keys[] = {"use_tf32", "cudnn_conv_algo_search"};
-  const char* const values[] = {tf32 ? "1" : "0", "HEURISTIC"};
+  const char* const keys[] = {"use_tf32", "cudnn_conv_algo_search", "enable_cuda_graph"};
+  const char* const values[] = {asked.tf32 ? "1" : "0", "HEURISTIC", "1"};
   std::string said;
-  const bool taken = library_.well(api.UpdateCUDAProviderOptions(cuda, keys, values, 2), &said) &&
-                     library_.well(api.SessionOptionsAppendExecutionProvider_CUDA_V2(options_, cuda), &said);
+  bool taken = library_.well(api.UpdateCUDAProviderOptions(cuda, keys, values, asked.captured ? 3 : 2), &said);
+  if (taken && asked.stream)
+    taken = library_.well(api.UpdateCUDAProviderOptionsWithValue(cuda, "user_compute_stream", asked.stream), &said);
+  taken = taken && library_.well(api.SessionOptionsAppendExecutionProvider_CUDA_V2(options_, cuda), &said);
   api.ReleaseCUDAProviderOptions(cuda);
   if (!taken) throw OrtError{said};
 }

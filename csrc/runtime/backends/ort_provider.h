@@ -15,6 +15,13 @@ namespace mapt {
 constexpr char kCpuProvider[] = "CPUExecutionProvider";
 constexpr char kCudaProvider[] = "CUDAExecutionProvider";
 
+// How CUDA's provider runs a session.
+struct CudaOptions {
+  bool tf32 = false;
+  void* stream = nullptr;  // on which it queues its work; null: on one of its own, for which every run waits
+  bool captured = false;   // what it queues is replayed as a CUDA graph
+};
+
 // Session options that are released with their owner.
 class SessionOptions {
  public:
@@ -27,7 +34,7 @@ class SessionOptions {
   void set(const char* key, const char* value);
   void threads(int count);
   // CUDA with reproducible float32 results. Throws OrtError.
-  void add_cuda(bool tf32);
+  void add_cuda(const CudaOptions& cuda);
 
  private:
   const OrtLibrary& library_;

@@ -4,22 +4,17 @@
 #include <map>
 
 #include "runtime/backends/cores.h"
-#include "runtime/backends/ort_provider.h"
+#include "runtime/backends/host_memory.h"
 #include "runtime/bundle/errors.h"
 #include "runtime/bundle/graph_check.h"
 #include "runtime/bundle/requirements.h"
+#include "runtime/cuda/memory.h"
 
 namespace mapt {
 
 namespace {
 
-constexpr int kMostTensors = 8;  // inputs or outputs of a subgraph
-
-const SubgraphSpec& spec_of(Subgraph subgraph) { return kSubgraphs[static_cast<int>(subgraph)]; }
-
-void collect_names(const TensorSpec* tensors, int count, const char** names) {
-  for (int i = 0; i < count; ++i) names[i] = tensors[i].name;
-}
+constexpr char kGraphs[] = " with CUDA graphs";  // behind a provider's name
 
 // Tensors as Python writes them: name and shape, or name, shape and type where that is wrong.
 std::string listed(const std::map<std::string, std::string>& tensors) {
@@ -95,74 +90,78 @@ void settle(SessionOptions& settings, int threads) {
 }  // namespace
 
 OrtSessions::OrtSessions(std::shared_ptr<const OrtLibrary> library, const Bundle& bundle, const NetworkOptions& options)
-    : library_(std::move(library)) {
+    : library_(std::move(library)),
+      bundle_(&bundle),
+      options_(options),
+      place_(nullptr, library_->api().ReleaseMemoryInfo) {
   check_requirements(bundle.needed, library_->version(), bundle.folder);
   for (const auto& [name, graph] : bundle.graphs) check_graph(graph.path, graph.content);
-  const int threads = options.threads > 0 ? std::min(options.threads, usable_cores()) : usable_cores();
-  SessionOptions settings(*library_);
-  settle(settings, threads);
-  add_operators(*library_, bundle, options, settings);
+  threads_ = options.threads > 0 ? std::min(options.threads, usable_cores()) : usable_cores();
+  plain_ = settings();
   cuda_ = choose_cuda(*library_, bundle, options);
-  provider_ = cuda_ ? kCudaProvider : kCpuProvider;
-  if (cuda_ && options.tf32) provider_ += " with TF32";
+  tf32_ = cuda_ && options.tf32;
+  providers_.fill(std::string(cuda_ ? kCudaProvider : kCpuProvider) + (tf32_ ? " with TF32" : ""));
   try {
-    if (cuda_) {
-      library_->check(library_->api().SetDeterministicCompute(settings.get(), true));
-      settings.add_cuda(options.tf32);
-    }
-    for (int i = 0; i < kSubgraphCount; ++i) {
-      const BundleFile& graph = bundle.graphs.at(kSubgraphs[i].name);
-      if (!can_start_threads(threads - 1))
-        throw InputError(graph.path +
-                         ": the system gives no more threads; take fewer, end other programs, or raise the limit: "
-                         "ulimit -u, or a container's limit of processes");
-      sessions_[i] = open(graph, settings.get());
-      check_contract(graph, static_cast<Subgraph>(i), bundle.info.sizes);
-    }
-    if (cuda_) {
-      OrtMemoryInfo* place = nullptr;
-      library_->check(library_->api().CreateMemoryInfo("Cuda", OrtDeviceAllocator, 0, OrtMemTypeDefault, &place));
-      const std::unique_ptr<OrtMemoryInfo, decltype(library_->api().ReleaseMemoryInfo)> owner(
-          place, library_->api().ReleaseMemoryInfo);
-      library_->check(library_->api().CreateAllocator(sessions_[0], place, &device_));
-    }
+    open_memory();
+    for (int i = 0; i < kSubgraphCount; ++i)
+      sessions_[static_cast<std::size_t>(i)] =
+          open(static_cast<Subgraph>(i), cuda_ ? OrtRuns::kQueued : OrtRuns::kWaiting);
+  } catch (const DeviceError& error) {
+    throw InputError("device 'cuda': CUDA cannot be used (" + error.text +
+                     "); repair NVIDIA's driver, or take device 'cpu'");
   } catch (const OrtError& error) {
-    release();
     throw InputError(bundle.folder + ": ONNX Runtime does not run it (" + error.text + "); try device 'cpu'");
-  } catch (...) {
-    release();
-    throw;
   }
 }
 
-OrtSessions::~OrtSessions() { release(); }
-
-void OrtSessions::release() noexcept {
-  if (device_) library_->api().ReleaseAllocator(device_);
-  device_ = nullptr;
-  for (OrtSession*& session : sessions_) {
-    if (session) library_->api().ReleaseSession(session);
-    session = nullptr;
+// The memory where sessions compute, on whose stream they queue their work.
+void OrtSessions::open_memory() {
+  const OrtApi& api = library_->api();
+  OrtMemoryInfo* place = nullptr;
+  if (cuda_) {
+    memory_ = std::make_unique<CudaMemory>();
+    plain_->add_cuda({options_.tf32, memory_->stream(), false});
+    capturing_ = settings();
+    capturing_->add_cuda({options_.tf32, memory_->stream(), true});
+    library_->check(api.CreateMemoryInfo("Cuda", OrtDeviceAllocator, 0, OrtMemTypeDefault, &place));
+  } else {
+    memory_ = std::make_unique<HostMemory>();
+    library_->check(api.CreateCpuMemoryInfo(OrtDeviceAllocator, OrtMemTypeDefault, &place));
   }
+  place_.reset(place);
 }
 
-OrtSession* OrtSessions::open(const BundleFile& graph, const OrtSessionOptions* settings) const {
+std::unique_ptr<SessionOptions> OrtSessions::settings() const {
+  auto made = std::make_unique<SessionOptions>(*library_);
+  settle(*made, threads_);
+  add_operators(*library_, *bundle_, options_, *made);
+  return made;
+}
+
+OrtSessions::Session OrtSessions::open(Subgraph subgraph, OrtRuns runs) const {
+  const BundleFile& graph = bundle_->graphs.at(spec_of(subgraph).name);
+  if (!can_start_threads(threads_ - 1))
+    throw InputError(graph.path +
+                     ": the system gives no more threads; take fewer, end other programs, or raise the limit: "
+                     "ulimit -u, or a container's limit of processes");
+  const SessionOptions& settings = runs == OrtRuns::kCaptured ? *capturing_ : *plain_;
   OrtSession* session = nullptr;
   std::string said;
   const bool opened =
       library_->well(library_->api().CreateSessionFromArray(library_->environment(), graph.content.data(),
-                                                            graph.content.size(), settings, &session),
+                                                            graph.content.size(), settings.get(), &session),
                      &said);
   if (!opened) throw InputError(graph.path + ": ONNX Runtime cannot load it (" + said + ")");
-  return session;
+  auto bound = std::make_unique<BoundSession>(*library_, session, subgraph, bundle_->info.sizes, place_.get(), runs);
+  check_contract(graph, subgraph, session);
+  return bound;
 }
 
-void OrtSessions::check_contract(const BundleFile& graph, Subgraph subgraph, const Sizes& sizes) const {
+void OrtSessions::check_contract(const BundleFile& graph, Subgraph subgraph, OrtSession* session) const {
   const SubgraphSpec& spec = spec_of(subgraph);
-  OrtSession* session = sessions_[static_cast<int>(subgraph)];
   for (const bool input : {true, false}) {
-    const auto want =
-        wanted_tensors(input ? spec.inputs : spec.outputs, input ? spec.input_count : spec.output_count, sizes);
+    const auto want = wanted_tensors(input ? spec.inputs : spec.outputs, input ? spec.input_count : spec.output_count,
+                                     bundle_->info.sizes);
     const auto have = found_tensors(*library_, session, input);
     if (want != have)
       throw InputError(graph.path + ": its tensors " + listed(have) + " are not the contract's " + listed(want) +
@@ -170,25 +169,31 @@ void OrtSessions::check_contract(const BundleFile& graph, Subgraph subgraph, con
   }
 }
 
-Status OrtSessions::run(Subgraph subgraph, const OrtValue* const* inputs, OrtValue** outputs) const noexcept {
-  const SubgraphSpec& spec = spec_of(subgraph);
-  const char* in[kMostTensors];
-  const char* out[kMostTensors];
-  collect_names(spec.inputs, spec.input_count, in);
-  collect_names(spec.outputs, spec.output_count, out);
-  const OrtApi& api = library_->api();
-  OrtStatus* failed =
-      api.Run(sessions_[static_cast<int>(subgraph)], nullptr, in, inputs, static_cast<std::size_t>(spec.input_count),
-              out, static_cast<std::size_t>(spec.output_count), outputs);
-  if (!failed) return {};
-  const Status status =
-      Status::of(Code::kBackend, "%s: ONNX Runtime: %.400s; frame dropped", spec.name, api.GetErrorMessage(failed));
-  api.ReleaseStatus(failed);
-  return status;
+Status OrtSessions::run(Subgraph subgraph, const Addresses& addresses) noexcept {
+  return sessions_[static_cast<std::size_t>(subgraph)]->run(addresses);
 }
 
-Tensor OrtSessions::on_device(const TensorSpec& spec, const Shape& shape) const {
-  return device_ ? Tensor(*library_, device_, spec, shape) : Tensor(*library_, spec, shape);
+// ONNX Runtime tells only by trying whether a session can be captured.
+void OrtSessions::rehearse(const Addresses (&addresses)[kSubgraphCount]) {
+  for (std::size_t i = 0; cuda_ && options_.cuda_graphs && i < kSubgraphCount; ++i) {
+    Session captured;
+    bool runs = true;
+    try {
+      captured = open(static_cast<Subgraph>(i), OrtRuns::kCaptured);
+      for (int run = 0; run < 2 && runs; ++run)  // the first run captures, the second replays
+        runs = captured->run(addresses[i]).ok() && memory_->wait().ok();
+    } catch (const InputError&) {
+      runs = false;
+    } catch (const OrtError&) {
+      runs = false;
+    }
+    if (!runs) continue;
+    sessions_[i] = std::move(captured);
+    providers_[i] += kGraphs;
+  }
+  bundle_ = nullptr;
+  plain_.reset();
+  capturing_.reset();
 }
 
 }  // namespace mapt

@@ -6,44 +6,50 @@
 #include <string>
 
 #include "runtime/backends/options.h"
+#include "runtime/backends/ort_binding.h"
 #include "runtime/backends/ort_library.h"
-#include "runtime/backends/tensors.h"
+#include "runtime/backends/ort_provider.h"
+#include "runtime/backends/subgraph_runner.h"
 #include "runtime/bundle/bundle.h"
-#include "runtime/core/status.h"
 
 namespace mapt {
 
-constexpr int kSubgraphCount = static_cast<int>(Subgraph::kCount);
-
-class OrtSessions {
+class OrtSessions final : public SubgraphRunner {
  public:
   // Throws InputError: a graph that ONNX Runtime does not load or that is not the contract's, too many threads, or CUDA
-  // was asked for and does not come up.
+  // was asked for and does not come up. The bundle is read until the rehearsal is over.
   OrtSessions(std::shared_ptr<const OrtLibrary> library, const Bundle& bundle, const NetworkOptions& options);
-  ~OrtSessions();
-  OrtSessions(const OrtSessions&) = delete;
-  OrtSessions& operator=(const OrtSessions&) = delete;
 
-  // Runs a subgraph on tensors in the contract's order, which may lie on the host or on the sessions' device.
-  Status run(Subgraph subgraph, const OrtValue* const* inputs, OrtValue** outputs) const noexcept;
-
-  // A tensor where the sessions compute.
-  Tensor on_device(const TensorSpec& spec, const Shape& shape) const;
-
-  const OrtLibrary& library() const { return *library_; }
-  bool on_cuda() const { return cuda_; }
-  const char* provider() const { return provider_.c_str(); }
+  DeviceMemory& memory() noexcept override { return *memory_; }
+  Status run(Subgraph subgraph, const Addresses& addresses) noexcept override;
+  // On a GPU, lets CUDA replay what a session queues as one graph, where that can be captured: not with control flow,
+  // nor with a node on the CPU.
+  void rehearse(const Addresses (&addresses)[kSubgraphCount]) override;
+  const char* provider(Subgraph subgraph) const noexcept override {
+    return providers_[static_cast<std::size_t>(subgraph)].c_str();
+  }
+  bool rounds_to_tf32() const noexcept override { return tf32_; }
 
  private:
-  OrtSession* open(const BundleFile& graph, const OrtSessionOptions* settings) const;
-  void check_contract(const BundleFile& graph, Subgraph subgraph, const Sizes& sizes) const;
-  void release() noexcept;
+  using Session = std::unique_ptr<BoundSession>;
+  using Place = std::unique_ptr<OrtMemoryInfo, decltype(OrtApi::ReleaseMemoryInfo)>;
+
+  Session open(Subgraph subgraph, OrtRuns runs) const;
+  void check_contract(const BundleFile& graph, Subgraph subgraph, OrtSession* session) const;
+  std::unique_ptr<SessionOptions> settings() const;
+  void open_memory();
 
   std::shared_ptr<const OrtLibrary> library_;
+  const Bundle* bundle_;
+  NetworkOptions options_;
+  int threads_ = 1;
   bool cuda_ = false;
-  std::string provider_;
-  std::array<OrtSession*, kSubgraphCount> sessions_{};
-  OrtAllocator* device_ = nullptr;
+  bool tf32_ = false;
+  std::unique_ptr<DeviceMemory> memory_;
+  Place place_;  // of the memory, as ONNX Runtime names it
+  std::unique_ptr<SessionOptions> plain_, capturing_;
+  std::array<Session, kSubgraphCount> sessions_;
+  std::array<std::string, kSubgraphCount> providers_;
 };
 
 }  // namespace mapt

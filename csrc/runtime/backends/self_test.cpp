@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <map>
+#include <type_traits>
 #include <vector>
 
 #include "runtime/bundle/errors.h"
@@ -79,85 +79,109 @@ double largest_difference(const float* want, const float* got, std::int64_t coun
   return most / (scale > 0 ? scale : 1.0);
 }
 
-double difference(const std::string& want, const TensorSpec& spec, const Tensor& got) {
-  const std::int64_t count = kept_of(got.size()), step = step_of(got.size());
-  if (element_type(spec) == ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8)
-    return share_of_differing(reinterpret_cast<const std::uint8_t*>(want.data()), got.data<std::uint8_t>(), count,
-                              step);
-  if (element_type(spec) == ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32)
-    return share_of_differing(reinterpret_cast<const std::int32_t*>(want.data()), got.data<std::int32_t>(), count,
-                              step);
-  return largest_difference(reinterpret_cast<const float*>(want.data()), got.data<float>(), count, step);
+// Values of a tensor, on the host.
+template <class T>
+double difference_of(const std::string& want, const std::string& got) {
+  const auto size = static_cast<std::int64_t>(got.size() / sizeof(T));
+  const auto* wanted = reinterpret_cast<const T*>(want.data());
+  const auto* found = reinterpret_cast<const T*>(got.data());
+  if constexpr (std::is_same_v<T, float>)
+    return largest_difference(wanted, found, kept_of(size), step_of(size));
+  else
+    return share_of_differing(wanted, found, kept_of(size), step_of(size));
 }
 
-// Tensors by name, on the host; a later one of the same name replaces an earlier one.
-using Known = std::map<std::string, Tensor>;
+double difference(const std::string& want, const TensorSpec& spec, const std::string& got) {
+  const Element element = element_of(spec);
+  if (element == Element::kUint8) return difference_of<std::uint8_t>(want, got);
+  return element == Element::kInt32 ? difference_of<std::int32_t>(want, got) : difference_of<float>(want, got);
+}
 
-Status run_on(const OrtSessions& sessions, const Sizes& sizes, int subgraph, Known& known) {
-  const SubgraphSpec& spec = kSubgraphs[subgraph];
-  std::vector<const OrtValue*> inputs;
-  for (int i = 0; i < spec.input_count; ++i) {
-    Tensor& tensor = known[spec.inputs[i].name];
-    if (!tensor.value()) tensor = Tensor(sessions.library(), spec.inputs[i], resolve(spec.inputs[i], sizes));
-    inputs.push_back(tensor.value());
+// The network under test, whose tensors may lie on a device. Throws what is told where a copy fails.
+class Bench {
+ public:
+  Bench(BundleNetwork& network, std::string failure) : network_(network), failure_(std::move(failure)) {}
+
+  void run(Subgraph subgraph) { demand(subgraph, network_.runner().run(subgraph, addresses(subgraph))); }
+
+  std::string output(Subgraph subgraph, int place) {
+    const TensorSpec& spec = spec_of(subgraph).outputs[place];
+    std::string bytes(bytes_of(spec, resolve(spec, network_.info().sizes)), '\0');
+    DeviceMemory& memory = network_.runner().memory();
+    demand(subgraph, memory.wait());
+    demand(subgraph, memory.read(bytes.data(), addresses(subgraph).outputs[place], bytes.size()));
+    return bytes;
   }
-  std::vector<Tensor> made;
-  std::vector<OrtValue*> outputs;
-  for (int i = 0; i < spec.output_count; ++i) {
-    made.emplace_back(sessions.library(), spec.outputs[i], resolve(spec.outputs[i], sizes));
-    outputs.push_back(made.back().value());
-  }
-  const Status status = sessions.run(static_cast<Subgraph>(subgraph), inputs.data(), outputs.data());
-  for (int i = 0; i < spec.output_count; ++i) known[spec.outputs[i].name] = std::move(made[i]);
-  return status;
-}
 
-void copy_into(Tensor& tensor, const std::string& bytes) {
-  std::memcpy(tensor.bytes(), bytes.data(), std::min(bytes.size(), tensor.byte_count()));
-}
+  // Fills an input; where there are too few bytes, zeros follow.
+  void give(Subgraph subgraph, int place, std::string bytes) {
+    const TensorSpec& spec = spec_of(subgraph).inputs[place];
+    bytes.resize(bytes_of(spec, resolve(spec, network_.info().sizes)));
+    demand(subgraph, network_.runner().memory().write(addresses(subgraph).inputs[place], bytes.data(), bytes.size()));
+  }
+
+ private:
+  const Addresses& addresses(Subgraph subgraph) { return network_.tensors().addresses(subgraph); }
+
+  void demand(Subgraph subgraph, const Status& status) const {
+    if (status.ok()) return;
+    const std::string name = spec_of(subgraph).name;
+    const std::string runs = network_.provider(static_cast<int>(subgraph));
+    throw InputError(failure_ + name + " fails" + (failure_.empty() ? "" : ", run by " + runs) + " (" + status.text +
+                     "); try another device or backend");
+  }
+
+  BundleNetwork& network_;
+  std::string failure_;
+};
 
 // The features of the frame before: these, shifted by a column.
-Tensor shifted(const OrtLibrary& library, const Tensor& s, const Sizes& sizes) {
-  Tensor out(library, kMotionInputs[0], resolve(kMotionInputs[0], sizes));
-  const std::int64_t width = sizes.W / 8;
-  for (std::int64_t row = 0; row < s.size() / width; ++row)
-    for (std::int64_t x = 0; x < width; ++x)
-      out.data<float>()[row * width + (x + 1) % width] = s.data<float>()[row * width + x];
+std::string shifted(const std::string& s, const Sizes& sizes) {
+  const auto row = static_cast<std::size_t>(sizes.W / 8) * sizeof(float);
+  std::string out = s;
+  for (std::size_t at = 0; at < s.size(); at += row) {
+    std::memcpy(out.data() + at + sizeof(float), s.data() + at, row - sizeof(float));
+    std::memcpy(out.data() + at, s.data() + at + row - sizeof(float), sizeof(float));
+  }
   return out;
+}
+
+std::string chosen_rows(const Sizes& sizes) {
+  std::vector<std::int32_t> rows;
+  for (std::int32_t row = 0; row < sizes.N; ++row) rows.push_back(row < sizes.D ? row : -1);
+  return {reinterpret_cast<const char*>(rows.data()), rows.size() * sizeof rows[0]};
 }
 
 // What the heads behind the detections read beside the pyramid and `s`: the given rows in the first slots, which are
 // also the tracks of the frame before.
-void give(const OrtSessions& sessions, const ModelInfo& info, const Arrays& arrays, Known& known) {
-  for (const TensorSpec& output : kInstanceOutputs) {
-    if (!is_among(output.name, kGiven)) continue;
-    known[output.name] = Tensor(sessions.library(), output, resolve(output, info.sizes));
-    copy_into(known[output.name], arrays.at(output.name));
+void give(Bench& bench, const ModelInfo& info, const Arrays& arrays) {
+  const std::string s = bench.output(Subgraph::kSemantic, 0);
+  for (const Subgraph subgraph : {Subgraph::kMotion, Subgraph::kAppearance}) {
+    const SubgraphSpec& spec = spec_of(subgraph);
+    for (int i = 0; i < spec.input_count; ++i) {
+      const std::string name = spec.inputs[i].name;
+      if (name == "s_prev") bench.give(subgraph, i, shifted(s, info.sizes));
+      if (name == "masks_prev") bench.give(subgraph, i, arrays.at("masks8"));
+      if (name == "rows") bench.give(subgraph, i, chosen_rows(info.sizes));
+      if (is_among(name.c_str(), kGiven)) bench.give(subgraph, i, arrays.at(name));
+    }
   }
-  for (const TensorSpec& input : kMotionInputs) {
-    const bool rows = std::strcmp(input.name, "rows") == 0;
-    if (!rows && std::strcmp(input.name, "masks_prev") != 0) continue;
-    known[input.name] = Tensor(sessions.library(), input, resolve(input, info.sizes));
-    if (!rows) copy_into(known[input.name], arrays.at("masks8"));
-    for (std::int32_t row = 0; rows && row < info.sizes.N; ++row)
-      known[input.name].data<std::int32_t>()[row] = row < info.sizes.D ? row : -1;
-  }
-  known["s_prev"] = shifted(sessions.library(), known["s"], info.sizes);
 }
 
 struct Worst {
-  std::string name, subgraph;
+  std::string name;
+  Subgraph subgraph = Subgraph::kBackbone;
   double difference = -1;
 };
 
 // Compares the outputs of a subgraph that has just run.
-void compare(const SubgraphSpec& spec, const Arrays& wanted, const Known& known, Worst& worst) {
+void compare(Bench& bench, Subgraph subgraph, const Arrays& wanted, Worst& worst) {
+  const SubgraphSpec& spec = spec_of(subgraph);
   for (int i = 0; i < spec.output_count; ++i) {
-    const TensorSpec& output = spec.outputs[i];
-    if (!is_sampled(spec, output)) continue;
-    const std::string name = std::string(spec.name) + "." + output.name;
-    const double found = difference(wanted.at(name), output, known.at(output.name));
-    if (found > worst.difference) worst = {name, spec.name, found};
+    if (!is_sampled(spec, spec.outputs[i])) continue;
+    const std::string name = std::string(spec.name) + "." + spec.outputs[i].name;
+    const double found = difference(wanted.at(name), spec.outputs[i], bench.output(subgraph, i));
+    if (found > worst.difference) worst = {name, subgraph, found};
   }
 }
 
@@ -169,7 +193,7 @@ std::string text_of(const char* format, double value) {
 
 }  // namespace
 
-void self_test(const OrtSessions& sessions, const Bundle& bundle, bool tf32) {
+void self_test(BundleNetwork& network, const Bundle& bundle) {
   const std::string& path = bundle.golden->path;
   Arrays arrays;
   try {
@@ -177,34 +201,31 @@ void self_test(const OrtSessions& sessions, const Bundle& bundle, bool tf32) {
   } catch (const ValueError& error) {
     throw InputError(path + ": cannot be compared (" + error.what() + "); export the bundle again");
   }
-  Known known;
-  known["image"] = Tensor(sessions.library(), kBackboneInputs[0], resolve(kBackboneInputs[0], bundle.info.sizes));
-  copy_into(known["image"], arrays.at("image"));
+  Bench bench(network, "the golden picture's ");
+  bench.give(Subgraph::kBackbone, 0, arrays.at("image"));
   Worst worst;
   for (int i = 0; i < kSubgraphCount; ++i) {
-    if (i == static_cast<int>(Subgraph::kMotion)) give(sessions, bundle.info, arrays, known);
-    const Status status = run_on(sessions, bundle.info.sizes, i, known);
-    if (!status.ok())
-      throw InputError(std::string("the golden picture's ") + kSubgraphNames[i] + " fails, run by " +
-                       sessions.provider() + " (" + status.text + "); try another device or backend");
-    compare(kSubgraphs[i], arrays, known, worst);
+    const auto subgraph = static_cast<Subgraph>(i);
+    if (subgraph == Subgraph::kMotion) give(bench, bundle.info, arrays);
+    bench.run(subgraph);
+    compare(bench, subgraph, arrays, worst);
   }
-  double limit = sessions.on_cuda() && tf32 ? tolerance("tf32") : 0;
+  double limit = network.runner().rounds_to_tf32() ? tolerance("tf32") : 0;
   for (const auto& [name, precision] : bundle.precisions) limit = std::max(limit, tolerance(precision));
   if (!(worst.difference <= limit))
     throw InputError(path + ": " + worst.name + " differs by " + text_of("%.1e", worst.difference) +
                      " of its largest value from what the bundle gave when it was exported, more than " +
-                     text_of("%g", limit) + ", run by " + sessions.provider() +
+                     text_of("%g", limit) + ", run by " + network.provider(static_cast<int>(worst.subgraph)) +
                      "; update ONNX Runtime, try device 'cpu', or export the bundle with this one");
 }
 
-void run_blank(const OrtSessions& sessions, const Bundle& bundle) {
-  Known known;
+void run_blank(BundleNetwork& network) {
+  Bench bench(network, "");
   for (int i = 0; i < kSubgraphCount; ++i) {
-    known.clear();
-    const Status status = run_on(sessions, bundle.info.sizes, i, known);
-    if (!status.ok())
-      throw InputError(std::string(kSubgraphNames[i]) + " fails (" + status.text + "); try another device or backend");
+    const auto subgraph = static_cast<Subgraph>(i);
+    for (int input = 0; input < spec_of(subgraph).input_count; ++input) bench.give(subgraph, input, "");
+    bench.run(subgraph);
+    bench.output(subgraph, 0);
   }
 }
 

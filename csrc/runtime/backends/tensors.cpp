@@ -1,17 +1,10 @@
 #include "runtime/backends/tensors.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <new>
+#include <cstring>
 #include <utility>
 
 namespace mapt {
-
-namespace {
-
-constexpr std::size_t kAlignment = 64;  // bytes, a cache line and the widest vector
-
-}  // namespace
 
 Shape resolve(const TensorSpec& spec, const Sizes& sizes) {
   Shape shape;
@@ -30,50 +23,45 @@ std::int64_t size_of(const Shape& shape) {
   return size;
 }
 
+Element element_of(const TensorSpec& spec) {
+  if (std::strcmp(spec.dtype, "uint8") == 0) return Element::kUint8;
+  return std::strcmp(spec.dtype, "int32") == 0 ? Element::kInt32 : Element::kFloat;
+}
+
 std::size_t bytes_of(const TensorSpec& spec, const Shape& shape) {
-  return static_cast<std::size_t>(size_of(shape)) * (std::strcmp(spec.dtype, "uint8") == 0 ? 1 : 4);
+  return static_cast<std::size_t>(size_of(shape)) * (element_of(spec) == Element::kUint8 ? 1 : 4);
 }
 
-ONNXTensorElementDataType element_type(const TensorSpec& spec) {
-  if (std::strcmp(spec.dtype, "uint8") == 0) return ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8;
-  if (std::strcmp(spec.dtype, "int32") == 0) return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;
-  return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
-}
-
-Tensor::Tensor(const OrtLibrary& library, const TensorSpec& spec, const Shape& shape)
-    : library_(&library), size_(size_of(shape)), bytes_(bytes_of(spec, shape)) {
-  const std::size_t room = (std::max(bytes_, std::size_t{1}) + kAlignment - 1) / kAlignment * kAlignment;
-  host_ = std::aligned_alloc(kAlignment, room);
-  if (!host_) throw std::bad_alloc();
-  std::memset(host_, 0, room);
-  const OrtApi& api = library.api();
-  OrtMemoryInfo* place = nullptr;
-  library.check(api.CreateCpuMemoryInfo(OrtDeviceAllocator, OrtMemTypeDefault, &place));
-  std::string said;
-  const bool made = library.well(
-      api.CreateTensorWithDataAsOrtValue(place, host_, bytes_, shape.data(), shape.size(), element_type(spec), &value_),
-      &said);
-  api.ReleaseMemoryInfo(place);
-  if (!made) {
-    std::free(host_);
-    throw OrtError{said};
+Tensor::Tensor(DeviceMemory& memory, const TensorSpec& spec, const Sizes& sizes, bool staged) : memory_(&memory) {
+  const Shape shape = resolve(spec, sizes);
+  size_ = size_of(shape);
+  bytes_ = bytes_of(spec, shape);
+  address_ = memory.allocate(bytes_);
+  if (memory.on_host()) {
+    host_ = address_;
+  } else if (staged) {
+    try {
+      host_ = memory.allocate_host(bytes_);
+    } catch (...) {
+      memory.release(address_);
+      throw;
+    }
   }
 }
 
-Tensor::Tensor(const OrtLibrary& library, OrtAllocator* allocator, const TensorSpec& spec, const Shape& shape)
-    : library_(&library), size_(size_of(shape)), bytes_(bytes_of(spec, shape)) {
-  library.check(
-      library.api().CreateTensorAsOrtValue(allocator, shape.data(), shape.size(), element_type(spec), &value_));
+Tensor::~Tensor() {
+  if (!memory_) return;
+  if (host_ != address_) memory_->release_host(host_);
+  memory_->release(address_);
 }
 
-Tensor::~Tensor() {
-  if (value_) library_->api().ReleaseValue(value_);
-  std::free(host_);
+Status Tensor::download(std::size_t first, std::size_t bytes) const noexcept {
+  return memory_->download(static_cast<char*>(host_) + first, static_cast<const char*>(address_) + first, bytes);
 }
 
 void Tensor::swap(Tensor& other) noexcept {
-  std::swap(library_, other.library_);
-  std::swap(value_, other.value_);
+  std::swap(memory_, other.memory_);
+  std::swap(address_, other.address_);
   std::swap(host_, other.host_);
   std::swap(size_, other.size_);
   std::swap(bytes_, other.bytes_);

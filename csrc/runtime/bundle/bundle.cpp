@@ -59,8 +59,7 @@ const Manifest& choose(const Root& root, const SizesManifest& manifest, const st
 
 // Values and paths, in the order in which Python reads them. Throws ValueError and InputError.
 struct Paths {
-  std::map<std::string, std::string> graphs;   // by subgraph
-  std::map<std::string, std::string> engines;  // SHA-256 by path, only checked
+  std::map<std::string, std::string> graphs;  // by subgraph
 };
 
 Paths read_values(const std::string& path, const Manifest& manifest, Bundle& bundle) {
@@ -73,7 +72,8 @@ Paths read_values(const std::string& path, const Manifest& manifest, Bundle& bun
   }
   bundle.needed = read_requirements(manifest.needed);
   for (const auto& [target, entries] : manifest.engines)
-    for (const auto& [name, entry] : entries) paths.engines[inside(path, entry.file)] = entry.sha256;
+    for (const auto& [name, entry] : entries)
+      bundle.engines[target][name] = {inside(path, entry.file), entry.library, {}};
   return paths;
 }
 
@@ -99,7 +99,8 @@ NamedFiles named_files(const std::string& path, const SizesManifest& all, const 
   return named;
 }
 
-Bundle read_one(const std::string& path, const SizesManifest& all, const Manifest& manifest) {
+Bundle read_one(const std::string& path, const SizesManifest& all, const Manifest& manifest,
+                const std::string& target) {
   Bundle bundle;
   bundle.id = manifest.id;
   bundle.lowering = manifest.lowering;
@@ -119,12 +120,17 @@ Bundle read_one(const std::string& path, const SizesManifest& all, const Manifes
   for (const auto& [name, digest] : manifest.files)
     if (golden.empty() && name_of(normal_path(name)) == kGolden) golden = inside(path, name);
   if (!golden.empty()) keep.insert(golden);
+  const auto engines = bundle.engines.find(target);
+  if (engines != bundle.engines.end())
+    for (const auto& [name, engine] : engines->second) keep.insert(engine.path);
   const NamedFiles named = named_files(path, all, manifest);
   for (const auto& [file, digest] : named.all()) require_file(file);
   std::optional<std::string> parameters;
   if (all.several) parameters = joined(parent_of(path), kParameters);
   auto kept = read_contents(named, keep, graphs, parameters);
   for (const auto& [name, file] : paths.graphs) bundle.graphs[name] = {file, kept[file]};
+  if (engines != bundle.engines.end())
+    for (auto& [name, engine] : engines->second) engine.content = kept[engine.path];
   if (!golden.empty()) bundle.golden = BundleFile{golden, std::move(kept[golden])};
   return bundle;
 }
@@ -139,13 +145,15 @@ Bundle read_bundle(const BundleRequest& request) {
     const Manifest& chosen = choose(root, manifest, request.onnxruntime);
     if (!manifest.files.count(kParameters))
       throw InputError(path + ": names no " + kParameters + "; export the bundle again");
-    Bundle bundle = read_one(path, manifest, chosen);
+    Bundle bundle = read_one(path, manifest, chosen, request.target);
     bundle.folder = joined(root.folder, chosen.name);
+    bundle.weights = joined(root.folder, kWeights);
     return bundle;
   }
   if (!root.size.empty()) open_manifest(joined(joined(root.folder, root.size), kManifest));  // throws
-  Bundle bundle = read_one(path, manifest, manifest.inputs[0]);
+  Bundle bundle = read_one(path, manifest, manifest.inputs[0], request.target);
   bundle.folder = root.folder;
+  bundle.weights = joined(root.folder, kWeights);
   return bundle;
 }
 

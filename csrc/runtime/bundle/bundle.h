@@ -18,15 +18,23 @@ struct BundleFile {
   Bytes content;
 };
 
+// A TensorRT engine, which only the library that built it loads.
+struct EngineFile {
+  std::string path, library;
+  Bytes content;  // of the target that was asked for; empty of others
+};
+
 struct Bundle {
-  std::string folder;  // of one size
+  std::string folder;   // of one size
+  std::string weights;  // that it was exported from, which may have been left out
   std::string id;
   ModelInfo info;
   std::string lowering;
   std::map<std::string, BundleFile> graphs;  // by subgraph, with their parameters inside
   std::map<std::string, std::string> precisions;
-  std::map<std::string, std::int64_t> operators;  // version of every domain that is not ONNX's own
-  std::map<std::string, std::string> needed;      // the lowest version of each library
+  std::map<std::string, std::int64_t> operators;                     // version of every domain that is not ONNX's own
+  std::map<std::string, std::string> needed;                         // the lowest version of each library
+  std::map<std::string, std::map<std::string, EngineFile>> engines;  // by target ("sm86") and subgraph
   std::optional<BundleFile> golden;
 };
 
@@ -34,6 +42,7 @@ struct BundleRequest {
   std::string folder;                // the bundle, or BUNDLE/HxW for one of several sizes
   std::optional<std::string> trust;  // public Ed25519 key (PEM) that must have signed the manifest
   std::string onnxruntime;           // the version that will run it, by which a lowering is chosen
+  std::string target;                // the GPU whose engines are kept, "sm86"; empty: none
 };
 
 // Throws InputError: not a bundle, no such size or key, a missing or wrong signature, an unknown format, key or value,

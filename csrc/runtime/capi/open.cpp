@@ -3,7 +3,7 @@
 #include <cstring>
 #include <exception>
 
-#include "runtime/backends/ort_network.h"
+#include "runtime/backends/choice.h"
 #include "runtime/bundle/bundle.h"
 #include "runtime/bundle/errors.h"
 #include "runtime/bundle/json_text.h"
@@ -25,8 +25,14 @@ NetworkOptions network_options(const mapt_options& asked) {
   options.device = static_cast<Device>(asked.device);
   options.tf32 = asked.tf32 != 0;
   options.test = asked.test != 0;
+  options.cuda_graphs = asked.no_cuda_graphs == 0;
   options.onnxruntime = text_or_empty(asked.onnxruntime);
   options.operators = text_or_empty(asked.operators);
+  const std::string backend = asked.backend ? asked.backend : kBackendNames[0];
+  const auto* known = std::find(std::begin(kBackendNames), std::end(kBackendNames), backend);
+  if (known == std::end(kBackendNames))
+    throw InputError("backend " + repr_of(backend) + " is unknown; choose one of auto, ort, tensorrt");
+  options.backend = static_cast<Backend>(known - kBackendNames);
   if (asked.say) options.say = [&asked](const std::string& line) { asked.say(asked.context, line.c_str()); };
   return options;
 }
@@ -90,12 +96,13 @@ std::unique_ptr<mapt_tracker> opened(const mapt_options& asked) {
   if (asked.trust) request.trust = asked.trust;
   request.onnxruntime = library->version();
   request.folder = suitable(asked, request, options);
+  request.target = engine_target(options);
   auto tracker = std::make_unique<mapt_tracker>();
   const Bundle bundle = read_bundle(request);
   tracker->bundle = bundle.id;
   tracker->folder = bundle.folder;
   tracker->library = library->version();
-  tracker->network = std::make_unique<OrtNetwork>(library, bundle, options);
+  tracker->network = open_network(library, bundle, options);
   tracker->tracker = std::make_unique<Tracker>(tracker->network.get(), tracker_options(asked, bundle.id));
   describe(*tracker);
   const std::int32_t slots = bundle.info.slots();

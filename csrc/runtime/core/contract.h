@@ -132,6 +132,7 @@ struct TensorSpec {
   const char* dtype;
   int32_t rank;
   Dim shape[4];
+  bool host;  // an input that the host makes, or an output that it reads in every frame
 };
 
 struct SubgraphSpec {
@@ -142,64 +143,64 @@ struct SubgraphSpec {
   int32_t output_count;
 };
 constexpr TensorSpec kBackboneInputs[] = {
-    {"image", "uint8", 4, {{0, 1}, {'H', 1}, {'W', 1}, {0, 3}}},
+    {"image", "uint8", 4, {{0, 1}, {'H', 1}, {'W', 1}, {0, 3}}, true},
 };
 constexpr TensorSpec kBackboneOutputs[] = {
-    {"p4", "float32", 4, {{0, 1}, {'F', 1}, {'H', 4}, {'W', 4}}},
-    {"p8", "float32", 4, {{0, 1}, {'F', 1}, {'H', 8}, {'W', 8}}},
-    {"p16", "float32", 4, {{0, 1}, {'F', 1}, {'H', 16}, {'W', 16}}},
-    {"p32", "float32", 4, {{0, 1}, {'F', 1}, {'H', 32}, {'W', 32}}},
-    {"c16", "float32", 4, {{0, 1}, {'C', 1}, {'H', 16}, {'W', 16}}},
+    {"p4", "float32", 4, {{0, 1}, {'F', 1}, {'H', 4}, {'W', 4}}, false},
+    {"p8", "float32", 4, {{0, 1}, {'F', 1}, {'H', 8}, {'W', 8}}, false},
+    {"p16", "float32", 4, {{0, 1}, {'F', 1}, {'H', 16}, {'W', 16}}, false},
+    {"p32", "float32", 4, {{0, 1}, {'F', 1}, {'H', 32}, {'W', 32}}, false},
+    {"c16", "float32", 4, {{0, 1}, {'C', 1}, {'H', 16}, {'W', 16}}, false},
 };
 constexpr TensorSpec kSemanticInputs[] = {
-    {"c16", "float32", 4, {{0, 1}, {'C', 1}, {'H', 16}, {'W', 16}}},
-    {"p4", "float32", 4, {{0, 1}, {'F', 1}, {'H', 4}, {'W', 4}}},
-    {"p8", "float32", 4, {{0, 1}, {'F', 1}, {'H', 8}, {'W', 8}}},
+    {"c16", "float32", 4, {{0, 1}, {'C', 1}, {'H', 16}, {'W', 16}}, false},
+    {"p4", "float32", 4, {{0, 1}, {'F', 1}, {'H', 4}, {'W', 4}}, false},
+    {"p8", "float32", 4, {{0, 1}, {'F', 1}, {'H', 8}, {'W', 8}}, false},
 };
 constexpr TensorSpec kSemanticOutputs[] = {
-    {"s", "float32", 4, {{0, 1}, {'S', 1}, {'H', 8}, {'W', 8}}},
-    {"logits", "float32", 4, {{0, 1}, {'K', 1}, {'H', 4}, {'W', 4}}},
-    {"margins", "float32", 4, {{0, 1}, {'T', 1}, {'H', 4}, {'W', 4}}},
-    {"labels", "uint8", 3, {{0, 1}, {'H', 1}, {'W', 1}}},
+    {"s", "float32", 4, {{0, 1}, {'S', 1}, {'H', 8}, {'W', 8}}, false},
+    {"logits", "float32", 4, {{0, 1}, {'K', 1}, {'H', 4}, {'W', 4}}, false},
+    {"margins", "float32", 4, {{0, 1}, {'T', 1}, {'H', 4}, {'W', 4}}, true},
+    {"labels", "uint8", 3, {{0, 1}, {'H', 1}, {'W', 1}}, true},
 };
 constexpr TensorSpec kInstanceInputs[] = {
-    {"p4", "float32", 4, {{0, 1}, {'F', 1}, {'H', 4}, {'W', 4}}},
-    {"p8", "float32", 4, {{0, 1}, {'F', 1}, {'H', 8}, {'W', 8}}},
-    {"p16", "float32", 4, {{0, 1}, {'F', 1}, {'H', 16}, {'W', 16}}},
-    {"p32", "float32", 4, {{0, 1}, {'F', 1}, {'H', 32}, {'W', 32}}},
+    {"p4", "float32", 4, {{0, 1}, {'F', 1}, {'H', 4}, {'W', 4}}, false},
+    {"p8", "float32", 4, {{0, 1}, {'F', 1}, {'H', 8}, {'W', 8}}, false},
+    {"p16", "float32", 4, {{0, 1}, {'F', 1}, {'H', 16}, {'W', 16}}, false},
+    {"p32", "float32", 4, {{0, 1}, {'F', 1}, {'H', 32}, {'W', 32}}, false},
 };
 constexpr TensorSpec kInstanceOutputs[] = {
-    {"boxes", "float32", 2, {{'D', 1}, {0, 4}}},
-    {"scores", "float32", 1, {{'D', 1}}},
-    {"classes", "int32", 1, {{'D', 1}}},
-    {"mask_logits", "float32", 3, {{'D', 1}, {0, 28}, {0, 28}}},
-    {"masks8", "float32", 4, {{'D', 1}, {0, 1}, {'H', 8}, {'W', 8}}},
-    {"count", "int32", 1, {{0, 1}}},
+    {"boxes", "float32", 2, {{'D', 1}, {0, 4}}, true},
+    {"scores", "float32", 1, {{'D', 1}}, true},
+    {"classes", "int32", 1, {{'D', 1}}, true},
+    {"mask_logits", "float32", 3, {{'D', 1}, {0, 28}, {0, 28}}, true},
+    {"masks8", "float32", 4, {{'D', 1}, {0, 1}, {'H', 8}, {'W', 8}}, false},
+    {"count", "int32", 1, {{0, 1}}, true},
 };
 constexpr TensorSpec kMotionInputs[] = {
-    {"s_prev", "float32", 4, {{0, 1}, {'S', 1}, {'H', 8}, {'W', 8}}},
-    {"s", "float32", 4, {{0, 1}, {'S', 1}, {'H', 8}, {'W', 8}}},
-    {"masks_prev", "float32", 4, {{'N', 1}, {0, 1}, {'H', 8}, {'W', 8}}},
-    {"masks8", "float32", 4, {{'D', 1}, {0, 1}, {'H', 8}, {'W', 8}}},
-    {"boxes", "float32", 2, {{'D', 1}, {0, 4}}},
-    {"rows", "int32", 1, {{'N', 1}}},
+    {"s_prev", "float32", 4, {{0, 1}, {'S', 1}, {'H', 8}, {'W', 8}}, false},
+    {"s", "float32", 4, {{0, 1}, {'S', 1}, {'H', 8}, {'W', 8}}, false},
+    {"masks_prev", "float32", 4, {{'N', 1}, {0, 1}, {'H', 8}, {'W', 8}}, true},
+    {"masks8", "float32", 4, {{'D', 1}, {0, 1}, {'H', 8}, {'W', 8}}, false},
+    {"boxes", "float32", 2, {{'D', 1}, {0, 4}}, false},
+    {"rows", "int32", 1, {{'N', 1}}, true},
 };
 constexpr TensorSpec kMotionOutputs[] = {
-    {"propagated", "float32", 4, {{'N', 1}, {0, 1}, {'H', 8}, {'W', 8}}},
-    {"f_p", "float32", 4, {{'N', 1}, {'M', 1}, {0, 7}, {0, 7}}},
+    {"propagated", "float32", 4, {{'N', 1}, {0, 1}, {'H', 8}, {'W', 8}}, true},
+    {"f_p", "float32", 4, {{'N', 1}, {'M', 1}, {0, 7}, {0, 7}}, false},
 };
 constexpr TensorSpec kAppearanceInputs[] = {
-    {"p4", "float32", 4, {{0, 1}, {'F', 1}, {'H', 4}, {'W', 4}}},
-    {"p8", "float32", 4, {{0, 1}, {'F', 1}, {'H', 8}, {'W', 8}}},
-    {"p16", "float32", 4, {{0, 1}, {'F', 1}, {'H', 16}, {'W', 16}}},
-    {"p32", "float32", 4, {{0, 1}, {'F', 1}, {'H', 32}, {'W', 32}}},
-    {"boxes", "float32", 2, {{'D', 1}, {0, 4}}},
-    {"mask_logits", "float32", 3, {{'D', 1}, {0, 28}, {0, 28}}},
-    {"rows", "int32", 1, {{'N', 1}}},
-    {"f_p", "float32", 4, {{'N', 1}, {'M', 1}, {0, 7}, {0, 7}}},
+    {"p4", "float32", 4, {{0, 1}, {'F', 1}, {'H', 4}, {'W', 4}}, false},
+    {"p8", "float32", 4, {{0, 1}, {'F', 1}, {'H', 8}, {'W', 8}}, false},
+    {"p16", "float32", 4, {{0, 1}, {'F', 1}, {'H', 16}, {'W', 16}}, false},
+    {"p32", "float32", 4, {{0, 1}, {'F', 1}, {'H', 32}, {'W', 32}}, false},
+    {"boxes", "float32", 2, {{'D', 1}, {0, 4}}, false},
+    {"mask_logits", "float32", 3, {{'D', 1}, {0, 28}, {0, 28}}, false},
+    {"rows", "int32", 1, {{'N', 1}}, true},
+    {"f_p", "float32", 4, {{'N', 1}, {'M', 1}, {0, 7}, {0, 7}}, false},
 };
 constexpr TensorSpec kAppearanceOutputs[] = {
-    {"embeddings", "float32", 2, {{'N', 1}, {'E', 1}}},
+    {"embeddings", "float32", 2, {{'N', 1}, {'E', 1}}, true},
 };
 constexpr SubgraphSpec kSubgraphs[] = {
     {"backbone", kBackboneInputs, 1, kBackboneOutputs, 5},

@@ -34,6 +34,8 @@ Cues::Cues(const ModelInfo& info, Association association)
 void Cues::reserve(int32_t active) {
   masks_.reserve(active);
   carried_.resize(std::max<size_t>(carried_.size(), active * info_.cells8()));
+  const auto calls = static_cast<size_t>(calls_for(std::max(active, info_.slots()), info_.rows()));
+  given_.resize(std::max(given_.size(), calls));
 }
 
 Status Cues::run(Network* network, const CueRequest& request, const Estimates& estimates, Stopwatch* watch) {
@@ -71,7 +73,8 @@ void Cues::count_calls(int32_t instances) {
   calls_[Head::kAppearance] = blind ? 0 : calls_for(instances, info_.rows());
 }
 
-// Runs the motion head on any number of tracks and detections, N rows at a time.
+// Runs the motion head on any number of tracks and detections, N rows at a time. All calls are queued before one is
+// waited for.
 Status Cues::propagate(Network* network, const CueRequest& request) {
   const int64_t cells = info_.cells8();
   const auto tracks = static_cast<int32_t>(masks_.size());
@@ -87,14 +90,19 @@ Status Cues::propagate(Network* network, const CueRequest& request) {
     call.masks_prev = staged_.data();
     call.detections = choose_rows(*request.instances, start);
     call.rows = rows_.data();
-    const float* propagated = nullptr;
-    Status status = network->motion(call, &propagated);
+    const Status status = network->motion(call, &given_[chunk]);
+    if (!status.ok()) return status;
+  }
+  Status status = network->wait(nullptr);
+  for (int32_t chunk = 0; chunk < calls_[Head::kMotion]; ++chunk) {
+    const float* propagated = given_[chunk];
     if (status.ok()) status = check_propagated(propagated, info_);
     if (!status.ok()) return status;
-    for (int32_t i = 0; i < call.tracks; ++i) {  // each is measured while the processor's cache holds it
-      float* carried = carried_.data() + (start + i) * cells;
-      sigmoids(propagated + i * cells, cells, carried);
-      masks_[start + i] = measured(carried);
+    const int32_t start = chunk * info_.rows();
+    for (int32_t i = start; i < std::min(tracks, start + info_.rows()); ++i) {
+      float* carried = carried_.data() + i * cells;  // measured while the processor's cache holds it
+      sigmoids(propagated + (i - start) * cells, cells, carried);
+      masks_[i] = measured(carried);
     }
   }
   return {};
@@ -111,14 +119,20 @@ Status Cues::embed(Network* network, const CueRequest& request) {
     call.chunk = chunk;
     call.detections = choose_rows(*request.instances, start);
     call.rows = rows_.data();
-    const float* embeddings = nullptr;
-    Status status = network->appearance(call, &embeddings);
-    if (status.ok()) status = check_embeddings(embeddings, info_);
+    const Status status = network->appearance(call, &given_[chunk]);
     if (!status.ok()) return status;
-    const int64_t size = info_.sizes.E;
-    std::copy_n(embeddings, call.detections * size, embeddings_.begin() + start * size);
   }
-  normalise(static_cast<int32_t>(request.instances->size()));
+  const auto count = static_cast<int32_t>(request.instances->size());
+  const int64_t size = info_.sizes.E;
+  Status status = network->wait(nullptr);
+  for (int32_t chunk = 0; chunk < calls_[Head::kAppearance]; ++chunk) {
+    if (status.ok()) status = check_embeddings(given_[chunk], info_);
+    if (!status.ok()) return status;
+    const int32_t start = chunk * info_.rows();
+    const int32_t rows = std::min(info_.rows(), count - start);
+    std::copy_n(given_[chunk], rows * size, embeddings_.begin() + start * size);
+  }
+  normalise(count);
   return {};
 }
 

@@ -51,9 +51,10 @@ class Cues {
   const ModelInfo& info_;
   Association association_;
   std::vector<CoarseMask> masks_;
-  std::vector<float> carried_;  // masks of the active tracks
-  std::vector<float> staged_;   // masks of a call
-  std::vector<int32_t> rows_;   // of a call
+  std::vector<float> carried_;       // masks of the active tracks
+  std::vector<float> staged_;        // masks of a call
+  std::vector<int32_t> rows_;        // of a call
+  std::vector<const float*> given_;  // what each call gave
   std::vector<float> embeddings_;
   std::vector<float> squares_;
   Calls calls_;

@@ -24,8 +24,8 @@ struct Image {
   int64_t stride = 0;
 };
 
-// The outputs of the single-frame heads that the tracker reads, in host memory. They are valid until the next
-// `prepare`. All D rows of the instance head are there; those from `count` on are not looked at.
+// The outputs of the single-frame heads that the tracker reads, in host memory. They are there after `wait`, until the
+// next `prepare`. All D rows of the instance head are there; those from `count` on are not looked at.
 struct Perception {
   const float* margins = nullptr;      // (T,H/4,W/4), T things: a thing's logit minus the best stuff logit of the cell
   const uint8_t* labels = nullptr;     // (H,W), the best stuff class of every pixel
@@ -48,6 +48,13 @@ struct MotionCall {
   int32_t detections = 0;
 };
 
+// The semantic logits that are read: some rows of some classes.
+struct LogitRows {
+  const int32_t* classes = nullptr;
+  int32_t count = 0;              // of classes
+  const uint8_t* rows = nullptr;  // (H/4,), not 0 where a row is read
+};
+
 // A call of the appearance head on at most N detections.
 struct AppearanceCall {
   int chunk = 0;                  // of the motion call with the same detections, whose f_p it reads
@@ -65,19 +72,24 @@ class Network {
   // fills the rest with zeros. `pixels` is the input (H,W,3) in host memory until the next `prepare`.
   virtual Status prepare(const Image& image, const Letterbox& letterbox, const uint8_t** pixels) noexcept = 0;
 
-  // The stages of a frame, in this order, on the image that was prepared. Each fills its part of `seen` and checks what
-  // it does not hand out for NaN and infinity. The tracker checks what it reads.
+  // The stages of a frame, in this order, on the image that was prepared. A device may only have queued their work when
+  // they return. Each fills its part of `seen`, and checks what it does not hand out for NaN and infinity where that
+  // lies on the host. The tracker checks what it reads.
   virtual Status backbone() noexcept = 0;
   virtual Status semantic(int features, Perception* seen) noexcept = 0;  // fills this feature slot
   virtual Status instance(Perception* seen) noexcept = 0;
 
-  // The semantic logits (K,H/4,W/4) of this frame, which few frames need.
-  virtual Status logits(const float** planes) noexcept = 0;
+  // Waits until the host has what the calls before handed out. After the stages it also sets the count of `seen`; after
+  // the heads behind the detections there is none. A network on the host has nothing to do here.
+  virtual Status wait(Perception* /*seen*/) noexcept { return {}; }
 
-  // `propagated` are logits (N,1,H/8,W/8), valid until the next call.
+  // The semantic logits (K,H/4,W/4) of this frame, which few frames need. Only what is wanted is there.
+  virtual Status logits(const LogitRows& wanted, const float** planes) noexcept = 0;
+
+  // `propagated` are logits (N,1,H/8,W/8), there after `wait`, until the next `prepare`.
   virtual Status motion(const MotionCall& call, const float** propagated) noexcept = 0;
 
-  // `embeddings` (N,E) as the head gives them, valid until the next call.
+  // `embeddings` (N,E) as the head gives them, there after `wait`, until the next `prepare`.
   virtual Status appearance(const AppearanceCall& call, const float** embeddings) noexcept = 0;
 
   // Copies the features (S,H/8,W/8) of a slot into host memory. Any thread may call it while another one runs a frame

@@ -89,8 +89,16 @@ Status check_instance(const Perception& seen, const ModelInfo& info) {
   return check_ranges(seen, info);
 }
 
-Status check_logits(const float* logits, const ModelInfo& info) {
-  return check_finite("semantic", {"logits", logits, info.sizes.K * info.cells4()});
+Status check_logits(const float* logits, const LogitRows& wanted, const ModelInfo& info) {
+  const int64_t width = info.width() / kStride;
+  Status status;
+  for (int32_t i = 0; i < wanted.count && status.ok(); ++i) {
+    const float* plane = logits + wanted.classes[i] * info.cells4();
+    for (int32_t y = 0; y < info.height() / kStride && status.ok(); ++y) {
+      if (wanted.rows[y]) status = check_finite("semantic", {"logits", plane + y * width, width});
+    }
+  }
+  return status;
 }
 
 Status check_propagated(const float* propagated, const ModelInfo& info) {

@@ -8,7 +8,7 @@ namespace mapt {
 
 Status check_semantic(const Perception& seen, const ModelInfo& info);
 Status check_instance(const Perception& seen, const ModelInfo& info);
-Status check_logits(const float* logits, const ModelInfo& info);
+Status check_logits(const float* logits, const LogitRows& wanted, const ModelInfo& info);
 Status check_propagated(const float* propagated, const ModelInfo& info);
 Status check_embeddings(const float* embeddings, const ModelInfo& info);
 

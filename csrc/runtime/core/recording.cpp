@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <numeric>
 
 #include "runtime/core/crc32.h"
 #include "runtime/core/detections.h"
@@ -123,6 +124,9 @@ std::vector<uint8_t> Recorder::start(Association association, int32_t max_object
                                    member("max_objects", max_objects ? std::to_string(max_objects) : "null"),
                                    member("providers", object(providers))});
   std::vector<uint8_t> head = with_length(Packer().finish("RECH", kRecordVersion, meta));
+  classes_.resize(static_cast<size_t>(info().sizes.K));
+  std::iota(classes_.begin(), classes_.end(), 0);
+  rows_.assign(static_cast<size_t>(info().height() / kStride), 1);
   keeping_ = true;
   return head;
 }
@@ -182,16 +186,21 @@ Status Recorder::backbone() noexcept {
   return network_->backbone();
 }
 
-Status Recorder::semantic(int features, Perception* seen) noexcept {
-  Status status = network_->semantic(features, seen);
-  if (keeping_ && status.ok()) status = network_->logits(&logits_);
-  return status;
-}
+Status Recorder::semantic(int features, Perception* seen) noexcept { return network_->semantic(features, seen); }
 
-Status Recorder::instance(Perception* seen) noexcept {
-  const Status status = network_->instance(seen);
-  if (keeping_) seen_ = *seen;
-  return status;
+Status Recorder::instance(Perception* seen) noexcept { return network_->instance(seen); }
+
+Status Recorder::wait(Perception* seen) noexcept {
+  Status status = network_->wait(seen);
+  if (!keeping_ || !status.ok()) return status;
+  for (size_t i = 0; i < used_; ++i) {
+    Call& call = calls_[i];
+    if (call.given) std::copy_n(call.given, call.output.size(), call.output.begin());
+    call.given = nullptr;
+  }
+  if (!seen) return status;
+  seen_ = *seen;
+  return network_->logits({classes_.data(), info().sizes.K, rows_.data()}, &logits_);
 }
 
 Status Recorder::motion(const MotionCall& call, const float** propagated) noexcept {
@@ -202,7 +211,8 @@ Status Recorder::motion(const MotionCall& call, const float** propagated) noexce
   kept.subgraph = Subgraph::kMotion;
   kept.masks_prev = crc32(call.masks_prev, static_cast<size_t>(size) * sizeof(float));
   kept.rows = crc32(call.rows, static_cast<size_t>(info().rows()) * sizeof(int32_t));
-  return keep(kept, *propagated, size);
+  kept.given = *propagated;
+  return keep(kept, size);
 }
 
 Status Recorder::appearance(const AppearanceCall& call, const float** embeddings) noexcept {
@@ -211,17 +221,19 @@ Status Recorder::appearance(const AppearanceCall& call, const float** embeddings
   Call kept;
   kept.subgraph = Subgraph::kAppearance;
   kept.rows = crc32(call.rows, static_cast<size_t>(info().rows()) * sizeof(int32_t));
-  return keep(kept, *embeddings, int64_t{info().rows()} * info().sizes.E);
+  kept.given = *embeddings;
+  return keep(kept, int64_t{info().rows()} * info().sizes.E);
 }
 
-Status Recorder::keep(const Call& call, const float* output, int64_t size) noexcept {
+Status Recorder::keep(const Call& call, int64_t size) noexcept {
   try {
     if (used_ == calls_.size()) calls_.emplace_back();
     Call& kept = calls_[used_];
     kept.subgraph = call.subgraph;
     kept.masks_prev = call.masks_prev;
     kept.rows = call.rows;
-    kept.output.assign(output, output + size);
+    kept.given = call.given;
+    kept.output.resize(static_cast<size_t>(size));
   } catch (const std::exception&) {
     return Status::of(Code::kStep, "there is no memory to record the frame; frame dropped");
   }

@@ -40,7 +40,10 @@ class Recorder final : public Network {
   Status backbone() noexcept override;
   Status semantic(int features, Perception* seen) noexcept override;
   Status instance(Perception* seen) noexcept override;
-  Status logits(const float** planes) noexcept override { return network_->logits(planes); }
+  Status wait(Perception* seen) noexcept override;
+  Status logits(const LogitRows& wanted, const float** planes) noexcept override {
+    return network_->logits(wanted, planes);
+  }
   Status motion(const MotionCall& call, const float** propagated) noexcept override;
   Status appearance(const AppearanceCall& call, const float** embeddings) noexcept override;
   Status read_features(int slot, float* out) noexcept override { return network_->read_features(slot, out); }
@@ -53,10 +56,11 @@ class Recorder final : public Network {
     Subgraph subgraph = Subgraph::kMotion;
     uint32_t masks_prev = 0;  // CRC-32 of inputs; of motion alone
     uint32_t rows = 0;
-    std::vector<float> output;  // propagated (N,1,H/8,W/8) or embeddings (N,E)
+    const float* given = nullptr;  // where the output will be after `wait`; null once it is kept
+    std::vector<float> output;     // propagated (N,1,H/8,W/8) or embeddings (N,E)
   };
 
-  Status keep(const Call& call, const float* output, int64_t size) noexcept;
+  Status keep(const Call& call, int64_t size) noexcept;
   std::string calls_json() const;
 
   Network* network_;
@@ -65,8 +69,10 @@ class Recorder final : public Network {
   const uint8_t* pixels_ = nullptr;
   Perception seen_;  // valid until the next `prepare`
   const float* logits_ = nullptr;
-  std::vector<Call> calls_;  // their memory is used again
-  size_t used_ = 0;          // of them, in this frame
+  std::vector<int32_t> classes_;  // all of them
+  std::vector<uint8_t> rows_;     // of logits, all of them
+  std::vector<Call> calls_;       // their memory is used again
+  size_t used_ = 0;               // of them, in this frame
 };
 
 }  // namespace mapt

@@ -54,12 +54,15 @@ Status StuffFilter::run(const uint8_t* labels, const int32_t* index, const Lette
     if (label < info_.sizes.K && area >= least) enough_[enough_count_++] = label;
   }
   if (!any || !enough_count_) return {};
+  choose_rows(labels, index, letterbox);
+  const LogitRows wanted{enough_, enough_count_, rows_.data()};
   const float* logits = nullptr;
-  Status status = network->logits(&logits);
-  if (status.ok()) status = check_logits(logits, info_);
+  Status status = network->logits(wanted, &logits);
+  if (status.ok()) status = check_logits(logits, wanted, info_);
   if (!status.ok()) return status;
   std::copy(labels, labels + info_.pixels(), labels_.begin());
   for (int32_t y = 0; y < letterbox.inner_height; ++y) {
+    if (!rows_[y / kStride]) continue;
     const int64_t row = int64_t{y} * info_.width();
     for (int32_t x = 0; x < letterbox.inner_width; ++x) {
       if (x % kRun == 0) x = skip_runs(labels + row, small_, x, letterbox.inner_width);
@@ -75,6 +78,17 @@ void StuffFilter::count(const uint8_t* labels, const int32_t* index, const Lette
   for (int32_t y = 0; y < letterbox.inner_height; ++y) {
     const int64_t row = int64_t{y} * info_.width();
     count_row(labels + row, index + row, letterbox.inner_width, areas);
+  }
+}
+
+void StuffFilter::choose_rows(const uint8_t* labels, const int32_t* index, const Letterbox& letterbox) {
+  std::fill(rows_.begin(), rows_.end(), uint8_t{0});
+  for (int32_t y = 0; y < letterbox.inner_height; ++y) {
+    const int64_t row = int64_t{y} * info_.width();
+    for (int32_t x = 0; x < letterbox.inner_width && !rows_[y / kStride]; ++x) {
+      if (x % kRun == 0) x = skip_runs(labels + row, small_, x, letterbox.inner_width);
+      if (x < letterbox.inner_width) rows_[y / kStride] = small_[labels[row + x]] && index[row + x] == 0;
+    }
   }
 }
 

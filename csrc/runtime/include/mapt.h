@@ -79,9 +79,12 @@ typedef struct mapt_options {
   int32_t max_objects;  /* most objects in a frame, the best scores win; 0: as many as the network has slots */
   int32_t frame_height; /* of the camera's images: of several input sizes the best one for them is taken; */
   int32_t frame_width;  /* 0: the first size */
-  int32_t reserved;     /* 0 */
+  int32_t no_cuda_graphs; /* 1: a GPU starts every kernel by itself; 0: it replays a subgraph as one CUDA graph where
+                             that can be captured */
   void (*say)(void* context, const char* line); /* told what was chosen, and why, during mapt_open; may be NULL */
   void* context;                                /* given to `say` */
+  const char*
+      backend; /* "ort", "tensorrt", or "auto": TensorRT where bundle and machine have all it needs; NULL: "auto" */
 } mapt_options;
 
 /* Fills in the defaults; `size` is sizeof(mapt_options). ANY. */

@@ -2,6 +2,7 @@
 // Built by `make fuzz`.
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -92,18 +93,16 @@ class FuzzNetwork final : public mapt::Network {
     seen->count = tame ? source_.number<uint8_t>() % 5 : source_.number<int32_t>();
     return {};
   }
-  mapt::Status logits(const float** planes) noexcept override {
+  mapt::Status logits(const mapt::LogitRows&, const float** planes) noexcept override {
     *planes = logits_.data();
     return {};
   }
-  mapt::Status motion(const mapt::MotionCall&, const float** propagated) noexcept override {
-    fill(propagated_);
-    *propagated = propagated_.data();
+  mapt::Status motion(const mapt::MotionCall& call, const float** propagated) noexcept override {
+    *propagated = fill_call(propagated_, call.chunk, 2 * 96);
     return {};
   }
-  mapt::Status appearance(const mapt::AppearanceCall&, const float** embeddings) noexcept override {
-    fill(embeddings_);
-    *embeddings = embeddings_.data();
+  mapt::Status appearance(const mapt::AppearanceCall& call, const float** embeddings) noexcept override {
+    *embeddings = fill_call(embeddings_, call.chunk, 2 * 8);
     return {};
   }
   mapt::Status read_features(int slot, float* out) noexcept override {
@@ -124,6 +123,14 @@ class FuzzNetwork final : public mapt::Network {
     for (float& value : values) value = static_cast<float>(source_.number<int8_t>()) / 8;
   }
 
+  // What one of a frame's calls gives, which stays until the next frame.
+  const float* fill_call(std::map<int, std::vector<float>>& calls, int chunk, std::size_t size) {
+    std::vector<float>& values = calls[chunk];
+    values.resize(size);
+    fill(values);
+    return values.data();
+  }
+
   Source& source_;
   mapt::ModelInfo info_ = small_info();
   mapt::LinearResize resize_;
@@ -132,7 +139,7 @@ class FuzzNetwork final : public mapt::Network {
   std::vector<float> margins_ = std::vector<float>(2 * 16 * 24), logits_ = std::vector<float>(4 * 16 * 24);
   std::vector<float> boxes_ = std::vector<float>(16), scores_ = std::vector<float>(4);
   std::vector<float> mask_logits_ = std::vector<float>(4 * 28 * 28), masks8_ = std::vector<float>(4 * 96);
-  std::vector<float> propagated_ = std::vector<float>(2 * 96), embeddings_ = std::vector<float>(2 * 8);
+  std::map<int, std::vector<float>> propagated_, embeddings_;  // by call
   std::vector<int32_t> classes_ = std::vector<int32_t>(4);
 };
 

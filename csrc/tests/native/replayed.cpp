@@ -133,7 +133,7 @@ mapt::Status Replayed::instance(mapt::Perception* seen) noexcept {
   return {};
 }
 
-mapt::Status Replayed::logits(const float** planes) noexcept {
+mapt::Status Replayed::logits(const mapt::LogitRows&, const float** planes) noexcept {
   *planes = array<float>("1.logits");
   return {};
 }

@@ -38,7 +38,7 @@ class Replayed : public mapt::Network {
   mapt::Status backbone() noexcept override { return {}; }
   mapt::Status semantic(int features, mapt::Perception* seen) noexcept override;
   mapt::Status instance(mapt::Perception* seen) noexcept override;
-  mapt::Status logits(const float** planes) noexcept override;
+  mapt::Status logits(const mapt::LogitRows& wanted, const float** planes) noexcept override;
   mapt::Status motion(const mapt::MotionCall& call, const float** propagated) noexcept override;
   mapt::Status appearance(const mapt::AppearanceCall& call, const float** embeddings) noexcept override;
   mapt::Status read_features(int slot, float* out) noexcept override;

@@ -17,11 +17,16 @@ void pass(int64_t ns) { clock_ns += ns; }
 
 Network::Network(const mapt::ModelInfo& info) : info_(info) {
   for (auto& features : features_) features.resize(info.sizes.S * info.cells8());
-  propagated_.resize(info.rows() * info.cells8());
-  embeddings_.resize(int64_t{info.rows()} * info.sizes.E);
+  for (int32_t calls = 0; calls * info.rows() < info.slots(); ++calls) add_call();
   const int64_t mask = mapt::kMaskSide * mapt::kMaskSide;
   rows_.resize(info.rows() * std::max({info.cells8(), mask, int64_t{info.sizes.E}}));
   inputs.reserve(1 << 16);
+}
+
+// Makes room for what another call of the motion and the appearance head gives.
+void Network::add_call() {
+  propagated_.emplace_back(info_.rows() * info_.cells8());
+  embeddings_.emplace_back(int64_t{info_.rows()} * info_.sizes.E);
 }
 
 mapt::Status Network::run(mapt::Subgraph subgraph) {
@@ -55,7 +60,7 @@ mapt::Status Network::instance(mapt::Perception* seen) noexcept {
   return run(mapt::Subgraph::kInstance);
 }
 
-mapt::Status Network::logits(const float** planes) noexcept {
+mapt::Status Network::logits(const mapt::LogitRows&, const float** planes) noexcept {
   *planes = script.logits;
   return {};
 }
@@ -78,13 +83,15 @@ mapt::Status Network::motion(const mapt::MotionCall& call, const float** propaga
   for (const int slot : {call.before, call.now}) {
     inputs.push_back(mapt::crc32(features_[slot].data(), features_[slot].size() * sizeof(float)));
   }
-  inputs.push_back(mapt::crc32(call.masks_prev, propagated_.size() * sizeof(float)));
+  while (static_cast<size_t>(call.chunk) >= propagated_.size()) add_call();
+  std::vector<float>& masks = propagated_[call.chunk];
+  inputs.push_back(mapt::crc32(call.masks_prev, masks.size() * sizeof(float)));
   note_rows(script.masks8, info_.cells8(), call.rows);
   note_rows(script.boxes, 4, call.rows);
-  for (size_t i = 0; i < propagated_.size(); ++i) {
-    propagated_[i] = (call.masks_prev[i] - 0.5f) * 20.0f + script.noise[i];
+  for (size_t i = 0; i < masks.size(); ++i) {
+    masks[i] = (call.masks_prev[i] - 0.5f) * 20.0f + script.noise[i];
   }
-  *propagated = propagated_.data();
+  *propagated = masks.data();
   return run(mapt::Subgraph::kMotion);
 }
 
@@ -92,11 +99,12 @@ mapt::Status Network::appearance(const mapt::AppearanceCall& call, const float**
   const int64_t size = info_.sizes.E;
   note_rows(script.boxes, 4, call.rows);
   note_rows(script.mask_logits, mapt::kMaskSide * mapt::kMaskSide, call.rows);
-  std::fill(embeddings_.begin(), embeddings_.end(), 0.0f);
+  std::vector<float>& found = embeddings_[call.chunk];
+  std::fill(found.begin(), found.end(), 0.0f);
   for (int32_t i = 0; i < call.detections; ++i) {
-    std::copy_n(script.embeddings + call.rows[i] * size, size, embeddings_.begin() + i * size);
+    std::copy_n(script.embeddings + call.rows[i] * size, size, found.begin() + i * size);
   }
-  *embeddings = embeddings_.data();
+  *embeddings = found.data();
   return run(mapt::Subgraph::kAppearance);
 }
 

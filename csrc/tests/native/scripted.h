@@ -37,7 +37,7 @@ class Network : public mapt::Network {
   mapt::Status backbone() noexcept override;
   mapt::Status semantic(int features, mapt::Perception* seen) noexcept override;
   mapt::Status instance(mapt::Perception* seen) noexcept override;
-  mapt::Status logits(const float** planes) noexcept override;
+  mapt::Status logits(const mapt::LogitRows& wanted, const float** planes) noexcept override;
   mapt::Status motion(const mapt::MotionCall& call, const float** propagated) noexcept override;
   mapt::Status appearance(const mapt::AppearanceCall& call, const float** embeddings) noexcept override;
   mapt::Status read_features(int slot, float* out) noexcept override;
@@ -50,11 +50,13 @@ class Network : public mapt::Network {
 
  private:
   mapt::Status run(mapt::Subgraph subgraph);
+  void add_call();
   void note_rows(const float* values, int64_t size, const int32_t* rows);
 
   mapt::ModelInfo info_;
   std::vector<float> features_[mapt::kFeatureSlots];
-  std::vector<float> propagated_, embeddings_, rows_;
+  std::vector<std::vector<float>> propagated_, embeddings_;  // of each call in a frame
+  std::vector<float> rows_;
 };
 
 // A clock that only the script's costs move.

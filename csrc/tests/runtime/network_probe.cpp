@@ -1,9 +1,11 @@
 // The network of a bundle, stage by stage, for tests that compare it with Python's backend.
 #include <cstring>
 #include <memory>
+#include <numeric>
 #include <string>
+#include <vector>
 
-#include "runtime/backends/ort_network.h"
+#include "runtime/backends/choice.h"
 #include "runtime/bundle/errors.h"
 #include "runtime/bundle/sha256.h"
 
@@ -12,7 +14,7 @@
 namespace {
 
 struct Probe {
-  std::unique_ptr<mapt::OrtNetwork> network;
+  std::unique_ptr<mapt::BundleNetwork> network;
   mapt::Perception seen;
   std::string error;
 
@@ -33,8 +35,8 @@ PROBE Probe* probe_open(const char* bundle, const char* onnxruntime, int threads
     options.threads = threads;
     options.device = mapt::Device::kCpu;
     options.test = test;
-    probe->network = std::make_unique<mapt::OrtNetwork>(
-        library, mapt::read_bundle({bundle, std::nullopt, library->version()}), options);
+    probe->network =
+        mapt::open_network(library, mapt::read_bundle({bundle, std::nullopt, library->version()}), options);
   } catch (const mapt::InputError& error) {
     probe->error = error.what();
   }
@@ -55,13 +57,18 @@ PROBE const char* probe_perceive(Probe* probe, const std::uint8_t* image, int he
   if (status.ok()) status = network.backbone();
   if (status.ok()) status = network.semantic(slot, &probe->seen);
   if (status.ok()) status = network.instance(&probe->seen);
+  if (status.ok()) status = network.wait(&probe->seen);
   return probe->keep(status);
 }
 
 PROBE void probe_seen(const Probe* probe, const void** out) {
   const mapt::Perception& seen = probe->seen;
   const float* planes = nullptr;
-  probe->network->logits(&planes);
+  const mapt::Sizes& sizes = probe->network->info().sizes;
+  std::vector<std::int32_t> classes(static_cast<std::size_t>(sizes.K));
+  std::iota(classes.begin(), classes.end(), 0);
+  const std::vector<std::uint8_t> rows(static_cast<std::size_t>(sizes.H / mapt::kStride), 1);
+  probe->network->logits({classes.data(), sizes.K, rows.data()}, &planes);
   const void* all[] = {seen.margins, seen.labels,      seen.boxes,  seen.scores,
                        seen.classes, seen.mask_logits, seen.masks8, planes};
   std::copy(std::begin(all), std::end(all), out);
@@ -71,11 +78,15 @@ PROBE int probe_count(const Probe* probe) { return probe->seen.count; }
 
 PROBE const char* probe_motion(Probe* probe, int before, int now, const float* masks_prev, int tracks,
                                const std::int32_t* rows, int detections, const float** out) {
-  return probe->keep(probe->network->motion({0, before, now, masks_prev, tracks, rows, detections}, out));
+  mapt::Status status = probe->network->motion({0, before, now, masks_prev, tracks, rows, detections}, out);
+  if (status.ok()) status = probe->network->wait(nullptr);
+  return probe->keep(status);
 }
 
 PROBE const char* probe_appearance(Probe* probe, const std::int32_t* rows, int detections, const float** out) {
-  return probe->keep(probe->network->appearance({0, rows, detections}, out));
+  mapt::Status status = probe->network->appearance({0, rows, detections}, out);
+  if (status.ok()) status = probe->network->wait(nullptr);
+  return probe->keep(status);
 }
 
 PROBE const char* probe_features(Probe* probe, int slot, float* out) {
