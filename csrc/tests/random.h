@@ -116,6 +116,7 @@ inline Sides equal_sides(Random& random, int64_t inputs) {
 
 // Changes a side, or adds or removes an axis. Empty tensors may then have sides of any length.
 inline void corrupt(Random& random, Sides& sides) {
+  if (sides.empty()) return;
   std::vector<int64_t>& one = sides[static_cast<size_t>(random.between(0, static_cast<int64_t>(sides.size()) - 1))];
   if (one.empty()) one.push_back(1);
   const auto axis = static_cast<size_t>(random.between(0, static_cast<int64_t>(one.size()) - 1));

@@ -18,14 +18,14 @@ from mapt.errors import InputError
 from mapt.io.video.reader import probe
 
 MILLISECONDS = 1000
-# Encoders under permissive licences, the most widely played first: VP9 by libvpx, AV1 by SVT-AV1.
-# PyAV's wheels carry x264 and x265 too, which are under the GPL and are never used here.
+# Encoders under permissive licences, the most widely played first: VP9 by libvpx. PyAV's wheels carry
+# x264 and x265 too, which are under the GPL and are never used here, and SVT-AV1, which gives threads of
+# root the highest real-time priority, and with it the whole machine.
 ENCODERS: dict[str, dict[str, str]] = {
     "libvpx-vp9": {
         "deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0",
         "row-mt": "1", "tile-columns": "2", "crf": "30",
     },
-    "libsvtav1": {"preset": "10", "crf": "30"},
 }  # fmt: skip
 NEAR = 2.0  # seconds from one key frame to the next, so that a player can jump
 
