@@ -18,8 +18,8 @@ from mapt.errors import InputError
 from mapt.io.video.reader import probe
 
 MILLISECONDS = 1000
-# Encoders under permissive licences, the most widely played first: VP9 by libvpx. PyAV's wheels carry
-# x264 and x265 too, which are under the GPL and are never used here, and SVT-AV1, which gives threads of
+# Encoders under permissive licences: VP9 by libvpx. PyAV's wheels carry x264 and x265 too, which
+# are under the GPL and are never used here. They also carry SVT-AV1, which gives the threads of
 # root the highest real-time priority, and with it the whole machine.
 ENCODERS: dict[str, dict[str, str]] = {
     "libvpx-vp9": {
