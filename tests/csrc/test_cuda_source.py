@@ -65,6 +65,7 @@ LARGE = (1, 66, 68, 3, 6, 9, False, 1, 1, 1, False)  # large tiles in all produc
 def test_gradients_of_rounded_factors_are_near(
     case: tuple[int, ...], dtype: torch.dtype, step: float
 ) -> None:
+    torch.manual_seed(0)
     tensors, geometry = convolution(case)
     narrow = [t if t is None or i == 1 else t.to(dtype) for i, t in enumerate(tensors[:3])]
     wide = [t.double() for t in narrow]
@@ -74,7 +75,7 @@ def test_gradients_of_rounded_factors_are_near(
     for i, (found, expected) in enumerate(zip(got, want, strict=True)):
         assert found is not None and found.dtype == (torch.float32 if i == 1 else dtype)
         torch.testing.assert_close(
-            found.double(), expected, rtol=4 * step, atol=4 * step * expected.std().item()
+            found.double(), expected, rtol=6 * step, atol=6 * step * expected.std().item()
         )
 
 

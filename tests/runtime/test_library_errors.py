@@ -34,8 +34,8 @@ def failing(error: Exception) -> Any:
 @pytest.mark.parametrize(
     "place",
     [
-        *("images.network_input.to_input", "images.network_input.look_at", "tracker.fuse"),
-        *("tracker.compute_association_inputs", "tracker.label_frame"),
+        *("images.network_input.to_input", "images.network_input.look_at", "frame_maker.fuse"),
+        *("frame_maker.compute_association_inputs", "frame_maker.label_frame"),
     ],
 )
 def test_a_step_that_a_library_fails_is_a_step_error_and_changes_nothing(
