@@ -12,7 +12,7 @@ import pytest
 
 from mapt.errors import InputError
 from mapt.runtime.native.library import find_onnxruntime
-from tests.tools.nvinfer_methods import tensorrt_headers, unused_methods
+from tests.runtime.native.nvinfer_methods import tensorrt_headers, unused_methods
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build" / "native-tests"

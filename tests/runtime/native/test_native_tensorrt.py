@@ -19,9 +19,9 @@ from mapt.errors import InputError
 from mapt.runtime.backends import tensorrt as python_backend
 from mapt.runtime.backends.tensorrt import Machine
 from mapt.runtime.bundle.manifest import read_bundle, seal
+from tests.runtime.native.nvinfer_methods import tensorrt_headers
 from tests.runtime.native.test_native_gpu import ERROR, nbytes, tracked
 from tests.tools.native_build import native_build
-from tests.tools.nvinfer_methods import tensorrt_headers
 
 LIBRARY = "tensorrt 10.14.1"
 Change = Callable[[dict[str, Any]], object]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-CSRC = Path(__file__).parents[2] / "csrc"
+CSRC = Path(__file__).parents[3] / "csrc"
 CLASSES = {"VRuntime": "Runtime", "VCudaEngine": "Engine", "VExecutionContext": "Context"}
 
 
