@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mapt.bench.accuracy.ablation import VARIANTS
 from mapt.bench.cli_errors import told_in_one_line
 from mapt.config import ModelConfig
 from mapt.errors import InputError
@@ -24,10 +25,11 @@ from mapt.io.pretrained import FOLDER
 from mapt.runtime.bundle.manifest import Bundle, read_bundle
 
 HEADS = FOLDER / "ablation"
+# By row of the ablation that needs heads of its own: their input in the configuration.
 ROWS = {
-    "backbone": {"motion_input": "backbone"},
-    "box": {"appearance_input": "box"},
-    "mask": {"appearance_input": "mask"},
+    name: dict([variant.setting.split("=")])
+    for name, variant in VARIANTS.items()
+    if variant.setting
 }
 
 

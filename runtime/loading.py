@@ -153,6 +153,11 @@ def _chosen(opened: Opened, offered: InputSizes, wish: Wish, ms: float | None) -
     return Opened(opened.backend, opened.bundle, choice)
 
 
+def best_size(offered: InputSizes, frame: Size) -> SizeChoice:
+    """Choose the size that suits frames of (height, width) best, whatever it costs."""
+    return SizeChoice(rank_sizes(frame, offered.sizes)[0], frame, offered.sizes)
+
+
 def open_shared(
     folder: Path,
     cameras: int,
@@ -180,9 +185,8 @@ def open_shared(
     choice = None
     if wish.frame is not None:
         offered = read_sizes(folder, trust)
-        size = rank_sizes(wish.frame, offered.sizes)[0]
-        choice = SizeChoice(size, wish.frame, offered.sizes)
-        folder = offered.path(size)
+        choice = best_size(offered, wish.frame)
+        folder = offered.path(choice.size)
     bundle = read_bundle(folder, trust, batched=True)
     # On a CPU, calls for several cameras run at the same time, and share the threads.
     if backend != "openvino" and options.threads is not None:

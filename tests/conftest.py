@@ -12,7 +12,7 @@ import pytest
 
 from mapt.cli import main
 from tests.tools.guard import *  # noqa: F403  (pytest finds hooks by their names here)
-from tests.tools.once import once_a_run
+from tests.tools.once import exported
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     The lowering is the default one, if the installed ONNX Runtime runs it.
     """
-    from mapt.export.bundle.writer import Request, export_bundle
-    from mapt.io.pretrained import shipped_weights
     from mapt.runtime.bundle.requirements import runnable_here
 
-    request = Request(lowering=runnable_here())
-    return once_a_run(
-        tmp_path_factory, "bundle", lambda folder: export_bundle(shipped_weights(), folder, request)
-    )
+    return exported(tmp_path_factory, runnable_here())
 
 
 @pytest.fixture(scope="session")

@@ -59,9 +59,7 @@ def extract_heads(trained: Path, base: Path, out: Path) -> list[Head]:
     return heads
 
 
-def start_heads(
-    base: Path, out: Path, *, motion_input: str = "semantic", appearance_input: str = "mask_motion"
-) -> list[str]:
+def start_heads(base: Path, out: Path, **inputs: str) -> list[str]:
     """Write the weights from which heads with other inputs begin to learn.
 
     Tensors that fit are those of `base`, so that heads with any input have learned as long. The
@@ -70,8 +68,7 @@ def start_heads(
     Args:
         base: weights with heads of any input.
         out: the file, with the configuration of `base` but for the inputs.
-        motion_input: see `ModelConfig`.
-        appearance_input: see there.
+        **inputs: `motion_input` or `appearance_input` of `ModelConfig`.
 
     Returns:
         The names of the tensors that start anew.
@@ -80,7 +77,6 @@ def start_heads(
         InputError: `base` is damaged, or there is no such input.
     """
     known = load_weights(base)
-    inputs = {"motion_input": motion_input, "appearance_input": appearance_input}
     config = parse(ModelConfig, {**known.config.model_dump(), **inputs}, str(base))
     network = build_network(config, str(base))
     wanted = {name: t for name, t in network.state_dict().items() if _kept(name)}

@@ -13,11 +13,11 @@ from mapt.runtime.backends.choice import BackendName
 from mapt.runtime.backends.ort_providers import say_once
 from mapt.runtime.backends.protocol import Options
 from mapt.runtime.bundle.format import MANIFEST
-from mapt.runtime.bundle.input_sizes import rank_sizes, read_sizes
+from mapt.runtime.bundle.input_sizes import read_sizes
 from mapt.runtime.bundle.manifest import choose_entry, find_root, read_manifest
 from mapt.runtime.bundle.manifest_values import read_model_info
 from mapt.runtime.bundle.schema import Manifest, SizesManifest
-from mapt.runtime.loading import SizeChoice, Wish
+from mapt.runtime.loading import Wish, best_size
 from mapt.runtime.native.library import find_onnxruntime, load_library
 from mapt.runtime.native.tracker import NativeRequest, NativeTracker
 from mapt.runtime.tracker import Core
@@ -62,9 +62,8 @@ def open_native(
     if not fault:
         offered = read_sizes(folder, trust)
         if wish.frame is not None:
-            best = rank_sizes(wish.frame, offered.sizes)[0]
-            size = offered.path(best)
-            choice = SizeChoice(best, wish.frame, offered.sizes)
+            choice = best_size(offered, wish.frame)
+            size = offered.path(choice.size)
         entry = _entry(size, trust)
         if entry.engines and core == "auto" and options.device != "cpu":
             fault = "the network runs on a GPU"

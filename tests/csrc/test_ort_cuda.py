@@ -30,7 +30,7 @@ from mapt.runtime.perception.self_test import difference, self_test
 from tests.csrc import cuda_source
 from tests.runtime.backends.test_operators import LIBRARY, ROI, needs_library
 from tests.tools.nodes import Numbers, Tensors, one_node, run
-from tests.tools.once import custom_bundle
+from tests.tools.once import exported
 
 pytestmark = [cuda_source.needs_compiler, needs_library]
 CSRC = cuda_source.CSRC
@@ -112,7 +112,7 @@ def test_shapes_are_refused_as_on_the_cpu(cuda_library: Path) -> None:
 @pytest.fixture(scope="module")
 def custom(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The shipped weights with MAPT's own operators."""
-    return read_bundle(custom_bundle(tmp_path_factory))
+    return read_bundle(exported(tmp_path_factory, "custom"))
 
 
 def random_inputs(bundle: Bundle, subgraph: str) -> backend.Tensors:

@@ -14,7 +14,7 @@ from mapt.runtime.bundle.signature import sign_file
 from tests.conftest import Ran
 from tests.export.bundle.test_writer import make_keys
 from tests.tools.native_build import native_build
-from tests.tools.once import custom_bundle
+from tests.tools.once import exported
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def frames(street: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def custom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with MAPT's own operators."""
-    return custom_bundle(tmp_path_factory)
+    return exported(tmp_path_factory, "custom")
 
 
 def run(host: Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:

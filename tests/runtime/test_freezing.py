@@ -15,7 +15,7 @@ from mapt.errors import InputError
 from mapt.io.toml import loads
 from mapt.runtime.backends import operators
 from tests.runtime.backends.test_operators import needs_library
-from tests.tools.once import custom_bundle
+from tests.tools.once import exported
 
 ROOT = Path(__file__).parents[2]
 HOST = """
@@ -58,7 +58,7 @@ def test_a_frozen_program_without_them_says_how_they_are_collected(
 @pytest.fixture(scope="module")
 def custom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped weights with MAPT's own operators."""
-    return custom_bundle(tmp_path_factory)
+    return exported(tmp_path_factory, "custom")
 
 
 def describe(folder: Path) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from mapt.runtime.bundle.format import Lowering
+
 
 def once_a_run(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """Return a folder that the first worker makes, and for which the others wait.
@@ -34,12 +36,15 @@ def once_a_run(factory: pytest.TempPathFactory, name: str, make: Callable[[Path]
     return folder
 
 
-def custom_bundle(factory: pytest.TempPathFactory) -> Path:
-    """The shipped weights with MAPT's own operators, at their own size."""
+def exported(
+    factory: pytest.TempPathFactory, lowering: Lowering, size: tuple[int, int] | None = None
+) -> Path:
+    """The shipped weights as a bundle, exported once for all workers of a run."""
     from mapt.export.bundle.writer import Request, export_bundle
     from mapt.io.pretrained import shipped_weights
 
-    request = Request(lowering="custom")
+    request = Request(size=size, lowering=lowering)
+    name = f"{lowering}-{size[0]}x{size[1]}" if size else f"{lowering}-own-size"
     return once_a_run(
-        factory, "custom", lambda folder: export_bundle(shipped_weights(), folder, request)
+        factory, name, lambda folder: export_bundle(shipped_weights(), folder, request)
     )

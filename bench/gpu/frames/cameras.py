@@ -21,7 +21,6 @@ from mapt.bench.gpu.checks.bundles import ready, street
 from mapt.bench.gpu.checks.ort import OutputRecorder, on_device
 from mapt.bench.gpu.context import Context, Result
 from mapt.bench.gpu.frames import groups, timing
-from mapt.contract import SUBGRAPHS
 from mapt.errors import InputError
 from mapt.runtime.backends.cuda import CudaMemory
 from mapt.runtime.bundle.manifest import Bundle
@@ -73,10 +72,7 @@ def measured(context: Context, cameras: int) -> Result:
     found, faults = ready(context)
     values = dict[str, Any]()
     told = list(faults)
-    rows = [
-        f"{'bundle, images':32} {'ms':>6} {'worst':>6} {'of':>5} {'share':>5} {'MB':>6}"
-        f" {'waits':>5}  longest stages; captured"
-    ]
+    rows = [timing.HEADER]
     for name, bundle in found.items():
         if bundle.precision not in PRECISIONS or not (
             context.small or bundle.lowering == "gridsample"
@@ -181,8 +177,4 @@ def longest(stages: dict[str, float], count: int = 3) -> str:
 
 
 def _row(key: str, v: dict[str, Any]) -> str:
-    captured = f"{len(v['captured'])} of {len(SUBGRAPHS)}"
-    return (
-        f"{key:32} {v['ms']:6.2f} {v['worst_ms']:6.2f} {v['rounds']:5} {v['networks_share']:5.2f}"
-        f" {v['megabytes']:6.2f} {v['waits']:5.1f}  {longest(v['stages_ms'])}; {captured}"
-    )
+    return timing.row(key, v, f"{v['networks_share']:.2f}", longest(v["stages_ms"]))

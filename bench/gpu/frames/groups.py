@@ -18,7 +18,6 @@ from mapt.bench.gpu.checks import bundles
 from mapt.bench.gpu.checks.ort import INTERVAL, compare, judged
 from mapt.bench.gpu.context import Context, Result
 from mapt.bench.gpu.frames import timing
-from mapt.contract import SUBGRAPHS
 from mapt.runtime import PanopticFrame, PanopticTracker, TrackerGroup
 from mapt.runtime.backends.ort import OrtBackend
 from mapt.runtime.backends.protocol import CopyCounts
@@ -151,17 +150,9 @@ def measured(context: Context, cameras: int) -> Result:
         values[f"{many.name}, group"] = group | same
         if many.preset == "nano" and bundles.trained():
             told += judged(many.name, same, context, "single trackers'")
-        rows.append(_row(f"{one.name}, in turn", turn, "single trackers on one network"))
+        rows.append(timing.row(f"{one.name}, in turn", turn, "-", "single trackers on one network"))
         equal = f"{same['same_tracks']} of {same['frames']} frames with their tracks"
-        rows.append(_row(f"{many.name}, group", group, equal))
+        rows.append(timing.row(f"{many.name}, group", group, "-", equal))
         seen.append(f"{one.name} {turn['ms']:.1f}, in batches of {many.batch} {group['ms']:.1f}")
     line = f"on one network {', '.join(seen) or 'nothing'}"
     return Result(line, values, tuple(told), tuple(rows))
-
-
-def _row(key: str, v: dict[str, Any], note: str) -> str:
-    captured = f"{len(v['captured'])} of {len(SUBGRAPHS)}"
-    return (
-        f"{key:32} {v['ms']:6.2f} {v['worst_ms']:6.2f} {v['rounds']:5} {'-':>5}"
-        f" {v['megabytes']:6.2f} {v['waits']:5.1f}  {note}; {captured}"
-    )

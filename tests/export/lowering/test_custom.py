@@ -32,7 +32,7 @@ from mapt.runtime.backends.protocol import Backend, Tensors
 from mapt.runtime.bundle.manifest import read_bundle, seal
 from mapt.runtime.perception.self_test import difference
 from tests.runtime.backends.test_operators import needs_library
-from tests.tools.once import custom_bundle
+from tests.tools.once import exported
 
 Run = Callable[..., Any]
 
@@ -40,7 +40,7 @@ Run = Callable[..., Any]
 @pytest.fixture(scope="module")
 def custom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped weights with MAPT's own operators."""
-    return custom_bundle(tmp_path_factory)
+    return exported(tmp_path_factory, "custom")
 
 
 @needs_library

@@ -17,13 +17,13 @@ from mapt.runtime.bundle.manifest import Bundle, read_bundle
 from tests.runtime.backends import cuda_standin
 from tests.runtime.backends.ort_bundles import inputs_of, refusal
 from tests.runtime.backends.test_operators import needs_library
-from tests.tools.once import custom_bundle
+from tests.tools.once import exported
 
 
 @pytest.fixture(scope="module")
 def custom(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The shipped weights with MAPT's own operators."""
-    return read_bundle(custom_bundle(tmp_path_factory))
+    return read_bundle(exported(tmp_path_factory, "custom"))
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 from mapt.runtime.native import choice, tracker
 from mapt.runtime.native.interface import declare
 from tests.tools.native_build import native_build
+from tests.tools.once import exported
 
 
 @pytest.fixture(scope="session")
@@ -46,9 +47,4 @@ def small_bundle() -> Path:
 @pytest.fixture(scope="session")
 def custom_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same network with MAPT's own operators."""
-    from mapt.export.bundle.writer import Request, export_bundle
-    from mapt.io.pretrained import shipped_weights
-
-    folder = tmp_path_factory.mktemp("custom") / "bundle"
-    export_bundle(shipped_weights(), folder, Request(size=(192, 352), lowering="custom"))
-    return folder
+    return exported(tmp_path_factory, "custom", (192, 352))
