@@ -30,7 +30,7 @@ def run(tracker):
 
 
 with given.record.open("wb") as file:
-    backend = PanopticTracker.load(given.bundle).backend
+    backend = PanopticTracker.load(given.bundle, core="python").backend
     recorded = list(run(PanopticTracker(Recorder(backend, file, "full"))))
 replayer = Replayer(given.record)
 replayed = list(run(PanopticTracker(replayer, replayer.association)))

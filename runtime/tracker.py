@@ -97,7 +97,7 @@ class PanopticTracker:
         cuda_graphs: bool = True,
         frame: tuple[int, int] | None = None,
         budget_ms: float | None = None,
-        core: Core = "python",
+        core: Core = "auto",
     ) -> PanopticTracker:
         """Open a bundle written by `mapt export`.
 
@@ -128,8 +128,8 @@ class PanopticTracker:
             budget_ms: milliseconds that a step may take: the best size is taken whose steps, timed
                 here, keep it, or else the quickest.
             core: what computes the frames around the network, with the same bits: "python",
-                "native" (C++), or "auto": native where it is built and runs the backend, else
-                Python.
+                "native" (C++), or "auto": native where it is built, the network runs on a CPU and
+                no budget is given, else Python.
 
         Raises:
             InputError: not a bundle, a changed file, a missing or wrong key or signature, a backend

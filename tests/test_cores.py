@@ -111,7 +111,7 @@ def test_a_tracker_starts_no_more_threads_than_there_are_cores(
     bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mapt.runtime.backends.choice.usable_cores", lambda: 1)
-    tracker = PanopticTracker.load(bundle, threads=64)
+    tracker = PanopticTracker.load(bundle, threads=64, core="python")
     assert isinstance(tracker.backend, OrtBackend) and tracker.backend.threads == 1
 
 
@@ -132,7 +132,7 @@ from mapt.runtime import PanopticTracker
 if sys.argv[2] == "one":
     onnxruntime.set_global_thread_pool_sizes(3, 1)
 before = len(os.listdir("/proc/self/task"))
-tracker = PanopticTracker.load(sys.argv[1], threads=2)
+tracker = PanopticTracker.load(sys.argv[1], threads=2, core="python")
 opened = len(os.listdir("/proc/self/task")) - before
 image = np.random.default_rng(0).integers(0, 255, (192, 624, 3), np.uint8)
 frames = [tracker.step(image[:, ::flip], n * 10**8) for n, flip in enumerate((1, -1))]

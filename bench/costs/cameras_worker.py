@@ -38,7 +38,8 @@ def open_step(kind: str, bundle: Path, threads: int, cameras: int) -> Step:
         group = TrackerGroup.load(bundle, cameras, "ort", threads, device="cpu")
         return lambda images, stamp: list(group.step(images, [stamp] * cameras))
     trackers = [
-        PanopticTracker.load(bundle, "ort", 1, device="cpu", test=False) for _ in range(cameras)
+        PanopticTracker.load(bundle, "ort", 1, device="cpu", test=False, core="python")
+        for _ in range(cameras)
     ]
     if cameras == 1:
         return lambda images, stamp: [trackers[0].step(images[0], stamp)]

@@ -193,7 +193,7 @@ def main() -> None:
         [f.image for f in source] for folder in arguments.folders for source in open_sources(folder)
     ]
     tracker = PanopticTracker.load(
-        arguments.bundle, threads=arguments.threads, trust=arguments.trust
+        arguments.bundle, threads=arguments.threads, trust=arguments.trust, core="python"
     )
     recorded = Recorded(tracker.backend)
     results = {}

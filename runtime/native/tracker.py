@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.ctypeslib import as_array  # NumPy itself would import it in the first frame
 
 from mapt.contract import ModelInfo
 from mapt.errors import InputError
@@ -235,8 +236,8 @@ def _frame(labels: interface.NativeLabels, classes: tuple[str, ...]) -> Panoptic
     """Copy a frame out of the core's memory."""
     shape = (labels.height, labels.width)
     return PanopticFrame(
-        semantic=np.ctypeslib.as_array(labels.semantic, shape).copy(),
-        instance=np.ctypeslib.as_array(labels.instance, shape).copy(),
+        semantic=as_array(labels.semantic, shape).copy(),
+        instance=as_array(labels.instance, shape).copy(),
         tracks=tuple(_track(labels.tracks[i], classes) for i in range(labels.track_count)),
         decisions=tuple(_decision(labels.decisions[i]) for i in range(labels.decision_count)),
         timings_ms=_timings(labels),

@@ -73,6 +73,17 @@ def test_its_labels_are_those_of_mapt_track(
     assert ran.stdout.splitlines()[-1] == "health was asked for meanwhile"
 
 
+def test_nothing_is_kept_of_the_user(
+    host: Path, bundle: Path, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left alone, ONNX Runtime writes a device's id and a database of reports."""
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    home = tmp_path / "home"
+    places = {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+    assert run(host, bundle, frames, tmp_path / "out", "--fps", 10, **places).returncode == 0
+    assert not [path for path in home.rglob("*") if path.is_file()]
+
+
 def test_no_python_is_linked(host: Path) -> None:
     for binary in (host, host.parent / "libmapt.so"):
         linked = subprocess.run(["ldd", binary], capture_output=True, text=True, check=True).stdout

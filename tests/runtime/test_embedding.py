@@ -97,7 +97,7 @@ def test_the_documented_loop_ends_where_the_backend_is_gone(
     loaded = PanopticTracker.load
 
     def load(*arguments: Any, **options: Any) -> PanopticTracker:
-        tracker = loaded(*arguments, **options)
+        tracker = loaded(*arguments, **options, core="python")
         monkeypatch.setattr(OrtBackend, "run", gone)
         return tracker
 

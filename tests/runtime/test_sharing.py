@@ -33,7 +33,9 @@ def mib():
 image = np.random.default_rng(0).integers(0, 255, (192, 352, 3), np.uint8)
 before, trackers, found = mib(), [], []
 for _ in range(5):
-    trackers.append(PanopticTracker.load(sys.argv[1], "ort", 1, device="cpu", test=False))
+    trackers.append(
+        PanopticTracker.load(sys.argv[1], "ort", 1, device="cpu", test=False, core=sys.argv[2])
+    )
     for number in range(2):
         trackers[-1].step(image, number * 100_000_000)
     found.append(mib())
@@ -42,7 +44,9 @@ print(before, found[0], found[-1])
 
 
 def load(threads: int = 1) -> PanopticTracker:
-    return PanopticTracker.load(shipped_bundle() / SMALL, "ort", threads, device="cpu", test=False)
+    return PanopticTracker.load(
+        shipped_bundle() / SMALL, "ort", threads, device="cpu", test=False, core="python"
+    )
 
 
 def sessions(tracker: PanopticTracker) -> Sessions:
@@ -73,9 +77,10 @@ def test_a_group_shares_them_too() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux")
-def test_five_trackers_hold_little_more_memory_than_one() -> None:
+@pytest.mark.parametrize("core", ["python", "auto"])
+def test_five_trackers_hold_little_more_memory_than_one(core: str) -> None:
     ran = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(shipped_bundle() / SMALL)],
+        [sys.executable, "-c", MEASURE, str(shipped_bundle() / SMALL), core],
         check=True,
         capture_output=True,
         text=True,

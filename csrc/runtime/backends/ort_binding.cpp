@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <utility>
 
 namespace mapt {
 
@@ -18,15 +19,15 @@ ONNXTensorElementDataType element_type(const TensorSpec& spec) {
   return element == Element::kInt32 ? ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32 : ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
 }
 
-BoundSession::BoundSession(const OrtLibrary& library, OrtSession* session, Subgraph subgraph, const Sizes& sizes,
+BoundSession::BoundSession(const OrtLibrary& library, SharedSession session, Subgraph subgraph, const Sizes& sizes,
                            const OrtMemoryInfo* place, OrtRuns runs)
-    : library_(library), session_(session), spec_(spec_of(subgraph)), place_(place), runs_(runs) {
+    : library_(library), session_(std::move(session)), spec_(spec_of(subgraph)), place_(place), runs_(runs) {
   try {
     for (int i = 0; i < spec_.input_count; ++i)
       places_.push_back({spec_.inputs + i, resolve(spec_.inputs[i], sizes), true});
     for (int i = 0; i < spec_.output_count; ++i)
       places_.push_back({spec_.outputs + i, resolve(spec_.outputs[i], sizes), false});
-    library_.check(library_.api().CreateIoBinding(session_, &binding_));
+    library_.check(library_.api().CreateIoBinding(session_.get(), &binding_));
     add_options("-1");
     for (std::size_t i = 1; captured() && i <= kMostGraphs; ++i) add_options(std::to_string(i).c_str());
     graphs_.reserve(kMostGraphs);
@@ -42,7 +43,6 @@ void BoundSession::release() noexcept {
   const OrtApi& api = library_.api();
   for (OrtRunOptions* options : options_) api.ReleaseRunOptions(options);
   if (binding_) api.ReleaseIoBinding(binding_);
-  if (session_) api.ReleaseSession(session_);
 }
 
 void BoundSession::add_options(const char* graph) {
@@ -89,7 +89,7 @@ Status BoundSession::run(const Addresses& addresses) noexcept {
     void* address = input ? addresses.inputs[at] : addresses.outputs[at];
     if (places_[i].bound != address) failed = bind(places_[i], address);
   }
-  if (!failed) failed = api.RunWithBinding(session_, options_for(addresses), binding_);
+  if (!failed) failed = api.RunWithBinding(session_.get(), options_for(addresses), binding_);
   if (!failed) return {};
   const Status status =
       Status::of(Code::kBackend, "%s: ONNX Runtime: %.400s; frame dropped", spec_.name, api.GetErrorMessage(failed));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/backends/ort_library.h"
+#include "runtime/backends/shared_sessions.h"
 #include "runtime/backends/subgraph_runner.h"
 #include "runtime/backends/tensors.h"
 
@@ -23,14 +24,15 @@ ONNXTensorElementDataType element_type(const TensorSpec& spec);
 
 class BoundSession {
  public:
-  // Owns the session. `place` is where the tensors lie, and has to live longer. Throws OrtError.
-  BoundSession(const OrtLibrary& library, OrtSession* session, Subgraph subgraph, const Sizes& sizes,
+  // The session may be another tracker's too. `place` is where the tensors lie, and has to live longer. Throws
+  // OrtError.
+  BoundSession(const OrtLibrary& library, SharedSession session, Subgraph subgraph, const Sizes& sizes,
                const OrtMemoryInfo* place, OrtRuns runs);
   ~BoundSession();
   BoundSession(const BoundSession&) = delete;
   BoundSession& operator=(const BoundSession&) = delete;
 
-  OrtSession* session() const { return session_; }
+  OrtSession* session() const { return session_.get(); }
   bool captured() const { return runs_ == OrtRuns::kCaptured; }
   Status run(const Addresses& addresses) noexcept;
 
@@ -48,7 +50,7 @@ class BoundSession {
   const OrtRunOptions* options_for(const Addresses& addresses) noexcept;
 
   const OrtLibrary& library_;
-  OrtSession* session_;
+  SharedSession session_;
   const SubgraphSpec& spec_;
   const OrtMemoryInfo* place_;
   OrtRuns runs_;

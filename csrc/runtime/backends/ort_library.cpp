@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::uint32_t kOldest = 20;  // the interface of 1.20, the oldest release that is supported
 constexpr char kVariable[] = "MAPT_ONNXRUNTIME";
+constexpr char kTelemetry[] = "ORT_DISABLE_TELEMETRY";
 
 // The folder of the library or program that this code is in.
 std::string own_folder() {
@@ -32,6 +33,13 @@ std::vector<std::string> matching(const std::string& pattern) {
     for (std::size_t i = found.gl_pathc; i-- > 0;) files.emplace_back(found.gl_pathv[i]);
   globfree(&found);
   return files;
+}
+
+// What to do where a library does not load.
+std::string advice(const std::string& said) {
+  for (const char* sign : {"failed to map segment", "annot allocate memory"})
+    if (said.find(sign) != std::string::npos) return "free memory";
+  return std::string("install onnxruntime, or name the file with ") + kVariable;
 }
 
 std::vector<std::string> places(const std::string& path) {
@@ -53,6 +61,8 @@ std::shared_ptr<const OrtLibrary> OrtLibrary::open(const std::string& path) {
   static std::mutex lock;
   static std::map<std::string, std::shared_ptr<const OrtLibrary>> opened;  // libraries are never unloaded
   const std::lock_guard<std::mutex> held(lock);
+  // Unless somebody wants them, ONNX Runtime shall write no device id and no reports into the user's folders.
+  setenv(kTelemetry, "1", 0);
   std::string said;
   void* handle = nullptr;
   std::string taken;
@@ -63,8 +73,7 @@ std::shared_ptr<const OrtLibrary> OrtLibrary::open(const std::string& path) {
     if (said.empty()) said = dlerror();
   }
   if (!handle)
-    throw InputError("ONNX Runtime's library does not load (" + said +
-                     "); install onnxruntime, or name the file with " + kVariable);
+    throw InputError("ONNX Runtime's library does not load (" + said + "); " + advice(said));
   auto& known = opened[taken];
   if (known) return known;
   using GetBase = const OrtApiBase* (*)();

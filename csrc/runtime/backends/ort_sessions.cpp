@@ -140,11 +140,22 @@ std::unique_ptr<SessionOptions> OrtSessions::settings() const {
 
 OrtSessions::Session OrtSessions::open(Subgraph subgraph, OrtRuns runs) const {
   const BundleFile& graph = bundle_->graphs.at(spec_of(subgraph).name);
+  const SessionOptions& settings = runs == OrtRuns::kCaptured ? *capturing_ : *plain_;
+  const auto key = [&] {
+    return std::to_string(threads_) + " " + graph.sha256 + " " + library_->path() + " " + options_.operators;
+  };
+  SharedSession session = cuda_ ? load(graph, settings) : shared_session(key(), [&] { return load(graph, settings); });
+  auto bound =
+      std::make_unique<BoundSession>(*library_, std::move(session), subgraph, bundle_->info.sizes, place_.get(), runs);
+  check_contract(graph, subgraph, bound->session());
+  return bound;
+}
+
+SharedSession OrtSessions::load(const BundleFile& graph, const SessionOptions& settings) const {
   if (!can_start_threads(threads_ - 1))
     throw InputError(graph.path +
                      ": the system gives no more threads; take fewer, end other programs, or raise the limit: "
                      "ulimit -u, or a container's limit of processes");
-  const SessionOptions& settings = runs == OrtRuns::kCaptured ? *capturing_ : *plain_;
   OrtSession* session = nullptr;
   std::string said;
   const bool opened =
@@ -152,9 +163,7 @@ OrtSessions::Session OrtSessions::open(Subgraph subgraph, OrtRuns runs) const {
                                                             graph.content.size(), settings.get(), &session),
                      &said);
   if (!opened) throw InputError(graph.path + ": ONNX Runtime cannot load it (" + said + ")");
-  auto bound = std::make_unique<BoundSession>(*library_, session, subgraph, bundle_->info.sizes, place_.get(), runs);
-  check_contract(graph, subgraph, session);
-  return bound;
+  return {session, library_->api().ReleaseSession};
 }
 
 void OrtSessions::check_contract(const BundleFile& graph, Subgraph subgraph, OrtSession* session) const {

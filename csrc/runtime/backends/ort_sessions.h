@@ -1,4 +1,5 @@
-// One session of ONNX Runtime per subgraph of a bundle; `runtime/backends/ort.py`.
+// One session of ONNX Runtime per subgraph of a bundle; `runtime/backends/ort.py`. On a CPU, trackers of the same
+// graphs share them.
 #pragma once
 
 #include <array>
@@ -35,6 +36,7 @@ class OrtSessions final : public SubgraphRunner {
   using Place = std::unique_ptr<OrtMemoryInfo, decltype(OrtApi::ReleaseMemoryInfo)>;
 
   Session open(Subgraph subgraph, OrtRuns runs) const;
+  SharedSession load(const BundleFile& graph, const SessionOptions& settings) const;
   void check_contract(const BundleFile& graph, Subgraph subgraph, OrtSession* session) const;
   std::unique_ptr<SessionOptions> settings() const;
   void open_memory();

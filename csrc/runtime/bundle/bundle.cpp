@@ -128,10 +128,10 @@ Bundle read_one(const std::string& path, const SizesManifest& all, const Manifes
   std::optional<std::string> parameters;
   if (all.several) parameters = joined(parent_of(path), kParameters);
   auto kept = read_contents(named, keep, graphs, parameters);
-  for (const auto& [name, file] : paths.graphs) bundle.graphs[name] = {file, kept[file]};
+  for (const auto& [name, file] : paths.graphs) bundle.graphs[name] = {file, kept[file], named.digest(file)};
   if (engines != bundle.engines.end())
     for (auto& [name, engine] : engines->second) engine.content = kept[engine.path];
-  if (!golden.empty()) bundle.golden = BundleFile{golden, std::move(kept[golden])};
+  if (!golden.empty()) bundle.golden = BundleFile{golden, std::move(kept[golden]), named.digest(golden)};
   return bundle;
 }
 

@@ -16,6 +16,7 @@ namespace mapt {
 struct BundleFile {
   std::string path;
   Bytes content;
+  std::string sha256;  // of the content
 };
 
 // A TensorRT engine, which only the library that built it loads.

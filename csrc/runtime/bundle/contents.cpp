@@ -1,7 +1,5 @@
 #include "runtime/bundle/contents.h"
 
-#include <algorithm>
-
 #include "runtime/bundle/errors.h"
 #include "runtime/bundle/parameters.h"
 #include "runtime/bundle/sha256.h"
@@ -53,13 +51,16 @@ bool climbs(const std::string& name) {
 }  // namespace
 
 void NamedFiles::add(const std::string& path, const std::string& sha256) {
-  const auto same = [&](const auto& file) { return file.first == path; };
-  const auto found = std::find_if(files_.begin(), files_.end(), same);
-  if (found == files_.end())
+  const auto at = places_.find(path);
+  if (at == places_.end()) {
+    places_[path] = files_.size();
     files_.emplace_back(path, sha256);
-  else
-    found->second = sha256;
+  } else {
+    files_[at->second].second = sha256;
+  }
 }
+
+const std::string& NamedFiles::digest(const std::string& path) const { return files_[places_.at(path)].second; }
 
 std::string inside(const std::string& manifest, const std::string& name) {
   if (!is_printable(name))

@@ -18,9 +18,12 @@ class NamedFiles {
   // A name that comes again keeps its place and gets the later hash.
   void add(const std::string& path, const std::string& sha256);
   const std::vector<std::pair<std::string, std::string>>& all() const { return files_; }
+  // The stated hash of a file that was added.
+  const std::string& digest(const std::string& path) const;
 
  private:
   std::vector<std::pair<std::string, std::string>> files_;
+  std::map<std::string, std::size_t> places_;  // in `files_`, by path
 };
 
 // The path of a file that a manifest names: beside or below the manifest, by name. Throws InputError where the name

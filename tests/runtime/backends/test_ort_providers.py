@@ -25,7 +25,7 @@ from tests.runtime.backends.ort_bundles import PERIOD, images, refusal
 def test_cuda_runs_every_subgraph_in_float32_and_health_says_so(
     ort: cuda_standin.Ort, bundle: Path, device: Any
 ) -> None:
-    tracker = PanopticTracker.load(bundle, threads=1, device=device)
+    tracker = PanopticTracker.load(bundle, threads=1, device=device, core="python")
     assert tracker.health().providers == {s.name: CUDA for s in SUBGRAPHS}
     assert json.loads(json.dumps(tracker.health().to_dict()))["providers"]["motion"] == CUDA
     assert ort.log == [

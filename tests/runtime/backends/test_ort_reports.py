@@ -79,7 +79,7 @@ def test_a_golden_picture_that_differs_names_what_ran_it(
         PanopticTracker.load(bundle, threads=1, device="cuda")
     PanopticTracker.load(bundle, threads=1, device="cuda", tf32=True)
     with pytest.raises(InputError, match=f"run by {CPU}"):
-        PanopticTracker.load(bundle, threads=1, device="cpu", tf32=True)
+        PanopticTracker.load(bundle, threads=1, device="cpu", tf32=True, core="python")
 
 
 def test_a_golden_picture_that_does_not_run_is_one_line(
@@ -92,7 +92,7 @@ def test_a_golden_picture_that_does_not_run_is_one_line(
     with pytest.raises(
         InputError, match=rf"backbone fails, run by {CUDA} \(CUDA failure 700: an illegal .* encoun"
     ):
-        PanopticTracker.load(bundle, threads=1)
+        PanopticTracker.load(bundle, threads=1, core="python")
 
 
 def test_wrappers_say_what_runs_inside(checked: Bundle) -> None:

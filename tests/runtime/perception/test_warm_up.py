@@ -30,7 +30,7 @@ def test_every_session_has_run_when_the_tracker_is_there(
         return genuine(backend, subgraph, inputs)
 
     monkeypatch.setattr(OrtBackend, "run", counting)
-    PanopticTracker.load(bundle, threads=1, test=test)
+    PanopticTracker.load(bundle, threads=1, test=test, core="python")
     assert ran == {spec.name: 1 for spec in SUBGRAPHS}
 
 
@@ -60,7 +60,7 @@ def test_the_rehearsal_takes_every_way_a_frame_can_take(
 
 
 def test_the_rehearsal_leaves_no_trace_but_memory(bundle: Path) -> None:
-    tracker = PanopticTracker.load(bundle, threads=1)
+    tracker = PanopticTracker.load(bundle, threads=1, core="python")
     fresh = PanopticTracker(tracker.backend, model=tracker.model)
     assert tracker.next_id == 1 and tracker.save_state() == fresh.save_state()
     health = tracker.health()
