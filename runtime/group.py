@@ -25,9 +25,10 @@ from mapt.runtime.images.image import PixelFormat
 from mapt.runtime.loading import Wish, open_shared
 from mapt.runtime.monitoring.health import Health
 from mapt.runtime.monitoring.turn import Turn
+from mapt.runtime.native.choice import open_native_cameras
 from mapt.runtime.perception.pipeline import Perception, perceive
 from mapt.runtime.perception.warm_up import import_scipy
-from mapt.runtime.tracker import PanopticTracker
+from mapt.runtime.tracker import Core, PanopticTracker, check_core
 from mapt.weights import BUNDLE
 
 Given = TypeVar("Given")
@@ -83,6 +84,7 @@ class TrackerGroup:
         device: Device = "auto",
         tf32: bool = False,
         frame: tuple[int, int] | None = None,
+        core: Core = "auto",
     ) -> TrackerGroup:
         """Open a bundle once for several cameras.
 
@@ -102,6 +104,7 @@ class TrackerGroup:
             tf32: see there.
             frame: (height, width) of the images: of several input sizes, the best one is taken for
                 all cameras.
+            core: see there; bundles of `--batch N` and GPUs need Python's.
 
         Raises:
             InputError: no cameras, two of one name, or what `PanopticTracker.load` raises.
@@ -114,16 +117,19 @@ class TrackerGroup:
             check_device(device)
             given = usable_cores() if threads is None else check_threads(threads)
             usable = min(given, usable_cores())
+            options = Options(usable, device, tf32)
+            wish = Wish(frame)
+            check_core(core)
+            if core != "python":
+                native = open_native_cameras(
+                    len(names), folder, core, backend, options, wish, association, max_objects,
+                    trust=trust, test=test,
+                )  # fmt: skip
+                if native is not None:
+                    own = dict[str, PanopticTracker](zip(names, native, strict=True))
+                    return cls(own, native[0].backend, threads=usable)
             import_scipy()
-            opened = open_shared(
-                folder,
-                len(names),
-                backend,
-                Options(usable, device, tf32),
-                Wish(frame),
-                trust=trust,
-                test=test,
-            )
+            opened = open_shared(folder, len(names), backend, options, wish, trust=trust, test=test)
             batch = opened.bundle.batch
             alone = replace(opened, backend=one_camera(opened.backend, batch))
             trackers = {

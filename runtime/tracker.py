@@ -31,6 +31,16 @@ from mapt.weights import BUNDLE, LICENCE, NAME
 Core = Literal["auto", "python", "native"]
 
 
+def check_core(core: Core) -> None:
+    """Refuse a core that does not exist.
+
+    Raises:
+        InputError: it is none of `Core`.
+    """
+    if core not in get_args(Core):
+        raise InputError(f"core {core!r} is unknown; {suggest(str(core), get_args(Core))}")
+
+
 class PanopticTracker:
     """Motion and appearance-aware panoptic tracking of one camera.
 
@@ -145,8 +155,7 @@ class PanopticTracker:
         ):
             check_name(backend)
             check_device(device)
-            if core not in get_args(Core):
-                raise InputError(f"core {core!r} is unknown; {suggest(str(core), get_args(Core))}")
+            check_core(core)
             folder = Path(bundle_dir)
             options = Options(threads, device, tf32, cuda_graphs)
             wish = Wish(frame, budget_ms)

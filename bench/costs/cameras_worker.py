@@ -35,7 +35,7 @@ def open_step(kind: str, bundle: Path, threads: int, cameras: int) -> Step:
         cameras: how many.
     """
     if kind == "group":
-        group = TrackerGroup.load(bundle, cameras, "ort", threads, device="cpu")
+        group = TrackerGroup.load(bundle, cameras, "ort", threads, device="cpu", core="python")
         return lambda images, stamp: list(group.step(images, [stamp] * cameras))
     trackers = [
         PanopticTracker.load(bundle, "ort", 1, device="cpu", test=False, core="python")

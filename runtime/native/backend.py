@@ -19,9 +19,11 @@ class NativeBackend:
         name: "native".
         info: of the network.
         providers: what runs each subgraph.
+        concurrent: trackers that run it may step at the same time.
     """
 
     name = "native"
+    concurrent = True
 
     def __init__(self, info: ModelInfo, provider: str) -> None:
         self.info = info

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mapt.contract import ModelInfo
@@ -16,11 +17,35 @@ from mapt.runtime.bundle.format import MANIFEST
 from mapt.runtime.bundle.input_sizes import read_sizes
 from mapt.runtime.bundle.manifest import choose_entry, find_root, read_manifest
 from mapt.runtime.bundle.manifest_values import read_model_info
-from mapt.runtime.bundle.schema import Manifest, SizesManifest
-from mapt.runtime.loading import Wish, best_size
+from mapt.runtime.bundle.schema import BatchManifest, Manifest, SizesManifest
+from mapt.runtime.loading import SizeChoice, Wish, best_size
 from mapt.runtime.native.library import find_onnxruntime, load_library
 from mapt.runtime.native.tracker import NativeRequest, NativeTracker
 from mapt.runtime.tracker import Core
+
+
+@dataclass(frozen=True)
+class NativeChoice:
+    """What the native core can be asked for.
+
+    Attributes:
+        request: of a tracker.
+        info: of the bundle's network.
+        bundle_id: of the bundle that `info` was read from.
+        size: how the input size was chosen; None: it was not.
+    """
+
+    request: NativeRequest
+    info: ModelInfo
+    bundle_id: str
+    size: SizeChoice | None
+
+    def open(self, *, test: bool = True) -> NativeTracker:
+        """Open a tracker; where `test` is False, it is not tested, whatever the request says."""
+        request = replace(self.request, test=self.request.test and test)
+        tracker = NativeTracker(request, self.info, self.bundle_id)
+        tracker.size_choice = self.size
+        return tracker
 
 
 def open_native(
@@ -56,29 +81,87 @@ def open_native(
         InputError: as `PanopticTracker.load`, or "native" cannot run what is asked for.
     """
     fault = _fault(core, backend, options, wish)
-    size = folder
-    choice = None
-    entry = None
-    if not fault:
-        offered = read_sizes(folder, trust)
-        if wish.frame is not None:
-            choice = best_size(offered, wish.frame)
-            size = offered.path(choice.size)
-        entry = _entry(size, trust)
-        if entry.engines and core == "auto" and options.device != "cpu":
-            fault = "the network runs on a GPU"
-    if fault or entry is None:
-        if core == "native":
-            raise InputError(f"core 'native': {fault}; or take core 'python'")
-        return None
+    request = NativeRequest(folder, options, association, max_objects, trust, test, backend)
+    choice = fault or _choose(request, core, wish)
+    if isinstance(choice, NativeChoice):
+        tracker = choice.open()
+        if choice.size:
+            say_once(logging.INFO, str(choice.size))
+        return tracker
+    _refuse(core, choice)
+    return None
+
+
+def open_native_cameras(
+    cameras: int,
+    folder: Path,
+    core: Core,
+    backend: BackendName,
+    options: Options,
+    wish: Wish,
+    association: Association,
+    max_objects: int | None,
+    *,
+    trust: Path | None,
+    test: bool,
+) -> list[NativeTracker] | None:
+    """Open a bundle with the native core for several cameras, which share the network on a CPU.
+
+    Args:
+        cameras: how many.
+        folder: see `open_native`, and so the others.
+        core: see there.
+        backend: see there.
+        options: see there; the threads are those of all cameras together.
+        wish: see there.
+        association: see there.
+        max_objects: see there.
+        trust: see there.
+        test: see there; the first camera's network is tested.
+
+    Returns:
+        The trackers. None: as `open_native`.
+
+    Raises:
+        InputError: as `open_native`.
+    """
+    fault = _fault(core, backend, options, wish)
+    if not fault and _on_gpu(backend, options, find_onnxruntime()):
+        fault = "trackers on a GPU share their network with the Python core alone"
+    if options.threads is not None:
+        options = options.with_threads(options.threads // min(options.threads, cameras))
+    request = NativeRequest(folder, options, association, max_objects, trust, test, backend)
+    choice = fault or _choose(request, core, wish)
+    if isinstance(choice, NativeChoice):
+        if choice.size:
+            say_once(logging.INFO, str(choice.size))
+        return [choice.open(test=number == 0) for number in range(cameras)]
+    _refuse(core, choice)
+    return None
+
+
+def _refuse(core: Core, fault: str) -> None:
+    if core == "native":
+        raise InputError(f"core 'native': {fault}; or take core 'python'")
+
+
+def _choose(request: NativeRequest, core: Core, wish: Wish) -> NativeChoice | str:
+    """Find the input size for the camera's frames; a text says why the core cannot run it."""
+    offered = read_sizes(request.folder, request.trust)
+    size = None
+    if wish.frame is not None:
+        size = best_size(offered, wish.frame)
+        request = replace(request, folder=offered.path(size.size))
+    entry = _entry(request.folder, request.trust)
+    options = request.options
+    if isinstance(entry, BatchManifest):
+        return "the bundle's graphs take several images at a time"
+    if entry.engines and core == "auto" and options.device != "cpu":
+        return "the network runs on a GPU"
     if options.threads is not None:
         options = options.with_threads(min(check_threads(options.threads), usable_cores()))
-    request = NativeRequest(size, options, association, max_objects, trust, test, backend)
-    tracker = NativeTracker(request, _info(size, entry), entry.id)
-    if choice:
-        say_once(logging.INFO, str(choice))
-    tracker.size_choice = choice
-    return tracker
+    request = replace(request, options=options)
+    return NativeChoice(request, _info(request.folder, entry), entry.id, size)
 
 
 def _fault(core: Core, backend: BackendName, options: Options, wish: Wish) -> str:

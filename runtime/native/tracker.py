@@ -51,6 +51,7 @@ ERRORS: Mapping[int, type[Exception]] = {
 }
 DEVICES = ("auto", "cpu", "cuda")
 MOST_OBJECTS = 2**31 - 1
+LEAST_MS = 1e-6  # the core takes no deadline that has passed
 STAGE_ORDER = (*interface.TIMINGS[1:], interface.TIMINGS[0])  # as the Python core tells them
 
 
@@ -151,15 +152,15 @@ class NativeTracker(PanopticTracker):
         pixels, bgr = host_pixels(image, self._maker.workspace)
         if bgr:
             pixels = pixels[:, :, ::-1]
-        if pixels.strides[1:] != (3, 1):
-            pixels = np.ascontiguousarray(pixels)
         height = image.height
         width = image.width
+        if pixels.strides[1:] != (3, 1) or pixels.strides[0] < 3 * width:  # rows may run backwards
+            pixels = np.ascontiguousarray(pixels)
         info = self.backend.info
         warn_of_waste(fit(height, width, info.height, info.width), info.height, info.width)
         given = interface.NativeImage(pixels.ctypes.data, height, width, pixels.strides[0])
-        limit_ms = clock.deadline_ms
-        deadline = None if limit_ms is None else ctypes.c_double(limit_ms)
+        left_ms = clock.left_ms()  # of a group's step, others may have taken their part
+        deadline = None if left_ms is None else ctypes.c_double(max(left_ms, LEAST_MS))
         self._call(
             self._library.mapt_step,
             ctypes.byref(given),
@@ -168,7 +169,7 @@ class NativeTracker(PanopticTracker):
             self._frame,
         )
         labels = self._library.mapt_frame_read(self._frame).contents
-        return _frame(labels, info.classes), self._state
+        return _frame(labels, info.classes, clock), self._state
 
     def record(self, file: BinaryIO) -> NativeRecorder:
         """Record the frames that follow, for `mapt track --replay`.
@@ -232,7 +233,7 @@ def _open(library: ctypes.CDLL, request: NativeRequest) -> ctypes.c_void_p:
     return handle
 
 
-def _frame(labels: interface.NativeLabels, classes: tuple[str, ...]) -> PanopticFrame:
+def _frame(labels: interface.NativeLabels, classes: tuple[str, ...], clock: Clock) -> PanopticFrame:
     """Copy a frame out of the core's memory."""
     shape = (labels.height, labels.width)
     return PanopticFrame(
@@ -240,7 +241,7 @@ def _frame(labels: interface.NativeLabels, classes: tuple[str, ...]) -> Panoptic
         instance=as_array(labels.instance, shape).copy(),
         tracks=tuple(_track(labels.tracks[i], classes) for i in range(labels.track_count)),
         decisions=tuple(_decision(labels.decisions[i]) for i in range(labels.decision_count)),
-        timings_ms=_timings(labels),
+        timings_ms=_timings(labels) | {"frame": clock.past_ms()},
         stamp_ns=labels.stamp_ns,
         overflow=labels.overflow,
         degraded=tuple(h for i, h in enumerate(interface.HEADS) if labels.degraded >> i & 1),

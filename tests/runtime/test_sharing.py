@@ -72,7 +72,9 @@ def test_trackers_of_a_bundle_share_its_sessions_until_the_last_is_gone() -> Non
 
 def test_a_group_shares_them_too() -> None:
     tracker = load()
-    group = TrackerGroup.load(shipped_bundle() / SMALL, 3, "ort", 1, device="cpu", test=False)
+    group = TrackerGroup.load(
+        shipped_bundle() / SMALL, 3, "ort", 1, device="cpu", test=False, core="python"
+    )
     assert {id(sessions(group[camera])) for camera in group} == {id(sessions(tracker))}
 
 

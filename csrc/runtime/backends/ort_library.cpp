@@ -72,8 +72,7 @@ std::shared_ptr<const OrtLibrary> OrtLibrary::open(const std::string& path) {
     if (handle) break;
     if (said.empty()) said = dlerror();
   }
-  if (!handle)
-    throw InputError("ONNX Runtime's library does not load (" + said + "); " + advice(said));
+  if (!handle) throw InputError("ONNX Runtime's library does not load (" + said + "); " + advice(said));
   auto& known = opened[taken];
   if (known) return known;
   using GetBase = const OrtApiBase* (*)();

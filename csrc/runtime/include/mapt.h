@@ -93,7 +93,8 @@ MAPT_API void mapt_default_options(mapt_options* options, size_t size);
 /* Opens a bundle, tests and warms it up. It is read completely, so its folder may change afterwards.
  *
  * It sets ORT_DISABLE_TELEMETRY in the environment, unless it is set, because ONNX Runtime would write a device id and
- * reports into the user's folders. A program whose other threads change the environment at that time sets it before. ANY. */
+ * reports into the user's folders. A program whose other threads change the environment at that time sets it before.
+ * ANY. */
 MAPT_API mapt_code mapt_open(const mapt_options* options, mapt_tracker** tracker, mapt_error* error);
 
 /* OWNER; NULL is allowed. */

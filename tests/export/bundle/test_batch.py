@@ -51,6 +51,13 @@ def test_the_manifest_states_the_batch(batches: Path) -> None:
     assert shapes["motion", "boxes"] == [slots, 4]
 
 
+def test_the_python_core_runs_it(batches: Path) -> None:
+    group = TrackerGroup.load(batches, 2, device="cpu", test=False)
+    assert (group.batch, group["0"].core) == (BATCH, "python")
+    with pytest.raises(InputError, match="core 'native': "):
+        TrackerGroup.load(batches, 2, device="cpu", core="native")
+
+
 def test_one_camera_refuses_it_in_a_line(batches: Path, mapt: Callable[..., Ran]) -> None:
     with pytest.raises(InputError, match="several images at a time, which only TrackerGroup"):
         PanopticTracker.load(batches)

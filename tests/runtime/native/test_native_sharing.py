@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mapt.runtime import PanopticTracker
+from mapt.errors import InputError
+from mapt.runtime import PanopticFrame, PanopticTracker, Status, TrackerGroup
 from mapt.synthetic import render_sequence
 from tests.tools.native_build import native_build
 
@@ -21,7 +22,8 @@ PERIOD = 100_000_000  # ns
 FORKED = """
 import ctypes, os, sys
 import numpy as np
-from mapt.runtime import PanopticTracker
+from mapt.errors import InputError
+from mapt.runtime import PanopticFrame, PanopticTracker, Status, TrackerGroup
 from mapt.runtime.native import choice, tracker
 from mapt.runtime.native.interface import declare
 library = declare(ctypes.CDLL(sys.argv[1]))
@@ -44,8 +46,12 @@ def load(bundle: Path) -> PanopticTracker:
 
 
 def frames_of(tracker: PanopticTracker, images: list[Image]) -> list[Seen]:
-    frames = [tracker.step(image, number * PERIOD) for number, image in enumerate(images)]
-    return [(f.semantic.tobytes(), f.instance.tobytes(), f.tracks) for f in frames]
+    return [seen(tracker.step(image, number * PERIOD)) for number, image in enumerate(images)]
+
+
+def seen(frame: object) -> Seen:
+    assert isinstance(frame, PanopticFrame), frame
+    return frame.semantic.tobytes(), frame.instance.tobytes(), frame.tracks
 
 
 @pytest.mark.usefixtures("native_core")
@@ -69,6 +75,50 @@ def test_trackers_run_the_same_sessions_at_the_same_time(small_bundle: Path) -> 
     for thread in threads:
         thread.join()
     assert [found[camera] for camera in range(len(cameras))] == alone
+
+
+@pytest.mark.usefixtures("native_core")
+def test_a_groups_cameras_give_what_they_give_alone(small_bundle: Path) -> None:
+    images = [np.ascontiguousarray(f.image) for f in render_sequence(5, 0, 5, (240, 480))]
+    group = TrackerGroup.load(
+        small_bundle.parent, ["front", "left"], threads=2, device="cpu", frame=(240, 480)
+    )
+    assert {group[name].core for name in group} == {"native"}
+    assert group["front"].size_choice == group["left"].size_choice is not None
+    info = group["front"].backend.info
+    alone = [
+        PanopticTracker.load(
+            small_bundle.parent / f"{info.height}x{info.width}", core="python", device="cpu"
+        )
+        for _ in group
+    ]
+    for number, image in enumerate(images):
+        given = [image, image[::-1] if number != 2 else None]
+        stamps = [number * PERIOD, number * PERIOD if number != 2 else None]
+        mine = group.step(given, stamps)
+        for tracker, picture, found in zip(alone, given, mine, strict=True):
+            if picture is None:
+                assert found is None
+            else:
+                assert seen(found) == seen(tracker.step(picture, number * PERIOD))
+    assert [group[n].save_state() for n in range(2)] == [t.save_state() for t in alone]
+    refused = group.step([images[0], "no image"], [10 * PERIOD, 10 * PERIOD])
+    assert isinstance(refused[0], PanopticFrame) and isinstance(refused[1], InputError)
+
+
+@pytest.mark.usefixtures("native_core")
+def test_a_groups_deadline_counts_from_its_call(small_bundle: Path) -> None:
+    """The second camera begins when the first one is done, and has no time left for its heads."""
+    group = TrackerGroup.load(small_bundle, 2, threads=1, device="cpu", test=False)
+    images = [np.ascontiguousarray(f.image) for f in render_sequence(5, 0, 6, (192, 352))]
+    for number, image in enumerate(images):
+        frames = group.step([image, image], [number * PERIOD] * 2)
+    first, second = frames
+    assert isinstance(first, PanopticFrame) and isinstance(second, PanopticFrame)
+    assert second.timings_ms["frame"] > first.timings_ms["frame"]
+    last = group.step([images[0]] * 2, [10 * PERIOD] * 2, deadline_ms=[1e6, 1e-3])[1]
+    assert isinstance(last, PanopticFrame) and last.degraded == ("appearance", "motion")
+    assert group.health()["1"].status == Status.LATE
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
