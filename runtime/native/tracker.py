@@ -216,11 +216,11 @@ def _open(library: ctypes.CDLL, request: NativeRequest) -> ctypes.c_void_p:
     options.bundle = bytes(request.folder)
     options.trust = None if request.trust is None else bytes(request.trust)
     options.onnxruntime = bytes(find_onnxruntime())
-    options.association = request.association.encode()
+    options.association = str(request.association).encode()
     options.device = DEVICES.index(request.options.device)
     options.threads = request.options.threads or 0
-    options.tf32 = request.options.tf32
-    options.test = request.test
+    options.tf32 = bool(request.options.tf32)
+    options.test = bool(request.test)
     options.backend = request.backend.encode()
     options.no_cuda_graphs = not request.options.cuda_graphs
     if request.max_objects is not None:  # what is no number is refused by PanopticTracker
