@@ -2,7 +2,7 @@
 
 `python -m mapt.bench.costs.cameras BUNDLE --cameras 8 --batched BUNDLE_OF_8` runs them in turn on
 the same synthetic streets: one process for each camera with one thread, trackers of one process,
-and groups with and without batches.
+and groups with and without batches, on the Python core and on the native one.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ from mapt.cores import usable_cores
 from mapt.docstrings import text_of
 from mapt.errors import InputError
 from mapt.runtime.bundle.manifest import read_bundle
+from mapt.runtime.native.library import find_onnxruntime, load_library
 from mapt.synthetic import render_sequence
 
 SEED = 71
 WARM = 2  # frames of each camera before the first round
 SIZE = (375, 1242)
+CORES = ("python", "native")
 
 
 @dataclass
@@ -63,6 +65,16 @@ class Arrangement:
             self.fps.append(frames * cameras / max(answer["seconds"] for answer in answers))
             used = sum(answer["cpu_seconds"] for answer in answers)
             self.cpu_ms.append(1e3 * used / (frames * cameras))
+
+
+def native_core() -> bool:
+    """Tell whether the native core is built and runs here."""
+    try:
+        load_library()
+        find_onnxruntime()
+    except InputError:
+        return False
+    return True
 
 
 def _tell(worker: subprocess.Popen[str], frames: int) -> None:
@@ -112,8 +124,8 @@ def measure(
         ]
         np.save(folder / "pictures.npy", np.array(streets))
 
-        def start(kind: str, opened: Path, own: int, first: int, count: int) -> Any:
-            given = map(str, (kind, opened, folder / "pictures.npy", own, first, count))
+        def start(kind: str, core: str, opened: Path, own: int, first: int, count: int) -> Any:
+            given = map(str, (kind, core, opened, folder / "pictures.npy", own, first, count))
             worker = subprocess.Popen(
                 [sys.executable, "-m", "mapt.bench.costs.cameras_worker", *given],
                 stdin=subprocess.PIPE,
@@ -124,20 +136,19 @@ def measure(
             stack.callback(worker.terminate)
             return worker
 
-        ways = [
-            Arrangement(
-                f"{cameras} processes of one thread",
-                [start("trackers", bundle, 1, camera, 1) for camera in range(cameras)],
-            ),
-            Arrangement(
-                f"{cameras} trackers in one process",
-                [start("trackers", bundle, threads, 0, cameras)],
-            ),
-            Arrangement("a group", [start("group", bundle, threads, 0, cameras)]),
-        ]
+        ways = []
+        for core in CORES if native_core() else CORES[:1]:
+            alone = [start("trackers", core, bundle, 1, camera, 1) for camera in range(cameras)]
+            together = [start("trackers", core, bundle, threads, 0, cameras)]
+            group = [start("group", core, bundle, threads, 0, cameras)]
+            ways += [
+                Arrangement(f"{cameras} processes of one thread, {core}", alone),
+                Arrangement(f"{cameras} trackers in one process, {core}", together),
+                Arrangement(f"a group, {core}", group),
+            ]
         if batched:
-            worker = start("group", batched, threads, 0, cameras)
-            ways.append(Arrangement("a group in batches", [worker]))
+            worker = start("group", "python", batched, threads, 0, cameras)
+            ways.append(Arrangement("a group in batches, python", [worker]))
         for way in ways:
             for worker in way.workers:
                 _answer(worker)  # it is ready
@@ -150,11 +161,11 @@ def measure(
 
 def report(ways: Sequence[Arrangement]) -> str:
     """A table; throughput as a ratio to the first arrangement, by round, is its last column."""
-    lines = [f"{'':28} {'frames/s':>9} {'CPU ms':>8} {'PSS MiB':>8} {'ratio':>6}"]
+    lines = [f"{'':36} {'frames/s':>9} {'CPU ms':>8} {'PSS MiB':>8} {'ratio':>6}"]
     for way in ways:
         ratio = np.median([own / first for own, first in zip(way.fps, ways[0].fps, strict=True)])
         lines.append(
-            f"{way.name:28} {np.median(way.fps):9.2f} {np.median(way.cpu_ms):8.1f}"
+            f"{way.name:36} {np.median(way.fps):9.2f} {np.median(way.cpu_ms):8.1f}"
             f" {way.mib:8.0f} {ratio:6.2f}"
         )
     if len({way.tracks for way in ways}) > 1:

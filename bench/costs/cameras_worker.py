@@ -1,7 +1,7 @@
 """Tracks cameras in a process of its own, whenever `mapt.bench.costs.cameras` tells it to.
 
-`python -m mapt.bench.costs.cameras_worker KIND BUNDLE PICTURES THREADS FIRST COUNT` reads numbers
-of frames, one a line, and answers each with a line of JSON.
+`python -m mapt.bench.costs.cameras_worker KIND CORE BUNDLE PICTURES THREADS FIRST COUNT` reads
+numbers of frames, one a line, and answers each with a line of JSON.
 """
 
 from __future__ import annotations
@@ -12,33 +12,35 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt.bench.cli_errors import told_in_one_line
 from mapt.runtime import PanopticFrame, PanopticTracker, TrackerGroup
+from mapt.runtime.tracker import Core
 
 PERIOD = 100_000_000  # ns
 Pictures = NDArray[np.uint8]  # (cameras,frames,h,w,3)
 Step = Callable[[Sequence[Any], int], list[Any]]
 
 
-def open_step(kind: str, bundle: Path, threads: int, cameras: int) -> Step:
+def open_step(kind: str, core: Core, bundle: Path, threads: int, cameras: int) -> Step:
     """What steps all cameras of this process by one frame.
 
     Args:
         kind: "group", or "trackers", each of which runs on one thread.
+        core: see `PanopticTracker.load`.
         bundle: that they run.
         threads: of the process.
         cameras: how many.
     """
     if kind == "group":
-        group = TrackerGroup.load(bundle, cameras, "ort", threads, device="cpu", core="python")
+        group = TrackerGroup.load(bundle, cameras, "ort", threads, device="cpu", core=core)
         return lambda images, stamp: list(group.step(images, [stamp] * cameras))
     trackers = [
-        PanopticTracker.load(bundle, "ort", 1, device="cpu", test=False, core="python")
+        PanopticTracker.load(bundle, "ort", 1, device="cpu", test=False, core=core)
         for _ in range(cameras)
     ]
     if cameras == 1:
@@ -61,9 +63,9 @@ def private_mib() -> float:
 @told_in_one_line()
 def main() -> None:
     """Open the cameras, say that they are ready, step when told."""
-    kind, bundle, pictures, threads, first, count = sys.argv[1:]
+    kind, core, bundle, pictures, threads, first, count = sys.argv[1:]
     images: Pictures = np.load(pictures, mmap_mode="r")[int(first) : int(first) + int(count)]
-    step = open_step(kind, Path(bundle), int(threads), int(count))
+    step = open_step(kind, cast("Core", core), Path(bundle), int(threads), int(count))
     number = 0
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:

@@ -38,7 +38,7 @@ IMAGES: dict[str, Any] = {
     "16 bits": IMAGE.astype(np.uint16),
     "objects": IMAGE[:2, :2].astype(object),
     "lists": IMAGE[:2, :2].tolist(),
-    "a buffer": memoryview(IMAGE),  # type: ignore[arg-type]
+    "a buffer": memoryview(IMAGE),
     "bytes": IMAGE.tobytes(),
     "masked": np.ma.masked_array(IMAGE, IMAGE > 3),  # type: ignore[no-untyped-call]
     "a number": 3,
