@@ -38,9 +38,9 @@ IMAGES: dict[str, Any] = {
     "16 bits": IMAGE.astype(np.uint16),
     "objects": IMAGE[:2, :2].astype(object),
     "lists": IMAGE[:2, :2].tolist(),
-    "a buffer": memoryview(IMAGE),
+    "a buffer": IMAGE.data,
     "bytes": IMAGE.tobytes(),
-    "masked": np.ma.masked_array(IMAGE, IMAGE > 3),  # type: ignore[no-untyped-call]
+    "masked": np.ma.masked_array(IMAGE, IMAGE > 3),
     "a number": 3,
     "nothing": None,
     "too many rows": np.broadcast_to(DOT, (70_000, 2, 3)),
