@@ -11,7 +11,8 @@ struct Border {
   int64_t height, width;
 
   MAPT_INLINE int64_t pitch() const { return width + 2; }
-  MAPT_INLINE int64_t cells() const { return (height + 3) * (width + 2); }
+  MAPT_INLINE int64_t rows() const { return height + 3; }
+  MAPT_INLINE int64_t cells() const { return rows() * pitch(); }
   MAPT_INLINE int64_t outside() const { return (height + 1) * (width + 2); }
 };
 

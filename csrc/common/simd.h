@@ -35,12 +35,19 @@ struct IntOf<double> {
 template <class T>
 using Int = typename IntOf<T>::type;
 
-template <class T>
+template <class T, int bytes>
 struct VectorOf {
-  typedef T type __attribute__((vector_size(MAPT_VECTOR_BYTES)));
+  typedef T type __attribute__((vector_size(bytes)));
 };
 template <class T>
-using Vec = typename VectorOf<T>::type;
+using Vec = typename VectorOf<T, MAPT_VECTOR_BYTES>::type;
+
+// The narrowest vector, for what would leave most lanes of a wider one empty.
+constexpr int kNarrowBytes = 16;
+template <class T>
+using Narrow = typename VectorOf<T, kNarrowBytes>::type;
+template <class T>
+constexpr int kNarrowLanes = kNarrowBytes / sizeof(T);
 
 template <class T>
 constexpr int kLanes = MAPT_VECTOR_BYTES / sizeof(T);
@@ -80,8 +87,21 @@ MAPT_INLINE Vec<T> load(const T* p, int64_t count) {
   return load(lanes);
 }
 
+// Loads a vector of any width.
+template <class W, class T>
+MAPT_INLINE W load_as(const T* p) {
+  W v;
+  __builtin_memcpy(&v, p, sizeof(v));
+  return v;
+}
+
 template <class T>
 MAPT_INLINE void store(T* p, Vec<T> v) {
+  __builtin_memcpy(p, &v, sizeof(v));
+}
+
+template <class W, class T>
+MAPT_INLINE void store_as(T* p, W v) {
   __builtin_memcpy(p, &v, sizeof(v));
 }
 
@@ -125,41 +145,47 @@ MAPT_INLINE bool is_aligned(const void* p) { return reinterpret_cast<uintptr_t>(
 constexpr int64_t kStreamBytes = int64_t{4} << 20;
 
 // Selects the lanes in `at` from those of a and then b. g++ 11 lacks the builtin of clang++ and later g++.
-template <class T, int... at>
-MAPT_INLINE Vec<T> shuffle(Vec<T> a, Vec<T> b) {
+template <class W, int... at>
+MAPT_INLINE W shuffle(W a, W b) {
 #if defined(__clang__)
   return __builtin_shufflevector(a, b, at...);
 #else
-  return __builtin_shuffle(a, b, Vec<Int<T>>{at...});
+  return __builtin_shuffle(a, b, decltype(W{} == W{}){at...});
 #endif
 }
 
-template <class T, int... i>
-MAPT_INLINE Vec<T> interleave_low(Vec<T> a, Vec<T> b, std::integer_sequence<int, i...>) {
-  return shuffle<T, (i / 2 + (i % 2) * kLanes<T>)...>(a, b);
+template <class W, int... i>
+MAPT_INLINE W interleave_low(W a, W b, std::integer_sequence<int, i...>) {
+  constexpr int lanes = sizeof...(i);
+  return shuffle<W, (i / 2 + (i % 2) * lanes)...>(a, b);
 }
 
-template <class T, int... i>
-MAPT_INLINE Vec<T> interleave_high(Vec<T> a, Vec<T> b, std::integer_sequence<int, i...>) {
-  return shuffle<T, (kLanes<T> / 2 + i / 2 + (i % 2) * kLanes<T>)...>(a, b);
+template <class W, int... i>
+MAPT_INLINE W interleave_high(W a, W b, std::integer_sequence<int, i...>) {
+  constexpr int lanes = sizeof...(i);
+  return shuffle<W, (lanes / 2 + i / 2 + (i % 2) * lanes)...>(a, b);
 }
 
-// Transposes a square of kLanes rows by log2(kLanes) perfect shuffles.
-template <class T>
-MAPT_INLINE void transpose(Vec<T> (&rows)[kLanes<T>]) {
-  constexpr int lanes = kLanes<T>;
+// Transposes a square of as many vectors as each has lanes, by log2(lanes) perfect shuffles.
+template <int lanes, class W>
+MAPT_INLINE void transpose_square(W (&rows)[lanes]) {
   constexpr std::make_integer_sequence<int, lanes> order;
 #pragma GCC unroll 4
   for (int step = 1; step < lanes; step *= 2) {
-    Vec<T> next[lanes];
+    W next[lanes];
 #pragma GCC unroll 16
     for (int i = 0; i < lanes / 2; ++i) {
-      next[2 * i] = interleave_low<T>(rows[i], rows[i + lanes / 2], order);
-      next[2 * i + 1] = interleave_high<T>(rows[i], rows[i + lanes / 2], order);
+      next[2 * i] = interleave_low<W>(rows[i], rows[i + lanes / 2], order);
+      next[2 * i + 1] = interleave_high<W>(rows[i], rows[i + lanes / 2], order);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < lanes; ++i) rows[i] = next[i];
   }
+}
+
+template <class T>
+MAPT_INLINE void transpose(Vec<T> (&rows)[kLanes<T>]) {
+  transpose_square<kLanes<T>>(rows);
 }
 
 template <class T>

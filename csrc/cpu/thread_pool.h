@@ -49,31 +49,40 @@ class ThreadPool {
 
  private:
   static constexpr std::chrono::microseconds kSpin{30};
-  static constexpr int64_t kPieces = 16;  // of each thread, if there are enough tasks
+  static constexpr int64_t kPieces = 8;  // into which each thread's share of what is left is cut
 
   struct Job {
     Job(Parallel::Body body, void* context, int64_t tasks, int64_t threads)
-        : body(body), context(context), tasks(tasks), piece(tasks / (kPieces * threads)), wanted(threads - 1) {
-      if (piece < 1) piece = 1;
-    }
+        : body(body), context(context), tasks(tasks), cut(kPieces * threads), wanted(threads - 1) {}
 
     void work() {
       try {
-        for (int64_t begin = take(); begin < tasks; begin = take()) {
-          body(context, begin, begin + piece < tasks ? begin + piece : tasks);
-        }
+        for (Piece piece = take(); piece.begin < piece.end; piece = take()) body(context, piece.begin, piece.end);
       } catch (...) {
         next = tasks;
         if (!failed.exchange(true)) error = std::current_exception();
       }
     }
 
-    int64_t take() { return next.fetch_add(piece, std::memory_order_relaxed); }
+    struct Piece {
+      int64_t begin, end;
+    };
+
+    // The next piece, empty where nothing is left. Pieces shrink towards the end, so that all threads end at about the
+    // same time (guided self-scheduling: Polychronopoulos and Kuck, 1987).
+    Piece take() {
+      int64_t begin = next.load(std::memory_order_relaxed);
+      while (begin < tasks) {
+        const int64_t piece = (tasks - begin + cut - 1) / cut;
+        if (next.compare_exchange_weak(begin, begin + piece, std::memory_order_relaxed)) return {begin, begin + piece};
+      }
+      return {tasks, tasks};
+    }
 
     const Parallel::Body body;
     void* const context;
     const int64_t tasks;
-    int64_t piece;
+    const int64_t cut;
     std::atomic<int64_t> next{0};
     std::atomic<bool> failed{false};
     std::exception_ptr error;

@@ -103,6 +103,20 @@ def test_gradients_by_differences(case: tuple[int, ...], device: str) -> None:
     assert torch.autograd.gradcheck(lambda *x: apply(x, case[7:10]), leaves)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16])
+def test_an_image_has_the_bits_that_it_has_alone(dtype: torch.dtype, implementation: str) -> None:
+    """However many share the lanes of vectors: full ones, and a narrow one for the rest."""
+    if implementation == "torchvision":
+        pytest.skip("torchvision multiplies matrices, whose sums depend on their size")
+    whole = make((33, 1, 5, 3, 6, 9, True, 1, 1, 1, True), torch.float32)
+    given = {name: value.to(dtype) for name, value in whole.items()}
+    images = given.pop("input")
+    rest = (given["offset"], given["weight"], given["bias"], 1, 1, 1)
+    alone = torch.cat([deform_conv2d(image[None], *rest) for image in images])
+    for batch in (2, 3, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 33):
+        assert torch.equal(deform_conv2d(images[:batch], *rest), alone[:batch]), batch
+
+
 def test_a_whole_pixel_offset_is_a_shift() -> None:
     x = torch.zeros(2, 1, 5, 6)
     x[:, 0, 2, 3] = 1.0

@@ -22,23 +22,24 @@ MAPT_INLINE void put(V* out, Vec<T> v, int64_t left, bool streaming) {
   if (left > 0) store_values(out, v, left);
 }
 
-// Writes the samples of kLanes images at every tap to tile[image][tap][kBlock].
-template <class T>
+// Writes the samples of as many images as W has lanes at every tap to tile[image][tap][kBlock].
+template <class W, class T>
 void sample_images(const T* images, int64_t cell_step, int64_t pitch, int64_t taps, BlockSamples<T>& at, T* tile) {
-  constexpr int64_t lanes = kLanes<T>;
+  constexpr int lanes = sizeof(W) / sizeof(T);
   for (int64_t tap = 0; tap < taps; ++tap) {
     const Int<T>* index = at.index(tap);
     const T *w00 = at.weight(tap, 0), *w01 = at.weight(tap, 1), *w10 = at.weight(tap, 2), *w11 = at.weight(tap, 3);
     for (int64_t first = 0; first < kBlock; first += lanes) {
-      Vec<T> square[lanes];
+      W square[lanes];
 #pragma GCC unroll 16
       for (int64_t i = 0; i < lanes; ++i) {
         const int64_t k = first + i;
-        square[i] = blend(images + index[k] * cell_step, cell_step, pitch * cell_step, w00[k], w01[k], w10[k], w11[k]);
+        square[i] =
+            blend_as<W>(images + index[k] * cell_step, cell_step, pitch * cell_step, w00[k], w01[k], w10[k], w11[k]);
       }
-      transpose<T>(square);
+      transpose_square<lanes>(square);
 #pragma GCC unroll 16
-      for (int64_t i = 0; i < lanes; ++i) store(tile + (i * taps + tap) * kBlock + first, square[i]);
+      for (int64_t i = 0; i < lanes; ++i) store_as(tile + (i * taps + tap) * kBlock + first, square[i]);
     }
   }
 }
@@ -77,41 +78,99 @@ MAPT_INLINE void filter_block(const T* weight, const T* bias, int64_t taps, cons
   }
 }
 
+// The images of a batch as lanes: full vectors, and a narrow one where most lanes of another would be empty.
+template <class V, class T>
+class ImageLanes {
+ public:
+  static constexpr int64_t wide_lanes = kLanes<T>, narrow_lanes = kNarrowLanes<T>;
+
+  ImageLanes(const DeformConv<V, T>& p, const Parallel& parallel)
+      : border_{p.height, p.width},
+        narrow_(p.batch % wide_lanes > 0 && p.batch % wide_lanes <= narrow_lanes && narrow_lanes < wide_lanes),
+        groups_(narrow_ ? p.batch / wide_lanes : ceil_div(p.batch, wide_lanes)),
+        images_(border_.cells(), cell_step()),
+        rest_(int64_t{narrow_}, border_.cells(), narrow_lanes) {
+    const int64_t pixels = p.height * p.width;
+    parallel_for(parallel, border_.rows(), [&, this](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) {
+        for (int64_t group = 0; group < groups_; ++group) {
+          const int64_t n = group * wide_lanes;
+          row_to_lanes(p.input + n * pixels, min(wide_lanes, p.batch - n), border_, images_.get() + n, cell_step(),
+                       row);
+        }
+        if (narrow_) copy_rest(p.input + cell_step() * pixels, p.batch - cell_step(), row);
+      }
+    });
+  }
+
+  int64_t cell_step() const { return groups_ * wide_lanes; }  // where there is a narrow vector, its first image
+
+  // Writes a block's samples of some images to tile[image][tap][kBlock], and calls then(first image, images).
+  template <class F>
+  void sample(int64_t taps, BlockSamples<T>& at, T* tile, const F& then) const {
+    for (int64_t n = 0; n < cell_step(); n += wide_lanes) {
+      sample_images<Vec<T>>(images_.get() + n, cell_step(), border_.pitch(), taps, at, tile);
+      then(n, wide_lanes);
+    }
+    if (!narrow_) return;
+    sample_images<Narrow<T>>(rest_.get(), narrow_lanes, border_.pitch(), taps, at, tile);
+    then(cell_step(), narrow_lanes);
+  }
+
+ private:
+  void copy_rest(const V* planes, int64_t count, int64_t row) {
+    T* cells = rest_.get() + row * border_.pitch() * narrow_lanes;
+    std::memset(cells, 0, static_cast<size_t>(border_.pitch() * narrow_lanes) * sizeof(T));
+    if (row == 0 || row > border_.height) return;
+    for (int64_t i = 0; i < count; ++i) {
+      const V* source = planes + (i * border_.height + row - 1) * border_.width;
+      for (int64_t x = 0; x < border_.width; ++x) cells[(x + 1) * narrow_lanes + i] = static_cast<T>(source[x]);
+    }
+  }
+
+  const Border border_;
+  const bool narrow_;
+  const int64_t groups_;
+  Scratch<T> images_, rest_;
+};
+
+// Applies all filters to the samples[image][tap][kBlock] of up to `images` images, from image `n` on.
+template <class V, class T>
+MAPT_INLINE void filter_images(const DeformConv<V, T>& p, int64_t n, int64_t images, const T* weight, const T* bias,
+                               const T* samples, int64_t first, int64_t count, bool streaming) {
+  constexpr int at_once = kRegisters == 32 ? 8 : 4;  // three sums of each filter are in registers
+  const int64_t pixels = p.out_pixels(), taps = p.taps(), end = min(p.batch, n + images);
+  for (; n < end; ++n, samples += taps * kBlock) {
+    V* out = p.out + n * p.filters * pixels + first;
+    int64_t f = 0;
+    for (; f + at_once <= p.filters; f += at_once) {
+      filter_block<at_once>(weight + f * taps, bias + f, taps, samples, out + f * pixels, pixels, count, streaming);
+    }
+    for (; f < p.filters; ++f) {
+      filter_block<1>(weight + f * taps, bias + f, taps, samples, out + f * pixels, pixels, count, streaming);
+    }
+  }
+}
+
 // The case of one input channel, and one offset field for all images. Images are the lanes, so a block's coordinates
 // are computed once, and four loads give a sample of kLanes images.
 template <class V, class T>
 void deform_conv2d_single(const DeformConv<V, T>& p, const Parallel& parallel) {
-  constexpr int64_t lanes = kLanes<T>;
-  constexpr int at_once = kRegisters == 32 ? 8 : 4;  // three sums of each filter are in registers
-  const Border border{p.height, p.width};
-  const int64_t groups = ceil_div(p.batch, lanes), cell_step = groups * lanes, pixels = p.out_pixels();
-  const int64_t taps = p.taps();
-  Scratch<T> images(border.cells(), cell_step), weight(p.filters, taps), bias(p.filters);
-  to_lanes(p.input, p.batch, border, images.get(), cell_step, lanes, parallel);
+  const int64_t pixels = p.out_pixels(), taps = p.taps();
+  const ImageLanes<V, T> images(p, parallel);
+  Scratch<T> weight(p.filters, taps), bias(p.filters);
   convert(p.weight, p.filters * taps, weight.get());
   for (int64_t f = 0; f < p.filters; ++f) bias[f] = p.bias ? static_cast<T>(p.bias[f]) : T(0);
   const bool streaming = may_stream(p.out, pixels, p.batch * p.filters * pixels);
   parallel_for(parallel, ceil_div(pixels, kBlock), [&, streaming](int64_t begin, int64_t end) {
     BlockSamples<T> at(taps);
-    Scratch<T> tile(lanes, taps, kBlock);
+    Scratch<T> tile(int64_t{kLanes<T>}, taps, kBlock);
     for (int64_t block = begin; block < end; ++block) {
       const int64_t first = block * kBlock, count = min(kBlock, pixels - first);
       at.locate(p, p.offset, first);
-      for (int64_t group = 0; group < groups; ++group) {
-        sample_images(images.get() + group * lanes, cell_step, border.pitch(), taps, at, tile.get());
-        for (int64_t n = group * lanes; n < min(p.batch, (group + 1) * lanes); ++n) {
-          const T* samples = tile.get() + (n - group * lanes) * taps * kBlock;
-          V* out = p.out + n * p.filters * pixels + first;
-          int64_t f = 0;
-          for (; f + at_once <= p.filters; f += at_once) {
-            filter_block<at_once>(&weight[f * taps], &bias[f], taps, samples, out + f * pixels, pixels, count,
-                                  streaming);
-          }
-          for (; f < p.filters; ++f) {
-            filter_block<1>(&weight[f * taps], &bias[f], taps, samples, out + f * pixels, pixels, count, streaming);
-          }
-        }
-      }
+      images.sample(taps, at, tile.get(), [&](int64_t n, int64_t lanes) {
+        filter_images(p, n, lanes, weight.get(), bias.get(), tile.get(), first, count, streaming);
+      });
     }
     if (streaming) stream_end();
   });

@@ -64,10 +64,17 @@ class BlockSamples {
   Scratch<T> parts_, weights_;
 };
 
-// Returns the bilinear sample of kLanes channels. `right` and `below` are the distances to the neighbouring cells.
+// Returns the bilinear sample of as many channels as a vector has lanes. `right` and `below` are the distances to the
+// neighbouring cells.
+template <class W, class T>
+MAPT_INLINE W blend_as(const T* cell, int64_t right, int64_t below, T w00, T w01, T w10, T w11) {
+  return w00 * load_as<W>(cell) + w01 * load_as<W>(cell + right) +
+         (w10 * load_as<W>(cell + below) + w11 * load_as<W>(cell + below + right));
+}
+
 template <class T>
 MAPT_INLINE Vec<T> blend(const T* cell, int64_t right, int64_t below, T w00, T w01, T w10, T w11) {
-  return w00 * load(cell) + w01 * load(cell + right) + (w10 * load(cell + below) + w11 * load(cell + below + right));
+  return blend_as<Vec<T>>(cell, right, below, w00, w01, w10, w11);
 }
 
 MAPT_END
