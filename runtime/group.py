@@ -26,6 +26,7 @@ from mapt.runtime.loading import Wish, open_shared
 from mapt.runtime.monitoring.health import Health
 from mapt.runtime.monitoring.turn import Turn
 from mapt.runtime.native.choice import open_native_cameras
+from mapt.runtime.native.tracker import NativeRequest
 from mapt.runtime.perception.pipeline import Perception, perceive
 from mapt.runtime.perception.warm_up import import_scipy
 from mapt.runtime.tracker import Core, PanopticTracker, check_core
@@ -121,10 +122,10 @@ class TrackerGroup:
             wish = Wish(frame)
             check_core(core)
             if core != "python":
-                native = open_native_cameras(
-                    len(names), folder, core, backend, options, wish, association, max_objects,
-                    trust=trust, test=test,
-                )  # fmt: skip
+                request = NativeRequest(
+                    folder, options, association, max_objects, trust, test, backend
+                )
+                native = open_native_cameras(len(names), request, core, wish)
                 if native is not None:
                     own = dict[str, PanopticTracker](zip(names, native, strict=True))
                     return cls(own, native[0].backend, threads=usable)

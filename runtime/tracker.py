@@ -161,10 +161,10 @@ class PanopticTracker:
             wish = Wish(frame, budget_ms)
             if core != "python" and cls is PanopticTracker:
                 choice = importlib.import_module("mapt.runtime.native.choice")
-                native: PanopticTracker | None = choice.open_native(
-                    folder, core, backend, options, wish, association, max_objects,
-                    trust=trust, test=test,
-                )  # fmt: skip
+                request = choice.NativeRequest(
+                    folder, options, association, max_objects, trust, test, backend
+                )
+                native: PanopticTracker | None = choice.open_native(request, core, wish)
                 if native is not None:
                     return native
             import_scipy()

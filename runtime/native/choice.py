@@ -9,10 +9,7 @@ from pathlib import Path
 from mapt.contract import ModelInfo
 from mapt.cores import check_threads, usable_cores
 from mapt.errors import InputError
-from mapt.runtime.association.tracks import Association
-from mapt.runtime.backends.choice import BackendName
 from mapt.runtime.backends.ort_providers import say_once
-from mapt.runtime.backends.protocol import Options
 from mapt.runtime.bundle.format import MANIFEST
 from mapt.runtime.bundle.input_sizes import read_sizes
 from mapt.runtime.bundle.manifest import choose_entry, find_root, read_manifest
@@ -45,33 +42,18 @@ class NativeChoice:
         request = replace(self.request, test=self.request.test and test)
         tracker = NativeTracker(request, self.info, self.bundle_id)
         tracker.size_choice = self.size
+        if self.size:
+            say_once(logging.INFO, str(self.size))
         return tracker
 
 
-def open_native(
-    folder: Path,
-    core: Core,
-    backend: BackendName,
-    options: Options,
-    wish: Wish,
-    association: Association,
-    max_objects: int | None,
-    *,
-    trust: Path | None,
-    test: bool,
-) -> NativeTracker | None:
+def open_native(request: NativeRequest, core: Core, wish: Wish) -> NativeTracker | None:
     """Open a bundle with the native core.
 
     Args:
-        folder: see `PanopticTracker.load`, and so the others.
+        request: what is asked for; the bundle may have several sizes.
         core: "native", or "auto".
-        backend: see there.
-        options: see there.
         wish: the camera's frames, and what a step may take.
-        association: see there.
-        max_objects: see there.
-        trust: see there.
-        test: see there.
 
     Returns:
         The tracker. None: "auto" leaves this to the Python core, because the native core is not
@@ -80,44 +62,24 @@ def open_native(
     Raises:
         InputError: as `PanopticTracker.load`, or "native" cannot run what is asked for.
     """
-    fault = _fault(core, backend, options, wish)
-    request = NativeRequest(folder, options, association, max_objects, trust, test, backend)
-    choice = fault or _choose(request, core, wish)
+    choice = _fault(request, core, wish) or _choose(request, core, wish)
     if isinstance(choice, NativeChoice):
-        tracker = choice.open()
-        if choice.size:
-            say_once(logging.INFO, str(choice.size))
-        return tracker
+        return choice.open()
     _refuse(core, choice)
     return None
 
 
 def open_native_cameras(
-    cameras: int,
-    folder: Path,
-    core: Core,
-    backend: BackendName,
-    options: Options,
-    wish: Wish,
-    association: Association,
-    max_objects: int | None,
-    *,
-    trust: Path | None,
-    test: bool,
+    cameras: int, request: NativeRequest, core: Core, wish: Wish
 ) -> list[NativeTracker] | None:
-    """Open a bundle with the native core for several cameras, which share the network on a CPU.
+    """Open a bundle with the native core for several cameras, which share the network.
 
     Args:
         cameras: how many.
-        folder: see `open_native`, and so the others.
+        request: see `open_native`; the threads are those of all cameras together, and the first
+            camera's network is tested.
         core: see there.
-        backend: see there.
-        options: see there; the threads are those of all cameras together.
         wish: see there.
-        association: see there.
-        max_objects: see there.
-        trust: see there.
-        test: see there; the first camera's network is tested.
 
     Returns:
         The trackers. None: as `open_native`.
@@ -125,16 +87,15 @@ def open_native_cameras(
     Raises:
         InputError: as `open_native`.
     """
-    fault = _fault(core, backend, options, wish)
-    if not fault and _on_gpu(backend, options, find_onnxruntime()):
+    fault = _fault(request, core, wish)
+    if not fault and _on_gpu(request, find_onnxruntime()):
         fault = "trackers on a GPU share their network with the Python core alone"
-    if options.threads is not None:
-        options = options.with_threads(options.threads // min(options.threads, cameras))
-    request = NativeRequest(folder, options, association, max_objects, trust, test, backend)
+    threads = request.options.threads
+    if threads is not None:
+        own = request.options.with_threads(threads // min(threads, cameras))
+        request = replace(request, options=own)
     choice = fault or _choose(request, core, wish)
     if isinstance(choice, NativeChoice):
-        if choice.size:
-            say_once(logging.INFO, str(choice.size))
         return [choice.open(test=number == 0) for number in range(cameras)]
     _refuse(core, choice)
     return None
@@ -164,10 +125,10 @@ def _choose(request: NativeRequest, core: Core, wish: Wish) -> NativeChoice | st
     return NativeChoice(request, _info(request.folder, entry), entry.id, size)
 
 
-def _fault(core: Core, backend: BackendName, options: Options, wish: Wish) -> str:
+def _fault(request: NativeRequest, core: Core, wish: Wish) -> str:
     """Say why the native core cannot run this; empty where it can."""
-    if backend not in ("auto", "ort", "tensorrt"):
-        return f"backend {backend!r} runs with the Python core alone"
+    if request.backend not in ("auto", "ort", "tensorrt"):
+        return f"backend {request.backend!r} runs with the Python core alone"
     if wish.budget_ms is not None:
         return "budget_ms is kept by the Python core alone"
     try:
@@ -175,19 +136,20 @@ def _fault(core: Core, backend: BackendName, options: Options, wish: Wish) -> st
         library = find_onnxruntime()
     except InputError as error:
         return str(error)
-    if core == "auto" and _on_gpu(backend, options, library):
+    if core == "auto" and _on_gpu(request, library):
         return "the network runs on a GPU"
     return ""
 
 
-def _on_gpu(backend: BackendName, options: Options, onnxruntime: Path) -> bool:
+def _on_gpu(request: NativeRequest, onnxruntime: Path) -> bool:
     """Tell whether a GPU may run the network.
 
     No GPU has run the native core yet, so it runs there only where it is asked for by name.
     """
-    if backend == "tensorrt" or options.device == "cuda":
+    device = request.options.device
+    if request.backend == "tensorrt" or device == "cuda":
         return True
-    return options.device == "auto" and any(onnxruntime.parent.glob("*providers_cuda*"))
+    return device == "auto" and any(onnxruntime.parent.glob("*providers_cuda*"))
 
 
 def _entry(folder: Path, trust: Path | None) -> Manifest:

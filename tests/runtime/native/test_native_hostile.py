@@ -44,7 +44,7 @@ IMAGES: dict[str, Any] = {
     "a number": 3,
     "nothing": None,
     "too many rows": np.broadcast_to(DOT, (70_000, 2, 3)),
-    "too many pixels": np.broadcast_to(DOT, (2**15 - 1, 2**15 - 1, 3)),
+    "too many pixels": np.broadcast_to(DOT, (2**15 + 1, 2**15, 3)),
     "two planes": (IMAGE[..., 0], np.ascontiguousarray(IMAGE[:96, :176, :2])),
 }
 STAMPS: list[Any] = [
