@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,8 +26,6 @@ from mapt.runtime.images.image import PixelFormat
 from mapt.runtime.loading import Wish, open_shared
 from mapt.runtime.monitoring.health import Health
 from mapt.runtime.monitoring.turn import Turn
-from mapt.runtime.native.choice import open_native_cameras
-from mapt.runtime.native.tracker import NativeRequest
 from mapt.runtime.perception.pipeline import Perception, perceive
 from mapt.runtime.perception.warm_up import import_scipy
 from mapt.runtime.tracker import Core, PanopticTracker, check_core
@@ -122,12 +121,15 @@ class TrackerGroup:
             wish = Wish(frame)
             check_core(core)
             if core != "python":
-                request = NativeRequest(
+                choice = importlib.import_module("mapt.runtime.native.choice")
+                request = choice.NativeRequest(
                     folder, options, association, max_objects, trust, test, backend
                 )
-                native = open_native_cameras(len(names), request, core, wish)
+                native: list[PanopticTracker] | None = choice.open_native_cameras(
+                    len(names), request, core, wish
+                )
                 if native is not None:
-                    own = dict[str, PanopticTracker](zip(names, native, strict=True))
+                    own = dict(zip(names, native, strict=True))
                     return cls(own, native[0].backend, threads=usable)
             import_scipy()
             opened = open_shared(folder, len(names), backend, options, wish, trust=trust, test=test)

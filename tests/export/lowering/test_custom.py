@@ -210,7 +210,7 @@ def test_without_the_library_one_line_says_what_to_build(
         InputError,
         match=r"needs the operators mapt 1; .* are not built; build them: `make kernels`",
     ):
-        PanopticTracker.load(custom)
+        PanopticTracker.load(custom, core="python")
     PanopticTracker.load(bundle, test=False)
 
 
