@@ -18,8 +18,8 @@ void run_sizes(bool hostile) {
     for (int64_t i = 0; i < s.count * pixels; ++i) {
       if (i / pixels % 3 == 1 || i % pixels > pixels / 2) masks[i] = static_cast<V>(0.0F);
     }
-    const auto offsets = coordinates.make(4 * 18 * pixels, 4, hostile),
-               weights = values.make(4 * s.filters * 9, 1, false);
+    const auto offsets = coordinates.make(4 * 18 * pixels, 4, hostile);
+    const auto weights = values.make(4 * s.filters * 9, 1, false);
     const auto projection = values.make(4 * s.filters, 1, false), bias = values.make(1, 1, false);
     const auto boxes = coordinates.make(s.count * 4, 200, hostile);
     std::vector<V> results[kRunners][2];
