@@ -110,10 +110,15 @@ resource.setrlimit(resource.RLIMIT_AS, (now + 2**25, now + 2**25))
 try:
     PanopticTracker.load(sys.argv[1], threads=1, core=sys.argv[2])
 except InputError as error:
-    print(error.__cause__.errno if sys.argv[2] == "python" else error)
+    if sys.argv[2] == "python":
+        print(type(error.__cause__).__name__, error.__cause__.errno)
+    else:
+        print(error)
 """
     ran = subprocess.run(
         [sys.executable, "-c", program, bundle, core], capture_output=True, text=True, check=True
     )
-    wanted = f"{errno.ENOMEM}\n" if core == "python" else "memory"
-    assert wanted in ran.stdout and ran.stdout.count("\n") == 1
+    if core == "python":
+        assert ran.stdout == f"OSError {errno.ENOMEM}\n"
+    else:
+        assert "memory" in ran.stdout and ran.stdout.count("\n") == 1
