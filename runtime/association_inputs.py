@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt.runtime.association.tracks import Association
+from mapt.runtime.association.associator import Association
 from mapt.runtime.backends.protocol import Backend
 from mapt.runtime.monitoring.deadline import Estimates, Head
 from mapt.runtime.perception.fusion import Fused

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import replace
 
-from mapt.runtime.association.tracks import Association
+from mapt.runtime.association.associator import Association
 from mapt.runtime.association_inputs import compute_association_inputs
 from mapt.runtime.backends.protocol import Backend
 from mapt.runtime.frame import Labels, PanopticFrame
@@ -117,6 +117,8 @@ class FrameMaker:
                 table, ids, decisions = before.table.update(
                     fused, inputs.propagated, inputs.embeddings, stamp
                 )
+                for i in (i for i, number in enumerate(ids) if not number):
+                    fused.hide(i)
             with clock.stage("output"):  # 6. back to the camera's pixels
                 identified = Identified([] if look.blind else decisions, table, info.classes)
                 overflow += int(seen.full and seen.detections.scores[-1] >= limits.score)
@@ -142,7 +144,7 @@ class FrameMaker:
         if look.blind:
             return with_alarms(frame, ("blind",)), replace(before, accepted_ns=stamp)
         births = sum(d.stage == "birth" for d in decisions)
-        visible = len(ids)
+        visible = sum(number > 0 for number in ids)
         after = replace(
             after, table=table, recent=before.counted(births, visible) if follows else before.recent
         )

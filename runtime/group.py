@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 
 from mapt.cores import check_threads, usable_cores
 from mapt.errors import InputError, shown
-from mapt.runtime.association.tracks import Association
+from mapt.runtime.association.associator import Association
 from mapt.runtime.backends.choice import BackendName, check_name
 from mapt.runtime.backends.ort_providers import check_device
 from mapt.runtime.backends.protocol import Backend, Device, Options

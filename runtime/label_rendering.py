@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.errors import InputError, suggest
-from mapt.runtime.association.tracks import TrackState, TrackTable
+from mapt.runtime.association.track_state import TrackState
+from mapt.runtime.association.tracks import TrackTable
 from mapt.runtime.frame import Decision, Labels, PanopticFrame, Track
 from mapt.runtime.images.device_labels import LabelEnlarger
 from mapt.runtime.images.network_input import InputMaker

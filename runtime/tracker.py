@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal, NoReturn, get_args
 
 from mapt.errors import InputError, shown, suggest
-from mapt.runtime.association.tracks import Association, TrackTable
+from mapt.runtime.association.associator import Association
+from mapt.runtime.association.tracks import TrackTable
 from mapt.runtime.backends.choice import BackendName, check_name
 from mapt.runtime.backends.ort_providers import check_device, say_once
 from mapt.runtime.backends.protocol import Backend, Device, Options

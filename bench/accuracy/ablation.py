@@ -20,7 +20,7 @@ from mapt.evaluation.evaluate import evaluate
 from mapt.metrics import PanopticTrackingMetrics, Scores
 from mapt.model.class_names import network_labels
 from mapt.runtime import PanopticTracker
-from mapt.runtime.association.tracks import Association
+from mapt.runtime.association.associator import Association
 from mapt.runtime.backends.protocol import Backend
 
 TRAIN = (

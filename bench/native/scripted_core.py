@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.contract import SYMBOLS, ModelInfo, Thresholds
-from mapt.runtime.association.tracks import Association
+from mapt.runtime.association.associator import Association
 from mapt.runtime.frame import Stage
 from mapt.runtime.monitoring.deadline import ORDER
 from mapt.runtime.monitoring.health import Status

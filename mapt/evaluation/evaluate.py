@@ -14,7 +14,7 @@ from mapt.labels.class_sets import KITTI_STEP, ClassSet
 from mapt.metrics import PanopticTrackingMetrics, Results
 from mapt.model.class_names import network_labels
 from mapt.runtime import PanopticTracker
-from mapt.runtime.association.tracks import Association
+from mapt.runtime.association.associator import Association
 from mapt.runtime.backends.protocol import Backend
 
 

@@ -15,7 +15,7 @@ from numpy.ctypeslib import as_array  # NumPy itself would import it in the firs
 
 from mapt.contract import ModelInfo
 from mapt.errors import InputError
-from mapt.runtime.association.tracks import Association
+from mapt.runtime.association.associator import Association
 from mapt.runtime.backends.choice import BackendName
 from mapt.runtime.backends.protocol import Options
 from mapt.runtime.errors import (

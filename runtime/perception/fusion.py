@@ -77,6 +77,12 @@ class Fused:
     masks8: Float
     boxes: Float
 
+    def hide(self, i: int) -> None:
+        """Give the pixels of instance i back to what is behind all instances."""
+        x1, y1, x2, y2 = self.boxes[i].astype(np.intp).tolist()
+        window = self.index[y1:y2, x1:x2]
+        window[window == i + 1] = 0
+
     def windows(self) -> NDArray[np.intp]:
         """Return the cells (n,4) y1, x1, y2, x2 of `masks8` that the boxes touch.
 

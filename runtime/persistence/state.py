@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from mapt.contract import ModelInfo
 from mapt.errors import shown
-from mapt.runtime.association.tracks import MAX_ID, TrackState, TrackTable
+from mapt.runtime.association.track_state import TrackState
+from mapt.runtime.association.tracks import MAX_ID, TrackTable
 from mapt.runtime.backends.protocol import on_host
 from mapt.runtime.errors import StateError
 from mapt.runtime.monitoring.timestamps import MAX_STAMP

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt.contract import ModelInfo, Thresholds
-from mapt.runtime.association.tracks import Association
+from mapt.runtime.association.associator import Association
 
 SECOND = 10**9
 PERIODS = (SECOND // 10, SECOND // 7, 1, SECOND, 4 * SECOND)  # between frames
@@ -68,6 +68,7 @@ def _network(rng: np.random.Generator) -> ModelInfo:
     }  # fmt: skip
     thresholds = Thresholds(
         score=float(rng.choice([0.4, 0.1, 0.0])),
+        birth=float(rng.choice([0.0, 0.0, 0.5, 0.8])),
         overlap=float(rng.choice([0.2, 0.0, 0.9])),
         min_area=int(rng.choice([0, 1, 8, 32])),
         stuff_area=int(rng.choice([0, 8, 64, 400])),

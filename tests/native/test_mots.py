@@ -15,7 +15,7 @@ from mapt.bench.accuracy.mots_tracking import detect
 from mapt.bench.native.scripts import say
 from mapt.contract import ModelInfo, Thresholds
 from mapt.labels.mots_text import CLASSES, MotsObject, frame_size, mots_texts, read_mots_text
-from mapt.runtime.association.tracks import Association
+from mapt.runtime.association.associator import Association
 from tests.native.scenario import Event, Scenario
 from tests.native.twins import Twins, playing
 

@@ -1,5 +1,5 @@
 // The two-stage association (paper III-D): propagated masks first, embeddings for the rest.
-// `runtime/association/tracks.py: TrackTable._associate`
+// `runtime/association/associator.py: associate`
 #pragma once
 
 #include <vector>

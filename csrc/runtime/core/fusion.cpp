@@ -117,6 +117,14 @@ void Fusion::run(const Detections& found, const Letterbox& letterbox, MaskRows* 
   }
 }
 
+void Fusion::hide(int32_t i) {
+  const Instance& instance = instances_[i];
+  for (auto y = static_cast<int32_t>(instance.box[1]); y < static_cast<int32_t>(instance.box[3]); ++y) {
+    int32_t* row = index_.data() + int64_t{y} * info_.width();
+    std::replace(row + static_cast<int32_t>(instance.box[0]), row + static_cast<int32_t>(instance.box[2]), i + 1, 0);
+  }
+}
+
 // Only the windows of the last frame hold anything.
 void Fusion::clear() {
   for (const Claim& claim : claims_) {

@@ -29,6 +29,9 @@ class Fusion {
 
   const std::vector<Instance>& instances() const { return instances_; }
 
+  // Gives the pixels of an instance back to what is behind all instances.
+  void hide(int32_t i);
+
   // (H,W): i + 1 where instance i is visible, 0 elsewhere.
   const int32_t* index() const { return index_.data(); }
 

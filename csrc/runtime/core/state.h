@@ -1,5 +1,5 @@
 // Everything that a tracker remembers from frame to frame; `runtime/persistence/state.py: TrackerState` and
-// `runtime/association/tracks.py: TrackState`. A step writes the next state beside the accepted one.
+// `runtime/association/track_state.py: TrackState`. A step writes the next state beside the accepted one.
 #pragma once
 
 #include <vector>

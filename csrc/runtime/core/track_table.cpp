@@ -95,10 +95,10 @@ Track TrackTable::sighted(const Track& before, const Sighting& seen, int32_t ins
   return track;
 }
 
-// New tracks for the instances that continue none.
+// New tracks for the instances that continue none and are not too weak.
 Status TrackTable::bear(const Sighting& seen, int64_t* next_id, std::vector<Decision>* decisions) {
   for (size_t i = 0; i < ids_.size(); ++i) {
-    if (ids_[i]) continue;
+    if (ids_[i] || seen.instances[i].score < thresholds_.birth) continue;
     if (*next_id > kMaxId) {
       return Status::of(Code::kStep, "ids are used up after %lld; start a new tracker", static_cast<long long>(kMaxId));
     }
@@ -117,8 +117,8 @@ Status TrackTable::bear(const Sighting& seen, int64_t* next_id, std::vector<Deci
     decision.track = source.track.id;
     decision.detection = source.instance;
     decision.score = instance.score;
-    decision.threshold = thresholds_.score;
-    decision.margin = std::min(std::abs(decision.score - thresholds_.score), associator_.lacking(source.instance));
+    decision.threshold = std::max(thresholds_.score, thresholds_.birth);
+    decision.margin = std::min(std::abs(decision.score - decision.threshold), associator_.lacking(source.instance));
     if (std::isfinite(associator_.gate(source.instance))) decision.gate = associator_.gate(source.instance);
     decisions->push_back(decision);
     ids_[i] = source.track.id;

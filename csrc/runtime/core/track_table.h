@@ -15,7 +15,7 @@ class TrackTable {
   Status update(const TrackerState& before, const Sighting& seen, TrackerState* after,
                 std::vector<Decision>* decisions);
 
-  // The track of each instance.
+  // The track of each instance; 0 where it continues none and is too weak to begin one.
   const std::vector<int32_t>& ids() const { return ids_; }
 
  private:

@@ -172,7 +172,13 @@ void Tracker::follow(const TrackerState& before, Pass* pass, TrackerState* after
 Status Tracker::associate(const TrackerState& before, const Pass& pass, TrackerState* after, Frame* frame) {
   frame->decisions.clear();
   const Sighting sighting = {fusion_.instances(), after->masks, cues_.embeddings(), cues_.masks(), pass.stamp_ns};
-  return table_.update(before, sighting, after, &frame->decisions);
+  const Status status = table_.update(before, sighting, after, &frame->decisions);
+  if (!status.ok()) return status;
+  const auto& ids = table_.ids();
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (!ids[i]) fusion_.hide(static_cast<int32_t>(i));
+  }
+  return {};
 }
 
 Status Tracker::render(const Pass& pass, const TrackerState& after, Frame* frame, bool* one_class) {
@@ -204,7 +210,8 @@ void Tracker::judge(const TrackerState& before, const Pass& pass, bool one_class
   if (pass.follows) {
     Recent recent;
     for (const Decision& decision : frame->decisions) recent.births += decision.stage == Stage::kBirth;
-    recent.visible = static_cast<int32_t>(table_.ids().size());
+    const auto& ids = table_.ids();
+    recent.visible = static_cast<int32_t>(ids.size() - std::count(ids.begin(), ids.end(), 0));
     if (static_cast<int64_t>(after->recent.size()) == info_.thresholds.churn_window) {
       after->recent.erase(after->recent.begin());
     }

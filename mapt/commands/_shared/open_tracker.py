@@ -15,7 +15,7 @@ from mapt.errors import InputError, printable, suggest
 from mapt.io.sources.frame import Source
 from mapt.io.sources.live.source import LiveSource
 from mapt.runtime import PanopticTracker
-from mapt.runtime.association.tracks import Association
+from mapt.runtime.association.associator import Association
 from mapt.runtime.bundle.input_sizes import (
     InputSizes,
     Size,

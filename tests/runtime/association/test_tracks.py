@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from mapt.contract import Thresholds
-from mapt.runtime.association.tracks import Association, TrackTable
+from mapt.runtime.association.associator import Association
+from mapt.runtime.association.tracks import TrackTable
 from mapt.runtime.frame import Decision
 from mapt.runtime.perception.fusion import Detections, Fused
 
@@ -179,6 +180,25 @@ def test_max_lost_counts_from_the_last_sighting() -> None:
     assert [track.id for track in seq.table.tracks] == [1]
     seq.step(4.1, [])
     assert seq.table.tracks == () and seq.stages() == [("removed", 1)]
+
+
+def test_a_weak_detection_begins_no_track_but_continues_one() -> None:
+    seq = Sequencer(birth=0.9)  # float32's 0.9 of the detections is just below
+    assert seq.step(0, [(0, A), (8, B)]) == [0, 0]
+    assert seq.stages() == [] and seq.table.tracks == () and seq.table.next_id == 1
+    strong = Sequencer(birth=0.89)
+    strong.step(0, [(0, A)])
+    seq.table = TrackTable(seq.table.thresholds, "full", tracks=strong.table.tracks, next_id=2)
+    assert seq.step(0.1, [(1, A), (8, B)], carried=[1]) == [1, 0]
+    assert seq.stages() == [("propagation", 1)] and len(seq.table.tracks) == 1
+
+
+def test_a_birth_is_as_narrow_as_the_higher_of_both_limits() -> None:
+    for birth, limit in ((0.0, 0.4), (0.7, 0.7)):
+        seq = Sequencer(birth=birth)
+        seq.step(0, [(0, A)])
+        assert seq.decisions[0].threshold == limit
+        assert seq.decisions[0].margin == pytest.approx(0.9 - limit, abs=1e-6)
 
 
 def test_ids_are_never_used_again() -> None:

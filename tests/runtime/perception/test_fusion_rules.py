@@ -1,5 +1,6 @@
 """What the fusion's limits mean, on masks and semantic logits that are constant."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -111,3 +112,21 @@ def test_a_tracker_gives_no_id_without_pixels(scene: Make, actor: Make, picture:
     tracker = PanopticTracker(scene(actor(8, 8, score=0.9), actor(72, 40, score=0.8)))
     frame = tracker.step(picture(0, 24, 96), 0)  # fills the upper 24 of 64 rows
     assert [t.id for t in frame.tracks] == [1] and set(np.unique(frame.instance)) == {0, 1}
+
+
+def test_a_weak_object_is_not_shown_before_it_was_seen_well(
+    scene: Make, actor: Make, picture: Make
+) -> None:
+    good, weak = actor(8, 8, score=0.9), actor(40, 8, dx=2, score=0.6)
+    backend = scene(good, weak, birth=0.7)
+    tracker = PanopticTracker(backend)
+    first = tracker.step(picture(0), 0)
+    assert [t.id for t in first.tracks] == [1] and set(np.unique(first.instance)) == {0, 1}
+    assert not np.isin(first.semantic[8:24, 40:56], 2).any()  # what is behind it
+    better = dataclasses.replace(weak, score=0.8)
+    backend.actors = [good, better]
+    assert [t.id for t in tracker.step(picture(1), 10**8).tracks] == [1, 2]
+    backend.actors = [good, weak]
+    frame = tracker.step(picture(2), 2 * 10**8)
+    assert [(t.id, t.age) for t in frame.tracks] == [(1, 2), (2, 1)]
+    assert (frame.instance[8:24, 44:60] == 2).all()

@@ -111,7 +111,7 @@ def test_another_fusion_is_found_where_its_result_goes(
 def test_another_association_is_found_in_the_frame(
     run: Path, picture: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mapt.runtime.association.tracks.assign", lambda *_: [])
+    monkeypatch.setattr("mapt.runtime.association.associator.assign", lambda *_: [])
     with pytest.raises(
         ReplayMismatch, match="street frame 000001: other instance, tracks, decisions"
     ):
