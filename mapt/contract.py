@@ -165,6 +165,7 @@ class Thresholds:
     Attributes:
         score: detections below it are dropped.
         birth: detections below it begin no track and are not shown, but continue tracks.
+        semantic_limit: logits that the semantic head can add to a mask's in the fusion, at most.
         overlap: a detection keeps its place when at least this fraction of its mask is not yet
             taken.
         min_area: pixels (at network resolution) a fused instance must keep.
@@ -198,6 +199,7 @@ class Thresholds:
 
     score: float = 0.4
     birth: float = 0.0
+    semantic_limit: float = 1.0
     overlap: float = 0.2
     min_area: int = 32
     stuff_area: int = 64
@@ -233,8 +235,8 @@ class Thresholds:
 
 _NUMBER = 2.0**31
 RANGES: dict[str, tuple[float, float]] = {
-    "score": (0, 1), "birth": (0, 1), "overlap": (0, 1), "min_area": (0, _NUMBER),
-    "stuff_area": (0, _NUMBER), "propagation_iou": (0, 1), "similarity": (-1, 1),
+    "score": (0, 1), "birth": (0, 1), "semantic_limit": (0, _NUMBER), "overlap": (0, 1),
+    "min_area": (0, _NUMBER), "stuff_area": (0, _NUMBER), "propagation_iou": (0, 1), "similarity": (-1, 1),
     "reach": (0.01, _NUMBER), "resize": (1, _NUMBER), "foresight": (0, _NUMBER),
     "velocity_momentum": (0, 1), "max_lost": (0, _NUMBER), "max_gap": (0, _NUMBER),
     "embedding_momentum": (0, 1), "tracks_per_object": (1, 1000), "max_jump": (0, _NUMBER),

@@ -28,6 +28,7 @@ from mapt.runtime.bundle.manifest import read_bundle
 
 GRID: dict[str, tuple[Any, ...]] = {
     "score": (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6),
+    "semantic_limit": (0.5, 1.0, 2.0, 4.0, 1000.0),
     "birth": (0.0, 0.4, 0.5, 0.6, 0.7),
     "similarity": (0.8, 0.85, 0.9, 0.94, 0.97),
     "propagation_iou": (0.1, 0.2, 0.3, 0.4),

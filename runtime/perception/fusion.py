@@ -106,13 +106,14 @@ def fuse(
     In each box the detection's mask logits A and its class's semantic logits B give FL =
     (sigmoid(A) + sigmoid(B)) * (A + B) (Eq. 8). B is the margin over the best stuff class of the
     cell, so that FL's sign compares the instance with the stuff behind it; a pixel goes to the
-    instance of the highest FL where that is positive.
+    instance of the highest FL where that is positive. B adds at most `semantic_limit`, because a
+    sure class does not say to which of two cars a pixel belongs.
 
     Args:
         detections: in falling order of score.
         margins: (T,H/4,W/4) float32, the logits of `things` minus the best stuff logit.
         things: train ids of the classes with instances.
-        thresholds: thresholds of score, overlap and area.
+        thresholds: thresholds of score, semantic logits, overlap and area.
         inner: rows and columns of the input that the image fills; what is seen nowhere in it is
             dropped. None: all.
         workspace: memory that is used again; None: new.
@@ -131,7 +132,9 @@ def fuse(
     for row in np.flatnonzero(detections.scores >= thresholds.score).tolist():
         window = pixel_window(detections.boxes[row], *size)
         plane = planes[int(detections.classes[row])]
-        level = _fused_logits(detections, row, window, plane, workspace)
+        level = _fused_logits(
+            detections, row, window, plane, thresholds.semantic_limit, workspace
+        )
         if _claim(level, index[window], best[window], len(windows) + 1, thresholds, workspace):
             windows[row] = window
     return _visible(detections, windows, index, thresholds, inner or size, workspace)
@@ -176,11 +179,13 @@ def _fused_logits(
     row: int,
     window: Window,
     margin: Float,
+    limit: float,
     workspace: Workspace,
 ) -> Float:
     """Compute the fused logits FL of one detection over its window."""
     instance = paste(detections.mask_logits[row], detections.boxes[row], window, workspace)
     semantic = upsample_window(margin, window, workspace)
+    np.minimum(semantic, np.float32(limit), out=semantic)
     level = sigmoid(instance, workspace.take("level", instance.shape), workspace)
     level += sigmoid(semantic, workspace.take("scratch", instance.shape), workspace)
     instance += semantic

@@ -69,6 +69,7 @@ def _network(rng: np.random.Generator) -> ModelInfo:
     thresholds = Thresholds(
         score=float(rng.choice([0.4, 0.1, 0.0])),
         birth=float(rng.choice([0.0, 0.0, 0.5, 0.8])),
+        semantic_limit=float(rng.choice([1.0, 0.0, 0.3, 1000.0])),
         overlap=float(rng.choice([0.2, 0.0, 0.9])),
         min_area=int(rng.choice([0, 1, 8, 32])),
         stuff_area=int(rng.choice([0, 8, 64, 400])),

@@ -71,6 +71,7 @@ constexpr SizeSymbol kSymbols[] = {{'H', &Sizes::H}, {'W', &Sizes::W}, {'K', &Si
 struct Thresholds {
   double score = 0.4;
   double birth = 0.0;
+  double semantic_limit = 1.0;
   double overlap = 0.2;
   int64_t min_area = 32;
   int64_t stuff_area = 64;
@@ -102,6 +103,7 @@ struct ThresholdRange {
 constexpr ThresholdRange kRanges[] = {
     {"score", nullptr, &Thresholds::score, 0.0, 1.0},
     {"birth", nullptr, &Thresholds::birth, 0.0, 1.0},
+    {"semantic_limit", nullptr, &Thresholds::semantic_limit, 0.0, 2147483648.0},
     {"overlap", nullptr, &Thresholds::overlap, 0.0, 1.0},
     {"min_area", &Thresholds::min_area, nullptr, 0.0, 2147483648.0},
     {"stuff_area", &Thresholds::stuff_area, nullptr, 0.0, 2147483648.0},

@@ -20,8 +20,10 @@ struct Counts {
   int32_t free;
 };
 
-// The fused logits of a row of pixels, how many are positive, and how many of these nobody has claimed.
-MAPT_CLONES Counts fuse_row(const Line& mask, const Line& plane, const int32_t* index, int32_t count, float* level) {
+// The fused logits of a row of pixels, how many are positive, and how many of these nobody has claimed. The plane's
+// add at most `limit`.
+MAPT_CLONES Counts fuse_row(const Line& mask, const Line& plane, float limit, const int32_t* index, int32_t count,
+                            float* level) {
   const int32_t* mask_first = mask.taps.first.data();
   const int32_t* mask_second = mask.taps.second.data();
   const float* mask_rest = mask.taps.rest.data();
@@ -33,7 +35,8 @@ MAPT_CLONES Counts fuse_row(const Line& mask, const Line& plane, const int32_t* 
   Counts counts = {0, 0};
   for (int32_t x = 0; x < count; ++x) {
     const float instance = mask.cells[mask_first[x]] * mask_rest[x] + mask.cells[mask_second[x]] * mask_weight[x];
-    const float semantic = plane.cells[plane_first[x]] * plane_rest[x] + plane.cells[plane_second[x]] * plane_weight[x];
+    const float margin = plane.cells[plane_first[x]] * plane_rest[x] + plane.cells[plane_second[x]] * plane_weight[x];
+    const float semantic = std::min(margin, limit);
     const float fused = (sigmoid(instance) + sigmoid(semantic)) * (instance + semantic);
     level[x] = fused;
     const int32_t positive = fused > 0;
@@ -156,6 +159,7 @@ void Fusion::level(const Detections& found, int32_t row, const Window& window, i
   const Span rows = {window.y1, window.y2};
   const Span columns = {window.x1, window.x2};
   const int32_t width = info_.width() / kStride;
+  const auto limit = static_cast<float>(info_.thresholds.semantic_limit);
   tap_box(rows, box[1], box[3], kMaskSide, &mask_rows_);
   tap_box(columns, box[0], box[2], kMaskSide, &mask_columns_);
   tap_plane(rows, info_.height() / kStride, &plane_rows_);
@@ -166,8 +170,8 @@ void Fusion::level(const Detections& found, int32_t row, const Window& window, i
     mix_rows(mask, kMaskSide, mask_rows_, y, mask_cells, mask_line_.data());
     mix_rows(plane, width, plane_rows_, y, plane_cells, plane_line_.data());
     const int32_t* index = index_.data() + int64_t{window.y1 + y} * info_.width() + window.x1;
-    const Counts counts = fuse_row({mask_line_.data(), mask_columns_}, {plane_line_.data(), plane_columns_}, index,
-                                   columns.size(), level_.data() + int64_t{y} * columns.size());
+    const Counts counts = fuse_row({mask_line_.data(), mask_columns_}, {plane_line_.data(), plane_columns_}, limit,
+                                   index, columns.size(), level_.data() + int64_t{y} * columns.size());
     *area += counts.area;
     *free += counts.free;
   }

@@ -34,7 +34,9 @@ def sample(plane: NDArray[np.float32], y: float, x: float) -> float:
     return upper * (1 - y + y0) + lower * (y - y0)
 
 
-def slow_level(found: Detections, row: int, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+def slow_level(
+    found: Detections, row: int, logits: NDArray[np.float32], limit: float
+) -> NDArray[np.float64]:
     """FL (Eq. 8) of one detection at every pixel of the frame; minus infinity outside its box."""
     x1, y1, x2, y2 = (float(v) for v in found.boxes[row])
     own = logits[found.classes[row]] - logits[list(STUFF)].max(0)
@@ -48,7 +50,7 @@ def slow_level(found: Detections, row: int, logits: NDArray[np.float32]) -> NDAr
                 (y - y1) / (y2 - y1) * 28 - 0.5,
                 (x - x1) / (x2 - x1) * 28 - 0.5,
             )
-            b = sample(own, y / 4 - 0.5, x / 4 - 0.5)
+            b = min(sample(own, y / 4 - 0.5, x / 4 - 0.5), limit)
             out[py, px] = (1 / (1 + math.exp(-a)) + 1 / (1 + math.exp(-b))) * (a + b)
     return out
 
@@ -57,7 +59,7 @@ def slow_fuse(
     found: Detections, logits: NDArray[np.float32], thresholds: Thresholds
 ) -> list[tuple[int, NDArray[np.bool_]]]:
     """The surviving rows with their visible masks."""
-    levels = np.array([slow_level(found, row, logits) for row in range(len(found))])
+    levels = np.array([slow_level(found, row, logits, thresholds.semantic_limit) for row in range(len(found))])
     kept: list[int] = []
     for row, level in enumerate(levels):
         taken = (levels[kept] > 0).any(0)
@@ -101,7 +103,11 @@ def test_equals_the_loop_over_the_whole_frame(
     seed: int, height: int, width: int, count: int
 ) -> None:
     found, logits = random_scene(seed, height, width, count)
-    thresholds = Thresholds(min_area=(1, 16, 32, 60)[seed], overlap=(0.5, 0.6, 0.7, 0.0)[seed])
+    thresholds = Thresholds(
+        min_area=(1, 16, 32, 60)[seed],
+        overlap=(0.5, 0.6, 0.7, 0.0)[seed],
+        semantic_limit=(1000.0, 1.0, 0.0, 3.0)[seed],
+    )
     got = fused(found, logits, thresholds)
     want = slow_fuse(found, logits, thresholds)
     assert got.detections.scores.tolist() == [found.scores[row] for row, _ in want]
@@ -120,7 +126,7 @@ def test_equals_the_loop_over_the_whole_frame(
 def test_the_random_scenes_overlap_and_lose_detections() -> None:
     """Otherwise the comparison above would prove little."""
     found, logits = random_scene(2, 72, 40, 9)
-    levels = np.array([slow_level(found, row, logits) for row in range(9)])
+    levels = np.array([slow_level(found, row, logits, 1.0) for row in range(9)])
     assert ((levels > 0).sum(0) > 1).any()
     assert (
         1

@@ -86,6 +86,15 @@ def test_the_better_stuff_behind_decides_what_stays_void(semantic: float, visibl
     assert fused(detections([(0, 0, 16, 16)], [0.9], [2], 3), semantic).index.any() == visible
 
 
+@pytest.mark.parametrize(("limit", "columns"), [(1000.0, 32), (3.0, 16), (0.0, 16)])
+def test_a_sure_class_does_not_widen_a_mask_beyond_the_limit(limit: float, columns: int) -> None:
+    """The mask says 4 in the left half and -4 in the right one; the class is sure by 8 in both."""
+    found = detections([(0, 0, 32, 16)], [0.9], [2], 4)
+    found.mask_logits[:, :, 14:] = -4
+    got = fused(found, 8, semantic_limit=limit)
+    assert (got.index[:16, :columns] == 1).all() and not got.index[:, columns:].any()
+
+
 @pytest.mark.parametrize("thresholds", [{"min_area": 0}, {"min_area": 0, "overlap": 0.0}, {}])
 def test_no_detections_and_no_pixels(thresholds: dict[str, float]) -> None:
     for found in (detections([], [], [], 0), detections([(4, 4, 20, 20)], [0.9], [2], -5)):
