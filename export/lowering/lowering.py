@@ -94,9 +94,23 @@ def _greedy_keep(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:
         # Shape inference takes a Loop's results to be of any shape; the lowerings behind this one
         # need theirs.
         helper.make_node("Constant", [], [name("shape")], value_ints=[count]),
+    ]
+    # The operator of a finished `custom` graph gives 1 or 0, and PyTorch's gives booleans.
+    if _is_float(b.graph, result):
+        b.nodes.append(helper.make_node("Reshape", [name("keep"), name("shape")], [result]))
+        return
+    b.nodes += [
         helper.make_node("Reshape", [name("keep"), name("shape")], [name("kept")]),
         helper.make_node("Greater", [name("kept"), name("half")], [result]),
     ]
+
+
+def _is_float(graph: onnx.GraphProto, name: str) -> bool:
+    """Tell whether a value inside a graph is stated to be float32."""
+    return any(
+        value.name == name and value.type.tensor_type.elem_type == TensorProto.FLOAT
+        for value in graph.value_info
+    )
 
 
 def _typed_greedy_keep(b: Builder, node: onnx.NodeProto, shapes: Shapes) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -22,7 +23,7 @@ from mapt.errors import InputError
 from mapt.evaluation.torch_backend import TorchBackend
 from mapt.export.bundle.compare_outputs import compare
 from mapt.export.precision.fp16 import to_half
-from mapt.export.precision.int8 import _check_quantizer, quantize
+from mapt.export.precision.int8 import _check_quantizer, _standard, quantize
 from mapt.io.pretrained import shipped_weights
 from mapt.ops.nodes import DOMAIN, VERSION
 from mapt.runtime import PanopticTracker
@@ -159,6 +160,24 @@ def test_an_older_quantiser_is_refused_in_a_line() -> None:
         match=r"^--ops custom --precision int8: ONNX Runtime .* cannot quantise .*; update",
     ):
         _check_quantizer(old)
+
+
+@needs_library
+def test_calibration_sees_the_boxes_that_the_operators_keep(
+    custom: Path, street: Path, tmp_path: Path
+) -> None:
+    read = read_bundle(custom)
+    picture = cv2.imread(str(sorted((street / "training").rglob("*.png"))[-1]))
+    image = cv2.resize(picture, (read.info.width, read.info.height))[None, ..., ::-1].copy()
+    seen = OrtBackend(read, threads=1).run("backbone", {"image": image})
+    inputs: Tensors = {t.name: seen[t.name] for t in BY_NAME["instance"].inputs}
+    path = tmp_path / "instance.onnx"
+    onnx.save(_standard(onnx.load(read.graphs["instance"])), path)
+    plain = OrtBackend(replace(read, graphs={**read.graphs, "instance": path}), threads=1)
+    want, got = (b.run("instance", inputs) for b in (OrtBackend(read, threads=1), plain))
+    assert want["count"][0] > 2
+    for name, values in want.items():
+        assert difference(values, got[name]) < 1e-4, name
 
 
 @needs_library
