@@ -69,7 +69,8 @@ class TrackTable:
         """
         sighting = Sighting(fused, propagated, embeddings, stamp_ns)
         found = associate(self.tracks, sighting, self.association, self.thresholds)
-        ids, decisions = found.ids, found.decisions
+        ids = found.ids
+        decisions = found.decisions
         seen = {number: i for i, number in enumerate(ids) if number}
         scores = fused.detections.scores.tolist()
         looks = self._looks(seen, embeddings)

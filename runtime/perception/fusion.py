@@ -132,9 +132,7 @@ def fuse(
     for row in np.flatnonzero(detections.scores >= thresholds.score).tolist():
         window = pixel_window(detections.boxes[row], *size)
         plane = planes[int(detections.classes[row])]
-        level = _fused_logits(
-            detections, row, window, plane, thresholds.semantic_limit, workspace
-        )
+        level = _fused_logits(detections, row, window, plane, thresholds.semantic_limit, workspace)
         if _claim(level, index[window], best[window], len(windows) + 1, thresholds, workspace):
             windows[row] = window
     return _visible(detections, windows, index, thresholds, inner or size, workspace)

@@ -24,6 +24,7 @@ from mapt.evaluation.torch_backend import TorchBackend
 from mapt.export.bundle.compare_outputs import compare
 from mapt.export.precision.fp16 import to_half
 from mapt.export.precision.int8 import _check_quantizer, _standard, quantize
+from mapt.io.image_files import read_rgb
 from mapt.io.pretrained import shipped_weights
 from mapt.ops.nodes import DOMAIN, VERSION
 from mapt.runtime import PanopticTracker
@@ -167,8 +168,8 @@ def test_calibration_sees_the_boxes_that_the_operators_keep(
     custom: Path, street: Path, tmp_path: Path
 ) -> None:
     read = read_bundle(custom)
-    picture = cv2.imread(str(sorted((street / "training").rglob("*.png"))[-1]))
-    image = cv2.resize(picture, (read.info.width, read.info.height))[None, ..., ::-1].copy()
+    picture = read_rgb(sorted((street / "training").rglob("*.png"))[-1])
+    image = cv2.resize(picture, (read.info.width, read.info.height))[None]
     seen = OrtBackend(read, threads=1).run("backbone", {"image": image})
     inputs: Tensors = {t.name: seen[t.name] for t in BY_NAME["instance"].inputs}
     path = tmp_path / "instance.onnx"

@@ -59,7 +59,9 @@ def slow_fuse(
     found: Detections, logits: NDArray[np.float32], thresholds: Thresholds
 ) -> list[tuple[int, NDArray[np.bool_]]]:
     """The surviving rows with their visible masks."""
-    levels = np.array([slow_level(found, row, logits, thresholds.semantic_limit) for row in range(len(found))])
+    levels = np.array(
+        [slow_level(found, row, logits, thresholds.semantic_limit) for row in range(len(found))]
+    )
     kept: list[int] = []
     for row, level in enumerate(levels):
         taken = (levels[kept] > 0).any(0)

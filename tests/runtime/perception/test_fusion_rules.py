@@ -126,7 +126,8 @@ def test_a_tracker_gives_no_id_without_pixels(scene: Make, actor: Make, picture:
 def test_a_weak_object_is_not_shown_before_it_was_seen_well(
     scene: Make, actor: Make, picture: Make
 ) -> None:
-    good, weak = actor(8, 8, score=0.9), actor(40, 8, dx=2, score=0.6)
+    good = actor(8, 8, score=0.9)
+    weak = actor(40, 8, dx=2, score=0.6)
     backend = scene(good, weak, birth=0.7)
     tracker = PanopticTracker(backend)
     first = tracker.step(picture(0), 0)
