@@ -239,9 +239,9 @@ RANGES: dict[str, tuple[float, float]] = {
     "min_area": (0, _NUMBER), "stuff_area": (0, _NUMBER), "propagation_iou": (0, 1),
     "similarity": (-1, 1), "reach": (0.01, _NUMBER), "resize": (1, _NUMBER),
     "foresight": (0, _NUMBER), "velocity_momentum": (0, 1), "max_lost": (0, _NUMBER),
-    "max_gap": (0, _NUMBER), "embedding_momentum": (0, 1), "tracks_per_object": (1, 1000), "max_jump": (0, _NUMBER),
-    "blind_range": (0, 255), "churn_window": (1, 1000), "churn_objects": (1, _NUMBER),
-    "churn_share": (0, 1), "deadline_reserve": (1, 100),
+    "max_gap": (0, _NUMBER), "embedding_momentum": (0, 1), "tracks_per_object": (1, 1000),
+    "max_jump": (0, _NUMBER), "blind_range": (0, 255), "churn_window": (1, 1000),
+    "churn_objects": (1, _NUMBER), "churn_share": (0, 1), "deadline_reserve": (1, 100),
 }  # fmt: skip
 
 
