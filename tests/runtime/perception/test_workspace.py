@@ -76,6 +76,7 @@ def plain_fuse(
         a = bilinear(found.mask_logits[row], *places)
         own = logits[found.classes[row]] - logits[list(STUFF)].max(0)
         b = bilinear(own, y / np.float32(4) - half, x / np.float32(4) - half)
+        b = np.minimum(b, np.float32(thresholds.semantic_limit))
         level = (sigmoid(a) + sigmoid(b)) * (a + b)
         inside = level > 0
         free = (inside & (index[window] == 0)).sum()
@@ -127,7 +128,11 @@ def drawn(rng: np.random.Generator) -> tuple[Detections, Float, Thresholds, tupl
     scores = np.sort(rng.uniform(0.3, 1, count).astype(np.float32))[::-1]
     classes = rng.integers(3, 5, count, np.int32)
     logits = rng.normal(0, 2, (CLASSES, height // 4, width // 4)).astype(np.float32)
-    thresholds = Thresholds(min_area=int(rng.integers(0, 60)), overlap=float(rng.uniform(0, 0.8)))
+    thresholds = Thresholds(
+        min_area=int(rng.integers(0, 60)),
+        overlap=float(rng.uniform(0, 0.8)),
+        semantic_limit=float(rng.choice([1.0, 0.0, 0.3, 1000.0])),
+    )
     inner = int(rng.integers(height // 2, height + 1)), int(rng.integers(width // 2, width + 1))
     return (
         Detections(boxes.astype(np.float32), scores, classes, masks, rows),
