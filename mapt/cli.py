@@ -5,12 +5,14 @@ It registers the commands, and turns a user's mistake into one line and exit cod
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
 import sys
+import threading
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -24,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+WAITING = "read "  # how the names of threads begin that wait for a stream
 DEBUG = "With --debug a failure shows its full traceback instead of one line."
 
 
@@ -137,6 +140,25 @@ def main() -> None:
         signal.signal(signal.SIGTERM, previous)
 
 
+def program() -> NoReturn:
+    """Run the command line as this process's program, and end the process.
+
+    A thread may still wait in a library for a stream that has gone silent. Nothing can stop it, and
+    it would run on while the interpreter and the libraries end. So the process then ends at once.
+    """
+    code: str | int | None = 0
+    try:
+        main()
+    except SystemExit as ended:
+        code = ended.code
+    if any(thread.daemon and thread.name.startswith(WAITING) for thread in threading.enumerate()):
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):  # a closed pipe
+                stream.flush()
+        os._exit(code if isinstance(code, int) else int(code is not None))
+    sys.exit(code)
+
+
 def _refuse_empty(arguments: list[str]) -> None:
     """Refuse an empty argument.
 
@@ -171,4 +193,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program()
