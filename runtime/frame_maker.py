@@ -117,8 +117,9 @@ class FrameMaker:
                 table, ids, decisions = before.table.update(
                     fused, inputs.propagated, inputs.embeddings, stamp
                 )
-                for i in (i for i, number in enumerate(ids) if not number):
-                    fused.hide(i)
+                for i, number in enumerate(ids):
+                    if not number:
+                        fused.hide(i)
             with clock.stage("output"):  # 6. back to the camera's pixels
                 identified = Identified([] if look.blind else decisions, table, info.classes)
                 overflow += int(seen.full and seen.detections.scores[-1] >= limits.score)

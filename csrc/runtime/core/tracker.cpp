@@ -171,7 +171,7 @@ void Tracker::follow(const TrackerState& before, Pass* pass, TrackerState* after
 
 Status Tracker::associate(const TrackerState& before, const Pass& pass, TrackerState* after, Frame* frame) {
   frame->decisions.clear();
-  // One of every track that there is, and one of every track that is born: so later frames allocate nothing.
+  // A track gives at most one decision, and a birth two. With this room, later frames allocate nothing.
   frame->decisions.reserve(static_cast<size_t>(owner_.capacity) + 2 * info_.slots());
   frame->tracks.reserve(static_cast<size_t>(owner_.capacity));
   const Sighting sighting = {fusion_.instances(), after->masks, cues_.embeddings(), cues_.masks(), pass.stamp_ns};
