@@ -12,6 +12,9 @@ from mapt.model.targets import FrameTargets
 
 MAX_INSTANCES = 200
 MIN_AREA = 12  # pixels; an object with fewer visible ones is ignored
+# The least share of its box that an object fills. Less shows through a hedge or a railing, and
+# would teach to see objects in these.
+MIN_FILL = 0.3
 
 
 def frame_targets(
@@ -27,7 +30,8 @@ def frame_targets(
 
     Returns:
         Targets with a row for each of the 200 largest visible objects, in falling order of area.
-        Crowds, ignored regions and all other objects become ignore boxes.
+        Crowds, ignored regions and all other objects, such as those of which shreds are visible,
+        become ignore boxes.
     """
     is_thing = np.zeros(256, np.bool_)
     is_thing[list(things)] = True
@@ -39,18 +43,21 @@ def frame_targets(
         return_inverse=True,
         return_counts=True,
     )
-    order = np.argsort(-counts, kind="stable")
-    rank = np.empty(len(keys), np.int32)
-    rank[order] = np.arange(1, len(keys) + 1)
-    ranked = np.zeros(semantic.shape, np.int32)
-    ranked[own] = rank[inverse]
-    boxes = _tight_boxes(ranked)
-    kept = min(int((counts >= MIN_AREA).sum()), MAX_INSTANCES)
+    found = np.zeros(semantic.shape, np.int32)
+    found[own] = inverse + 1
+    boxes = _tight_boxes(found)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    usable = (counts >= MIN_AREA) & (counts >= MIN_FILL * sides.prod(1))
+    order = np.lexsort((-counts, ~usable))  # stable, the usable ones first
+    boxes = boxes[order]
+    kept = min(int(usable.sum()), MAX_INSTANCES)
+    rows = np.zeros(len(keys) + 1, np.int32)
+    rows[order[:kept] + 1] = np.arange(1, kept + 1)
     keys = keys[order[:kept]]
     crowds = _component_boxes((thing & (instance <= 0)) | (instance < 0))
     return FrameTargets(
         semantic=torch.from_numpy(np.ascontiguousarray(semantic)),
-        index=torch.from_numpy(np.where(ranked <= kept, ranked, 0).astype(np.uint8)),
+        index=torch.from_numpy(rows[found].astype(np.uint8)),
         boxes=torch.from_numpy(boxes[:kept]),
         labels=torch.from_numpy(keys % 256),
         track_ids=torch.from_numpy(keys),

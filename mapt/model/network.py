@@ -136,20 +136,29 @@ class Network(nn.Module):
         """Call `losses`, because PyTorch's wrappers for several processes call `forward`."""
         return self.losses(batch)
 
-    def losses(self, batch: PairBatch) -> dict[str, Tensor]:
+    def images(self, batch: PairBatch) -> Tensor:
+        """Return the images of a batch whose features the losses need, (n,H,W,3) uint8 RGB.
+
+        They are both frames of each pair for motion and appearance, and else the last ones.
+        """
+        pairs = bool(self.heads & {"motion", "appearance"})
+        return torch.cat((batch.images_prev, batch.images)) if pairs else batch.images
+
+    def losses(
+        self, batch: PairBatch, features: tuple[Pyramid, Semantic] | None = None
+    ) -> dict[str, Tensor]:
         """Compute the losses of Eq. 1-7 for the heads that learn.
 
         Args:
             batch: pairs of frames with targets.
+            features: those of `images(batch)`, if they are computed already.
 
         Returns:
             Scalars by name. The training loss is their sum.
         """
-        pairs = bool(self.heads & {"motion", "appearance"})
-        images = torch.cat((batch.images_prev, batch.images)) if pairs else batch.images
-        targets = [*batch.prev, *batch.now] if pairs else batch.now
+        pyramid, semantic = features or self.features(self.images(batch))
+        targets = [*batch.prev, *batch.now][-len(semantic.logits) :]
         draws = image_generators(batch)[-len(targets) :]
-        pyramid, semantic = self.features(images)
         losses = {}
         if "semantic" in self.heads:
             losses["semantic"] = self._semantic_loss(semantic.logits, targets)

@@ -202,6 +202,14 @@ class TrainConfig(Frozen):
         description="heads that learn; others keep their weights, without computing their losses",
     )
     shared: bool = Field(True, description="trunk and pyramid learn too")
+    teacher: str = Field(
+        "",
+        description=(
+            "weights of a trained, narrower network, whose features pyramid and semantic head learn"
+            " too, and whose heads the network starts with, unless --init names others"
+        ),
+    )
+    teacher_weight: float = Field(1.0, gt=0, description="of the distance from its features")
     anew: tuple[Head, ...] = Field(
         (), description="heads that do not start from the weights of --init"
     )

@@ -321,8 +321,8 @@ def timed(
 def data_card(config: TrainConfig, folder: Path, init: Path | None) -> str:
     """Describe the data on which the weights of a run are trained.
 
-    The description includes the data of the weights that the run started from, because their
-    licences apply too.
+    The description includes the data of the weights that the run started from, and of its teacher,
+    because their licences apply too.
 
     Args:
         config: the run's configuration.
@@ -333,6 +333,8 @@ def data_card(config: TrainConfig, folder: Path, init: Path | None) -> str:
         InputError: a weight file cannot be read.
     """
     stages = [describe(config)]
+    if config.teacher:  # what the teacher saw shows in its pupil
+        stages += read_card(Path(config.teacher)).get("data", "unknown data").split(BEFORE)
     written = folder / "weights.safetensors"
     if init:
         stages += read_card(init).get("data", "unknown data").split(BEFORE)

@@ -17,6 +17,8 @@ from mapt.model.weights import build_network, load_imagenet, load_weights
 from mapt.training.config import TrainConfig
 from mapt.training.distributed import Rank
 from mapt.training.optimizer import MovingAverage, build_optimizer
+from mapt.training.teaching.pupil import Pupil
+from mapt.training.teaching.widen import check_wider, widen
 
 FIXED = "shared = false: heads learn on the features of given weights; name them with --init"
 
@@ -71,10 +73,11 @@ def start_state(config: TrainConfig, init: Path | None, place: Rank | None = Non
     if config.bf16 and place.device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise InputError("bf16 = true: this GPU has no bfloat16; use fp16")
     network = start_network(config, init).to(place.device)
+    module = spread(_with_teacher(network, config, place), network, config, place)
     average = MovingAverage(network, config.schedule.ema)
     optimizer = build_optimizer(network, config.schedule)
     scaler = torch.amp.GradScaler(place.device.type, enabled=config.fp16)
-    return State(network, spread(network, config, place), average, optimizer, scaler, place)
+    return State(network, module, average, optimizer, scaler, place)
 
 
 def start_network(config: TrainConfig, init: Path | None) -> Network:
@@ -90,6 +93,8 @@ def start_network(config: TrainConfig, init: Path | None) -> Network:
         network = build_network(config.model, "model")
         if config.imagenet:
             load_imagenet(network)
+        if config.teacher:
+            widen(network, load_teacher(config))
     if config.channels_last:
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
@@ -99,11 +104,35 @@ def start_network(config: TrainConfig, init: Path | None) -> Network:
     return network
 
 
-def spread(network: Network, config: TrainConfig, place: Rank) -> nn.Module:
+def load_teacher(config: TrainConfig) -> Network:
+    """Load the teacher of a run.
+
+    Raises:
+        InputError: it cannot be read, or is not a narrower form of the network that is trained.
+    """
+    teacher = load_weights(Path(config.teacher))
+    check_wider(config.model, teacher.config, config.teacher)
+    return teacher
+
+
+def _with_teacher(network: Network, config: TrainConfig, place: Rank) -> nn.Module:
+    """Return what computes the losses: the network, or the network with its teacher."""
+    if not config.teacher:
+        return network
+    return Pupil(network, load_teacher(config).to(place.device), config.teacher_weight)
+
+
+def spread(module: nn.Module, network: Network, config: TrainConfig, place: Rank) -> nn.Module:
     """Prepare a network for recomputation, compilation and several processes, as configured.
 
+    Args:
+        module: computes the losses with the network's own weights.
+        network: the network.
+        config: the run's configuration.
+        place: this process and its device.
+
     Returns:
-        A module that computes the losses with the network's own weights.
+        `module`, or its wrapper.
     """
     if config.recompute:
         for stage in network.backbone.stages():
@@ -113,11 +142,11 @@ def spread(network: Network, config: TrainConfig, place: Rank) -> nn.Module:
         for part in (network.backbone, network.fpn, network.semantic):
             part.compile()
     if place.world == 1:
-        return network
+        return module
     gpu = place.device.type == "cuda"
     if gpu:  # replace norms in the network, so that names of weights stay
         _synchronise_norms(network)
-    return DistributedDataParallel(network, device_ids=[place.device.index] if gpu else None)
+    return DistributedDataParallel(module, device_ids=[place.device.index] if gpu else None)
 
 
 def _synchronise_norms(network: Network) -> None:

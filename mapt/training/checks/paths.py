@@ -21,7 +21,7 @@ def missing_paths(config: TrainConfig, out: Path, init: Path | None) -> list[str
     Files are listed and not read, so it takes seconds where the whole dry run takes minutes.
 
     Args:
-        config: names the datasets and the validation set.
+        config: names the datasets, the validation set and the teacher.
         out: the run's folder.
         init: weights to start from.
 
@@ -42,6 +42,8 @@ def _looks(config: TrainConfig, out: Path, init: Path | None) -> Iterator[Callab
     yield partial(check_folder, out, "--out")
     if init:
         yield partial(check_weight_file, init)
+    if config.teacher:
+        yield partial(check_weight_file, Path(config.teacher))
     validation = config.evaluation
     if validation.root:
         root = Path(validation.root)

@@ -1,0 +1,1 @@
+"""Trains a network with the features of a narrower, trained one."""
