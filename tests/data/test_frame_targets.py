@@ -72,6 +72,21 @@ def test_slivers_and_crowds_become_ignore_boxes() -> None:
     assert targets.semantic[11, 11] == 13  # the semantic label stays
 
 
+def test_an_object_seen_in_shreds_becomes_an_ignore_box() -> None:
+    semantic, instance = _blank()
+    semantic[10:40, 10:50:4] = 13  # a quarter of its box, through a railing
+    semantic[10:40, 60:70] = 13
+    semantic[50:58, 80:90] = 11
+    instance[10:40, 10:50] = 1  # the largest of the three
+    instance[10:40, 60:70] = 2
+    instance[50:58, 80:90] = 3
+    targets = frame_targets(semantic, instance, THINGS)
+    assert targets.boxes.int().tolist() == [[60, 10, 70, 40], [80, 50, 90, 58]]
+    assert targets.ignore_boxes.int().tolist() == [[10, 10, 47, 40]]
+    assert targets.masks().sum((1, 2)).tolist() == [300, 80]
+    assert targets.labels.tolist() == [13, 11]
+
+
 def test_the_largest_are_kept_when_there_are_too_many() -> None:
     semantic = np.full((240, 400), 13, np.uint8)
     instance = (np.arange(240)[:, None] // 8 * 50 + np.arange(400)[None] // 8 + 1).astype(np.int32)

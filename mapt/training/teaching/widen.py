@@ -80,11 +80,10 @@ def widen(network: Network, teacher: Network) -> None:
         reads_trunk = "lateral" in name or name.startswith("semantic.dilated.0.")
         if name.startswith("backbone.") or (reads_trunk and not same_trunk):
             continue
-        narrow = old[name]
         if name == TRANSPOSED:  # its first dimension is its input
-            tensor = tensor.transpose(0, 1)
-            narrow = narrow.transpose(0, 1)
-        _copy(tensor, narrow, joints.rows(name), joints.columns(name))
+            _copy(tensor.transpose(0, 1), old[name].transpose(0, 1), None, None)
+        else:
+            _copy(tensor, old[name], joints.rows(name), joints.columns(name))
 
 
 def _copy(wide: Tensor, narrow: Tensor, rows: list[int] | None, columns: list[int] | None) -> None:
