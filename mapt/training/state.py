@@ -73,9 +73,9 @@ def start_state(config: TrainConfig, init: Path | None, place: Rank | None = Non
     if config.bf16 and place.device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise InputError("bf16 = true: this GPU has no bfloat16; use fp16")
     network = start_network(config, init).to(place.device)
-    module = spread(_with_teacher(network, config, place), network, config, place)
-    average = MovingAverage(network, config.schedule.ema)
+    average = MovingAverage(network, config.schedule.ema)  # a copy, before `spread` changes parts
     optimizer = build_optimizer(network, config.schedule)
+    module = spread(_with_teacher(network, config, place), network, config, place)
     scaler = torch.amp.GradScaler(place.device.type, enabled=config.fp16)
     return State(network, module, average, optimizer, scaler, place)
 
