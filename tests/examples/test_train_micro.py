@@ -64,7 +64,7 @@ def test_a_wrong_call_is_one_line(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_a_minute_gives_weights_of_both_stages_and_a_second_call_has_nothing_left_to_do(
+def test_a_minute_gives_weights_of_all_stages_and_a_second_call_has_nothing_left_to_do(
     tmp_path: Path,
 ) -> None:
     settings = [word for setting in SMALL for word in ("--set", setting)]
@@ -72,8 +72,8 @@ def test_a_minute_gives_weights_of_both_stages_and_a_second_call_has_nothing_lef
     assert on_progress.returncode == 0, on_progress.stderr[-2000:]
     weights = tmp_path / "out" / "micro.safetensors"
     assert read_config(weights).preset == "micro"
-    assert read_card(weights)["data"].count("synthetic streets") >= 2  # of both stages
-    for name in ("images", "heads"):
+    assert read_card(weights)["data"].count("synthetic streets") >= 2  # of all stages
+    for name in ("features", "images", "heads"):
         iterations = int((tmp_path / "out" / f"{name}.iterations").read_text())
         assert iterations >= 8 and (tmp_path / "out" / f"{name}.done").exists()
     before = weights.read_bytes()
