@@ -10,7 +10,6 @@ import io
 import os
 import signal
 import sys
-import threading
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -26,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-WAITING = "read "  # how the names of threads begin that wait for a stream
+LIVE = "mapt.io.sources.live.source"  # not loaded: no thread can wait for a stream
 DEBUG = "With --debug a failure shows its full traceback instead of one line."
 
 
@@ -151,7 +150,8 @@ def program() -> NoReturn:
         main()
     except SystemExit as ended:
         code = ended.code
-    if any(thread.daemon and thread.name.startswith(WAITING) for thread in threading.enumerate()):
+    live = sys.modules.get(LIVE)
+    if live is not None and live.reads():
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):  # a closed pipe
                 stream.flush()

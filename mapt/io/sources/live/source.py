@@ -17,11 +17,17 @@ from mapt.io.sources.live.frame_queue import TICK, FrameQueue
 from mapt.io.sources.live.stream_clock import StreamClock
 
 WAITING = 4  # frames between the reading thread and the tracker: what bounds memory and delay
+READER = "read "  # how the names of reading threads begin
 NOMINAL_FPS = 25.0  # of a source that announces none; for the annotated video's header alone
 FIRST_PAUSE = 0.25  # seconds before an attempt to connect again; it doubles up to the last
 LAST_PAUSE = 4.0
 STEADY = 10.0  # seconds after which a connection counts as good, and the pauses are short again
 FAREWELL = 1.0  # seconds in which the reading thread may close its connection
+
+
+def reads() -> bool:
+    """Tell whether a thread still reads a stream, or waits for it."""
+    return any(t.daemon and t.name.startswith(READER) for t in threading.enumerate())
 
 
 @dataclass
@@ -147,7 +153,7 @@ class LiveSource:
         Raises:
             InputError: it ended without a frame.
         """
-        reader = threading.Thread(target=self._read, name=f"read {self.name}", daemon=True)
+        reader = threading.Thread(target=self._read, name=READER + self.name, daemon=True)
         reader.start()
         shape: tuple[int, ...] | None = None
         taken = 0
