@@ -36,7 +36,7 @@ def step(state: State, batch: PairBatch, config: TrainConfig) -> tuple[dict[str,
     """
     for group in state.optimizer.param_groups:
         group["lr"] = rate_at(state.iteration, config.schedule) * group["factor"]
-    with half_depthwise(config), autocast(state, config):
+    with half_depthwise(state, config), autocast(state, config):
         losses: dict[str, torch.Tensor] = state.module(batch.to(state.place.device))
     parts = torch.stack([loss.float() for loss in losses.values()])
     state.optimizer.zero_grad(set_to_none=True)
@@ -73,11 +73,12 @@ def autocast(state: State, config: TrainConfig) -> contextlib.AbstractContextMan
     return torch.autocast(state.place.device.type, torch.float16 if config.fp16 else torch.bfloat16)
 
 
-def half_depthwise(config: TrainConfig) -> contextlib.AbstractContextManager[object]:
+def half_depthwise(state: State, config: TrainConfig) -> contextlib.AbstractContextManager[object]:
     """Return a context in which depthwise convolutions learn fast in half precision on a CPU.
 
     It does not reach the backward pass, so not what is computed there again.
     """
-    if config.compile or config.recompute:
+    meant = config.bf16 and state.place.device.type == "cpu"
+    if not meant or config.compile or config.recompute:
         return contextlib.nullcontext()
     return HalfDepthwise()
