@@ -48,7 +48,8 @@ def test_a_wider_network_with_the_same_trunk_computes_the_same() -> None:
         wide.rpn(wide_pyramid).scores, narrow.rpn(pyramid).scores, rtol=1e-4, atol=1e-5
     )
     roi = torch.randn(3, 12, 14, 14)
-    box, mask = roi[:, :, :7, :7], torch.rand(3, 7, 7)
+    box = roi[:, :, :7, :7]
+    mask = torch.rand(3, 7, 7)
     things = torch.tensor([0, 1, 0])
     torch.testing.assert_close(
         wide.instance.box(box), narrow.instance.box(box[:, :8]), rtol=1e-4, atol=1e-5
