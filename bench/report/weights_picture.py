@@ -57,19 +57,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=OUT, help="the picture, a .webp file")
     parser.add_argument("--seed", type=int, default=7, help="of the varied streets")
     parser.add_argument("--streets", type=int, nargs="+", default=[0, 1], help="their numbers")
+    parser.add_argument(
+        "--titles", nargs=2, default=["before", "after"], help="of the two networks"
+    )
     parser.add_argument("--frames", type=int, default=6, help="that are tracked")
     options = parser.parse_args(arguments)
     if options.out.suffix != ".webp":
         raise InputError(f"--out {options.out}: is written as WebP; name a .webp file")
     if min(options.seed, *options.streets) < 0 or options.frames < 1:
         raise InputError("--seed and --streets are whole numbers from 0 on, --frames from 1 on")
-    titles = {"before": options.before, "after": options.after}
-    rows = {
-        title: last_frames(weights, options.seed, options.streets, options.frames)
-        for title, weights in titles.items()
-    }
+    rows = [
+        last_frames(weights, options.seed, options.streets, options.frames)
+        for weights in (options.before, options.after)
+    ]
     picture = np.concatenate(
-        [captioned(rows[title][i], title) for i in range(len(options.streets)) for title in rows]
+        [
+            captioned(row[i], title)
+            for i in range(len(options.streets))
+            for row, title in zip(rows, options.titles, strict=True)
+        ]
     )
     done, data = cv2.imencode(
         ".webp", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, QUALITY]
