@@ -1,6 +1,6 @@
 #!/bin/bash
 # Trains `micro` on synthetic streets alone, within a given time: renders, trains three stages, writes weights. It first
-# learns the features of the shipped `nano-synthetic`, which saves most of the time that a network needs from nothing.
+# learns the features of the shipped `nano-synthetic`.
 #
 #   examples/train_micro.sh MINUTES OUT [--set key=value ...]
 #

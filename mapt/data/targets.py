@@ -12,8 +12,8 @@ from mapt.model.targets import FrameTargets
 
 MAX_INSTANCES = 200
 MIN_AREA = 12  # pixels; an object with fewer visible ones is ignored
-# The least share of its box that an object fills. Less shows through a hedge or a railing, and
-# would teach to see objects in these.
+# The least share of its box that an object fills. One that fills less shows through a hedge or a
+# railing, and would teach to see objects in these.
 MIN_FILL = 0.3
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 
-from mapt.data.datasets.registry import find_datasets
 from mapt.data.loader import check_shares, end_workers, load_batches
 from mapt.data.samples import SampleRule
 from mapt.errors import InputError
@@ -21,11 +20,11 @@ from mapt.io.storage.mirror import FileMirror
 from mapt.io.storage.storage import Storage
 from mapt.model.network import HEADS
 from mapt.model.targets import PairBatch
-from mapt.model.weights import read_card, save_weights
+from mapt.model.weights import save_weights
 from mapt.training.checkpoint import NAMES, checkpoints, restore_checkpoint, save_checkpoint
 from mapt.training.checks.paths import missing_paths
 from mapt.training.checks.preflight import check_deployable, describe_batch, save_batch
-from mapt.training.config import LAST, DatasetTable, TrainConfig
+from mapt.training.config import LAST, TrainConfig
 from mapt.training.distributed import (
     any_process,
     default_threads,
@@ -35,15 +34,14 @@ from mapt.training.distributed import (
     join,
 )
 from mapt.training.optimizer import rate_at
+from mapt.training.reporting.data_card import data_card, describe
 from mapt.training.reporting.log import REPLACED, RunLog, SilentLog, is_run
 from mapt.training.reporting.pictures import draw_batch, draw_predictions
 from mapt.training.reporting.validation import Validation, improves
 from mapt.training.signals import StopRequest, WaitEnded
-from mapt.training.sources import build_samples, synthetic_sets
+from mapt.training.sources import build_samples
 from mapt.training.state import FIXED, State, start_state
 from mapt.training.steps import NotFiniteError, step
-
-BEFORE = "; before that: "  # separates a run's data from those of the weights it started from
 
 
 def train(
@@ -316,48 +314,3 @@ def timed(
         if batch is None:
             return
         yield batch, time.monotonic() - start
-
-
-def data_card(config: TrainConfig, folder: Path, init: Path | None) -> str:
-    """Describe the data on which the weights of a run are trained.
-
-    The description includes the data of the weights that the run started from, and of its teacher,
-    because their licences apply too.
-
-    Args:
-        config: the run's configuration.
-        folder: the run's folder.
-        init: the weights that it starts from.
-
-    Raises:
-        InputError: a weight file cannot be read.
-    """
-    stages = [describe(config)]
-    if config.teacher:  # what the teacher saw shows in its pupil
-        stages += read_card(Path(config.teacher)).get("data", "unknown data").split(BEFORE)
-    written = folder / "weights.safetensors"
-    if init:
-        stages += read_card(init).get("data", "unknown data").split(BEFORE)
-    elif checkpoints(folder) and written.is_file():
-        # The run is resumed, and its initial weights are not named again.
-        stages += read_card(written).get("data", "").split(BEFORE)[1:]
-    return BEFORE.join(dict.fromkeys(stages))
-
-
-def describe(config: TrainConfig) -> str:
-    """Describe the training data of a configuration, without paths, for the weights' metadata."""
-    data = config.data
-    parts = []
-    for _, part in synthetic_sets(data):
-        size = f"{part.height}x{part.width}"
-        rare = f", rare traffic {part.rare:g}" if part.rare else ""
-        kind = "" if part.style == "plain" else f"{part.style} "
-        parts.append(
-            f"{kind}synthetic streets ({part.sequences} x {part.frames} frames, {size}, seed"
-            f" {part.seed}{rare})"
-        )
-    for dataset in find_datasets():
-        table: DatasetTable = getattr(data, dataset.name)
-        if table.root:
-            parts.append(f"{dataset.origin} ({table.split})")
-    return " + ".join(parts)

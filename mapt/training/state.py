@@ -72,16 +72,27 @@ def start_state(config: TrainConfig, init: Path | None, place: Rank | None = Non
         raise InputError("fp16 = true: needs a GPU; use bf16 on a CPU")
     if config.bf16 and place.device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise InputError("bf16 = true: this GPU has no bfloat16; use fp16")
-    network = start_network(config, init).to(place.device)
+    teacher = load_teacher(config) if config.teacher else None
+    network = start_network(config, init, teacher).to(place.device)
     average = MovingAverage(network, config.schedule.ema)  # a copy, before `spread` changes parts
     optimizer = build_optimizer(network, config.schedule)
-    module = spread(_with_teacher(network, config, place), network, config, place)
+    module: nn.Module = network
+    if teacher:
+        module = Pupil(network, teacher.to(place.device), config.teacher_weight)
+    module = spread(module, network, config, place)
     scaler = torch.amp.GradScaler(place.device.type, enabled=config.fp16)
     return State(network, module, average, optimizer, scaler, place)
 
 
-def start_network(config: TrainConfig, init: Path | None) -> Network:
+def start_network(
+    config: TrainConfig, init: Path | None, teacher: Network | None = None
+) -> Network:
     """Build the network with which a run begins, in training mode.
+
+    Args:
+        config: the run's configuration.
+        init: weights to start from instead of ImageNet's.
+        teacher: a narrower network, whose pyramid and heads a network without `init` starts with.
 
     Raises:
         InputError: the weights are missing or do not fit.
@@ -93,8 +104,8 @@ def start_network(config: TrainConfig, init: Path | None) -> Network:
         network = build_network(config.model, "model")
         if config.imagenet:
             load_imagenet(network)
-        if config.teacher:
-            widen(network, load_teacher(config))
+        if teacher:
+            widen(network, teacher)
     if config.channels_last:
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
@@ -113,13 +124,6 @@ def load_teacher(config: TrainConfig) -> Network:
     teacher = load_weights(Path(config.teacher))
     check_wider(config.model, teacher.config, config.teacher)
     return teacher
-
-
-def _with_teacher(network: Network, config: TrainConfig, place: Rank) -> nn.Module:
-    """Return what computes the losses: the network, or the network with its teacher."""
-    if not config.teacher:
-        return network
-    return Pupil(network, load_teacher(config).to(place.device), config.teacher_weight)
 
 
 def spread(module: nn.Module, network: Network, config: TrainConfig, place: Rank) -> nn.Module:

@@ -95,7 +95,7 @@ def test_twenty_steps(config_file: Path, tmp_path: Path) -> None:
         "model.rpn_nms_iou=1.0",
         "model.rpn_top_k=960",
         "model.proposals=3000",
-        "model.roi_samples=12000",
+        "model.roi_samples=3840",
     )
     compare(config_file, tmp_path, 20, *all_of_them)
 

@@ -15,7 +15,8 @@ from mapt.model.targets import PairBatch
 from mapt.model.weights import load_weights, read_card
 from mapt.training.checkpoint import checkpoints
 from mapt.training.config import TrainConfig
-from mapt.training.loop import data_card, describe, train
+from mapt.training.loop import train
+from mapt.training.reporting.data_card import data_card, describe
 from mapt.training.state import start_state
 
 Tiny = Callable[..., TrainConfig]

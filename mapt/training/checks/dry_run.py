@@ -25,7 +25,7 @@ from mapt.training.checks.paths import missing_paths
 from mapt.training.checks.preflight import check_deployable, describe_batch
 from mapt.training.config import DatasetTable, TrainConfig
 from mapt.training.distributed import default_threads, first_process_first, join
-from mapt.training.loop import describe
+from mapt.training.reporting.data_card import describe
 from mapt.training.reporting.validation import Validation
 from mapt.training.sources import (
     NO_DATA,

@@ -24,13 +24,12 @@ EQUAL = (
     "box_hidden",
     "motion_filters",
     "embedding",
-    "anchor_scales",
-    "anchor_ratios",
     "activation",
     "motion_input",
     "appearance_input",
 )
 TRANSPOSED = "instance.mask.upsample.weight"
+AS_MANY = ("anchor_scales", "anchor_ratios")
 WIDER = ("fpn_channels", "dpc_channels", "head_channels")
 
 
@@ -49,11 +48,18 @@ def check_wider(wide: ModelConfig, narrow: ModelConfig, where: str) -> None:
     for name in EQUAL:
         own = getattr(wide, name)
         other = getattr(narrow, name)
-        counts = name.startswith("anchor") and len(own) == len(other)
-        if own != other and not counts:
+        if own != other:
             raise InputError(
                 f"{where}: its {name} is {other}, the network's is {own}; set model.{name} to the"
                 " teacher's, or choose another teacher"
+            )
+    for name in AS_MANY:
+        own = getattr(wide, name)
+        other = getattr(narrow, name)
+        if len(own) != len(other):
+            raise InputError(
+                f"{where}: it has {len(other)} {name}, the network {len(own)}; give model.{name} as"
+                " many values"
             )
     for name in WIDER:
         if getattr(wide, name) < getattr(narrow, name):

@@ -82,5 +82,7 @@ def test_a_teacher_is_checked() -> None:
         check_wider(nano, micro, "w")
     with pytest.raises(InputError, match=r"^w: its embedding is 64, the network's is 256; set mod"):
         check_wider(micro, preset("nano", embedding=64), "w")
+    with pytest.raises(InputError, match=r"^w: it has 1 anchor_scales, the network 2; give model"):
+        check_wider(micro, preset("nano", anchor_scales=(1.0,)), "w")
     with pytest.raises(InputError, match="class_names"):
         check_wider(micro, preset("nano", classes=2, class_names=("a", "b"), things=(1,)), "w")
