@@ -139,7 +139,8 @@ def _count(
     from rich.progress import Progress
 
     from mapt.cores import usable_cores
-    from mapt.metrics.distributed_eval import evaluate_on_ranks, world_size
+    from mapt.engines.torchrun import world_size
+    from mapt.metrics.distributed_eval import evaluate_on_ranks
     from mapt.metrics.evaluate import evaluate_pairs
 
     if world_size() > 1:

@@ -5,19 +5,14 @@ The ranks share the sequences, and their sums are merged.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
+from mapt.engines.torchrun import process_group
 from mapt.errors import InputError
 from mapt.metrics.evaluate import Evaluation, Variant, evaluate_pairs
 from mapt.metrics.frame_pair import FramePair
-
-
-def world_size() -> int:
-    """Processes that torchrun started; 1 without it."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def share_sequences(pairs: Sequence[FramePair], rank: int, world: int) -> list[FramePair]:
@@ -62,12 +57,8 @@ def evaluate_on_ranks(
     """
     from torch import distributed
 
-    distributed.init_process_group(
-        "gloo", timeout=timedelta(days=1)
-    )  # the longest wait for the slowest rank
-    try:
-        rank = distributed.get_rank()
-        world = distributed.get_world_size()
+    # The longest wait is that for the slowest rank.
+    with process_group("gloo", timedelta(days=1)) as (rank, world):
         names: list[str] = []
         outcome: Evaluation | InputError
         try:
@@ -78,8 +69,6 @@ def evaluate_on_ranks(
             outcome = error
         gathered: list[Evaluation | InputError] = [outcome] * world
         distributed.all_gather_object(gathered, outcome)
-    finally:
-        distributed.destroy_process_group()
     merged = Evaluation.empty(dataset, variant)
     for part in gathered:
         if isinstance(part, InputError):

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, distributed, nn
 
 from mapt.cores import usable_cores
+from mapt.engines.torchrun import process_group, world_size
 from mapt.errors import InputError
 from mapt.evaluation.device import why_missing
-from mapt.metrics.distributed_eval import world_size
 
 LONGEST_WAIT = timedelta(hours=2)  # while one process renders or evaluates
 
@@ -68,11 +68,8 @@ def join(device: str) -> Iterator[Rank]:
         return
     if gpus:
         torch.cuda.set_device(own)
-    distributed.init_process_group("nccl" if gpus else "gloo", timeout=LONGEST_WAIT)
-    try:
-        yield Rank(own, distributed.get_rank(), world)
-    finally:
-        distributed.destroy_process_group()
+    with process_group("nccl" if gpus else "gloo", LONGEST_WAIT) as (rank, _):
+        yield Rank(own, rank, world)
 
 
 def default_threads() -> int:
