@@ -93,6 +93,10 @@ class ModelConfig(Frozen):
     motion_batch: int = Field(
         16, ge=1, le=1024, description="instances per motion and appearance call, N"
     )
+    zoom: bool = Field(
+        False,
+        description="also see the middle of the input twice as large, when tracking or exported",
+    )
     anchor_sizes: tuple[Positive, Positive, Positive, Positive] = (16.0, 40.0, 96.0, 240.0)
     anchor_scales: tuple[Positive, ...] = Field((1.0, 1.6), min_length=1, max_length=16)
     anchor_ratios: tuple[Positive, ...] = Field(
@@ -145,6 +149,11 @@ class ModelConfig(Frozen):
             raise ValueError(
                 "motion_input = flow: packs 64 pixels into a cell; semantic_channels must be at"
                 " least 64"
+            )
+        if self.zoom and self.detections > MAX_TOP_K // 2:
+            raise ValueError(
+                f"zoom: ranks the detections of two views together; detections = {self.detections}"
+                f" must be at most {MAX_TOP_K // 2}"
             )
         if any(not 0 <= c < self.classes for c in self.things) or len(set(self.things)) != len(
             self.things

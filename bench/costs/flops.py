@@ -24,9 +24,11 @@ from mapt.bench.cli_errors import told_in_one_line
 from mapt.bench.costs.counts import HeadCost, Operators
 from mapt.config import ModelConfig, preset
 from mapt.docstrings import text_of
+from mapt.model.backbone import Trunk
+from mapt.model.fpn import Pyramid
 from mapt.model.heads.motion import MotionHead
 from mapt.model.network import Network
-from mapt.model.subgraphs import build_subgraphs, model_info
+from mapt.model.subgraphs import build_subgraphs, find_middle, model_info
 from mapt.ops import disabled
 
 BILINEAR = 4
@@ -43,10 +45,14 @@ def count_heads(network: Network) -> dict[str, HeadCost]:
         torch.inference_mode(),
         disabled(),
     ):  # counted on torchvision's operators, whatever computes them here
-        trunk, backbone = count(network.backbone, image)
-        pyramid, fpn = count(network.fpn, trunk)
-        semantic, semantic_cost = count(network.semantic, trunk.c16, pyramid)
-        _, rpn = count(network.rpn, pyramid)
+        middle = find_middle(config)
+        views = [_count_view(network, image)]
+        views += [_count_view(network, middle.enlarge(image))] if middle else []
+        backbone = sum(view.backbone for view in views)
+        fpn = sum(view.fpn for view in views)
+        rpn = sum(view.rpn for view in views)
+        semantic, semantic_cost = count(network.semantic, views[0].trunk.c16, views[0].pyramid)
+        pyramid = middle.pack(*(view.pyramid for view in views)) if middle else views[0].pyramid
         _, detect = count(graphs["instance"], *pyramid.levels())
         instances = _instances(network, info.sizes["D"], rows)
         _, offsets = count(network.motion.offset_fields, semantic.s, semantic.s)
@@ -64,16 +70,34 @@ def count_heads(network: Network) -> dict[str, HeadCost]:
         _, appearance = count(graphs["appearance"], *arguments)
     each = (motion.total - offsets.total) / rows
     return {
-        "backbone": HeadCost(_parameters(network.backbone), backbone.total),
-        "fpn": HeadCost(_parameters(network.fpn), fpn.total),
+        "backbone": HeadCost(_parameters(network.backbone), backbone),
+        "fpn": HeadCost(_parameters(network.fpn), fpn),
         "semantic": HeadCost(_parameters(network.semantic), semantic_cost.total),
-        "rpn": HeadCost(_parameters(network.rpn), rpn.total),
-        "instance": HeadCost(_parameters(network.instance), detect.total - rpn.total),
+        "rpn": HeadCost(_parameters(network.rpn), rpn),
+        "instance": HeadCost(_parameters(network.instance), detect.total - rpn),
         "motion": HeadCost(_parameters(network.motion), motion.total, each),
         "appearance": HeadCost(
             _parameters(network.appearance), appearance.total, appearance.total / rows
         ),
     }
+
+
+@dataclass(frozen=True)
+class _View:
+    """The features of an image of any size, and the multiply-adds of each part of the network."""
+
+    trunk: Trunk
+    pyramid: Pyramid
+    backbone: int
+    fpn: int
+    rpn: int
+
+
+def _count_view(network: Network, image: torch.Tensor) -> _View:
+    trunk, backbone = count(network.backbone, image)
+    pyramid, fpn = count(network.fpn, trunk)
+    _, rpn = count(network.rpn, pyramid)
+    return _View(trunk, pyramid, backbone.total, fpn.total, rpn.total)
 
 
 def count_motion(config: ModelConfig) -> HeadCost:

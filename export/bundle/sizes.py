@@ -66,7 +66,7 @@ def export_sizes(
         weights: see `mapt.export.bundle.writer.export_bundle`.
         out: see there.
         requests: one for each size and lowering, all with a size. The first one is the bundle's
-            default. All have the same key and say the same about `weights`.
+            default. All have the same key and say the same about `weights` and `zoom`.
         licence: of the weights; None: what their file states.
         on_progress: see there.
 
@@ -77,7 +77,10 @@ def export_sizes(
     told = on_progress or (lambda _: None)
     named = _names(requests)
     targets = {name: check_request(request, out) for name, request in named.items()}
-    networks = {name: load_weights(weights, size=request.size) for name, request in named.items()}
+    networks = {
+        name: load_weights(weights, size=request.size, zoom=request.zoom)
+        for name, request in named.items()
+    }
     parts = {}
     with published(out, named_in(out)) as folder:
         for name, request in named.items():
@@ -92,7 +95,7 @@ def export_sizes(
             )
         files = [PARAMETERS]
         if requests[0].weights:
-            save_weights(folder / WEIGHTS, load_weights(weights))
+            save_weights(folder / WEIGHTS, load_weights(weights, zoom=requests[0].zoom))
             files.append(WEIGHTS)
         entries = _entries(folder, list(named))
         _share_parameters(folder, entries)

@@ -69,6 +69,7 @@ class Request:
         weights: put the weights into the bundle, which measuring and exporting again need.
         coarse: the golden picture has fewer details, so that it takes less space.
         batch: images that the frame graphs take at a time; others than 1 for float32 only.
+        zoom: see the middle of the input enlarged, too; None: as the weights say.
     """
 
     size: tuple[int, int] | None = None
@@ -82,6 +83,7 @@ class Request:
     weights: bool = True
     coarse: bool = False
     batch: int = 1
+    zoom: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def export_bundle(
     """
     request = request or Request()
     targets = check_request(request, out)
-    network = load_weights(weights, size=request.size)
+    network = load_weights(weights, size=request.size, zoom=request.zoom)
     with published(out, named_in(out)) as folder:
         return write_bundle(network, folder, request, targets, on_progress or (lambda _: None))
 

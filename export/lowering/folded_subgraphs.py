@@ -6,6 +6,7 @@ import copy
 from dataclasses import dataclass
 
 import torch
+from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -78,4 +79,20 @@ def fold_batch_norm(network: Network) -> Network:
                 if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                     parent[i] = fuse_conv_bn_eval(conv, norm)
                     parent[i + 1] = nn.Identity()
+    if network.config.zoom:
+        _fold_trunk(network.backbone)
     return network
+
+
+def _fold_trunk(backbone: nn.Module) -> None:
+    """Fold the batch norms of timm's blocks, in place.
+
+    The exporter folds those of which the convolution runs once. With `zoom` it runs twice.
+    """
+    for parent in backbone.modules():
+        last: tuple[str, nn.Module] = ("", parent)
+        for name, module in list(parent.named_children()):
+            if isinstance(module, BatchNormAct2d) and isinstance(last[1], nn.Conv2d):
+                setattr(parent, last[0], fuse_conv_bn_eval(last[1], module))
+                setattr(parent, name, module.act)
+            last = (name, module)

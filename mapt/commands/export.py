@@ -62,6 +62,10 @@ def export(  # noqa: PLR0917
         list[str] | None,
         typer.Option("--size", help="network input HxW, pixels; repeated: several in one bundle"),
     ] = None,
+    zoom: Annotated[
+        bool,
+        typer.Option("--zoom", help="see the middle of the frame twice as large, too"),
+    ] = False,
     batch: Annotated[
         int,
         typer.Option("--batch", help="images of different cameras that a call of the graphs takes"),
@@ -147,6 +151,7 @@ def export(  # noqa: PLR0917
         cast("Device", device),
         keep_weights,
         batch=batch,
+        zoom=zoom or None,
     )
     source = find_weights(weights)
     sizes = network_sizes(size, video, source if len(lowerings) > 1 else None)
@@ -212,7 +217,7 @@ def _show(
     """Print what one size of a bundle became, and compare it with PyTorch."""
     from mapt.commands._shared import export_tables as tables
 
-    differences = _differences(folder, weights) if check else {}
+    differences = _differences(folder, weights, request.zoom) if check else {}
     if request.size:
         size = f"{request.size[0]}x{request.size[1]}"
         console.print(f"input {size}, --ops {request.lowering}", highlight=False)
@@ -259,13 +264,14 @@ def _check_values(precision: str, lowerings: tuple[str, ...], device: str) -> No
         raise InputError("--ops custom: goes with no other; export two bundles")
 
 
-def _differences(folder: Path, weights: Path) -> dict[str, Deviation]:
+def _differences(folder: Path, weights: Path, zoom: bool | None) -> dict[str, Deviation]:
     from mapt.evaluation.torch_backend import TorchBackend
     from mapt.export.bundle.compare_outputs import compare
     from mapt.runtime.backends.ort import OrtBackend
     from mapt.runtime.bundle.manifest import read_bundle
 
     bundle = read_bundle(folder, batched=True)
-    reference = TorchBackend.load(weights, (bundle.info.height, bundle.info.width))
+    size = bundle.info.height, bundle.info.width
+    reference = TorchBackend.load(weights, size, zoom=zoom)
     backend = OrtBackend(bundle, device="cpu")
     return {d.subgraph: d for d in compare(reference, backend, bundle.batch)}

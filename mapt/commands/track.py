@@ -110,6 +110,10 @@ def track(  # noqa: PLR0917  (the command's options)
     tta: Annotated[
         bool, typer.Option("--tta", help="see every frame at three sizes, with weights only")
     ] = False,
+    zoom: Annotated[
+        bool,
+        typer.Option("--zoom", help="see the middle twice as large, too, with weights only"),
+    ] = False,
     record: Annotated[
         Path | None, typer.Option("--record", help="write the networks' outputs here")
     ] = None,
@@ -188,7 +192,7 @@ def track(  # noqa: PLR0917  (the command's options)
         )
     options = TrackerOptions(
         threads, association, size, budget_ms, backend, tta, device, tf32, trust,
-        core=core,
+        core=core, zoom=zoom,
     )  # fmt: skip
     selection = selection_of(start, end, stride, max_frames)
     asked = (engine, address, workers, gpus, piece, truth, max_failures is not None)
@@ -237,11 +241,11 @@ def track(  # noqa: PLR0917  (the command's options)
     if replay:
         ours = (backend, device, association, core) != ("auto", "auto", "full", "auto")
         chosen = model or size or budget_ms
-        if chosen or record or tta or tf32 or threads or ours or trust is not None:
+        if chosen or record or tta or zoom or tf32 or threads or ours or trust is not None:
             raise InputError(
                 f"--replay {replay}: a record stands in for a model, and ran as it ran; leave out"
-                " --model, --record, --tta, --tf32, --threads, --size, --budget-ms, --backend,"
-                " --device, --association, --core and --trust"
+                " --model, --record, --tta, --zoom, --tf32, --threads, --size, --budget-ms,"
+                " --backend, --device, --association, --core and --trust"
             )
         tracker = replaying(replay)
     else:

@@ -37,4 +37,7 @@ def load_reference(bundle: Bundle) -> Network:
         InputError: as `reference_weights`, or the weights are damaged.
     """
     size = bundle.info.height, bundle.info.width
-    return load_weights(reference_weights(bundle), size=size)
+    network = load_weights(reference_weights(bundle), size=size)
+    if bundle.info.sizes["F"] != network.config.fpn_channels:  # see `mapt.model.heads.zoom`
+        network = load_weights(reference_weights(bundle), size=size, zoom=True)
+    return network

@@ -11,12 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from mapt.evaluation.torch_backend import TorchBackend
-from mapt.model.boxes import paste_masks
-from mapt.model.fpn import STRIDES, Pyramid
-from mapt.model.heads.instance import MASK_ROI, thing_index
+from mapt.model.fpn import Pyramid
 from mapt.model.network import Network
 from mapt.model.subgraphs import judge_stuff
-from mapt.ops import greedy_nms, multiscale_roi_align, top_k
+from mapt.ops import top_k
 
 SCALES = (0.75, 1.0, 1.5)
 
@@ -88,7 +86,7 @@ class ScaledBackend(TorchBackend):
         head = self.network.instance
         boxes = []
         scores = []
-        classes = []
+        things = []
         views = [(own, (config.height, config.width))]
         views += [
             (pyramid, size) for (pyramid, _), size in zip(self.others, self.sizes, strict=True)
@@ -99,38 +97,19 @@ class ScaledBackend(TorchBackend):
         ]
         for (pyramid, (height, width)), ratio in zip(views, ratios, strict=True):
             proposals, valid = self.network.rpn.propose(self.network.rpn(pyramid), height, width)
-            found = head.detect(pyramid, proposals, valid, height, width)
+            found = head.find(pyramid, proposals, valid, height, width)
             boxes.append(found.boxes / ratio)
             scores.append(found.scores)
-            classes.append(found.classes)
-        box = torch.cat(boxes)
+            things.append(found.things)
         score = torch.cat(scores)
-        label = torch.cat(classes)
         order = top_k(score, len(score))
-        box = box[order]
-        score = score[order]
-        label = label[order]
-        keep = greedy_nms(box, label, score > 0, config.nms_iou)
-        first = top_k(score * keep, config.detections)
-        kept = keep[first]
-        box = box[first] * kept[:, None]
-        score = score[first] * kept
-        label = torch.where(kept, label[first], torch.zeros_like(label[first]))
-        things = thing_index(label, head.things)
-        rois = [nn.functional.pad(box * ratio, (1, 0)) for ratio in ratios]
+        best = head.suppress(torch.cat(boxes)[order], torch.cat(things)[order], score[order])
         logits = [
-            head.mask(multiscale_roi_align(pyramid.levels(), roi, MASK_ROI, STRIDES), things)
-            for (pyramid, _), roi in zip(views, rois, strict=True)
+            head.mask(head.pool(pyramid, best.boxes * ratio), best.things)
+            for (pyramid, _), ratio in zip(views, ratios, strict=True)
         ]
-        masks = torch.stack(logits).mean(0) * kept[:, None, None]
-        return {
-            "boxes": box,
-            "scores": score,
-            "classes": label.to(torch.int32),
-            "mask_logits": masks,
-            "masks8": paste_masks(masks.sigmoid(), box, config.height, config.width),
-            "count": kept.sum(0, keepdim=True, dtype=torch.int32),
-        }
+        masks = torch.stack(logits).mean(0)
+        return dict(vars(head.segment(best, masks, config.height, config.width)))
 
 
 def _multiple(length: float) -> int:

@@ -55,6 +55,8 @@ class TorchBackend:
         size: tuple[int, int] | None = None,
         threads: int | None = None,
         device: torch.device | None = None,
+        *,
+        zoom: bool | None = None,
     ) -> TorchBackend:
         """Read a weight file.
 
@@ -65,13 +67,15 @@ class TorchBackend:
             threads: the number of PyTorch's threads, a setting of the whole process.
             device: the device that computes, see `mapt.evaluation.device.find_device`. None takes
                 the CPU.
+            zoom: see the middle of the input enlarged, too; None: as the weights say.
 
         Raises:
             InputError: the file or the size is bad.
         """
         if threads is not None:
             torch.set_num_threads(threads)
-        return cls(load_weights(path, size=size).to(device or torch.device("cpu")))
+        network = load_weights(path, size=size, zoom=zoom)
+        return cls(network.to(device or torch.device("cpu")))
 
     @property
     def providers(self) -> Mapping[str, str]:

@@ -15,17 +15,14 @@ from mapt.model.batch import count_true, image_generators
 from mapt.model.boxes import paste_masks, with_batch_index
 from mapt.model.fpn import STRIDES, Pyramid, TwoWayPyramid
 from mapt.model.heads.appearance import AppearanceHead, appearance_loss, pool_mask
-from mapt.model.heads.instance import (
-    BOX_ROI,
-    MASK_ROI,
-    InstanceHead,
+from mapt.model.heads.instance import BOX_ROI, MASK_ROI, InstanceHead, thing_index
+from mapt.model.heads.instance_losses import (
     RoiSamples,
     box_losses,
     mask_loss,
     positive_rois,
     positive_rows,
     sample_boxes,
-    thing_index,
 )
 from mapt.model.heads.motion import MotionHead, motion_loss
 from mapt.model.heads.optical_flow import pack_grey

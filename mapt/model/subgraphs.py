@@ -13,10 +13,16 @@ from mapt.config import ModelConfig
 from mapt.contract import ModelInfo
 from mapt.model.fpn import STRIDES, Pyramid
 from mapt.model.heads.appearance import pool_mask
-from mapt.model.heads.instance import BOX_ROI
+from mapt.model.heads.instance import BOX_ROI, Candidates
+from mapt.model.heads.zoom import Middle
 from mapt.model.layers import upsample
 from mapt.model.network import Network
 from mapt.ops import multiscale_roi_align
+
+
+def find_middle(config: ModelConfig) -> Middle | None:
+    """Return the part of the input that a network sees enlarged, if it does."""
+    return Middle(config.height, config.width, config.fpn_channels) if config.zoom else None
 
 
 class BackboneGraph(nn.Module):
@@ -26,11 +32,15 @@ class BackboneGraph(nn.Module):
         super().__init__()
         self.backbone = network.backbone
         self.fpn = network.fpn
+        self.middle = find_middle(network.config)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """See `mapt.contract`."""
         trunk = self.backbone(image)
         p = self.fpn(trunk)
+        if self.middle:
+            enlarged = self.fpn(self.backbone(self.middle.enlarge(image)))
+            p = self.middle.pack(p, enlarged)
         return p.p4, p.p8, p.p16, p.p32, trunk.c16
 
 
@@ -46,6 +56,7 @@ class SemanticGraph(nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.semantic = network.semantic
+        self.middle = find_middle(network.config)
         things = network.instance.things  # on the network's device
         self.register_buffer(
             "stuff", torch.tensor(network.config.stuff, device=things.device), persistent=False
@@ -54,6 +65,9 @@ class SemanticGraph(nn.Module):
 
     def forward(self, c16: Tensor, p4: Tensor, p8: Tensor) -> tuple[Tensor, ...]:
         """See `mapt.contract`."""
+        if self.middle:
+            p4 = p4[:, : self.middle.channels]
+            p8 = p8[:, : self.middle.channels]
         out = self.semantic(c16, Pyramid(p4, p8, p8, p8))
         logits = out.logits.float()
         return out.s, logits, *judge_stuff(logits, self.stuff, self.things)
@@ -86,6 +100,7 @@ class InstanceGraph(nn.Module):
         super().__init__()
         self.rpn = network.rpn
         self.instance = network.instance
+        self.middle = find_middle(network.config)
 
     def forward(
         self, p4: Tensor, p8: Tensor, p16: Tensor, p32: Tensor
@@ -94,9 +109,25 @@ class InstanceGraph(nn.Module):
         height = p4.shape[2] * STRIDES[0]
         width = p4.shape[3] * STRIDES[0]
         pyramid = Pyramid(p4, p8, p16, p32)
-        proposals, valid = self.rpn.propose(self.rpn(pyramid), height, width)
-        d = self.instance.detect(pyramid, proposals, valid, height, width)
+        if self.middle:
+            whole, middle = self.middle.unpack(pyramid)
+            found = self.middle.merge(
+                self.instance,
+                self._find(whole, height, width),
+                self._find(middle, *self.middle.size),
+            )
+            roi = self.middle.pool(self.instance, pyramid, found.boxes)
+        else:
+            found = self._find(pyramid, height, width)
+            roi = self.instance.pool(pyramid, found.boxes)
+        masks = self.instance.mask(roi, found.things)
+        d = self.instance.segment(found, masks, height, width)
         return d.boxes, d.scores, d.classes, d.mask_logits, d.masks8, d.count
+
+    def _find(self, pyramid: Pyramid, height: int, width: int) -> Candidates:
+        """Find the objects of an image of a size, of which the pyramid holds the features."""
+        proposals, valid = self.rpn.propose(self.rpn(pyramid), height, width)
+        return self.instance.find(pyramid, proposals, valid, height, width)
 
 
 class MotionGraph(nn.Module):
@@ -129,6 +160,7 @@ class AppearanceGraph(nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.appearance = network.appearance
+        self.middle = find_middle(network.config)
 
     def forward(
         self,
@@ -144,6 +176,8 @@ class AppearanceGraph(nn.Module):
         """See `mapt.contract`."""
         rois = nn.functional.pad(take_rows(boxes, rows), (1, 0))
         roi = multiscale_roi_align([p4, p8, p16, p32], rois, BOX_ROI, STRIDES)
+        if self.middle:  # whose channels are left out here, where they are fewest
+            roi = roi[:, : self.middle.channels]
         masks = pool_mask(take_rows(mask_logits, rows))
         embeddings: Tensor = self.appearance(roi, masks, f_p)
         return embeddings
@@ -194,7 +228,7 @@ def model_info(config: ModelConfig, c16_channels: int) -> ModelInfo:
         "T": len(config.things),
         "D": config.detections,
         "N": config.motion_batch,
-        "F": config.fpn_channels,
+        "F": config.fpn_channels * (2 if config.zoom else 1),
         "S": config.semantic_channels,
         "C": c16_channels,
         "M": 4 * config.motion_filters,

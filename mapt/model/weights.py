@@ -92,6 +92,7 @@ def load_weights(
     path: Path,
     *,
     size: tuple[int, int] | None = None,
+    zoom: bool | None = None,
     anew: Collection[Head] = (),
     **overrides: object,
 ) -> Network:
@@ -104,6 +105,7 @@ def load_weights(
     Args:
         path: the file.
         size: height and width of the input in pixels, in place of the stored ones.
+        zoom: see the middle of the input enlarged, too; None: as the file says.
         anew: heads that keep their initial weights instead of those in the file.
         **overrides: values that replace those of the stored configuration. With other classes,
             those of the same name keep their weights, and the others start anew.
@@ -118,6 +120,8 @@ def load_weights(
         stuff_area = round(config.thresholds.stuff_area * ratio)
         scaled = replace(config.thresholds, stuff_area=stuff_area)
         overrides = {"height": size[0], "width": size[1], "thresholds": asdict(scaled), **overrides}
+    if zoom is not None:
+        overrides = {"zoom": zoom, **overrides}
     if overrides:
         config = parse(ModelConfig, {**config.model_dump(), **overrides}, str(path))
     network = build_network(config, str(path))

@@ -37,14 +37,19 @@ def once_a_run(factory: pytest.TempPathFactory, name: str, make: Callable[[Path]
 
 
 def exported(
-    factory: pytest.TempPathFactory, lowering: Lowering, size: tuple[int, int] | None = None
+    factory: pytest.TempPathFactory,
+    lowering: Lowering,
+    size: tuple[int, int] | None = None,
+    *,
+    zoom: bool = False,
 ) -> Path:
     """The shipped weights as a bundle, exported once for all workers of a run."""
     from mapt.export.bundle.writer import Request, export_bundle
     from mapt.io.pretrained import shipped_weights
 
-    request = Request(size=size, lowering=lowering)
+    request = Request(size=size, lowering=lowering, zoom=zoom)
     name = f"{lowering}-{size[0]}x{size[1]}" if size else f"{lowering}-own-size"
+    name += "-zoom" * zoom
     return once_a_run(
         factory, name, lambda folder: export_bundle(shipped_weights(), folder, request)
     )

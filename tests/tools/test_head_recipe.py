@@ -28,9 +28,9 @@ def depth_loss(depth: Tensor) -> Tensor:
 '''
 NETWORK = (
     (
-        "from mapt.model.heads.instance import (",
+        "from mapt.model.heads.instance import BOX",
         "from mapt.model.heads.depth import DepthHead, depth_loss\n"
-        "from mapt.model.heads.instance import (",
+        "from mapt.model.heads.instance import BOX",
     ),
     ('"motion", "appearance"]', '"motion", "appearance", "depth"]'),
     ('    "motion": "motion",\n', '    "motion": "motion",\n    "depth": "depth",\n'),

@@ -42,6 +42,7 @@ class TrackerOptions:
         tf32: let a GPU round in a bundle's products.
         trust: the key that must have signed a bundle.
         core: of a bundle, see `mapt.runtime.PanopticTracker.load`.
+        zoom: see the middle of every frame twice as large, too.
     """
 
     threads: int | None = None
@@ -54,6 +55,7 @@ class TrackerOptions:
     tf32: bool = False
     trust: Path | None = None
     core: str = "python"
+    zoom: bool = False
 
 
 def replaying(path: Path) -> PanopticTracker:
@@ -117,6 +119,10 @@ def _open_bundle(
     if options.tta:
         raise InputError(
             "--tta: needs weights, a bundle has its sizes; give a .safetensors file with --model"
+        )
+    if options.zoom:
+        raise InputError(
+            "--zoom: is for weights; make a bundle that does so with `mapt export --zoom`"
         )
     return PanopticTracker.load(
         folder,
@@ -185,6 +191,8 @@ def _open_weights(
         )
     if options.budget_ms is not None:
         raise InputError("--budget-ms: is for bundles; make one with `mapt export --for VIDEO`")
+    if options.tta and options.zoom:
+        raise InputError("--tta, --zoom: both add views; leave one of them out")
     try:
         from mapt.evaluation.device import describe_device, find_device
         from mapt.evaluation.test_time_scales import ScaledBackend
@@ -199,7 +207,11 @@ def _open_weights(
     else:
         size = network_size(options.size)
     reference = (ScaledBackend if options.tta else TorchBackend).load(
-        model.path, size, options.threads, place
+        model.path,
+        size,
+        options.threads,
+        place,
+        zoom=False if options.tta else options.zoom or None,
     )
     if tell:
         typer.echo(f"PyTorch on {describe_device(place)}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.progress import Progress
 
 from mapt.bench.parity.clips import FrameSequence
 from mapt.bench.parity.measure import run_parity
 from mapt.bench.parity.report import parity_json, print_parity
-from mapt.evaluation.reference import reference_weights
+from mapt.evaluation.reference import load_reference
 from mapt.evaluation.torch_backend import TorchBackend
 from mapt.io.atomic_files import write_json
 from mapt.runtime.backends.ort import OrtBackend
@@ -31,8 +32,9 @@ def verify_bundle(
         RuntimeError: a float32 head or the ids differ, or a lower precision costs more than its
             gate allows.
     """
-    size = bundle.info.height, bundle.info.width
-    reference = TorchBackend.load(reference_weights(bundle), size, threads)
+    reference = TorchBackend(load_reference(bundle))
+    if threads is not None:
+        torch.set_num_threads(threads)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("comparing", total=sum(len(clip) for clip in clips))
         parity = run_parity(

@@ -5,31 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torchvision
 from torch import Tensor, nn
 
 from mapt.config import ModelConfig
-from mapt.model.batch import batch_mean, choose, count_true
 from mapt.model.boxes import (
     clip,
     decode,
-    encode,
-    intersection_over,
     large_enough,
     paste_masks,
-    with_batch_index,
 )
 from mapt.model.fpn import STRIDES, Pyramid
 from mapt.model.layers import ConvNorm, SeparableConv, activation
-from mapt.model.targets import FrameTargets
 from mapt.ops import greedy_nms, multiscale_roi_align, top_k
 
 DELTA_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 BOX_ROI = 7
 MASK_ROI = 14
 MASK_SIZE = 28
-POSITIVE_IOU = 0.5
-POSITIVE_SHARE = 0.25
 MIN_SCORE = 0.05  # detections with a lower score are dropped
 
 
@@ -57,18 +49,20 @@ class DetectionTensors:
 
 
 @dataclass(frozen=True)
-class RoiSamples:
-    """The boxes of an image that the losses use, positives first.
+class Candidates:
+    """Objects in D slots, in falling order of score, without their masks.
 
     Attributes:
-        boxes: (r,4) float32 xyxy, in pixels.
-        rows: (r,) int64, the target row of each positive. Values of negatives have no meaning.
-        positives: the number of positives.
+        boxes: (D,4) float32 xyxy, in pixels. Those of empty slots are zero.
+        things: (D,) int64, the thing index of each. Those of empty slots have no meaning.
+        scores: (D,) float32 in [0,1].
+        kept: (D,) bool, False for empty slots.
     """
 
     boxes: Tensor
-    rows: Tensor
-    positives: int
+    things: Tensor
+    scores: Tensor
+    kept: Tensor
 
 
 class BoxBranch(nn.Module):
@@ -149,17 +143,17 @@ class InstanceHead(nn.Module):
         self.mask = MaskBranch(config)
         self.register_buffer("things", torch.tensor(config.things), persistent=False)
 
-    def detect(
+    def find(
         self, pyramid: Pyramid, proposals: Tensor, valid: Tensor, height: int, width: int
-    ) -> DetectionTensors:
-        """Detect the objects of one image.
+    ) -> Candidates:
+        """Find the objects of one image.
 
         Args:
             pyramid: the image's features.
             proposals: (P,4) float32 xyxy, in pixels.
             valid: (P,) bool.
-            height: of the network's input, pixels.
-            width: of the network's input, pixels.
+            height: of the image, pixels.
+            width: of the image, pixels.
         """
         config = self.config
         rois = nn.functional.pad(proposals, (1, 0))  # batch index 0 in front
@@ -171,158 +165,52 @@ class InstanceHead(nn.Module):
         flat = torch.where(usable, scores, torch.zeros_like(scores)).flatten()
         order = top_k(flat, flat.shape[0])
         box = boxes.index_select(0, order // thing_count)
-        thing = order % thing_count
-        score = flat.index_select(0, order)
-        keep = greedy_nms(box, thing, score > 0, config.nms_iou)
-        first = top_k(score * keep, config.detections)
+        return self.suppress(box, order % thing_count, flat.index_select(0, order))
+
+    def suppress(self, boxes: Tensor, things: Tensor, scores: Tensor) -> Candidates:
+        """Keep the D best of overlapping boxes.
+
+        Args:
+            boxes: (n,4) float32 xyxy, in pixels.
+            things: (n,) int64, the thing index of each.
+            scores: (n,) float32 in falling order. Boxes of score 0 are none.
+        """
+        keep = greedy_nms(boxes, things, scores > 0, self.config.nms_iou)
+        first = top_k(scores * keep, self.config.detections)
         kept = keep.index_select(0, first)
-        box = box.index_select(0, first) * kept[:, None]
-        thing = thing.index_select(0, first)
-        score = score.index_select(0, first) * kept
-        rois = nn.functional.pad(box, (1, 0))
-        mask = self.mask(multiscale_roi_align(pyramid.levels(), rois, MASK_ROI, STRIDES), thing)
-        mask = mask * kept[:, None, None]
-        masks8 = paste_masks(mask.sigmoid(), box, height, width)
-        classes = torch.where(kept, self.things[thing], torch.zeros_like(thing)).to(torch.int32)
+        return Candidates(
+            boxes.index_select(0, first) * kept[:, None],
+            things.index_select(0, first),
+            scores.index_select(0, first) * kept,
+            kept,
+        )
+
+    @staticmethod
+    def pool(pyramid: Pyramid, boxes: Tensor) -> Tensor:
+        """Compute the RoI features (n,F,14,14) from which `mask` works, of boxes (n,4) xyxy."""
+        rois = nn.functional.pad(boxes, (1, 0))
+        return multiscale_roi_align(pyramid.levels(), rois, MASK_ROI, STRIDES)
+
+    def segment(
+        self, found: Candidates, masks: Tensor, height: int, width: int
+    ) -> DetectionTensors:
+        """Give objects their masks.
+
+        Args:
+            found: the objects.
+            masks: (D,28,28) float32 logits inside the boxes.
+            height: of the network's input, pixels.
+            width: of the network's input, pixels.
+        """
+        things = found.things
+        kept = found.kept
+        masks = masks * kept[:, None, None]
+        masks8 = paste_masks(masks.sigmoid(), found.boxes, height, width)
+        classes = torch.where(kept, self.things[things], torch.zeros_like(things)).to(torch.int32)
         count = kept.sum(0, keepdim=True, dtype=torch.int32)
-        return DetectionTensors(box, score, classes, mask, masks8, count)
-
-
-def sample_boxes(
-    proposals: list[Tensor],
-    targets: list[FrameTargets],
-    count: int,
-    generators: list[torch.Generator],
-) -> list[RoiSamples]:
-    """Draw the boxes of each image that the losses use (paper III-C).
-
-    At most a quarter of them are positives, whose IoU with an object is at least 0.5. No negative
-    lies half or more inside an ignored box.
-
-    Args:
-        proposals: (p,4) float32 xyxy of each image, in pixels. The objects' own boxes are added.
-        targets: the objects of each image.
-        count: the most boxes of an image to draw.
-        generators: of each image, on the CPU.
-    """
-    boxes = [torch.cat((t.boxes, p)) for t, p in zip(targets, proposals, strict=True)]
-    sides = [_match_boxes(own, target) for own, target in zip(boxes, targets, strict=True)]
-    counts = count_true([mask for above, below, _ in sides for mask in (above, below)])
-    samples = []
-    for i, (own, (positive, negative, rows)) in enumerate(zip(boxes, sides, strict=True)):
-        most = int(count * POSITIVE_SHARE)
-        above = choose(positive, counts[2 * i], most, generators[i])
-        below = choose(negative, counts[2 * i + 1], count - len(above), generators[i])
-        chosen = torch.cat((above, below))
-        samples.append(RoiSamples(own[chosen], rows[chosen], len(above)))
-    return samples
-
-
-def _match_boxes(boxes: Tensor, target: FrameTargets) -> tuple[Tensor, Tensor, Tensor]:
-    """Tell positive and negative boxes (n,) bool, and give the target row (n,) of each."""
-    if len(target.boxes):
-        best, rows = torchvision.ops.box_iou(boxes, target.boxes).max(1)
-    else:
-        best = boxes.new_zeros(len(boxes))
-        rows = boxes.new_zeros(len(boxes), dtype=torch.long)
-    negative = best < POSITIVE_IOU
-    if len(target.ignore_boxes):
-        negative &= intersection_over(boxes, target.ignore_boxes).amax(1) < 0.5
-    return best >= POSITIVE_IOU, negative, rows
+        return DetectionTensors(found.boxes, found.scores, classes, masks, masks8, count)
 
 
 def thing_index(labels: Tensor, things: Tensor) -> Tensor:
     """Return the index (n,) int64 of each train id (n,) in `things` (T,)."""
     return (labels[:, None] == things[None]).long().argmax(1)
-
-
-def box_losses(
-    logits: Tensor,
-    deltas: Tensor,
-    samples: list[RoiSamples],
-    targets: list[FrameTargets],
-    things: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """Compute L_cls and L_bbx of Eq. 1.
-
-    Args:
-        logits: (R,T+1) class logits of all sampled boxes.
-        deltas: (R,4) box deltas of all sampled boxes.
-        samples: the sampled boxes of each image.
-        targets: the objects of each image.
-        things: (T,) int64, the train id of each thing index.
-
-    Returns:
-        Two scalars, the means over all sampled boxes.
-    """
-    labels = []
-    goals = []
-    for sample, target in zip(samples, targets, strict=True):
-        label = logits.new_full((len(sample.boxes),), logits.shape[1] - 1, dtype=torch.long)
-        if sample.positives:
-            rows = sample.rows[: sample.positives]
-            label[: sample.positives] = thing_index(target.labels[rows], things)
-            goals.append(
-                encode(target.boxes[rows], sample.boxes[: sample.positives], DELTA_WEIGHTS)
-            )
-        labels.append(label)
-    wanted = torch.cat(labels)
-    class_loss = nn.functional.cross_entropy(logits, wanted, reduction="sum")
-    box_loss = deltas.sum() * 0
-    if goals:
-        box_loss = nn.functional.smooth_l1_loss(
-            positive_rows(deltas, samples), torch.cat(goals), beta=1.0, reduction="sum"
-        )
-    return batch_mean(class_loss, len(wanted)), batch_mean(box_loss, len(wanted))
-
-
-def mask_loss(logits: Tensor, samples: list[RoiSamples], targets: list[FrameTargets]) -> Tensor:
-    """Compute L_mask of Eq. 1, the binary cross entropy of the positives' masks.
-
-    Args:
-        logits: (n,28,28) of the n positives of all images.
-        samples: the sampled boxes of each image, in the same order.
-        targets: the objects of each image.
-
-    Returns:
-        Scalar, the mean over pixels.
-    """
-    goals = []
-    for sample, target in zip(samples, targets, strict=True):
-        if sample.positives:
-            rows = sample.rows[: sample.positives]
-            boxes = sample.boxes[: sample.positives]
-            masks = target.masks().float()[:, None]  # (n,1,H,W)
-            rois = torch.cat((rows[:, None].float(), boxes), 1)
-            goals.append(
-                torchvision.ops.roi_align(masks, rois, MASK_SIZE, 1.0, 2, aligned=True)[:, 0]
-            )
-    total = logits.sum() * 0
-    if goals:
-        total = nn.functional.binary_cross_entropy_with_logits(
-            logits, torch.cat(goals), reduction="sum"
-        )
-    return batch_mean(total, logits.numel())
-
-
-def positive_rows(values: Tensor, samples: list[RoiSamples]) -> Tensor:
-    """Select the values of the positives.
-
-    Slices select them, because the host would wait for the GPU if a mask did.
-
-    Args:
-        values: (R,...) of all sampled boxes.
-        samples: the sampled boxes of each image.
-
-    Returns:
-        (n,...) of the n positives of all images.
-    """
-    parts = values.split([len(sample.boxes) for sample in samples])
-    return torch.cat(
-        [part[: sample.positives] for part, sample in zip(parts, samples, strict=True)]
-    )
-
-
-def positive_rois(samples: list[RoiSamples]) -> Tensor:
-    """Return the positives of all images as RoIs (n,5) [image index, x1, y1, x2, y2]."""
-    return with_batch_index([sample.boxes[: sample.positives] for sample in samples])

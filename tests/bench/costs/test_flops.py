@@ -19,6 +19,7 @@ from mapt.model.subgraphs import model_info
 from mapt.model.weights import load_weights
 from mapt.ops import disabled
 from mapt.runtime.bundle.manifest import read_bundle
+from tests.tools.once import exported
 
 
 def test_a_convolution_costs_kernel_times_channels_times_pixels() -> None:
@@ -103,6 +104,20 @@ def test_a_bundle_counts_as_its_network_does(bundle: Path) -> None:
     twice.output[0] = "twice"
     model.graph.node.append(twice)
     assert count_graph(model).convolution > whole.convolution
+
+
+def test_a_bundle_that_zooms_counts_both_views(tmp_path_factory: pytest.TempPathFactory) -> None:
+    zoomed = read_bundle(exported(tmp_path_factory, "custom", (96, 320), zoom=True))
+    network = load_weights(zoomed.weights)
+    found = count_bundle(zoomed, network)
+    assert all(cost.agree for cost in found.values())
+    heads = count_heads(network)
+    plain = count_heads(load_weights(zoomed.weights, zoom=False))
+    assert found["backbone"].graph.total == heads["backbone"].flops + heads["fpn"].flops
+    assert found["instance"].graph.total == heads["rpn"].flops + heads["instance"].flops
+    # The middle has 64 x 320 pixels, two thirds of the input's.
+    assert heads["backbone"].flops * 3 == plain["backbone"].flops * 5
+    assert heads["semantic"] == plain["semantic"] and heads["motion"] == plain["motion"]
 
 
 @pytest.mark.parametrize("lowering", ["custom", "gridsample"])

@@ -94,6 +94,7 @@ def fleet_model(
                 "budget_ms": options.budget_ms,
                 "backend": options.backend,
                 "tta": options.tta,
+                "zoom": options.zoom,
                 "device": options.device,
                 "tf32": options.tf32,
             },
