@@ -25,6 +25,7 @@ KINDS = {
     "appearance": "cosine",
     "birth": "score, IoU or cosine",
 }
+RANKED = ("top-k", "suppression", "suppression order")  # what decides which detections there are
 STAGES = ("propagation", "appearance", "birth")  # the identity decisions among them
 
 
@@ -104,6 +105,10 @@ class Margins:
             ahead = (self._sorted[:, None] - self._sorted[None])[pairs & (overlap > iou)]
             self.tallies["suppression order"].add(ahead.abs().cpu().numpy())
         self._sorted = None
+
+    def ties(self) -> int:
+        """Count the detections so far that were chosen within the smallest of `EPSILONS`."""
+        return sum(self.tallies[kind].within[0] for kind in RANKED)
 
     def decided(self, frame: PanopticFrame) -> None:
         """Record the margins of a frame's identity decisions."""

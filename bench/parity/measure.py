@@ -120,7 +120,7 @@ def run_parity(
     labels = network_labels(reference.info)
     sides = (PanopticTrackingMetrics(labels), PanopticTrackingMetrics(labels))
     margins = Margins()
-    shadow = PairedBackend(reference, other, parity.heads)
+    shadow = PairedBackend(reference, other, parity.heads, margins.ties)
     for clip in clips:
         _run_clip(clip, shadow, parity, sides, margins, on_progress)
     parity.first = shadow.first

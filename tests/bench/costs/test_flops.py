@@ -107,7 +107,7 @@ def test_a_bundle_counts_as_its_network_does(bundle: Path) -> None:
 
 
 def test_a_bundle_that_zooms_counts_both_views(tmp_path_factory: pytest.TempPathFactory) -> None:
-    zoomed = read_bundle(exported(tmp_path_factory, "custom", (96, 320), zoom=True))
+    zoomed = read_bundle(exported(tmp_path_factory, "custom", (192, 640), zoom=True))
     network = load_weights(zoomed.weights)
     found = count_bundle(zoomed, network)
     assert all(cost.agree for cost in found.values())
@@ -115,7 +115,7 @@ def test_a_bundle_that_zooms_counts_both_views(tmp_path_factory: pytest.TempPath
     plain = count_heads(load_weights(zoomed.weights, zoom=False))
     assert found["backbone"].graph.total == heads["backbone"].flops + heads["fpn"].flops
     assert found["instance"].graph.total == heads["rpn"].flops + heads["instance"].flops
-    # The middle has 64 x 320 pixels, two thirds of the input's.
+    # The middle has 128 x 640 pixels, two thirds of the input's.
     assert heads["backbone"].flops * 3 == plain["backbone"].flops * 5
     assert heads["semantic"] == plain["semantic"] and heads["motion"] == plain["motion"]
 

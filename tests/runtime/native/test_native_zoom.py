@@ -15,7 +15,7 @@ from tests.tools.once import exported
 def test_it_gives_the_ids_and_labels_of_the_python_core(
     street: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    bundle = exported(tmp_path_factory, "custom", (96, 320), zoom=True)
+    bundle = exported(tmp_path_factory, "custom", (192, 640), zoom=True)
     native = PanopticTracker.load(bundle, threads=1, device="cpu", core="native")
     python = PanopticTracker.load(bundle, threads=1, device="cpu", core="python")
     seen = 0
