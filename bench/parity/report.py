@@ -61,6 +61,11 @@ def _print_heads(console: Console, parity: Parity) -> None:
         console.print(
             f"detections in another order: {moved} frames (compared in PyTorch's)", highlight=False
         )
+    tied = parity.heads["instance"].tied
+    if tied:
+        console.print(
+            f"other detections by a near tie: {tied} frames (not compared)", highlight=False
+        )
 
 
 def _print_frames(console: Console, parity: Parity) -> None:
