@@ -41,10 +41,10 @@ def test_a_process_that_is_early_waits_for_the_first_of_its_own_start() -> None:
     begin(shared, 2)
     old = shared.get(START)
     with ThreadPoolExecutor(1) as pool:
-        early = pool.submit(store_of_this_start, shared, 1, 2)
-        # It has met the old start, whose key it writes to, and has not taken it for its own.
+        # It meets the old start, whose key it writes to, and does not take it for its own.
         key = f"mapt/{old.decode()}/1/own"
         before = shared.get(key)
+        early = pool.submit(store_of_this_start, shared, 1, 2)
         while shared.get(key) == before:
             time.sleep(0.01)
         assert not early.done()
