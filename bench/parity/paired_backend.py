@@ -80,7 +80,7 @@ class PairedBackend:
         reference: Backend,
         other: Backend,
         heads: dict[str, HeadGap],
-        ties: Callable[[], int] = lambda: 0,
+        ties: Callable[[], int],
     ) -> None:
         self.reference = reference
         self.other = other
@@ -135,10 +135,10 @@ def _other_boxes(want: Tensors, got: Tensors) -> int:
 
 
 def _apart(want: NDArray[Any], got: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell which rows (n,) differ by more than the tolerance."""
+    """Tell which rows (n,) differ by more than the tolerance, or hold what is not a number."""
     limit = TOLERANCE * float(np.abs(want).max(initial=0))
     apart = np.abs(want.astype(np.float64) - got).reshape(len(want), -1)
-    return np.asarray((apart > limit).any(1))
+    return np.asarray((~(apart <= limit)).any(1))
 
 
 def in_order_of(want: Tensors, got: Tensors) -> tuple[Tensors, bool]:

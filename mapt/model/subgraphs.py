@@ -116,7 +116,7 @@ class InstanceGraph(nn.Module):
                 self._find(whole, height, width),
                 self._find(middle, *self.middle.size),
             )
-            roi = self.middle.pool(self.instance, pyramid, found.boxes)
+            roi = self.middle.pool(self.instance, whole, middle, found.boxes)
         else:
             found = self._find(pyramid, height, width)
             roi = self.instance.pool(pyramid, found.boxes)

@@ -128,12 +128,11 @@ class Middle:
             scores.index_select(0, order),
         )
 
-    def pool(self, head: InstanceHead, packed: Pyramid, boxes: Tensor) -> Tensor:
+    def pool(self, head: InstanceHead, whole: Pyramid, middle: Pyramid, boxes: Tensor) -> Tensor:
         """Compute RoI features (n,F,14,14) for the masks of boxes (n,4) xyxy of the input.
 
         They are those of the enlarged middle where a box lies inside it.
         """
-        whole, middle = self.unpack(packed)
         placed = self.to_middle(boxes)
         return torch.where(
             self.holds(placed)[:, None, None, None],
