@@ -1,8 +1,11 @@
-"""Computes the mean IoU on CamVid's 11 classes.
+"""Computes the mean IoU on CamVid's 11 classes, and counts its cars and people by size.
 
-It is computed twice: for the semantic head alone, and for the labels that the runtime returns.
+The IoU is computed twice: for the semantic head alone, and for the labels that the runtime returns.
 
     python -m mapt.bench.accuracy.camvid BUNDLE --root CAMVID [--split test] [--json FILE]
+
+CamVid has no instances. Its objects are the components of cars and people that look like a single
+one (`mapt.data.datasets.camvid`). What is found in the others is neither right nor wrong.
 
 The 19 classes of the network are named in CamVid's (`CAMVID`); what has no label there does not
 count. A bundle of CamVid's aspect (`mapt export --size 384x512`) loses no pixels to padding.
@@ -11,7 +14,6 @@ count. A bundle of CamVid's aspect (`mapt export --size 384x512`) loses no pixel
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +23,17 @@ from numpy.typing import NDArray
 
 from mapt.bench.cli_errors import told_in_one_line
 from mapt.bench.machine import describe_machine
-from mapt.data.datasets.camvid import open_camvid
+from mapt.data.datasets.camvid import instances_from_components, open_camvid, read_classes
 from mapt.docstrings import text_of
 from mapt.errors import InputError
 from mapt.io.atomic_files import write_json
 from mapt.io.image_files import read_rgb
+from mapt.labels.class_sets import CITYSCAPES_VPS
 from mapt.labels.gray_png import read_grey
+from mapt.labels.step_png import pack
+from mapt.metrics.histogram import joint_histogram
+from mapt.metrics.recall import RecallByArea
+from mapt.metrics.tables import show_sizes
 from mapt.runtime import PanopticTracker
 from mapt.runtime.backends.ort import OrtBackend
 from mapt.runtime.backends.protocol import Backend, on_host
@@ -101,8 +108,11 @@ def semantic_labels(backend: Backend, image: NDArray[np.uint8]) -> NDArray[np.ui
     return to_image(np.argmax(full, 0), place).astype(np.uint8)
 
 
-def measure(backend: Backend, root: Path, split: str) -> dict[str, Agreement]:
-    """Score both kinds of labels over a split, each image on its own.
+def measure(backend: Backend, root: Path, split: str) -> tuple[dict[str, Agreement], RecallByArea]:
+    """Score a split, each image on its own.
+
+    Returns:
+        The IoU of both kinds of labels, and the cars and people that the runtime finds, by size.
 
     Raises:
         InputError: the folder is not CamVid's, or a file in it is bad.
@@ -110,30 +120,28 @@ def measure(backend: Backend, root: Path, split: str) -> dict[str, Agreement]:
     tracker = PanopticTracker(backend)
     stamps = iter(range(0, 1 << 62, 1_000_000_000))
 
-    def returned(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        tracker.reset()
-        return tracker.step(image, next(stamps)).semantic
-
-    ways: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
-        "semantic head": lambda image: semantic_labels(backend, image),
-        "runtime": returned,
-    }
-    sums = {name: np.zeros((VOID, VOID), np.int64) for name in ways}
-    for image, truth in _stills(root, split):
-        for name, label in ways.items():
-            sums[name] += count(truth, label(image))
-    return {name: Agreement(confusion) for name, confusion in sums.items()}
-
-
-def _stills(root: Path, split: str) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    sums = {name: np.zeros((VOID, VOID), np.int64) for name in ("semantic head", "runtime")}
+    objects = RecallByArea.by_side(CITYSCAPES_VPS)
     for path, label in open_camvid(root, split).files:
         image = read_rgb(path)
-        truth = np.asarray(read_grey(label, 8), np.uint8)
-        if image.shape[:2] != truth.shape:
+        semantic = read_classes(label)
+        if image.shape[:2] != semantic.shape:
             raise InputError(
-                f"{label}: is {truth.shape}, its image {image.shape[:2]}; replace one of them"
+                f"{label}: is {semantic.shape}, its image {image.shape[:2]}; replace one of them"
             )
-        yield image, truth
+        truth = np.asarray(read_grey(label, 8), np.uint8)
+        sums["semantic head"] += count(truth, semantic_labels(backend, image))
+        tracker.reset()
+        frame = tracker.step(image, next(stamps))
+        sums["runtime"] += count(truth, frame.semantic)
+        objects.add(
+            joint_histogram(
+                pack(semantic, instances_from_components(semantic)),
+                pack(frame.semantic, frame.instance),
+                CITYSCAPES_VPS.things,
+            )
+        )
+    return {name: Agreement(confusion) for name, confusion in sums.items()}, objects
 
 
 @told_in_one_line()
@@ -152,16 +160,21 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(arguments)
-    found = measure(
+    found, objects = measure(
         OrtBackend(read_bundle(given.bundle, given.trust), given.threads), given.root, given.split
     )
     table = Table(f"CamVid {given.split}, IoU", *NAMES, "mean")
     for name, agreement in found.items():
         table.add_row(name, *(f"{value:.3f}" for value in agreement.iou), f"{agreement.mean:.3f}")
-    Console(width=160).print(table)
+    console = Console(width=160)
+    console.print(table)
+    show_sizes(console, objects.to_json())
     if given.json:
         scores = {name: agreement.to_json() for name, agreement in found.items()}
-        write_json(given.json, {"machine": describe_machine(given.threads), "iou": scores})
+        machine = describe_machine(given.threads)
+        write_json(
+            given.json, {"machine": machine, "iou": scores, "objects_by_size": objects.to_json()}
+        )
 
 
 if __name__ == "__main__":

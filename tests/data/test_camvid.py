@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mapt.data.datasets.camvid import instances_from_components, open_camvid
+from mapt.data.datasets.camvid import instances_from_components, open_camvid, read_camvid
 from mapt.data.static_images import ego_motions
 from mapt.errors import InputError
 
@@ -21,6 +21,24 @@ def test_doubtful_components_are_crowds(camvid_root: Path) -> None:
     assert ids[70, 30] > 0 and ids[60, 65] > 0
     assert ids[70, 110] == 0 and ids[60, 80] == 0 and ids[6, 6] == 0
     assert ids[70, 30] != ids[60, 65]
+
+
+def test_divided_crowds_are_read_in_place_of_components(camvid_root: Path) -> None:
+    label = camvid_root / "train" / "labels" / "000.png"
+    semantic, components = read_camvid(label)
+    ids = np.where(semantic == 13, np.arange(160) // 4 + 300, 0)  # ids of 16 bits
+    folder = camvid_root / "train" / "instances"
+    folder.mkdir()
+    assert cv2.imwrite(str(folder / "000.png"), ids.astype(np.uint16))
+    np.testing.assert_array_equal(read_camvid(label)[1], ids)
+    assert not np.array_equal(ids, components)
+    other = camvid_root / "train" / "labels" / "001.png"  # has no file: components
+    np.testing.assert_array_equal(
+        read_camvid(other)[1], instances_from_components(read_camvid(other)[0])
+    )
+    assert cv2.imwrite(str(folder / "000.png"), ids[1:].astype(np.uint16))
+    with pytest.raises(InputError, match=r"000\.png: is \(119, 160\)"):
+        read_camvid(label)
 
 
 def test_a_still_moves_and_labels_move_with_it(camvid_root: Path) -> None:

@@ -20,6 +20,7 @@ from mapt.labels.step_png import Instance, Semantic
 # bicyclist and unlabelled.
 TRAIN_IDS = np.full(256, 255, np.uint8)
 CLASSES = 12
+INSTANCES = "instances"
 TRAIN_IDS[:CLASSES] = (10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12, 255)
 CAR = 13
 PERSON = 11
@@ -60,10 +61,33 @@ def open_camvid(root: Path, split: str = "train", bad: BadFiles | None = None) -
 
 
 def read_camvid(path: Path) -> tuple[Semantic, Instance]:
-    """Read a label, and take the components that look like one object as instances.
+    """Read a label with its instances.
+
+    These come from the file of the same name in `instances`, beside the folder of the labels
+    (`mapt.bench.divide_crowds` writes it). Without one, they are the components that look like one
+    object.
 
     Returns:
         Cityscapes train ids (H,W) uint8 and instance ids (H,W) int32.
+
+    Raises:
+        InputError: the file is not a grey 8-bit PNG, or has a value above 11; the file of instances
+            is not a grey 16-bit PNG, or has another size.
+    """
+    semantic = read_classes(path)
+    divided = path.parent.parent / INSTANCES / path.name
+    if not divided.is_file():
+        return semantic, instances_from_components(semantic)
+    instance = read_grey(divided, 16)
+    if instance.shape != semantic.shape:
+        raise InputError(
+            f"{divided}: is {instance.shape}, its label {semantic.shape}; divide the crowds again"
+        )
+    return semantic, instance.astype(np.int32)
+
+
+def read_classes(path: Path) -> Semantic:
+    """Read a label's classes, Cityscapes train ids (H,W) uint8.
 
     Raises:
         InputError: the file is not a grey 8-bit PNG, or has a value above 11.
@@ -73,8 +97,7 @@ def read_camvid(path: Path) -> tuple[Semantic, Instance]:
         raise InputError(
             f"{path}: has label {int(label.max())}, CamVid's are 0..{CLASSES - 1}; convert it"
         )
-    semantic = TRAIN_IDS[label]
-    return semantic, instances_from_components(semantic)
+    return TRAIN_IDS[label]
 
 
 def instances_from_components(semantic: NDArray[np.uint8]) -> NDArray[np.int32]:

@@ -75,10 +75,14 @@ def test_the_command_measures_both_kinds_of_labels(
             str(tmp_path / "c.json"),
         ]
     )
-    iou = json.loads((tmp_path / "c.json").read_text())["iou"]
+    report = json.loads((tmp_path / "c.json").read_text())
+    iou = report["iou"]
     assert set(iou) == {"semantic head", "runtime"}
     assert all(0 <= v["mean"] <= 1 and set(v) == {"mean", *NAMES} for v in iou.values())
-    assert "pavement" in capsys.readouterr().out
+    cars = report["objects_by_size"]["car"]
+    assert cars["20 to 40"]["masks"] == 2  # 1200 pixels each
+    shown = capsys.readouterr().out
+    assert "pavement" in shown and "pixels, root of the area" in shown
 
 
 def test_bad_stills_are_named(

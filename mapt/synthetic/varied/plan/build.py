@@ -9,6 +9,7 @@ from mapt.synthetic.varied.ground.ground_map import SPAN, GroundMap
 from mapt.synthetic.varied.ground.markings import mark_road
 from mapt.synthetic.varied.plan.roadside import Roadside
 from mapt.synthetic.varied.plan.traffic import Crowd
+from mapt.synthetic.varied.plan.yards import Yards
 from mapt.synthetic.varied.site import LENGTH, Lane, Site
 from mapt.synthetic.varied.things.fixtures import Slab
 from mapt.synthetic.varied.things.palette import Palette
@@ -35,13 +36,14 @@ def build_site(rng: np.random.Generator, sun: Points, frames: int, fps: float, r
     _crossings(rng, site)
     _ego(rng, site, frames, fps)
     palette = Palette(rng, sun)
+    yards = Yards(rng.spawn(1)[0], site)
     middle = -site.half, site.half
     site.ground.band(
         -SPAN, SPAN, str(rng.choice(["grass", "grass", "meadow", "meadow", "slabs", "earth"]))
     )
     left, right = _sides(rng)
     for side, kind in ((-1.0, left), (1.0, right)):
-        Roadside(rng, site, palette, side).build(kind)
+        Roadside(rng, site, palette, yards, side).build(kind)
     site.ground.band(*middle, "asphalt")
     _side_streets(rng, site)
     mark_road(rng, site, width, lanes, one_way)

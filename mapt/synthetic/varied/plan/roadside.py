@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from mapt.synthetic.varied.plan.enclosure import Mason
 from mapt.synthetic.varied.plan.furnishing import clutter, furnish
 from mapt.synthetic.varied.plan.planting import Gardener
+from mapt.synthetic.varied.plan.yards import Yards
 from mapt.synthetic.varied.site import LENGTH, Lane, ParkingRow, Site
 from mapt.synthetic.varied.things.palette import Palette
 
@@ -21,13 +22,22 @@ class Roadside:
         rng: draws the side.
         site: receives it.
         palette: the street's pictures.
+        yards: fill what lies behind hedges and walls.
         side: -1 for the left, 1 for the right.
     """
 
-    def __init__(self, rng: np.random.Generator, site: Site, palette: Palette, side: float) -> None:
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        site: Site,
+        palette: Palette,
+        yards: Yards,
+        side: float,
+    ) -> None:
         self.rng = rng
         self.site = site
         self.palette = palette
+        self.yards = yards
         self.side = side
         self.edge = site.half
         self.paved = "slabs" if rng.random() < 0.5 else "pavement"
@@ -201,6 +211,7 @@ class Roadside:
         self._verge(2, 6, 0.6)
         self._strip(10, self._one_of("grass", "grass", "meadow", "earth"))
         self.gardener.forest(self.edge, self._uniform(0.12, 0.6))
+        self.yards.fill(self.side, self.edge + 0.5, self.edge + 13)
         clutter(self.rng, self.site, self.side, 0.02)
 
     def _rural(self) -> None:
@@ -212,6 +223,7 @@ class Roadside:
             self.mason.rail(self.edge - 0.15)
         self._strip(self._uniform(2, 20), self._one_of("meadow", "grass", "earth"))
         self.gardener.forest(self.edge, float(rng.choice([0.08, 0.25, 0.6])))
+        self.yards.fill(self.side, self.edge + 0.5, self.edge + 13, 0.3)
 
     def _works(self) -> None:
         """Build a sidewalk, walls, fences and halls."""
@@ -222,7 +234,9 @@ class Roadside:
         self._kerb()
         self._walk()
         self.mason.low_walls(self.edge, 0.8)
+        line = self.edge
         self._strip(self._uniform(2, 10), self._one_of("bay", "gravel", "grass"))
+        self.yards.fill(self.side, line + 1, self.edge, 2.0)
         self._houses(self._uniform(0.3, 0.8), 2.0)
 
     def _behind(self) -> None:
@@ -233,8 +247,10 @@ class Roadside:
         elif draw < 0.7:
             self.mason.low_walls(self.edge, self._uniform(0.5, 1.0))
             self.gardener.forest(self.edge, self._uniform(0.1, 0.35))
+            self.yards.fill(self.side, self.edge + 1.2, self.edge + 13, 2.0)
         else:
             self.gardener.forest(self.edge, self._uniform(0.2, 0.6))
+            self.yards.fill(self.side, self.edge + 0.5, self.edge + 13)
 
     def _houses(self, share: float, garden: float) -> None:
         """Line the side with houses, behind gardens of some metres."""
@@ -244,6 +260,7 @@ class Roadside:
             line = self.edge
             self._strip(garden, self._one_of("grass", "slabs", "earth"))
             self.mason.gardens(line, garden, self.leafy)
+            self.yards.fill(self.side, line + 0.8, self.edge)
         self.mason.houses(self.edge, share, self.leafy)
 
 

@@ -123,6 +123,29 @@ def sign(rng: np.random.Generator, area: Texture) -> None:
     area[:] = canvas
 
 
+def shed(rng: np.random.Generator, metres: float, height: float) -> Texture:
+    """Draw the side (h,w,3) of a shed, a container, a counter or a lit piece of wall."""
+    h = max(8, round(height * PPM))
+    w = max(12, round(metres * PPM))
+    value = float(rng.choice([rng.uniform(190, 252), rng.uniform(20, 90), rng.uniform(60, 220)]))
+    spread = float(rng.choice([0.03, 0.03, 0.35]))
+    pixels = shaded(
+        tuple(np.clip(value * (1 + rng.normal(0, spread, 3)), 8, 252)),
+        noise(rng, h, w, (32, 8)),
+        0.06,
+    )
+    for _ in range(int(rng.integers(0, 6))):  # windows, doors, notices, and what leans on it
+        x = int(rng.integers(0, w - 4))
+        y = int(rng.integers(0, h - 4))
+        tone = rng.uniform(10, 245) * (1 + rng.normal(0, 0.15, 3))
+        pixels[y : y + int(rng.integers(3, h)), x : x + int(rng.integers(4, w))] = tone
+    if rng.random() < 0.3:
+        pixels[:, :: int(rng.integers(4, 24))] *= rng.uniform(0.6, 0.95)
+    if rng.random() < 0.4:  # the shadow of an eave, or a glass front
+        pixels[: max(2, h // int(rng.integers(2, 6)))] *= rng.uniform(0.15, 0.6)
+    return np.clip(pixels, 0, 255).astype(np.uint8)
+
+
 def poster(rng: np.random.Generator) -> Texture:
     """Draw a billboard (96,144,3) with shapes, some of which look like people and cars."""
     image = np.empty((96, 144, 3), np.uint8)
