@@ -24,8 +24,14 @@ from rich.console import Console
 from rich.progress import track
 
 from mapt.bench.cli_errors import told_in_one_line
-from mapt.data.datasets.camvid import INSTANCES, open_camvid, read_classes
-from mapt.data.datasets.camvid import instances_from_components as components
+from mapt.data.datasets.camvid import (
+    INSTANCES,
+    MIN_PIXELS,
+    TRAIN_IDS,
+    instances_from_components,
+    open_camvid,
+    read_label,
+)
 from mapt.docstrings import text_of
 from mapt.io.atomic_folders import published
 from mapt.io.image_files import read_rgb
@@ -35,7 +41,6 @@ from mapt.labels.step_png import Instance, Semantic
 AGREE = 0.75  # the least share of a found object whose pixels the labels give its class
 # A rim of an object that the network misses is at most this wide, times the root of its area.
 RIM = 0.15
-MIN_PIXELS = 40
 
 
 def divide(truth: Semantic, known: Instance, labels: Semantic, ids: Instance) -> Instance:
@@ -110,14 +115,15 @@ def divide_split(weights: Path, root: Path, split: str, out: Path, size: tuple[i
         for name in ("images", "labels", INSTANCES):
             (work / split / name).mkdir(parents=True)
         for number, (image, label) in enumerate(track(files, console=Console(stderr=True))):
-            truth = read_classes(label)
-            known = components(truth)
+            truth = TRAIN_IDS[read_label(label)]
+            known = instances_from_components(truth)
             tracker.reset()
             frame = tracker.step(read_rgb(image), number * 1_000_000_000)
             ids = divide(truth, known, frame.semantic, frame.instance)
             certain += len(np.unique(known)) - 1
             found += len(np.unique(ids)) - len(np.unique(known))
-            cv2.imwrite(str(work / split / INSTANCES / label.name), ids.astype(np.uint16))
+            data = cv2.imencode(".png", ids.astype(np.uint16))[1].tobytes()
+            (work / split / INSTANCES / label.name).write_bytes(data)
             for source, name in ((image, "images"), (label, "labels")):
                 shutil.copyfile(source, work / split / name / source.name)
     return f"{len(files)} stills: {certain} single objects, and {found} found in crowds"

@@ -23,13 +23,17 @@ from numpy.typing import NDArray
 
 from mapt.bench.cli_errors import told_in_one_line
 from mapt.bench.machine import describe_machine
-from mapt.data.datasets.camvid import instances_from_components, open_camvid, read_classes
+from mapt.data.datasets.camvid import (
+    TRAIN_IDS,
+    instances_from_components,
+    open_camvid,
+    read_label,
+)
 from mapt.docstrings import text_of
 from mapt.errors import InputError
 from mapt.io.atomic_files import write_json
 from mapt.io.image_files import read_rgb
 from mapt.labels.class_sets import CITYSCAPES_VPS
-from mapt.labels.gray_png import read_grey
 from mapt.labels.step_png import pack
 from mapt.metrics.histogram import joint_histogram
 from mapt.metrics.recall import RecallByArea
@@ -124,12 +128,12 @@ def measure(backend: Backend, root: Path, split: str) -> tuple[dict[str, Agreeme
     objects = RecallByArea.by_side(CITYSCAPES_VPS)
     for path, label in open_camvid(root, split).files:
         image = read_rgb(path)
-        semantic = read_classes(label)
+        truth = read_label(label).astype(np.uint8)
+        semantic = TRAIN_IDS[truth]
         if image.shape[:2] != semantic.shape:
             raise InputError(
                 f"{label}: is {semantic.shape}, its image {image.shape[:2]}; replace one of them"
             )
-        truth = np.asarray(read_grey(label, 8), np.uint8)
         sums["semantic head"] += count(truth, semantic_labels(backend, image))
         tracker.reset()
         frame = tracker.step(image, next(stamps))

@@ -74,7 +74,7 @@ def read_camvid(path: Path) -> tuple[Semantic, Instance]:
         InputError: the file is not a grey 8-bit PNG, or has a value above 11; the file of instances
             is not a grey 16-bit PNG, or has another size.
     """
-    semantic = read_classes(path)
+    semantic = TRAIN_IDS[read_label(path)]
     divided = path.parent.parent / INSTANCES / path.name
     if not divided.is_file():
         return semantic, instances_from_components(semantic)
@@ -86,8 +86,8 @@ def read_camvid(path: Path) -> tuple[Semantic, Instance]:
     return semantic, instance.astype(np.int32)
 
 
-def read_classes(path: Path) -> Semantic:
-    """Read a label's classes, Cityscapes train ids (H,W) uint8.
+def read_label(path: Path) -> NDArray[np.int64]:
+    """Read a label, CamVid's classes (H,W) int64, which `TRAIN_IDS` translates.
 
     Raises:
         InputError: the file is not a grey 8-bit PNG, or has a value above 11.
@@ -97,7 +97,7 @@ def read_classes(path: Path) -> Semantic:
         raise InputError(
             f"{path}: has label {int(label.max())}, CamVid's are 0..{CLASSES - 1}; convert it"
         )
-    return TRAIN_IDS[label]
+    return label
 
 
 def instances_from_components(semantic: NDArray[np.uint8]) -> NDArray[np.int32]:
